@@ -1,0 +1,1 @@
+"""The verbs users know, composed from the mechanisms below."""

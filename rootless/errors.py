@@ -1,0 +1,117 @@
+"""What can go wrong, by what the caller can do about it.
+
+    RootlessError                 anything a user can cause; one line, maybe a hint
+    ├─ InvalidInput               the request makes no sense: change it
+    ├─ NotFound                   no such container, image, volume, file
+    ├─ Conflict                   the name, port or state is taken: free it or wait
+    ├─ NotSupported               this host cannot give it: the hint says who can mend that
+    ├─ Corrupt                    data does not match its digest or format: fetch it again
+    ├─ Unavailable                a registry or a helper did not answer: try again
+    ├─ CommandNotExecutable       exit status 126
+    └─ CommandNotFound            exit status 127
+
+`linux/` raises OSError; the layer that knows the intention translates it, once. Imported on
+the hot path: standard library only, and little of it.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class RootlessError(Exception):
+    """An error a user can cause and mend.
+
+    `message` is one line without a full stop, `hint` what to do about it (may have several
+    lines), `exit_code` what `run` exits with: 125 unless the command itself was the problem.
+    """
+
+    exit_code = 125
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidInput(RootlessError):
+    """The request makes no sense; changing it helps."""
+
+
+class NotFound(RootlessError):
+    """What was named does not exist."""
+
+
+class Conflict(RootlessError):
+    """The name, the port or the state is taken."""
+
+
+class NotSupported(RootlessError):
+    """This host cannot give what was asked; the hint says who can mend that and how."""
+
+
+class Corrupt(RootlessError):
+    """Data does not match its digest, size or format."""
+
+
+class Unavailable(RootlessError):
+    """A registry, helper or peer did not answer."""
+
+
+class CommandNotExecutable(RootlessError):
+    """The container's command exists but cannot be run."""
+
+    exit_code = 126
+
+
+class CommandNotFound(RootlessError):
+    """The container's command does not exist."""
+
+    exit_code = 127
+
+
+KINDS: dict[str, type[RootlessError]] = {
+    kind.__name__: kind
+    for kind in (
+        RootlessError,
+        InvalidInput,
+        NotFound,
+        Conflict,
+        NotSupported,
+        Corrupt,
+        Unavailable,
+        CommandNotExecutable,
+        CommandNotFound,
+    )
+}
+
+
+def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | None]:
+    """The error as plain data, to cross a process boundary; see `raise_data`."""
+    if isinstance(error, RootlessError):
+        return {
+            "kind": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "errno": None,
+            "step": step,
+        }
+    where = f"{step}: " if step else ""
+    number = error.errno if isinstance(error, OSError) else None
+    return {
+        "kind": "RootlessError",
+        "message": f"{where}{error or type(error).__name__}",
+        "hint": None,
+        "errno": number,
+        "step": step,
+    }
+
+
+def raise_data(data: dict[str, str | int | None]) -> NoReturn:
+    """Raise what `to_data` described in another process, as the same class."""
+    kind = KINDS.get(str(data.get("kind")), RootlessError)
+    hint = data.get("hint")
+    raise kind(str(data.get("message")), hint=None if hint is None else str(hint))

@@ -1,0 +1,1 @@
+"""slirp4netns, published ports, resolv.conf and hosts."""

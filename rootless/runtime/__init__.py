@@ -1,0 +1,1 @@
+"""An OCI configuration and a root in, a running process out."""

@@ -1,0 +1,1 @@
+"""The user's long-lived user namespace and its id mappings."""

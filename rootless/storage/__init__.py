@@ -1,0 +1,1 @@
+"""Blobs, layers, images, containers and volumes on disk; crash safety."""
