@@ -1,0 +1,79 @@
+"""Filesystems and files, where `os` stops: type, syncfs, renameat2. Imported on the hot path."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from rootless.linux.libc import AT_FDCWD, libc, number, raise_errno, syscall
+
+RENAME_NOREPLACE = 1
+RENAME_EXCHANGE = 2
+RENAME_WHITEOUT = 4
+
+# statfs(2), the ones a decision hangs on.
+MAGIC: dict[str, int] = {
+    "nfs": 0x6969,
+    "smb2": 0xFE534D42,
+    "cifs": 0xFF534D42,
+    "fuse": 0x65735546,
+    "overlay": 0x794C7630,
+    "tmpfs": 0x01021994,
+    "ext4": 0xEF53,
+    "xfs": 0x58465342,
+    "btrfs": 0x9123683E,
+    "zfs": 0x2FC12FC1,
+    "bcachefs": 0xCA451A4E,
+    "f2fs": 0xF2F52010,
+    "lustre": 0x0BD00BD0,
+    "gpfs": 0x47504653,
+    "beegfs": 0x19830326,
+    "ceph": 0x00C36400,
+    "afs": 0x5346414F,
+    "9p": 0x01021997,
+    "ecryptfs": 0xF15F,
+    "squashfs": 0x73717368,
+    "ramfs": 0x858458F6,
+    "proc": 0x9FA0,
+    "sysfs": 0x62656572,
+    "cgroup2": 0x63677270,
+}
+
+_syncfs = libc.syncfs
+_syncfs.argtypes = (ctypes.c_int,)
+_statfs = libc.statfs
+_statfs.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
+
+
+def filesystem_magic(path: str) -> int:
+    """statfs(2): f_type of the filesystem that holds `path`."""
+    # struct statfs is 120 bytes on 64-bit Linux and starts with f_type as a long.
+    buffer = ctypes.create_string_buffer(256)
+    if _statfs(os.fsencode(path), ctypes.addressof(buffer)) != 0:
+        raise_errno(path)
+    return int.from_bytes(buffer.raw[:8], "little") & 0xFFFFFFFF
+
+
+def filesystem_type(path: str) -> str:
+    """The name in MAGIC of the filesystem that holds `path`, else its number in hexadecimal."""
+    magic = filesystem_magic(path)
+    for name, value in MAGIC.items():
+        if value == magic:
+            return name
+    return hex(magic)
+
+
+def syncfs(fd: int) -> None:
+    """syncfs(2): write out the whole filesystem of `fd`: one call where a tree is made durable."""
+    if _syncfs(fd) != 0:
+        raise_errno()
+
+
+def renameat2(old_dirfd: int, old: str, new_dirfd: int, new: str, flags: int = 0) -> None:
+    """renameat2(2). EINVAL: the filesystem cannot do that flag (NFS: none of them)."""
+    syscall(number("renameat2"), old_dirfd, os.fsencode(old), new_dirfd, os.fsencode(new), flags, path=old)
+
+
+def rename_noreplace(old: str, new: str) -> None:
+    """Rename atomically, FileExistsError when `new` exists (of whatever type)."""
+    renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE)
