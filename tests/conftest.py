@@ -1,0 +1,154 @@
+"""Fixtures that all tests share. See CONTRIBUTING.md, Tests.
+
+user            the ordinary user the tests run as (pytest started as root becomes it)
+rootless        the installed command, with a store and runtime directory of its own and a leak check
+terminal        terminal("run", "-it", ...) is the command on a real pty
+registry        a docker-registry on loopback
+podman          Podman as the same user, with runc and overlay
+busybox_image   a small image, loaded into the store of `rootless`; its name
+debian_image    a bootstrapped Debian, likewise
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import account, images, leaks, processes
+from tests.harness.account import User
+from tests.harness.command import Rootless
+from tests.harness.podman import Podman
+from tests.harness.registry import Registry
+from tests.harness.terminal import Terminal
+from tests.need import need
+
+OUTCOME = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "own_store: the test changes images; it gets a store of its own")
+    if account.is_host_root():
+        account.become_ordinary(config)
+    processes.adopt_orphans()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[OUTCOME] = report.passed
+    return report
+
+
+@pytest.fixture(scope="session")
+def user() -> User:
+    """The ordinary user with subordinate ids."""
+    who = account.current()
+    need(who.uid != 0, "root of a user namespace is no ordinary user")
+    return who
+
+
+@pytest.fixture(scope="session")
+def shared_store() -> Iterator[Path]:
+    """The store that tests share which only read images, so that each is unpacked once."""
+    path = Path(tempfile.mkdtemp(prefix="rl-shared-", dir="/var/tmp"))
+    yield path
+    remove_tree(path)
+
+
+@pytest.fixture
+def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
+    """The installed command. The store is the test's own, or the shared one where it uses
+    `debian_image` or `busybox_image` and is not marked `own_store`."""
+    need(account.has_subordinate_ids(user), f"{user.name} has no subordinate ids, or newuidmap is missing")
+    reads_images = {"debian_image", "busybox_image"} & set(request.fixturenames)
+    shared = bool(reads_images) and request.node.get_closest_marker("own_store") is None
+    runtime = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
+    root: Path
+    if shared:
+        root = request.getfixturevalue("shared_store")
+    else:
+        root = Path(tempfile.mkdtemp(prefix="rl-", dir="/var/tmp"))
+    before = leaks.snapshot()
+    command = Rootless(root, runtime)
+    try:
+        yield command
+        command.close()
+        # A failed test has its own story; what it left is swept without telling another.
+        left = leaks.find(before, root, runtime) if request.node.stash.get(OUTCOME, False) else []
+    finally:
+        command.close()
+        leaks.sweep(before)
+        remove_tree(runtime)
+        for name in ("containers", "names") if shared else ("",):
+            remove_tree(root / name)
+    assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.fixture
+def terminal(rootless: Rootless) -> Iterator[Callable[..., Terminal]]:
+    """terminal(*args, rows=24, columns=80): `rootless ARGS` on a pseudo-terminal."""
+    opened: list[Terminal] = []
+
+    def open_terminal(*args: str, rows: int = 24, columns: int = 80) -> Terminal:
+        environment = {**rootless.environment, "TERM": "xterm"}
+        opened.append(Terminal([*rootless.argv, *args], environment, rows=rows, columns=columns))
+        return opened[-1]
+
+    yield open_terminal
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def busybox_archive(user: User) -> Path:
+    """A docker-archive with `busybox:latest`, made from the host's static busybox."""
+    return images.busybox_archive(user.home / ".cache/rootless-tests")
+
+
+@pytest.fixture
+def busybox_image(rootless: Rootless, busybox_archive: Path) -> str:
+    """The name of a busybox image in the store of `rootless`."""
+    return images.ensure(rootless, "busybox:latest", busybox_archive)
+
+
+@pytest.fixture(scope="session")
+def debian_archive(user: User) -> Path:
+    """An archive with `debian:bookworm`, bootstrapped by rootless and kept between runs."""
+    return images.debian_archive(user.home / ".cache/rootless-tests")
+
+
+@pytest.fixture
+def debian_image(rootless: Rootless, debian_archive: Path) -> str:
+    """The name of a Debian image in the store of `rootless`."""
+    return images.ensure(rootless, "debian:bookworm", debian_archive)
+
+
+@pytest.fixture(scope="session")
+def registry(user: User, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A docker-registry on a loopback port of its own; plain http, `registry.address` is HOST:PORT."""
+    with Registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def podman(user: User) -> Iterator[Podman]:
+    """Podman of the same user with runc and overlay: the peer we are compared with."""
+    with Podman() as peer:
+        yield peer
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a tree that may hold files of subordinate ids, and nothing if it is not there."""
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        as_owner = ["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", str(path)]
+        subprocess.run(as_owner, check=False, timeout=60, capture_output=True)

@@ -1,0 +1,130 @@
+"""Images for tests: a busybox archive made without any container tool, and a bootstrapped Debian."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from tests.harness.command import Rootless
+from tests.need import need
+
+BUSYBOX_DIRECTORIES = ("bin", "dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var")
+PASSWD = """\
+root:x:0:0:root:/root:/bin/sh
+user:x:1000:1000::/home/user:/bin/sh
+nobody:x:65534:65534::/:/bin/false
+"""
+GROUP = "root:x:0:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n"
+
+
+def busybox_archive(cache: Path) -> Path:
+    """A docker-archive of `busybox:latest` under `cache`, written once for each busybox."""
+    program = next((p for p in ("/bin/busybox", "/usr/bin/busybox") if os.access(p, os.X_OK)), None)
+    need(program, "busybox (busybox-static) is not installed")
+    assert program is not None
+    static = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    need("not a dynamic executable" in static.stdout + static.stderr, f"{program} is not static")
+    layer = busybox_layer(Path(program))
+    path = cache / f"busybox-{hashlib.sha256(layer).hexdigest()[:16]}.tar"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _replace(path, docker_archive("busybox:latest", [layer], {"Cmd": ["sh"]}))
+    return path
+
+
+def busybox_layer(program: Path) -> bytes:
+    """An uncompressed tar with busybox, a link for each applet, passwd and group."""
+    applets = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in BUSYBOX_DIRECTORIES:
+            add(tar, name, kind=tarfile.DIRTYPE, mode=0o1777 if name == "tmp" else 0o755)
+        add(tar, "home/user", kind=tarfile.DIRTYPE, owner=1000)
+        add(tar, "bin/busybox", program.read_bytes(), mode=0o755)
+        for applet in applets:
+            if applet != "busybox":
+                add(tar, f"bin/{applet}", kind=tarfile.SYMTYPE, target="busybox")
+        add(tar, "etc/passwd", PASSWD.encode())
+        add(tar, "etc/group", GROUP.encode())
+    return buffer.getvalue()
+
+
+def add(
+    tar: tarfile.TarFile,
+    name: str,
+    data: bytes = b"",
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    mode: int | None = None,
+    target: str = "",
+    owner: int = 0,
+) -> None:
+    """Add one entry; times are fixed so that the same content has the same digest."""
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname, entry.uid, entry.gid = kind, target, owner, owner
+    entry.mode = mode if mode is not None else (0o755 if kind == tarfile.DIRTYPE else 0o644)
+    entry.size, entry.mtime = len(data), 1_700_000_000
+    tar.addfile(entry, io.BytesIO(data))
+
+
+def docker_archive(name: str, layers: list[bytes], config: dict[str, object]) -> bytes:
+    """What `docker save NAME` writes for these uncompressed layers and this container configuration."""
+    digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
+    image = {
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+        "os": "linux",
+        "created": "2023-11-14T22:13:20Z",
+        "config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], **config},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+        "history": [{"created": "2023-11-14T22:13:20Z", "created_by": "tests"} for _ in layers],
+    }
+    encoded = json.dumps(image).encode()
+    identity = hashlib.sha256(encoded).hexdigest()
+    manifest = [
+        {"Config": f"{identity}.json", "RepoTags": [name], "Layers": [f"{d}/layer.tar" for d in digests]}
+    ]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        add(tar, f"{identity}.json", encoded)
+        for digest, layer in zip(digests, layers, strict=True):
+            add(tar, f"{digest}/layer.tar", layer)
+        add(tar, "manifest.json", json.dumps(manifest).encode())
+    return buffer.getvalue()
+
+
+def debian_archive(cache: Path) -> Path:
+    """An archive of `debian:bookworm` made with `rootless bootstrap`, kept in `cache` between runs."""
+    path = cache / "debian-bookworm.tar"
+    if path.exists():
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as runtime:
+        store = Path(tempfile.mkdtemp(prefix="rl-bootstrap-", dir="/var/tmp"))
+        command = Rootless(store, Path(runtime))
+        try:
+            command("bootstrap", "debian:bookworm", timeout=900, warns=True)
+            aside = path.with_suffix(f".{os.getpid()}")
+            command("save", "-o", aside, "debian:bookworm", timeout=300)
+            aside.rename(path)
+        finally:
+            command("system", "reset", "--force", status=None)
+    return path
+
+
+def ensure(rootless: Rootless, name: str, archive: Path) -> str:
+    """Load `archive` unless the store has `name` already; the name."""
+    if rootless("image", "inspect", name, status=None).status != 0:
+        rootless("load", "-i", archive, timeout=300)
+    return name
+
+
+def _replace(path: Path, data: bytes) -> None:
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_bytes(data)
+    aside.rename(path)

@@ -1,0 +1,82 @@
+"""What a test may not leave behind: processes, containers, mounts, runtime files, cgroups."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.harness import processes
+
+HOLDER_NAMES = ("rootless: session", "rootless-holder")
+PATIENCE_S = 5.0
+
+
+class Before(NamedTuple):
+    """The state of the machine when a test starts."""
+
+    processes: frozenset[tuple[int, int]]
+    cgroups: frozenset[str]
+
+
+def snapshot() -> Before:
+    return Before(frozenset(processes.descendants()), _cgroups())
+
+
+def find(before: Before, root: Path, runtime: Path) -> list[str]:
+    """One line for each thing left behind; what is ending gets a few seconds to end."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        processes.reap()
+        left = _processes(before) + _files(root, runtime) + _mounts(root, runtime) + _new_cgroups(before)
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.02)
+
+
+def sweep(before: Before) -> None:
+    """End every process since `before`, the session's holder among them."""
+    for key, process in sorted(processes.descendants().items()):
+        if key not in before.processes:
+            processes.end(process)
+
+
+def _processes(before: Before) -> list[str]:
+    return [
+        f"process {process.pid} ({process.state}): {process.command}"
+        for key, process in processes.descendants().items()
+        if key not in before.processes and process.state != "Z" and not is_holder(process)
+    ]
+
+
+def is_holder(process: processes.Process) -> bool:
+    """Whether this is the session's holder, which is meant to stay between commands."""
+    return os.path.basename(process.command).startswith("rootless-holder") or process.command.startswith(
+        HOLDER_NAMES
+    )
+
+
+def _files(root: Path, runtime: Path) -> list[str]:
+    left = []
+    for directory in (root / "containers", root / "names", runtime / "rootless" / "c"):
+        if directory.is_dir():
+            left += [f"file {entry}" for entry in directory.iterdir()]
+    return left
+
+
+def _mounts(root: Path, runtime: Path) -> list[str]:
+    targets = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [f"mount {target}" for target in targets if target.startswith((f"{root}/", f"{runtime}/"))]
+
+
+def _new_cgroups(before: Before) -> list[str]:
+    return [f"cgroup {path}" for path in sorted(_cgroups() - before.cgroups)]
+
+
+def _cgroups() -> frozenset[str]:
+    """Cgroups with our name in them; a path relative to the directories we can read."""
+    found: set[str] = set()
+    for path, names, _ in os.walk("/sys/fs/cgroup"):
+        found.update(os.path.join(path, name) for name in names if "rootless" in name)
+    return frozenset(found)
