@@ -1,0 +1,271 @@
+"""The options that `run` and `create` share, and what their words mean. HOT."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from rootless.cli.command import FLAG, LIST, VALUE, Args, Option, choice, integer
+from rootless.engine.create import Request
+from rootless.engine.mount_words import Mount, parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.record import Log, Network, Restart, Security
+from rootless.engine.value_words import (
+    merge_env,
+    parse_bytes,
+    parse_device,
+    parse_env,
+    parse_pairs,
+    parse_ulimit,
+    read_env_file,
+    read_label_file,
+)
+from rootless.errors import InvalidInput, NotSupported
+
+# fmt: off
+OPTIONS: tuple[Option, ...] = (
+    Option(("--add-host",), "add_host", LIST, metavar="list", help="Add a custom host-to-IP mapping (host:ip)"),
+    Option(("--annotation",), "annotation", LIST, metavar="map", help="Add an annotation to the container"),
+    Option(("-a", "--attach"), "attach", LIST, metavar="list", help="Attach to STDIN, STDOUT or STDERR"),
+    Option(("--cap-add",), "cap_add", LIST, metavar="list", help="Add Linux capabilities"),
+    Option(("--cap-drop",), "cap_drop", LIST, metavar="list", help="Drop Linux capabilities"),
+    Option(("--cgroupns",), "cgroupns", VALUE, metavar="string", convert=choice("", "private", "host"),
+           help="Cgroup namespace to use (host|private)", complete="host|private"),
+    Option(("--cidfile",), "cidfile", VALUE, metavar="string", help="Write the container ID to the file", complete="file"),
+    Option(("--detach-keys",), "detach_keys", VALUE, metavar="string", help="Override the key sequence for detaching a container"),
+    Option(("--device",), "device", LIST, metavar="list", help="Add a host device to the container", complete="file"),
+    Option(("--dns",), "dns", LIST, metavar="list", help="Set custom DNS servers"),
+    Option(("--dns-option", "--dns-opt"), "dns_option", LIST, metavar="list", help="Set DNS options"),
+    Option(("--dns-search",), "dns_search", LIST, metavar="list", help="Set custom DNS search domains"),
+    Option(("--domainname",), "domainname", VALUE, metavar="string", default="", help="Container NIS domain name"),
+    Option(("--entrypoint",), "entrypoint", VALUE, metavar="string", help="Overwrite the default ENTRYPOINT of the image"),
+    Option(("-e", "--env"), "env", LIST, metavar="list", help="Set environment variables"),
+    Option(("--env-file",), "env_file", LIST, metavar="list", help="Read in a file of environment variables", complete="file"),
+    Option(("--expose",), "expose", LIST, metavar="list", help="Expose a port or a range of ports"),
+    Option(("--group-add",), "group_add", LIST, metavar="list", help="Add additional groups to join"),
+    Option(("-h", "--hostname"), "hostname", VALUE, metavar="string", default="", help="Container host name"),
+    Option(("--init",), "init", FLAG, help="Run an init inside the container that forwards signals and reaps processes"),
+    Option(("-i", "--interactive"), "interactive", FLAG, help="Keep STDIN open even if not attached"),
+    Option(("--ipc",), "ipc", VALUE, metavar="string", default="", help="IPC mode to use", complete="private|host|shareable|none"),
+    Option(("-l", "--label"), "label", LIST, metavar="list", help="Set meta data on a container"),
+    Option(("--label-file",), "label_file", LIST, metavar="list", help="Read in a line delimited file of labels", complete="file"),
+    Option(("--log-driver",), "log_driver", VALUE, metavar="string", default="json-file",
+           help="Logging driver for the container", complete="json-file|none"),
+    Option(("--log-opt",), "log_opt", LIST, metavar="list", help="Log driver options (max-size, max-file)"),
+    Option(("--mount",), "mount", LIST, metavar="mount", help="Attach a filesystem mount to the container"),
+    Option(("--name",), "name", VALUE, metavar="string", default="", help="Assign a name to the container"),
+    Option(("--network", "--net"), "network", VALUE, metavar="network", default="", complete="none|host|slirp4netns|container:",
+           help="Connect a container to a network: none, host, slirp4netns[:OPTIONS] or container:NAME"),
+    Option(("--oom-score-adj",), "oom_score_adj", VALUE, metavar="int", convert=integer,
+           help="Tune host's OOM preferences (-1000 to 1000)"),
+    Option(("--pid",), "pid", VALUE, metavar="string", default="", help="PID namespace to use", complete="host|container:"),
+    Option(("--platform",), "platform", VALUE, metavar="string", default="", help="Set platform if server is multi-platform capable"),
+    Option(("--privileged",), "privileged", FLAG, help="Give all that the user namespace can give to this container"),
+    Option(("-p", "--publish"), "publish", LIST, metavar="list", help="Publish a container's port(s) to the host"),
+    Option(("-P", "--publish-all"), "publish_all", FLAG, help="Publish all exposed ports to random ports"),
+    Option(("--pull",), "pull", VALUE, metavar="string", default="missing", convert=choice("always", "missing", "never"),
+           help='Pull image before running ("always", "missing", "never")', complete="always|missing|never"),
+    Option(("-q", "--quiet"), "quiet", FLAG, help="Suppress the pull output"),
+    Option(("--read-only",), "read_only", FLAG, help="Mount the container's root filesystem as read only"),
+    Option(("--restart",), "restart", VALUE, metavar="string", default="no", hidden=True, help="Restart policy"),
+    Option(("--rm",), "rm", FLAG, help="Automatically remove the container and its associated anonymous volumes when it exits"),
+    Option(("--rootfs",), "rootfs", FLAG, help="The first argument is a directory to use as the root, not an image"),
+    Option(("--security-opt",), "security_opt", LIST, metavar="list", help="Security Options"),
+    Option(("--shm-size",), "shm_size", VALUE, metavar="bytes", help="Size of /dev/shm (default 64m)"),
+    Option(("--stop-signal",), "stop_signal", VALUE, metavar="string", default="", help="Signal to stop the container"),
+    Option(("--stop-timeout",), "stop_timeout", VALUE, metavar="int", convert=integer, help="Timeout (in seconds) to stop a container"),
+    Option(("--sysctl",), "sysctl", LIST, metavar="map", help="Sysctl options"),
+    Option(("--tmpfs",), "tmpfs", LIST, metavar="list", help="Mount a tmpfs directory"),
+    Option(("-t", "--tty"), "tty", FLAG, help="Allocate a pseudo-TTY"),
+    Option(("--ulimit",), "ulimit", LIST, metavar="ulimit", help="Ulimit options"),
+    Option(("--umask",), "umask", VALUE, metavar="string", default="", help="Set the umask in the container (octal)"),
+    Option(("-u", "--user"), "user", VALUE, metavar="string", default="", help="Username or UID (format: <name|uid>[:<group|gid>])"),
+    Option(("--userns",), "userns", VALUE, metavar="string", default="", help="User namespace to use", complete="host|keep-id|nomap"),
+    Option(("--uts",), "uts", VALUE, metavar="string", default="", help="UTS namespace to use", complete="host"),
+    Option(("-v", "--volume"), "volume", LIST, metavar="list", help="Bind mount a volume"),
+    Option(("--volumes-from",), "volumes_from", LIST, metavar="list", help="Mount volumes from the specified container(s)", complete="container"),
+    Option(("-w", "--workdir"), "workdir", VALUE, metavar="string", default="", help="Working directory inside the container"),
+)
+# fmt: on
+
+
+def to_request(args: Args) -> Request:
+    """The request that the words of `run` or `create` describe; raises InvalidInput."""
+    name, command = args.positional[0], args.positional[1:]
+    environment = [entry for path in args.env_file for entry in read_env_file(path)]
+    environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
+    labels = [line for path in args.label_file for line in read_label_file(path)] + args.label
+    entrypoint = None
+    if args.entrypoint is not None:
+        entrypoint = [args.entrypoint] if args.entrypoint else []
+    return Request(
+        image="" if args.rootfs else name,
+        rootfs=name if args.rootfs else "",
+        name=_name(args.name),
+        entrypoint=entrypoint,
+        cmd=command,
+        env=merge_env(environment),
+        workdir=args.workdir,
+        user=args.user,
+        group_add=args.group_add,
+        umask=_umask(args.umask),
+        hostname=args.hostname,
+        domainname=args.domainname,
+        tty=args.tty,
+        open_stdin=args.interactive,
+        detach_keys=args.detach_keys or "",
+        auto_remove=args.rm,
+        init=args.init,
+        read_only=args.read_only,
+        labels=parse_pairs(labels),
+        annotations=parse_pairs(args.annotation),
+        mounts=_mounts(args),
+        devices=[parse_device(word) for word in args.device],
+        ulimits=[parse_ulimit(word) for word in args.ulimit],
+        sysctls=parse_pairs(args.sysctl),
+        shm_size=parse_bytes(args.shm_size, name="shm-size") if args.shm_size else 64 * 1024 * 1024,
+        stop_signal=args.stop_signal,
+        stop_timeout=args.stop_timeout,
+        oom_score_adj=args.oom_score_adj,
+        pid=_shared(args.pid, "pid", ("host", "private")),
+        ipc=_shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),
+        uts=_shared(args.uts, "uts", ("host", "private")),
+        userns=_userns(args.userns),
+        cgroupns=args.cgroupns or "",
+        platform=args.platform,
+        network=_network(args),
+        log=_log(args),
+        security=_security(args),
+        restart=_restart(args.restart),
+    )
+
+
+def _name(word: str) -> str:
+    name = word.removeprefix("/")
+    # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
+    rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
+    if name and not (name[0].isalnum() and rest.isalnum() and name.isascii() and len(name) > 1):
+        raise InvalidInput(
+            f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+        )
+    if len(name) > 200:
+        raise InvalidInput("container name is too long", hint="at most 200 characters")
+    return name
+
+
+def _umask(word: str) -> str:
+    if word and not (len(word) <= 4 and set(word) <= set("01234567")):
+        raise InvalidInput(f"invalid umask: {word}", hint="write an octal number such as 022")
+    return word
+
+
+def _mounts(args: Args) -> list[Mount]:
+    found = [parse_volume(word) for word in args.volume]
+    found += [parse_mount(word) for word in args.mount]
+    found += [parse_tmpfs(word) for word in args.tmpfs]
+    return found
+
+
+def _shared(word: str, kind: str, modes: tuple[str, ...]) -> str:
+    if word in ("", *modes) or (word.startswith("container:") and word != "container:" and kind != "uts"):
+        return word
+    raise InvalidInput(f"--{kind}: invalid {kind.upper()} mode")
+
+
+def _userns(word: str) -> str:
+    if word in ("", "host", "private", "nomap") or word.split(":")[0] == "keep-id":
+        return word
+    if word.split(":")[0] == "auto":
+        raise NotSupported("--userns=auto is not supported yet", hint="use keep-id, nomap or host")
+    raise InvalidInput(f"--userns: invalid USER mode: {word}", hint="keep-id[:uid=N,gid=N], nomap or host")
+
+
+def _network(args: Args) -> Network:
+    from rootless.network import ports
+
+    word = args.network
+    mode, _, options = word.partition(":")
+    if mode == "container":
+        if not options:
+            raise InvalidInput("invalid container format container:<name|id>")
+        mode, options = word, ""
+    elif mode in ("", "default", "private"):
+        mode = "slirp4netns"
+    elif mode == "bridge" or mode not in ("none", "host", "slirp4netns"):
+        raise NotSupported(
+            f"network {mode} not found",
+            hint="networks are: slirp4netns (the default), host, none and container:NAME",
+        )
+    published = ports.parse(args.publish)
+    exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
+    return {
+        "mode": mode,
+        "options": [option for option in options.split(",") if option],
+        "ports": ports.to_data(published),
+        "exposed": exposed,
+        "publish_all": args.publish_all,
+        "dns": args.dns,
+        "dns_search": args.dns_search,
+        "dns_options": args.dns_option,
+        "add_host": args.add_host,
+    }
+
+
+def _log(args: Args) -> Log:
+    driver = args.log_driver
+    if driver in ("none", "json-file", "local", "k8s-file"):
+        driver = "none" if driver == "none" else "json-file"
+    else:
+        raise InvalidInput(f"logger: no log driver named '{driver}' is registered", hint="json-file or none")
+    options = parse_pairs(args.log_opt)
+    unknown = set(options) - {"max-size", "max-file"}
+    if unknown:
+        raise InvalidInput(f"unknown log opt '{sorted(unknown)[0]}' for json-file log driver")
+    size = options.get("max-size", "")
+    count = options.get("max-file", "1")
+    if not count.isdecimal() or int(count) < 1:
+        raise InvalidInput(f"invalid value for max-file: '{count}'", hint="a number from 1")
+    if int(count) > 1 and not size:
+        raise InvalidInput("cannot specify max-file without max-size")
+    return {"driver": driver, "max_size": parse_bytes(size, name="max-size") if size else 0, "max_files": int(count)}
+
+
+def _security(args: Args) -> Security:
+    found: Security = {
+        "privileged": args.privileged,
+        "cap_add": args.cap_add,
+        "cap_drop": args.cap_drop,
+        "no_new_privileges": False,
+        "seccomp": "",
+        "apparmor": "",
+        "label": [],
+        "unmask": [],
+        "mask": [],
+    }
+    for word in args.security_opt:
+        key, _, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
+        if key == "no-new-privileges" and value in ("", "true", "false"):
+            found["no_new_privileges"] = value != "false"
+        elif key == "seccomp" and value:
+            found["seccomp"] = value if value in ("unconfined", "builtin") else os.path.abspath(value)
+        elif key == "apparmor" and value:
+            found["apparmor"] = value
+        elif key == "label" and value:
+            found["label"].append(value)
+        elif key in ("mask", "unmask") and value:
+            (found["unmask"] if key == "unmask" else found["mask"]).extend(value.split(":"))
+        elif key == "systempaths" and value == "unconfined":
+            found["unmask"].append("ALL")
+        else:
+            raise InvalidInput(f"invalid --security-opt: {shlex.quote(word)}")
+    return found
+
+
+def _restart(word: str) -> Restart:
+    name, colon, retries = word.partition(":")
+    if name not in ("no", "", "always", "on-failure", "unless-stopped"):
+        raise InvalidInput(f"invalid restart policy: unknown policy '{name}'")
+    if colon and (name != "on-failure" or not retries.isdecimal()):
+        raise InvalidInput(f"invalid restart policy: '{word}'", hint="write on-failure[:MAX-RETRIES]")
+    if name not in ("no", ""):
+        raise NotSupported(f"--restart {name} is not supported yet", hint="start it again with `rootless start`")
+    return {"name": "no", "retries": 0}

@@ -1,0 +1,122 @@
+"""Who `--user` means inside an image: /etc/passwd and /etc/group read as untrusted text. HOT.
+
+Called in the container's own root, after pivot_root (or setns), so that a link in the image
+can only lead to a file of the image. passwd(5), group(5); rules and wording as Docker's.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from rootless.errors import InvalidInput
+
+# A passwd file is small; an image that brings gigabytes wants to exhaust our memory.
+LIMIT_BYTES = 4 << 20
+MAX_ID = (1 << 32) - 2
+
+
+class User(NamedTuple):
+    """Numeric identity, and the home directory for HOME."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+class Account(NamedTuple):
+    """A line of passwd(5), as far as it matters."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Group(NamedTuple):
+    """A line of group(5)."""
+
+    name: str
+    gid: int
+    members: frozenset[str]
+
+
+def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str = "/") -> User:
+    """The user of `spec` ("", name, uid, name:group, uid:gid); raises InvalidInput where there is none."""
+    accounts = _accounts(_read(root, "etc/passwd"))
+    wanted, colon, wanted_group = spec.partition(":")
+    account = _find_account(wanted or "0", accounts)
+    needs_groups = bool(wanted_group) or bool(group_add) or bool(account.name)
+    groups = _groups(_read(root, "etc/group")) if needs_groups else []
+    gid, extra = account.gid, [g.gid for g in groups if account.name and account.name in g.members]
+    if colon and wanted_group:
+        gid, extra = _find_group(wanted_group, groups), []
+    extra += [_find_group(word, groups) for word in group_add]
+    return User(account.uid, gid, tuple(dict.fromkeys(extra)), account.home or "/")
+
+
+def _find_account(wanted: str, accounts: list[Account]) -> Account:
+    for account in accounts:
+        if account.name == wanted:
+            return account
+    if not wanted.isdecimal():
+        raise InvalidInput(f"unable to find user {wanted}: no matching entries in passwd file")
+    uid = _number(wanted)
+    for account in accounts:
+        if account.uid == uid:
+            return account
+    return Account("", uid, 0, "/root" if uid == 0 else "/")
+
+
+def _find_group(wanted: str, groups: list[Group]) -> int:
+    for group in groups:
+        if group.name == wanted:
+            return group.gid
+    if not wanted.isdecimal():
+        raise InvalidInput(f"unable to find group {wanted}: no matching entries in group file")
+    return _number(wanted)
+
+
+def _number(word: str) -> int:
+    number = int(word) if len(word) < 12 else MAX_ID + 1
+    if number > MAX_ID:
+        raise InvalidInput(f"uids and gids must be in range 0-{MAX_ID}: {word}")
+    return number
+
+
+def _accounts(text: str) -> list[Account]:
+    found = []
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) >= 4 and fields[2].isdecimal() and fields[3].isdecimal() and len(line) < 4096:
+            home = fields[5] if len(fields) > 5 else ""
+            found.append(Account(fields[0], int(fields[2]), int(fields[3]), home))
+    return found
+
+
+def _groups(text: str) -> list[Group]:
+    found = []
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) >= 3 and fields[2].isdecimal():
+            members = frozenset(fields[3].split(",")) if len(fields) > 3 else frozenset()
+            found.append(Group(fields[0], int(fields[2]), members - {""}))
+    return found
+
+
+def _read(root: str, path: str) -> str:
+    """The text of an image's file; "" where it is missing, no regular file, or too large."""
+    try:
+        # O_NONBLOCK: a FIFO in its place must not hang us.
+        fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LIMIT_BYTES:
+            return ""
+        return os.read(fd, LIMIT_BYTES).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(fd)
