@@ -144,9 +144,7 @@ def _name(word: str) -> str:
     # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
     rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
     if name and not (name[0].isalnum() and rest.isalnum() and name.isascii() and len(name) > 1):
-        raise InvalidInput(
-            f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-        )
+        raise InvalidInput(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
     if len(name) > 200:
         raise InvalidInput("container name is too long", hint="at most 200 characters")
     return name
@@ -226,7 +224,11 @@ def _log(args: Args) -> Log:
         raise InvalidInput(f"invalid value for max-file: '{count}'", hint="a number from 1")
     if int(count) > 1 and not size:
         raise InvalidInput("cannot specify max-file without max-size")
-    return {"driver": driver, "max_size": parse_bytes(size, name="max-size") if size else 0, "max_files": int(count)}
+    return {
+        "driver": driver,
+        "max_size": parse_bytes(size, name="max-size") if size else 0,
+        "max_files": int(count),
+    }
 
 
 def _security(args: Args) -> Security:
@@ -267,5 +269,7 @@ def _restart(word: str) -> Restart:
     if colon and (name != "on-failure" or not retries.isdecimal()):
         raise InvalidInput(f"invalid restart policy: '{word}'", hint="write on-failure[:MAX-RETRIES]")
     if name not in ("no", ""):
-        raise NotSupported(f"--restart {name} is not supported yet", hint="start it again with `rootless start`")
+        raise NotSupported(
+            f"--restart {name} is not supported yet", hint="start it again with `rootless start`"
+        )
     return {"name": "no", "retries": 0}

@@ -1,0 +1,232 @@
+"""The program `rootless`: global options, dispatch, and the one place where errors become lines.
+
+Hot path: nothing is imported here that `run` does not need; help, suggestions and tracebacks are
+imported when they are wanted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, cast
+
+from rootless.cli.command import EXEC, FLAG, PLAIN, RUN, VALUE, Args, Option
+from rootless.cli.parser import HelpWanted, UsageError, parse, parse_options
+from rootless.cli.table import BY_PATH, NOUNS, Entry, load
+from rootless.errors import RootlessError
+
+if TYPE_CHECKING:
+    from rootless.cli.command import Command
+
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+GLOBAL_OPTIONS = (
+    Option(("-D", "--debug"), "debug", FLAG, help="Show tracebacks and what is being done"),
+    Option(("-l", "--log-level"), "log_level", VALUE, metavar="string", complete="|".join(LOG_LEVELS),
+           help='Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")'),
+    Option(("--root",), "root", VALUE, metavar="string", complete="directory",
+           help="Where images, containers and volumes are kept (default $ROOTLESS_ROOT, "
+                "or ~/.local/share/rootless)"),
+    Option(("-v", "--version"), "version", FLAG, help="Print version information and quit"),
+)  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line `argv`, or the process's own, and return the exit status.
+
+    For the process's own it does not return: what an interpreter does at its end takes longer than
+    `rootless version` itself, and there is nothing for it to do once the output is flushed.
+    """
+    import gc
+
+    gc.disable()  # a command's objects live as long as the command; long ones enable it themselves
+    status = run(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        os._exit(status)
+    return status
+
+
+def run(words: list[str]) -> int:
+    """`words` as a command line: every error rendered on stderr, output flushed, the exit status returned."""
+    _encoding_safe()
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = _output_gone()
+    except OSError as error:  # the flush: whoever reads our output or its disk is full
+        status = _failed_flush(error)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        pass
+    return status
+
+
+def _dispatch(words: list[str]) -> int:
+    entry: Entry | None = None
+    command: Command | None = None
+    path = ""
+    try:
+        settings = parse_options(GLOBAL_OPTIONS, words, interspersed=False)
+        _apply(settings)
+        rest = settings.positional
+        if settings.version:
+            return _print_version()
+        if not rest:
+            return _help("")
+        path, rest = rest[0], rest[1:]
+        if path in NOUNS:
+            if not rest or rest[0] in ("--help", "-h"):
+                return _help(path)
+            path, rest = f"{path} {rest[0]}", rest[1:]
+        if path == "help":
+            return _help(" ".join(rest))
+        entry = BY_PATH.get(path)
+        if entry is None:
+            return _unknown(path)
+        command = cast("Command", load(entry))
+        return command.handler(parse(command, rest, name=path))
+    except HelpWanted:
+        return _help(path)
+    except UsageError as error:
+        return _usage(error, path)
+    except RootlessError as error:
+        return _report(error, command)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _report_os(error, command)
+    except Exception as error:  # noqa: BLE001 - the end of the ladder: never a traceback on a user's screen
+        return _report_defect(error, words)
+
+
+def _apply(settings: Args) -> None:
+    """Global options travel in the environment, so that processes started for us see them too."""
+    if settings.root is not None:
+        if not settings.root:
+            raise UsageError('invalid argument "" for "--root" flag: not a directory')
+        os.environ["ROOTLESS_ROOT"] = os.path.abspath(settings.root)
+    if settings.log_level is not None and settings.log_level not in LOG_LEVELS:
+        raise UsageError(f'unable to parse logging level: "{settings.log_level}"')
+    if settings.debug or settings.log_level == "debug":
+        os.environ["ROOTLESS_DEBUG"] = "1"
+
+
+def _print_version() -> int:
+    from rootless import __version__
+
+    print(f"rootless version {__version__}")
+    return 0
+
+
+def _help(path: str) -> int:
+    from rootless.cli.help import show
+
+    if path and path not in BY_PATH and path not in NOUNS:
+        return _unknown(path)
+    show(path)
+    return 0
+
+
+def _unknown(path: str) -> int:
+    from rootless.cli.help import unknown
+
+    print(unknown(path), file=sys.stderr)
+    return 1
+
+
+def _usage(error: UsageError, path: str) -> int:
+    from rootless.cli.help import usage_error
+
+    print(usage_error(error, path), file=sys.stderr)
+    return error.exit_code
+
+
+def _report(error: RootlessError, command: Command | None) -> int:
+    complain(error)
+    return exit_status(error, command.status if command else PLAIN)
+
+
+def complain(error: RootlessError) -> None:
+    """Print an error and its hint on stderr; for commands that go on with the next argument, too."""
+    if debugging():
+        import traceback
+
+        traceback.print_exception(error)
+    say(error.message, error.hint)
+
+
+def say(message: str, hint: str | None = None) -> None:
+    """`rootless: message` and `hint: ...` on stderr."""
+    sys.stdout.flush()
+    text = f"rootless: {message}\n"
+    if hint:
+        text += "hint: " + hint.replace("\n", "\n      ") + "\n"
+    sys.stderr.write(text)
+
+
+def exit_status(error: RootlessError, kind: str) -> int:
+    """The status of a command of this kind (command.PLAIN, EXEC, RUN) that ended with `error`."""
+    if kind == RUN or (kind == EXEC and error.exit_code in (126, 127)):
+        return error.exit_code
+    return 1
+
+
+def debugging() -> bool:
+    """Whether --debug was given here or to the command that started us."""
+    return bool(os.environ.get("ROOTLESS_DEBUG"))
+
+
+def _report_os(error: OSError, command: Command | None) -> int:
+    from rootless.cli.oserrors import translate
+
+    if debugging():
+        import traceback
+
+        traceback.print_exception(error)
+    return _report(translate(error), command)
+
+
+def _report_defect(error: Exception, words: list[str]) -> int:
+    from rootless.cli.oserrors import defect
+
+    if debugging():
+        import traceback
+
+        traceback.print_exception(error)
+    say(*defect(error, words))
+    return 125
+
+
+def _encoding_safe() -> None:
+    """A file name or label that the locale cannot spell must not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        elif stream is not None:
+            stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+
+
+def _output_gone() -> int:
+    """The reader of our output has gone: what is buffered goes nowhere, and the status says SIGPIPE."""
+    _discard(1)
+    return 141
+
+
+def _discard(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _failed_flush(error: OSError) -> int:
+    _discard(1)
+    say(f"cannot write the output: {error.strerror}")
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Lines for errors that no layer below could put better: what the kernel refused, and our own defects."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+
+from rootless import paths
+from rootless.errors import NotSupported, RootlessError
+
+
+def translate(error: OSError) -> RootlessError:
+    """`error` as a RootlessError that says what, where and what to do."""
+    place = _place(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what = "the disk quota is used up" if error.errno == errno.EDQUOT else "no space left on the device"
+        return NotSupported(
+            f"{what}{place}",
+            hint="`rootless system df` shows what is used, `rootless system prune` frees what is not needed",
+        )
+    if error.errno == errno.EROFS:
+        return NotSupported(
+            f"the file system is read-only{place}",
+            hint=f"the data is in {paths.data_root()}; --root DIRECTORY or ROOTLESS_ROOT names another place",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotSupported(f"permission denied{place}")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return NotSupported("too many open files", hint="raise the limit: `ulimit -n 4096`")
+    if error.errno in (errno.EAGAIN, errno.ENOMEM):
+        reason = "memory" if error.errno == errno.ENOMEM else "processes (see `ulimit -u`) or memory"
+        return NotSupported(f"the host is short of {reason}{place}")
+    return RootlessError(
+        f"{_lower(error.strerror or str(error))}{place}",
+        hint="`rootless --debug ...` shows where this came from",
+    )
+
+
+def defect(error: Exception, words: list[str]) -> tuple[str, str]:
+    """Message and hint for an exception that no user can cause."""
+    text = " ".join(str(error).split())
+    command = shlex.join(["rootless", "--debug", *words])
+    return (
+        f"internal error: {type(error).__name__}{': ' + text if text else ''}",
+        f"this is a defect of rootless, please report it with the output of\n{command}",
+    )
+
+
+def _place(error: OSError) -> str:
+    names = [
+        os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))
+    ]
+    return ": " + " -> ".join(names) if names else ""
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

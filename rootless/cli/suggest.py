@@ -1,0 +1,30 @@
+"""What a mistyped word was probably meant to be. Imported only when something was mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def closest(word: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
+    """The known words that start with `word` or are at most two edits away, nearest first."""
+    found = []
+    for candidate in known:
+        distance = edits(word, candidate)
+        if distance <= min(2, max(1, len(word) // 2)):
+            found.append((distance, candidate))
+        elif len(word) > 1 and candidate.startswith(word) and len(word.strip("-")) > 1:
+            found.append((3, candidate))
+    return [candidate for _, candidate in sorted(found)[:limit]]
+
+
+def edits(one: str, other: str) -> int:
+    """The number of letters to insert, remove, replace or swap with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        earlier, before, row = before, row, [i] + [0] * len(other)
+        for j, right in enumerate(other, 1):
+            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
+                row[j] = min(row[j], earlier[j - 2] + 1)
+    return row[-1]

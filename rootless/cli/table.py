@@ -1,0 +1,101 @@
+"""Every command's name, module and one-line summary: what `--help` and dispatch need, and no more.
+
+A module is imported only when its command runs; it holds the command as COMMAND, or under the name
+after a colon. The first path is the one in the list of help; the others are the same command.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    paths: tuple[str, ...]
+    module: str
+    summary: str
+    common: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.paths[0]
+
+
+NOUNS = {
+    "container": "Manage containers",
+    "image": "Manage images",
+    "system": "Manage rootless",
+    "volume": "Manage volumes",
+}
+
+# fmt: off
+# ruff: noqa: E501 - one command, one line
+COMMANDS: tuple[Entry, ...] = (
+    Entry(("run", "container run"), "container_run", "Create and run a new container from an image", common=True),
+    Entry(("exec", "container exec"), "container_exec", "Execute a command in a running container", common=True),
+    Entry(("ps", "container ls", "container list", "container ps"), "container_ps", "List containers", common=True),
+    Entry(("pull", "image pull"), "image_pull", "Download an image from a registry", common=True),
+    Entry(("images", "image ls", "image list"), "image_ls", "List images", common=True),
+    Entry(("bootstrap", "image bootstrap"), "bootstrap", "Make an image from a distribution's packages", common=True),
+    Entry(("doctor", "system doctor"), "doctor", "Test what this host gives and say who can mend the rest", common=True),
+    Entry(("login",), "login", "Authenticate to a registry", common=True),
+    Entry(("logout",), "logout", "Log out from a registry", common=True),
+    Entry(("version",), "version", "Show the rootless version information", common=True),
+    Entry(("info", "system info"), "info", "Display system-wide information", common=True),
+    Entry(("attach", "container attach"), "container_attach",
+          "Attach local standard input, output, and error streams to a running container"),
+    Entry(("cp", "container cp"), "container_cp", "Copy files/folders between a container and the local filesystem"),
+    Entry(("create", "container create"), "container_create", "Create a new container"),
+    Entry(("diff", "container diff"), "container_diff",
+          "Inspect changes to files or directories on a container's filesystem"),
+    Entry(("export", "container export"), "container_export", "Export a container's filesystem as a tar archive"),
+    Entry(("history", "image history"), "image_history", "Show the history of an image"),
+    Entry(("import", "image import"), "image_import",
+          "Import the contents from a tarball to create a filesystem image"),
+    Entry(("inspect",), "inspect", "Return low-level information on containers, images and volumes"),
+    Entry(("container inspect",), "inspect:CONTAINER", "Display detailed information on one or more containers"),
+    Entry(("image inspect", "image-inspect"), "inspect:IMAGE", "Display detailed information on one or more images"),
+    Entry(("kill", "container kill"), "container_kill", "Kill one or more running containers"),
+    Entry(("load", "image load"), "image_load", "Load an image from a tar archive or STDIN"),
+    Entry(("logs", "container logs"), "container_logs", "Fetch the logs of a container"),
+    Entry(("pause", "container pause"), "container_pause", "Pause all processes within one or more containers"),
+    Entry(("port", "container port"), "container_port",
+          "List port mappings or a specific mapping for the container"),
+    Entry(("rename", "container rename"), "container_rename", "Rename a container"),
+    Entry(("restart", "container restart"), "container_restart", "Restart one or more containers"),
+    Entry(("rm", "container rm", "container remove"), "container_rm", "Remove one or more containers"),
+    Entry(("rmi", "image rm", "image remove"), "image_rm", "Remove one or more images"),
+    Entry(("save", "image save"), "image_save",
+          "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    Entry(("start", "container start"), "container_start", "Start one or more stopped containers"),
+    Entry(("stop", "container stop"), "container_stop", "Stop one or more running containers"),
+    Entry(("tag", "image tag"), "image_tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    Entry(("top", "container top"), "container_top", "Display the running processes of a container"),
+    Entry(("unpause", "container unpause"), "container_unpause", "Unpause all processes within one or more containers"),
+    Entry(("unshare",), "unshare", "Run a command in the session's user namespace"),
+    Entry(("wait", "container wait"), "container_wait",
+          "Block until one or more containers stop, then print their exit codes"),
+    Entry(("container prune",), "container_prune", "Remove all stopped containers"),
+    Entry(("image prune",), "image_prune", "Remove unused images"),
+    Entry(("volume create",), "volume:CREATE", "Create a volume"),
+    Entry(("volume inspect",), "inspect:VOLUME", "Display detailed information on one or more volumes"),
+    Entry(("volume ls", "volume list"), "volume:LS", "List volumes"),
+    Entry(("volume prune",), "volume:PRUNE", "Remove unused local volumes"),
+    Entry(("volume rm", "volume remove"), "volume:RM", "Remove one or more volumes"),
+    Entry(("system df",), "system_df", "Show disk usage"),
+    Entry(("system prune",), "system_prune", "Remove unused data"),
+    Entry(("system reset",), "system_reset", "Remove all containers, images, volumes and the session"),
+    Entry(("completion",), "completion", "Generate the completion script for bash, zsh or fish"),
+)
+# fmt: on
+
+BY_PATH: dict[str, Entry] = {path: entry for entry in COMMANDS for path in entry.paths}
+
+
+def load(entry: Entry) -> object:
+    """The entry's Command, its module imported now. Typed `object` here: callers know command.Command."""
+    import sys
+
+    module, _, attribute = entry.module.partition(":")
+    name = "rootless.cli.commands." + module
+    __import__(name)
+    return getattr(sys.modules[name], attribute or "COMMAND")
