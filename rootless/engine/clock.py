@@ -41,7 +41,9 @@ def to_nanoseconds(text: str) -> int:
         seconds = calendar.timegm((year, month, date, hour, minute, second)) - offset
         return seconds * 1_000_000_000 + int((fraction + "0" * 9)[:9])
     except ValueError:
-        raise InvalidInput(f"invalid time '{text}'", hint="write 2026-01-02T03:04:05Z, or 10m for ten minutes ago") from None
+        raise InvalidInput(
+            f"invalid time '{text}'", hint="write 2026-01-02T03:04:05Z, or 10m for ten minutes ago"
+        ) from None
 
 
 def parse_moment(word: str) -> int:

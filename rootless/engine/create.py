@@ -107,7 +107,9 @@ def make_record(request: Request, image: Image | None) -> Record:
         "rootfs": os.path.abspath(request.rootfs) if request.rootfs else "",
         "entrypoint": entrypoint,
         "cmd": cmd,
-        "env": merge_env([DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal], config.get("Env") or [], request.env),
+        "env": merge_env(
+            [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal], config.get("Env") or [], request.env
+        ),
         "workdir": request.workdir or config.get("WorkingDir") or "/",
         "user": request.user or config.get("User") or "",
         "group_add": request.group_add,
@@ -176,7 +178,7 @@ def check(record: Record) -> None:
     for mount in record["mounts"]:
         if mount["type"] == "bind" and not os.path.exists(mount["source"]):
             raise NotFound(
-                f"invalid mount config for type \"bind\": bind source path does not exist: {mount['source']}",
+                f'invalid mount config for type "bind": bind source path does not exist: {mount["source"]}',
                 hint=f"make it first: mkdir -p {mount['source']}",
             )
     for device in record["devices"]:
@@ -186,14 +188,18 @@ def check(record: Record) -> None:
     if record["auto_remove"] and record["restart"]["name"] not in ("", "no"):
         raise InvalidInput("conflicting options: cannot specify both --restart and --rm")
     if len(record["hostname"]) > 64 or any(c.isspace() or c == "/" for c in record["hostname"]):
-        raise InvalidInput(f"invalid hostname: '{record['hostname']}'", hint="at most 64 letters, digits, . and -")
+        raise InvalidInput(
+            f"invalid hostname: '{record['hostname']}'", hint="at most 64 letters, digits, . and -"
+        )
     mode = record["network"]["mode"]
     if record["network"]["ports"] and (mode in ("none", "host") or mode.startswith("container:")):
         if mode.startswith("container:"):
             raise InvalidInput("conflicting options: port publishing and the container type network mode")
         raise InvalidInput(
             f"conflicting options: port publishing and --network {mode}",
-            hint="leave -p out: with host the ports are the host's own" if mode == "host" else "use the default network",
+            hint="leave -p out: with host the ports are the host's own"
+            if mode == "host"
+            else "use the default network",
         )
 
 

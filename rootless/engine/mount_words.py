@@ -130,7 +130,9 @@ def parse_mount(word: str) -> Mount:
         fields[key.strip().lower()] = value
     kind = fields.pop("type", "volume")
     if kind not in ("bind", "volume", "tmpfs"):
-        raise InvalidInput(f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume and tmpfs are supported")
+        raise InvalidInput(
+            f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume and tmpfs are supported"
+        )
     target = _first(fields, "target", "dst", "destination")
     if not target:
         raise InvalidInput(f"target is required (in '{word}')")

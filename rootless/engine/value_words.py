@@ -16,7 +16,9 @@ def parse_bytes(word: str, *, name: str = "size") -> int:
     """Bytes of "64m", "1.5GiB", "1024"; units are powers of 1024, as Docker's RAMInBytes."""
     match = _SIZE.match(word.strip())
     if not match:
-        raise InvalidInput(f"invalid {name}: '{word}'", hint="write a number with b, k, m or g, for example 64m")
+        raise InvalidInput(
+            f"invalid {name}: '{word}'", hint="write a number with b, k, m or g, for example 64m"
+        )
     return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])
 
 
@@ -65,7 +67,9 @@ def parse_ulimit(word: str) -> Ulimit:
     if not equals or low < -1 or high < -1:
         raise InvalidInput(f"invalid ulimit argument: {word}", hint="write NAME=SOFT[:HARD]")
     if high != -1 and (low > high or low == -1):
-        raise InvalidInput(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard or soft}")
+        raise InvalidInput(
+            f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard or soft}"
+        )
     return {"name": name, "soft": low, "hard": high}
 
 
@@ -113,7 +117,9 @@ def read_env_file(path: str) -> list[str]:
             continue
         name = text.partition("=")[0]
         if not name or any(c.isspace() for c in name):
-            raise InvalidInput(f"poorly formatted environment: variable '{name}' contains whitespaces ({path}:{number})")
+            raise InvalidInput(
+                f"poorly formatted environment: variable '{name}' contains whitespaces ({path}:{number})"
+            )
         value = parse_env(text)
         if value is not None:
             found.append(value)
