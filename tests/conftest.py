@@ -11,9 +11,6 @@ debian_image    a bootstrapped Debian, likewise
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -26,6 +23,7 @@ from tests.harness.command import Rootless
 from tests.harness.podman import Podman
 from tests.harness.registry import Registry
 from tests.harness.terminal import Terminal
+from tests.harness.trees import remove_tree
 from tests.need import need
 
 OUTCOME = pytest.StashKey[bool]()
@@ -144,11 +142,3 @@ def podman(user: User) -> Iterator[Podman]:
     """Podman of the same user with runc and overlay: the peer we are compared with."""
     with Podman() as peer:
         yield peer
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a tree that may hold files of subordinate ids, and nothing if it is not there."""
-    shutil.rmtree(path, ignore_errors=True)
-    if os.path.lexists(path):
-        as_owner = ["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", str(path)]
-        subprocess.run(as_owner, check=False, timeout=60, capture_output=True)

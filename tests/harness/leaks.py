@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from tests.harness import processes
 
-HOLDER_NAMES = ("rootless: session", "rootless-holder")
+# What stays between commands by design: our session's holder, and Podman's.
+STAYING = ("rootless: session", "rootless-holder", "podman")
 PATIENCE_S = 5.0
 
 
@@ -38,7 +39,7 @@ def find(before: Before, root: Path, runtime: Path) -> list[str]:
 def sweep(before: Before) -> None:
     """End every process since `before`, the session's holder among them."""
     for key, process in sorted(processes.descendants().items()):
-        if key not in before.processes:
+        if key not in before.processes and "podman" not in process.command:
             processes.end(process)
 
 
@@ -51,10 +52,8 @@ def _processes(before: Before) -> list[str]:
 
 
 def is_holder(process: processes.Process) -> bool:
-    """Whether this is the session's holder, which is meant to stay between commands."""
-    return os.path.basename(process.command).startswith("rootless-holder") or process.command.startswith(
-        HOLDER_NAMES
-    )
+    """Whether this holds a user's session open, which is meant to stay between commands."""
+    return process.command.startswith(STAYING) or os.path.basename(process.command).startswith(STAYING)
 
 
 def _files(root: Path, runtime: Path) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,12 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from tests.harness.account import SYSTEM_PATH
+from tests.harness.trees import remove_tree
 from tests.need import need, need_program
 
 STORAGE = """\
 [storage]
 driver = "overlay"
-graphroot = "{directory}/graph"
+graphroot = "{directory}/data/containers/storage"
 runroot = "{run}"
 """
 POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
@@ -92,9 +94,8 @@ class Podman:
             self.argv("rm", "--all", "--force", "--time", "0"),
             env=self.environment, capture_output=True, timeout=120, check=False,
         )  # fmt: skip
-        for path in (self.directory, self.runtime):
-            subprocess.run(
-                [self.program, "unshare", "rm", "-rf", str(path)],
-                env=self.environment, capture_output=True, timeout=120, check=False,
-            )  # fmt: skip
-            shutil.rmtree(path, ignore_errors=True)
+        # Its pause process keeps the mounts of its namespace, and so the directories, busy.
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((self.runtime / "libpod/tmp/pause.pid").read_text()), signal.SIGKILL)
+        remove_tree(self.directory)
+        remove_tree(self.runtime)

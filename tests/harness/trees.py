@@ -1,0 +1,16 @@
+"""Removing what a store leaves: files of ids that are the user's only inside a user namespace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a tree that may hold files of subordinate ids, and nothing if it is not there."""
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        as_owner = ["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", str(path)]
+        subprocess.run(as_owner, check=False, timeout=60, capture_output=True)
