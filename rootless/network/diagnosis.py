@@ -1,0 +1,163 @@
+"""Why the network cannot be had on this host, and who can mend that how.
+
+The hints of errors and the findings of `doctor` are this one code. Imported only when something
+failed, or by `doctor`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rootless.errors import NotSupported, RootlessError, Unavailable
+
+TUN = "/dev/net/tun"
+TUN_RULE_FILE = "/etc/udev/rules.d/70-rootless.rules"
+TUN_RULE = 'KERNEL=="tun", GROUP="root", MODE="0666", OPTIONS+="static_node=net/tun"'
+PORT_START = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+PACKAGES = (
+    "apt install slirp4netns (Debian, Ubuntu), dnf install slirp4netns (Fedora, RHEL), "
+    "zypper install slirp4netns, pacman -S slirp4netns or apk add slirp4netns"
+)
+
+# Chatter of slirp4netns that explains nothing.
+_NOISE = ("WARNING:", "sent tapfd", "received tapfd", "apifd event", "api_handler: got", "Usage:")
+
+
+class Problem(NamedTuple):
+    """Something missing: what, and what the user and the administrator can do."""
+
+    what: str
+    fix_user: str
+    fix_admin: str
+
+    def hint(self) -> str:
+        """Both fixes, a line each."""
+        return f"{self.fix_user}\nadministrator: {self.fix_admin}"
+
+
+def tun_problem(path: str = TUN) -> Problem | None:
+    """What is wrong with /dev/net/tun, by opening it as slirp4netns will; None when it is fine."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return _tun(path, error.errno or 0)
+    return None
+
+
+def _tun(path: str, number: int) -> Problem:
+    if number == errno.ENOENT:
+        what = f"{path} does not exist"
+        admin = f"modprobe tun && echo tun > /etc/modules-load.d/rootless.conf (in a container: add --device {path})"
+    elif number in (errno.EACCES, errno.EPERM):
+        what = f"{path} may not be opened: {os.strerror(number)}"
+        admin = (
+            f"put this line into {TUN_RULE_FILE}, then `udevadm control --reload && udevadm trigger "
+            f"--name-match=net/tun`: {TUN_RULE}"
+        )
+    elif number in (errno.ENODEV, errno.ENXIO):
+        what = f"{path} has no driver behind it: {os.strerror(number)}"
+        admin = "modprobe tun && echo tun > /etc/modules-load.d/rootless.conf"
+    else:
+        what = f"{path} cannot be opened: {os.strerror(number)}"
+        admin = "modprobe tun"
+    return Problem(what, "use --network host or --network none meanwhile", admin)
+
+
+def missing_problem() -> Problem:
+    """slirp4netns is not installed."""
+    return Problem(
+        "slirp4netns was not found on PATH",
+        "use --network host or --network none meanwhile, or put a static slirp4netns into a "
+        "directory on your PATH",
+        PACKAGES,
+    )
+
+
+def missing_error() -> RootlessError:
+    """The error for a container that wants a network where there is no slirp4netns."""
+    problem = missing_problem()
+    return NotSupported(f"no network: {problem.what}", hint=problem.hint())
+
+
+def timeout_error(timeout_s: float) -> RootlessError:
+    """slirp4netns neither got ready nor ended."""
+    return Unavailable(
+        f"slirp4netns was not ready after {timeout_s:g} seconds",
+        hint="the host may be overloaded: try again; `rootless doctor` tests the network by itself",
+    )
+
+
+def failing_protection(said: str, protection: Sequence[str]) -> str | None:
+    """Which of slirp4netns's own protections kept it from starting, None where it was none of them."""
+    for word in protection:
+        if f"unrecognized option '--enable-{word}'" in said:
+            return word
+    if "sandbox" in protection and "create_sandbox failed" in said:
+        return "sandbox"
+    if "seccomp" in protection and ("enable_seccomp failed" in said or "seccomp_load" in said):
+        return "seccomp"
+    return None
+
+
+def start_error(said: str) -> RootlessError:
+    """The error for what a slirp4netns that ended at its start said on stderr."""
+    lines = [line.strip() for line in said.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(_NOISE)]
+    if any("/dev/net/tun" in line or "TUNSETIFF" in line for line in lines):
+        problem = tun_problem()
+        if problem is None:
+            problem = _refused_tun(lines)
+        return NotSupported(f"no network: {problem.what}", hint=problem.hint())
+    unknown = next((line for line in lines if "unrecognized option" in line), None)
+    if unknown:
+        option = unknown.rpartition("option")[2].strip(" '")
+        return NotSupported(
+            f"this slirp4netns does not know {option}", hint="install slirp4netns 1.1 or newer: " + PACKAGES
+        )
+    telling = [line for line in lines if not line.startswith(("child failed", "do_slirp", "parent failed"))]
+    reason = "; ".join(telling[:3] or lines[:3]) or "it said nothing"
+    return RootlessError(
+        f"slirp4netns failed: {reason}", hint="`rootless doctor` tests the network by itself"
+    )
+
+
+def _refused_tun(lines: Sequence[str]) -> Problem:
+    """The device opens here but not there: another mount, or no tap interface in the namespace."""
+    line = next(line for line in lines if "/dev/net/tun" in line or "TUNSETIFF" in line)
+    return Problem(
+        f"slirp4netns cannot make a tap device: {line}",
+        "use --network host or --network none meanwhile",
+        "modprobe tun; in a container: allow its device cgroup c 10:200 rwm",
+    )
+
+
+def unprivileged_port_start() -> int:
+    """The first port an ordinary user may bind, ip_sysctl(7)."""
+    try:
+        with open(PORT_START) as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 1024
+
+
+def port_start_fix(port: int) -> str:
+    """The administrator's lines that let users bind ports from `port` on."""
+    return (
+        f"sysctl -w net.ipv4.ip_unprivileged_port_start={port} && "
+        f"echo net.ipv4.ip_unprivileged_port_start={port} > /etc/sysctl.d/99-rootless.conf"
+    )
+
+
+def privileged_port_error(prefix: str, where: str, port: int) -> RootlessError:
+    """The error for a port below ip_unprivileged_port_start; EACCES above it has another cause."""
+    first = unprivileged_port_start()
+    if port >= first:
+        return NotSupported(f"{prefix}: Bind for {where} failed: permission denied")
+    higher = 8000 + port if port < 1000 else 8000 + port % 1000
+    return NotSupported(
+        f"{prefix}: Bind for {where} failed: ports below {first} are reserved for root",
+        hint=f"use a higher port, as -p {higher}:...\nadministrator: {port_start_fix(port)}",
+    )
