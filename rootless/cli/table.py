@@ -28,7 +28,6 @@ NOUNS = {
 }
 
 # fmt: off
-# ruff: noqa: E501 - one command, one line
 COMMANDS: tuple[Entry, ...] = (
     Entry(("run", "container run"), "container_run", "Create and run a new container from an image", common=True),
     Entry(("exec", "container exec"), "container_exec", "Execute a command in a running container", common=True),

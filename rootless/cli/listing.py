@@ -1,0 +1,31 @@
+"""Listings (`ps`, `images`, `volume ls`): Docker's default table, or --format. Hot path (`ps`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rootless.cli.tables import print_table
+
+
+def print_listing(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    headers: Mapping[str, str],
+    template: str | None,
+    quiet: bool = False,
+    identity: str = "ID",
+) -> None:
+    """Print `rows`: only `identity` with --quiet, else by `template`, else a table of `columns`.
+
+    `headers` maps every field that a template may name to its column header; a row holds all of them.
+    """
+    if quiet and not template:
+        print_table(None, [[row[identity]] for row in rows])
+    elif template and template != "table":
+        from rootless.cli.format import print_rows
+
+        print_rows(rows, template, headers)
+    else:
+        print_table([headers[name] for name in columns], [[row[name] for name in columns] for row in rows])

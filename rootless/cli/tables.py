@@ -1,0 +1,66 @@
+"""Aligned tables as Docker prints them. Hot path (`ps`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+GAP, NARROWEST = 3, 10
+"""Spaces after a cell, and the width a column has at least with them, as in Docker's tables."""
+
+
+def print_table(header: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> None:
+    """Write `rows` under `header` (None: rows only, still aligned) to stdout, in one write."""
+    sys.stdout.write(render(header, rows))
+
+
+def render(header: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:
+    """The table as text: every column as wide as its widest cell plus GAP, the last one unpadded."""
+    lines = [[plain(cell) for cell in row] for row in rows]
+    if header is not None:
+        lines.insert(0, list(header))
+    if not lines:
+        return ""
+    columns = max(len(line) for line in lines)
+    widths = [
+        max(NARROWEST, GAP + max(width(line[at]) for line in lines if at < len(line)))
+        for at in range(columns)
+    ]
+    text = []
+    for line in lines:
+        cells = [cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(line[:-1])]
+        text.append("".join(cells) + line[-1])
+    return "\n".join(text) + "\n"
+
+
+def plain(text: str) -> str:
+    """`text` without control characters: names and labels of an image may not steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else " " if letter in "\t\n" else repr(letter)[1:-1] for letter in text
+    )
+
+
+def width(text: str) -> int:
+    """Terminal columns of `text`; the wide letters of East Asia take two."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def ellipsis(text: str, limit: int) -> str:
+    """`text`, or its first `limit` - 1 letters and `…`, as Docker shortens commands."""
+    if len(text) <= limit:
+        return text
+    return text[: limit - 1] + "…" if limit > 1 else text[:limit]
+
+
+def short_id(identifier: str) -> str:
+    """The twelve hexadecimal digits that lists show."""
+    return identifier.removeprefix("sha256:")[:12]

@@ -1,0 +1,134 @@
+"""Sizes and times in Docker's words (docker/go-units). Hot path: no datetime, no regular expressions."""
+
+from __future__ import annotations
+
+import time
+
+_DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_ZERO_TIME = -62135596800
+"""0001-01-01T00:00:00Z, which stands for "never"."""
+
+
+def human_size(size_bytes: float, *, precision: int = 4) -> str:
+    """Decimal units, up to four significant digits: 0B, 999B, 1kB, 1.024kB, 77.8MB."""
+    return _scaled(size_bytes, 1000.0, _DECIMAL, precision)
+
+
+def human_size_short(size_bytes: float) -> str:
+    """Three significant digits, as lists of images and disk usage have it: 77.8MB, 1.02kB."""
+    return human_size(size_bytes, precision=3)
+
+
+def binary_size(size_bytes: float) -> str:
+    """Binary units, up to four significant digits: 15.61GiB."""
+    return _scaled(size_bytes, 1024.0, _BINARY, 4)
+
+
+def _scaled(size: float, base: float, units: tuple[str, ...], precision: int) -> str:
+    step = 0
+    while size >= base and step < len(units) - 1:
+        size /= base
+        step += 1
+    return f"{size:.{precision}g}{units[step]}"
+
+
+def parse_size(text: str) -> int:
+    """`64m`, `1.5GB`, `1024`: bytes, in binary units as Docker reads them; ValueError otherwise."""
+    digits = text.rstrip("bBiIkKmMgGtTpP")
+    suffix = text[len(digits) :].lower()
+    unit = suffix[:1] if suffix[:1] != "b" else ""
+    if suffix.removeprefix(unit) not in ("", "b", "ib") or (suffix == "ib"):
+        raise ValueError(f"invalid suffix: '{suffix}'")
+    try:
+        number = float(digits.strip()) if digits.strip()[:1].isdigit() else -1.0
+    except ValueError:
+        number = -1.0
+    if number < 0 or number != number or number == float("inf"):
+        raise ValueError(f"invalid size: '{text}'")
+    return int(number * 1024 ** _POWERS[unit])
+
+
+def human_duration(seconds: float) -> str:
+    """`Less than a second`, `About a minute`, `3 hours`, `5 weeks`, `2 years`."""
+    whole = int(seconds)
+    if whole < 1:
+        return "Less than a second"
+    if whole == 1:
+        return "1 second"
+    if whole < 60:
+        return f"{whole} seconds"
+    minutes = whole // 60
+    if minutes == 1:
+        return "About a minute"
+    if minutes < 60:
+        return f"{minutes} minutes"
+    hours = int(seconds / 3600 + 0.5)
+    if hours == 1:
+        return "About an hour"
+    if hours < 48:
+        return f"{hours} hours"
+    if hours < 24 * 7 * 2:
+        return f"{hours // 24} days"
+    if hours < 24 * 30 * 2:
+        return f"{hours // 24 // 7} weeks"
+    if hours < 24 * 365 * 2:
+        return f"{hours // 24 // 30} months"
+    return f"{int(seconds / 3600 / 24 / 365)} years"
+
+
+def ago(moment: float, *, now: float | None = None) -> str:
+    """`2 minutes ago` for a time in seconds since 1970; `N/A` for never."""
+    if moment <= _ZERO_TIME:
+        return "N/A"
+    return human_duration((time.time() if now is None else now) - moment) + " ago"
+
+
+def parse_time(text: str) -> float:
+    """RFC 3339 (`2026-01-02T03:04:05.123456789Z`, `...+02:00`) as seconds since 1970; ValueError otherwise."""
+    day, separator, clock = text.strip().replace(" ", "T").partition("T")
+    year, month, date = (int(part) for part in day.split("-"))
+    if not separator:
+        return float(_days(year, month, date) * 86400)
+    offset = 0
+    if clock[-1:] in "zZ":
+        clock = clock[:-1]
+    else:
+        for sign in "+-":
+            clock, found, zone = clock.partition(sign)
+            if found:
+                hours, _, minutes = zone.partition(":")
+                offset = (int(hours) * 60 + int(minutes or 0)) * (60 if sign == "+" else -60)
+                break
+    parts = clock.split(":")
+    if len(parts) != 3 or not (1 <= month <= 12 and 1 <= date <= 31):
+        raise ValueError(f"not a time: {text!r}")
+    return (
+        _days(year, month, date) * 86400
+        + int(parts[0]) * 3600
+        + int(parts[1]) * 60
+        + float(parts[2])
+        - offset
+    )
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days from 1970-01-01 in the proleptic Gregorian calendar (years begin in March here)."""
+    year -= month <= 2
+    era = year // 400
+    year_of_era = year - era * 400
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return era * 146097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719468
+
+
+def local_time(moment: float) -> str:
+    """As Docker lists it: `2026-01-02 03:04:05 +0100 CET`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(moment))
+
+
+def local_rfc3339(moment: float) -> str:
+    """`2026-01-02T03:04:05+01:00`, with Z for UTC."""
+    here = time.localtime(moment)
+    zone = time.strftime("%z", here)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", here) + ("Z" if zone == "+0000" else f"{zone[:3]}:{zone[3:]}")
