@@ -1,0 +1,31 @@
+# Sourced by setup.sh. Debian's and Ubuntu's names of what each verb uses.
+
+run_packages="uidmap slirp4netns fuse-overlayfs gcc libc6-dev mmdebstrap python3-venv libseccomp2 ca-certificates"
+peer_packages="podman runc bubblewrap docker-registry busybox-static"
+test_packages="$peer_packages buildah skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
+    debootstrap acl attr iproute2 procps openssl util-linux"
+fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static mmdebstrap python3 libseccomp"
+
+wanted_packages() { # VERB
+    case $1 in
+    test) echo $run_packages $test_packages ;;
+    bench) echo $run_packages $peer_packages ;;
+    *) echo $run_packages ;;
+    esac
+}
+
+# Those of `wanted_packages VERB` that are not installed. Elsewhere than on Debian: the programs.
+missing_packages() { # VERB
+    if command -v dpkg-query >/dev/null; then
+        for package in $(wanted_packages "$1"); do
+            case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
+            installed) ;;
+            *) printf '%s ' "$package" ;;
+            esac
+        done
+        return
+    fi
+    for program in newuidmap slirp4netns fuse-overlayfs gcc; do
+        command -v $program >/dev/null || printf '%s ' $program
+    done
+}

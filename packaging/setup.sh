@@ -1,0 +1,197 @@
+#!/bin/sh
+# Sets up what is missing, then runs the demonstration, the tests or the benchmarks.
+#
+#   packaging/setup.sh demo | test [PYTEST ARGUMENTS] | bench [CASES] | install
+#
+# As root: installs packages, mends device modes, makes an ordinary account, copies the source into
+# its home and goes on as that account. As an ordinary user: needs no root; where something is
+# missing it prints the line that an administrator runs.
+#
+#   ROOTLESS_ACCOUNT      the ordinary account (rootless-user)
+#   ROOTLESS_MUST_WORK=1  tests that cannot run here are failures
+set -eu
+
+verb=${1:-}
+[ $# -gt 0 ] && shift
+case $verb in
+demo | test | bench | install) ;;
+*)
+    sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac
+
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+system_path=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
+. "$source_dir/packaging/packages.sh"
+
+say() { printf '==> %s\n' "$*"; }
+die() {
+    printf 'setup: %s\n' "$1" >&2
+    shift
+    for line in "$@"; do printf '  %s\n' "$line" >&2; done
+    exit 1
+}
+
+is_host_root() { # root of a user namespace is an ordinary user to us
+    [ "$(id -u)" = 0 ] && [ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ]
+}
+
+# --- as root -----------------------------------------------------------------------------------
+
+# Debian starts a package's service when it installs it; tests start their own instead.
+without_services() {
+    policy=/usr/sbin/policy-rc.d
+    if [ -e $policy ]; then
+        "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT INT TERM
+    "$@"
+    rm -f $policy
+    trap - EXIT INT TERM
+}
+
+install_packages() {
+    missing=$(missing_packages "$verb")
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null || die "these packages are missing, and only apt is known here:" \
+        "$missing" "Fedora and RHEL name them: $fedora_packages"
+    say "installing: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq </dev/null
+    # shellcheck disable=SC2086  # one word for each package
+    without_services apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
+}
+
+mend_devices() { # without udev (containers, minimal machines) these are root's only, or absent
+    for device in "/dev/fuse 10 229" "/dev/net/tun 10 200"; do
+        # shellcheck disable=SC2086
+        set -- $device
+        if [ ! -e "$1" ]; then
+            mkdir -p "$(dirname "$1")"
+            mknod "$1" c "$2" "$3" 2>/dev/null || continue
+            say "made $1"
+        fi
+        if [ "$(stat -c %a "$1")" != 666 ]; then
+            chmod 666 "$1" && say "mode of $1 is now 0666, as udev would have it"
+        fi
+    done
+}
+
+make_account() {
+    account=${ROOTLESS_ACCOUNT:-rootless-user}
+    if ! id "$account" >/dev/null 2>&1; then
+        useradd -m -s /bin/bash "$account"
+        say "made the account $account"
+    fi
+    for table in /etc/subuid /etc/subgid; do
+        grep -q "^$account:" $table 2>/dev/null && continue
+        # After the last range of all: ranges of two users must never meet.
+        first=$(awk -F: 'BEGIN { n = 100000 } $2 + $3 > n { n = $2 + $3 } END { print n }' $table 2>/dev/null)
+        echo "$account:${first:-100000}:65536" >>$table
+        say "gave $account 65536 subordinate ids in $table"
+    done
+}
+
+copy_source() {
+    home=$(getent passwd "$account" | cut -d: -f6)
+    [ -d "$home" ] || die "$account has no home directory"
+    target=$home/rootless
+    [ ! -e "$target" ] || [ -e "$target/.made-by-setup" ] || die "$target is there, and not made by this script"
+    mkdir -p "$target"
+    # Its virtual environment stays; everything else is replaced, so that what is gone here is gone there.
+    find "$target" -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
+    tar -C "$source_dir" --exclude=./.git --exclude=./.venv --exclude=./build --exclude=__pycache__ \
+        --exclude='*.egg-info' --exclude=./rootless/_helpers -cf - . | tar -C "$target" --no-same-owner -xf -
+    touch "$target/.made-by-setup"
+    chown -R "$account:" "$target"
+}
+
+# The account downloads from where root's pip does, with certificates that it can read.
+pip_environment() {
+    for key in index-url extra-index-url find-links cert; do
+        name=PIP_$(echo "$key" | tr a-z- A-Z_)
+        eval "value=\${$name:-}"
+        [ -n "$value" ] || value=$(python3 -m pip config get "global.$key" 2>/dev/null || true)
+        [ -z "$value" ] || export "$name=$value"
+    done
+    for name in PIP_CERT SSL_CERT_FILE REQUESTS_CA_BUNDLE; do
+        eval "value=\${$name:-}"
+        [ -z "$value" ] || as_account test -r "$value" || unset "$name"
+    done
+}
+
+as_account() {
+    env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u TMPDIR -u PYTHONPATH \
+        HOME="$home" USER="$account" LOGNAME="$account" SHELL=/bin/sh PATH="$system_path" \
+        setpriv --reuid "$account" --regid "$account" --init-groups "$@"
+}
+
+if is_host_root; then
+    install_packages
+    mend_devices
+    make_account
+    copy_source
+    pip_environment
+    say "going on as $account in $target"
+    cd "$target"
+    if [ "$verb" = bench ]; then
+        status=0
+        as_account "$target/packaging/setup.sh" bench "$@" </dev/null || status=$?
+        cp -r "$target/benchmarks/results" "$source_dir/benchmarks/" 2>/dev/null || true
+        exit $status
+    fi
+    as_account "$target/packaging/setup.sh" "$verb" "$@" </dev/null
+    exit
+fi
+
+# --- as an ordinary user -----------------------------------------------------------------------
+
+missing=$(missing_packages "$verb")
+if [ -n "$missing" ]; then
+    case $verb in
+    test) [ -z "${ROOTLESS_MUST_WORK:-}" ] && say "tests that need these will be skipped: $missing" ;;
+    bench) say "peers that are not installed are left out: $missing" ;;
+    esac
+    required=$(missing_packages install)
+    [ -z "$required" ] || die "packages are missing; an administrator runs:" \
+        "apt-get install $required" "(Fedora, RHEL: dnf install $fedora_packages)"
+fi
+name=$(id -un)
+for table in /etc/subuid /etc/subgid; do
+    grep -qE "^($name|$(id -u)):" $table 2>/dev/null || getsubids "$name" >/dev/null 2>&1 ||
+        die "$name has no subordinate ids in $table; an administrator runs:" \
+            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $name   # a range nobody else has"
+done
+
+cd "$source_dir"
+[ -w . ] || die "$source_dir is not writable for $name" "copy it to a directory of yours"
+python=
+for candidate in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+[ -n "$python" ] || die "no Python 3.11 or later with venv; an administrator runs:" "apt-get install python3.11-venv"
+[ -x .venv/bin/python ] && .venv/bin/python -c 'import pip' 2>/dev/null || {
+    rm -rf .venv
+    "$python" -m venv .venv
+}
+say "pip install ."
+extras=
+case $verb in test) extras=[dev] ;; esac
+PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install -qq ".$extras" </dev/null
+rm -rf build rootless.egg-info
+PATH=$source_dir/.venv/bin:$PATH
+export PATH
+
+case $verb in
+install) say "installed: $source_dir/.venv/bin/rootless" ;;
+demo) exec "$source_dir/packaging/demo.sh" ;;
+test) exec .venv/bin/pytest --import-mode=append "$@" ;;
+bench) exec .venv/bin/python -m benchmarks "$@" ;;
+esac
