@@ -32,10 +32,12 @@ _ALIASES = {
     "mips64el": ("mips64le", ""),
     "mipsel": ("mipsle", ""),
 }
-_ARCHITECTURES = frozenset(
-    ("386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le")
-    + ("ppc64", "ppc64le", "riscv64", "s390x", "wasm")
-)
+# fmt: off
+_ARCHITECTURES = frozenset((
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le",
+    "ppc64", "ppc64le", "riscv64", "s390x", "wasm",
+))
+# fmt: on
 _DEBIAN = {"386": "i386", "ppc64le": "ppc64el", "mipsle": "mipsel", "mips64le": "mips64el"}
 
 
