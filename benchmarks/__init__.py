@@ -1,0 +1,1 @@
+"""How fast we are beside the peers installed here. `make bench`; see CONTRIBUTING.md, Benchmarks."""
