@@ -1,0 +1,88 @@
+"""`rootless images`, `image ls`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rootless.cli import filters, units
+from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
+from rootless.cli.listing import print_listing
+from rootless.cli.tables import short_id
+from rootless.engine.image_listing import FILTERS, Row, rows
+from rootless.storage.store import Store
+
+HEADERS = {
+    "ID": "IMAGE ID",
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "Size": "SIZE",
+    "Containers": "CONTAINERS",
+    "VirtualSize": "SIZE",
+    "SharedSize": "SHARED SIZE",
+    "UniqueSize": "UNIQUE SIZE",
+}
+
+
+def list_images(args: Args) -> int:
+    """One row for each name of each image."""
+    store = Store.open()
+    repository = args.positional[0] if args.positional else None
+    wanted = filters.collect(args.filter, FILTERS)
+    found = rows(store, repository=repository, filters=wanted)
+    if not args.all and args.quiet and not args.format:
+        seen: dict[str, Row] = {row.image.id: row for row in reversed(found)}
+        found = [row for row in found if seen.get(row.image.id) is row]  # an id once, as Docker's -q
+    columns = ["Repository", "Tag", *(["Digest"] if args.digests else []), "ID", "CreatedSince", "Size"]
+    print_listing(
+        [_fields(row, whole=args.no_trunc) for row in found],
+        columns,
+        headers=HEADERS,
+        template=args.format,
+        quiet=args.quiet,
+    )
+    return 0
+
+
+def _fields(row: Row, *, whole: bool) -> dict[str, Any]:
+    size = units.human_size_short(row.image.size)
+    return {
+        "ID": row.image.id if whole else short_id(row.image.id),
+        "Repository": row.repository,
+        "Tag": row.tag,
+        "Digest": row.digest,
+        "CreatedSince": units.ago(row.created) if row.created else "N/A",
+        "CreatedAt": units.local_time(row.created),
+        "Size": size,
+        "Containers": "N/A",
+        "VirtualSize": size,
+        "SharedSize": "N/A",
+        "UniqueSize": "N/A",
+    }
+
+
+COMMAND = Command(
+    name="images",
+    summary="List images",
+    usage="[OPTIONS] [REPOSITORY[:TAG]]",
+    options=(
+        Option(("-a", "--all"), "all", FLAG, help="Show all images (default hides intermediate images)"),
+        Option(("--digests",), "digests", FLAG, help="Show digests"),
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=filters.convert,
+               help='Filter output based on conditions provided ("dangling=true", "reference=debian:*", '
+                    '"label=key=value", "before=image", "since=image", "until=24h")'),
+        Option(("--format",), "format", VALUE, help="Format output using 'table', 'table TEMPLATE', 'json' or a "
+               "Go template"),
+        Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
+        Option(("-q", "--quiet"), "quiet", FLAG, help="Only show image IDs"),
+    ),
+    handler=list_images,
+    max_args=1,
+    examples=(
+        ("rootless images --filter dangling=true -q", "the ids that `image prune` would remove"),
+        ("rootless images --format '{{.Repository}}:{{.Tag}} {{.Size}}'", ""),
+    ),
+    complete="image",
+)  # fmt: skip

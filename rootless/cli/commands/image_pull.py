@@ -1,0 +1,64 @@
+"""`rootless pull`."""
+
+from __future__ import annotations
+
+import sys
+
+from rootless.cli.command import FLAG, VALUE, Args, Command, Option
+from rootless.storage.store import Store
+
+
+def pull(args: Args) -> int:
+    """Fetch an image; its canonical name is the last line on stdout."""
+    from rootless.cli import progress
+    from rootless.engine import images
+    from rootless.image import reference
+
+    text = args.positional[0]
+    wanted = reference.parse(text)
+    if wanted.tag == reference.DEFAULT_TAG and not wanted.digest and ":" not in text.rpartition("/")[2]:
+        if not args.quiet:
+            print("Using default tag: latest")
+            sys.stdout.flush()
+    store = Store.open()
+    before = _known(store, text)
+    shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
+    try:
+        image = images.pull(
+            store, text, platform=args.platform, progress=shown, quiet=args.quiet, insecure=not args.tls_verify
+        )
+    finally:
+        progress.finish(shown)
+    if not args.quiet:
+        fresh = "Image is up to date for" if before == image.id else "Downloaded newer image for"
+        print(f"Digest: {image.manifest.get('digest')}\nStatus: {fresh} {wanted.familiar()}")
+    print(wanted.canonical)
+    return 0
+
+
+def _known(store: Store, text: str) -> str | None:
+    from rootless.engine import images
+    from rootless.errors import RootlessError
+
+    try:
+        return images.find(store, text, all_names=False).id
+    except RootlessError:
+        return None
+
+
+COMMAND = Command(
+    name="pull",
+    summary="Download an image from a registry",
+    usage="[OPTIONS] NAME[:TAG|@DIGEST]",
+    options=(
+        Option(("--disable-content-trust",), "disable_content_trust", FLAG, default=True, hidden=True),
+        Option(("--platform",), "platform", VALUE, complete="linux/amd64|linux/arm64|linux/arm/v7",
+               help="Set platform, like linux/arm64"),
+        Option(("-q", "--quiet"), "quiet", FLAG, help="Suppress verbose output"),
+        Option(("--tls-verify",), "tls_verify", FLAG, default=True,
+               help="Require https with a valid certificate; false allows plain http"),
+    ),
+    handler=pull,
+    min_args=1,
+    max_args=1,
+)  # fmt: skip
