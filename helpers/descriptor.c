@@ -1,0 +1,84 @@
+#include "descriptor.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* the same number on every architecture; Linux 5.9 */
+#endif
+
+static void close_between(unsigned first, unsigned last)
+{
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && last >= limit.rlim_cur)
+        last = (unsigned)limit.rlim_cur;
+    if (last > 1u << 20)
+        last = 1u << 20;
+    for (unsigned fd = first; fd <= last; fd++)
+        close((int)fd);
+}
+
+void keep_only(int *keep, size_t count)
+{
+    unsigned next = 3;
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && keep[j - 1] > keep[j]; j--) {
+            int moved = keep[j];
+            keep[j] = keep[j - 1];
+            keep[j - 1] = moved;
+        }
+    for (size_t i = 0; i < count; i++) {
+        unsigned fd = (unsigned)keep[i];
+        if (keep[i] < 3 || fd < next)
+            continue;
+        if (fd > next)
+            close_between(next, fd - 1);
+        fcntl(keep[i], F_SETFD, FD_CLOEXEC);
+        next = fd + 1;
+    }
+    close_between(next, UINT_MAX);
+}
+
+void detach_stdio(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 3; fd++) {
+        if (null < 0)
+            close(fd);
+        else if (fd == null)
+            fcntl(fd, F_SETFD, 0);
+        else
+            dup2(null, fd);
+    }
+    if (null > 2)
+        close(null);
+}
+
+static void say(const char *text)
+{
+    if (write(2, text, strlen(text)) < 0)
+        return; /* nobody to tell */
+}
+
+void usage_error(const char *program, const char *message)
+{
+    say(program);
+    say(": ");
+    say(message);
+    say("\n");
+    exit(2);
+}
+
+void set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}

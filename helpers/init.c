@@ -1,0 +1,83 @@
+/* PID 1 of a container started with --init: `rootless-init [--] ARGV...` starts ARGV in a process
+   group of its own (in the foreground of the terminal, where there is one), forwards signals to
+   it, reaps what is orphaned, and ends with its status: 128+n if signal n ended it, 127 if there
+   is no such command, 126 if it cannot be run. As tini and catatonit do. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "text.h"
+
+static void take_signals(sigset_t *all, sigset_t *before)
+{
+    /* Not those that tell of a fault in ourselves: blocked, they would be forwarded. */
+    static const int faults[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGTRAP, SIGSYS};
+    sigfillset(all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(all, faults[i]);
+    sigprocmask(SIG_SETMASK, all, before);
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would have the kernel reap our child */
+}
+
+_Noreturn static void run(char **argv, const sigset_t *mask)
+{
+    setpgid(0, 0);
+    tcsetpgrp(0, getpgrp()); /* SIGTTOU is blocked still; ENOTTY is fine */
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(argv[0], argv);
+    int error = errno;
+    char message[512], *p = put_text(message, "rootless-init: cannot run ");
+    p = strlen(argv[0]) < 256 ? put_text(p, argv[0]) : put_text(p, "the command");
+    p = put_text(put_text(put_text(p, ": "), strerror(error)), "\n");
+    if (write(2, message, (size_t)(p - message)) < 0)
+        _exit(126);
+    _exit(error == ENOENT || error == ENOTDIR ? 127 : 126);
+}
+
+/* Reaps all that has ended; ends with the child's status if it is among them. */
+static void reap(pid_t child)
+{
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid == child)
+            exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+        if (pid == 0 || (pid < 0 && errno != EINTR))
+            return;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t all, before;
+    char **command = argv + 1;
+    if (argc > 1 && strcmp(*command, "--") == 0)
+        command++;
+    if (!argv[0] || !*command)
+        usage_error("rootless-init", "usage: rootless-init [--] COMMAND [ARGUMENT...]");
+    if (getpid() != 1) /* a shared pid namespace: orphans of the command still come to us */
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    take_signals(&all, &before);
+    pid_t child = fork();
+    if (child < 0)
+        usage_error("rootless-init", strerror(errno));
+    if (child == 0)
+        run(command, &before);
+    /* The child does the same for itself: whoever is first, a signal finds the group there. */
+    setpgid(child, child);
+    for (;;) {
+        siginfo_t info;
+        int signal_number = sigwaitinfo(&all, &info);
+        if (signal_number == SIGCHLD)
+            reap(child);
+        /* Stopping a terminal's background processes is about ourselves, not about the child. */
+        else if (signal_number > 0 && signal_number != SIGTTIN && signal_number != SIGTTOU)
+            kill(child, signal_number);
+    }
+}

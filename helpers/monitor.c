@@ -1,0 +1,319 @@
+#include "monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "text.h"
+
+/* How long the last output of a terminal may take from the kernel's work queue to us when
+   something strayed holds the other side, so that no EIO comes. */
+#define TERMINAL_QUIET_MS 500
+/* How long a client that takes nothing may hold back the record of the end. Its output
+   waits for it longer. */
+#define RECORD_DELAY_MS 1000
+
+static const char program[] = "rootless-monitor";
+static struct monitor monitor;
+
+/* Left behind by a closed terminal, a Ctrl-C at the command that started us, a gone client, a
+   session's end: none of these may take the container along. SIGKILL does (its PDEATHSIG). */
+static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXFSZ, SIGUSR1, SIGUSR2};
+#define IGNORED_COUNT (sizeof ignored / sizeof *ignored)
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint64_t number_argument(const char *text, uint64_t limit)
+{
+    uint64_t number;
+    if (!parse_number(text, limit, &number))
+        usage_error(program, "not a number, or out of range");
+    return number;
+}
+
+static int descriptor_argument(const char *text)
+{
+    int fd = (int)number_argument(text, INT_MAX);
+    if (fd < 3 || fcntl(fd, F_GETFD) < 0)
+        usage_error(program, "not an open descriptor above 2");
+    return fd;
+}
+
+static void parse_arguments(struct monitor *m, int argc, char **argv)
+{
+    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC };
+    static const struct option options[] = {
+        {"pid", required_argument, NULL, PID},
+        {"start-time", required_argument, NULL, START_TIME},
+        {"dir", required_argument, NULL, DIR_FD},
+        {"fallback-dir", required_argument, NULL, FALLBACK},
+        {"log", required_argument, NULL, LOG},
+        {"log-max-size", required_argument, NULL, LOG_SIZE},
+        {"log-max-file", required_argument, NULL, LOG_FILES},
+        {"socket", required_argument, NULL, SOCKET},
+        {"client", required_argument, NULL, CLIENT},
+        {"terminal", required_argument, NULL, TERMINAL},
+        {"stdin", required_argument, NULL, IN},
+        {"stdout", required_argument, NULL, OUT},
+        {"stderr", required_argument, NULL, ERR},
+        {"keep-stdin", no_argument, NULL, KEEP},
+        {"hold", required_argument, NULL, HOLD},
+        {"no-sync", no_argument, NULL, NO_SYNC},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+        switch (option) {
+        case PID: m->record.pid = number_argument(optarg, INT_MAX); break;
+        case START_TIME: m->record.start_time = number_argument(optarg, UINT64_MAX); break;
+        case DIR_FD: m->dir = descriptor_argument(optarg); break;
+        case FALLBACK: m->fallback_dir = descriptor_argument(optarg); break;
+        case LOG:
+            if (!*optarg || strlen(optarg) > 64 || strchr(optarg, '/'))
+                usage_error(program, "--log takes the name of a file, at most 64 bytes");
+            m->log.name = optarg;
+            break;
+        case LOG_SIZE: m->log.max_size = number_argument(optarg, INT64_MAX); break;
+        case LOG_FILES: m->log.max_files = number_argument(optarg, 100000); break;
+        case SOCKET: m->socket = descriptor_argument(optarg); break;
+        case CLIENT: m->first_client = descriptor_argument(optarg); break;
+        case TERMINAL: m->terminal = descriptor_argument(optarg); break;
+        case IN: m->stdin_fd = descriptor_argument(optarg); break;
+        case OUT: m->output.fd = descriptor_argument(optarg); break;
+        case ERR: m->error.fd = descriptor_argument(optarg); break;
+        case KEEP: m->keep_stdin = true; break;
+        case HOLD:
+            if (m->hold_count == HOLDS_MAX)
+                usage_error(program, "too many --hold");
+            m->holds[m->hold_count++] = descriptor_argument(optarg);
+            break;
+        case NO_SYNC: m->no_sync = true; break;
+        default: exit(2); /* getopt_long has told what */
+        }
+    }
+    if (!m->record.pid || m->dir < 0)
+        usage_error(program, "--pid and --dir are needed");
+    if (m->terminal >= 0 && (m->stdin_fd >= 0 || m->output.fd >= 0 || m->error.fd >= 0))
+        usage_error(program, "either --terminal or --stdin, --stdout and --stderr");
+    if (optind < argc)
+        m->cleanup = argv + optind;
+}
+
+static void keep_descriptors(struct monitor *m)
+{
+    int keep[8 + HOLDS_MAX];
+    const int named[] = {m->dir, m->fallback_dir, m->socket, m->first_client,
+                         m->terminal, m->stdin_fd, m->output.fd, m->error.fd};
+    memcpy(keep, named, sizeof named);
+    memcpy(keep + 8, m->holds, m->hold_count * sizeof *keep);
+    keep_only(keep, 8 + m->hold_count);
+    for (size_t i = 2; i < 8; i++)
+        if (named[i] >= 0)
+            set_nonblocking(named[i]);
+    detach_stdio();
+}
+
+static void take_signals(struct monitor *m)
+{
+    sigset_t set;
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        signal(ignored[i], SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would have the kernel reap our child */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void child_ended(struct monitor *m, int status)
+{
+    m->ended = true;
+    m->ended_at_ms = now_ms();
+    m->record.status = status;
+    clock_gettime(CLOCK_REALTIME, &m->record.finished_at);
+    stdin_close(m);
+    if (m->terminal >= 0)
+        terminal_hold(m); /* lets the slave go */
+    stream_limit(m, &m->output);
+    stream_limit(m, &m->error);
+    /* The network's process leaves now, while we drain and record, not after us. */
+    for (size_t i = 0; i < m->hold_count; i++)
+        close(m->holds[i]);
+    m->hold_count = 0;
+}
+
+/* Reaps whatever has ended: our child, slirp4netns, and what was orphaned below us. */
+static void reap(struct monitor *m)
+{
+    struct signalfd_siginfo info;
+    while (read(m->signals, &info, sizeof info) > 0)
+        ;
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0 && (uint64_t)pid == m->record.pid && !m->ended)
+            child_ended(m, status);
+        else if (pid == 0 || (pid < 0 && errno != EINTR))
+            return;
+    }
+}
+
+/* The child may have ended before we were here to be told. If it is no child of ours, or was
+   reaped already, how it ended is not known. */
+static void look_for_child(struct monitor *m)
+{
+    siginfo_t info;
+    if (waitid(P_PID, (id_t)m->record.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+        child_ended(m, 137 << 8);
+    reap(m);
+}
+
+static void record_end(struct monitor *m)
+{
+    m->recorded = true;
+    m->record.log_lost = m->log.lost;
+    if (!exit_record_write(&m->record, m->dir, !m->no_sync) && m->fallback_dir >= 0)
+        exit_record_write(&m->record, m->fallback_dir, !m->no_sync);
+}
+
+static void tell_end(struct monitor *m)
+{
+    int32_t status = m->record.status;
+    m->told = true;
+    m->packet[0] = MESSAGE_EXITED;
+    memcpy(m->packet + 1, &status, sizeof status);
+    m->packet_size = 1 + sizeof status;
+    clients_send(m);
+}
+
+_Noreturn static void clean_up(struct monitor *m)
+{
+    sigset_t none;
+    if (!m->cleanup)
+        exit(0);
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        signal(ignored[i], SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    execvp(m->cleanup[0], m->cleanup);
+    exit(127);
+}
+
+/* What is left to do once the child has ended, each when its time has come. Returns the
+   milliseconds to wait for at most, -1 for as long as it takes. */
+static int finish(struct monitor *m)
+{
+    static bool settled;
+    int64_t elapsed = now_ms() - m->ended_at_ms;
+    bool drained = m->output.fd < 0 && m->error.fd < 0 && (m->told || !m->pending);
+    if (!m->recorded && (drained || elapsed >= RECORD_DELAY_MS))
+        record_end(m);
+    if (!drained) {
+        if (m->terminal >= 0 && elapsed >= TERMINAL_QUIET_MS && !m->pending && !m->polls[POLL_OUTPUT].revents) {
+            stream_close(m, &m->output);
+            return 0;
+        }
+        int64_t wait = (m->terminal >= 0 && !m->pending ? TERMINAL_QUIET_MS : RECORD_DELAY_MS) - elapsed;
+        if (wait <= 0)
+            return m->recorded && m->pending ? -1 : 0;
+        return (int)wait;
+    }
+    if (!m->told) {
+        tell_end(m);
+        return 0;
+    }
+    if (m->cleaned)
+        exit(0);
+    for (size_t i = 0; i < m->client_count; i++)
+        if (m->clients[i].will_clean) {
+            settled = false;
+            return -1;
+        }
+    if (m->pending)
+        return -1;
+    /* Once more round: somebody may just have connected, or said that they clean up. */
+    if (settled)
+        clean_up(m);
+    settled = true;
+    return 0;
+}
+
+static void loop(struct monitor *m)
+{
+    int timeout = 0;
+    for (;;) {
+        struct pollfd *polls = m->polls;
+        polls[POLL_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
+        polls[POLL_SOCKET] = (struct pollfd){.fd = m->socket_paused ? -1 : m->socket, .events = POLLIN};
+        polls[POLL_OUTPUT] = (struct pollfd){.fd = m->pending ? -1 : m->output.fd, .events = POLLIN};
+        polls[POLL_ERROR] = (struct pollfd){.fd = m->pending ? -1 : m->error.fd, .events = POLLIN};
+        bool input = m->input_at < m->input_end;
+        polls[POLL_STDIN] = (struct pollfd){.fd = input ? m->stdin_fd : -1, .events = POLLOUT};
+        clients_poll(m);
+        if (poll(polls, FIXED_POLLS + m->client_count, timeout) < 0)
+            continue; /* EINTR, or no memory for the moment */
+
+        if (polls[POLL_SIGNALS].revents)
+            reap(m);
+        if (polls[POLL_STDIN].revents)
+            stdin_flush(m);
+        clients_serve(m);
+        short output = polls[POLL_OUTPUT].revents, error = polls[POLL_ERROR].revents;
+        /* Each once, in turns: with a slow client only the first gets its packet through. */
+        static bool turn;
+        turn = !turn;
+        if (turn && error)
+            stream_pump(m, &m->error);
+        if (output)
+            stream_pump(m, &m->output);
+        if (!turn && error)
+            stream_pump(m, &m->error);
+        if (polls[POLL_SOCKET].revents)
+            clients_accept(m); /* last: it may move m->polls */
+        timeout = m->ended ? finish(m) : -1;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct monitor *m = &monitor;
+    m->dir = m->fallback_dir = m->socket = m->first_client = m->terminal = m->stdin_fd = m->slave = -1;
+    m->output = (struct stream){.fd = -1, .type = MESSAGE_STDOUT, .name = "stdout"};
+    m->error = (struct stream){.fd = -1, .type = MESSAGE_STDERR, .name = "stderr"};
+    m->log.fd = -1;
+    parse_arguments(m, argc, argv);
+    keep_descriptors(m);
+    take_signals(m);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (chdir("/") < 0)
+        return 1;
+    m->log.dir = m->dir;
+    log_open(&m->log);
+    if (m->terminal >= 0) {
+        m->output.fd = m->stdin_fd = m->terminal;
+        terminal_hold(m);
+    }
+    m->polls = malloc(FIXED_POLLS * sizeof *m->polls);
+    if (!m->polls || m->signals < 0)
+        return 1;
+    if (m->first_client >= 0)
+        client_add(m, m->first_client, true);
+    look_for_child(m);
+    loop(m);
+}

@@ -1,0 +1,156 @@
+"""Builds the helper programs (helpers/*.c) as part of the package.
+
+    python setup.py build_helpers --inplace     for a development tree: into rootless/_helpers
+
+Everything else about the package stands in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from setuptools import Command, setup
+from setuptools.command.build import build
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # setuptools < 70.1
+    from wheel.bdist_wheel import bdist_wheel
+
+SOURCES = {
+    "rootless-init": ["init.c", "descriptor.c", "text.c"],
+    "rootless-holder": ["holder.c", "descriptor.c", "text.c"],
+    "rootless-monitor": [
+        "monitor.c",
+        "attach.c",
+        "stream.c",
+        "log.c",
+        "exit_record.c",
+        "descriptor.c",
+        "text.c",
+    ],
+}
+HEADERS = ["descriptor.h", "exit_record.h", "log.h", "monitor.h", "text.h"]
+
+COMPILE = shlex.split(
+    "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "
+    "-fstack-protector-strong -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wno-sign-conversion "
+    "-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla"
+)
+LINK = shlex.split("-static -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
+
+NO_COMPILER = """\
+rootless builds three small static C programs and found no working C compiler ({tried}). \
+Debian, Ubuntu: apt install gcc libc6-dev. Fedora, RHEL: dnf install gcc glibc-static. Alpine: apk add gcc \
+musl-dev. Another compiler is named by the environment variable CC. Without root, take a wheel: it carries \
+the programs and needs no compiler."""
+NO_STATIC_LIBC = """\
+rootless builds three small static C programs, and {compiler} cannot link a static program: the C library's \
+static half (libc.a) is missing. Debian, Ubuntu: apt install libc6-dev. Fedora, RHEL: dnf install \
+glibc-static. Alpine: apk add musl-dev. Or set CC to a compiler that has one (CC=musl-gcc). Without root, \
+take a wheel: it carries the programs and needs no compiler."""
+
+
+def compiler() -> list[str]:
+    """$CC, split as a shell would, or the first of the usual names that is there."""
+    named = shlex.split(os.environ.get("CC", ""))
+    candidates = [named] if named else [[name] for name in ("cc", "gcc", "clang", "musl-gcc")]
+    for command in candidates:
+        if shutil.which(command[0]):
+            if not links(command):
+                raise SystemExit(NO_COMPILER.format(tried=f"{shlex.join(command)} cannot build a program"))
+            if not links([*command, "-static"]):
+                raise SystemExit(NO_STATIC_LIBC.format(compiler=shlex.join(command)))
+            return command
+    raise SystemExit(NO_COMPILER.format(tried="looked for " + ", ".join(c[0] for c in candidates)))
+
+
+def links(command: list[str]) -> bool:
+    """Whether the command makes a program out of the smallest source that needs the C library."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = os.path.join(scratch, "probe.c")
+        with open(source, "w", encoding="ascii") as file:
+            file.write("#include <unistd.h>\nint main(void) { return getpid() == 0; }\n")
+        argv = [*command, "-o", os.path.join(scratch, "probe"), source]
+        return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+class build_helpers(Command):
+    """Compiles helpers/*.c into rootless/_helpers: of the build tree, or of the source tree (--inplace)."""
+
+    description = "build the static helper programs"
+    user_options = [
+        ("inplace", "i", "put the programs into the source tree"),
+        ("build-lib=", "b", "the build tree"),
+        ("werror", None, "a compiler's warning is an error (implied by --inplace)"),
+    ]
+    boolean_options = ["inplace", "werror"]
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        self.inplace = False
+        self.build_lib: str | None = None
+        self.werror = False
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("build", ("build_lib", "build_lib"))
+
+    def target_directory(self) -> str:
+        if self.inplace or self.editable_mode:
+            return os.path.join("rootless", "_helpers")
+        assert self.build_lib is not None
+        return os.path.join(self.build_lib, "rootless", "_helpers")
+
+    def get_source_files(self) -> list[str]:
+        names = {name for sources in SOURCES.values() for name in sources} | set(HEADERS)
+        return [os.path.join("helpers", name) for name in sorted(names)]
+
+    def get_outputs(self) -> list[str]:
+        return [os.path.join(self.target_directory(), name) for name in SOURCES]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+    def run(self) -> None:
+        command = compiler()
+        # Only for developers: a compiler newer than this source may know new warnings, and an
+        # installation must not fail on them.
+        strict = ["-Werror"] if self.inplace or self.werror else []
+        extra = shlex.split(os.environ.get("CFLAGS", ""))
+        link = [*LINK, *shlex.split(os.environ.get("LDFLAGS", ""))]
+        directory = self.target_directory()
+        os.makedirs(directory, exist_ok=True)
+        for program, sources in SOURCES.items():
+            path = os.path.join(directory, program)
+            new = f"{path}.new"
+            files = [os.path.join("helpers", name) for name in sources]
+            argv = [*command, *COMPILE, *strict, *extra, *files, "-o", new, *link]
+            done = subprocess.run(argv, check=False)
+            if done.returncode:
+                raise SystemExit(f"rootless: building {program} failed: {shlex.join(argv)}")
+            os.chmod(new, 0o755)
+            os.rename(new, path)  # the old one may be running
+            sys.stdout.write(f"built {path} ({os.path.getsize(path)} bytes)\n")
+
+
+class build_with_helpers(build):
+    sub_commands = [*build.sub_commands, ("build_helpers", None)]
+
+
+class platform_wheel(bdist_wheel):
+    """py3-none-linux_ARCH: no extension module, but programs for one machine."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.root_is_pure = False
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+setup(cmdclass={"build": build_with_helpers, "build_helpers": build_helpers, "bdist_wheel": platform_wheel})
