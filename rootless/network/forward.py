@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError, Unavailable
+from rootless.network.options import Options
 from rootless.network.ports import PortMapping, shown_address
 
 API_TIMEOUT_S = 10.0
@@ -30,6 +31,31 @@ def is_too_long(socket_path: str) -> bool:
 def short_path(name: str, directory_fd: int) -> str:
     """A path of `name` in an open directory that always fits, for the process that has it open."""
     return f"/proc/self/fd/{directory_fd}/{name}"
+
+
+def refuse_unanswerable(ports: Sequence[PortMapping], options: Options) -> list[str]:
+    """Warnings about UDP ports that the host cannot use through its loopback addresses.
+
+    Without allow_host_loopback slirp drops the answers to 127.0.0.1, as it cannot tell them from
+    packets of the container's own. TCP is not affected. Raises NotSupported for a port that is
+    published on a loopback address only, which nobody could ever use.
+    """
+    if options.allow_host_loopback:
+        return []
+    hint = "use --network slirp4netns:allow_host_loopback=true"
+    for mapping in ports:
+        if mapping.protocol == "udp" and mapping.host_ip.startswith("127."):
+            raise NotSupported(
+                f"udp port {mapping.container_port} cannot be published on {mapping.host_ip}: "
+                "slirp4netns keeps answers from the host's loopback",
+                hint=f"{hint}, or publish on another address of the host",
+            )
+    unheard = [str(m.container_port) for m in ports if m.protocol == "udp" and m.host_ip in ("", "0.0.0.0")]
+    if not unheard:
+        return []
+    return [
+        f"udp port {', '.join(unheard)} answers on the host's addresses but not on 127.0.0.1; for that {hint}"
+    ]
 
 
 def publish(

@@ -75,6 +75,7 @@ def start(
     is taken), Unavailable (not ready in time). On an error nothing is left running.
     """
     options = options or Options()
+    udp_unheard = forward.refuse_unanswerable(ports, options)
     path = find()
     if path is None:
         from rootless.network.diagnosis import missing_error
@@ -95,7 +96,9 @@ def start(
         raise
     # From here on nobody reads what slirp4netns says: its writes fail, which it ignores.
     os.close(running.stderr_fd)
-    return _record(running, started, options, published, protection, run_dir)
+    data = _record(running, started, options, published, protection, run_dir)
+    data["warnings"] += udp_unheard
+    return data
 
 
 def lost(data: Mapping[str, Any]) -> bool:

@@ -1,0 +1,296 @@
+"""slirp4netns itself, on a throw-away namespace, as the ordinary user."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
+from rootless.network import diagnosis, hosts, ports, slirp
+from tests.need import need
+from tests.network.conftest import Namespace
+
+Connect = Callable[..., dict[str, Any]]
+
+
+def ask(port: int, text: bytes, *, address: str = "127.0.0.1") -> bytes:
+    """What the TCP service behind a published port answers."""
+    with socket.create_connection((address, port), timeout=10) as connection:
+        connection.sendall(text)
+        return connection.recv(65536)
+
+
+def ask_udp(port: int, text: bytes, *, address: str = "127.0.0.1") -> bytes:
+    with socket.socket(type=socket.SOCK_DGRAM) as connection:
+        connection.settimeout(10)
+        connection.connect((address, port))
+        connection.send(text)
+        return connection.recv(65536)
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def test_published_ports_are_served(namespace: Namespace, connect: Connect) -> None:
+    data = connect(namespace, ports=ports.parse(["5220:80", "0:80"]))
+    published = ports.from_data(data["ports"])
+    assert ask(5220, b"over tcp") == b"OVER TCP"
+    assert published[1].host_port > 1023
+    assert ask(published[1].host_port, b"a free one") == b"A FREE ONE"
+    assert data["protection"] == ["sandbox", "seccomp"]
+    assert data["warnings"] == []
+
+
+def test_udp_is_served_on_loopback_where_that_is_allowed(namespace: Namespace, connect: Connect) -> None:
+    options = slirp.Options(allow_host_loopback=True)
+    data = connect(namespace, options=options, ports=ports.parse(["127.0.0.1:5221:53/udp"]))
+    assert ask_udp(5221, b"over udp") == b"OVER UDP"
+    assert data["warnings"] == []
+
+
+def test_udp_is_served_on_the_hosts_address(namespace: Namespace, connect: Connect) -> None:
+    address = hosts.host_address()
+    need(address, "this host has no address but loopback")
+    data = connect(namespace, ports=ports.parse(["5221:53/udp"]))
+    assert ask_udp(5221, b"over udp", address=str(address)) == b"OVER UDP"
+    assert "udp port 53 answers on the host's addresses but not on 127.0.0.1" in data["warnings"][0]
+
+
+def test_udp_on_loopback_alone_is_refused(namespace: Namespace, connect: Connect) -> None:
+    with pytest.raises(NotSupported, match="udp port 53 cannot be published on") as caught:
+        connect(namespace, ports=ports.parse(["127.0.0.1:5221:53/udp"]))
+    assert caught.value.hint is not None
+    assert "allow_host_loopback=true" in caught.value.hint
+
+
+def test_the_network_is_up_on_return(namespace: Namespace, connect: Connect) -> None:
+    data = connect(namespace)
+    code = (
+        "import fcntl, socket, struct; s = socket.socket(type=socket.SOCK_DGRAM); s.connect(('10.0.2.2', 9));"
+        "mtu = fcntl.ioctl(s, 0x8921, struct.pack('16s16x', b'tap0'));"  # SIOCGIFMTU
+        "print(s.getsockname()[0], struct.unpack_from('i', mtu, 16)[0])"
+    )
+    assert namespace.python(code) == f"{data['address']} {data['mtu']}" == "10.0.2.100 65520"
+
+
+def test_other_addresses(namespace: Namespace, connect: Connect) -> None:
+    data = connect(
+        namespace, options=slirp.parse("slirp4netns:cidr=10.77.0.0/24,mtu=1500"), ports=ports.parse(["5222:80"])
+    )
+    assert (data["address"], data["dns"], data["mtu"]) == ("10.77.0.100", "10.77.0.3", 1500)
+    assert ask(5222, b"x") == b"X"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_hosts_loopback_is_out_of_reach_unless_asked(
+    namespace: Namespace, connect: Connect, allowed: bool
+) -> None:
+    connect(namespace, options=slirp.Options(allow_host_loopback=allowed))
+    with socket.create_server(("127.0.0.1", 5223)):
+        code = (
+            "import socket\ntry: socket.create_connection(('10.0.2.2', 5223), timeout=5); print('reached')\n"
+            "except OSError: print('refused')"
+        )
+        assert namespace.python(code) == ("reached" if allowed else "refused")
+
+
+def test_dns_is_forwarded_to_the_hosts_resolver(namespace: Namespace, connect: Connect) -> None:
+    """10.0.2.3 hands the query to the first server of the host's resolv.conf; no answer is needed here."""
+    connect(namespace)
+    code = (
+        "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.connect(('10.0.2.3', 53));"
+        "print(s.send(b'\\x12\\x34\\x01\\x00\\x00\\x01' + bytes(6) + b'\\x01a\\x00\\x00\\x01\\x00\\x01'))"
+    )
+    assert namespace.python(code) == "19"
+
+
+def test_a_taken_port_is_a_conflict_that_names_its_holder(
+    namespace: Namespace, other_namespace: Namespace, connect: Connect, tmp_path: Path
+) -> None:
+    connect(namespace, ports=ports.parse(["5224:80"]))
+    before = descriptors()
+    run_dir = tmp_path / "other"
+    run_dir.mkdir()
+    with pytest.raises(Conflict) as caught:
+        slirp.start(
+            other_namespace.pid,
+            run_dir=str(run_dir),
+            ports=ports.parse(["5224:80"]),
+            name="web",
+            port_holder=lambda mapping: "shop" if mapping.host_port == 5224 else None,
+        )
+    assert caught.value.message == (
+        "driver failed programming external connectivity on endpoint web: "
+        "Bind for 0.0.0.0:5224 failed: port is already allocated"
+    )
+    assert caught.value.hint == "container shop has it: stop that one, or choose another host port"
+    assert descriptors() == before, "descriptors leaked"
+    assert ask(5224, b"still there") == b"STILL THERE"
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_port_taken_by_a_stranger(namespace: Namespace, connect: Connect, protocol: str) -> None:
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(type=kind) as taken:
+        taken.bind(("127.0.0.1", 5225))
+        if protocol == "tcp":
+            taken.listen()
+        with pytest.raises(Conflict, match=r"Bind for 0\.0\.0\.0:5225 failed: port is already allocated") as caught:
+            connect(namespace, ports=ports.parse([f"5225:80/{protocol}"]))
+    assert caught.value.hint is not None
+    assert f"ss -{protocol[0]}lnp 'sport = :5225'" in caught.value.hint
+
+
+def test_a_range_of_host_ports_gives_a_free_one(namespace: Namespace, connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 5226)):
+        data = connect(namespace, ports=ports.parse(["5226-5228:80"]))
+    assert ports.describe(ports.from_data(data["ports"])) == "0.0.0.0:5227->80/tcp"
+    assert ask(5227, b"x") == b"X"
+
+
+def test_a_reserved_port_names_the_sysctl_and_the_alternative(namespace: Namespace, connect: Connect) -> None:
+    if diagnosis.unprivileged_port_start() < 80:
+        pytest.skip("this host lets users bind port 79")
+    with pytest.raises(NotSupported, match=r"Bind for 0\.0\.0\.0:79 failed: ports below \d+ are reserved") as caught:
+        connect(namespace, ports=ports.parse(["79:80"]))
+    assert caught.value.hint is not None
+    assert "-p 8079:..." in caught.value.hint
+    assert "sysctl -w net.ipv4.ip_unprivileged_port_start=79" in caught.value.hint
+
+
+def test_an_address_that_is_not_ours(namespace: Namespace, connect: Connect) -> None:
+    with pytest.raises(InvalidInput, match=r"192\.0\.2\.77:5229 failed: cannot assign requested address"):
+        connect(namespace, ports=ports.parse(["192.0.2.77:5229:80"]))
+
+
+def test_a_process_that_has_gone(connect: Connect, namespace: Namespace, tmp_path: Path) -> None:
+    namespace.close()
+    before = descriptors()
+    with pytest.raises(RootlessError, match="slirp4netns failed: /proc/"):
+        slirp.start(namespace.pid, run_dir=str(tmp_path))
+    assert descriptors() == before
+
+
+def test_a_killed_slirp_is_seen(namespace: Namespace, connect: Connect) -> None:
+    data = connect(namespace, ports=ports.parse(["5230:80"]))
+    assert not slirp.lost(data)
+    os.kill(data["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while not slirp.lost(data) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert slirp.lost(data), "a zombie still counts as running"
+    os.waitpid(data["pid"], 0)
+    assert slirp.lost({**data, "start_time": data["start_time"] - 1})
+    assert not slirp.lost({})
+
+
+def test_a_deep_runtime_directory(namespace: Namespace, connect: Connect, tmp_path: Path) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    connect(namespace, run_dir=str(deep), ports=ports.parse(["5231:80"]))
+    assert ask(5231, b"x") == b"X"
+
+
+def test_descriptors_of_the_caller_do_not_reach_slirp(namespace: Namespace, connect: Connect) -> None:
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    data = connect(namespace)
+    os.close(writing)
+    assert os.read(reading, 1) == b"", "slirp4netns holds the caller's pipe open"
+    os.close(reading)
+    assert not slirp.lost(data)
+
+
+def test_no_slirp4netns(namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(slirp, "_EXTRA_PLACES", ())
+    with pytest.raises(NotSupported, match="no network: slirp4netns was not found on PATH") as caught:
+        slirp.start(namespace.pid, run_dir=str(tmp_path))
+    assert caught.value.hint is not None
+    assert "apt install slirp4netns" in caught.value.hint
+
+
+def stand_in(directory: Path, script: str) -> None:
+    """A slirp4netns of ours in `directory`: what an old or a broken one would do."""
+    program = directory / "slirp4netns"
+    program.write_text("#!/bin/sh\n" + script)
+    program.chmod(0o755)
+
+
+def test_an_old_one_without_protections_works_and_says_so(
+    namespace: Namespace, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = slirp.find()
+    stand_in(
+        tmp_path,
+        'for word; do case "$word" in --enable-seccomp|--enable-sandbox)\n'
+        "  echo \"slirp4netns: unrecognized option '$word'\" >&2; exit 1;; esac; done\n"
+        f'exec {real} "$@"\n',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    data = connect(namespace, ports=ports.parse(["5232:80"]))
+    assert data["protection"] == []
+    assert len(data["warnings"]) == 2
+    assert ask(5232, b"x") == b"X"
+
+
+def test_one_that_never_gets_ready(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, "exec sleep 30\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    before = descriptors()
+    with pytest.raises(RootlessError, match=r"slirp4netns was not ready after 0\.3 seconds"):
+        slirp.start(namespace.pid, run_dir=str(tmp_path), timeout_s=0.3)
+    assert descriptors() == before
+
+
+def test_one_that_dies_leaves_its_last_words(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, "echo 'WARNING: chatter' >&2; echo 'the cause' >&2; echo 'child failed(1)' >&2; exit 1\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(RootlessError, match=r"^slirp4netns failed: the cause$"):
+        slirp.start(namespace.pid, run_dir=str(tmp_path))
+
+
+START = """
+import sys
+from rootless.errors import RootlessError
+from rootless.network import slirp
+try:
+    slirp.start(int(sys.argv[1]), run_dir=sys.argv[2])
+except RootlessError as error:
+    print(type(error).__name__, error.message, error.hint, sep="|")
+"""
+
+
+@pytest.mark.parametrize(
+    ("hide", "says"),
+    [
+        ("mount -t tmpfs tmpfs /dev/net", "/dev/net/tun does not exist"),
+        ("mount --bind /dev/null /dev/net/tun", "slirp4netns cannot make a tap device"),
+        ("mount --bind /etc/shadow /dev/net/tun", "/dev/net/tun may not be opened: Permission denied"),
+    ],
+)
+@pytest.mark.usefixtures("namespace")
+def test_without_a_tun_device(tmp_path: Path, hide: str, says: str) -> None:
+    """As in a session: a user namespace below which the container's is."""
+    script = f'{hide} || exit 9; unshare -Urn sleep 20 & sleep 0.2; "$2" -c "$3" $! "$1"; kill $!'
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", script, "sh", str(tmp_path), sys.executable, START],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert done.stdout.startswith("NotSupported|no network: " + says), done.stdout + done.stderr
+    assert "|use --network host or --network none meanwhile\nadministrator: " in done.stdout
