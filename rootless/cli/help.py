@@ -88,9 +88,7 @@ def _command(shown: OurCommand, path: str, width: int) -> str:
 
 def _options(page: click.HelpFormatter, options: tuple[Option, ...], title: str) -> None:
     rows = [
-        (_names(option), _meaning(option))
-        for option in options
-        if not option.hidden and not option.deprecated
+        (_names(option), meaning(option)) for option in options if not option.hidden and not option.deprecated
     ]
     if not rows:
         return
@@ -112,7 +110,8 @@ def _names(option: Option) -> str:
     return f"{names} {word}".rstrip()
 
 
-def _meaning(option: Option) -> str:
+def meaning(option: Option) -> str:
+    """The option's help with its default."""
     default = option.default
     if default in (None, False, (), "") or "(default" in option.help:
         return option.help

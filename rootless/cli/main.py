@@ -68,6 +68,10 @@ def _dispatch(words: list[str]) -> int:
     command: Command | None = None
     path = ""
     try:
+        if "_ROOTLESS_COMPLETE" in os.environ:
+            from rootless.cli.completion import respond
+
+            return respond(os.environ["_ROOTLESS_COMPLETE"])
         settings = parse_options(GLOBAL_OPTIONS, words, interspersed=False)
         _apply(settings)
         rest = settings.positional

@@ -7,7 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 from rootless.engine import clock
-from rootless.engine.images import familiar, find
+from rootless.engine.images import digest_of, familiar, find
 from rootless.errors import InvalidInput
 from rootless.image import reference
 from rootless.storage import images
@@ -55,7 +55,7 @@ def rows(store: Store, *, repository: str | None = None, filters: dict[str, list
     found = []
     for image in select(store, filters):
         made = created(image)
-        digest = str(image.manifest.get("digest") or NONE)
+        digest = digest_of(image) or NONE
         named = []
         for name in image.names:
             parsed = reference.parse(name)

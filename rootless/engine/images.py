@@ -50,7 +50,7 @@ def find(store: Store, text: str, *, all_names: bool = True) -> Image:
 def _by_digest(store: Store, wanted: reference.Reference) -> Image:
     """`name:tag@digest` and names whose image came by tag: the digest decides, as in Docker."""
     for image in images.list_images(store):
-        if wanted.digest in (image.manifest.get("digest"), image.id):
+        if wanted.digest in (image.manifest.get("digest"), digest_of(image), image.id):
             repositories = {reference.parse(name).name for name in image.names}
             if wanted.name in repositories:
                 return image
@@ -81,7 +81,7 @@ def ensure(
 
     `platform` must be the image's; one of another platform counts as missing. Says "Unable to find
     image" on stderr before it pulls a missing one. `progress` None draws on stderr, `quiet` draws nothing.
-    May join the session (a pull unpacks). The caller holds no lease.
+    A pull joins the session where it unpacks. The caller holds no lease.
     """
     if policy not in POLICIES:
         raise InvalidInput(
@@ -111,21 +111,19 @@ def pull(
     platform: str | None = None,
     progress: Progress | None = None,
     quiet: bool = False,
-    insecure: bool = False,
+    tls_verify: bool = True,
 ) -> Image:
     """Fetch `text` from its registry and unpack it; see image.pull for errors."""
     from rootless.image import progress as events
     from rootless.image import pull as fetching
-    from rootless.session import session
 
     wanted: Platform | None = None
     if platform:
         from rootless.image import platforms
 
         wanted = platforms.parse(platform)
-    session.join()
     listener = events.silent if quiet or progress is None else progress
-    return fetching.pull(store, text, platform=wanted, progress=listener, insecure=insecure)
+    return fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
 
 
 def _can_be_pulled(text: str) -> bool:
@@ -166,8 +164,12 @@ def familiar(name: str) -> str:
         return name
 
 
-def describe(store: Store, image: Image) -> dict[str, Any]:
-    """`inspect`'s object, with Docker's fields."""
+def inspect(store: Store, text: str) -> dict[str, Any]:
+    """`inspect`'s object, with Docker's fields; NotFound also for what could name no image."""
+    try:
+        image = find(store, text)
+    except InvalidInput:
+        raise NotFound(f"No such image: {text}") from None
     config = image.config
     tags = [familiar(name) for name in image.names if "@" not in name]
     return {
@@ -197,9 +199,14 @@ def describe(store: Store, image: Image) -> dict[str, Any]:
     }
 
 
+def digest_of(image: Image) -> str:
+    """The digest people pin: the index's where the image came by one, else its manifest's; or ""."""
+    return str(image.manifest.get("topDigest") or image.manifest.get("digest") or "")
+
+
 def repo_digests(image: Image) -> list[str]:
     """`debian@sha256:...` for each repository that the image is named in."""
-    digest = image.manifest.get("digest")
+    digest = digest_of(image)
     names = {familiar(name).partition("@")[0] for name in image.names}
     repositories = {reference.parse(name).familiar_name() for name in names}
     return [f"{repository}@{digest}" for repository in sorted(repositories)] if digest else []

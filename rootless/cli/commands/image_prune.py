@@ -14,7 +14,9 @@ from rootless.storage.store import Store
 def prune(args: Args) -> int:
     """Remove dangling images, or with --all every image that no container uses."""
     wanted = filters.collect(args.filter, image_removal.PRUNE_FILTERS)
-    loss = "all images without at least one container associated to them" if args.all else "all dangling images"
+    loss = (
+        "all images without at least one container associated to them" if args.all else "all dangling images"
+    )
     if not confirm(warning([loss]), force=args.force):
         return 0
     session.join()

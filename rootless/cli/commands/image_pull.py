@@ -25,13 +25,13 @@ def pull(args: Args) -> int:
     shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
     try:
         image = images.pull(
-            store, text, platform=args.platform, progress=shown, quiet=args.quiet, insecure=not args.tls_verify
+            store, text, platform=args.platform, progress=shown, quiet=args.quiet, tls_verify=args.tls_verify
         )
     finally:
         progress.finish(shown)
     if not args.quiet:
         fresh = "Image is up to date for" if before == image.id else "Downloaded newer image for"
-        print(f"Digest: {image.manifest.get('digest')}\nStatus: {fresh} {wanted.familiar()}")
+        print(f"Digest: {images.digest_of(image)}\nStatus: {fresh} {wanted.familiar()}")
     print(wanted.canonical)
     return 0
 

@@ -1,0 +1,32 @@
+"""`rootless completion bash|zsh|fish`."""
+
+from __future__ import annotations
+
+import sys
+
+from rootless.cli.command import Args, Command
+
+
+def generate(args: Args) -> int:
+    """The script, on stdout."""
+    from rootless.cli.completion import script
+
+    sys.stdout.write(script(args.positional[0]))
+    return 0
+
+
+COMMAND = Command(
+    name="completion",
+    summary="Generate the completion script for bash, zsh or fish",
+    usage="bash|zsh|fish",
+    options=(),
+    handler=generate,
+    min_args=1,
+    max_args=1,
+    examples=(
+        ("rootless completion bash > ~/.local/share/bash-completion/completions/rootless", ""),
+        ("rootless completion zsh > ~/.zfunc/_rootless", "where fpath has ~/.zfunc"),
+        ("rootless completion fish > ~/.config/fish/completions/rootless.fish", ""),
+    ),
+    complete="bash|zsh|fish",
+)

@@ -1,0 +1,90 @@
+"""`rootless inspect`, `container inspect`, `image inspect`, `volume inspect`: one look at each object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rootless.cli.command import FLAG, VALUE, Args, Command, Option, choice
+from rootless.engine.inspect import inspect_any
+from rootless.errors import RootlessError
+from rootless.storage.store import Store
+
+KINDS = ("container", "image", "volume")
+FORMAT = Option(("-f", "--format"), "format", VALUE,
+                help="Format output using 'json' or a Go template like '{{.Id}}'")  # fmt: skip
+SIZE = Option(("-s", "--size"), "size", FLAG, help="Display total file sizes if the type is container")
+
+
+def _inspect(args: Args, kind: str) -> int:
+    """What was found goes to stdout even where another name was not found, as Docker has it."""
+    from rootless.cli.format import print_inspected
+    from rootless.cli.main import complain
+
+    store = Store.open()
+    found, missing = [], []
+    for name in args.positional:
+        try:
+            found.append(inspect_any(store, name, kind=kind, size=getattr(args, "size", False)))
+        except RootlessError as error:
+            missing.append(error)
+    if found or not args.format:
+        print_inspected(found, args.format)
+    for error in missing:
+        complain(error)
+    return 1 if missing else 0
+
+
+def _handler(kind: str) -> Callable[[Args], int]:
+    return lambda args: _inspect(args, kind)
+
+
+def inspect(args: Args) -> int:
+    """Whatever has the name: a container, else an image, else a volume."""
+    return _inspect(args, args.type)
+
+
+COMMAND = Command(
+    name="inspect",
+    summary="Return low-level information on containers, images and volumes",
+    usage="[OPTIONS] NAME|ID [NAME|ID...]",
+    options=(
+        FORMAT,
+        SIZE,
+        Option(("--type",), "type", VALUE, default="", convert=choice("", *KINDS), complete="|".join(KINDS),
+               help="Only inspect objects of the given type: container, image or volume"),
+    ),
+    handler=inspect,
+    min_args=1,
+    examples=(("rootless inspect --format '{{.State.Status}} {{.NetworkSettings.IPAddress}}' web", ""),),
+    complete="container",
+)  # fmt: skip
+
+CONTAINER = Command(
+    name="container inspect",
+    summary="Display detailed information on one or more containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(FORMAT, SIZE),
+    handler=_handler("container"),
+    min_args=1,
+    complete="container",
+)
+
+IMAGE = Command(
+    name="image inspect",
+    summary="Display detailed information on one or more images",
+    usage="[OPTIONS] IMAGE [IMAGE...]",
+    options=(FORMAT,),
+    handler=_handler("image"),
+    min_args=1,
+    complete="image",
+)
+
+VOLUME = Command(
+    name="volume inspect",
+    summary="Display detailed information on one or more volumes",
+    usage="[OPTIONS] VOLUME [VOLUME...]",
+    options=(FORMAT,),
+    handler=_handler("volume"),
+    min_args=1,
+    complete="volume",
+)

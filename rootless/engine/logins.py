@@ -1,0 +1,37 @@
+"""`login` and `logout`: credentials tried at the registry before they are kept."""
+
+from __future__ import annotations
+
+from rootless.errors import InvalidInput
+from rootless.image import credentials, reference
+from rootless.image.credentials import Credentials
+from rootless.image.registries_conf import Endpoint
+from rootless.image.registry import Registry
+
+DEFAULT = reference.DEFAULT_REGISTRY
+
+
+def login(server: str, username: str, password: str, *, tls_verify: bool = True) -> str:
+    """Keep the credentials if the registry accepts them; the path they are kept in."""
+    registry = registry_name(server)
+    chosen = Credentials(username, password)
+    connection = Registry(Endpoint(registry, "", False), tls_verify=tls_verify)
+    connection.authorize(chosen)
+    connection.ping()
+    return credentials.store(registry, chosen)
+
+
+def logout(server: str) -> list[str]:
+    """Forget the registry's credentials; the files changed. NotFound if there were none."""
+    return credentials.forget(registry_name(server))
+
+
+def registry_name(server: str) -> str:
+    """`https://index.docker.io/v1/` and `docker.io` are one registry; paths and schemes are dropped."""
+    name = server.partition("://")[2] if "://" in server else server
+    name = name.partition("/")[0]
+    if name in ("index.docker.io", "registry-1.docker.io"):
+        name = DEFAULT
+    if not name or not reference.is_registry(name):
+        raise InvalidInput(f"{server!r} is no name of a registry", hint="write HOST or HOST:PORT")
+    return name
