@@ -32,15 +32,40 @@ def home() -> str:
     return pwd.getpwuid(host_uid()).pw_dir
 
 
+# Set by session.join() to "UID:INODE of the user namespace", for the programs started from there.
+SESSION_VARIABLE = "ROOTLESS_SESSION"
+
 _host_uid: int | None = None
 
 
 def host_uid() -> int:
-    """The caller's uid as the host knows it, also after the process joined the session."""
+    """The caller's uid as the host knows it, also inside the session, where os.getuid() is 0.
+
+    Exact in the process that joined only if it was asked once before: session.join() does.
+    """
     global _host_uid
     if _host_uid is None:
-        _host_uid = os.getuid()
+        owner = _session_owner()
+        _host_uid = os.getuid() if owner is None else owner
     return _host_uid
+
+
+def in_session() -> bool:
+    """Whether a process above us joined the session and we live in it."""
+    return _session_owner() is not None
+
+
+def _session_owner() -> int | None:
+    """The uid in $ROOTLESS_SESSION, if that speaks of the user namespace we are in."""
+    uid, _, inode = os.environ.get(SESSION_VARIABLE, "").partition(":")
+    if not uid.isdecimal() or not inode.isdecimal():
+        return None
+    try:
+        here = os.stat("/proc/self/ns/user").st_ino
+    except OSError:
+        return None
+    # A container, or a shell that only inherited the variable, has another namespace.
+    return int(uid) if here == int(inode) else None
 
 
 _runtime_dir: str | None = None
@@ -88,7 +113,8 @@ def _is_private(path: str) -> bool:
         status = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == host_uid() and not status.st_mode & 0o077
+    # os.getuid(), not host_uid(): inside the session what is ours shows as root's, as we do.
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def helper(name: str) -> str:

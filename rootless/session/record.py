@@ -1,0 +1,91 @@
+"""RUNTIME/session.json: which namespace the session is, to find it again when its holder died."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import NamedTuple
+
+from rootless.linux import namespace, process
+from rootless.session import idmap
+from rootless.session.idmap import IdRange
+from rootless.session.mapping import Mapping
+from rootless.session.session import RECORD_NAME
+
+
+class Record(NamedTuple):
+    boot_id: str
+    inode: int  # of the user namespace, stat(2) of /proc/PID/ns/user
+    mapping: Mapping
+
+
+def write(runtime: str, inode: int, mapping: Mapping) -> None:
+    """Write aside, rename. Not fsynced: it is worth nothing after a reboot."""
+    path = os.path.join(runtime, RECORD_NAME)
+    text = json.dumps({"boot_id": process.boot_id(), "inode": inode, "mapping": mapping._asdict()})
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.rename(path + ".new", path)
+
+
+def read(runtime: str) -> Record | None:
+    """The record of this boot; None where there is none, or none that makes sense."""
+    try:
+        with open(os.path.join(runtime, RECORD_NAME)) as file:
+            data = json.load(file)
+        if data["boot_id"] != process.boot_id():
+            return None
+        fields = data["mapping"]
+        fields["uid"] = [IdRange(*entry) for entry in fields["uid"]]
+        fields["gid"] = [IdRange(*entry) for entry in fields["gid"]]
+        return Record(data["boot_id"], int(data["inode"]), Mapping(**fields))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def surviving_namespace(known: Record | None) -> int | None:
+    """The recorded namespace by way of any process that lives in it; the caller's to close.
+
+    The inode number alone could have been used again: owner and map must agree as well.
+    """
+    if known is None:
+        return None
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal():
+            continue
+        try:
+            path = f"/proc/{entry}/ns/user"
+            if os.stat(path).st_ino != known.inode:
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # not ours to look at, or gone
+            continue
+        try:
+            if (
+                os.fstat(fd).st_ino == known.inode
+                and namespace.owner_uid(fd) == os.getuid()
+                and idmap.current_map("uid", entry) == known.mapping.uid
+            ):
+                return fd
+        except OSError:
+            pass
+        os.close(fd)
+    return None
+
+
+def kill_if_in_namespace(pid: int, inode: int) -> None:
+    """SIGKILL `pid` if it lives in that user namespace: a number alone is nobody's name."""
+    if pid <= 0:
+        return
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if os.stat(f"/proc/{pid}/ns/user").st_ino == inode:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except OSError:
+        pass
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,306 @@
+"""Start, replace and stop the session's holder, so that any party may be killed at any moment.
+
+    starter (this command)          child, in the new namespace         holder
+    flock session.lock
+    socket bound to session.sock.new
+    fork ─────────────────────────▶ unshare user namespace
+    newuidmap, newgidmap ◀───────── "unshared"
+    "go" ─────────────────────────▶ fork ─────────────────────────────▶ setsid, listen, exec
+    ask session.sock.new, record,   exit
+    rename it to session.sock
+
+Killed before the rename, the starter leaves a socket under the other name: dead, it is unlinked
+by the next starter; alive, it is adopted. A dead holder's socket refuses connections, and the
+next starter looks for a process that still lives in the recorded namespace, and starts the new
+holder in there.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from rootless import paths
+from rootless.errors import NotSupported, RootlessError
+from rootless.linux import namespace, process
+from rootless.session import idmap, mapping, record
+from rootless.session.mapping import Mapping
+from rootless.session.session import (
+    RECORD_NAME,
+    SOCKET_NAME,
+    NoHolder,
+    ask_holder,
+    namespace_from_holder,
+    with_address,
+)
+
+_LOCK_NAME = "session.lock"
+_NEW_NAME = "session.sock.new"
+_BACKLOG = 1024
+_LISTEN_FD = 3
+_REPORT_FD = 4
+
+_REPORT = struct.Struct("=ci")  # step, errno
+_UNSHARED = b"U"
+_NO_CAPABILITIES = b"C"
+_NO_EXEC = b"X"
+
+
+@contextmanager
+def _locked(runtime: str) -> Iterator[None]:
+    fd = os.open(os.path.join(runtime, _LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def start(runtime: str) -> int:
+    """Make sure that a holder runs; the session's namespace as a descriptor, the caller's to close.
+
+    Called outside of the session. Errors: NotSupported with a hint.
+    """
+    with _locked(runtime):
+        silent_pid = 0
+        try:
+            return namespace_from_holder(runtime)  # somebody was faster
+        except NoHolder as error:
+            silent_pid = error.holder_pid
+        try:
+            left_behind = ask_holder(runtime, _NEW_NAME)
+        except NoHolder:
+            pass
+        else:
+            _publish(runtime, left_behind.namespace_fd, mapping.plan(os.getuid(), os.getgid()))
+            return left_behind.namespace_fd
+        known = record.read(runtime)
+        survivor = record.surviving_namespace(known)
+        if survivor is not None and known is not None:
+            try:
+                record.kill_if_in_namespace(silent_pid, known.inode)
+                return _start_holder(runtime, known.mapping, existing=survivor)
+            finally:
+                os.close(survivor)
+        return _start_holder(runtime, mapping.plan(os.getuid(), os.getgid()), existing=None)
+
+
+def refresh(runtime: str) -> bool:
+    """Compare the running session with /etc/subuid and /etc/subgid, which have been touched.
+
+    Ranges that were added: a new session replaces the holder (running containers keep their own
+    namespaces); True. Ranges that were changed or taken away: said once, and nothing is done,
+    for what is stored belongs to the old ids.
+    """
+    with _locked(runtime):
+        known = record.read(runtime)
+        try:
+            connection = ask_holder(runtime)
+        except NoHolder:
+            return False
+        os.close(connection.namespace_fd)
+        if known is None:
+            return False
+        now = mapping.plan(os.getuid(), os.getgid())
+        before = known.mapping
+        if now.uid == before.uid and now.gid == before.gid:
+            os.utime(os.path.join(runtime, RECORD_NAME))
+            return False
+        if idmap.extends(now.uid, before.uid) and idmap.extends(now.gid, before.gid):
+            os.close(_start_holder(runtime, now, existing=None))
+            record.kill_if_in_namespace(connection.holder_pid, known.inode)
+            return True
+        os.utime(os.path.join(runtime, RECORD_NAME))
+        _warn(
+            "the subordinate ids in /etc/subuid or /etc/subgid are others than this session's",
+            "containers and images on disk belong to the old ids: remove them (`rootless system "
+            f"reset`), or put the old entries back; the session goes on until `kill {connection.holder_pid}`",
+        )
+        return False
+
+
+def stop(runtime: str) -> bool:
+    """End the holder; whether there was one. Running containers go on. Not from inside."""
+    with _locked(runtime):
+        try:
+            connection = ask_holder(runtime)
+        except NoHolder:
+            return False
+        inode = os.fstat(connection.namespace_fd).st_ino
+        os.close(connection.namespace_fd)
+        for name in (SOCKET_NAME, RECORD_NAME):
+            _unlink(os.path.join(runtime, name))
+        record.kill_if_in_namespace(connection.holder_pid, inode)
+        return True
+
+
+def _start_holder(runtime: str, planned: Mapping, *, existing: int | None) -> int:
+    program = paths.helper("holder")  # before anything is made
+    _unlink(os.path.join(runtime, _NEW_NAME))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        with_address(runtime, _NEW_NAME, listener.bind)
+        _fork_holder(program, listener.fileno(), planned, existing)
+    try:
+        fd = ask_holder(runtime, _NEW_NAME).namespace_fd
+    except NoHolder as error:
+        raise RootlessError(
+            f"the session's holder does not answer: {error}", hint=f"try {program} --help"
+        ) from error
+    _publish(runtime, fd, planned)
+    return fd
+
+
+def _publish(runtime: str, fd: int, planned: Mapping) -> None:
+    record.write(runtime, os.fstat(fd).st_ino, planned)
+    os.rename(os.path.join(runtime, _NEW_NAME), os.path.join(runtime, SOCKET_NAME))
+    if planned.single_id:
+        _tell_single_id(planned)
+
+
+def _fork_holder(program: str, listener: int, planned: Mapping, existing: int | None) -> None:
+    report, report_end = os.pipe()
+    go_end, go = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(go)  # so that the starter's death is an end of file
+        _child(program, listener, report_end, go_end, existing)
+    try:
+        os.close(report_end)
+        os.close(go_end)
+        step, code = _next_report(report)
+        if step == _UNSHARED and code == 0:
+            if existing is None:
+                mapping.write(pid, planned)
+            os.write(go, b"g")
+            step, code = _next_report(report)
+    finally:
+        os.close(go)
+        os.close(report)
+        os.waitpid(pid, 0)
+    if step:
+        raise _explained(step, OSError(code, os.strerror(code)), program)
+
+
+def _next_report(report: int) -> tuple[bytes, int]:
+    """The child's next (step, errno); (b"", 0) at the end, which is success."""
+    message = os.read(report, _REPORT.size)
+    if not message:
+        return b"", 0
+    step, code = _REPORT.unpack(message)
+    return step, code
+
+
+def _explained(step: bytes, error: OSError, program: str) -> RootlessError:
+    from rootless.session import diagnosis
+
+    if step == _NO_EXEC:
+        return RootlessError(f"cannot run {program}: {error.strerror}")
+    if step == _NO_CAPABILITIES:
+        return NotSupported(
+            f"user namespaces have no rights on this host: {error.strerror}",
+            hint=diagnosis.user_namespace_hint(error),
+        )
+    return NotSupported(
+        f"this host does not let you make a user namespace: {error.strerror}",
+        hint=diagnosis.user_namespace_hint(error),
+    )
+
+
+def _child(program: str, listener: int, report: int, go: int, existing: int | None) -> NoReturn:
+    """In the fork: become the namespace's root and start the holder. Never returns."""
+    step = _UNSHARED
+    try:
+        if existing is None:
+            namespace.unshare(namespace.CLONE_NEWUSER)
+        else:
+            namespace.setns(existing, namespace.CLONE_NEWUSER)
+        os.write(report, _REPORT.pack(_UNSHARED, 0))
+        if os.read(go, 1) == b"g":
+            step = _NO_CAPABILITIES
+            _probe_capabilities()
+            step = _NO_EXEC
+            # Forked again: the holder must be nobody's child, least of all a command's zombie.
+            if os.fork() == 0:
+                _exec_holder(program, listener, report)
+    except OSError as error:
+        os.write(report, _REPORT.pack(step, error.errno or errno.EIO))
+    finally:
+        os._exit(0)
+
+
+def _probe_capabilities() -> None:
+    """AppArmor (Ubuntu) lets a namespace be made and then denies every capability in it."""
+    pid = os.fork()
+    if pid == 0:
+        code = 0
+        try:
+            namespace.unshare(namespace.CLONE_NEWUTS)
+        except OSError as error:
+            code = error.errno or errno.EPERM
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code:
+        raise OSError(abs(code), os.strerror(abs(code)))
+
+
+def _exec_holder(program: str, listener: int, report: int) -> None:
+    os.setsid()
+    os.chdir("/")
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # Python's ways are not the holder's
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    # Out of the way first: either may be one of the numbers it has to get out of.
+    listener = fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, 10)
+    report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, 10)
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.dup2(listener, _LISTEN_FD)
+    os.dup2(report, _REPORT_FD, inheritable=False)
+    process.close_range(_REPORT_FD + 1, 0xFFFFFFFF)
+    # listen(2) notes the caller as the socket's peer: that is how others learn the holder's pid.
+    with socket.socket(fileno=os.dup(_LISTEN_FD)) as listening:
+        listening.listen(_BACKLOG)
+    os.execve(program, [program, "--listen", str(_LISTEN_FD)], {})
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _tell_single_id(planned: Mapping) -> None:
+    """Say once per reason and data root that images with several users will not fully work."""
+    root = paths.data_root()
+    marker = os.path.join(root, "single-id-told")
+    try:
+        with open(marker) as file:
+            if file.read() == planned.reason:
+                return
+    except OSError:
+        pass
+    _warn(f"containers have one user id only: {planned.reason}", planned.hint)
+    try:
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        with open(marker, "w") as file:
+            file.write(planned.reason)
+    except OSError:
+        pass  # told again next time; nothing depends on it
+
+
+def _warn(message: str, hint: str) -> None:
+    sys.stderr.write(f"rootless: warning: {message}\n")
+    for line in hint.splitlines():
+        sys.stderr.write(f"  {line}\n")
