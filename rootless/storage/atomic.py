@@ -1,0 +1,68 @@
+"""Files that are whole or not there: written aside, synced, renamed.
+
+HOT. Raises OSError with the file name set; who knows the intention translates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+_serial = 0
+
+
+def write_bytes(path: str, data: bytes, *, durable: bool = True, mode: int = 0o600) -> None:
+    """Replace `path` by `data`: a reader, or a kill at any instant, finds the old file or the new one.
+
+    `durable` adds fsync(2), so that this is also true of a power cut; without it the file may then
+    be empty. The rename itself may be lost by a power cut: then the old file is there.
+    """
+    global _serial
+    _serial += 1
+    directory, _, name = path.rpartition("/")
+    aside = f"{directory}/.{name}.{os.getpid()}-{_serial}.tmp"
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(aside, path)
+    except BaseException as error:
+        try:
+            os.unlink(aside)
+        except OSError:
+            pass
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
+        raise
+
+
+def write_json(path: str, value: Any, *, durable: bool = True) -> None:
+    """`write_bytes` of `value` as compact JSON."""
+    write_bytes(path, json.dumps(value, separators=(",", ":")).encode(), durable=durable)
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole of `path` with three system calls; OSError as open(2)."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(fd, 65536)
+        if len(data) < 65536:
+            return data
+        pieces = [data]
+        while piece := os.read(fd, 1 << 20):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(fd)
+
+
+def read_json(path: str) -> Any:
+    """What `write_json` wrote. FileNotFoundError where it is not; ValueError where it is no JSON."""
+    return json.loads(read_bytes(path))

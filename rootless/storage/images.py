@@ -1,0 +1,242 @@
+"""Images: names and ids, each one file system lookup away from manifest and configuration.
+
+HOT: `run` finds its image with one open. Must not know registries or archives.
+
+    images/by-id/<hex>.json        {"id", "manifest": descriptor, "layers": [digests], "config": {...}}
+    images/names/<quoted name>     symlink -> ../by-id/<hex>.json: a tag moves by rename(2)
+
+An image without a name is dangling. The id is the digest of its configuration, as Docker's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from rootless.errors import Conflict, NotFound
+from rootless.storage import atomic
+from rootless.storage.store import Store, make_directory
+
+_HEX = frozenset("0123456789abcdef")
+_QUOTED = 200  # longer names continue one directory below: NAME_MAX is 255
+
+
+class Image(NamedTuple):
+    """One image as stored; `names` are canonical ones, sorted."""
+
+    id: str  # "sha256:<hex>"
+    names: tuple[str, ...]
+    diff_ids: tuple[str, ...]  # bottom first, as in the configuration
+    config: dict[str, Any]  # OCI image configuration
+    manifest: dict[str, Any]  # descriptor: mediaType, digest, size
+    size: int  # bytes of the unpacked layers
+    layers: tuple[str, ...] = ()  # digests of the compressed layers, bottom first
+
+
+def _quote(name: str) -> str:
+    quoted = name.replace("%", "%25").replace("/", "%2F")
+    if quoted[:1] == ".":
+        quoted = "%2E" + quoted[1:]
+    if len(quoted) > _QUOTED:
+        return quoted[:_QUOTED] + "+/" + quoted[_QUOTED:]
+    return quoted
+
+
+def _unquote(quoted: str) -> str:
+    return quoted.replace("+/", "").replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
+
+
+def _record_path(store: Store, image_id: str) -> str:
+    return f"{store.root}/images/by-id/{image_id.removeprefix('sha256:')}.json"
+
+
+def _all_names(store: Store) -> dict[str, list[str]]:
+    """hex id -> names."""
+    found: dict[str, list[str]] = {}
+    base = f"{store.root}/images/names"
+    try:
+        entries = os.listdir(base)
+    except FileNotFoundError:
+        return found
+    for entry in entries:
+        if entry[:1] == ".":
+            continue
+        paths = [entry]
+        if entry[-1:] == "+":
+            paths = [f"{entry}/{rest}" for rest in os.listdir(f"{base}/{entry}") if rest[:1] != "."]
+        for path in paths:
+            try:
+                target = os.readlink(f"{base}/{path}")
+            except OSError:
+                continue
+            found.setdefault(os.path.basename(target)[:-5], []).append(_unquote(path))
+    return found
+
+
+def _image(record: dict[str, Any], names: tuple[str, ...]) -> Image:
+    return Image(
+        record["id"],
+        names,
+        tuple(record["config"].get("rootfs", {}).get("diff_ids") or ()),
+        record["config"],
+        record["manifest"],
+        record.get("size", 0),
+        tuple(record.get("layers", ())),
+    )
+
+
+def _load(path: str) -> dict[str, Any] | None:
+    try:
+        record = atomic.read_json(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
+    """The image that `ref` means: a canonical name, "sha256:<hex>", or a unique prefix of an id.
+
+    `all_names=False` leaves `names` at the one asked for and saves listing them (`run`).
+    NotFound or Conflict, with Docker's wording.
+    """
+    record = None
+    if "/" in ref or ":" in ref:
+        record = _load(f"{store.root}/images/names/{_quote(ref)}")
+    names: tuple[str, ...] = (ref,) if record is not None else ()
+    if record is None:
+        prefix = ref.removeprefix("sha256:")
+        if prefix and _HEX.issuperset(prefix):
+            record = _find_by_prefix(store, prefix)
+    if record is None:
+        raise NotFound(
+            f"No such image: {ref}", hint="`rootless images` lists them, `rootless pull` gets more"
+        )
+    if all_names:
+        names = tuple(sorted(_all_names(store).get(record["id"][7:], ())))
+    return _image(record, names)
+
+
+def _find_by_prefix(store: Store, prefix: str) -> dict[str, Any] | None:
+    if len(prefix) == 64:
+        return _load(_record_path(store, prefix))
+    try:
+        entries = os.listdir(f"{store.root}/images/by-id")
+    except FileNotFoundError:
+        return None
+    matches = [entry for entry in entries if entry.startswith(prefix) and entry.endswith(".json")]
+    if len(matches) > 1:
+        raise Conflict(
+            f"multiple IDs found with provided prefix: {prefix}",
+            hint="give more characters: " + ", ".join(entry[:12] for entry in sorted(matches)[:5]),
+        )
+    return _load(f"{store.root}/images/by-id/{matches[0]}") if matches else None
+
+
+def list_images(store: Store) -> list[Image]:
+    """All images, dangling ones too, newest first by the configuration's `created`."""
+    try:
+        entries = os.listdir(f"{store.root}/images/by-id")
+    except FileNotFoundError:
+        return []
+    by_id = _all_names(store)
+    found = []
+    for entry in entries:
+        if entry[:1] == "." or not entry.endswith(".json"):
+            continue
+        record = _load(f"{store.root}/images/by-id/{entry}")
+        if record is not None:
+            found.append(_image(record, tuple(sorted(by_id.get(entry[:-5], ())))))
+    return sorted(found, key=lambda image: str(image.config.get("created") or ""), reverse=True)
+
+
+def add(
+    store: Store,
+    name: str | None,
+    manifest_desc: dict[str, Any],
+    manifest: dict[str, Any],
+    config: dict[str, Any],
+) -> Image:
+    """Record an image whose blobs and layers are stored, and move `name` (canonical) to it.
+
+    The caller holds `store.lease()` since before it looked for the first of them. Durable.
+    """
+    from rootless.storage import layers
+
+    image_id = str(manifest["config"]["digest"])
+    diff_ids = config.get("rootfs", {}).get("diff_ids") or ()
+    record = {
+        "id": image_id,
+        "manifest": manifest_desc,
+        "layers": [layer["digest"] for layer in manifest.get("layers", ())],
+        "config": config,
+        "size": sum(layers.size(store, diff_id) for diff_id in diff_ids),
+    }
+    path = _record_path(store, image_id)
+    make_directory(os.path.dirname(path))
+    atomic.write_json(path, record)
+    if name is not None:
+        tag(store, image_id, name)
+    return find(store, image_id)
+
+
+def tag(store: Store, image_id: str, name: str) -> None:
+    """Let `name` (canonical) mean the image, whatever it meant before; atomic. NotFound."""
+    hex_id = image_id.removeprefix("sha256:")
+    if not os.path.exists(_record_path(store, hex_id)):
+        raise NotFound(f"No such image: {image_id}")
+    path = f"{store.root}/images/names/{_quote(name)}"
+    up = "../../" if "+/" in path else "../"
+    make_directory(os.path.dirname(path))
+    aside = f"{os.path.dirname(path)}/.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    os.symlink(f"{up}by-id/{hex_id}.json", aside)
+    try:
+        os.rename(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+
+
+def untag(store: Store, name: str) -> None:
+    """Remove the name; its image stays, perhaps dangling. NotFound."""
+    path = f"{store.root}/images/names/{_quote(name)}"
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        raise NotFound(f"No such image: {name}") from None
+    if "+/" in path:
+        try:
+            os.rmdir(os.path.dirname(path))
+        except OSError:
+            pass
+
+
+def remove(store: Store, image_id: str) -> None:
+    """Forget the image and all its names; blobs and layers go with the next `gc.collect`.
+
+    Whether containers still use it is for the caller to ask: `containers_using`. NotFound.
+    """
+    hex_id = image_id.removeprefix("sha256:")
+    if not os.path.exists(_record_path(store, hex_id)):
+        raise NotFound(f"No such image: {image_id}")
+    # Names first: a kill between leaves a dangling image, never a name that leads nowhere.
+    for name in _all_names(store).get(hex_id, ()):
+        untag(store, name)
+    try:
+        os.unlink(_record_path(store, hex_id))
+    except FileNotFoundError:
+        pass
+
+
+def containers_using(store: Store, image_id: str) -> list[str]:
+    """Ids of containers whose config.json says "image_id": `image_id`."""
+    from rootless.storage import containers
+
+    using = []
+    for container_id in containers.ids(store):
+        try:
+            config = atomic.read_json(containers.directory(store, container_id) + "/config.json")
+        except (FileNotFoundError, ValueError):
+            continue
+        if config.get("image_id") == image_id:
+            using.append(container_id)
+    return using

@@ -1,0 +1,80 @@
+"""A container's root from its image's layers: which driver, which directories.
+
+HOT. Mounts nothing itself (rootless.runtime.root does, in the container's mount namespace).
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import Corrupt, NotFound
+from rootless.linux.process import boot_id
+from rootless.runtime.root import Root
+from rootless.storage.layers import directory as layer_directory
+from rootless.storage.layers import is_settled
+from rootless.storage.store import Store
+
+
+def prepare(
+    store: Store,
+    container_dir: str,
+    diff_ids: tuple[str, ...] | list[str],
+    *,
+    readonly: bool = False,
+    driver: str | None = None,
+) -> Root:
+    """The root of the container in `container_dir`, its own directories made where missing.
+
+    `diff_ids` bottom first, as in an image's configuration. Idempotent: a stopped container gets
+    back what it wrote. NotFound if a layer is not there, Corrupt if a power cut may have damaged
+    one; both: unpack it again (the engine does). Wants the session joined. `driver` overrides
+    `probe`.
+    """
+    booted = boot_id()
+    lower = []
+    for diff_id in reversed(diff_ids):
+        layer = layer_directory(store, diff_id)
+        if not is_settled(layer, booted):
+            raise Corrupt(
+                f"layer {diff_id[:19]} was not written out before the machine went down",
+                hint="`rootless pull` the image again",
+            )
+        lower.append(layer + "/fs")
+        if not os.path.isdir(lower[-1]):
+            raise NotFound(f"layer {diff_id[:19]} is missing", hint="`rootless pull` the image again")
+        try:
+            # overlayfs does not look at the top of a lower directory for this.
+            if os.getxattr(lower[-1], "user.overlay.opaque") == b"y":
+                break
+        except OSError:
+            pass
+    if driver is None:
+        driver = probe(store)
+    if driver == "directory":
+        from rootless.storage.copy import copy_layers
+
+        path = container_dir + "/rootfs"
+        copy_layers(lower, path)
+        return Root("directory", (), "", "", path, readonly)
+    upper, work = container_dir + "/upper", container_dir + "/work"
+    try:
+        os.mkdir(upper, 0o700)
+        # The top of the merged tree is the upper's: it has to look as the image's does.
+        top = os.stat(lower[0]) if lower else None
+        if top is not None and (top.st_uid or top.st_gid):
+            os.chown(upper, top.st_uid, top.st_gid)
+        os.chmod(upper, top.st_mode & 0o7777 if top is not None else 0o755)
+    except FileExistsError:
+        pass
+    try:
+        os.mkdir(work, 0o700)
+    except FileExistsError:
+        pass
+    return Root(driver, tuple(lower), upper, work, "", readonly)
+
+
+def probe(store: Store) -> str:
+    """The storage driver of this store; see rootless.storage.driver for the ladder."""
+    from rootless.storage.driver import probed
+
+    return probed(store)

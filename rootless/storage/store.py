@@ -1,0 +1,137 @@
+"""Where one user's data live: the store's two directories and what is below them.
+
+HOT: imported by `run`, `exec` and `ps`; standard library only (see docs/architecture.md).
+Knows names of directories, not what is in them. Reading never creates anything.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import NamedTuple
+
+from rootless import paths
+from rootless.errors import NotSupported
+
+
+class Lease:
+    """A shared hold on what is stored: while it is held nothing is collected.
+
+    A context manager made by `Store.lease`. Cheap (one open, one flock), nestable, and it dies with
+    the process. Whoever looks something up in order to refer to it (pull, load, create, commit) holds
+    one from the lookup until the reference is on disk.
+    """
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give the hold up; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Store(NamedTuple):
+    """ROOT and RUNTIME, absolute; `Store.open` finds them."""
+
+    root: str
+    runtime: str
+
+    @classmethod
+    def open(cls, root: str | None = None, runtime: str | None = None) -> Store:
+        """The store at `root` (default: $ROOTLESS_ROOT and its ladder, see paths.data_root).
+
+        Creates nothing below ROOT: each directory is made, 0700, by the first that writes in it.
+        """
+        if root is None:
+            root = paths.data_root()
+        return cls(os.path.abspath(root), paths.runtime_dir() if runtime is None else runtime)
+
+    @property
+    def containers(self) -> str:
+        return self.root + "/containers"
+
+    @property
+    def names(self) -> str:
+        return self.root + "/names"
+
+    @property
+    def images(self) -> str:
+        return self.root + "/images"
+
+    @property
+    def layers(self) -> str:
+        return self.root + "/layers"
+
+    @property
+    def blobs(self) -> str:
+        return self.root + "/blobs"
+
+    @property
+    def volumes(self) -> str:
+        return self.root + "/volumes"
+
+    def run_directory(self, container_id: str) -> str:
+        """RUNTIME/c/<id>, created 0700: sockets and what must not outlive a reboot."""
+        path = f"{self.runtime}/c/{container_id}"
+        make_directory(path)
+        return path
+
+    def lease(self) -> Lease:
+        """Keep everything stored from being collected until the result is released.
+
+        On a read-only store nothing can be collected either, so the hold is an empty one.
+        """
+        fd = open_lock(self.root + "/gc.lock", missing_ok=True)
+        if fd >= 0:
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        return Lease(fd)
+
+
+def make_directory(path: str) -> None:
+    """Create `path` and its missing parents with mode 0700; nothing if it is there.
+
+    Raises NotSupported with a hint where the file system or its owner refuse.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        make_directory(os.path.dirname(path))
+        make_directory(path)
+    except OSError as error:
+        raise NotSupported(
+            f"cannot create {path}: {error.strerror}",
+            hint="point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
+        ) from error
+
+
+def open_lock(path: str, *, missing_ok: bool = False) -> int:
+    """A descriptor to flock `path` with, the file made if need be.
+
+    The file's content is never touched, so this works on a full disk once the file exists. With
+    `missing_ok`, -1 where the store is read-only and has no such file.
+    """
+    for _ in range(2):
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            make_directory(os.path.dirname(path))
+        except OSError:
+            break
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        if missing_ok:
+            return -1
+        raise
