@@ -76,9 +76,9 @@ def _stored(subject: str) -> list[str]:
 
     store = Store.open()
     if subject == "container":
-        from rootless.storage import containers
+        from rootless.storage.names import all_names as container_names
 
-        return sorted(containers.names(store).values())
+        return sorted(container_names(store).values())
     if subject == "image":
         from rootless.engine.image_listing import all_names
 

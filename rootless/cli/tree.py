@@ -61,6 +61,7 @@ class OurCommand(click.Command):
             ).positional
         except (UsageError, HelpWanted):
             pass
+        ctx._opt_prefixes.update(("-", "--"))
         ctx.params["arguments"] = tuple(words) if words else None
         ctx.args = []
         return []
@@ -96,6 +97,20 @@ class OurGroup(click.Group):
         entry = self.entries().get(cmd_name)
         return None if entry is None else command_of(entry, f"{self.path} {cmd_name}".strip())
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """From the table, where click would import every command."""
+        if incomplete.startswith("-"):
+            return [
+                CompletionItem(name)
+                for option in self.params
+                for name in option.opts
+                if name.startswith(incomplete)
+            ]
+        shown = {name: entry.summary for name, entry in self.entries().items()}
+        shown.update({} if self.path else NOUNS)
+        listed = self.list_commands(ctx)
+        return [CompletionItem(name, help=shown[name]) for name in listed if name.startswith(incomplete)]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         words: list[str] = []
         try:
@@ -104,6 +119,7 @@ class OurGroup(click.Group):
             ).positional
         except (UsageError, HelpWanted):
             pass
+        ctx._opt_prefixes.update(("-", "--"))
         ctx._protected_args, ctx.args = words[:1], words[1:]
         return ctx.args
 

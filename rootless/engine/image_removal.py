@@ -133,4 +133,4 @@ def collect(store: Store) -> int:
     """Give back what no image and no container needs any more; bytes freed."""
     from rootless.storage import gc
 
-    return gc.collect(store)
+    return gc.collect(store).freed_bytes

@@ -16,10 +16,9 @@ def pull(args: Args) -> int:
 
     text = args.positional[0]
     wanted = reference.parse(text)
-    if wanted.tag == reference.DEFAULT_TAG and not wanted.digest and ":" not in text.rpartition("/")[2]:
-        if not args.quiet:
-            print("Using default tag: latest")
-            sys.stdout.flush()
+    untagged = ":" not in text.rpartition("/")[2] and not wanted.digest
+    if untagged and not args.quiet:
+        print("Using default tag: latest", flush=True)
     store = Store.open()
     before = _known(store, text)
     shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
