@@ -18,7 +18,8 @@ import os
 from typing import Any, NamedTuple
 
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
-from rootless.storage import atomic, names
+from rootless.storage import atomic
+from rootless.storage import names as claims
 from rootless.storage.store import Store, make_directory, open_lock
 
 _HEX = frozenset("0123456789abcdef")
@@ -84,7 +85,7 @@ def create(
     `durable=False` (`run --rm`): nothing is fsynced and the container is swept after a reboot.
     Does not need the session: everything made here belongs to the caller.
     """
-    names.check_name(name)
+    claims.check_name(name)
     base = store.containers
     new, final = f"{base}/.new-{container_id}", f"{base}/{container_id}"
     try:
@@ -100,11 +101,11 @@ def create(
 
             os.symlink(boot_id(), new + "/transient")
         atomic.write_json(new + "/config.json", config, durable=durable)
-        names.claim(store, name, container_id)
+        claims.claim(store, name, container_id)
         try:
             os.rename(new, final)
         except BaseException:
-            names.release(store, name, container_id)
+            claims.release(store, name, container_id)
             raise
     except BaseException:
         from rootless.storage.tree import remove_tree
@@ -141,6 +142,16 @@ def ids(store: Store) -> list[str]:
     return sorted(entry for entry in entries if len(entry) == 64 and entry[0] != ".")
 
 
+def names(store: Store) -> dict[str, str]:
+    """Container id -> name, for all; one that is missing lost its name to a crash: show its id."""
+    return claims.all_names(store)
+
+
+def name_of(store: Store, container_id: str) -> str:
+    """The container's name, "" if it has none."""
+    return claims.name_of(store, container_id)
+
+
 def find(store: Store, ref: str) -> str:
     """The id that `ref` means: a full id, a name (also "/name"), or a unique prefix of an id.
 
@@ -150,7 +161,7 @@ def find(store: Store, ref: str) -> str:
     if len(ref) == 64 and _HEX.issuperset(ref) and os.path.isdir(base + ref):
         return ref
     name = ref[1:] if ref[:1] == "/" else ref
-    if name and name[0] in names.NAME_START and names.NAME_REST.issuperset(name):
+    if name and name[0] in claims.NAME_START and claims.NAME_REST.issuperset(name):
         try:
             holder = os.readlink(f"{store.names}/{name}")
         except OSError:
@@ -212,13 +223,13 @@ def remove(store: Store, container_id: str) -> None:
     tries again.
     """
     gone = f"{store.containers}/.rm-{container_id}"
-    name = names.name_of(store, container_id)
+    name = claims.name_of(store, container_id)
     try:
         os.rename(directory(store, container_id), gone)
     except FileNotFoundError:
         raise NotFound(f"No such container: {container_id}") from None
     if name:
-        names.release(store, name, container_id)
+        claims.release(store, name, container_id)
     from rootless.storage.tree import remove_tree
 
     failures = remove_tree(gone)
@@ -232,14 +243,14 @@ def remove(store: Store, container_id: str) -> None:
 
 def rename(store: Store, container_id: str, new_name: str) -> None:
     """Give the container another name; atomic. Conflict if that is taken."""
-    names.check_name(new_name)
-    old = names.name_of(store, container_id)
+    claims.check_name(new_name)
+    old = claims.name_of(store, container_id)
     if old == new_name:
         raise InvalidInput("Renaming a container with the same name as its current name")
     # Claimed first, released after: a kill between leaves it with both names, never with none.
-    names.claim(store, new_name, container_id)
+    claims.claim(store, new_name, container_id)
     if old:
-        names.release(store, old, container_id)
+        claims.release(store, old, container_id)
 
 
 def config(store: Store, container_id: str) -> dict[str, Any]:

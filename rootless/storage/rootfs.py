@@ -66,11 +66,13 @@ def prepare(
         os.chmod(upper, top.st_mode & 0o7777 if top is not None else 0o755)
     except FileExistsError:
         pass
-    try:
-        os.mkdir(work, 0o700)
-    except FileExistsError:
-        pass
-    return Root(driver, tuple(lower), upper, work, "", readonly)
+    merged = container_dir + "/merged"
+    for own in (work, merged):
+        try:
+            os.mkdir(own, 0o700)
+        except FileExistsError:
+            pass
+    return Root(driver, tuple(lower), upper, work, merged, readonly)
 
 
 def probe(store: Store) -> str:
