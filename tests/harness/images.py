@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -25,17 +26,28 @@ GROUP = "root:x:0:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n"
 
 def busybox_archive(cache: Path) -> Path:
     """A docker-archive of `busybox:latest` under `cache`, written once for each busybox."""
-    program = next((p for p in ("/bin/busybox", "/usr/bin/busybox") if os.access(p, os.X_OK)), None)
-    need(program, "busybox (busybox-static) is not installed")
-    assert program is not None
-    static = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
-    need("not a dynamic executable" in static.stdout + static.stderr, f"{program} is not static")
-    layer = busybox_layer(Path(program))
+    layer = busybox_layer(static_busybox())
     path = cache / f"busybox-{hashlib.sha256(layer).hexdigest()[:16]}.tar"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         _replace(path, docker_archive("busybox:latest", [layer], {"Cmd": ["sh"]}))
     return path
+
+
+def static_busybox() -> Path:
+    """The host's statically linked busybox."""
+    program = next((p for p in ("/bin/busybox", "/usr/bin/busybox") if os.access(p, os.X_OK)), None)
+    need(program, "busybox (busybox-static) is not installed")
+    assert program is not None
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    need("not a dynamic executable" in linked.stdout + linked.stderr, f"{program} is not static")
+    return Path(program)
+
+
+def plain_busybox(root: Path) -> None:
+    """Put bin/busybox, and nothing else, into the directory `root`."""
+    (root / "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy(static_busybox(), root / "bin/busybox")
 
 
 def busybox_layer(program: Path) -> bytes:
