@@ -42,8 +42,11 @@ class Reference(NamedTuple):
 
     @property
     def canonical(self) -> str:
-        """The one spelling the store knows: `docker.io/library/debian:bookworm`."""
-        return self.name + self._suffix()
+        """The one spelling the store knows: `docker.io/library/debian:bookworm`.
+
+        Beside a digest a tag says nothing, as with Docker: `docker.io/library/debian@sha256:...`.
+        """
+        return f"{self.name}@{self.digest}" if self.digest else self.name + self._suffix()
 
     def familiar(self) -> str:
         """The spelling for people, as Docker shortens it: `debian:bookworm`."""
