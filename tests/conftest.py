@@ -63,6 +63,14 @@ def shared_store() -> Iterator[Path]:
 
 
 @pytest.fixture
+def own_store() -> Iterator[Path]:
+    """A store of the test's own, on a disk: overlay wants no tmpfs."""
+    path = Path(tempfile.mkdtemp(prefix="rl-", dir="/var/tmp"))
+    yield path
+    remove_tree(path)
+
+
+@pytest.fixture
 def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
     """The installed command. The store is the test's own, or the shared one where it uses
     `debian_image` or `busybox_image` and is not marked `own_store`."""
@@ -70,11 +78,8 @@ def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
     reads_images = {"debian_image", "busybox_image"} & set(request.fixturenames)
     shared = bool(reads_images) and request.node.get_closest_marker("own_store") is None
     runtime = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
-    root: Path
-    if shared:
-        root = request.getfixturevalue("shared_store")
-    else:
-        root = Path(tempfile.mkdtemp(prefix="rl-", dir="/var/tmp"))
+    store = "shared_store" if shared else "own_store"
+    root: Path = request.getfixturevalue(store)
     before = leaks.snapshot()
     command = Rootless(root, runtime)
     try:
@@ -86,7 +91,7 @@ def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
         command.close()
         leaks.sweep(before)
         remove_tree(runtime)
-        for name in ("containers", "names") if shared else ("",):
+        for name in ("containers", "names"):
             remove_tree(root / name)
     assert not left, "left behind: " + "; ".join(left)
 
