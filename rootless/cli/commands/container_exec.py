@@ -1,0 +1,78 @@
+"""`rootless exec`. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.cli import attachment
+from rootless.cli.command import EXEC, FLAG, LIST, VALUE, Args, Command, Option
+from rootless.engine import attach, execute, terminal
+from rootless.engine.execute import ExecRequest
+from rootless.engine.value_words import parse_env, read_env_file
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Run a command in a running container; its exit status."""
+    if args.tty and args.interactive and not args.detach:
+        attach.require_terminal(0)
+    keys = terminal.parse_detach_keys(args.detach_keys or terminal.DEFAULT_DETACH_KEYS)
+    environment = [entry for path in args.env_file for entry in read_env_file(path)]
+    environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
+    request = ExecRequest(
+        args.positional[1:],
+        env=environment,
+        workdir=args.workdir,
+        user=args.user,
+        tty=args.tty,
+        interactive=args.interactive,
+        detach=args.detach,
+        privileged=args.privileged,
+    )
+    store = Store.open()
+    entered = execute.execute(store, containers.find(store, args.positional[0]), request)
+    if args.detach:
+        os.close(entered.pidfd)
+        return 0
+    if args.tty:
+        rows, columns = attachment.window()
+        execute.resize(entered, rows, columns)
+    with (
+        attachment.Signals(
+            forward=lambda number: execute.send(entered, number),
+            resize=(lambda rows, columns: execute.resize(entered, rows, columns)) if args.tty else None,
+        ) as signals,
+        terminal.RawMode(0 if args.tty and args.interactive else -1),
+    ):
+        streams = execute.streams(entered, stdin=0 if args.interactive else None)
+        streams.detach_keys = keys if args.tty else None
+        if not streams.run(signals.fd, signals.on_arrival):
+            return 0
+    return execute.exit_code(entered)
+
+
+COMMAND = Command(
+    name="exec",
+    summary="Execute a command in a running container",
+    usage="[OPTIONS] CONTAINER COMMAND [ARG...]",
+    options=(
+        Option(("-d", "--detach"), "detach", FLAG, help="Detached mode: run command in the background"),
+        Option(("--detach-keys",), "detach_keys", VALUE, metavar="string",
+               help="Override the key sequence for detaching a container"),
+        Option(("-e", "--env"), "env", LIST, metavar="list", help="Set environment variables"),
+        Option(("--env-file",), "env_file", LIST, metavar="list", help="Read in a file of environment variables",
+               complete="file"),
+        Option(("-i", "--interactive"), "interactive", FLAG, help="Keep STDIN open even if not attached"),
+        Option(("--privileged",), "privileged", FLAG, help="Give extended privileges to the command"),
+        Option(("-t", "--tty"), "tty", FLAG, help="Allocate a pseudo-TTY"),
+        Option(("-u", "--user"), "user", VALUE, metavar="string", default="",
+               help='Username or UID (format: "<name|uid>[:<group|gid>]")'),
+        Option(("-w", "--workdir"), "workdir", VALUE, metavar="string", default="", help="Working directory inside the container"),
+    ),
+    handler=run,
+    min_args=2,
+    interspersed=False,
+    status=EXEC,
+    complete="container",
+)  # fmt: skip

@@ -1,0 +1,27 @@
+"""`rootless kill`."""
+
+from __future__ import annotations
+
+from rootless.cli.command import VALUE, Args, Command, Option
+from rootless.cli.each import each
+from rootless.engine import stop
+from rootless.engine.signals import parse_signal
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Send a signal to PID 1 of each container."""
+    parse_signal(args.signal)
+    store = Store.open()
+    return each(store, args.positional, lambda identifier: stop.kill(store, identifier, args.signal))
+
+
+COMMAND = Command(
+    name="kill",
+    summary="Kill one or more running containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(Option(("-s", "--signal"), "signal", VALUE, metavar="string", default="KILL", help="Signal to send to the container"),),
+    handler=run,
+    min_args=1,
+    complete="container",
+)

@@ -1,0 +1,25 @@
+"""`rootless pause`."""
+
+from __future__ import annotations
+
+from rootless.cli.command import Args, Command
+from rootless.cli.each import each
+from rootless.engine import stop
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Pause each container."""
+    store = Store.open()
+    return each(store, args.positional, lambda identifier: stop.pause(store, identifier))
+
+
+COMMAND = Command(
+    name="pause",
+    summary="Pause all processes within one or more containers",
+    usage="CONTAINER [CONTAINER...]",
+    options=(),
+    handler=run,
+    min_args=1,
+    complete="container",
+)

@@ -1,0 +1,119 @@
+"""`rootless ps`. HOT."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rootless.cli import units
+from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, integer
+from rootless.cli.filters import collect, convert
+from rootless.cli.listing import print_listing
+from rootless.cli.tables import ellipsis
+from rootless.engine import listing
+from rootless.engine.listing import Row
+from rootless.storage.store import Store
+
+COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+HEADERS = {
+    "ID": "CONTAINER ID",
+    "Image": "IMAGE",
+    "Command": "COMMAND",
+    "RunningFor": "CREATED",
+    "Status": "STATUS",
+    "Ports": "PORTS",
+    "Names": "NAMES",
+    "CreatedAt": "CREATED AT",
+    "State": "STATE",
+    "Size": "SIZE",
+    "Labels": "LABELS",
+    "Mounts": "MOUNTS",
+    "LocalVolumes": "LOCAL VOLUMES",
+    "Networks": "NETWORKS",
+    "Pid": "PID",
+    "ExitCode": "EXIT CODE",
+}
+
+
+def run(args: Args) -> int:
+    """List containers."""
+    store = Store.open()
+    filters = collect(args.filter, listing.FILTERS)
+    every = args.all or args.last is not None or args.latest or "status" in filters or "exited" in filters
+    rows = [row for row in listing.rows(store, every=every) if listing.matches(row, filters, store=store)]
+    if args.latest or (args.last is not None and args.last > 0):
+        rows = rows[: 1 if args.latest else args.last]
+    now = time.time()
+    shown = [_shown(store, row, now, full=args.no_trunc, size=args.size) for row in rows]
+    columns = (*COLUMNS, "Size") if args.size else COLUMNS
+    print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet)
+    return 0
+
+
+def _shown(store: Store, row: Row, now: float, *, full: bool, size: bool) -> dict[str, Any]:
+    record = row.record
+    created = units.parse_time(record["created_at"])
+    command = listing.command(record)
+    image = record["image"] or record["rootfs"]
+    labels = record["labels"]
+    found: dict[str, Any] = {
+        "ID": row.id if full else row.id[:12],
+        "Image": image if full or not image.startswith("sha256:") else image[7:19],
+        "Command": f'"{command if full else ellipsis(command, 20)}"',
+        "RunningFor": units.ago(created, now=now),
+        "Status": status_words(row, now),
+        "Ports": listing.ports_column(row),
+        "Names": row.name,
+        "CreatedAt": units.local_time(created),
+        "State": row.status.state,
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        "Label": lambda name: labels.get(name, ""),
+        "Mounts": ",".join(m["volume"] or m["source"] for m in record["mounts"] if m["type"] != "tmpfs"),
+        "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
+        "Networks": record["network"]["mode"],
+        "Pid": str(row.status.pid),
+        "ExitCode": str(row.status.exit_code),
+        "Size": "0B",
+    }
+    if size:
+        from rootless.storage import containers, usage
+
+        written = usage.tree_bytes(containers.directory(store, row.id) + "/upper")
+        found["Size"] = units.human_size_short(written)
+    return found
+
+
+def status_words(row: Row, now: float) -> str:
+    """Docker's STATUS column: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`."""
+    status = row.status
+    if status.state == "created":
+        return "Created"
+    if status.state == "removing":
+        return "Removal In Progress"
+    if status.state == "exited":
+        when = f" {units.ago(units.parse_time(status.finished_at), now=now)}" if status.finished_at else ""
+        return f"Exited ({status.exit_code}){when}"
+    words = "Up " + units.human_duration(now - units.parse_time(status.started_at))
+    if status.state == "paused":
+        words += " (Paused)"
+    return words
+
+
+COMMAND = Command(
+    name="ps",
+    summary="List containers",
+    usage="[OPTIONS]",
+    options=(
+        Option(("-a", "--all"), "all", FLAG, help="Show all containers (default shows just running)"),
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=convert,
+               help="Filter output based on conditions provided"),
+        Option(("--format",), "format", VALUE, metavar="string", help="Format output: table, json, or a Go template"),
+        Option(("-n", "--last"), "last", VALUE, metavar="int", convert=integer, help="Show n last created containers (includes all states)"),
+        Option(("-l", "--latest"), "latest", FLAG, help="Show the latest created container (includes all states)"),
+        Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
+        Option(("-q", "--quiet"), "quiet", FLAG, help="Only display container IDs"),
+        Option(("-s", "--size"), "size", FLAG, help="Display total file sizes"),
+    ),
+    handler=run,
+    max_args=0,
+)  # fmt: skip

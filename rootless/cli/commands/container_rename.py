@@ -1,0 +1,28 @@
+"""`rootless rename`."""
+
+from __future__ import annotations
+
+from rootless.cli.command import Args, Command
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Give a container another name."""
+    store = Store.open()
+    identifier = containers.find(store, args.positional[0])
+    with containers.lock(store, identifier):
+        containers.rename(store, identifier, args.positional[1].removeprefix("/"))
+    return 0
+
+
+COMMAND = Command(
+    name="rename",
+    summary="Rename a container",
+    usage="CONTAINER NEW_NAME",
+    options=(),
+    handler=run,
+    min_args=2,
+    max_args=2,
+    complete="container",
+)

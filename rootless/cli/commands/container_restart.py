@@ -1,0 +1,33 @@
+"""`rootless restart`."""
+
+from __future__ import annotations
+
+from rootless.cli.command import Args, Command
+from rootless.cli.commands.container_stop import SIGNAL, TIMEOUT
+from rootless.cli.each import each
+from rootless.engine import start, stop
+from rootless.session import session
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Stop each container, if it runs, and start it."""
+    store = Store.open()
+    session.join()
+
+    def again(identifier: str) -> None:
+        stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
+        start.start(store, identifier)
+
+    return each(store, args.positional, again)
+
+
+COMMAND = Command(
+    name="restart",
+    summary="Restart one or more containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(SIGNAL, TIMEOUT),
+    handler=run,
+    min_args=1,
+    complete="container",
+)

@@ -1,0 +1,150 @@
+"""`rootless run`. HOT."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rootless.cli import attachment
+from rootless.cli.command import FLAG, RUN, Args, Command, Option
+from rootless.cli.commands.container_options import OPTIONS, to_request
+from rootless.engine import attach, create, remove, start, stop, terminal
+from rootless.engine.create import Request
+from rootless.engine.record import Record
+from rootless.errors import Conflict, NotFound, RootlessError
+from rootless.image import reference
+from rootless.session import session
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+
+def make(store: Store, request: Request, args: Args) -> str:
+    """Create the container that `run` or `create` asked for, its image pulled if need be; the id."""
+    if args.cidfile and os.path.exists(args.cidfile):
+        raise Conflict(
+            "container ID file found, make sure the other container isn't running or delete " + args.cidfile
+        )
+    containers.sweep(store)
+    # Nothing is collected between finding the image and having a container that refers to it.
+    with store.lease():
+        if request.rootfs:
+            image = None
+        else:
+            image = find_image(store, request, args)
+        identifier = create.create(store, request, image)
+    if args.cidfile:
+        try:
+            with open(args.cidfile, "x", encoding="ascii") as file:
+                file.write(identifier)
+        except OSError:
+            remove.remove(store, identifier, volumes=True)
+            raise
+    return identifier
+
+
+def find_image(store: Store, request: Request, args: Args):  # type: ignore[no-untyped-def]  # Image
+    """The image of the request; what the store has is found without loading what pulls."""
+    from rootless.storage import images
+
+    if args.pull == "missing" and not request.platform:
+        try:
+            return images.find(store, _canonical(request.image))
+        except NotFound:
+            pass
+    from rootless.engine.images import ensure
+
+    return ensure(store, request.image, policy=args.pull, platform=request.platform or None, quiet=args.quiet)
+
+
+def _canonical(name: str) -> str:
+    try:
+        return reference.parse(name).canonical
+    except RootlessError:
+        return name  # an image id, perhaps
+
+
+def run(args: Args) -> int:
+    """Create, start and, unless detached, stay with the container until it ends."""
+    request = to_request(args)
+    if request.tty and request.open_stdin and not args.detach:
+        attach.require_terminal(0)
+    keys = terminal.parse_detach_keys(request.detach_keys or terminal.DEFAULT_DETACH_KEYS)
+    store = Store.open()
+    session.join()
+    identifier = make(store, request, args)
+    rows, columns = attachment.window() if request.tty else (0, 0)
+    try:
+        launched = start.start(
+            store, identifier, client=not args.detach, rows=rows, columns=columns
+        )
+    except RootlessError:
+        if request.auto_remove:
+            remove.remove(store, identifier, force=True, volumes=True)
+        raise
+    if args.detach:
+        print(identifier)
+        return 0
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    return stay(store, record, launched, keys, interactive=request.open_stdin, sig_proxy=args.sig_proxy)
+
+
+def stay(
+    store: Store,
+    record: Record,
+    launched: start.Launched,
+    keys: terminal.DetachKeys,
+    *,
+    interactive: bool,
+    sig_proxy: bool,
+) -> int:
+    """Relay until the end; the exit status of the container (0 when the user detached)."""
+    import socket
+
+    identifier, tty = record["id"], record["tty"]
+    connection = socket.socket(fileno=launched.attach_fd)
+    if record["auto_remove"]:
+        attach.promise_cleanup(connection)
+    with (
+        attachment.Signals(
+            forward=(lambda number: start.send(launched, number)) if sig_proxy else None,
+            resize=(lambda rows, columns: attach.resize(connection, rows, columns)) if tty else None,
+        ) as signals,
+        terminal.RawMode(0 if tty and interactive else -1),
+    ):
+        outcome = attach.relay(
+            connection,
+            stdin=0 if interactive else None,
+            detach_keys=keys if tty else None,
+            signals=signals.fd,
+            on_signals=signals.on_arrival,
+        )
+        if outcome.detached:
+            return 0
+        if record["auto_remove"]:
+            remove.remove(store, identifier, force=True, volumes=True)
+            attach.report_cleaned(connection)
+    if outcome.status is None:
+        print("rootless: the container's monitor was killed; the container ended with it", file=sys.stderr)
+        return 137
+    return stop.exit_code(outcome.status)
+
+
+COMMAND = Command(
+    name="run",
+    summary="Create and run a new container from an image",
+    usage="[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    options=(
+        *OPTIONS,
+        Option(("-d", "--detach"), "detach", FLAG, help="Run container in background and print container ID"),
+        Option(("--sig-proxy",), "sig_proxy", FLAG, default=True, help="Proxy received signals to the process"),
+    ),
+    handler=run,
+    min_args=1,
+    interspersed=False,
+    status=RUN,
+    complete="image",
+    examples=(
+        ("A shell in a Debian container, gone when you leave it", "rootless run -it --rm debian:bookworm bash"),
+        ("A web server on port 8080", "rootless run -d --name web -p 8080:80 -v ./site:/var/www/html:ro web-image"),
+    ),
+)

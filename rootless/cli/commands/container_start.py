@@ -1,0 +1,63 @@
+"""`rootless start`. HOT."""
+
+from __future__ import annotations
+
+from rootless.cli import attachment
+from rootless.cli.command import FLAG, VALUE, Args, Command, Option
+from rootless.cli.commands.container_run import stay
+from rootless.cli.each import each
+from rootless.engine import attach, running, start, terminal
+from rootless.engine.record import Record
+from rootless.errors import InvalidInput
+from rootless.session import session
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Start each container; with -a or -i, stay with the one."""
+    store = Store.open()
+    names = args.positional
+    if args.attach or args.interactive:
+        if len(names) > 1:
+            raise InvalidInput("you cannot start and attach multiple containers at once")
+        return _attached(store, containers.find(store, names[0]), args)
+    session.join()
+
+    def begin(identifier: str) -> None:
+        # As Docker: starting what runs is no failure.
+        found = running.find(store, identifier)
+        if found is None:
+            start.start(store, identifier)
+        else:
+            found.close()
+
+    return each(store, names, begin)
+
+
+def _attached(store: Store, identifier: str, args: Args) -> int:
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    wants_input = args.interactive and record["open_stdin"]
+    if record["tty"] and wants_input:
+        attach.require_terminal(0)
+    keys = terminal.parse_detach_keys(args.detach_keys or record["detach_keys"] or terminal.DEFAULT_DETACH_KEYS)
+    session.join()
+    rows, columns = attachment.window() if record["tty"] else (0, 0)
+    launched = start.start(store, identifier, client=True, rows=rows, columns=columns)
+    return stay(store, record, launched, keys, interactive=wants_input, sig_proxy=args.sig_proxy)
+
+
+COMMAND = Command(
+    name="start",
+    summary="Start one or more stopped containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(
+        Option(("-a", "--attach"), "attach", FLAG, help="Attach STDOUT/STDERR and forward signals"),
+        Option(("--detach-keys",), "detach_keys", VALUE, metavar="string", help="Override the key sequence for detaching a container"),
+        Option(("-i", "--interactive"), "interactive", FLAG, help="Attach container's STDIN"),
+        Option(("--sig-proxy",), "sig_proxy", FLAG, default=True, help="Proxy received signals to the process"),
+    ),
+    handler=run,
+    min_args=1,
+    complete="container",
+)

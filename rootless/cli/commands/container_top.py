@@ -1,0 +1,30 @@
+"""`rootless top`."""
+
+from __future__ import annotations
+
+from rootless.cli.command import Args, Command
+from rootless.cli.tables import print_table
+from rootless.engine import top
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """List the container's processes as the host sees them, with the host's ps."""
+    store = Store.open()
+    identifier = containers.find(store, args.positional[0])
+    titles, rows = top.processes(store, identifier, args.positional[1:])
+    print_table(titles, rows)
+    return 0
+
+
+COMMAND = Command(
+    name="top",
+    summary="Display the running processes of a container",
+    usage="CONTAINER [ps OPTIONS]",
+    options=(),
+    handler=run,
+    min_args=1,
+    interspersed=False,
+    complete="container",
+)

@@ -1,0 +1,59 @@
+"""`rm`: a container and what belongs to it alone. HOT (the end of `run --rm`)."""
+
+from __future__ import annotations
+
+import signal
+
+from rootless.engine import running
+from rootless.engine.record import Record
+from rootless.errors import Conflict, NotFound, RootlessError
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+
+def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool = False) -> None:
+    """Remove the container; `force` kills it first, `volumes` takes its anonymous volumes along.
+
+    The caller has joined the session. Conflict, in Docker's words, for a running one without force.
+    """
+    found = running.find(store, identifier)
+    if found is not None:
+        with found:
+            if not force:
+                paused = bool(found.state.get("paused"))
+                raise Conflict(
+                    f"cannot remove container \"{containers.name_of(store, identifier) or identifier[:12]}\": "
+                    f"container is {'paused' if paused else 'running'}: stop the container before removing or force remove",
+                    hint=f"rootless stop {identifier[:12]}, or rootless rm -f",
+                )
+            found.send(signal.SIGKILL)
+            found.wait(None)
+        running.wait_recorded(store, identifier)
+    try:
+        with containers.lock(store, identifier):
+            discard(store, identifier, volumes=volumes)
+    except NotFound:
+        # A --rm container's own clean-up was faster.
+        if found is None:
+            raise
+
+
+def discard(store: Store, identifier: str, *, volumes: bool) -> None:
+    """Delete a container that does not run, under its lock, which the caller holds."""
+    anonymous = _anonymous_volumes(store, identifier) if volumes else []
+    containers.remove(store, identifier)
+    from rootless.storage.tree import remove_tree
+
+    remove_tree(f"{store.runtime}/c/{identifier}")
+    for name in anonymous:
+        from rootless.storage import volumes as stored
+
+        stored.remove(store, name, missing_ok=True)
+
+
+def _anonymous_volumes(store: Store, identifier: str) -> list[str]:
+    try:
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    except RootlessError:
+        return []  # damaged: its volumes stay, for `volume prune`
+    return [m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]]

@@ -1,0 +1,123 @@
+"""What runs: handles on a container's PID 1 and monitor that cannot mean another process. HOT."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from typing import Any, NamedTuple
+
+from rootless.errors import Conflict, NotFound
+from rootless.linux import process
+from rootless.storage import atomic, containers
+from rootless.storage.store import Store
+
+
+class Running(NamedTuple):
+    """A container that ran when this was made. `pidfd` is PID 1's and belongs to the holder of this."""
+
+    id: str
+    pid: int
+    start_time: int
+    pidfd: int
+    state: dict[str, Any]
+
+    def send(self, number: int) -> bool:
+        """Send a signal to PID 1; False where it has ended."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait for PID 1's end; whether it came in time."""
+        return wait_pidfd(self.pidfd, timeout_s)
+
+    def close(self) -> None:
+        """Give the descriptor up."""
+        os.close(self.pidfd)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_state(store: Store, identifier: str) -> dict[str, Any]:
+    """state.json: written by the last start; {} where it never ran."""
+    try:
+        found = atomic.read_json(containers.directory(store, identifier) + "/state.json")
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def find(store: Store, identifier: str) -> Running | None:
+    """The running container of this id; None where it does not run (a zombie does not)."""
+    state = read_state(store, identifier)
+    pid, start_time = int(state.get("pid") or 0), int(state.get("start_time") or 0)
+    if not pid or state.get("boot_id") != process.boot_id() or not process.alive(pid, start_time):
+        return None
+    try:
+        pidfd = process.pidfd_open_checked(pid, start_time)
+    except ProcessLookupError:
+        return None
+    return Running(identifier, pid, start_time, pidfd, state)
+
+
+def require(store: Store, identifier: str) -> Running:
+    """The running container of this id; Conflict in Docker's words where it does not run."""
+    found = find(store, identifier)
+    if found is None:
+        raise Conflict(
+            f"container {identifier} is not running", hint=f"start it: rootless start {identifier[:12]}"
+        )
+    return found
+
+
+def monitor(store: Store, identifier: str) -> int | None:
+    """A pidfd of the container's monitor; None where it has ended."""
+    state = read_state(store, identifier)
+    pid, start_time = int(state.get("monitor_pid") or 0), int(state.get("monitor_start_time") or 0)
+    if not pid or state.get("boot_id") != process.boot_id():
+        return None
+    try:
+        return process.pidfd_open_checked(pid, start_time)
+    except ProcessLookupError:
+        return None
+
+
+def wait_recorded(store: Store, identifier: str, timeout_s: float = 30.0) -> None:
+    """Wait until the monitor has recorded the end and, for --rm, removed the container."""
+    pidfd = monitor(store, identifier)
+    if pidfd is None:
+        return
+    try:
+        wait_pidfd(pidfd, timeout_s)
+    finally:
+        os.close(pidfd)
+
+
+def wait_pidfd(pidfd: int, timeout_s: float | None) -> bool:
+    """Wait until the process of `pidfd` has ended; whether it did within `timeout_s` (None: for ever)."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if poller.poll(left):
+            return True
+        if left is not None and left <= 0:
+            return False
+
+
+def exists(store: Store, identifier: str) -> bool:
+    """Whether the container's directory is still there."""
+    try:
+        containers.status(store, identifier)
+    except NotFound:
+        return False
+    return True

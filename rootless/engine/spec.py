@@ -1,0 +1,209 @@
+"""From a container's record to the OCI configuration that the runtime executes. Pure. HOT.
+
+The OCI's words (config.md, config-linux.md), Docker's defaults. What needs the container's own
+file system, the numbers behind `--user www-data`, travels as a name and is looked up by the
+runtime inside the root (runtime/passwd.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rootless.engine.mount_words import Mount
+from rootless.engine.record import Record, argv
+from rootless.engine.value_words import Ulimit
+from rootless.errors import InvalidInput, NotSupported
+from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
+
+OCI_VERSION = "1.2.0"
+
+
+class Circumstances(NamedTuple):
+    """What a start adds to the record: paths of files made for it, and processes to share with.
+
+    `shared` maps "pid", "ipc", "network" to the pid of the container whose namespace is joined.
+    """
+
+    directory: str
+    volumes: str
+    shared: dict[str, int]
+    all_capabilities: tuple[str, ...]
+
+
+def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
+    """The OCI configuration of one start; InvalidInput or NotSupported for what cannot be."""
+    security = record["security"]
+    privileged = security["privileged"]
+    linux: dict[str, Any] = {
+        "namespaces": _namespaces(record, circumstances),
+        "maskedPaths": [] if privileged else _paths(MASKED_PATHS, security["unmask"], security["mask"]),
+        "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
+        "sysctl": record["sysctls"],
+    }
+    _apply_userns(linux, record["userns"])
+    capabilities = _capabilities(record, circumstances.all_capabilities)
+    process: dict[str, Any] = {
+        "terminal": record["tty"],
+        "user": {"username": record["user"], "additionalGroups": record["group_add"]},
+        "args": argv(record),
+        "env": record["env"],
+        "cwd": record["workdir"],
+        "capabilities": {name: capabilities for name in ("bounding", "effective", "permitted")},
+        "rlimits": [_rlimit(limit) for limit in record["ulimits"]],
+        "noNewPrivileges": security["no_new_privileges"],
+    }
+    if record["umask"]:
+        process["user"]["umask"] = int(record["umask"], 8)
+    if record["oom_score_adj"] is not None:
+        process["oomScoreAdj"] = record["oom_score_adj"]
+    if security["apparmor"] and security["apparmor"] != "unconfined":
+        process["apparmorProfile"] = security["apparmor"]
+    annotations = dict(record["annotations"])
+    if record["init"]:
+        annotations["io.rootless.init"] = "true"
+    found = {
+        "ociVersion": OCI_VERSION,
+        "process": process,
+        "root": {"path": "rootfs", "readonly": record["read_only"]},
+        "mounts": _mounts(record, circumstances),
+        "linux": linux,
+        "annotations": annotations,
+    }
+    if record["uts"] != "host":
+        found["hostname"] = record["hostname"]
+        if record["domainname"]:
+            found["domainname"] = record["domainname"]
+    return found
+
+
+def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, str]]:
+    found = [{"type": "mount"}]
+    for kind, mode in (
+        ("pid", record["pid"]),
+        ("ipc", record["ipc"]),
+        ("uts", record["uts"]),
+        ("network", record["network"]["mode"]),
+        ("cgroup", record["cgroupns"]),
+    ):
+        if mode == "host":
+            continue
+        shared = circumstances.shared.get(kind)
+        if shared:
+            file = {"network": "net"}.get(kind, kind)
+            found.append({"type": kind, "path": f"/proc/{shared}/ns/{file}"})
+        else:
+            found.append({"type": kind})
+    if record["userns"] != "host":
+        found.append({"type": "user"})
+    return found
+
+
+def _apply_userns(linux: dict[str, Any], mode: str) -> None:
+    if mode in ("", "private", "host"):
+        return  # the runtime maps the session's ids one to one
+    raise NotSupported(
+        f"--userns={mode} is not supported yet",
+        hint="container root is you on the host already; the other ids are your subordinate ids",
+    )
+
+
+def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> list[str]:
+    if "ALL" in (word.upper() for word in unmask):
+        return list(more)
+    return [path for path in defaults if not any(path == u or path.startswith(u + "/") for u in unmask)] + more
+
+
+def _capabilities(record: Record, every: tuple[str, ...]) -> list[str]:
+    """Docker's arithmetic of --cap-add, --cap-drop and --privileged, in capability order."""
+    security = record["security"]
+    add = {_capability(word, every) for word in security["cap_add"]}
+    drop = {_capability(word, every) for word in security["cap_drop"]}
+    if security["privileged"] or "ALL" in add:
+        kept = set(every)
+    elif "ALL" in drop:
+        kept = set()
+    else:
+        kept = set(DEFAULT_CAPABILITIES)
+    kept |= add - {"ALL"}
+    kept -= (drop - {"ALL"}) - (add if "ALL" in drop else set())
+    return [name for name in every if name in kept]
+
+
+def _capability(word: str, every: tuple[str, ...]) -> str:
+    name = word.upper()
+    if name == "ALL":
+        return name
+    name = name if name.startswith("CAP_") else "CAP_" + name
+    if name not in every:
+        raise InvalidInput(f'invalid CapAdd/CapDrop: unknown capability: "{word}"')
+    return name
+
+
+def _rlimit(limit: Ulimit) -> dict[str, Any]:
+    unlimited = (1 << 64) - 1
+    return {
+        "type": "RLIMIT_" + limit["name"].upper(),
+        "soft": unlimited if limit["soft"] < 0 else limit["soft"],
+        "hard": unlimited if limit["hard"] < 0 else limit["hard"],
+    }
+
+
+def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]]:
+    """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
+    user = [_user_mount(mount, circumstances) for mount in record["mounts"]]
+    user += [_device(device["source"], device["target"], device["permissions"]) for device in record["devices"]]
+    taken = {entry["destination"] for entry in user}
+    if record["security"]["privileged"]:
+        device_tree = _entry("/dev", "bind", "/dev", "rbind", "rslave", "nosuid")
+    else:
+        device_tree = _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
+    sys_mode = "rw" if record["security"]["privileged"] else "ro"
+    default = [
+        _entry("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        device_tree,
+        _entry("/dev/pts", "devpts", "devpts",
+               "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", sys_mode),
+        _entry("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
+        _entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+    ]  # fmt: skip
+    if record["ipc"] == "host":
+        default.append(_entry("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
+    elif circumstances.shared.get("ipc"):
+        source = f"/proc/{circumstances.shared['ipc']}/root/dev/shm"
+        default.append(_entry("/dev/shm", "bind", source, "rbind", "nosuid", "noexec", "nodev"))
+    elif record["ipc"] != "none":
+        size = f"size={record['shm_size']}"
+        default.append(_entry("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
+    for name in ("resolv.conf", "hostname", "hosts"):
+        default.append(_entry(f"/etc/{name}", "bind", f"{circumstances.directory}/{name}", "rbind", "rprivate"))
+    return [entry for entry in default if entry["destination"] not in taken] + user
+
+
+def _entry(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": source, "options": list(options)}
+
+
+def _user_mount(mount: Mount, circumstances: Circumstances) -> dict[str, Any]:
+    # SELinux relabelling (z, Z) is for hosts that enforce it; "anonymous" is a note of our own.
+    options = [word for word in mount["options"] if word not in ("z", "Z", "anonymous")]
+    access = "ro" if mount["read_only"] else "rw"
+    if mount["type"] == "tmpfs":
+        defaults = [word for word in ("noexec", "nosuid", "nodev") if word[2:] not in options]
+        return _entry(mount["target"], "tmpfs", "tmpfs", *defaults, *options, access)
+    source = mount["source"] or f"{circumstances.volumes}/{mount['volume']}/_data"
+    if not any(word in ("bind", "rbind") for word in options):
+        options.insert(0, "rbind")
+    if not any("private" in word or "shared" in word or "slave" in word for word in options):
+        options.append("rprivate")
+    return _entry(mount["target"], "bind", source, *options, access)
+
+
+def _device(source: str, target: str, permissions: str) -> dict[str, Any]:
+    if not {"r", "w"} <= set(permissions):
+        raise NotSupported(
+            f"--device {source}: permissions '{permissions}' cannot be enforced without root",
+            hint="a rootless container gets what your own permissions on the device allow; write rw or rwm",
+        )
+    return _entry(target, "bind", source, "rbind")

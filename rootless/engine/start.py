@@ -1,0 +1,240 @@
+"""`start`: a created container becomes processes. HOT."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, NamedTuple
+
+from rootless.engine import clock, running, spec
+from rootless.engine.logs import LOG_NAME
+from rootless.engine.record import Record
+from rootless.errors import Conflict, RootlessError
+from rootless.linux import process
+from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.network import hosts, ports, resolv, slirp
+from rootless.runtime import launch as runtime
+from rootless.runtime.root import Root
+from rootless.storage import atomic, containers, rootfs
+from rootless.storage.store import Store
+
+SHARED_KINDS = ("pid", "ipc", "network")
+
+
+class Launched(NamedTuple):
+    """A container that has begun to run its command.
+
+    `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.
+    """
+
+    pid: int
+    start_time: int
+    attach_fd: int
+
+
+def start(
+    store: Store, identifier: str, *, client: bool = False, rows: int = 0, columns: int = 0
+) -> Launched:
+    """Start a container that does not run; the caller has joined the session.
+
+    With `client`, the caller stays attached. Conflict where it runs already. Where the command
+    cannot be run (CommandNotFound, CommandNotExecutable) or anything else fails, nothing is left
+    running and `inspect` shows the error.
+    """
+    with containers.lock(store, identifier):
+        if running.find(store, identifier) is not None:
+            raise Conflict(f"container {identifier[:12]} is already running")
+        running.wait_recorded(store, identifier)
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        try:
+            return _start(store, record, client=client, rows=rows, columns=columns)
+        except RootlessError as error:
+            _note_failure(store, record, error)
+            raise
+
+
+def _note_failure(store: Store, record: Record, error: RootlessError) -> None:
+    """Leave the reason for `inspect` and `ps`; the container counts as created, or exited before."""
+    failed = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
+    try:
+        atomic.write_json(
+            containers.directory(store, record["id"]) + "/state.json", failed, durable=not record["auto_remove"]
+        )
+    except OSError:
+        pass  # a full disk must not hide the first error
+
+
+def _start(store: Store, record: Record, *, client: bool, rows: int, columns: int) -> Launched:
+    identifier = record["id"]
+    directory = containers.directory(store, identifier)
+    run_dir = store.run_directory(identifier)
+    durable = not record["auto_remove"]
+    root = _root(store, record, directory)
+    shared = {kind: _shared_pid(store, record, kind) for kind in SHARED_KINDS}
+    _write_etc(record, directory)
+    _fill_volumes(store, record, root)
+    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
+    configuration = spec.build(
+        record, spec.Circumstances(directory, store.volumes, {k: p for k, p in shared.items() if p}, every)
+    )
+    started_at = clock.now()
+
+    def record_state(launched: runtime.Launched) -> None:
+        network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
+        state = {
+            "pid": launched.pid,
+            "start_time": launched.start_time,
+            "boot_id": process.boot_id(),
+            "monitor_pid": launched.monitor_pid,
+            "monitor_start_time": launched.monitor_start_time,
+            "started_at": started_at,
+            "driver": root.driver,
+            "network": network,
+        }
+        atomic.write_json(directory + "/state.json", state, durable=durable)
+
+    mode = record["network"]["mode"]
+    launched = runtime.launch(
+        configuration,
+        root=root,
+        container_dir=directory,
+        run_dir=run_dir,
+        stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
+        supervision=runtime.Supervision(
+            None if record["log"]["driver"] == "none" else LOG_NAME,
+            record["log"]["max_size"],
+            record["log"]["max_files"],
+            record["open_stdin"] and not client,
+            _cleanup(identifier) if record["auto_remove"] else (),
+            no_sync=not durable,
+        ),
+        network=_network(store, record, run_dir) if mode == "slirp4netns" else None,
+        record=record_state,
+        client=client,
+    )
+    for warning in launched.network.get("warnings") or []:
+        print(f"rootless: {warning}", file=sys.stderr)
+    return Launched(launched.pid, launched.start_time, launched.attach_fd)
+
+
+def _root(store: Store, record: Record, directory: str) -> Root:
+    if record["rootfs"]:
+        return Root("directory", (), "", "", record["rootfs"], record["read_only"])
+    return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+
+
+def _cleanup(identifier: str) -> tuple[str, ...]:
+    """What the monitor runs when it must remove a --rm container that nobody is attached to."""
+    return (sys.executable, "-m", "rootless.cli", "rm", "--force", "--volumes", identifier)
+
+
+def _shared_pid(store: Store, record: Record, kind: str) -> int:
+    """PID 1 of the container whose namespace this one shares; 0 where it has its own."""
+    mode = record["network"]["mode"] if kind == "network" else str(record[kind])  # type: ignore[literal-required]
+    if not mode.startswith("container:"):
+        return 0
+    other = containers.find(store, mode.partition(":")[2])
+    if other == record["id"]:
+        raise Conflict(f"a container cannot join its own {kind} namespace")
+    found = running.find(store, other)
+    if found is None:
+        raise Conflict(
+            f"cannot join {kind} namespace of a non running container: {other}",
+            hint=f"start it first: rootless start {other[:12]}",
+        )
+    found.close()
+    return found.pid
+
+
+def _write_etc(record: Record, directory: str) -> None:
+    """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
+    network = record["network"]
+    mode = network["mode"]
+    kind = "none" if mode.startswith("container:") else mode
+    options = slirp.parse("slirp4netns:" + ",".join(network["options"])) if mode == "slirp4netns" else None
+    addresses = options.addresses() if options else None
+    gateway = None
+    if options and addresses:
+        gateway = hosts.gateway_for(
+            kind, allow_host_loopback=options.allow_host_loopback, gateway=addresses.gateway
+        )
+    elif kind == "host":
+        gateway = "127.0.0.1"
+    texts = {
+        "resolv.conf": resolv.resolv_conf(
+            kind,
+            host_text=resolv.read_host(),
+            dns=network["dns"],
+            search=network["dns_search"],
+            options=network["dns_options"],
+            forwarder=addresses.dns if addresses else None,
+        ),
+        "hosts": hosts.hosts_file(
+            kind,
+            hostname=record["hostname"],
+            domainname=record["domainname"],
+            name=record["name"],
+            address=addresses.container if addresses else None,
+            extra_hosts=network["add_host"],
+            host_text=resolv.read_host(hosts.HOST_PATH) if kind == "host" else "",
+            gateway=gateway,
+        ),
+        "hostname": hosts.hostname_file(record["hostname"]),
+    }
+    for name, text in texts.items():
+        atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
+
+
+def _network(store: Store, record: Record, run_dir: str) -> Any:
+    network = record["network"]
+    options = slirp.parse("slirp4netns:" + ",".join(network["options"]))
+    published = ports.from_data(network["ports"])
+    if network["publish_all"]:
+        published += ports.publish_all(ports.parse_exposed(network["exposed"]), published)
+
+    def connect(pid: int) -> dict[str, Any]:
+        return slirp.start(
+            pid,
+            run_dir=run_dir,
+            ports=published,
+            options=options,
+            name=record["name"],
+            port_holder=lambda mapping: _port_holder(store, mapping),
+        )
+
+    return connect
+
+
+def _port_holder(store: Store, wanted: ports.PortMapping) -> str | None:
+    """The name of our own running container that has the port."""
+    from rootless.engine import listing
+
+    for row in listing.rows(store, every=False):
+        if any(ports.overlaps(wanted, taken) for taken in listing.published(row)):
+            return row.name
+    return None
+
+
+def _fill_volumes(store: Store, record: Record, root: Root) -> None:
+    """Give a volume that is used for the first time the image's content at its target, as Docker does."""
+    fresh = [m for m in record["mounts"] if m["type"] == "volume" and m["copy_up"]]
+    if not fresh:
+        return
+    from rootless.engine.volume_content import fill
+
+    fill(store, fresh, root)
+
+
+def send(launched: Launched, number: int) -> None:
+    """Pass a signal on to PID 1; nothing where it has ended."""
+    try:
+        pidfd = process.pidfd_open_checked(launched.pid, launched.start_time)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)
