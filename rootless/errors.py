@@ -16,7 +16,10 @@ the hot path: standard library only, and little of it.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 class RootlessError(Exception):

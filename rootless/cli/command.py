@@ -6,10 +6,11 @@ The parser, the help, the completion scripts and docs/cli all read these tables.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 FLAG = "flag"
 """True or False: `--rm`, `--rm=false`. Never takes the next word."""
@@ -24,7 +25,7 @@ PLAIN, EXEC, RUN = "plain", "exec", "run"
 """What an error's exit status becomes: 1; 126 and 127 kept, else 1; the error's own (125, 126, 127)."""
 
 
-class Option(NamedTuple):
+class Option(Record):
     """One option. `default` None stands for what its kind implies: False, None, [] or 0.
 
     `convert` turns one given text into a value and raises ValueError or InvalidInput.
@@ -80,7 +81,7 @@ class Args:
         return f"Args({self.__dict__!r})"
 
 
-class Command(NamedTuple):
+class Command(Record):
     """One command. `name` and `summary` are those of cli/table.py (a test compares them).
 
     `usage` is what follows the name, `[OPTIONS] IMAGE [COMMAND] [ARG...]`. `interspersed` False ends the

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
 
 from rootless.cli import help as page
 from rootless.cli.command import COUNT, FLAG, LIST, Command, Option
@@ -20,7 +19,7 @@ def pages() -> dict[str, str]:
     """File name -> text of every page."""
     found = {"README.md": _index()}
     for entry in COMMANDS:
-        found[_file(entry)] = _page(entry, cast("Command", load(entry)))
+        found[_file(entry)] = _page(entry, load(entry))
     return found
 
 

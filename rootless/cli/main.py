@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, cast
 
 from rootless.cli.command import EXEC, FLAG, PLAIN, RUN, VALUE, Args, Option
 from rootless.cli.parser import HelpWanted, UsageError, parse, parse_options
 from rootless.cli.table import BY_PATH, NOUNS, Entry, load
 from rootless.errors import RootlessError
+from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rootless.cli.command import Command
@@ -89,7 +89,7 @@ def _dispatch(words: list[str]) -> int:
         entry = BY_PATH.get(path)
         if entry is None:
             return _unknown(path)
-        command = cast("Command", load(entry))
+        command = load(entry)
         return command.handler(parse(command, rest, name=path))
     except HelpWanted:
         return _help(path)

@@ -6,10 +6,12 @@ command; docs/decisions/ says why it is not click's. Hot path: no regular expres
 
 from __future__ import annotations
 
-from typing import Any
-
 from rootless.cli.command import COUNT, FLAG, LIST, Args, Command, Option
 from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))

@@ -6,10 +6,13 @@ after a colon. The first path is the one in the list of help; the others are the
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from rootless.cli.command import Command
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     paths: tuple[str, ...]
     module: str
     summary: str
@@ -90,11 +93,12 @@ COMMANDS: tuple[Entry, ...] = (
 BY_PATH: dict[str, Entry] = {path: entry for entry in COMMANDS for path in entry.paths}
 
 
-def load(entry: Entry) -> object:
-    """The entry's Command, its module imported now. Typed `object` here: callers know command.Command."""
+def load(entry: Entry) -> Command:
+    """The entry's command, its module imported now."""
     import sys
 
     module, _, attribute = entry.module.partition(":")
     name = "rootless.cli.commands." + module
     __import__(name)
-    return getattr(sys.modules[name], attribute or "COMMAND")
+    command: Command = getattr(sys.modules[name], attribute or "COMMAND")
+    return command

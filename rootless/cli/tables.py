@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 GAP, NARROWEST = 3, 10
 """Spaces after a cell, and the width a column has at least with them, as in Docker's tables."""

@@ -5,7 +5,7 @@ click renders and completes; it never parses: `parse_args` is ours. Not for the 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -127,7 +127,7 @@ class OurGroup(click.Group):
 def command_of(entry: Entry, path: str) -> click.Command | None:
     """click's view of a command; None where its module is not part of this installation."""
     try:
-        return OurCommand(entry, cast("Command", load(entry)), path)
+        return OurCommand(entry, load(entry), path)
     except ModuleNotFoundError:
         return None
 
