@@ -1,0 +1,204 @@
+"""The life of C, from its clone to the container's command: PID 1 of a new container.
+
+Runs in a forked child: standard library, no output, leaves by exec or _exit. HOT.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, NamedTuple, NoReturn
+
+from rootless.errors import RootlessError
+from rootless.linux import mount as m
+from rootless.linux import namespace as n
+from rootless.linux.host import setdomainname, sethostname
+from rootless.linux.interface import loopback_up
+from rootless.linux.process import set_dumpable, set_pdeathsig
+from rootless.runtime import credentials, terminal
+from rootless.runtime.command import execute, find_command
+from rootless.runtime.resolve import mount_target
+from rootless.runtime.root import Root, enter_root, mount_root, open_root
+from rootless.runtime.steps import Step
+from rootless.runtime.wire import Channel
+
+
+class Birth(NamedTuple):
+    """All that C needs, prepared before the clone."""
+
+    spec: dict[str, Any]
+    root: Root
+    plan: list[Step]
+    new: int  # CLONE_NEW* it was cloned with
+    stdio: tuple[int, int, int] | None  # None: a terminal
+    rows: int
+    columns: int
+    seccomp: credentials.Filter
+    init_fd: int = -1  # --init: the program that is PID 1 then
+
+
+class Progress:
+    """What is being done now, for the error that may come of it."""
+
+    def __init__(self) -> None:
+        self.step = "start"
+
+
+def live(birth: Birth, channel: Channel) -> NoReturn:
+    """Become the container or send the error up `channel`; never returns."""
+    progress = Progress()
+    try:
+        _live(birth, channel, progress)
+    except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+        channel.send_error(error, step=progress.step)
+    finally:
+        os._exit(125)
+
+
+def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
+    spec, process = birth.spec, birth.spec["process"]
+    # Whatever happens to the monitor, the container does not outlive it.
+    set_pdeathsig(signal.SIGKILL)
+    progress.step = "wait for the user namespace"
+    channel.expect("mapped")
+    _reset_signals()
+    os.setsid()
+    progress.step = "oom_score_adj"
+    credentials.set_oom_score(process)
+    # From here on nothing that shares a namespace with us may look into this Python.
+    set_dumpable(False)
+    progress.step = "become root of the container"
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    os.umask(0o022)
+    progress.step = "keyring"
+    credentials.new_keyring(filtered=bool(birth.seccomp.bpf))
+    _name_host(birth, progress)
+
+    # The file system, while the host's paths can still be seen.
+    progress.step = "private mount propagation"
+    m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
+    root_fd = _mount_root(birth, channel, progress)
+    for step in birth.plan:
+        progress.step = step.describe()
+        step.apply(root_fd)
+    progress.step = "terminal"
+    master = slave = -1
+    if birth.stdio is None:
+        master, slave = terminal.open_terminal(root_fd, rows=birth.rows, columns=birth.columns)
+        terminal.bind_console(root_fd, slave)
+    progress.step = "working directory"
+    cwd = process.get("cwd") or "/"
+    if cwd != "/" and not birth.root.readonly and not (spec.get("root") or {}).get("readonly"):
+        os.close(mount_target(root_fd, cwd, directory=True))
+    progress.step = "pivot_root"
+    enter_root(root_fd)
+    os.close(root_fd)
+    _propagation(spec)
+
+    # The process: everything that looks into the image happens in its own root.
+    progress.step = "user"
+    user = credentials.resolve_user(process)
+    progress.step = "rlimits"
+    credentials.set_rlimits(process)
+    progress.step = "security label"
+    credentials.set_label(process)
+    capabilities = credentials.read_process_capabilities(process)
+    progress.step = "standard input and output"
+    if birth.stdio is None:
+        terminal.use_terminal(slave, uid=user.uid)
+    else:
+        terminal.use_pipes(birth.stdio, uid=user.uid)
+    progress.step = "become the user"
+    credentials.become(user, umask=(process.get("user") or {}).get("umask"))
+    # A change of uid clears it; A is alive if its "start" arrives after this.
+    set_pdeathsig(signal.SIGKILL)
+    progress.step = "working directory"
+    credentials.change_directory(cwd)
+    progress.step = "command"
+    environment = read_environment(process, home=user.home)
+    arguments = list(process["args"])
+    path = find_command(arguments[0], environment)
+    channel.send("ready", {}, () if master < 0 else (master,))
+
+    progress.step = "wait for the network"
+    channel.expect("start")
+    progress.step = "close descriptors"
+    credentials.close_all_but_stdio()
+    progress.step = "confine"
+    credentials.confine(process, capabilities, birth.seccomp)
+    progress.step = "exec"
+    channel.send("executing")
+    if birth.init_fd >= 0:
+        execute(birth.init_fd, ["rootless-init", "--", path, *arguments[1:]], environment)
+    execute(path, arguments, environment)
+
+
+def read_environment(process: dict[str, Any], *, home: str) -> dict[str, str]:
+    """process.env as a mapping; HOME from the user's entry where it is not given."""
+    environment = {}
+    for word in process.get("env") or []:
+        name, _, value = word.partition("=")
+        environment[name] = value
+    if home and "HOME" not in environment:
+        environment["HOME"] = home
+    return environment
+
+
+def _reset_signals() -> None:
+    # Python ignores SIGPIPE and SIGXFSZ, and what is ignored or blocked survives exec.
+    for number in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGTERM,
+    ):
+        signal.signal(number, signal.SIG_DFL)
+    for number in (
+        signal.SIGCHLD,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _name_host(birth: Birth, progress: Progress) -> None:
+    if birth.new & n.CLONE_NEWUTS:
+        progress.step = "hostname"
+        sethostname(birth.spec.get("hostname") or "localhost")
+        if birth.spec.get("domainname"):
+            setdomainname(birth.spec["domainname"])
+    if birth.new & n.CLONE_NEWNET:
+        progress.step = "loopback"
+        loopback_up()
+
+
+def _mount_root(birth: Birth, channel: Channel, progress: Progress) -> int:
+    progress.step = f"mount the root ({birth.root.driver})"
+    if birth.root.driver != "fuse-overlayfs":
+        return mount_root(birth.root)
+    # Its daemon must not be a process of the container: A puts one into our namespaces.
+    channel.send("rootfs")
+    channel.expect("rootfs")
+    return open_root(birth.root)
+
+
+_PROPAGATIONS = {
+    "slave": m.MS_SLAVE,
+    "private": m.MS_PRIVATE,
+    "shared": m.MS_SHARED,
+    "unbindable": m.MS_UNBINDABLE,
+}
+
+
+def _propagation(spec: dict[str, Any]) -> None:
+    asked = (spec.get("linux") or {}).get("rootfsPropagation") or ""
+    flag = _PROPAGATIONS.get(asked) or _PROPAGATIONS.get(asked.removeprefix("r"))
+    if flag:
+        m.mount(None, "/", None, flag | (0 if asked in _PROPAGATIONS else m.MS_REC))

@@ -1,0 +1,204 @@
+"""Who the container's process is and what it may do: the last steps before its command.
+
+Shared by launch and exec; runs inside the container, in a process about to exec. The order is
+the kernel's: groups, gid and uid while root; the filter while CAP_SYS_ADMIN is held or no new
+privileges can be gained; capabilities last. HOT.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, NamedTuple
+
+from rootless.errors import InvalidInput, NotSupported
+from rootless.linux.capability import last_cap, set_capabilities
+from rootless.linux.keyring import join_new_session_keyring
+from rootless.linux.process import (
+    CLOSE_RANGE_CLOEXEC,
+    close_range,
+    set_keep_capabilities,
+    set_no_new_privs,
+)
+from rootless.linux.seccomp import load_filter
+from rootless.runtime.capabilities import Capabilities, read_capabilities
+from rootless.runtime.passwd import User, find_user
+
+
+class Filter(NamedTuple):
+    """A compiled seccomp filter; empty `bpf`: none."""
+
+    bpf: bytes = b""
+    flags: int = 0
+
+
+def set_oom_score(process: dict[str, Any]) -> None:
+    """process.oomScoreAdj; while /proc/self is still ours to write."""
+    score = process.get("oomScoreAdj")
+    if score is None:
+        return
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(str(score))
+    except PermissionError:
+        raise NotSupported(
+            f"cannot lower the OOM score to {score}",
+            hint="only a value above the present one (/proc/self/oom_score_adj) can be set without root",
+        ) from None
+
+
+def set_rlimits(process: dict[str, Any]) -> None:
+    """process.rlimits, setrlimit(2)."""
+    limits = process.get("rlimits") or []
+    if not limits:
+        return
+    import resource
+
+    for limit in limits:
+        number = getattr(resource, limit["type"], None)
+        if number is None:
+            raise InvalidInput(f"unknown rlimit {limit['type']!r}")
+        try:
+            resource.setrlimit(number, (_limit(limit["soft"]), _limit(limit["hard"])))
+        except (ValueError, PermissionError) as error:
+            name = limit["type"].removeprefix("RLIMIT_").lower()
+            if limit["soft"] > limit["hard"] != -1:
+                raise InvalidInput(f"ulimit {name}: soft limit exceeds hard limit") from None
+            raise NotSupported(
+                f"cannot set ulimit {name}={limit['soft']}:{limit['hard']}: {error}",
+                hint=f"this account's own hard limit is {resource.getrlimit(number)[1]}; "
+                "the administrator raises it in /etc/security/limits.conf",
+            ) from None
+
+
+def _limit(value: int) -> int:
+    # The OCI writes RLIM_INFINITY as the largest unsigned number.
+    return -1 if value < 0 or value >= 1 << 63 else value
+
+
+def new_keyring(*, filtered: bool) -> None:
+    """Leave the user's session keyring behind. `filtered`: a seccomp filter follows, under which
+    a process cannot reach keys anyway: then a user's used-up quota is no reason to fail."""
+    try:
+        join_new_session_keyring()
+    except OSError as error:
+        if error.errno == errno.EDQUOT and not filtered:
+            raise NotSupported(
+                "the user's quota of kernel keys is used up",
+                hint="the administrator raises /proc/sys/kernel/keys/maxkeys",
+            ) from None
+        if error.errno not in (errno.EDQUOT, errno.ENOSYS, errno.EPERM):
+            raise
+
+
+def resolve_user(process: dict[str, Any]) -> User:
+    """process.user: numbers as the OCI has them, or `username` in Docker's words ("name",
+    "uid:group") with `additionalGroups`, looked up in the container's own files. Inside the root."""
+    user = process.get("user") or {}
+    if "username" in user:
+        return find_user(user["username"], tuple(user.get("additionalGroups") or ()))
+    return User(user.get("uid", 0), user.get("gid", 0), tuple(user.get("additionalGids") or ()), "")
+
+
+def become(user: User, *, umask: int | None) -> None:
+    """Take the groups, gid and uid, keeping capabilities permitted for the steps that follow."""
+    set_keep_capabilities(True)
+    try:
+        os.setgroups(list(user.groups))
+    except PermissionError:
+        # With a single id the kernel forbids setgroups altogether: nothing to drop, nothing to add.
+        if user.groups:
+            raise NotSupported(
+                "supplementary groups need a range of subordinate ids",
+                hint="ask the administrator for entries in /etc/subuid and /etc/subgid",
+            ) from None
+    try:
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise NotSupported(
+            f"user {user.uid}:{user.gid} has no id on this machine",
+            hint="the range of subordinate ids (/etc/subuid, /etc/subgid) is too small for it",
+        ) from None
+    os.umask(0o022 if umask is None else umask)
+
+
+def change_directory(path: str) -> None:
+    """chdir(2), checked to have stayed inside the root (CVE-2024-21626)."""
+    try:
+        os.chdir(path or "/")
+    except OSError as error:
+        raise InvalidInput(f"cannot change to the working directory {path}: {error.strerror}") from None
+    try:
+        inside = os.getcwd().startswith("/")
+    except FileNotFoundError:
+        inside = False
+    if not inside:
+        raise InvalidInput(f"the working directory {path} lies outside the container")
+
+
+def set_label(process: dict[str, Any]) -> None:
+    """process.apparmorProfile or selinuxLabel for the coming exec."""
+    profile, label = process.get("apparmorProfile"), process.get("selinuxLabel")
+    if profile and profile != "unconfined":
+        _write_label(("/proc/self/attr/apparmor/exec", "/proc/self/attr/exec"), f"exec {profile}", profile)
+    if label:
+        _write_label(("/proc/self/attr/exec",), label, label)
+
+
+def _write_label(paths: tuple[str, ...], text: str, name: str) -> None:
+    for path in paths:
+        try:
+            with open(path, "w") as file:
+                file.write(text)
+            return
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise NotSupported(f"cannot take the security label {name!r}: {error.strerror}") from None
+    raise NotSupported(f"cannot take the security label {name!r}: this kernel has no such labels")
+
+
+def close_all_but_stdio() -> None:
+    """Mark every descriptor but 0-2 to close at exec, those that came to us open included."""
+    try:
+        close_range(3, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+    except OSError:  # Linux before 5.11
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                if int(name) > 2:
+                    os.set_inheritable(int(name), False)
+            except OSError:
+                pass  # the directory's own descriptor, closed by now
+
+
+def read_process_capabilities(process: dict[str, Any]) -> Capabilities:
+    """process.capabilities as this kernel has them."""
+    return read_capabilities(process, last=last_cap())
+
+
+def confine(process: dict[str, Any], capabilities: Capabilities, seccomp: Filter) -> None:
+    """no_new_privs, seccomp filter and capabilities; after this only exec is left."""
+    if process.get("noNewPrivileges"):
+        _capset(capabilities)
+        set_no_new_privs()
+        if seccomp.bpf:
+            load_filter(seccomp.bpf, seccomp.flags)
+        return
+    if seccomp.bpf:
+        # Without no_new_privs the kernel wants CAP_SYS_ADMIN for a filter: held until it is loaded.
+        _capset(capabilities, meanwhile=frozenset(("CAP_SYS_ADMIN",)))
+        load_filter(seccomp.bpf, seccomp.flags)
+    _capset(capabilities)
+
+
+def _capset(capabilities: Capabilities, *, meanwhile: frozenset[str] = frozenset()) -> None:
+    set_capabilities(
+        effective=capabilities.effective | meanwhile,
+        permitted=capabilities.permitted | meanwhile,
+        inheritable=capabilities.inheritable,
+        bounding=capabilities.bounding,
+        ambient=capabilities.ambient,
+    )

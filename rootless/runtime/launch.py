@@ -1,0 +1,316 @@
+"""From a configuration and a root to a running, supervised container.
+
+    CLI      launch(): forks A, waits for "launched" and for A to become the monitor
+     └ A     clones C into its namespaces, maps its ids, starts the network while C mounts,
+       │     records the state, lets C go, execs the C monitor
+       ├ (B) only where namespaces are joined: enters them, clones C as A's child, ends
+       └ C   container.py
+
+Until A is the monitor it dies with the CLI; C dies with A, always. HOT.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.linux import namespace as n
+from rootless.linux.namespace import setns
+from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
+from rootless.runtime import container, namespaces, seccomp, supervise, wire
+from rootless.runtime.clone import CLONE_PARENT, clone
+from rootless.runtime.initprogram import open_init, wants_init
+from rootless.runtime.plan import Circumstances, build_plan
+from rootless.runtime.root import Root, mount_fuse_overlay
+from rootless.runtime.supervise import Stdio as Stdio
+from rootless.runtime.supervise import Supervision as Supervision
+
+Network = Callable[[int], dict[str, Any]]
+
+
+class Launched(NamedTuple):
+    """A started container. `attach_fd` is our end of the monitor's first client (-1: none),
+    the caller's to close; `network` what the network callback returned, less its descriptors."""
+
+    pid: int
+    start_time: int
+    monitor_pid: int
+    monitor_start_time: int
+    attach_fd: int
+    network: dict[str, Any]
+
+
+class _Request(NamedTuple):
+    spec: dict[str, Any]
+    root: Root
+    container_dir: str
+    run_dir: str
+    stdio: Stdio
+    supervision: Supervision
+    network: Network | None
+    record: Callable[[Launched], None]
+    birth: container.Birth
+    joined: namespaces.Joined
+    maps: tuple[str, str]
+    client: int
+
+
+def launch(
+    spec: dict[str, Any],
+    *,
+    root: Root,
+    container_dir: str,
+    run_dir: str,
+    stdio: Stdio,
+    supervision: Supervision,
+    network: Network | None,
+    record: Callable[[Launched], None],
+    client: bool,
+) -> Launched:
+    """Start the container of `spec` (an OCI config.json as a dict) on `root`.
+
+    The caller has joined the session and is single-threaded; both directories exist. `network`
+    runs in A when C's namespaces exist and may leave children there; "hold_fds" in its result
+    stay open in the monitor. `record` runs in A before the command may run. With `client`
+    the monitor's first client is ours. Raises a RootlessError, after which nothing is left running.
+    """
+    request = _prepare(spec, root, container_dir, run_dir, stdio, supervision, network, record)
+    ours, theirs = wire.pair()
+    attach_fd = -1
+    if client:
+        end, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        attach_fd, request = end.detach(), request._replace(client=other.detach())
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _run_a(request, theirs, parent)
+    theirs.close()
+    _close(fd for _, fd in request.joined.fds)
+    _close((request.client, request.birth.init_fd))
+    try:
+        data = ours.expect("launched").data
+        ours.receive()  # the end: A is the monitor now; or an error
+    except BaseException as error:
+        ours.close()
+        _close((attach_fd,))
+        if not isinstance(error, RootlessError):  # interrupted: A dies, and C with it
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    ours.close()
+    return Launched(**data, attach_fd=attach_fd)
+
+
+def _close(fds: Any) -> None:
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _prepare(
+    spec: dict[str, Any],
+    root: Root,
+    container_dir: str,
+    run_dir: str,
+    stdio: Stdio,
+    supervision: Supervision,
+    network: Network | None,
+    record: Callable[[Launched], None],
+) -> _Request:
+    """Everything that can fail for reasons in the request, before any process is made."""
+    linux = spec.get("linux") or {}
+    process = spec.get("process") or {}
+    if not process.get("args"):
+        raise InvalidInput("no command specified")
+    if any((spec.get("hooks") or {}).values()):
+        raise NotSupported("OCI hooks are not supported", hint="remove `hooks` from the configuration")
+    joined = namespaces.open_joined(namespaces.read_namespaces(linux))
+    kinds = {kind for kind, _ in joined.fds}
+    uid_map = namespaces.id_map("uid", linux.get("uidMappings") or [])
+    gid_map = namespaces.id_map("gid", linux.get("gidMappings") or [])
+
+    def own(name: str) -> bool:
+        return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
+
+    circumstances = Circumstances(
+        own_pid=own("pid"),
+        own_network=own("network"),
+        own_ipc=own("ipc"),
+        own_uts=own("uts"),
+        tty_group=namespaces.is_mapped(gid_map, 5),
+    )
+    plan = build_plan(spec, circumstances, root_readonly=root.readonly)
+    birth = container.Birth(
+        spec=spec,
+        root=root,
+        plan=plan,
+        new=joined.new,
+        stdio=None,
+        rows=stdio.rows,
+        columns=stdio.columns,
+        seccomp=seccomp.filter_of(spec, cache_dir=seccomp.cache_directory(container_dir)),
+        init_fd=open_init() if wants_init(spec) else -1,
+    )
+    return _Request(
+        spec, root, container_dir, run_dir, stdio, supervision, network, record, birth, joined,
+        (uid_map, gid_map), -1,
+    )  # fmt: skip
+
+
+class _Launch:
+    """What A has made so far, so that an error can unmake it."""
+
+    def __init__(self) -> None:
+        self.step = "start the monitor"
+        self.pid = -1
+
+
+def _run_a(request: _Request, to_cli: wire.Channel, parent: int) -> NoReturn:
+    """A's life, up to its exec of the monitor."""
+    launch = _Launch()
+    try:
+        gc.disable()
+        set_pdeathsig(signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        _supervise(request, to_cli, launch)
+    except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+        if launch.pid > 0:
+            os.kill(launch.pid, signal.SIGKILL)
+            os.waitpid(launch.pid, 0)
+        to_cli.send_error(error, step=launch.step)
+    finally:
+        os._exit(125)
+
+
+def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None:
+    # Nothing typed at the CLI's terminal reaches the container but through the attach protocol.
+    os.setsid()
+    # What network and FUSE daemons leave behind becomes the monitor's to reap.
+    set_child_subreaper()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    streams = supervise.make_streams(request.stdio)
+    birth = request.birth._replace(stdio=streams.child)
+    attach = supervise.listen(request.run_dir)
+
+    launch.step = "make the namespaces"
+    to_c, from_a = wire.pair()
+    launch.pid = _clone_c(birth, request.joined, to_c, from_a)
+    from_a.close()
+    _close(streams.child or ())
+    if birth.new & n.CLONE_NEWUSER:
+        launch.step = "map user and group ids"
+        namespaces.write_map(launch.pid, "uid", request.maps[0])
+        namespaces.write_map(launch.pid, "gid", request.maps[1])
+    to_c.send("mapped")
+
+    # The network comes up while C mounts.
+    found: dict[str, Any] = {}
+    hold: list[int] = []
+    if request.root.driver == "fuse-overlayfs":
+        launch.step = "mount the root (fuse-overlayfs)"
+        to_c.expect("rootfs")
+        _mount_fuse(launch.pid, request.root)
+        to_c.send("rootfs")
+    if request.network is not None:
+        launch.step = "network"
+        found = dict(request.network(launch.pid))
+        hold = list(found.pop("hold_fds", ()))
+    launch.step = "set up the container"
+    ready = to_c.expect("ready")
+    terminal = ready.fds[0] if ready.fds else -1
+
+    launch.step = "record the state"
+    launched = Launched(launch.pid, start_time(launch.pid), os.getpid(), start_time(os.getpid()), -1, found)
+    request.record(launched)
+    launch.step = "execute the command"
+    to_c.send("start")
+    to_c.expect("executing")
+    to_c.receive()  # the end: it has exec'd, or ended since
+    to_c.close()
+    data = launched._asdict()
+    del data["attach_fd"]
+    to_cli.send("launched", data)
+    launch.step = "start the monitor"
+    supervise.become_monitor(
+        supervise.Watched(
+            launch.pid,
+            launched.start_time,
+            request.container_dir,
+            request.run_dir,
+            attach.fileno(),
+            request.client,
+            terminal,
+            streams,
+            tuple(hold),
+        ),
+        request.supervision,
+    )
+
+
+def _clone_c(
+    birth: container.Birth, joined: namespaces.Joined, to_c: wire.Channel, from_a: wire.Channel
+) -> int:
+    if not joined.fds:
+        try:
+            pid = clone(joined.new)
+        except OSError as error:
+            raise namespaces.refused(error) from None
+        if pid == 0:
+            to_c.close()
+            container.live(birth, from_a)
+        return pid
+    # A process cannot come back from a pid namespace it has chosen for its children, and A is
+    # to have other children: B goes in its place, and C becomes A's child all the same.
+    pid = os.fork()
+    if pid == 0:
+        step = "join namespaces"
+        try:
+            set_pdeathsig(signal.SIGKILL)
+            namespaces.join(joined)
+            step = "make the namespaces"
+            pid = clone(joined.new | CLONE_PARENT)
+            if pid == 0:
+                to_c.close()
+                container.live(birth, from_a)
+            from_a.send("cloned", {"pid": pid})
+        except (OSError, RootlessError) as error:
+            from_a.send_error(error, step=step)
+        finally:
+            os._exit(0)
+    try:
+        return int(to_c.expect("cloned").data["pid"])
+    finally:
+        os.waitpid(pid, 0)
+
+
+def _mount_fuse(pid: int, root: Root) -> None:
+    """fuse-overlayfs in C's user and mount namespaces, as a daemon that becomes our child."""
+    ours, theirs = wire.pair()
+    child = os.fork()
+    if child == 0:
+        try:
+            ours.close()
+            for kind, flag in (("user", n.CLONE_NEWUSER), ("mnt", n.CLONE_NEWNS)):
+                fd = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+                setns(fd, flag)
+            mount_fuse_overlay(root)
+            theirs.send("mounted")
+        except (OSError, RootlessError) as error:
+            theirs.send_error(error, step="mount the root (fuse-overlayfs)")
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        ours.expect("mounted")
+    finally:
+        ours.close()
+        os.waitpid(child, 0)

@@ -1,0 +1,105 @@
+"""A mount's option words (mount(8), OCI config.md "mounts") as flags and data; pure. HOT."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.errors import InvalidInput
+from rootless.linux import mount as m
+
+# word -> (MS_ flag, MOUNT_ATTR_ flag); "no" opposites clear both.
+_SET = {
+    "ro": (m.MS_RDONLY, m.MOUNT_ATTR_RDONLY),
+    "nosuid": (m.MS_NOSUID, m.MOUNT_ATTR_NOSUID),
+    "nodev": (m.MS_NODEV, m.MOUNT_ATTR_NODEV),
+    "noexec": (m.MS_NOEXEC, m.MOUNT_ATTR_NOEXEC),
+    "nodiratime": (m.MS_NODIRATIME, m.MOUNT_ATTR_NODIRATIME),
+    "nosymfollow": (m.MS_NOSYMFOLLOW, m.MOUNT_ATTR_NOSYMFOLLOW),
+}
+_CLEAR = {
+    "rw": "ro",
+    "suid": "nosuid",
+    "dev": "nodev",
+    "exec": "noexec",
+    "diratime": "nodiratime",
+    "symfollow": "nosymfollow",
+}
+_ATIME = {
+    "noatime": (m.MS_NOATIME, m.MOUNT_ATTR_NOATIME),
+    "strictatime": (m.MS_STRICTATIME, m.MOUNT_ATTR_STRICTATIME),
+    "relatime": (m.MS_RELATIME, m.MOUNT_ATTR_RELATIME),
+}
+_SUPERBLOCK = {"sync": m.MS_SYNCHRONOUS, "dirsync": m.MS_DIRSYNC, "lazytime": m.MS_LAZYTIME}
+_PROPAGATION = {
+    "private": m.MS_PRIVATE,
+    "slave": m.MS_SLAVE,
+    "shared": m.MS_SHARED,
+    "unbindable": m.MS_UNBINDABLE,
+}
+# Words that mean nothing here: defaults, labels nobody enforces in a user namespace, hints.
+_IGNORED = frozenset(
+    ("defaults", "async", "atime", "loud", "silent", "nomand", "copyup", "notmpcopyup", "nocopy")
+)
+
+
+class MountOptions(NamedTuple):
+    """What the words ask for. `*_attr` are MOUNT_ATTR_ bits for binds, `flags` MS_ bits for
+    filesystems; `recursive_attr` covers the mounts below a bind too ("rro"). Attributes are only
+    ever added to a bind: what its source lacks (rw, suid, dev) a user namespace cannot give back."""
+
+    bind: bool = False
+    recursive: bool = False
+    flags: int = 0
+    attr: int = 0
+    clear_attr: int = 0
+    recursive_attr: int = 0
+    propagation: int = 0
+    propagation_recursive: bool = False
+    data: str = ""
+
+
+def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
+    """The words of one mount; InvalidInput for what a rootless mount cannot have."""
+    bind = recursive = propagation_recursive = False
+    flags = attr = clear = recursive_attr = propagation = 0
+    data: list[str] = []
+    for word in words:
+        stem = word[1:] if word.startswith("r") and word[1:] else ""
+        if word in ("bind", "rbind"):
+            bind, recursive = True, word == "rbind"
+        elif word in _SET:
+            flags |= _SET[word][0]
+            attr |= _SET[word][1]
+        elif word in _CLEAR:
+            flags &= ~_SET[_CLEAR[word]][0]
+            attr &= ~_SET[_CLEAR[word]][1]
+        elif word in _ATIME:
+            flags |= _ATIME[word][0]
+            attr = attr & ~m.MOUNT_ATTR__ATIME | _ATIME[word][1]
+            clear |= m.MOUNT_ATTR__ATIME
+        elif word in _SUPERBLOCK:
+            flags |= _SUPERBLOCK[word]
+        elif word in _PROPAGATION or stem in _PROPAGATION:
+            propagation_recursive = word not in _PROPAGATION
+            propagation = _PROPAGATION[stem if propagation_recursive else word]
+        elif stem in _SET:
+            recursive_attr |= _SET[stem][1]
+        elif stem in _CLEAR:
+            pass  # "rrw" and the like: what the source has already
+        elif word in _IGNORED:
+            pass
+        elif word in ("idmap", "ridmap"):
+            raise InvalidInput(f"mount option {word!r} of {guest_path} needs privileges over the file system")
+        else:
+            data.append(word)
+    return MountOptions(
+        bind,
+        recursive,
+        flags,
+        attr,
+        clear,
+        recursive_attr,
+        propagation,
+        propagation_recursive,
+        ",".join(data),
+    )

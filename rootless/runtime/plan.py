@@ -1,0 +1,113 @@
+"""From an OCI configuration to the list of steps that make the file system. Pure. HOT.
+
+`rootless --debug` prints it; a failure names its step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rootless.errors import InvalidInput
+from rootless.runtime.devices import asked_devices, default_devices
+from rootless.runtime.masks import Mask, ReadonlyPath, ReadonlyRoot
+from rootless.runtime.options import parse_options
+from rootless.runtime.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Step, Sysctl, Sysfs
+
+_FILESYSTEMS = frozenset(("tmpfs", "mqueue", "ramfs", "overlay", "cgroup2", "binder", "bpf"))
+_IPC_SYSCTLS = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
+
+
+class Circumstances(NamedTuple):
+    """Facts outside the configuration that the plan depends on."""
+
+    own_pid: bool  # the pid namespace belongs to the container's user namespace
+    own_network: bool
+    own_ipc: bool
+    own_uts: bool
+    tty_group: bool = True  # gid 5 has a mapping: devpts may give terminals to group tty
+
+
+def build_plan(
+    spec: dict[str, Any], circumstances: Circumstances, *, root_readonly: bool = False
+) -> list[Step]:
+    """The steps in the order they must be applied; InvalidInput for what cannot be planned."""
+    linux = spec.get("linux") or {}
+    steps: list[Step] = []
+    for entry in spec.get("mounts") or []:
+        steps.append(_mount(entry, circumstances))
+    # After the mounts: /dev itself is one of them.
+    if not _dev_from_host(spec):
+        steps += default_devices()
+    steps += asked_devices(linux.get("devices") or [])
+    # Before /proc/sys becomes read-only.
+    for name, value in (linux.get("sysctl") or {}).items():
+        steps.append(_sysctl(name, str(value), circumstances))
+    steps += [ReadonlyPath(path) for path in linux.get("readonlyPaths") or []]
+    steps += [Mask(path) for path in linux.get("maskedPaths") or []]
+    if root_readonly or (spec.get("root") or {}).get("readonly"):
+        steps.append(ReadonlyRoot())
+    return steps
+
+
+def _dev_from_host(spec: dict[str, Any]) -> bool:
+    """Whether /dev is a bind of a whole directory: then it has its nodes already."""
+    return any(
+        entry["destination"].rstrip("/") == "/dev" and _is_bind(entry) for entry in spec.get("mounts") or []
+    )
+
+
+def _is_bind(entry: dict[str, Any]) -> bool:
+    words = entry.get("options") or []
+    return entry.get("type") == "bind" or "bind" in words or "rbind" in words
+
+
+def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
+    guest_path = entry["destination"]
+    if not guest_path.startswith("/"):
+        raise InvalidInput(f"invalid mount path: '{guest_path}' mount path must be absolute")
+    options = parse_options(entry.get("options") or [], guest_path=guest_path)
+    if _is_bind(entry):
+        if options.data:
+            raise InvalidInput(f"unknown mount option {options.data!r} of {guest_path}")
+        return Bind(entry["source"], guest_path, options)
+    fstype = entry.get("type") or ""
+    if fstype == "proc":
+        if not circumstances.own_pid:
+            return HostTree("/proc", guest_path, writable=True)
+        return Proc(guest_path, options.flags, options.data)
+    if fstype == "sysfs":
+        return Sysfs(guest_path, options.flags) if circumstances.own_network else HostTree("/sys", guest_path)
+    if fstype == "cgroup":
+        return Cgroup(guest_path, options.flags)
+    if fstype == "devpts":
+        return Filesystem("devpts", guest_path, options.flags, _devpts_data(options.data, circumstances))
+    if fstype == "mqueue" and not circumstances.own_ipc:
+        return HostTree("/dev/mqueue", guest_path, writable=True)
+    if fstype in _FILESYSTEMS or fstype.startswith("fuse"):
+        return Filesystem(fstype, guest_path, options.flags, options.data)
+    raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
+
+
+def _devpts_data(data: str, circumstances: Circumstances) -> str:
+    words = [word for word in data.split(",") if word]
+    if not circumstances.tty_group:
+        # The kernel refuses an id that has no mapping; terminals then belong to our own group.
+        words = [word for word in words if not word.startswith("gid=")]
+    return ",".join(words)
+
+
+def _sysctl(name: str, value: str, circumstances: Circumstances) -> Step:
+    dotted = name.replace("/", ".")
+    if dotted.startswith("net."):
+        own, namespace = circumstances.own_network, "network"
+    elif dotted.startswith(_IPC_SYSCTLS):
+        own, namespace = circumstances.own_ipc, "ipc"
+    elif dotted in ("kernel.domainname", "kernel.hostname"):
+        own, namespace = circumstances.own_uts, "uts"
+    else:
+        raise InvalidInput(f"sysctl '{name}' is not allowed: it is the whole machine's, not a container's")
+    if not own:
+        raise InvalidInput(f"sysctl '{name}' not allowed in host {namespace} namespace")
+    if ".." in name.split("/"):
+        raise InvalidInput(f"invalid sysctl name '{name}'")
+    return Sysctl(name, value)

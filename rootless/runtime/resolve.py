@@ -1,0 +1,96 @@
+"""Paths inside a container's root, which its image chose: never follow one out. HOT."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+
+_MOST_LINKS = 40
+
+
+def open_in_root(root_fd: int, guest_path: str, flags: int = os.O_PATH, *, links: bool = True) -> int:
+    """Open `guest_path` with `root_fd` as "/": a close-on-exec descriptor, the caller's.
+
+    Symbolic links resolve inside the root; magic links of /proc are refused (ELOOP), and with
+    `links` False any link. Kernels before 5.6 get the same by a walk, component by component.
+    """
+    resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if links else RESOLVE_NO_SYMLINKS)
+    try:
+        return openat2(root_fd, guest_path.lstrip("/") or ".", flags, 0, resolve)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+    fd = _walk(root_fd, guest_path, create=None, links=links)
+    if flags & os.O_PATH:
+        return fd
+    try:
+        return os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
+    finally:
+        os.close(fd)
+
+
+def mount_target(root_fd: int, guest_path: str, *, directory: bool, links: bool = True) -> int:
+    """An O_PATH descriptor of where something is to be mounted, made where it is missing.
+
+    What is missing is made inside the root even where a dangling link of the image points out
+    (/etc/resolv.conf of many distributions); parents 0755.
+    """
+    try:
+        return open_in_root(root_fd, guest_path, links=links)
+    except FileNotFoundError:
+        return _walk(root_fd, guest_path, create="directory" if directory else "file", links=links)
+
+
+def _walk(root_fd: int, guest_path: str, *, create: str | None, links: bool) -> int:
+    # A stack of open directories is what ".." goes back through: no name is looked up twice.
+    stack = [os.dup(root_fd)]
+    os.set_inheritable(stack[0], False)
+    todo = _components(guest_path)
+    followed = 0
+    try:
+        while todo:
+            name = todo.pop()
+            if name == "..":
+                if len(stack) > 1:
+                    os.close(stack.pop())
+                continue
+            fd = _step(stack[-1], name, create=create, last=not todo)
+            if stat.S_ISLNK(os.fstat(fd).st_mode):
+                os.close(fd)
+                followed += 1
+                if not links or followed > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), guest_path)
+                link = os.readlink(name, dir_fd=stack[-1])
+                if link.startswith("/"):
+                    while len(stack) > 1:
+                        os.close(stack.pop())
+                todo += _components(link)
+                continue
+            stack.append(fd)
+        return stack.pop()
+    finally:
+        for fd in stack:
+            os.close(fd)
+
+
+def _components(path: str) -> list[str]:
+    """Last first, so that pop() takes the next."""
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
+
+
+def _step(dir_fd: int, name: str, *, create: str | None, last: bool) -> int:
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=dir_fd)
+    except FileNotFoundError:
+        if create is None:
+            raise
+    if last and create == "file":
+        made = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(name, made, 0o644, dir_fd=dir_fd))
+    else:
+        os.mkdir(name, 0o755, dir_fd=dir_fd)
+    return os.open(name, flags, dir_fd=dir_fd)

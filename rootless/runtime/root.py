@@ -1,0 +1,187 @@
+"""A container's root file system: mounted from its layers, here or for `cp`, `diff`, `export`. HOT."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from rootless.errors import NotSupported, RootlessError
+from rootless.linux import mount as m
+from rootless.linux.namespace import CLONE_NEWNS, unshare
+from rootless.linux.process import set_pdeathsig
+from rootless.runtime.wire import pair
+
+_PAGE_BYTES = 4096
+
+
+class Root(NamedTuple):
+    """Where the root comes from.
+
+    `driver` is "overlay", "fuse-overlayfs" or "directory". `lower` are the layers' directories,
+    topmost first, `upper` and `work` the container's own (empty strings: a read-only view).
+    `path` is where it is mounted: an existing directory, or for "directory" the tree itself.
+    """
+
+    driver: str
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+    path: str
+    readonly: bool
+
+
+def mount_root(root: Root) -> int:
+    """Mount `root` at `root.path` in the current mount namespace, which must be private to us.
+
+    Returns an O_PATH descriptor of it, the caller's. "fuse-overlayfs" runs in the caller's
+    namespaces, as a daemon that ends when the mount goes.
+    """
+    if root.driver == "overlay":
+        _mount_overlay(root)
+    elif root.driver == "fuse-overlayfs":
+        mount_fuse_overlay(root)
+    elif root.driver == "directory":
+        m.mount(root.path, root.path, None, m.MS_BIND | m.MS_REC)
+    else:
+        raise RootlessError(f"unknown storage driver {root.driver!r}")
+    return open_root(root)
+
+
+def open_root(root: Root) -> int:
+    """An O_PATH descriptor of the mounted root."""
+    return os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _mount_overlay(root: Root) -> None:
+    # Layers are named by descriptor: short enough for some two hundred in mount(2)'s one page of
+    # data, no character in a path needs escaping, and no path of the host shows in mountinfo.
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    fds: list[int] = []
+
+    def name(path: str) -> str:
+        fds.append(os.open(path, flags))
+        return f"/proc/self/fd/{fds[-1]}"
+
+    try:
+        lower = [name(path) for path in root.lower]
+        words = ["userxattr", "lowerdir=" + ":".join(lower)]
+        if root.upper:
+            words += ["upperdir=" + name(root.upper), "workdir=" + name(root.work)]
+        data = ",".join(words)
+        if len(data) >= _PAGE_BYTES:
+            raise NotSupported(
+                f"an image of {len(lower)} layers is more than one overlay holds", hint="squash the image"
+            )
+        m.mount("overlay", root.path, "overlay", 0 if root.upper else m.MS_RDONLY, data)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def mount_fuse_overlay(root: Root) -> None:
+    """Mount with fuse-overlayfs; returns when the mount stands and its daemon runs."""
+    words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in root.lower)]
+    if root.upper:
+        words += [f"upperdir={root.upper}", f"workdir={root.work}"]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.execvp("fuse-overlayfs", ["fuse-overlayfs", "-o", ",".join(words), root.path])
+        except OSError as error:
+            os._exit(127 if error.errno == errno.ENOENT else 126)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == 127:
+        raise NotSupported(
+            "fuse-overlayfs is not installed",
+            hint="ask the administrator for the package fuse-overlayfs, or use a local file system",
+        )
+    if status != 0:
+        raise NotSupported(
+            f"fuse-overlayfs could not mount the container's root (exit status {status})",
+            hint="run `rootless doctor`: it says whether /dev/fuse can be used here",
+        )
+
+
+@contextmanager
+def mounted(root: Root) -> Iterator[int]:
+    """The root of a stopped container, mounted out of everybody's sight: yields an O_PATH
+    descriptor, to be used with dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
+
+    A forked child makes the mount in a mount namespace of its own and passes the descriptor;
+    nothing shows in the host's mounts, and whatever happens to us nothing stays mounted. The
+    caller has joined the session.
+    """
+    fd = _mounted_elsewhere(root)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _mounted_elsewhere(root: Root) -> int:
+    ours, theirs = pair()
+    pid = os.fork()
+    if pid == 0:
+        step = "private mount namespace"
+        try:
+            ours.close()
+            set_pdeathsig(9)
+            unshare(CLONE_NEWNS)
+            m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
+            step = f"mount the root ({root.driver})"
+            theirs.send("mounted", {}, (mount_root(root),))
+        except (OSError, RootlessError) as error:
+            theirs.send_error(error, step=step)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        return ours.expect("mounted").fds[0]
+    finally:
+        ours.close()
+        os.waitpid(pid, 0)
+
+
+def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
+    """Call `action` in a forked child whose "/" is the container's root; its result, which must
+    be JSON, comes back, and its RootlessError or OSError is raised here.
+
+    For code that takes plain paths: no link of the image can lead out. The caller has joined
+    the session; descriptors it holds are usable in `action`.
+    """
+    ours, theirs = pair()
+    pid = os.fork()
+    if pid == 0:
+        step = "private mount namespace"
+        try:
+            ours.close()
+            set_pdeathsig(9)
+            unshare(CLONE_NEWNS)
+            m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
+            step = f"mount the root ({root.driver})"
+            enter_root(mount_root(root))
+            step = ""
+            theirs.send("result", {"value": action()})
+        except (OSError, RootlessError) as error:
+            theirs.send_error(error, step=step)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        return ours.expect("result").data["value"]
+    finally:
+        ours.close()
+        os.waitpid(pid, 0)
+
+
+def enter_root(root_fd: int) -> None:
+    """Make the mount `root_fd` "/" and drop everything that was outside it. pivot_root(2)."""
+    os.fchdir(root_fd)
+    m.pivot_root(".", ".")
+    # The old root now lies on top of the new one. Slave first, so that detaching it tells nobody.
+    m.mount(None, ".", None, m.MS_SLAVE | m.MS_REC)
+    m.umount2(".", m.MNT_DETACH)
+    os.chdir("/")

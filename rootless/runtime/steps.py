@@ -1,0 +1,321 @@
+"""What is done to a container's file system, as small frozen steps: describe() and apply().
+
+plan.py builds the list without touching a kernel; container.py applies it in the new mount
+namespace, before pivot_root, while the host's paths can still be seen. Every target is resolved
+inside the root, and mounted on through its descriptor, so that nothing an image contains can
+redirect a mount. A step raises OSError or a RootlessError; the caller adds describe(). HOT.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import NamedTuple, Protocol
+
+from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import mount as m
+from rootless.linux.filesystem import filesystem_type
+from rootless.runtime.options import MountOptions
+from rootless.runtime.resolve import mount_target, open_in_root
+
+_ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
+NULL_DEVICE = os.makedev(1, 3)
+
+
+class Step(Protocol):
+    """One thing done to the file system of `root_fd`, an O_PATH descriptor of the root's mount."""
+
+    def describe(self) -> str: ...
+    def apply(self, root_fd: int) -> None: ...
+
+
+def attach(mount_fd: int, root_fd: int, guest_path: str, *, directory: bool) -> None:
+    """Mount the detached `mount_fd` at `guest_path`."""
+    target = mount_target(root_fd, guest_path, directory=directory)
+    try:
+        m.move_mount(mount_fd, "", target, "", _ATTACH)
+    finally:
+        os.close(target)
+
+
+def mount_filesystem(
+    root_fd: int,
+    guest_path: str,
+    fstype: str,
+    *,
+    flags: int = 0,
+    data: str = "",
+    source: str | None = None,
+    links: bool = True,
+) -> None:
+    """Mount a new file system at `guest_path`, made where it is missing."""
+    target = mount_target(root_fd, guest_path, directory=True, links=links)
+    try:
+        m.mount(source or fstype, f"/proc/self/fd/{target}", fstype, flags, data or None)
+    finally:
+        os.close(target)
+
+
+def set_attributes(
+    fd: int, *, attr: int = 0, clear: int = 0, propagation: int = 0, recursive: bool = False
+) -> None:
+    """mount_setattr(2) on a mount's descriptor, or before Linux 5.12 what mount(2) can do of it."""
+    flags = m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0)
+    try:
+        m.mount_setattr(fd, "", flags, attr, clear, propagation)
+        return
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+    if recursive and attr:
+        raise NotSupported(
+            "recursive read-only mounts need Linux 5.12", hint="ask for a plain (not recursive) one"
+        )
+    path = f"/proc/self/fd/{fd}"
+    if propagation:
+        m.mount(None, path, None, propagation | (m.MS_REC if recursive else 0))
+    if attr:
+        # MS_REMOUNT replaces all flags, and those that are locked must be named again. The ST_
+        # bits of statvfs(3) for ro, nosuid, nodev and noexec are the MS_ bits.
+        present = os.fstatvfs(fd).f_flag & 0xF
+        m.mount(None, path, None, m.MS_BIND | m.MS_REMOUNT | present | attr & 0xF)
+
+
+class Bind(NamedTuple):
+    """A host's file or directory, with the mounts below it if `options.recursive`."""
+
+    host_path: str
+    guest_path: str
+    options: MountOptions
+
+    def describe(self) -> str:
+        return f"bind {self.host_path} to {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        options = self.options
+        flags = m.OPEN_TREE_CLONE | (m.AT_RECURSIVE if options.recursive else 0)
+        try:
+            fd = m.open_tree(m.AT_FDCWD, self.host_path, flags)
+        except FileNotFoundError:
+            raise InvalidInput(
+                f'invalid mount config for type "bind": bind source path does not exist: {self.host_path}'
+            ) from None
+        except OSError as error:
+            if error.errno != errno.EINVAL or options.recursive:
+                raise
+            # Mounts below it that came from a more privileged namespace are locked to it.
+            raise InvalidInput(
+                f"{self.host_path} has mounts below it that cannot be left out",
+                hint="bind it recursively (rbind), or bind a directory below it",
+            ) from None
+        try:
+            # Private unless asked otherwise, as Docker: nothing mounted later on one side shows
+            # on the other.
+            set_attributes(fd, propagation=options.propagation or m.MS_PRIVATE, recursive=True)
+            if options.recursive_attr:
+                set_attributes(fd, attr=options.recursive_attr, recursive=True)
+            if options.attr or options.clear_attr:
+                set_attributes(fd, attr=options.attr, clear=options.clear_attr)
+            attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
+        finally:
+            os.close(fd)
+
+
+class Filesystem(NamedTuple):
+    """A new tmpfs, mqueue or whatever else the kernel lets a user namespace mount."""
+
+    fstype: str
+    guest_path: str
+    flags: int = 0
+    data: str = ""
+
+    def describe(self) -> str:
+        return f"mount {self.fstype} at {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        try:
+            mount_filesystem(root_fd, self.guest_path, self.fstype, flags=self.flags, data=self.data)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENODEV):
+                raise
+            raise NotSupported(
+                f"cannot mount {self.fstype} at {self.guest_path}: {error.strerror}",
+                hint="a user namespace may mount tmpfs, proc, sysfs, devpts, mqueue, overlay, fuse and cgroup2",
+            ) from None
+
+
+class Proc(NamedTuple):
+    """/proc of the container's own pid namespace; never through a symbolic link of the image."""
+
+    guest_path: str
+    flags: int = m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC
+    data: str = ""
+
+    def describe(self) -> str:
+        return f"mount proc at {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        try:
+            mount_filesystem(root_fd, self.guest_path, "proc", flags=self.flags, data=self.data, links=False)
+        except PermissionError:
+            # The kernel only lets a new /proc show what an existing one shows already.
+            raise NotSupported(
+                f"cannot mount {self.guest_path}: parts of this machine's own /proc are hidden",
+                hint="inside a container, start the outer one with --privileged or "
+                "--security-opt systempaths=unconfined; or share its pids with --pid host",
+            ) from None
+        except OSError as error:
+            raise _link(error, self.guest_path) from None
+
+
+class Sysfs(NamedTuple):
+    """/sys showing the container's network namespace."""
+
+    guest_path: str
+    flags: int = m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC | m.MS_RDONLY
+
+    def describe(self) -> str:
+        return f"mount sysfs at {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        try:
+            mount_filesystem(root_fd, self.guest_path, "sysfs", flags=self.flags, links=False)
+        except PermissionError:
+            # Parts of our own /sys are hidden (we are in a container), or the network namespace
+            # is not ours: its /sys as we see it, which shows less and can change nothing.
+            HostTree("/sys", self.guest_path).apply(root_fd)
+        except OSError as error:
+            raise _link(error, self.guest_path) from None
+
+
+class HostTree(NamedTuple):
+    """A tree of the host (/sys, /proc) with all below it, read-only throughout unless `writable`."""
+
+    host_path: str
+    guest_path: str
+    writable: bool = False
+
+    def describe(self) -> str:
+        return f"bind {self.host_path} to {self.guest_path}{'' if self.writable else ' read-only'}"
+
+    def apply(self, root_fd: int) -> None:
+        fd = m.open_tree(m.AT_FDCWD, self.host_path, m.OPEN_TREE_CLONE | m.AT_RECURSIVE)
+        try:
+            attr = m.MOUNT_ATTR_NOSUID | m.MOUNT_ATTR_NODEV | m.MOUNT_ATTR_NOEXEC
+            if not self.writable:
+                attr |= m.MOUNT_ATTR_RDONLY
+            set_attributes(fd, attr=attr, propagation=m.MS_PRIVATE, recursive=True)
+            target = mount_target(root_fd, self.guest_path, directory=True, links=False)
+            try:
+                m.move_mount(fd, "", target, "", _ATTACH)
+            finally:
+                os.close(target)
+        except OSError as error:
+            raise _link(error, self.guest_path) from None
+        finally:
+            os.close(fd)
+
+
+def _link(error: OSError, guest_path: str) -> Exception:
+    if error.errno != errno.ELOOP:
+        return error
+    return InvalidInput(f"{guest_path} is a symbolic link in the image: refusing to mount on it")
+
+
+class Cgroup(NamedTuple):
+    """/sys/fs/cgroup, read-only: our own part of cgroup v2, or nothing at all where the host
+    still has v1, whose files would show limits that are not ours."""
+
+    guest_path: str
+    flags: int = m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC | m.MS_RDONLY
+
+    def describe(self) -> str:
+        return f"mount cgroup at {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        try:
+            unified = filesystem_type("/sys/fs/cgroup") == "cgroup2"
+        except FileNotFoundError:
+            unified = False
+        if unified:
+            try:
+                mount_filesystem(root_fd, self.guest_path, "cgroup2", flags=self.flags)
+            except PermissionError:
+                HostTree("/sys/fs/cgroup", self.guest_path).apply(root_fd)
+        else:
+            mount_filesystem(root_fd, self.guest_path, "tmpfs", flags=self.flags, data="mode=755,size=0")
+
+
+class Symlink(NamedTuple):
+    """A link in /dev; one that is there already stays."""
+
+    target: str
+    guest_path: str
+
+    def describe(self) -> str:
+        return f"link {self.guest_path} to {self.target}"
+
+    def apply(self, root_fd: int) -> None:
+        parent, name = os.path.split(self.guest_path)
+        fd = mount_target(root_fd, parent, directory=True)
+        try:
+            os.symlink(self.target, name, dir_fd=fd)
+        except FileExistsError:
+            pass
+        finally:
+            os.close(fd)
+
+
+class Device(NamedTuple):
+    """A device node of the host, bound: a user namespace cannot make nodes."""
+
+    host_path: str
+    guest_path: str
+    rdev: int = 0
+    optional: bool = False
+
+    def describe(self) -> str:
+        return f"bind device {self.host_path} to {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        try:
+            fd = m.open_tree(m.AT_FDCWD, self.host_path, m.OPEN_TREE_CLONE)
+        except FileNotFoundError:
+            if self.optional:
+                return
+            raise InvalidInput(
+                f'error gathering device information while adding custom device "{self.host_path}":'
+                " no such file or directory"
+            ) from None
+        try:
+            status = os.fstat(fd)
+            if self.rdev and status.st_rdev != self.rdev:
+                raise NotSupported(f"{self.host_path} is not the device it should be")
+            attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(status.st_mode))
+        finally:
+            os.close(fd)
+
+
+class Sysctl(NamedTuple):
+    """A kernel parameter of the container's own namespaces, written through its own /proc."""
+
+    name: str
+    value: str
+
+    def describe(self) -> str:
+        return f"sysctl {self.name}={self.value}"
+
+    def apply(self, root_fd: int) -> None:
+        # Names may hold slashes where an interface's own name has dots, as sysctl(8) has it.
+        path = "/proc/sys/" + (self.name if "/" in self.name else self.name.replace(".", "/"))
+        try:
+            fd = open_in_root(root_fd, path, os.O_WRONLY, links=False)
+        except FileNotFoundError:
+            raise InvalidInput(f"unknown sysctl {self.name}") from None
+        try:
+            if filesystem_type(f"/proc/self/fd/{fd}") != "proc":
+                raise InvalidInput(f"{path} of the container is not the kernel's")
+            os.write(fd, self.value.encode())
+        finally:
+            os.close(fd)

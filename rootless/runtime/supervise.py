@@ -1,0 +1,133 @@
+"""How A becomes the C monitor: its arguments, and the descriptors it inherits. HOT."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import NamedTuple, NoReturn
+
+from rootless import paths
+from rootless.errors import RootlessError
+from rootless.linux.process import set_pdeathsig
+
+ATTACH_SOCKET = "attach"
+
+
+class Stdio(NamedTuple):
+    """The container's standard streams: a terminal (its size, 0 = unset), or pipes; without
+    `open_stdin` its stdin is /dev/null."""
+
+    terminal: bool = False
+    open_stdin: bool = False
+    rows: int = 0
+    columns: int = 0
+
+
+class Supervision(NamedTuple):
+    """What the monitor does: the log (None: no log; sizes in bytes, 0: no rotation), whether
+    stdin outlives its client, the argv run when the container has ended, and whether exit.json
+    need not reach the disk (--rm)."""
+
+    log_name: str | None = None
+    log_max_size: int = 0
+    log_max_files: int = 0
+    keep_stdin: bool = False
+    cleanup: tuple[str, ...] = ()
+    no_sync: bool = False
+
+
+class Streams(NamedTuple):
+    """Both sides of the container's streams. -1: not there."""
+
+    child: tuple[int, int, int] | None  # None: a terminal, made by C
+    stdin: int = -1
+    stdout: int = -1
+    stderr: int = -1
+
+
+def make_streams(stdio: Stdio) -> Streams:
+    """The pipes of a container without a terminal; the caller owns all ends."""
+    if stdio.terminal:
+        return Streams(None)
+    if stdio.open_stdin:
+        child_in, stdin = os.pipe()
+    else:
+        child_in, stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1
+    stdout, child_out = os.pipe()
+    stderr, child_err = os.pipe()
+    return Streams((child_in, child_out, child_err), stdin, stdout, stderr)
+
+
+def listen(run_dir: str) -> socket.socket:
+    """The attach socket in `run_dir`; a stale one, of a container that ended, is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # An address holds 107 bytes, a runtime directory may be longer.
+    directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    address = f"/proc/self/fd/{directory}/{ATTACH_SOCKET}"
+    try:
+        try:
+            os.unlink(address)
+        except FileNotFoundError:
+            pass
+        sock.bind(address)
+        sock.listen(64)
+    finally:
+        os.close(directory)
+    return sock
+
+
+class Watched(NamedTuple):
+    """What the monitor is to watch; descriptors -1 where there is none."""
+
+    pid: int
+    start_time: int
+    container_dir: str
+    run_dir: str
+    socket: int
+    client: int
+    terminal: int
+    streams: Streams
+    hold: tuple[int, ...]
+
+
+def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
+    """Exec the C monitor in this process: same pid, same children. Raises RootlessError."""
+    program = paths.helper("monitor")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    argv = [program, "--pid", str(watched.pid), "--start-time", str(watched.start_time)]
+
+    def pass_on(option: str, fd: int) -> None:
+        if fd >= 0:
+            os.set_inheritable(fd, True)
+            argv.extend((option, str(fd)))
+
+    pass_on("--dir", os.open(watched.container_dir, flags))
+    pass_on("--fallback-dir", os.open(watched.run_dir, flags))
+    pass_on("--socket", watched.socket)
+    pass_on("--client", watched.client)
+    pass_on("--terminal", watched.terminal)
+    pass_on("--stdin", watched.streams.stdin)
+    pass_on("--stdout", watched.streams.stdout)
+    pass_on("--stderr", watched.streams.stderr)
+    for fd in watched.hold:
+        pass_on("--hold", fd)
+    if supervision.log_name is not None:
+        argv += ["--log", supervision.log_name, "--log-max-size", str(supervision.log_max_size)]
+        argv += ["--log-max-file", str(supervision.log_max_files)]
+    if supervision.keep_stdin:
+        argv.append("--keep-stdin")
+    if supervision.no_sync:
+        argv.append("--no-sync")
+    if supervision.cleanup:
+        argv += ["--", *supervision.cleanup]
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+    # The launch is complete: from now on the container outlives the command that started it.
+    set_pdeathsig(0)
+    try:
+        os.execv(program, argv)
+    except OSError as error:
+        raise RootlessError(f"cannot run {program}: {error.strerror}") from None

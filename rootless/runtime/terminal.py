@@ -1,0 +1,59 @@
+"""The container's terminal: allocated from its own devpts, never by a path it could have changed. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import RootlessError
+from rootless.linux import mount as m
+from rootless.linux.filesystem import filesystem_magic
+from rootless.linux.terminal import open_pair, set_controlling_terminal, set_window_size
+from rootless.runtime.resolve import open_in_root
+from rootless.runtime.steps import attach
+
+_DEVPTS_MAGIC = 0x1CD1
+
+
+def open_terminal(root_fd: int, *, rows: int, columns: int) -> tuple[int, int]:
+    """(master, slave) of a new terminal in the devpts at /dev/pts of `root_fd`; rows and columns
+    of 0 leave the size unset."""
+    directory = open_in_root(root_fd, "/dev/pts", links=False)
+    try:
+        if filesystem_magic(f"/proc/self/fd/{directory}") != _DEVPTS_MAGIC:
+            raise RootlessError("/dev/pts of the container is not a devpts: it cannot have a terminal")
+        master, slave = open_pair("ptmx", dir_fd=directory)
+    finally:
+        os.close(directory)
+    if rows > 0 and columns > 0:
+        set_window_size(master, rows=rows, columns=columns)
+    return master, slave
+
+
+def bind_console(root_fd: int, slave: int) -> None:
+    """Make the terminal /dev/console, as Docker does."""
+    fd = m.open_tree(slave, "", m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH)
+    try:
+        attach(fd, root_fd, "/dev/console", directory=False)
+    finally:
+        os.close(fd)
+
+
+def use_terminal(slave: int, *, uid: int) -> None:
+    """Make `slave` stdin, stdout, stderr and the controlling terminal of this session leader."""
+    if uid:
+        os.fchown(slave, uid, -1)
+    set_controlling_terminal(slave)
+    for fd in range(3):
+        os.dup2(slave, fd)
+
+
+def use_pipes(stdio: tuple[int, int, int], *, uid: int) -> None:
+    """Make the descriptors stdin, stdout and stderr; pipes are given to `uid`, so that
+    /dev/stdout can be opened again by it."""
+    for fd, source in enumerate(stdio):
+        os.dup2(source, fd)
+        if uid:
+            try:
+                os.fchown(fd, uid, -1)
+            except OSError:
+                pass  # /dev/null and what else is not ours to give
