@@ -47,38 +47,3 @@ def label_matches(labels: dict[str, str], wanted: Iterable[str]) -> bool:
         if key not in labels or (equals and labels[key] != value):
             return False
     return True
-
-
-def moment(text: str, *, now: float) -> float:
-    """A filter's time, `10m`, `1h30m`, a unix time or RFC 3339, as seconds since 1970."""
-    from rootless.cli.units import parse_time
-
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return now - duration(text)
-    except ValueError:
-        pass
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise InvalidInput(f'failed to parse value as time or duration: "{text}"') from None
-
-
-def duration(text: str) -> float:
-    """Go's durations, `1h30m`, `500ms`, as seconds; ValueError otherwise."""
-    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-    total, number, at = 0.0, "", 0
-    while at < len(text):
-        if text[at].isdigit() or text[at] == ".":
-            number += text[at]
-            at += 1
-            continue
-        unit = text[at : at + 2] if text[at : at + 2] in units else text[at]
-        total += float(number) * units[unit] if unit in units else float("nan")
-        number, at = "", at + len(unit)
-    if number or not text or total != total:
-        raise ValueError(f"not a duration: {text!r}")
-    return total

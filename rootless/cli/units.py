@@ -86,40 +86,10 @@ def ago(moment: float, *, now: float | None = None) -> str:
 
 
 def parse_time(text: str) -> float:
-    """RFC 3339 (`2026-01-02T03:04:05.123456789Z`, `...+02:00`) as seconds since 1970; ValueError otherwise."""
-    day, separator, clock = text.strip().replace(" ", "T").partition("T")
-    year, month, date = (int(part) for part in day.split("-"))
-    if not separator:
-        return float(_days(year, month, date) * 86400)
-    offset = 0
-    if clock[-1:] in "zZ":
-        clock = clock[:-1]
-    else:
-        for sign in "+-":
-            clock, found, zone = clock.partition(sign)
-            if found:
-                hours, _, minutes = zone.partition(":")
-                offset = (int(hours) * 60 + int(minutes or 0)) * (60 if sign == "+" else -60)
-                break
-    parts = clock.split(":")
-    if len(parts) != 3 or not (1 <= month <= 12 and 1 <= date <= 31):
-        raise ValueError(f"not a time: {text!r}")
-    return (
-        _days(year, month, date) * 86400
-        + int(parts[0]) * 3600
-        + int(parts[1]) * 60
-        + float(parts[2])
-        - offset
-    )
+    """RFC 3339 as seconds since 1970; InvalidInput otherwise."""
+    from rootless.engine.clock import to_nanoseconds
 
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the proleptic Gregorian calendar (years begin in March here)."""
-    year -= month <= 2
-    era = year // 400
-    year_of_era = year - era * 400
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return era * 146097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719468
+    return to_nanoseconds(text) / 1e9
 
 
 def local_time(moment: float) -> str:

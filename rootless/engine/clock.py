@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import time
 
 from rootless.errors import InvalidInput
@@ -38,12 +37,22 @@ def to_nanoseconds(text: str) -> int:
         year, month, date = (int(part) for part in day.split("-"))
         clock, _, fraction = (rest or "00:00:00").partition(".")
         hour, minute, second = (int(part) for part in (clock.split(":") + ["0", "0"])[:3])
-        seconds = calendar.timegm((year, month, date, hour, minute, second)) - offset
+        seconds = (_days(year, month, date) * 86_400 + hour * 3600 + minute * 60 + second) - offset
         return seconds * 1_000_000_000 + int((fraction + "0" * 9)[:9])
     except ValueError:
         raise InvalidInput(
             f"invalid time '{text}'", hint="write 2026-01-02T03:04:05Z, or 10m for ten minutes ago"
         ) from None
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days after 1970-01-01; years begin in March here. Not calendar.timegm: that module brings datetime."""
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        raise ValueError("no such day")
+    year -= month <= 2
+    era, of_era = divmod(year, 400)
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
 
 
 def parse_moment(word: str) -> int:

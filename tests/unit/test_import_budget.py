@@ -1,0 +1,58 @@
+"""What the quick commands may import. A list of modules, not a stopwatch: docs/architecture.md, The hot path."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN = set(
+    "dataclasses click subprocess pathlib shutil tempfile hashlib logging datetime argparse inspect asyncio "
+    "urllib urllib3 http email ssl tarfile zipfile concurrent threading multiprocessing sqlite3 unittest "
+    "tomllib configparser gettext locale traceback ast dis tokenize".split()
+)
+
+PROBE = """
+import sys
+before = set(sys.modules)
+from rootless.cli.main import run
+from rootless.cli.table import BY_PATH, load
+for word in sys.argv[1:2]:
+    if word.startswith('import:'):
+        load(BY_PATH[word.removeprefix('import:')])
+    else:
+        run(sys.argv[1:])
+print('\\n'.join(sorted(set(sys.modules) - before)), file=sys.stderr)
+"""
+
+
+def imported(*words: str) -> set[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize("name", ["run", "exec", "start", "ps", "stop", "rm", "logs", "kill"])
+def test_the_hot_path(name: str) -> None:
+    modules = imported(f"import:{name}")
+    heavy = {module for module in modules if module.partition(".")[0] in FORBIDDEN}
+    assert not heavy, f"`{name}` imports {sorted(heavy)}; import them in the function that needs them"
+
+
+def test_help_imports_no_command() -> None:
+    modules = imported("--help")
+    assert not [module for module in modules if module.startswith("rootless.cli.commands.")]
+
+
+def test_version_imports_next_to_nothing() -> None:
+    modules = imported("version")
+    ours = {module for module in modules if module.partition(".")[0] == "rootless"}
+    assert ours == {
+        "rootless", "rootless.errors", "rootless.record", "rootless.cli", "rootless.cli.main",
+        "rootless.cli.command", "rootless.cli.parser", "rootless.cli.table", "rootless.cli.commands",
+        "rootless.cli.commands.version",
+    }  # fmt: skip
+    assert not {"re", "json", "typing", "enum", "collections"} & modules

@@ -1,0 +1,60 @@
+"""Rooms import downwards only, as docs/architecture.md draws them; read from the syntax tree."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2] / "rootless"
+
+ROOMS = ["cli", "engine", "image", "storage", "network", "runtime", "session", "linux"]
+BELOW_EVERYTHING = {"errors", "paths", "record", "__version__"}
+FILES = sorted(path for path in ROOT.rglob("*.py"))
+
+
+def room(module: str) -> str | None:
+    """`rootless.engine.images` -> engine; None for what is not ours."""
+    parts = module.split(".")
+    if parts[0] != "rootless":
+        return None
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    """Line and module of every import in the file, wherever it stands."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+            if node.module == "rootless":
+                found += [(node.lineno, f"rootless.{alias.name}") for alias in node.names]
+            elif node.module:
+                found.append((node.lineno, node.module))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
+def test_imports_go_downwards(path: Path) -> None:
+    here = path.relative_to(ROOT).parts[0] if path.parent != ROOT else ""
+    allowed = set(ROOMS[ROOMS.index(here) :]) if here in ROOMS else set()
+    wrong = [
+        f"line {line}: {module}"
+        for line, module in imports(path)
+        if (target := room(module)) is not None and target and target not in allowed | BELOW_EVERYTHING
+    ]
+    assert not wrong, f"{path.relative_to(ROOT.parent)} imports upwards: {wrong}"
+
+
+def test_linux_knows_nothing_of_the_rest() -> None:
+    for path in (ROOT / "linux").glob("*.py"):
+        for line, module in imports(path):
+            assert room(module) in (None, "linux", "record"), f"{path.name}:{line}: {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
+def test_no_rooms_for_odds_and_ends(path: Path) -> None:
+    assert path.stem not in {"utils", "util", "common", "helpers", "misc", "base"}
