@@ -27,6 +27,7 @@ SOURCES = {
     "rootless-holder": ["holder.c", "descriptor.c", "text.c"],
     "rootless-monitor": [
         "monitor.c",
+        "arguments.c",
         "attach.c",
         "stream.c",
         "log.c",

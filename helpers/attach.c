@@ -73,9 +73,7 @@ void clients_accept(struct monitor *m)
             m->socket_paused = errno != EAGAIN && m->client_count > 0;
             return;
         }
-        struct ucred peer;
-        socklen_t size = sizeof peer;
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid())
+        if (!same_user(fd))
             close(fd);
         else
             client_add(m, fd, false);

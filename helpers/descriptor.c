@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define OVERFLOW_UID 65534 /* /proc/sys/kernel/overflowuid as everybody leaves it */
 
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* the same number on every architecture; Linux 5.9 */
@@ -81,4 +84,12 @@ void set_nonblocking(int fd)
     int flags = fcntl(fd, F_GETFL);
     if (flags >= 0)
         fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+bool same_user(int connection)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid() &&
+           peer.uid != OVERFLOW_UID;
 }

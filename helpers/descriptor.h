@@ -2,6 +2,7 @@
 #ifndef ROOTLESS_DESCRIPTOR_H
 #define ROOTLESS_DESCRIPTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Closes every descriptor from 3 on that is not among keep[count], and marks those
@@ -16,5 +17,10 @@ void detach_stdio(void);
 _Noreturn void usage_error(const char *program, const char *message);
 
 void set_nonblocking(int fd);
+
+/* Whether the other end of an AF_UNIX connection runs as our user. The kernel translates its uid
+   into our user namespace; what has no number there is the overflow uid, and so would we be in a
+   namespace without a mapping: then nobody is let in. */
+bool same_user(int connection);
 
 #endif

@@ -33,11 +33,7 @@ static void set_title(int argc, char **argv)
 
 static void answer(int connection, int namespace)
 {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    /* The kernel translates the peer's uid into our namespace, where we are 0 and so is our
-       user outside; everybody unmapped is the overflow uid. */
-    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid())
+    if (!same_user(connection))
         return;
     char byte = 'S';
     struct iovec text = {&byte, 1};

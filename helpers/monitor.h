@@ -82,6 +82,9 @@ struct monitor {
 /* Places in polls[]. */
 enum { POLL_SIGNALS, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, FIXED_POLLS };
 
+/* arguments.c: fills m, or ends with status 2 and a line on stderr. */
+void parse_arguments(struct monitor *m, int argc, char **argv);
+
 /* attach.c */
 void client_add(struct monitor *m, int fd, bool owns_stdin);
 void clients_accept(struct monitor *m);
