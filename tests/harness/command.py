@@ -109,7 +109,8 @@ class Rootless:
         stdout, stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         result = Result(done.returncode, stdout, stderr, done.stdout)
         told = f"rootless {' '.join(map(str, args))}\nstdout: {stdout}\nstderr: {stderr}"
-        assert "Traceback (most recent call last)" not in stderr, told
+        for defect in ("Traceback (most recent call last)", "internal error"):
+            assert defect not in stderr, told
         assert status is None or done.returncode == status, f"status {done.returncode}, not {status}: {told}"
         assert warns or status is None or not WARNING.search(stderr), f"unexpected warning: {told}"
         return result
