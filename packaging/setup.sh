@@ -33,6 +33,10 @@ die() {
     exit 1
 }
 
+first_free() { # TABLE...: after the last range of all, for ranges of two users must never meet
+    cat "$@" 2>/dev/null | awk -F: 'BEGIN { n = 100000 } $2 + $3 > n { n = $2 + $3 } END { print n }'
+}
+
 is_host_root() { # root of a user namespace is an ordinary user to us
     [ "$(id -u)" = 0 ] && [ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ]
 }
@@ -89,9 +93,7 @@ make_account() {
     fi
     for table in /etc/subuid /etc/subgid; do
         grep -q "^$account:" $table 2>/dev/null && continue
-        # After the last range of all: ranges of two users must never meet.
-        first=$(awk -F: 'BEGIN { n = 100000 } $2 + $3 > n { n = $2 + $3 } END { print n }' $table 2>/dev/null)
-        echo "$account:${first:-100000}:65536" >>$table
+        echo "$account:$(first_free $table):65536" >>$table
         say "gave $account 65536 subordinate ids in $table"
     done
 }
@@ -161,10 +163,12 @@ if [ -n "$missing" ]; then
         "apt-get install $required" "(Fedora, RHEL: dnf install $fedora_packages)"
 fi
 name=$(id -un)
+first=$(first_free /etc/subuid /etc/subgid)
+range=$first-$((first + 65535))
 for table in /etc/subuid /etc/subgid; do
     grep -qE "^($name|$(id -u)):" $table 2>/dev/null || getsubids "$name" >/dev/null 2>&1 ||
         die "$name has no subordinate ids in $table; an administrator runs:" \
-            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $name   # a range nobody else has"
+            "usermod --add-subuids $range --add-subgids $range $name"
 done
 
 cd "$source_dir"
