@@ -64,7 +64,7 @@ class _Copy:
         """Lay the directory `here` over `there`; its own metadata last, filling it changes times."""
         if not path:
             self._top = there
-        if _is_opaque(here):
+        if is_opaque(here):
             for name in os.listdir(there):
                 _clear(there, name)
         for name in os.listdir(here):
@@ -160,7 +160,8 @@ def copy_data(source: int, target: int, size: int) -> None:
             position += done
 
 
-def _is_opaque(fd: int) -> bool:
+def is_opaque(fd: int) -> bool:
+    """Whether the directory hides what lower layers have in it, in any of the known spellings."""
     for name in _OPAQUE:
         try:
             if os.getxattr(fd, name) == b"y":
