@@ -29,13 +29,15 @@ def user_namespace(_: Scene) -> Finding | list[Finding]:
 def ids(scene: Scene) -> list[Finding]:
     """A session of its own, made and looked at: newuidmap runs as it would for a container."""
     uid = paths.host_uid()
+    # Before joining: inside, the owner of a setuid program on the host is nobody.
+    noticed = subids.findings(uid, mapping.user_name(uid)) if uid else []
     joined = scene.join()
     count = sum(part.size for part in joined.uid_map)
     groups = sum(part.size for part in joined.gid_map)
     found = [] if joined.single_id else [ok("ids", f"{count} user and {groups} group ids are mapped")]
     if uid == 0:
         return found or [warning("ids", "this container has a single id", "containers have one user id only")]
-    for each in subids.findings(uid, mapping.user_name(uid)):
+    for each in noticed:
         found.append(warning("ids", each.what, each.effect, each.fix_user, each.fix_admin))
     lost = diagnosis.no_new_privileges()
     if lost is not None and joined.single_id:

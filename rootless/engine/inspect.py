@@ -156,7 +156,7 @@ def _bindings(mappings: list[ports.PortMapping]) -> dict[str, list[dict[str, str
 
 def _network_settings(record: Record, state: dict[str, Any]) -> dict[str, Any]:
     network = state.get("network") or {}
-    published: dict[str, Any] = {port: None for port in record["network"]["exposed"]}
+    published: dict[str, Any] = dict.fromkeys(record["network"]["exposed"])
     published |= _bindings(ports.from_data(network.get("ports") or []))
     mode = record["network"]["mode"]
     details = {

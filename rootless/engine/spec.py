@@ -15,6 +15,7 @@ from rootless.engine.value_words import Ulimit
 from rootless.errors import InvalidInput, NotSupported
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.seccomp import DEFAULT
 
 OCI_VERSION = "1.2.0"
 
@@ -41,30 +42,16 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
         "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
         "sysctl": record["sysctls"],
     }
+    profile = _seccomp(record)
+    if profile:
+        linux["seccomp"] = profile
     _apply_userns(linux, record["userns"])
-    capabilities = _capabilities(record, circumstances.all_capabilities)
-    process: dict[str, Any] = {
-        "terminal": record["tty"],
-        "user": {"username": record["user"], "additionalGroups": record["group_add"]},
-        "args": argv(record),
-        "env": record["env"],
-        "cwd": record["workdir"],
-        "capabilities": {name: capabilities for name in ("bounding", "effective", "permitted")},
-        "rlimits": [_rlimit(limit) for limit in record["ulimits"]],
-        "noNewPrivileges": security["no_new_privileges"],
-    }
-    if record["umask"]:
-        process["user"]["umask"] = int(record["umask"], 8)
-    if record["oom_score_adj"] is not None:
-        process["oomScoreAdj"] = record["oom_score_adj"]
-    if security["apparmor"] and security["apparmor"] != "unconfined":
-        process["apparmorProfile"] = security["apparmor"]
     annotations = dict(record["annotations"])
     if record["init"]:
         annotations["io.rootless.init"] = "true"
     found = {
         "ociVersion": OCI_VERSION,
-        "process": process,
+        "process": process(record, circumstances.all_capabilities),
         "root": {"path": "rootfs", "readonly": record["read_only"]},
         "mounts": _mounts(record, circumstances),
         "linux": linux,
@@ -74,6 +61,29 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
         found["hostname"] = record["hostname"]
         if record["domainname"]:
             found["domainname"] = record["domainname"]
+    return found
+
+
+def process(record: Record, all_capabilities: tuple[str, ...]) -> dict[str, Any]:
+    """The OCI process object: of PID 1, and what `exec` begins with."""
+    security = record["security"]
+    capabilities = _capabilities(record, all_capabilities)
+    found: dict[str, Any] = {
+        "terminal": record["tty"],
+        "user": {"username": record["user"], "additionalGroups": record["group_add"]},
+        "args": argv(record),
+        "env": record["env"],
+        "cwd": record["workdir"],
+        "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
+        "rlimits": [_rlimit(limit) for limit in record["ulimits"]],
+        "noNewPrivileges": security["no_new_privileges"],
+    }
+    if record["umask"]:
+        found["user"]["umask"] = int(record["umask"], 8)
+    if record["oom_score_adj"] is not None:
+        found["oomScoreAdj"] = record["oom_score_adj"]
+    if security["apparmor"] and security["apparmor"] != "unconfined":
+        found["apparmorProfile"] = security["apparmor"]
     return found
 
 
@@ -97,6 +107,27 @@ def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, 
     if record["userns"] != "host":
         found.append({"type": "user"})
     return found
+
+
+def _seccomp(record: Record) -> dict[str, Any]:
+    """The filter's profile; {} for none. --privileged has none unless one is named, as Docker's."""
+    wanted = record["security"]["seccomp"]
+    if wanted == "unconfined" or (not wanted and record["security"]["privileged"]):
+        return {}
+    if wanted in ("", "builtin"):
+        return DEFAULT
+    import json
+
+    try:
+        with open(wanted, encoding="utf-8") as file:
+            profile = json.load(file)
+    except OSError as error:
+        raise InvalidInput(f"opening seccomp profile ({wanted}) failed: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidInput(f"Decoding seccomp profile failed: {error} ({wanted})") from None
+    if not isinstance(profile, dict) or "defaultAction" not in profile:
+        raise InvalidInput(f"seccomp profile {wanted} has no defaultAction")
+    return profile
 
 
 def _apply_userns(linux: dict[str, Any], mode: str) -> None:

@@ -193,9 +193,10 @@ def _network(store: Store, record: Record, run_dir: str) -> Any:
     if network["publish_all"]:
         published += ports.publish_all(ports.parse_exposed(network["exposed"]), published)
 
-    def connect(pid: int) -> dict[str, Any]:
+    def connect(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
         return slirp.start(
             pid,
+            namespaces=namespaces,
             run_dir=run_dir,
             ports=published,
             options=options,

@@ -55,6 +55,7 @@ def find() -> str | None:
 def start(
     pid: int,
     *,
+    namespaces: tuple[int, int] | None = None,
     run_dir: str,
     ports: Sequence[PortMapping] = (),
     options: Options | None = None,
@@ -64,6 +65,8 @@ def start(
 ) -> dict[str, Any]:
     """Connect the network namespace of `pid` and publish `ports`; the network is up on return.
 
+    namespaces: descriptors of its user and network namespace, for a process whose /proc/PID/ns
+    nobody may look into any more (a container being born is not dumpable).
     run_dir: an existing private directory for the API socket. name: the container's, for
     messages. port_holder: asked only when a port is taken, the name of our own running
     container that has it. Returns {"pid", "start_time", "hold_fds": [fd], "address",
@@ -81,7 +84,7 @@ def start(
         from rootless.network.diagnosis import missing_error
 
         raise missing_error()
-    running, protection = _start_protected(path, pid, run_dir, options, timeout_s)
+    running, protection = _start_protected(path, pid, namespaces, run_dir, options, timeout_s)
     try:
         published = forward.publish(
             os.path.join(run_dir, API_SOCKET_NAME),
@@ -136,13 +139,18 @@ def _record(
 
 
 def _start_protected(
-    path: str, pid: int, run_dir: str, options: Options, timeout_s: float
+    path: str,
+    pid: int,
+    namespaces: tuple[int, int] | None,
+    run_dir: str,
+    options: Options,
+    timeout_s: float,
 ) -> tuple[_Running, list[str]]:
     """Start with every protection of its own; without one only where that one cannot be had."""
     protection = list(PROTECTIONS)
     while True:
         try:
-            return _start_once(path, pid, run_dir, options, protection, timeout_s), protection
+            return _start_once(path, pid, namespaces, run_dir, options, protection, timeout_s), protection
         except _Failed as failure:
             from rootless.network.diagnosis import failing_protection, start_error
 
@@ -153,9 +161,15 @@ def _start_protected(
 
 
 def _start_once(
-    path: str, pid: int, run_dir: str, options: Options, protection: Sequence[str], timeout_s: float
+    path: str,
+    pid: int,
+    namespaces: tuple[int, int] | None,
+    run_dir: str,
+    options: Options,
+    protection: Sequence[str],
+    timeout_s: float,
 ) -> _Running:
-    running = _spawn(path, pid, run_dir, options, protection)
+    running = _spawn(path, pid, namespaces, run_dir, options, protection)
     try:
         deadline = time.monotonic() + timeout_s
         poll = select.poll()
@@ -176,13 +190,12 @@ def _start_once(
     return running
 
 
-def _arguments(pid: int, socket_path: str, options: Options, protection: Sequence[str]) -> list[str]:
+def _arguments(target: Sequence[str], socket_path: str, options: Options, protection: Sequence[str]) -> list[str]:
     argv = [
         "slirp4netns",
         "--configure",
         f"--mtu={options.mtu}",
         f"--cidr={options.cidr}",
-        "--netns-type=pid",
         f"--api-socket={socket_path}",
         "--exit-fd=3",
         "--ready-fd=4",
@@ -196,13 +209,21 @@ def _arguments(pid: int, socket_path: str, options: Options, protection: Sequenc
         argv.append(f"--outbound-addr={options.outbound_addr}")
     if options.outbound_addr6:
         argv.append(f"--outbound-addr6={options.outbound_addr6}")
-    return [*argv, str(pid), INTERFACE]
+    return [*argv, *target, INTERFACE]
 
 
-def _spawn(path: str, pid: int, run_dir: str, options: Options, protection: Sequence[str]) -> _Running:
+def _spawn(
+    path: str,
+    pid: int,
+    namespaces: tuple[int, int] | None,
+    run_dir: str,
+    options: Options,
+    protection: Sequence[str],
+) -> _Running:
     """Start the program: 0-2 as usual, 3 the exit pipe, 4 the ready pipe, and nothing else of ours.
 
-    Save 5, the directory of an API socket whose path is too long for unix(7).
+    Save the namespaces, if they come as descriptors, and the directory of an API socket whose path
+    is too long for unix(7).
     """
     opened: list[int] = []
     try:
@@ -217,8 +238,13 @@ def _spawn(path: str, pid: int, run_dir: str, options: Options, protection: Sequ
         if forward.is_too_long(socket_path):
             directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             opened.append(directory)
-            wanted.append((directory, 5))
-            socket_path = forward.short_path(API_SOCKET_NAME, 5)
+            wanted.append((directory, len(wanted)))
+            socket_path = forward.short_path(API_SOCKET_NAME, len(wanted) - 1)
+        target = ["--netns-type=pid", str(pid)]
+        if namespaces is not None:
+            user, net = len(wanted), len(wanted) + 1
+            wanted += [(namespaces[0], user), (namespaces[1], net)]
+            target = ["--netns-type=path", f"--userns-path=/proc/self/fd/{user}", f"/proc/self/fd/{net}"]
         # Sources are moved above all targets first: a dup2 must not hit the next one's source.
         actions = [(os.POSIX_SPAWN_DUP2, source, 100 + target) for source, target in wanted]
         actions += [(os.POSIX_SPAWN_DUP2, 100 + target, target) for _, target in wanted]
@@ -226,7 +252,7 @@ def _spawn(path: str, pid: int, run_dir: str, options: Options, protection: Sequ
         closing = [(os.POSIX_SPAWN_CLOSE, fd) for fd in doomed]
         child = os.posix_spawn(
             path,
-            _arguments(pid, socket_path, options, protection),
+            _arguments(target, socket_path, options, protection),
             {key: os.environ[key] for key in _PASSED_ON if key in os.environ},
             file_actions=[*actions, *closing],
         )

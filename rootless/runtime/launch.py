@@ -15,13 +15,12 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux.namespace import setns
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, namespaces, seccomp, supervise, wire
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.initprogram import open_init, wants_init
@@ -30,10 +29,15 @@ from rootless.runtime.root import Root, mount_fuse_overlay
 from rootless.runtime.supervise import Stdio as Stdio
 from rootless.runtime.supervise import Supervision as Supervision
 
-Network = Callable[[int], dict[str, Any]]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
+Network = Callable[[int, tuple[int, int]], dict[str, Any]]
 
 
-class Launched(NamedTuple):
+class Launched(Record):
     """A started container. `attach_fd` is our end of the monitor's first client (-1: none),
     the caller's to close; `network` what the network callback returned, less its descriptors."""
 
@@ -45,7 +49,7 @@ class Launched(NamedTuple):
     network: dict[str, Any]
 
 
-class _Request(NamedTuple):
+class _Request(Record):
     spec: dict[str, Any]
     root: Root
     container_dir: str
@@ -210,6 +214,8 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         launch.step = "map user and group ids"
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
+    # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
+    places = _open_namespaces(launch.pid) if request.network is not None else (-1, -1)
     to_c.send("mapped")
 
     # The network comes up while C mounts.
@@ -222,7 +228,8 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         to_c.send("rootfs")
     if request.network is not None:
         launch.step = "network"
-        found = dict(request.network(launch.pid))
+        found = dict(request.network(launch.pid, places))
+        _close(places)
         hold = list(found.pop("hold_fds", ()))
     launch.step = "set up the container"
     ready = to_c.expect("ready")
@@ -254,6 +261,11 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         ),
         request.supervision,
     )
+
+
+def _open_namespaces(pid: int) -> tuple[int, int]:
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    return os.open(f"/proc/{pid}/ns/user", flags), os.open(f"/proc/{pid}/ns/net", flags)
 
 
 def _clone_c(
