@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from rootless.errors import InvalidInput
 from rootless.linux.capability import CAPABILITIES
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # moby oci/caps/defaults.go
 DEFAULT_CAPABILITIES = (
@@ -26,7 +28,7 @@ DEFAULT_CAPABILITIES = (
 )
 
 
-class Capabilities(NamedTuple):
+class Capabilities(Record):
     """The five sets of capabilities(7), by name."""
 
     effective: frozenset[str]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NoReturn
 
 from rootless.errors import CommandNotExecutable, CommandNotFound, RootlessError
+from rootless.record import TYPE_CHECKING
 from rootless.runtime.resolve import open_in_root
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # What exec(3) searches where the environment has no PATH.
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, NamedTuple, NoReturn
 
 from rootless.errors import RootlessError
 from rootless.linux import mount as m
@@ -15,15 +14,20 @@ from rootless.linux import namespace as n
 from rootless.linux.host import setdomainname, sethostname
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_dumpable, set_pdeathsig
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import credentials, terminal
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.resolve import mount_target
 from rootless.runtime.root import Root, enter_root, mount_root, open_root
-from rootless.runtime.steps import Step
 from rootless.runtime.wire import Channel
 
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
-class Birth(NamedTuple):
+    from rootless.runtime.steps import Step
+
+
+class Birth(Record):
     """All that C needs, prepared before the clone."""
 
     spec: dict[str, Any]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any, NamedTuple
 
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux.capability import last_cap, set_capabilities
@@ -21,11 +20,15 @@ from rootless.linux.process import (
     set_no_new_privs,
 )
 from rootless.linux.seccomp import load_filter
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.capabilities import Capabilities, read_capabilities
 from rootless.runtime.passwd import User, find_user
 
+if TYPE_CHECKING:
+    from typing import Any
 
-class Filter(NamedTuple):
+
+class Filter(Record):
     """A compiled seccomp filter; empty `bpf`: none."""
 
     bpf: bytes = b""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from rootless.runtime.steps import Device, Step, Symlink
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.steps import Device, Symlink
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.runtime.steps import Step
 
 DEFAULT_DEVICES = {
     "null": (1, 3),

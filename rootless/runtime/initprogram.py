@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Any
 
 from rootless import paths
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ANNOTATION = "io.rootless.init"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from rootless.errors import NotSupported
 from rootless.linux import mount as m
+from rootless.record import Record
 from rootless.runtime.resolve import open_in_root
 from rootless.runtime.steps import NULL_DEVICE, set_attributes
 
@@ -37,7 +37,7 @@ _ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
 _HARDENED = m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC | m.MS_RDONLY
 
 
-class Mask(NamedTuple):
+class Mask(Record):
     """Hide a file behind /dev/null, a directory behind an empty read-only tmpfs; what does not
     exist needs no hiding."""
 
@@ -74,7 +74,7 @@ def _cover_with_null(target: int) -> None:
         os.close(fd)
 
 
-class ReadonlyPath(NamedTuple):
+class ReadonlyPath(Record):
     """A path bound onto itself, read-only with all below it; skipped where it does not exist."""
 
     guest_path: str
@@ -98,7 +98,7 @@ class ReadonlyPath(NamedTuple):
             os.close(target)
 
 
-class ReadonlyRoot(NamedTuple):
+class ReadonlyRoot(Record):
     """The root itself, last: until now mount points could still be made in it."""
 
     def describe(self) -> str:

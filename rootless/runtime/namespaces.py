@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any, NamedTuple
 
 from rootless.errors import InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux.namespace import identity, owning_user_namespace, setns
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 FLAGS = {
     "user": n.CLONE_NEWUSER,
@@ -28,7 +31,7 @@ FLAGS = {
 _PROC_NAMES = {"mount": "mnt", "network": "net"}
 
 
-class Namespaces(NamedTuple):
+class Namespaces(Record):
     """`new` are the CLONE_NEW* flags to make, `join` (type, path) pairs; the rest is the host's."""
 
     new: int
@@ -63,7 +66,7 @@ def read_namespaces(linux: dict[str, Any]) -> Namespaces:
     return Namespaces(new, tuple(join))
 
 
-class Joined(NamedTuple):
+class Joined(Record):
     """Namespaces opened for joining: (type, descriptor), the user namespace first; and what is
     still to be made."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from rootless.errors import InvalidInput
 from rootless.linux import mount as m
+from rootless.record import Record
 
 # word -> (MS_ flag, MOUNT_ATTR_ flag); "no" opposites clear both.
 _SET = {
@@ -42,7 +41,7 @@ _IGNORED = frozenset(
 )
 
 
-class MountOptions(NamedTuple):
+class MountOptions(Record):
     """What the words ask for. `*_attr` are MOUNT_ATTR_ bits for binds, `flags` MS_ bits for
     filesystems; `recursive_attr` covers the mounts below a bind too ("rro"). Attributes are only
     ever added to a bind: what its source lacks (rw, suid, dev) a user namespace cannot give back."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from rootless.errors import InvalidInput
+from rootless.record import Record
 
 # A passwd file is small; an image that brings gigabytes wants to exhaust our memory.
 LIMIT_BYTES = 4 << 20
 MAX_ID = (1 << 32) - 2
 
 
-class User(NamedTuple):
+class User(Record):
     """Numeric identity, and the home directory for HOME."""
 
     uid: int
@@ -26,7 +26,7 @@ class User(NamedTuple):
     home: str
 
 
-class Account(NamedTuple):
+class Account(Record):
     """A line of passwd(5), as far as it matters."""
 
     name: str
@@ -35,7 +35,7 @@ class Account(NamedTuple):
     home: str
 
 
-class Group(NamedTuple):
+class Group(Record):
     """A line of group(5)."""
 
     name: str

@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.devices import asked_devices, default_devices
 from rootless.runtime.masks import Mask, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.options import parse_options
-from rootless.runtime.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Step, Sysctl, Sysfs
+from rootless.runtime.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Sysctl, Sysfs
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.runtime.steps import Step
 
 _FILESYSTEMS = frozenset(("tmpfs", "mqueue", "ramfs", "overlay", "cgroup2", "binder", "bpf"))
 _IPC_SYSCTLS = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
 
 
-class Circumstances(NamedTuple):
+class Circumstances(Record):
     """Facts outside the configuration that the plan depends on."""
 
     own_pid: bool  # the pid namespace belongs to the container's user namespace

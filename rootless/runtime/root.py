@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
 
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, unshare
 from rootless.linux.process import set_pdeathsig
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.wire import pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _PAGE_BYTES = 4096
 
 
-class Root(NamedTuple):
+class Root(Record):
     """Where the root comes from.
 
     `driver` is "overlay", "fuse-overlayfs" or "directory". `lower` are the layers' directories,
@@ -105,20 +107,25 @@ def mount_fuse_overlay(root: Root) -> None:
         )
 
 
-@contextmanager
-def mounted(root: Root) -> Iterator[int]:
-    """The root of a stopped container, mounted out of everybody's sight: yields an O_PATH
-    descriptor, to be used with dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
+class mounted:
+    """The root of a stopped container, mounted out of everybody's sight: a context manager giving
+    an O_PATH descriptor, to be used with dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
 
     A forked child makes the mount in a mount namespace of its own and passes the descriptor;
     nothing shows in the host's mounts, and whatever happens to us nothing stays mounted. The
     caller has joined the session.
     """
-    fd = _mounted_elsewhere(root)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._fd = -1
+
+    def __enter__(self) -> int:
+        self._fd = _mounted_elsewhere(self._root)
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def _mounted_elsewhere(root: Root) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from rootless import paths
 from rootless.errors import InvalidInput
@@ -18,7 +17,11 @@ from rootless.linux.seccomp import (
     SECCOMP_FILTER_FLAG_SPEC_ALLOW,
     SECCOMP_FILTER_FLAG_TSYNC,
 )
+from rootless.record import TYPE_CHECKING
 from rootless.runtime.credentials import Filter
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # In a configuration, this stands for Docker's default profile, which is too long to be copied
 # into every container's file. Another runtime would read it as "deny everything".

@@ -11,23 +11,26 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NamedTuple, Protocol
 
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_type
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.options import MountOptions
 from rootless.runtime.resolve import mount_target, open_in_root
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Step(Protocol):
+        """One thing done to the file system of `root_fd`, an O_PATH descriptor of the root's mount."""
+
+        def describe(self) -> str: ...
+        def apply(self, root_fd: int) -> None: ...
+
+
 _ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
 NULL_DEVICE = os.makedev(1, 3)
-
-
-class Step(Protocol):
-    """One thing done to the file system of `root_fd`, an O_PATH descriptor of the root's mount."""
-
-    def describe(self) -> str: ...
-    def apply(self, root_fd: int) -> None: ...
 
 
 def attach(mount_fd: int, root_fd: int, guest_path: str, *, directory: bool) -> None:
@@ -82,7 +85,7 @@ def set_attributes(
         m.mount(None, path, None, m.MS_BIND | m.MS_REMOUNT | present | attr & 0xF)
 
 
-class Bind(NamedTuple):
+class Bind(Record):
     """A host's file or directory, with the mounts below it if `options.recursive`."""
 
     host_path: str
@@ -122,7 +125,7 @@ class Bind(NamedTuple):
             os.close(fd)
 
 
-class Filesystem(NamedTuple):
+class Filesystem(Record):
     """A new tmpfs, mqueue or whatever else the kernel lets a user namespace mount."""
 
     fstype: str
@@ -145,7 +148,7 @@ class Filesystem(NamedTuple):
             ) from None
 
 
-class Proc(NamedTuple):
+class Proc(Record):
     """/proc of the container's own pid namespace; never through a symbolic link of the image."""
 
     guest_path: str
@@ -169,7 +172,7 @@ class Proc(NamedTuple):
             raise _link(error, self.guest_path) from None
 
 
-class Sysfs(NamedTuple):
+class Sysfs(Record):
     """/sys showing the container's network namespace."""
 
     guest_path: str
@@ -189,7 +192,7 @@ class Sysfs(NamedTuple):
             raise _link(error, self.guest_path) from None
 
 
-class HostTree(NamedTuple):
+class HostTree(Record):
     """A tree of the host (/sys, /proc) with all below it, read-only throughout unless `writable`."""
 
     host_path: str
@@ -223,7 +226,7 @@ def _link(error: OSError, guest_path: str) -> Exception:
     return InvalidInput(f"{guest_path} is a symbolic link in the image: refusing to mount on it")
 
 
-class Cgroup(NamedTuple):
+class Cgroup(Record):
     """/sys/fs/cgroup, read-only: our own part of cgroup v2, or nothing at all where the host
     still has v1, whose files would show limits that are not ours."""
 
@@ -247,7 +250,7 @@ class Cgroup(NamedTuple):
             mount_filesystem(root_fd, self.guest_path, "tmpfs", flags=self.flags, data="mode=755,size=0")
 
 
-class Symlink(NamedTuple):
+class Symlink(Record):
     """A link in /dev; one that is there already stays."""
 
     target: str
@@ -267,7 +270,7 @@ class Symlink(NamedTuple):
             os.close(fd)
 
 
-class Device(NamedTuple):
+class Device(Record):
     """A device node of the host, bound: a user namespace cannot make nodes."""
 
     host_path: str
@@ -297,7 +300,7 @@ class Device(NamedTuple):
             os.close(fd)
 
 
-class Sysctl(NamedTuple):
+class Sysctl(Record):
     """A kernel parameter of the container's own namespaces, written through its own /proc."""
 
     name: str

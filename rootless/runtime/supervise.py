@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import NamedTuple, NoReturn
 
 from rootless import paths
 from rootless.errors import RootlessError
 from rootless.linux.process import set_pdeathsig
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 ATTACH_SOCKET = "attach"
 
 
-class Stdio(NamedTuple):
+class Stdio(Record):
     """The container's standard streams: a terminal (its size, 0 = unset), or pipes; without
     `open_stdin` its stdin is /dev/null."""
 
@@ -23,7 +26,7 @@ class Stdio(NamedTuple):
     columns: int = 0
 
 
-class Supervision(NamedTuple):
+class Supervision(Record):
     """What the monitor does: the log (None: no log; sizes in bytes, 0: no rotation), whether
     stdin outlives its client, the argv run when the container has ended, and whether exit.json
     need not reach the disk (--rm)."""
@@ -36,7 +39,7 @@ class Supervision(NamedTuple):
     no_sync: bool = False
 
 
-class Streams(NamedTuple):
+class Streams(Record):
     """Both sides of the container's streams. -1: not there."""
 
     child: tuple[int, int, int] | None  # None: a terminal, made by C
@@ -76,7 +79,7 @@ def listen(run_dir: str) -> socket.socket:
     return sock
 
 
-class Watched(NamedTuple):
+class Watched(Record):
     """What the monitor is to watch; descriptors -1 where there is none."""
 
     pid: int

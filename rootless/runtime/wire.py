@@ -17,14 +17,17 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import Any, NamedTuple
 
 from rootless.errors import RootlessError, raise_data, to_data
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _LARGEST_BYTES = 1 << 16
 
 
-class Message(NamedTuple):
+class Message(Record):
     """One packet. `fds` are the receiver's to close."""
 
     kind: str
