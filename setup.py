@@ -23,8 +23,8 @@ except ImportError:  # setuptools < 70.1
     from wheel.bdist_wheel import bdist_wheel
 
 SOURCES = {
-    "rootless-init": ["init.c", "descriptor.c", "text.c"],
-    "rootless-holder": ["holder.c", "descriptor.c", "text.c"],
+    "rootless-init": ["init.c", "descriptor.c", "footprint.c", "text.c"],
+    "rootless-holder": ["holder.c", "descriptor.c", "footprint.c", "text.c"],
     "rootless-monitor": [
         "monitor.c",
         "arguments.c",
@@ -33,10 +33,11 @@ SOURCES = {
         "log.c",
         "exit_record.c",
         "descriptor.c",
+        "footprint.c",
         "text.c",
     ],
 }
-HEADERS = ["descriptor.h", "exit_record.h", "log.h", "monitor.h", "text.h"]
+HEADERS = ["descriptor.h", "exit_record.h", "footprint.h", "log.h", "monitor.h", "text.h"]
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "
@@ -58,17 +59,21 @@ take a wheel: it carries the programs and needs no compiler."""
 
 
 def compiler() -> list[str]:
-    """$CC, split as a shell would, or the first of the usual names that is there."""
+    """$CC, split as a shell would; else the first of the usual names that can do it.
+
+    musl first: with it a monitor has 50 KB on disk and 70 KB in memory, with glibc 700 and 200.
+    """
     named = shlex.split(os.environ.get("CC", ""))
-    candidates = [named] if named else [[name] for name in ("cc", "gcc", "clang", "musl-gcc")]
-    for command in candidates:
-        if shutil.which(command[0]):
-            if not links(command):
-                raise SystemExit(NO_COMPILER.format(tried=f"{shlex.join(command)} cannot build a program"))
-            if not links([*command, "-static"]):
-                raise SystemExit(NO_STATIC_LIBC.format(compiler=shlex.join(command)))
+    candidates = [named] if named else [["musl-gcc"], ["cc"], ["gcc"], ["clang"]]
+    present = [command for command in candidates if shutil.which(command[0])]
+    for command in present:
+        if links([*command, "-static"]):
             return command
-    raise SystemExit(NO_COMPILER.format(tried="looked for " + ", ".join(c[0] for c in candidates)))
+    for command in present:
+        if links(command):
+            raise SystemExit(NO_STATIC_LIBC.format(compiler=shlex.join(command)))
+    tried = ", ".join(shlex.join(command) for command in candidates)
+    raise SystemExit(NO_COMPILER.format(tried=f"tried {tried}"))
 
 
 def links(command: list[str]) -> bool:

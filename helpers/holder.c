@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "footprint.h"
 #include "text.h"
 
 static const char program[] = "rootless-holder";
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
     if (chdir("/") < 0)
         return 1;
 
+    trim_footprint();
     struct pollfd poll_listening = {.fd = (int)listening, .events = POLLIN};
     for (;;) {
         if (poll(&poll_listening, 1, -1) < 0)

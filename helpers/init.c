@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "footprint.h"
 #include "text.h"
 
 static void take_signals(sigset_t *all, sigset_t *before)
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
         run(command, &before);
     /* The child does the same for itself: whoever is first, a signal finds the group there. */
     setpgid(child, child);
+    trim_footprint();
     for (;;) {
         siginfo_t info;
         int signal_number = sigwaitinfo(&all, &info);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "footprint.h"
 #include "text.h"
 
 /* How long the last output of a terminal may take from the kernel's work queue to us when
@@ -234,6 +235,7 @@ int main(int argc, char **argv)
         return 1;
     if (m->first_client >= 0)
         client_add(m, m->first_client, true);
+    trim_footprint();
     look_for_child(m);
     loop(m);
 }

@@ -37,8 +37,8 @@ class Holder:
 
     def ask(self) -> tuple[bytes, list[int]]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(self.path)  # blocking: with a timeout a full backlog is EAGAIN
             connection.settimeout(5)
-            connection.connect(self.path)
             data, rights, _, _ = connection.recvmsg(10, 100)
         fds = array.array("i")
         for _, _, payload in rights:
