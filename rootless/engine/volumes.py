@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rootless.engine.mount_words import volume_name
-from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.storage import containers
 from rootless.storage import volumes as stored
 from rootless.storage.store import Store
@@ -99,7 +99,14 @@ def inspect(store: Store, name: str) -> dict[str, Any]:
 
 def remove(store: Store, name: str) -> None:
     """Delete the volume and what is in it; the caller has joined the session. Conflict while it is used."""
-    stored.remove(store, stored.find(store, name).name)
+    found = stored.find(store, name)
+    using = users(store).get(found.name)
+    if using:
+        raise Conflict(
+            f"remove {name}: volume is in use - [{', '.join(using)}]",
+            hint=f"remove the container first: `rootless rm {using[0][:12]}`",
+        )
+    stored.remove(store, found.name)
 
 
 def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> tuple[list[str], int]:

@@ -1,0 +1,63 @@
+"""`rootless system prune`."""
+
+from __future__ import annotations
+
+from rootless.cli import filters, units
+from rootless.cli.command import FLAG, LIST, Args, Command, Option
+from rootless.cli.commands.image_rm import show
+from rootless.cli.confirm import confirm, warning
+from rootless.engine import image_removal, pruning, volumes
+from rootless.session import session
+from rootless.storage.store import Store
+
+
+def prune(args: Args) -> int:
+    """Stopped containers, unused images and, if asked, anonymous volumes; in that order, for one frees the next."""
+    wanted = filters.collect(args.filter, pruning.FILTERS)
+    losses = ["all stopped containers"]
+    if args.volumes:
+        losses.append("all anonymous volumes not used by at least one container")
+    losses.append(
+        "all images without at least one container associated to them" if args.all else "all dangling images"
+    )
+    losses.append("downloads and layers that no image needs")
+    if not confirm(warning(losses), force=args.force):
+        return 0
+    store = Store.open()
+    session.join()
+    containers = pruning.prune_containers(store, wanted)
+    reclaimed = containers.reclaimed_bytes
+    if containers.ids:
+        print("Deleted Containers:\n" + "\n".join(containers.ids) + "\n")
+    if args.volumes:
+        names, freed = volumes.prune(
+            store, every=False, filters={k: v for k, v in wanted.items() if k != "until"}
+        )
+        reclaimed += freed
+        if names:
+            print("Deleted Volumes:\n" + "\n".join(names) + "\n")
+    images = image_removal.prune(store, every=args.all, filters=wanted)
+    reclaimed += images.reclaimed_bytes
+    if images.removed:
+        print("Deleted Images:")
+        for removed in images.removed:
+            show(removed)
+        print()
+    print(f"Total reclaimed space: {units.human_size(reclaimed)}")
+    return 0
+
+
+COMMAND = Command(
+    name="system prune",
+    summary="Remove unused data",
+    usage="[OPTIONS]",
+    options=(
+        Option(("-a", "--all"), "all", FLAG, help="Remove all unused images not just dangling ones"),
+        Option(("--filter",), "filter", LIST, metavar="filter", convert=filters.convert,
+               help='Provide filter values ("until=24h", "label=key", "label!=key")'),
+        Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),
+        Option(("--volumes",), "volumes", FLAG, help="Prune anonymous volumes"),
+    ),
+    handler=prune,
+    max_args=0,
+)  # fmt: skip

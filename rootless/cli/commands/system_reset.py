@@ -1,0 +1,33 @@
+"""`rootless system reset`."""
+
+from __future__ import annotations
+
+from rootless.cli.command import FLAG, Args, Command, Option
+from rootless.cli.confirm import confirm, warning
+from rootless.engine import pruning
+from rootless.storage.store import Store
+
+
+def reset(args: Args) -> int:
+    """Back to the state before the first command."""
+    store = Store.open()
+    losses = [
+        "all containers, running ones too",
+        "all images",
+        "all volumes with what is in them",
+        "the session",
+    ]
+    if not confirm(warning(losses) + f"\nAll of it is in {store.root}", force=args.force):
+        return 0
+    pruning.reset(store)
+    return 0
+
+
+COMMAND = Command(
+    name="system reset",
+    summary="Remove all containers, images, volumes and the session",
+    usage="[OPTIONS]",
+    options=(Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),),
+    handler=reset,
+    max_args=0,
+)
