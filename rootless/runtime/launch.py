@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
-Network = Callable[[int, tuple[int, int]], dict[str, Any]]
+    Network = Callable[[int, tuple[int, int]], dict[str, Any]]
 
 
 class Launched(Record):
@@ -79,7 +79,8 @@ def launch(
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
     The caller has joined the session and is single-threaded; both directories exist. `network`
-    runs in A when C's namespaces exist and may leave children there; "hold_fds" in its result
+    is called in A when C's namespaces exist, with PID 1's pid and descriptors of its user and network
+    namespaces (A's to close), and may leave children there; "hold_fds" in its result
     stay open in the monitor. `record` runs in A before the command may run. With `client`
     the monitor's first client is ours. Raises a RootlessError, after which nothing is left running.
     """
@@ -215,7 +216,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
     # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
-    places = _open_namespaces(launch.pid) if request.network is not None else (-1, -1)
+    inside = {kind: open_namespace(launch.pid, kind) for kind in ("user", "net", "mnt")}
     to_c.send("mapped")
 
     # The network comes up while C mounts.
@@ -224,13 +225,13 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     if request.root.driver == "fuse-overlayfs":
         launch.step = "mount the root (fuse-overlayfs)"
         to_c.expect("rootfs")
-        _mount_fuse(launch.pid, request.root)
+        _mount_fuse(inside, request.root)
         to_c.send("rootfs")
     if request.network is not None:
         launch.step = "network"
-        found = dict(request.network(launch.pid, places))
-        _close(places)
+        found = dict(request.network(launch.pid, (inside["user"], inside["net"])))
         hold = list(found.pop("hold_fds", ()))
+    _close(inside.values())
     launch.step = "set up the container"
     ready = to_c.expect("ready")
     terminal = ready.fds[0] if ready.fds else -1
@@ -263,9 +264,9 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     )
 
 
-def _open_namespaces(pid: int) -> tuple[int, int]:
-    flags = os.O_RDONLY | os.O_CLOEXEC
-    return os.open(f"/proc/{pid}/ns/user", flags), os.open(f"/proc/{pid}/ns/net", flags)
+def open_namespace(pid: int, kind: str) -> int:
+    """A descriptor of /proc/PID/ns/`kind`, the caller's."""
+    return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _clone_c(
@@ -304,16 +305,15 @@ def _clone_c(
         os.waitpid(pid, 0)
 
 
-def _mount_fuse(pid: int, root: Root) -> None:
+def _mount_fuse(inside: dict[str, int], root: Root) -> None:
     """fuse-overlayfs in C's user and mount namespaces, as a daemon that becomes our child."""
     ours, theirs = wire.pair()
     child = os.fork()
     if child == 0:
         try:
             ours.close()
-            for kind, flag in (("user", n.CLONE_NEWUSER), ("mnt", n.CLONE_NEWNS)):
-                fd = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
-                setns(fd, flag)
+            setns(inside["user"], n.CLONE_NEWUSER)
+            setns(inside["mnt"], n.CLONE_NEWNS)
             mount_fuse_overlay(root)
             theirs.send("mounted")
         except (OSError, RootlessError) as error:
