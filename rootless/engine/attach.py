@@ -151,4 +151,6 @@ def write_all(fd: int, data: bytes) -> None:
 def require_terminal(fd: int) -> None:
     """Refuse -t together with an input that is no terminal, in Docker's words."""
     if not os.isatty(fd):
-        raise NotSupported("the input device is not a TTY", hint="leave -t out when the input is a pipe or a file")
+        raise NotSupported(
+            "the input device is not a TTY", hint="leave -t out when the input is a pipe or a file"
+        )

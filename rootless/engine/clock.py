@@ -36,7 +36,7 @@ def to_nanoseconds(text: str) -> int:
                     offset = (int(hours) * 3600 + int(minutes or 0) * 60) * (1 if sign == "+" else -1)
         year, month, date = (int(part) for part in day.split("-"))
         clock, _, fraction = (rest or "00:00:00").partition(".")
-        hour, minute, second = (int(part) for part in (clock.split(":") + ["0", "0"])[:3])
+        hour, minute, second = (int(part) for part in [*clock.split(":"), "0", "0"][:3])
         seconds = (_days(year, month, date) * 86_400 + hour * 3600 + minute * 60 + second) - offset
         return seconds * 1_000_000_000 + int((fraction + "0" * 9)[:9])
     except ValueError:

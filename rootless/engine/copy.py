@@ -61,7 +61,9 @@ class Place:
         if self.root_fd < 0:
             return os.open(path, flags | os.O_CLOEXEC)
         inside = "./" + path.lstrip("/")
-        return openat2(self.root_fd, inside, flags | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        return openat2(
+            self.root_fd, inside, flags | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+        )
 
     def is_directory(self, path: str) -> bool:
         """Whether the path, links followed, is a directory."""
@@ -162,7 +164,7 @@ def write_tar(source: Place, path: str, *, follow_link: bool) -> None:
 def read_tar(store: Store, target: Place, path: str) -> list[str]:
     """`cp - CONTAINER:PATH`: a tar stream from stdin unpacked into an existing directory."""
     if not target.is_directory(path):
-        raise NotFound(f"destination \"{path}\" must be a directory")
+        raise NotFound(f'destination "{path}" must be a directory')
     from rootless.engine.tar_stream import unpacked
 
     with ExitStack() as stack:

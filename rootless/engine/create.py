@@ -47,6 +47,7 @@ class Request(NamedTuple):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     mounts: list[Mount] = []
+    volumes_from: list[str] = []
     devices: list[Device] = []
     ulimits: list[Ulimit] = []
     sysctls: dict[str, str] = {}
@@ -68,19 +69,40 @@ def create(store: Store, request: Request, image: Image | None) -> str:
     The caller has joined the session. Nothing is left behind where this raises: InvalidInput
     for what cannot be started, NotFound for a bind source, Conflict for a name in use.
     """
+    if request.volumes_from:
+        request = request._replace(mounts=_inherited(store, request))
     record = make_record(request, image)
     check(record)
     _make_volumes(store, record)
-    durable = not record["auto_remove"]
-    if request.name:
-        containers.create(store, record["id"], record["name"], record, durable=durable)
-        return record["id"]
-    while True:  # until a random name is free
+    while True:
         try:
-            containers.create(store, record["id"], record["name"], record, durable=durable)
+            containers.create(
+                store, record["id"], record["name"], dict(record), durable=not record["auto_remove"]
+            )
             return record["id"]
         except Conflict:
+            if request.name:
+                raise
+            # A random name was taken: another one.
             record["name"] = f"{names.random_name()}_{os.urandom(2).hex()}"
+
+
+def _inherited(store: Store, request: Request) -> list[Mount]:
+    """The mounts asked for, and of --volumes-from's containers those at other places."""
+    found = list(request.mounts)
+    for word in request.volumes_from:
+        name, _, access = word.partition(":")
+        if access not in ("", "rw", "ro"):
+            raise InvalidInput(f"invalid mode in --volumes-from: {word}", hint="write CONTAINER[:ro]")
+        other: Record = containers.config(store, containers.find(store, name))  # type: ignore[assignment]
+        taken = {mount["target"] for mount in found}
+        for mount in other["mounts"]:
+            if mount["type"] != "tmpfs" and mount["target"] not in taken:
+                # Its anonymous volumes stay that container's: they are not removed with this one.
+                options = [word for word in mount["options"] if word != "anonymous"]
+                read_only = mount["read_only"] or access == "ro"
+                found.append({**mount, "options": options, "read_only": read_only})
+    return found
 
 
 def make_record(request: Request, image: Image | None) -> Record:

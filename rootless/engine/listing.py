@@ -59,7 +59,20 @@ def command(record: Record) -> str:
     return " ".join(argv(record))
 
 
-FILTERS = ("id", "name", "label", "status", "ancestor", "before", "since", "exited", "volume", "network", "publish", "health")
+FILTERS = (
+    "id",
+    "name",
+    "label",
+    "status",
+    "ancestor",
+    "before",
+    "since",
+    "exited",
+    "volume",
+    "network",
+    "publish",
+    "health",
+)
 
 
 def matches(row: Row, filters: dict[str, list[str]], *, store: Store) -> bool:
@@ -113,5 +126,7 @@ def _matches_one(row: Row, key: str, word: str, store: Store) -> bool:
     if key == "network":
         return record["network"]["mode"] == word
     if key == "publish":
-        return any(word.partition("/")[0] in (str(m.host_port), str(m.container_port)) for m in published(row))
+        return any(
+            word.partition("/")[0] in (str(m.host_port), str(m.container_port)) for m in published(row)
+        )
     return word == "none"  # health: checks arrive with a later version

@@ -22,7 +22,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
             if not force:
                 paused = bool(found.state.get("paused"))
                 raise Conflict(
-                    f"cannot remove container \"{containers.name_of(store, identifier) or identifier[:12]}\": "
+                    f'cannot remove container "{containers.name_of(store, identifier) or identifier[:12]}": '
                     f"container is {'paused' if paused else 'running'}: stop the container before removing or force remove",
                     hint=f"rootless stop {identifier[:12]}, or rootless rm -f",
                 )

@@ -142,7 +142,9 @@ def _apply_userns(linux: dict[str, Any], mode: str) -> None:
 def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> list[str]:
     if "ALL" in (word.upper() for word in unmask):
         return list(more)
-    return [path for path in defaults if not any(path == u or path.startswith(u + "/") for u in unmask)] + more
+    return [
+        path for path in defaults if not any(path == u or path.startswith(u + "/") for u in unmask)
+    ] + more
 
 
 def _capabilities(record: Record, every: tuple[str, ...]) -> list[str]:
@@ -183,7 +185,9 @@ def _rlimit(limit: Ulimit) -> dict[str, Any]:
 def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]]:
     """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
     user = [_user_mount(mount, circumstances) for mount in record["mounts"]]
-    user += [_device(device["source"], device["target"], device["permissions"]) for device in record["devices"]]
+    user += [
+        _device(device["source"], device["target"], device["permissions"]) for device in record["devices"]
+    ]
     taken = {entry["destination"] for entry in user}
     if record["security"]["privileged"]:
         device_tree = _entry("/dev", "bind", "/dev", "rbind", "rslave", "nosuid")
@@ -208,7 +212,9 @@ def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]
         size = f"size={record['shm_size']}"
         default.append(_entry("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
     for name in ("resolv.conf", "hostname", "hosts"):
-        default.append(_entry(f"/etc/{name}", "bind", f"{circumstances.directory}/{name}", "rbind", "rprivate"))
+        default.append(
+            _entry(f"/etc/{name}", "bind", f"{circumstances.directory}/{name}", "rbind", "rprivate")
+        )
     return [entry for entry in default if entry["destination"] not in taken] + user
 
 

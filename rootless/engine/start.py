@@ -59,7 +59,9 @@ def _note_failure(store: Store, record: Record, error: RootlessError) -> None:
     failed = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
     try:
         atomic.write_json(
-            containers.directory(store, record["id"]) + "/state.json", failed, durable=not record["auto_remove"]
+            containers.directory(store, record["id"]) + "/state.json",
+            failed,
+            durable=not record["auto_remove"],
         )
     except OSError:
         pass  # a full disk must not hide the first error

@@ -131,4 +131,3 @@ class Streams:
         if self._input_over and not self._pending and self.to_process >= 0 and not self.terminal:
             os.close(self.to_process)
             self.to_process = -1
-

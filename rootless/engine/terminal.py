@@ -90,5 +90,7 @@ def parse_detach_keys(word: str) -> DetachKeys:
         elif key == "DEL":
             keys.append(127)
         else:
-            raise InvalidInput(f"Unknown character: '{key}' in --detach-keys", hint="for example ctrl-p,ctrl-q or ctrl-]")
+            raise InvalidInput(
+                f"Unknown character: '{key}' in --detach-keys", hint="for example ctrl-p,ctrl-q or ctrl-]"
+            )
     return DetachKeys(bytes(keys))

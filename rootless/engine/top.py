@@ -23,7 +23,11 @@ def processes(store: Store, identifier: str, options: list[str]) -> tuple[list[s
     with running.require(store, identifier) as found:
         wanted = {str(pid) for pid in pids(found.pid)}
     done = subprocess.run(
-        [ps, *(options or DEFAULT_OPTIONS)], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S
+        [ps, *(options or DEFAULT_OPTIONS)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_TIMEOUT_S,
     )
     if done.returncode:
         raise InvalidInput(f"error running ps: {(done.stderr.strip().splitlines() or ['failed'])[0]}")

@@ -82,7 +82,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--userns",), "userns", VALUE, metavar="string", default="", help="User namespace to use", complete="host|keep-id|nomap"),
     Option(("--uts",), "uts", VALUE, metavar="string", default="", help="UTS namespace to use", complete="host"),
     Option(("-v", "--volume"), "volume", LIST, metavar="list", help="Bind mount a volume"),
-    Option(("--volumes-from",), "volumes_from", LIST, metavar="list", help="Mount volumes from the specified container(s)", complete="container"),
+    Option(("--volumes-from",), "volumes_from", LIST, metavar="list", complete="container",
+           help="Mount volumes from the specified container(s)"),
     Option(("-w", "--workdir"), "workdir", VALUE, metavar="string", default="", help="Working directory inside the container"),
 )
 # fmt: on
@@ -119,6 +120,7 @@ def to_request(args: Args) -> Request:
         labels=parse_pairs(labels),
         annotations=parse_pairs(args.annotation),
         mounts=_mounts(args),
+        volumes_from=args.volumes_from,
         devices=[parse_device(word) for word in args.device],
         ulimits=[parse_ulimit(word) for word in args.ulimit],
         sysctls=parse_pairs(args.sysctl),

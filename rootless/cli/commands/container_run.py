@@ -11,10 +11,11 @@ from rootless.cli.commands.container_options import OPTIONS, to_request
 from rootless.engine import attach, create, remove, start, stop, terminal
 from rootless.engine.create import Request
 from rootless.engine.record import Record
-from rootless.errors import Conflict, NotFound, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.image import reference
 from rootless.session import session
-from rootless.storage import containers
+from rootless.storage import containers, images
+from rootless.storage.images import Image
 from rootless.storage.store import Store
 
 
@@ -27,10 +28,7 @@ def make(store: Store, request: Request, args: Args) -> str:
     containers.sweep(store)
     # Nothing is collected between finding the image and having a container that refers to it.
     with store.lease():
-        if request.rootfs:
-            image = None
-        else:
-            image = find_image(store, request, args)
+        image = None if request.rootfs else find_image(store, request, args)
         identifier = create.create(store, request, image)
     if args.cidfile:
         try:
@@ -42,13 +40,11 @@ def make(store: Store, request: Request, args: Args) -> str:
     return identifier
 
 
-def find_image(store: Store, request: Request, args: Args):  # type: ignore[no-untyped-def]  # Image
+def find_image(store: Store, request: Request, args: Args) -> Image:
     """The image of the request; what the store has is found without loading what pulls."""
-    from rootless.storage import images
-
     if args.pull == "missing" and not request.platform:
         try:
-            return images.find(store, _canonical(request.image))
+            return images.find(store, _canonical(request.image), all_names=False)
         except NotFound:
             pass
     from rootless.engine.images import ensure
@@ -66,6 +62,7 @@ def _canonical(name: str) -> str:
 def run(args: Args) -> int:
     """Create, start and, unless detached, stay with the container until it ends."""
     request = to_request(args)
+    attached = _attached(args, request)
     if request.tty and request.open_stdin and not args.detach:
         attach.require_terminal(0)
     keys = terminal.parse_detach_keys(request.detach_keys or terminal.DEFAULT_DETACH_KEYS)
@@ -85,7 +82,19 @@ def run(args: Args) -> int:
         print(identifier)
         return 0
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-    return stay(store, record, launched, keys, interactive=request.open_stdin, sig_proxy=args.sig_proxy)
+    return stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
+
+
+def _attached(args: Args, request: Request) -> frozenset[str]:
+    """The streams to join: those of -a, else stdout and stderr, and stdin with -i."""
+    if args.attach:
+        words = frozenset(word.lower() for word in args.attach)
+        if args.detach:
+            raise InvalidInput("Conflicting options: -a and -d")
+        if not words <= {"stdin", "stdout", "stderr"}:
+            raise InvalidInput("invalid argument for -a: valid streams are STDIN, STDOUT and STDERR")
+        return words
+    return frozenset(("stdin", "stdout", "stderr") if request.open_stdin else ("stdout", "stderr"))
 
 
 def stay(
@@ -94,13 +103,15 @@ def stay(
     launched: start.Launched,
     keys: terminal.DetachKeys,
     *,
-    interactive: bool,
+    attached: frozenset[str],
     sig_proxy: bool,
 ) -> int:
     """Relay until the end; the exit status of the container (0 when the user detached)."""
     import socket
 
     identifier, tty = record["id"], record["tty"]
+    interactive = "stdin" in attached
+    null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
     connection = socket.socket(fileno=launched.attach_fd)
     if record["auto_remove"]:
         attach.promise_cleanup(connection)
@@ -117,6 +128,8 @@ def stay(
             detach_keys=keys if tty else None,
             signals=signals.fd,
             on_signals=signals.on_arrival,
+            stdout=1 if "stdout" in attached else null,
+            stderr=2 if "stderr" in attached else null,
         )
         if outcome.detached:
             return 0

@@ -41,10 +41,11 @@ def _attached(store: Store, identifier: str, args: Args) -> int:
     if record["tty"] and wants_input:
         attach.require_terminal(0)
     keys = terminal.parse_detach_keys(args.detach_keys or record["detach_keys"] or terminal.DEFAULT_DETACH_KEYS)
+    attached = frozenset(("stdin", "stdout", "stderr") if wants_input else ("stdout", "stderr"))
     session.join()
     rows, columns = attachment.window() if record["tty"] else (0, 0)
     launched = start.start(store, identifier, client=True, rows=rows, columns=columns)
-    return stay(store, record, launched, keys, interactive=wants_input, sig_proxy=args.sig_proxy)
+    return stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
 
 
 COMMAND = Command(

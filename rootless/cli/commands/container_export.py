@@ -1,0 +1,58 @@
+"""`rootless export`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rootless.cli.command import VALUE, Args, Command, Option
+from rootless.engine.copy import container_root
+from rootless.engine.record import Record
+from rootless.errors import InvalidInput
+from rootless.session import session
+from rootless.storage import archive, containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Write the container's files as a tar archive."""
+    if not args.output and sys.stdout.isatty():
+        raise InvalidInput("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+    store = Store.open()
+    identifier = containers.find(store, args.positional[0])
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    output = os.path.abspath(args.output) if args.output else ""
+    session.join()
+    owners = archive.merged_owners(store, record["diff_ids"])
+    with container_root(store, identifier) as root_fd:
+        if not output:
+            sys.stdout.flush()
+            archive.write_tree(root_fd, sys.stdout.buffer, owners=owners)
+            sys.stdout.buffer.flush()
+            return 0
+        # Aside and renamed: an interrupted export leaves no half archive under the name asked for.
+        aside = f"{output}.{os.getpid()}.partial"
+        try:
+            with open(aside, "xb") as file:
+                archive.write_tree(root_fd, file, owners=owners)
+            os.rename(aside, output)
+        except BaseException:
+            if os.path.exists(aside):
+                os.unlink(aside)
+            raise
+    return 0
+
+
+COMMAND = Command(
+    name="export",
+    summary="Export a container's filesystem as a tar archive",
+    usage="[OPTIONS] CONTAINER",
+    options=(
+        Option(("-o", "--output"), "output", VALUE, metavar="string", default="", complete="file",
+               help="Write to a file, instead of STDOUT"),
+    ),
+    handler=run,
+    min_args=1,
+    max_args=1,
+    complete="container",
+)  # fmt: skip
