@@ -127,8 +127,10 @@ def lingering(_: Scene) -> Finding:
     if os.path.exists(f"/var/lib/systemd/linger/{user}"):
         return ok("logout", "lingering is on: containers outlive the login")
     kills = _kill_user_processes()
-    effect = "at the last logout containers are killed" if kills else (
-        "at the last logout XDG_RUNTIME_DIR goes, and services of the login end"
+    effect = (
+        "at the last logout containers are killed"
+        if kills
+        else ("at the last logout XDG_RUNTIME_DIR goes, and services of the login end")
     )
     return warning("logout", f"lingering is off for {user}" + (" and KillUserProcesses=yes" if kills else ""),
                    effect, "loginctl enable-linger", f"loginctl enable-linger {user}")  # fmt: skip
