@@ -10,27 +10,22 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
 
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError, Unavailable
-from rootless.network.options import Options
-from rootless.network.ports import PortMapping, shown_address
+from rootless.network.ports import shown_address
+from rootless.network.process import is_too_long
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rootless.network.options import Options
+    from rootless.network.ports import PortMapping
+
+    PortHolder = Callable[[PortMapping], str | None]
 
 API_TIMEOUT_S = 10.0
 FREE_PORT_TRIES = 32
-MAX_SOCKET_PATH_BYTES = 107
-
-PortHolder = Callable[[PortMapping], "str | None"]
-
-
-def is_too_long(socket_path: str) -> bool:
-    """Whether a Unix socket's path does not fit into sun_path, unix(7)."""
-    return len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES
-
-
-def short_path(name: str, directory_fd: int) -> str:
-    """A path of `name` in an open directory that always fits, for the process that has it open."""
-    return f"/proc/self/fd/{directory_fd}/{name}"
 
 
 def refuse_unanswerable(ports: Sequence[PortMapping], options: Options) -> list[str]:
@@ -78,7 +73,7 @@ def publish(
     directory, base = os.path.split(api_socket)
     fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        short = short_path(base, fd)
+        short = f"/proc/self/fd/{fd}/{base}"
         return [_publish_one(short, mapping, guest_address, name, port_holder) for mapping in ports]
     finally:
         os.close(fd)

@@ -7,9 +7,12 @@ Imported on the hot path.
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
 
 from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HOST_PATH = "/etc/hosts"
 HOST_NAMES = ("host.docker.internal", "host.containers.internal")

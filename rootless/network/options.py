@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import NamedTuple
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.record import Record
 
 DEFAULT_CIDR = "10.0.2.0/24"
 DEFAULT_MTU = 65520
 MAX_MTU = 65521
 
 
-class Addresses(NamedTuple):
+class Addresses(Record):
     """Who is who in slirp's network (slirp4netns(1)): fixed offsets in the CIDR."""
 
     gateway: str
@@ -25,7 +25,7 @@ class Addresses(NamedTuple):
     prefix_length: int
 
 
-class Options(NamedTuple):
+class Options(Record):
     """What `slirp4netns:` may be followed by; the defaults are the safe ones."""
 
     mtu: int = DEFAULT_MTU

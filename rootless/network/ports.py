@@ -7,15 +7,17 @@ Imported on the hot path: standard library only, and little of it.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from typing import NamedTuple
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROTOCOLS = ("tcp", "udp")
 
 
-class PortMapping(NamedTuple):
+class PortMapping(Record):
     """One port of the container, and where it is reached on the host.
 
     `host_ip` "" means every address of the host (rendered 0.0.0.0), `host_port` 0 a free port

@@ -7,9 +7,12 @@ that would leak names and break split DNS. resolv.conf(5). Imported on the hot p
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HOST_PATH = "/etc/resolv.conf"
 MAX_TEXT_BYTES = 1 << 16
