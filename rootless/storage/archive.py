@@ -155,7 +155,7 @@ class _Writer:
         owner = self._owners.get(path)
         if owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
             info.uid, info.gid = owner
-        info.pax_headers.update(xattrs)
+        info.pax_headers = {**info.pax_headers, **xattrs}
         self._out.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 

@@ -1,0 +1,351 @@
+"""Unpacking layers: what comes out, and what hostile archives cannot do."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from rootless.errors import Corrupt, RootlessError
+from rootless.storage import layers
+from rootless.storage.extract import Limits
+from tests.need import need
+from tests.storage import tars
+from tests.storage.tars import archive, directory, file, info, link, symlink
+
+
+def unpack(store, data, **options):
+    return layers.unpack(store, tars.diff_id(data), io.BytesIO(data), **options)
+
+
+def listing(top):
+    """{path: (mode, uid, gid, mtime_ns, contents or target, link count)}."""
+    found = {}
+    for where, dirs, files in os.walk(top):
+        for name in [*dirs, *files]:
+            path = os.path.join(where, name)
+            status = os.lstat(path)
+            content = None
+            if stat.S_ISLNK(status.st_mode):
+                content = os.readlink(path)
+            elif stat.S_ISREG(status.st_mode):
+                content = hash(Path(path).read_bytes())
+            links = 0 if stat.S_ISDIR(status.st_mode) else status.st_nlink
+            found[os.path.relpath(path, top)] = (
+                status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, content, links,
+            )  # fmt: skip
+    return found
+
+
+def test_everything_an_image_may_hold(store, joined):
+    data = archive(
+        directory("./", mtime=5),
+        directory("etc/", mtime=7, uid=0, gid=42, mode=0o2775),
+        file("etc/inherits", b"group", gid=0),
+        file("etc/shadow", b"secret", mode=0o640, uid=0, gid=42, mtime=9),
+        file("bin/su", b"#!", mode=0o4755, mtime=11),
+        file("bin/wall", b"#!", mode=0o2755, gid=5),
+        symlink("lib", "usr/lib", mtime=13),
+        link("bin/su2", "bin/su"),
+        info("pipe", tarfile.FIFOTYPE, mode=0o600),
+        info("dev/null", tarfile.CHRTYPE, devmajor=1, devminor=3),
+        file("usr/lib/" + "n" * 120 + "/" + "m" * 200, b"long"),
+        file("fine", b"", pax_headers={"mtime": "1234567890.123456789"}),
+        file("with", b"", pax_headers={"SCHILY.xattr.user.key": "value"}),
+        file("tmp", b"first"),
+        file("tmp", b"second, longer"),
+    )
+
+    def run():
+        unpacked = unpack(store, data)
+        top = unpacked.path
+        su = os.stat(top + "/bin/su")
+        assert stat.S_IMODE(su.st_mode) == 0o4755
+        assert su.st_nlink == 2
+        assert stat.S_IMODE(os.stat(top + "/bin/wall").st_mode) == 0o2755
+        etc = os.stat(top + "/etc")
+        assert (stat.S_IMODE(etc.st_mode), etc.st_gid, etc.st_mtime) == (0o2775, 42, 7)
+        assert os.stat(top + "/etc/inherits").st_gid == 0
+        shadow = os.stat(top + "/etc/shadow")
+        assert (stat.S_IMODE(shadow.st_mode), shadow.st_gid, shadow.st_mtime) == (0o640, 42, 9)
+        assert os.lstat(top + "/lib").st_mtime == 13
+        assert stat.S_ISFIFO(os.stat(top + "/pipe").st_mode)
+        assert os.stat(top).st_mtime == 5
+        assert os.stat(top + "/fine").st_mtime_ns == 1234567890123456789
+        assert os.getxattr(top + "/with", "user.key") == b"value"
+        assert Path(top + "/tmp").read_bytes() == b"second, longer"
+        assert unpacked.notes == {"device nodes left out": 1}
+        assert not os.path.lexists(top + "/dev/null")
+
+    joined(run)
+
+
+HOSTILE = {
+    "dot-dot": [file("../out", b"x")],
+    "dot-dot inside": [directory("a"), file("a/../../out", b"x")],
+    "only dot-dot": [directory("..")],
+    "absolute dot-dot": [file("/../../out", b"x")],
+    "hard link out": [link("passwd", "../../../../../../etc/passwd")],
+    "hard link to nothing": [link("a", "missing")],
+    "hard link to absolute": [link("a", "/etc/hostname")],
+    "hard link to a directory": [directory("d"), link("a", "d")],
+    "hard link below a link out": [symlink("up", "/etc"), link("a", "up/hostname")],
+    "below a dangling link": [symlink("up", "/outside"), file("up/x", b"x")],
+    "below a file": [file("f", b"x"), file("f/x", b"y")],
+    "below a fifo": [info("p", tarfile.FIFOTYPE), file("p/x", b"y")],
+    "root as a file": [file("./", b""), file(".", b"x")],
+    "root as a link": [symlink(".", "/etc")],
+    "root as a link, slash": [symlink("/", "/etc")],
+    "symlink to nothing": [symlink("a", "")],
+    "component too long": [file("a" * 300, b"x")],
+    "name too long": [file("a/" * 2100 + "x", b"x")],
+    "whiteout of dot": [file(".wh..", b"")],
+    "whiteout of dot-dot": [file("a/.wh...", b"")],
+    "whiteout of nothing": [file(".wh.", b"")],
+    "whiteout directory": [file(".wh.a/b", b"")],
+    "link loop": [symlink("a", "b"), symlink("b", "a"), file("a/x", b"x")],
+    "bad time": [file("a", b"", pax_headers={"mtime": "never"})],
+    "negative size": [file("a", b"", pax_headers={"size": "-1"})],
+    "huge size": [file("a", b"", pax_headers={"size": "9" * 18})],
+    "sparse past the end": [
+        file("a", b"x" * 512, pax_headers={"GNU.sparse.map": "0,512", "GNU.sparse.size": "5"})
+    ],
+    "sparse overlapping": [
+        file("a", b"x" * 20, pax_headers={"GNU.sparse.map": "0,10,5,10", "GNU.sparse.size": "50"})
+    ],
+    "sparse of many terabytes": [
+        file("a", b"", pax_headers={"GNU.sparse.map": "0,0", "GNU.sparse.size": str(1 << 60)})
+    ],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_archives_are_refused_whole(store, joined, what):
+    data = archive(*HOSTILE[what])
+
+    def run():
+        with pytest.raises(RootlessError):
+            unpack(store, data)
+        assert not layers.has(store, tars.diff_id(data))
+        assert os.listdir(store.layers) == []
+        assert sorted(os.listdir(store.root)) == ["layers"]
+
+    joined(run)
+
+
+HARMLESS = {
+    "absolute name": ([file("/etc/x", b"in")], "etc/x"),
+    "absolute link as parent": ([directory("inner"), symlink("up", "/inner"), file("up/x", b"in")], "inner/x"),
+    "climbing link as parent": ([directory("inner"), symlink("up", "../../../inner"), file("up/x", b"in")], "inner/x"),
+    "link replaced by file": ([symlink("x", "/etc/passwd"), file("x", b"in")], "x"),
+    "directory replaced by file": ([directory("x/y/z"), file("x", b"in")], "x"),
+    "file replaced by directory": ([file("x", b"out"), directory("x"), file("x/y", b"in")], "x/y"),
+    "directory replaced by link": (
+        [directory("d"), file("d/x", b"out"), directory("e"), symlink("d", "e"), file("d/x", b"in")],
+        "e/x",
+    ),
+    "link retargeted": (
+        [directory("a"), directory("b"), symlink("l", "a"), file("l/x", b"out"), symlink("l", "b"), file("l/y", b"in")],
+        "b/y",
+    ),
+    "dots": ([file("./a/./b/../c//d", b"in")], "a/c/d"),
+    "unicode and bytes": ([file("gr\u00fc\udcff\n", b"in")], "gr\u00fc\udcff\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_odd_archives_stay_inside(store, joined, what):
+    members, where = HARMLESS[what]
+    data = archive(*members)
+
+    def run():
+        path = f"{unpack(store, data).path}/{where}"
+        assert stat.S_ISREG(os.lstat(path).st_mode)
+        assert Path(path).read_bytes() == b"in"
+
+    joined(run)
+
+
+def test_cached_parent_follows_no_replaced_link(store, joined):
+    """A directory known by name is forgotten when a component of its name becomes a link."""
+    data = archive(
+        directory("a/b"), file("a/b/1", b"1"), directory("c/b"),
+        symlink("a", "c"), file("a/b/2", b"2"),
+    )  # fmt: skip
+
+    def run():
+        top = unpack(store, data).path
+        assert os.listdir(top + "/c/b") == ["2"]
+
+    joined(run)
+
+
+def test_whiteouts(store, joined):
+    data = archive(
+        directory("d"), file("d/.wh.gone", b""), file("d/.wh..wh..opq", b""),
+        file(".wh.kept", b""), file("kept", b"x"),
+        directory("both"), file(".wh.both", b""),
+        file("e/.wh.f", b""), file("e/f/inner", b"x"),
+        file(".wh..wh.plnk", b""),
+    )  # fmt: skip
+
+    def run():
+        top = unpack(store, data).path
+        gone = os.lstat(top + "/d/gone")
+        assert stat.S_ISCHR(gone.st_mode)
+        assert gone.st_rdev == 0
+        assert os.getxattr(top + "/d", "user.overlay.opaque") == b"y"
+        assert os.path.isfile(top + "/kept")
+        assert os.getxattr(top + "/both", "user.overlay.opaque") == b"y"
+        assert os.getxattr(top + "/e/f", "user.overlay.opaque") == b"y"
+        assert not any(".wh." in name for _, dirs, files in os.walk(top) for name in dirs + files)
+
+    joined(run)
+
+
+def test_owners_outside_the_mapping_are_kept_aside(store, joined):
+    from rootless.storage import archive as writing
+
+    data = archive(file("a", b"x", uid=3_000_000, gid=7), directory("d", gid=4_000_000))
+
+    def run():
+        unpacked = unpack(store, data)
+        status = os.stat(unpacked.path + "/a")
+        assert (status.st_uid, status.st_gid) == (0, 7)
+        assert sum(unpacked.notes.values()) == 2
+        out = io.BytesIO()
+        writing.write_stored_layer(store, unpacked.diff_id, out)
+        out.seek(0)
+        with tarfile.open(fileobj=out) as tar:
+            owners = {member.name: (member.uid, member.gid) for member in tar}
+        assert owners["a"] == (3_000_000, 7)
+        assert owners["d"] == (0, 4_000_000)
+
+    joined(run)
+
+
+def test_attributes_that_would_steer_overlayfs_are_dropped(store, joined):
+    xattrs = {
+        "SCHILY.xattr.user.overlay.redirect": "/etc",
+        "SCHILY.xattr.trusted.overlay.opaque": "y",
+        "SCHILY.xattr.security.selinux": "x",
+    }
+    data = archive(directory("d", pax_headers=xattrs))
+
+    def run():
+        unpacked = unpack(store, data)
+        assert os.listxattr(unpacked.path + "/d") in ([], ["user.rootless.trusted.overlay.opaque"])
+        assert unpacked.notes == {"extended attributes left out": 2}
+
+    joined(run)
+
+
+def test_file_capabilities_survive(store, joined):
+    value = (0x02000001).to_bytes(4, "little") + (1 << 13).to_bytes(4, "little") + bytes(12)
+    data = archive(
+        file(
+            "ping",
+            b"x",
+            mode=0o755,
+            pax_headers={"SCHILY.xattr.security.capability": value.decode("latin-1")},
+        )
+    )
+
+    def run():
+        top = unpack(store, data).path
+        assert os.getxattr(top + "/ping", "security.capability") == value
+
+    joined(run)
+
+
+def test_wrong_digest_leaves_nothing(store, joined):
+    data = archive(file("a", b"x"))
+
+    def run():
+        with pytest.raises(Corrupt):
+            layers.unpack(store, "sha256:" + "0" * 64, io.BytesIO(data))
+        assert os.listdir(store.layers) == []
+
+    joined(run)
+
+
+@pytest.mark.parametrize("cut", [100, 512, 700, 1024, 1025, 1536])
+def test_truncated_stream_is_refused(store, joined, cut):
+    data = archive(file("a", b"x" * 1024), file("b", b"y"))[:cut]
+
+    def run():
+        with pytest.raises(Corrupt):
+            layers.unpack(store, tars.diff_id(archive(file("other", b""))), io.BytesIO(data))
+
+    joined(run)
+
+
+def test_bombs_are_bounded(store, joined):
+    many = archive(*(file(f"f{number}") for number in range(50)))
+    large = archive(file("a", b"x" * 5000), file("b", b"x" * 6000))
+
+    def run():
+        with pytest.raises(RootlessError, match="more than 49 entries"):
+            unpack(store, many, limits=Limits(entries=49))
+        with pytest.raises(RootlessError, match="larger"):
+            unpack(store, large, limits=Limits(total_bytes=10000))
+        assert unpack(store, large, limits=Limits(total_bytes=11000)).size == 11000
+
+    joined(run)
+
+
+@pytest.mark.parametrize("form", ["gnu", *(f"posix --sparse-version={v}" for v in ("0.0", "0.1", "1.0"))])
+def test_sparse_files_as_gnu_tar_writes_them(store, joined, tmp_path, form):
+    name = "holes-" + "n" * 90
+    with open(tmp_path / name, "wb") as out:
+        for number in range(40):
+            out.seek(number * 100_000)
+            out.write(b"data%d" % number)
+        out.truncate(10_000_000)
+    done = subprocess.run(
+        ["tar", "-cf", "-", "--sparse", *f"--format={form}".split(), name],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    need(done.returncode == 0, "GNU tar is missing")
+    expected = (tmp_path / name).read_bytes()
+
+    def run():
+        path = f"{unpack(store, done.stdout).path}/{name}"
+        assert Path(path).read_bytes() == expected
+        assert os.stat(path).st_blocks * 512 < 2_000_000
+
+    joined(run)
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax", "ustar", "v7"])
+def test_same_tree_as_gnu_tar(store, joined, tmp_path, form):
+    source = tmp_path / "source"
+    for number in range(50):
+        where = source / f"d{number % 7}" / "sub"
+        where.mkdir(parents=True, exist_ok=True)
+        (where / f"f{number}").write_bytes(os.urandom(number * 37))
+        (where / f"l{number}").symlink_to(f"../f{number}")
+        os.link(where / f"f{number}", where / f"h{number}")
+        os.chmod(where / f"f{number}", 0o444 + number % 4)
+    # fmt: off
+    data = subprocess.run(
+        ["tar", "-C", source, "--numeric-owner", "--owner=0", "--group=0", f"--format={form}", "-cf", "-", "."],
+        capture_output=True, check=True,
+    ).stdout
+    # fmt: on
+
+    def run():
+        ours = listing(unpack(store, data).path)
+        peer = f"{store.root}/peer"
+        os.mkdir(peer)
+        subprocess.run(["tar", "-xpf", "-", "-C", peer, "--numeric-owner"], input=data, check=True)
+        assert ours == listing(peer)
+        assert len(ours) > 150
+
+    joined(run)

@@ -1,0 +1,190 @@
+"""Layers under kill -9, a full disk, several processes and a power cut."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import time
+
+import pytest
+
+from rootless.errors import Corrupt, NotFound, RootlessError
+from rootless.linux import mount, namespace
+from rootless.storage import layers, rootfs
+from rootless.storage.store import Store
+from tests.storage import tars
+from tests.storage.tars import archive, directory, file
+
+LAYER = archive(
+    *(directory(f"d{number}", uid=number) for number in range(20)),
+    *(file(f"d{number % 20}/f{number}", b"x" * number * 50, uid=number % 7) for number in range(600)),
+)
+DIFF_ID = tars.diff_id(LAYER)
+
+
+class Slow(io.RawIOBase):
+    """A stream that takes its time."""
+
+    def __init__(self, data, pause_s=0.001, piece=4096):
+        self._data, self._pause_s, self._piece = io.BytesIO(data), pause_s, piece
+
+    def read(self, size=-1):
+        time.sleep(self._pause_s)
+        return self._data.read(min(size, self._piece))
+
+
+def test_is_there_once(store, joined):
+    def run():
+        assert not layers.has(store, DIFF_ID)
+        first = layers.unpack(store, DIFF_ID, io.BytesIO(LAYER))
+        again = layers.unpack(store, DIFF_ID, io.BytesIO(b"never read"))
+        assert (first.fresh, again.fresh) == (True, False)
+        assert first[:5] == again[:5]
+        assert layers.has(store, DIFF_ID)
+        assert layers.list_layers(store) == [DIFF_ID]
+        assert layers.size(store, DIFF_ID) == sum(number * 50 for number in range(600))
+        layers.remove(store, DIFF_ID)
+        layers.remove(store, DIFF_ID)
+        assert os.listdir(store.layers) == []
+
+    joined(run)
+
+
+def test_an_iterator_of_bytes_will_do(store, joined):
+    def run():
+        pieces = (LAYER[at : at + 777] for at in range(0, len(LAYER), 777))
+        assert layers.unpack(store, DIFF_ID, pieces).entries == 620
+
+    joined(run)
+
+
+def test_an_error_of_the_source_is_the_callers(store, joined):
+    class Broken:
+        def read(self, size):
+            raise ConnectionResetError(errno.ECONNRESET, "gone")
+
+    def run():
+        with pytest.raises(ConnectionResetError):
+            layers.unpack(store, DIFF_ID, Broken())
+        assert os.listdir(store.layers) == []
+
+    joined(run)
+
+
+def test_several_processes_unpack_one_layer_once(store, joined):
+    def run():
+        reader, writer = os.pipe()
+        pids = []
+        for _ in range(5):
+            pid = os.fork()
+            if pid == 0:
+                answer = b"!"
+                try:
+                    answer = b"f" if layers.unpack(store, DIFF_ID, Slow(LAYER)).fresh else b"-"
+                finally:
+                    os.write(writer, answer)
+                    os._exit(0)
+            pids.append(pid)
+        for pid in pids:
+            os.waitpid(pid, 0)
+        assert sorted(os.read(reader, 100)) == sorted(b"f----")
+        assert os.listdir(store.layers) == [DIFF_ID[7:]]
+
+    joined(run)
+
+
+def test_killed_while_unpacking_and_removing(store, joined):
+    def run():
+        for round_number in range(25):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    while True:
+                        layers.unpack(store, DIFF_ID, Slow(LAYER, 0.0002))
+                        layers.remove(store, DIFF_ID)
+                finally:
+                    os._exit(9)
+            time.sleep(0.02 + 0.013 * round_number)
+            os.kill(pid, signal.SIGKILL)
+            assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+            layers.sweep(store)
+            left = [entry for entry in os.listdir(store.layers) if not entry.startswith(".lock-")]
+            assert left in ([], [DIFF_ID[7:]])
+            if left:
+                assert sum(len(files) for _, _, files in os.walk(layers.path(store, DIFF_ID))) == 600
+        assert layers.unpack(store, DIFF_ID, io.BytesIO(LAYER)).entries == 620
+
+    joined(run)
+
+
+def test_sweeping_spares_an_unpack_under_way(store, joined):
+    def run():
+        pid = os.fork()
+        if pid == 0:
+            try:
+                layers.unpack(store, DIFF_ID, Slow(LAYER))
+            finally:
+                os._exit(0)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            assert layers.sweep(store) == []
+            time.sleep(0.002)
+        assert layers.has(store, DIFF_ID)
+
+    joined(run)
+
+
+def test_full_disk(store, joined):
+    def run():
+        os.makedirs(store.root)
+        namespace.unshare(namespace.CLONE_NEWNS)
+        mount.mount("tmpfs", store.root, "tmpfs", 0, "size=2m")
+        small = Store(store.root, store.runtime)
+        with pytest.raises(RootlessError, match="No space left|larger than"):
+            layers.unpack(small, DIFF_ID, io.BytesIO(LAYER))
+        assert os.listdir(small.layers) == []
+        few = archive(file("a", b"x" * 1000))
+        assert layers.unpack(small, tars.diff_id(few), io.BytesIO(few)).size == 1000
+
+    joined(run)
+
+
+def test_after_a_power_cut_an_unsettled_layer_is_made_again(store, joined):
+    def run():
+        layer = layers.directory(store, DIFF_ID)
+        layers.unpack(store, DIFF_ID, io.BytesIO(LAYER))
+        mark = layer + "/unsettled"
+        os.unlink(mark)
+        os.symlink("the boot before", mark)
+        assert not layers.has(store, DIFF_ID)
+        os.mkdir(store.root + "/c")
+        with pytest.raises(Corrupt, match="before the machine went down"):
+            rootfs.prepare(store, store.root + "/c", [DIFF_ID], driver="overlay")
+        assert layers.settle(store) == 0
+        assert layers.unpack(store, DIFF_ID, io.BytesIO(LAYER)).fresh
+        assert layers.settle(store) == 1
+        assert not os.path.lexists(mark)
+        assert layers.has(store, DIFF_ID)
+        layers.remove(store, DIFF_ID)
+        with pytest.raises(NotFound):
+            rootfs.prepare(store, store.root + "/c", [DIFF_ID], driver="overlay")
+
+    joined(run)
+
+
+def test_what_the_store_inherits_does_not_spread(store, joined):
+    """A set-group-ID store directory (shared group folders) must not give its group to images' files."""
+
+    def run():
+        os.makedirs(store.layers)
+        os.chown(store.layers, 0, 7)
+        os.chmod(store.layers, 0o2775)
+        data = archive(directory("d", mode=0o755), file("d/f", b"x"), file("top", b"x"))
+        top = layers.unpack(store, tars.diff_id(data), io.BytesIO(data)).path
+        for name in ("", "/d", "/d/f", "/top"):
+            status = os.stat(top + name)
+            assert status.st_gid == 0
+            assert not status.st_mode & 0o2000
+
+    joined(run)
