@@ -290,27 +290,42 @@ def status(store: Store, container_id: str) -> Status:
     if pid and same_boot and process.alive(pid, start_time):
         paused = bool(state.get("paused"))
         return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
-    for place in (base, f"{store.runtime}/c/{container_id}"):
-        # The monitor falls back to RUNTIME when our disk is full.
+    if not pid and "error" in state:
+        # The last start failed before there was a process.
+        return Status("created", 0, int(state.get("exit_code", 0)), "", "", False, str(state["error"]))
+    monitor, monitor_start = int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0))
+    for _ in range(2):
+        end = _recorded_end(store, container_id, pid, start_time)
+        if end is not None:
+            return end._replace(started_at=started_at)
+        if same_boot and monitor and process.alive(monitor, monitor_start):
+            # It has just ended, and its monitor is about to write down how.
+            return Status("running", pid, 0, started_at, "", False, "")
+        # The monitor may have written it and ended between our two looks: once more.
+    why = "monitor lost" if same_boot else "the machine was restarted"
+    return Status("exited", 0, 137, started_at, "", False, why)
+
+
+def _recorded_end(store: Store, container_id: str, pid: int, start_time: int) -> Status | None:
+    """What the monitor wrote down of this very process; it falls back to RUNTIME when our disk is full."""
+    for place in (directory(store, container_id), f"{store.runtime}/c/{container_id}"):
         try:
             end = atomic.read_json(place + "/exit.json")
         except (OSError, ValueError):
             continue
-        if end.get("pid") == pid and end.get("start_time") == start_time:
-            code = os.waitstatus_to_exitcode(int(end.get("status", 0)))
-            if code < 0:
-                code = 128 - code
-            return Status(
-                "exited",
-                0,
-                code,
-                started_at,
-                str(end.get("finished_at", "")),
-                bool(end.get("oom_killed")),
-                str(end.get("error", "")),
-            )
-    why = "monitor lost" if same_boot else "the machine was restarted"
-    return Status("exited", 0, 137, started_at, "", False, why)
+        if end.get("pid") != pid or end.get("start_time") != start_time:
+            continue
+        code = os.waitstatus_to_exitcode(int(end.get("status", 0)))
+        return Status(
+            "exited",
+            0,
+            code if code >= 0 else 128 - code,
+            "",
+            str(end.get("finished_at", "")),
+            bool(end.get("oom_killed")),
+            str(end.get("error", "")),
+        )
+    return None
 
 
 def sweep(store: Store) -> list[str]:
