@@ -49,7 +49,7 @@ def add_layer(store: Store, tar: Source) -> Layer:
     plain, packed = hashlib.sha256(), hashlib.sha256()
     size = 0
     compressor = _compressor()
-    with _nameless_file(store) as descriptor:
+    with nameless_file(store) as descriptor:
 
         def write(data: bytes) -> int:
             packed.update(data)
@@ -93,6 +93,17 @@ def add_image(
     if platform.variant:
         config["variant"] = platform.variant
     config_data = json.dumps(config, separators=(",", ":")).encode()
+    image = record(store, layers, config_data, config, progress=progress)
+    if name is not None:
+        images.tag(store, image.id, name)
+        return images.find(store, image.id)
+    return image
+
+
+def record(
+    store: Store, layers: list[Layer], config_data: bytes, config: dict[str, Any], *, progress: Progress
+) -> Image:
+    """Unpack `layers` and record an image of theirs with a configuration that is given byte for byte."""
     config_digest = blobs.add_bytes(store, config_data)
     document = {
         "schemaVersion": 2,
@@ -104,7 +115,7 @@ def add_image(
     digest = blobs.add_bytes(store, data)
     fetch_layers(store, layers, registry=None, progress=progress)
     described = Descriptor(manifest.OCI_MANIFEST, digest, len(data)).to_json()
-    return images.add(store, name, described, document, config)
+    return images.add(store, None, described, document, config)
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -128,7 +139,7 @@ def _compressor() -> _Compressor:
 
 
 @contextlib.contextmanager
-def _nameless_file(store: Store) -> Iterator[int]:
+def nameless_file(store: Store) -> Iterator[int]:
     """A file that is gone if we are killed; NFS and others without O_TMPFILE get one with a name."""
     make_directory(store.blobs + "/sha256")
     make_directory(store.blobs + "/partial")
