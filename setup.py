@@ -14,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 
-from setuptools import Command, setup
+from setuptools import Command, Distribution, setup
 from setuptools.command.build import build
 
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
 except ImportError:  # setuptools < 70.1
-    from wheel.bdist_wheel import bdist_wheel
+    try:
+        from wheel.bdist_wheel import bdist_wheel
+    except ImportError:  # no wheel is going to be made here; the helpers can be
+        bdist_wheel = Command
 
 SOURCES = {
     "rootless-init": ["init.c", "descriptor.c", "footprint.c", "text.c"],
@@ -148,15 +151,21 @@ class build_with_helpers(build):
     sub_commands = [*build.sub_commands, ("build_helpers", None)]
 
 
+class platform_package(Distribution):
+    """Installed among what belongs to one machine (platlib)."""
+
+    def has_ext_modules(self) -> bool:
+        return True
+
+
 class platform_wheel(bdist_wheel):
     """py3-none-linux_ARCH: no extension module, but programs for one machine."""
-
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = False
 
     def get_tag(self) -> tuple[str, str, str]:
         return "py3", "none", super().get_tag()[2]
 
 
-setup(cmdclass={"build": build_with_helpers, "build_helpers": build_helpers, "bdist_wheel": platform_wheel})
+setup(
+    distclass=platform_package,
+    cmdclass={"build": build_with_helpers, "build_helpers": build_helpers, "bdist_wheel": platform_wheel},
+)

@@ -5,6 +5,7 @@ ROOTLESS_HELPERS names another directory to take them from (a build with sanitiz
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.monitored import Monitor
+from tests.need import need
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -24,6 +26,7 @@ def helpers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     named = os.environ.get("ROOTLESS_HELPERS")
     if named:
         return Path(named)
+    need(importlib.util.find_spec("setuptools"), "setuptools is not installed")
     build = tmp_path_factory.mktemp("build")
     subprocess.run(
         [sys.executable, "-W", "ignore", "setup.py", "-q", "build_helpers", "--werror", "--build-lib", build],

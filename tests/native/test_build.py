@@ -1,0 +1,73 @@
+"""The build of the helpers: what it makes, and what it says where it cannot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.native.monitored import STDIN, WILL_CLEAN, Monitor
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAMS = ("rootless-init", "rootless-holder", "rootless-monitor")
+
+
+def build(target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-W", "ignore", "setup.py", "-q", "build_helpers", "--build-lib", str(target)]
+    return subprocess.run(
+        argv, cwd=REPOSITORY, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_programs_are_static_and_small(helpers: Path) -> None:
+    if "ROOTLESS_HELPERS" in os.environ:
+        pytest.skip("made elsewhere")
+    for name in PROGRAMS:
+        data = (helpers / name).read_bytes()
+        assert data[:4] == b"\x7fELF"
+        assert b"ld-linux" not in data, f"{name} wants a dynamic linker"
+        assert b"ld-musl" not in data
+        assert len(data) < 1_000_000
+        assert (helpers / name).stat().st_mode & 0o111 == 0o111
+
+
+def test_no_compiler(tmp_path: Path, helpers: Path) -> None:
+    done = build(tmp_path, CC="/no/such/compiler")
+    assert done.returncode != 0
+    assert "found no working C compiler (tried /no/such/compiler)" in done.stderr
+    assert "apt install gcc libc6-dev" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_static_libc(tmp_path: Path, helpers: Path) -> None:
+    wrapper = tmp_path / "cc"
+    wrapper.write_text('#!/bin/sh\nfor a; do [ "$a" = -static ] && exit 1; done\nexec cc "$@"\n')
+    wrapper.chmod(0o755)
+    done = build(tmp_path, CC=str(wrapper))
+    assert done.returncode != 0
+    assert "cannot link a static program" in done.stderr
+    assert "dnf install glibc-static" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_private_memory(monitor: Monitor, terminal: bool) -> None:
+    """Below 500 kB in its largest state: much output logged and rotated, its stdin stuck, ended."""
+    if "ROOTLESS_HELPERS" in os.environ:
+        pytest.skip("made elsewhere")
+    options = ("--log-max-size", "500000", "--log-max-file", "3")
+    script = "read go; seq 1 300000; exec sleep 100"
+    client = monitor.start("sh", "-c", script, client=True, terminal=terminal, options=options).client
+    assert client is not None
+    client.send(STDIN, b"go\n")
+    client.until(lambda client: b"\n300000" in client.stdout[-20:])
+    client.send(STDIN, b"x" * 32768)
+    client.send(STDIN, b"x" * 32768)
+    client.send(STDIN, b"x" * 32768)
+    client.send(WILL_CLEAN)
+    rollup = Path(f"/proc/{monitor.pid}/smaps_rollup").read_text().splitlines()
+    private = sum(int(line.split()[1]) for line in rollup if line.startswith("Private_"))
+    assert private < 500, "\n".join(rollup)
