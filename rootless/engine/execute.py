@@ -32,6 +32,8 @@ class ExecRequest(NamedTuple):
     interactive: bool = False
     detach: bool = False
     privileged: bool = False
+    rows: int = 0
+    columns: int = 0
 
 
 def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
@@ -52,12 +54,21 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
             terminal=request.tty,
             stdin=request.interactive,
             detach=request.detach,
+            rows=request.rows,
+            columns=request.columns,
+            seccomp_profile=spec.seccomp(_privileged(record, request)),
+            cache_dir=store.root + "/seccomp",
         )
 
 
+def _privileged(record: Record, request: ExecRequest) -> Record:
+    if not request.privileged:
+        return record
+    return {**record, "security": {**record["security"], "privileged": True}}
+
+
 def _configuration(record: Record, request: ExecRequest) -> dict[str, Any]:
-    if request.privileged:
-        record = {**record, "security": {**record["security"], "privileged": True}}
+    record = _privileged(record, request)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.process(record, every)
     configuration["args"] = request.argv

@@ -105,11 +105,17 @@ def _host_config(record: Record) -> dict[str, Any]:
         "Tmpfs": {m["target"]: ",".join(m["options"]) for m in record["mounts"] if m["type"] == "tmpfs"},
         "LogConfig": {
             "Type": record["log"]["driver"],
-            "Config": {"max-size": str(record["log"]["max_size"]), "max-file": str(record["log"]["max_files"])},
+            "Config": {
+                "max-size": str(record["log"]["max_size"]),
+                "max-file": str(record["log"]["max_files"]),
+            },
         },
         "NetworkMode": network["mode"],
         "PortBindings": _bindings(ports.from_data(network["ports"])),
-        "RestartPolicy": {"Name": record["restart"]["name"], "MaximumRetryCount": record["restart"]["retries"]},
+        "RestartPolicy": {
+            "Name": record["restart"]["name"],
+            "MaximumRetryCount": record["restart"]["retries"],
+        },
         "AutoRemove": record["auto_remove"],
         "CapAdd": security["cap_add"],
         "CapDrop": security["cap_drop"],
@@ -179,14 +185,20 @@ def _network_settings(record: Record, state: dict[str, Any]) -> dict[str, Any]:
 def _mount(store: Store, mount: Mount) -> dict[str, Any]:
     found: dict[str, Any] = {"Type": mount["type"]}
     if mount["type"] == "volume":
-        found |= {"Name": mount["volume"], "Source": f"{store.volumes}/{mount['volume']}/_data", "Driver": "local"}
+        found |= {
+            "Name": mount["volume"],
+            "Source": f"{store.volumes}/{mount['volume']}/_data",
+            "Driver": "local",
+        }
     elif mount["type"] == "bind":
         found["Source"] = mount["source"]
     return found | {
         "Destination": mount["target"],
         "Mode": ",".join(mount["options"]),
         "RW": not mount["read_only"],
-        "Propagation": next((o for o in mount["options"] if o in ("rshared", "rslave", "shared", "slave")), "rprivate"),
+        "Propagation": next(
+            (o for o in mount["options"] if o in ("rshared", "rslave", "shared", "slave")), "rprivate"
+        ),
     }
 
 

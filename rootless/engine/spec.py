@@ -42,7 +42,7 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
         "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
         "sysctl": record["sysctls"],
     }
-    profile = _seccomp(record)
+    profile = seccomp(record)
     if profile:
         linux["seccomp"] = profile
     _apply_userns(linux, record["userns"])
@@ -109,7 +109,7 @@ def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, 
     return found
 
 
-def _seccomp(record: Record) -> dict[str, Any]:
+def seccomp(record: Record) -> dict[str, Any]:
     """The filter's profile; {} for none. --privileged has none unless one is named, as Docker's."""
     wanted = record["security"]["seccomp"]
     if wanted == "unconfined" or (not wanted and record["security"]["privileged"]):

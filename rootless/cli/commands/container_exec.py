@@ -20,6 +20,7 @@ def run(args: Args) -> int:
     keys = terminal.parse_detach_keys(args.detach_keys or terminal.DEFAULT_DETACH_KEYS)
     environment = [entry for path in args.env_file for entry in read_env_file(path)]
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
+    rows, columns = attachment.window() if args.tty else (0, 0)
     request = ExecRequest(
         args.positional[1:],
         env=environment,
@@ -29,15 +30,14 @@ def run(args: Args) -> int:
         interactive=args.interactive,
         detach=args.detach,
         privileged=args.privileged,
+        rows=rows,
+        columns=columns,
     )
     store = Store.open()
     entered = execute.execute(store, containers.find(store, args.positional[0]), request)
     if args.detach:
         os.close(entered.pidfd)
         return 0
-    if args.tty:
-        rows, columns = attachment.window()
-        execute.resize(entered, rows, columns)
     with (
         attachment.Signals(
             forward=lambda number: execute.send(entered, number),
