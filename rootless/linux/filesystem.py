@@ -43,18 +43,23 @@ _syncfs = libc.syncfs
 _syncfs.argtypes = (ctypes.c_int,)
 _statfs = libc.statfs
 _statfs.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
+_fstatfs = libc.fstatfs
+_fstatfs.argtypes = (ctypes.c_int, ctypes.c_void_p)
 
 
-def filesystem_magic(path: str) -> int:
-    """statfs(2): f_type of the filesystem that holds `path`."""
+def filesystem_magic(path: str | int) -> int:
+    """statfs(2), fstatfs(2): f_type of the filesystem that holds `path`, a path or a descriptor."""
     # struct statfs is 120 bytes on 64-bit Linux and starts with f_type as a long.
     buffer = ctypes.create_string_buffer(256)
-    if _statfs(os.fsencode(path), ctypes.addressof(buffer)) != 0:
+    if isinstance(path, int):
+        if _fstatfs(path, ctypes.addressof(buffer)) != 0:
+            raise_errno()
+    elif _statfs(os.fsencode(path), ctypes.addressof(buffer)) != 0:
         raise_errno(path)
     return int.from_bytes(buffer.raw[:8], "little") & 0xFFFFFFFF
 
 
-def filesystem_type(path: str) -> str:
+def filesystem_type(path: str | int) -> str:
     """The name in MAGIC of the filesystem that holds `path`, else its number in hexadecimal."""
     magic = filesystem_magic(path)
     for name, value in MAGIC.items():

@@ -51,6 +51,15 @@ def _check(path: str, name: str, *, depth: int = 0) -> None:
         # container's root could then overwrite on the host (CVE-2019-5736): such a link is an
         # error here, and so is one named by the "#!" of a script.
         fd = open_in_root(root, absolute)
+        try:
+            status = os.fstat(fd)
+        finally:
+            os.close(fd)
+        if stat.S_ISDIR(status.st_mode):
+            raise CommandNotExecutable(f'exec: "{name}": is a directory')
+        if not stat.S_ISREG(status.st_mode) or not os.access(absolute, os.X_OK, effective_ids=True):
+            raise CommandNotExecutable(f'exec: "{name}": permission denied')
+        interpreter = _interpreter(root, absolute)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise CommandNotExecutable(
@@ -59,19 +68,6 @@ def _check(path: str, name: str, *, depth: int = 0) -> None:
         raise _translated(error, name) from None
     finally:
         os.close(root)
-    try:
-        status = os.fstat(fd)
-        if stat.S_ISDIR(status.st_mode):
-            raise CommandNotExecutable(f'exec: "{name}": is a directory')
-        if not stat.S_ISREG(status.st_mode) or not os.access(
-            f"/proc/self/fd/{fd}", os.X_OK, effective_ids=True
-        ):
-            raise CommandNotExecutable(f'exec: "{name}": permission denied')
-        interpreter = _interpreter(fd)
-    except FileNotFoundError:  # no /proc in this container: exec itself will tell
-        interpreter = ""
-    finally:
-        os.close(fd)
     if interpreter and depth < _MOST_INTERPRETERS:
         try:
             _check(interpreter, name, depth=depth + 1)
@@ -79,16 +75,17 @@ def _check(path: str, name: str, *, depth: int = 0) -> None:
             raise CommandNotFound(f'exec: "{name}": its interpreter {interpreter} does not exist') from None
 
 
-def _interpreter(fd: int) -> str:
+def _interpreter(root: int, path: str) -> str:
     """What follows "#!" in the first line, execve(2)."""
     try:
-        readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+        # O_NONBLOCK: should a FIFO have taken the file's place.
+        fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK)
     except PermissionError:
         return ""  # executable and not readable: no script
     try:
-        start = os.read(readable, 256)
+        start = os.read(fd, 256)
     finally:
-        os.close(readable)
+        os.close(fd)
     if not start.startswith(b"#!"):
         return ""
     words = start[2:].split(b"\n")[0].split()

@@ -65,7 +65,7 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     set_pdeathsig(signal.SIGKILL)
     progress.step = "wait for the user namespace"
     channel.expect("mapped")
-    _reset_signals()
+    reset_signals()
     os.setsid()
     progress.step = "oom_score_adj"
     credentials.set_oom_score(process)
@@ -149,7 +149,8 @@ def read_environment(process: dict[str, Any], *, home: str) -> dict[str, str]:
     return environment
 
 
-def _reset_signals() -> None:
+def reset_signals() -> None:
+    """Default actions and nothing blocked, as a new program expects."""
     # Python ignores SIGPIPE and SIGXFSZ, and what is ignored or blocked survives exec.
     for number in (
         signal.SIGPIPE,

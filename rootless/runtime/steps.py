@@ -317,7 +317,7 @@ class Sysctl(Record):
         except FileNotFoundError:
             raise InvalidInput(f"unknown sysctl {self.name}") from None
         try:
-            if filesystem_type(f"/proc/self/fd/{fd}") != "proc":
+            if filesystem_type(fd) != "proc":
                 raise InvalidInput(f"{path} of the container is not the kernel's")
             os.write(fd, self.value.encode())
         finally:

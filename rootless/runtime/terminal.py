@@ -19,7 +19,7 @@ def open_terminal(root_fd: int, *, rows: int, columns: int) -> tuple[int, int]:
     of 0 leave the size unset."""
     directory = open_in_root(root_fd, "/dev/pts", links=False)
     try:
-        if filesystem_magic(f"/proc/self/fd/{directory}") != _DEVPTS_MAGIC:
+        if filesystem_magic(directory) != _DEVPTS_MAGIC:
             raise RootlessError("/dev/pts of the container is not a devpts: it cannot have a terminal")
         master, slave = open_pair("ptmx", dir_fd=directory)
     finally:

@@ -1,0 +1,287 @@
+"""exec: one more process in a running container. No lock, no session, no database. HOT.
+
+    caller   enter(): holds the other ends, waits with wait()
+     ├ E1    joins the namespaces through a pidfd of PID 1, clones E2 as the caller's child, ends
+     └ E2    becomes the user, execs
+
+The owner of the session's user namespace has every right in those below it, so E1 goes straight
+from the host into the container. Everything that an answer of the container's own /proc could
+falsify is read before it is entered.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+from rootless.errors import Conflict, InvalidInput, RootlessError
+from rootless.linux import namespace as n
+from rootless.linux.namespace import identity, setns
+from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import credentials, seccomp, supervise, terminal, wire
+from rootless.runtime.clone import CLONE_PARENT, clone
+from rootless.runtime.command import execute, find_command
+from rootless.runtime.container import Progress, read_environment, reset_signals
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from rootless.runtime.capabilities import Capabilities
+
+# In the order in which they are joined one by one before Linux 5.8: the user namespace gives the
+# right to the others, and the mount namespace takes /proc/self away.
+_KINDS = {
+    "user": n.CLONE_NEWUSER,
+    "ipc": n.CLONE_NEWIPC,
+    "uts": n.CLONE_NEWUTS,
+    "net": n.CLONE_NEWNET,
+    "pid": n.CLONE_NEWPID,
+    "cgroup": n.CLONE_NEWCGROUP,
+    "mnt": n.CLONE_NEWNS,
+}
+
+
+class Entered(Record):
+    """A process in a container, the caller's child. Descriptors are the caller's; -1: not there."""
+
+    pid: int
+    pidfd: int
+    terminal_fd: int = -1
+    stdin_fd: int = -1
+    stdout_fd: int = -1
+    stderr_fd: int = -1
+
+
+class _Request(Record):
+    pidfd: int
+    flags: int
+    fds: tuple[tuple[int, int], ...]  # (flag, descriptor), for setns one by one
+    process: dict[str, Any]
+    streams: supervise.Streams
+    rows: int
+    columns: int
+    filter: credentials.Filter
+    capabilities: Capabilities
+
+
+def enter(
+    pid: int,
+    start_time: int,
+    process: dict[str, Any],
+    *,
+    terminal: bool,
+    stdin: bool,
+    detach: bool,
+    rows: int = 0,
+    columns: int = 0,
+    seccomp_profile: dict[str, Any] | None = None,
+    cache_dir: str | None = None,
+) -> Entered:
+    """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
+
+    All namespaces in which that differs from us are joined. `seccomp_profile` is the container's
+    spec.linux.seccomp, compiled into `cache_dir` (ROOT/seccomp). With `detach` its streams are
+    /dev/null; otherwise a terminal, or pipes (stdin only if asked for). Returns when the command
+    has been executed; raises Conflict when the container has stopped, CommandNotFound,
+    CommandNotExecutable, InvalidInput. The process is a child of the caller: see wait().
+    """
+    if not process.get("args"):
+        raise InvalidInput("no command specified")
+    try:
+        pidfd = pidfd_open_checked(pid, start_time)
+    except ProcessLookupError:
+        raise Conflict("container is not running") from None
+    try:
+        return _enter(pid, pidfd, process, terminal and not detach, stdin, detach, rows, columns,
+                      _filter(process, seccomp_profile, cache_dir))  # fmt: skip
+    finally:
+        os.close(pidfd)
+
+
+def _filter(
+    process: dict[str, Any], profile: dict[str, Any] | None, cache_dir: str | None
+) -> credentials.Filter:
+    if not profile:
+        return credentials.Filter()
+    bounding = (process.get("capabilities") or {}).get("bounding") or []
+    return seccomp.compiled(profile, bounding, cache_dir=cache_dir or seccomp.cache_directory(""))
+
+
+def _enter(
+    pid: int,
+    pidfd: int,
+    process: dict[str, Any],
+    has_terminal: bool,
+    stdin: bool,
+    detach: bool,
+    rows: int,
+    columns: int,
+    bpf: credentials.Filter,
+) -> Entered:
+    fds = _different(pid, pidfd)
+    if detach:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        streams = supervise.Streams((null, os.dup(null), os.dup(null)))
+    else:
+        streams = supervise.make_streams(supervise.Stdio(has_terminal, stdin))
+    flags = 0
+    for flag, _ in fds:
+        flags |= flag
+    request = _Request(
+        pidfd,
+        flags,
+        fds,
+        process,
+        streams,
+        rows,
+        columns,
+        bpf,
+        credentials.read_process_capabilities(process),
+    )
+    ours, theirs = wire.pair()
+    first = os.fork()
+    if first == 0:
+        ours.close()
+        _run_e1(request, theirs)
+    theirs.close()
+    _close((*(fd for _, fd in fds), *(streams.child or ())))
+    entered = -1
+    master = -1
+    try:
+        entered = int(ours.expect("cloned").data["pid"])
+        while (message := ours.receive()) is not None:  # "terminal"; the end: it has exec'd
+            master = message.fds[0] if message.fds else master
+        child = os.pidfd_open(entered)
+    except BaseException:
+        if entered > 0:
+            os.kill(entered, signal.SIGKILL)
+            os.waitpid(entered, 0)
+        _close((master, streams.stdin, streams.stdout, streams.stderr))
+        raise
+    finally:
+        ours.close()
+        os.waitpid(first, 0)
+    return Entered(entered, child, master, streams.stdin, streams.stdout, streams.stderr)
+
+
+def _close(fds: tuple[int, ...]) -> None:
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _different(pid: int, pidfd: int) -> tuple[tuple[int, int], ...]:
+    """The namespaces of `pid` that are not ours, opened."""
+    found = []
+    for kind, flag in _KINDS.items():
+        try:
+            fd = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise Conflict("container is not running") from None
+        except PermissionError:
+            raise Conflict(
+                "the container cannot be entered", hint="it belongs to another user, or is just starting"
+            ) from None
+        if identity(fd) == identity(f"/proc/self/ns/{kind}"):
+            os.close(fd)
+        else:
+            found.append((flag, fd))
+    try:
+        # Opened by number: they are the right ones if the process behind the pidfd still lives.
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        raise Conflict("container is not running") from None
+    return tuple(found)
+
+
+def _run_e1(request: _Request, channel: wire.Channel) -> NoReturn:
+    progress = Progress()
+    try:
+        set_pdeathsig(signal.SIGKILL)
+        # Before anything of the container can see us (CVE-2016-9962).
+        set_dumpable(False)
+        progress.step = "join the container's namespaces"
+        _join(request)
+        progress.step = "fork into the container"
+        pid = clone(CLONE_PARENT)
+        if pid == 0:
+            _run_e2(request, channel)
+        channel.send("cloned", {"pid": pid})
+    except (OSError, RootlessError) as error:
+        channel.send_error(error, step=progress.step)
+    finally:
+        os._exit(0)
+
+
+def _join(request: _Request) -> None:
+    if not request.flags:
+        return
+    try:
+        setns(request.pidfd, request.flags)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a pidfd: since Linux 5.8
+            raise
+        for flag, fd in request.fds:
+            setns(fd, flag)
+
+
+def _run_e2(request: _Request, channel: wire.Channel) -> NoReturn:
+    progress = Progress()
+    try:
+        _become(request, channel, progress)
+    except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+        channel.send_error(error, step=progress.step)
+    finally:
+        os._exit(125)
+
+
+def _become(request: _Request, channel: wire.Channel, progress: Progress) -> None:
+    process = request.process
+    set_pdeathsig(signal.SIGKILL)
+    reset_signals()
+    os.setsid()
+    progress.step = "become root of the container"
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    progress.step = "keyring"
+    credentials.new_keyring(filtered=bool(request.filter.bpf))
+    progress.step = "user"
+    user = credentials.resolve_user(process)
+    progress.step = "rlimits"
+    credentials.set_rlimits(process)
+    progress.step = "security label"
+    credentials.set_label(process)
+    progress.step = "standard input and output"
+    if request.streams.child is None:
+        root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        master, slave = terminal.open_terminal(root, rows=request.rows, columns=request.columns)
+        channel.send("terminal", {}, (master,))
+        os.close(master)
+        terminal.use_terminal(slave, uid=user.uid)
+    else:
+        terminal.use_pipes(request.streams.child, uid=user.uid)
+    progress.step = "become the user"
+    credentials.become(user, umask=(process.get("user") or {}).get("umask"))
+    progress.step = "working directory"
+    credentials.change_directory(process.get("cwd") or "/")
+    progress.step = "command"
+    environment = read_environment(process, home=user.home)
+    arguments = list(process["args"])
+    path = find_command(arguments[0], environment)
+    progress.step = "confine"
+    credentials.close_all_but_stdio()
+    # As Docker's, it lives on when the command that started it is killed.
+    set_pdeathsig(0)
+    credentials.confine(process, request.capabilities, request.filter)
+    progress.step = "exec"
+    execute(path, arguments, environment)
+
+
+def wait(entered: Entered) -> int:
+    """Wait for the process: its wait status (os.waitstatus_to_exitcode). The descriptors stay open."""
+    while True:
+        pid, status = os.waitpid(entered.pid, 0)
+        if pid == entered.pid:
+            return status
