@@ -24,7 +24,9 @@ OPTIONS = (
 
 
 def command(**fields: object) -> Command:
-    base = Command("run", "Run", "[OPTIONS] IMAGE [COMMAND] [ARG...]", OPTIONS, lambda args: 0, interspersed=False)
+    base = Command(
+        "run", "Run", "[OPTIONS] IMAGE [COMMAND] [ARG...]", OPTIONS, lambda args: 0, interspersed=False
+    )
     return base._replace(**fields)
 
 
@@ -112,7 +114,10 @@ def test_where_options_end(words: str, interspersed: bool, positional: list[str]
         ("-dp", "flag needs an argument: 'p' in -dp"),
         ("--=x", "bad flag syntax: --=x"),
         ("---x", "bad flag syntax: ---x"),
-        ("--detach=x", 'invalid argument "x" for "-d, --detach" flag: strconv.ParseBool: parsing "x": invalid syntax'),
+        (
+            "--detach=x",
+            'invalid argument "x" for "-d, --detach" flag: strconv.ParseBool: parsing "x": invalid syntax',
+        ),
         ("-n x", 'invalid argument "x" for "-n, --last" flag: strconv.ParseInt: parsing "x": invalid syntax'),
         ("--pull=x", 'invalid argument "x" for "--pull" flag: must be one of always, never'),
     ],
@@ -190,6 +195,8 @@ def test_nothing_behind_two_dashes_is_read(words: list[str]) -> None:
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_a_value_arrives_unchanged_however_it_is_written(name: str, port: str) -> None:
-    args = parsed("--name", name, f"--publish={port}", "-p", port, *(["-p" + port] if port and port[0] != "=" else []))
+    args = parsed(
+        "--name", name, f"--publish={port}", "-p", port, *(["-p" + port] if port and port[0] != "=" else [])
+    )
     assert args.name == name
     assert set(args.publish) == {port}

@@ -32,9 +32,6 @@ def list_images(args: Args) -> int:
     repository = args.positional[0] if args.positional else None
     wanted = filters.collect(args.filter, FILTERS)
     found = rows(store, repository=repository, filters=wanted)
-    if not args.all and args.quiet and not args.format:
-        seen: dict[str, Row] = {row.image.id: row for row in reversed(found)}
-        found = [row for row in found if seen.get(row.image.id) is row]  # an id once, as Docker's -q
     columns = ["Repository", "Tag", *(["Digest"] if args.digests else []), "ID", "CreatedSince", "Size"]
     print_listing(
         [_fields(row, whole=args.no_trunc) for row in found],
@@ -47,7 +44,6 @@ def list_images(args: Args) -> int:
 
 
 def _fields(row: Row, *, whole: bool) -> dict[str, Any]:
-    size = units.human_size_short(row.image.size)
     return {
         "ID": row.image.id if whole else short_id(row.image.id),
         "Repository": row.repository,
@@ -55,9 +51,9 @@ def _fields(row: Row, *, whole: bool) -> dict[str, Any]:
         "Digest": row.digest,
         "CreatedSince": units.ago(row.created) if row.created else "N/A",
         "CreatedAt": units.local_time(row.created),
-        "Size": size,
+        "Size": units.human_size_short(row.image.size),
         "Containers": "N/A",
-        "VirtualSize": size,
+        "VirtualSize": units.human_size(row.image.size),
         "SharedSize": "N/A",
         "UniqueSize": "N/A",
     }

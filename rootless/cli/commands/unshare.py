@@ -22,7 +22,7 @@ def unshare(args: Args) -> int:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise CommandNotFound(f"{argv[0]}: no such command") from None
-        raise CommandNotExecutable(f"{argv[0]}: {error.strerror}") from None
+        raise CommandNotExecutable(f"{argv[0]}: {(error.strerror or '').lower()}") from None
 
 
 COMMAND = Command(
