@@ -119,14 +119,15 @@ class Writer:
         """Verify, fsync and put the blob in place; its path. Corrupt (and the bytes dropped) if wrong."""
         actual = f"{self._digest.partition(':')[0]}:{self._hash.hexdigest()}"
         if actual != self._digest or (self._size is not None and self.offset != self._size):
-            complete = self._size is None or self.offset >= self._size
-            if complete:
-                os.unlink(self._partial)
+            if self._size is not None and self.offset < self._size:
+                raise Corrupt(
+                    f"blob {self._digest} was cut short: {self.offset} of {self._size} bytes",
+                    hint="try again: it goes on where it stopped",
+                )
+            os.unlink(self._partial)
             raise Corrupt(
-                f"blob {self._digest} is corrupt: {self.offset} bytes with digest {actual}",
-                hint="the download was damaged; try again"
-                if complete
-                else "the download was cut short; try again",
+                f"blob {self._digest} is corrupt: its {self.offset} bytes have digest {actual}",
+                hint="the download was damaged; try again",
             )
         if durable:
             os.fsync(self._fd)

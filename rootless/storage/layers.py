@@ -176,6 +176,7 @@ def _plain_top(root_fd: int) -> None:
             os.removexattr(root_fd, name)
         except OSError:
             pass
+    os.fchown(root_fd, -1, os.getegid())
     os.fchmod(root_fd, 0o755)
 
 

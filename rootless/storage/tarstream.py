@@ -181,9 +181,7 @@ def entries(source: Source) -> Iterator[Entry]:
             return
         size = _check(header)
         kind = header[156:157]
-        if kind in b"0\0" and kind:
-            kind = b"0"
-        elif kind in b"xgLKXN" and kind:
+        if kind in b"xgLKX":
             if size > _PAX_LIMIT:
                 raise Corrupt(f"the archive has an extended header of {size} bytes")
             data = source.read(size)
@@ -196,9 +194,7 @@ def entries(source: Source) -> Iterator[Entry]:
             elif kind == b"K":
                 long_link = data.rstrip(b"\0")
             continue
-        elif kind == b"7":
-            kind = b"0"
-        elif kind == b"S":
+        if kind == b"S":
             yield _old_sparse(source, header, size, long_name, defaults, pax)
             pax, long_name, long_link = {}, None, None
             continue
@@ -250,8 +246,9 @@ def _number(field: bytes) -> int:
 def _plain(kind: bytes, name: bytes, header: bytes, size: int) -> Entry:
     if size < 0:
         raise Corrupt("the archive has an entry of negative size")
-    if kind == b"0" and name.endswith(b"/"):
-        kind = b"5"
+    if kind in b"\x007":
+        # Only before POSIX was a final slash what made a directory.
+        kind = b"5" if kind == b"\0" and name.endswith(b"/") else b"0"
     device = (0, 0)
     if kind in b"34":
         device = (_number(header[329:337]), _number(header[337:345]))

@@ -1,0 +1,109 @@
+"""Blobs: verified, resumable, there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+
+import pytest
+
+from rootless.errors import Conflict, Corrupt, InvalidInput, NotFound
+from rootless.storage import blobs
+
+DATA = os.urandom(300_000)
+DIGEST = "sha256:" + hashlib.sha256(DATA).hexdigest()
+
+
+def test_written_and_read(store):
+    assert not blobs.has(store, DIGEST)
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        out.write(DATA)
+        assert out.commit() == blobs.path(store, DIGEST)
+    assert blobs.has(store, DIGEST)
+    assert blobs.has(store, DIGEST, len(DATA))
+    assert not blobs.has(store, DIGEST, 5)
+    assert blobs.read(store, DIGEST) == DATA
+    assert list(blobs.digests(store)) == [DIGEST]
+    assert os.listdir(store.blobs + "/partial") == []
+    blobs.remove(store, DIGEST)
+    blobs.remove(store, DIGEST)
+    with pytest.raises(NotFound):
+        blobs.read(store, DIGEST)
+
+
+def test_resumed(store):
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        out.write(DATA[:1000])
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        assert out.offset == 1000
+        with pytest.raises(Corrupt, match="cut short"):
+            out.commit()
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        out.write(DATA[out.offset :])
+        out.commit()
+    assert blobs.read(store, DIGEST) == DATA
+
+
+def test_damaged_contents_are_dropped_and_named(store):
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        out.write(b"x" + DATA[1:])
+        with pytest.raises(Corrupt, match=DIGEST):
+            out.commit()
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        assert out.offset == 0
+        with pytest.raises(Corrupt, match="longer"):
+            out.write(DATA + b"x")
+    assert not blobs.has(store, DIGEST)
+
+
+def test_damage_on_disk_is_noticed(store):
+    blobs.add_bytes(store, DATA)
+    with open(blobs.path(store, DIGEST), "r+b") as file:
+        file.write(b"damage")
+    with pytest.raises(Corrupt):
+        blobs.read(store, DIGEST)
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "sha256:", "sha256:../../x", "sha256:" + "A" * 64, "md5:" + "0" * 32, DIGEST + "\n"]
+)
+def test_bad_digests(store, digest):
+    with pytest.raises(InvalidInput):
+        blobs.path(store, digest)
+
+
+def test_one_writer_at_a_time(store):
+    with blobs.writer(store, DIGEST) as out:
+        with pytest.raises(Conflict):
+            blobs.writer(store, DIGEST)
+        pid = os.fork()
+        if pid == 0:
+            os.closerange(3, 100)
+            os._exit(0 if blobs.wait(store, DIGEST) else 1)
+        out.write(DATA)
+        out.commit()
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_killed_while_writing(store):
+    for round_number in range(10):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                with blobs.writer(store, DIGEST, len(DATA)) as out:
+                    while out.offset < len(DATA):
+                        out.write(DATA[out.offset : out.offset + 997])
+                    out.commit()
+                while True:
+                    blobs.remove(store, DIGEST)
+                    blobs.add_bytes(store, DATA)
+            finally:
+                os._exit(9)
+        time.sleep(0.003 + 0.002 * round_number)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        if blobs.has(store, DIGEST):
+            assert blobs.read(store, DIGEST) == DATA
+            blobs.remove(store, DIGEST)
