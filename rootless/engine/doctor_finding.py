@@ -49,3 +49,9 @@ def error(name: str, what: str, effect: str, fix_user: str = "", fix_admin: str 
 def not_available(name: str, what: str, effect: str, fix_user: str = "", fix_admin: str = "") -> Finding:
     """This host does not give it; containers run without."""
     return Finding(name, Status.NOT_AVAILABLE, what, effect, fix_user, fix_admin)
+
+
+def split_hint(hint: str | None) -> tuple[str, str]:
+    """An error's hint as the user's and the administrator's part; the diagnosis modules join them so."""
+    user, _, admin = (hint or "").partition("ask the administrator for:")
+    return user.strip(), admin.strip()

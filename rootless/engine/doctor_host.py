@@ -15,11 +15,13 @@ from rootless.linux import landlock
 from rootless.linux.filesystem import filesystem_type
 from rootless.linux.process import set_no_new_privs
 from rootless.linux.seccomp import load_filter
+from rootless.network.diagnosis import sysctl_fix
 from rootless.session.diagnosis import read_fact
 from rootless.session.mapping import user_name
 
 _RETURN_ALLOW = b"\x06\x00\x00\x00\x00\x00\xff\x7f"  # BPF_RET | BPF_K, SECCOMP_RET_ALLOW
 _FIRST_PLAUSIBLE_TIME = 1_700_000_000
+DELEGATION = "[Service]\nDelegate=cpu cpuset io memory pids"
 _DELEGATE_FILE = "/etc/systemd/system/user@.service.d/rootless-delegate.conf"
 
 
@@ -29,7 +31,7 @@ def kernel(_: Scene) -> Finding:
     text = f"Linux {system.release} {system.machine}, Python {sys.version.partition(' ')[0]}"
     if time.time() < _FIRST_PLAUSIBLE_TIME:
         return warning("kernel", f"{text}; the clock says {time.strftime('%Y-%m-%d')}",
-                       "registries' certificates seem not valid yet", "", "timedatectl set-ntp true")  # fmt: skip
+                       "registries' certificates seem not valid yet", "", "sudo timedatectl set-ntp true")  # fmt: skip
     return ok("kernel", text)
 
 
@@ -93,8 +95,8 @@ def cgroups(_: Scene) -> Finding:
     missing = [name for name in ("cpu", "memory", "pids") if name not in delegated]
     if missing:
         admin = (
-            f"mkdir -p {os.path.dirname(_DELEGATE_FILE)}; put these lines into {_DELEGATE_FILE}, then "
-            "`systemctl daemon-reload` and log in again:\n[Service]\nDelegate=cpu cpuset io memory pids"
+            f"sudo mkdir -p {os.path.dirname(_DELEGATE_FILE)} && sudo tee {_DELEGATE_FILE} <<'EOF' && "
+            f"sudo systemctl daemon-reload\n{DELEGATION}\nEOF\nthen log in again"
         )
         has = ", ".join(delegated) or "none"
         return not_available("cgroups", f"controllers given to this login: {has}", effect,
@@ -112,7 +114,7 @@ def runtime_directory(_: Scene) -> Finding:
         os.rmdir(fallback)
     if not given:
         return ok("runtime dir", f"XDG_RUNTIME_DIR is not set: {used} is used")
-    if not used.startswith(given.rstrip("/") + "/"):
+    if used != os.path.join(given, "rootless"):
         return warning("runtime dir", f"XDG_RUNTIME_DIR={given} is missing, not yours or open to others",
                        f"{used} is used instead", "unset XDG_RUNTIME_DIR, or log in by ssh or "
                        f"`machinectl shell {user_name(paths.host_uid()) or ''}@` rather than su")  # fmt: skip
@@ -133,7 +135,7 @@ def lingering(_: Scene) -> Finding:
         else ("at the last logout XDG_RUNTIME_DIR goes, and services of the login end")
     )
     return warning("logout", f"lingering is off for {user}" + (" and KillUserProcesses=yes" if kills else ""),
-                   effect, "loginctl enable-linger", f"loginctl enable-linger {user}")  # fmt: skip
+                   effect, "loginctl enable-linger", f"sudo loginctl enable-linger {user}")  # fmt: skip
 
 
 def _kill_user_processes() -> bool:
@@ -161,11 +163,11 @@ def limits(_: Scene) -> list[Finding]:
     if 0 <= instances < 128:
         found.append(warning("limits", f"fs.inotify.max_user_instances is {instances}",
                              "programs that watch files fail in many containers at once", "",
-                             _sysctl("fs.inotify.max_user_instances=512")))  # fmt: skip
+                             sysctl_fix("fs.inotify.max_user_instances=512")))  # fmt: skip
     keys = _number("/proc/sys/kernel/keys/maxkeys")
     if 0 <= keys < 200:
         found.append(warning("limits", f"kernel.keys.maxkeys is {keys}", f"at most {keys} containers at once", "",
-                             _sysctl("kernel.keys.maxkeys=2000")))  # fmt: skip
+                             sysctl_fix("kernel.keys.maxkeys=2000")))  # fmt: skip
     return found or [ok("limits", f"{instances} inotify instances, {keys} keys")]
 
 
@@ -174,10 +176,6 @@ def _number(path: str) -> int:
         return int(read_fact(path) or "-1")
     except ValueError:
         return -1
-
-
-def _sysctl(assignment: str) -> str:
-    return f"echo {assignment} | sudo tee -a /etc/sysctl.d/60-rootless.conf && sudo sysctl --system"
 
 
 PROBES = (

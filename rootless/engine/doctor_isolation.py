@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from rootless.engine.doctor_finding import Finding, Status, error, warning
+from rootless.engine.doctor_finding import Finding, Status, error, split_hint, warning
 from rootless.engine.doctor_scene import Scene
 from rootless.errors import RootlessError
 from rootless.linux.process import set_child_subreaper, set_pdeathsig
@@ -78,34 +78,24 @@ def _child(probe: Probe, scene: Scene, answer_fd: int, noise_fd: int) -> NoRetur
             found = probe.run(scene)
         except (RootlessError, OSError) as problem:
             found = _failed(probe, problem)
-        answer = json.dumps(found if isinstance(found, list) else [found]).encode()
+        # A line, not an end of file: what the probe started may hold the pipe open for long.
+        answer = json.dumps(found if isinstance(found, list) else [found]).encode() + b"\n"
         while answer:
             answer = answer[os.write(answer_fd, answer) :]
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a forked child reports all and never returns
         import traceback
 
-        traceback.print_exc()
-        sys.stderr.flush()
+        os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(1)
 
 
 def _failed(probe: Probe, problem: RootlessError | OSError) -> Finding:
-    hint = (problem.hint if isinstance(problem, RootlessError) else "") or ""
-    user, admin = _split_hint(hint)
+    user, admin = split_hint(problem.hint if isinstance(problem, RootlessError) else None)
     if probe.essential:
         return error(probe.name, str(problem), "no container can run", user, admin)
     return warning(probe.name, str(problem), "this could not be tested", user, admin)
-
-
-def _split_hint(hint: str) -> tuple[str, str]:
-    """An error's hint as the user's and the administrator's part; see the hints of diagnosis.py."""
-    for mark in ("ask the administrator for:", "administrator:"):
-        before, found, after = hint.partition(mark)
-        if found:
-            return before.strip(), after.strip()
-    return hint, ""
 
 
 def _collect(running: Sequence[_Running], deadline: float) -> dict[int, bytes | None]:
@@ -120,7 +110,7 @@ def _collect(running: Sequence[_Running], deadline: float) -> dict[int, bytes | 
         for fd, _ in poll.poll(left * 1000):
             chunk = os.read(fd, 65536)
             parts[fd] += chunk
-            if not chunk or len(parts[fd]) > MAX_ANSWER_BYTES:
+            if not chunk or chunk.endswith(b"\n") or len(parts[fd]) > MAX_ANSWER_BYTES:
                 answers[fd] = parts[fd]
                 poll.unregister(fd)
                 waiting.discard(fd)

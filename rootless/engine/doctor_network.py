@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from rootless.engine.doctor_finding import Finding, not_available, ok, warning
+from rootless.engine.doctor_finding import Finding, not_available, ok, split_hint, warning
 from rootless.engine.doctor_isolation import Probe
 from rootless.engine.doctor_scene import Scene
 from rootless.errors import RootlessError
@@ -101,8 +101,7 @@ def _use(control: socket.socket, pid: int, scene: Scene) -> list[Finding]:
     try:
         data = slirp.start(pid, run_dir=scene.scratch, ports=[PortMapping("127.0.0.1", 0, 80, "tcp")])
     except RootlessError as problem:
-        user, _, admin = (problem.hint or "").partition("administrator: ")
-        return [warning("network", problem.message, _EFFECT, user.strip(), admin.strip())]
+        return [warning("network", problem.message, _EFFECT, *split_hint(problem.hint))]
     took_ms = (time.monotonic() - began) * 1000
     control.sendall(str(data["dns"]).encode())
     found = [ok("network", f"slirp4netns connects a container ({took_ms:.0f} ms)")]
@@ -177,8 +176,7 @@ def rights(_: Scene) -> list[Finding]:
     else:
         found.append(not_available("ping", f"net.ipv4.ping_group_range is {words[0]} {words[1]}",
                                    "ping does not leave a container", "",
-                                   "echo 'net.ipv4.ping_group_range=0 2147483647' | sudo tee -a "
-                                   "/etc/sysctl.d/60-rootless.conf && sudo sysctl --system"))  # fmt: skip
+                                   diagnosis.sysctl_fix("net.ipv4.ping_group_range=0 2147483647")))  # fmt: skip
     return found
 
 

@@ -8,6 +8,7 @@ from rootless.engine.doctor_finding import Finding, error, not_available, ok, wa
 from rootless.engine.doctor_isolation import Probe
 from rootless.engine.doctor_scene import Scene
 from rootless.linux.filesystem import filesystem_type
+from rootless.network.diagnosis import module_fix, udev_fix
 from rootless.storage.probe import climb
 from rootless.storage.store import Store
 from rootless.storage.tree import remove_tree
@@ -93,10 +94,7 @@ def fuse(_: Scene) -> Finding:
         os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
     except OSError as problem:
         missing = isinstance(problem, FileNotFoundError)
-        admin = "modprobe fuse && echo fuse > /etc/modules-load.d/rootless.conf" if missing else (
-            f"put this line into /etc/udev/rules.d/70-rootless.rules, then `udevadm control --reload && "
-            f"udevadm trigger --name-match=fuse`: {FUSE_RULE}"
-        )  # fmt: skip
+        admin = module_fix("fuse") if missing else udev_fix(FUSE_RULE)
         return not_available("/dev/fuse", f"/dev/fuse: {problem.strerror}",
                              "no fuse-overlayfs where native overlay does not work", "", admin)  # fmt: skip
     return ok("/dev/fuse", "can be opened")

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from rootless.errors import NotSupported, RootlessError, Unavailable
 
 TUN = "/dev/net/tun"
-TUN_RULE_FILE = "/etc/udev/rules.d/70-rootless.rules"
-TUN_RULE = 'KERNEL=="tun", GROUP="root", MODE="0666", OPTIONS+="static_node=net/tun"'
+RULES = "/etc/udev/rules.d/70-rootless.rules"
+TUN_RULE = 'KERNEL=="tun", MODE="0666", OPTIONS+="static_node=net/tun"'
 PORT_START = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 PACKAGES = (
     "apt install slirp4netns (Debian, Ubuntu), dnf install slirp4netns (Fedora, RHEL), "
@@ -35,7 +35,7 @@ class Problem(NamedTuple):
 
     def hint(self) -> str:
         """Both fixes, a line each."""
-        return f"{self.fix_user}\nadministrator: {self.fix_admin}"
+        return f"{self.fix_user}\nask the administrator for:\n{self.fix_admin}"
 
 
 def tun_problem(path: str = TUN) -> Problem | None:
@@ -50,20 +50,27 @@ def tun_problem(path: str = TUN) -> Problem | None:
 def _tun(path: str, number: int) -> Problem:
     if number == errno.ENOENT:
         what = f"{path} does not exist"
-        admin = f"modprobe tun && echo tun > /etc/modules-load.d/rootless.conf (in a container: add --device {path})"
+        admin = f"{module_fix('tun')}    (for a container: --device {path})"
     elif number in (errno.EACCES, errno.EPERM):
         what = f"{path} may not be opened: {os.strerror(number)}"
-        admin = (
-            f"put this line into {TUN_RULE_FILE}, then `udevadm control --reload && udevadm trigger "
-            f"--name-match=net/tun`: {TUN_RULE}"
-        )
+        admin = udev_fix(TUN_RULE)
     elif number in (errno.ENODEV, errno.ENXIO):
         what = f"{path} has no driver behind it: {os.strerror(number)}"
-        admin = "modprobe tun && echo tun > /etc/modules-load.d/rootless.conf"
+        admin = module_fix("tun")
     else:
         what = f"{path} cannot be opened: {os.strerror(number)}"
-        admin = "modprobe tun"
+        admin = module_fix("tun")
     return Problem(what, "use --network host or --network none meanwhile", admin)
+
+
+def module_fix(name: str) -> str:
+    """The administrator's line that loads a kernel module, now and after a reboot."""
+    return f"sudo modprobe {name} && echo {name} | sudo tee -a /etc/modules-load.d/rootless.conf"
+
+
+def udev_fix(rule: str) -> str:
+    """The administrator's lines that open a device to all users, now and after a reboot."""
+    return f"sudo tee -a {RULES} <<'EOF' && sudo udevadm control --reload && sudo udevadm trigger\n{rule}\nEOF"
 
 
 def missing_problem() -> Problem:
@@ -145,10 +152,12 @@ def unprivileged_port_start() -> int:
 
 def port_start_fix(port: int) -> str:
     """The administrator's lines that let users bind ports from `port` on."""
-    return (
-        f"sysctl -w net.ipv4.ip_unprivileged_port_start={port} && "
-        f"echo net.ipv4.ip_unprivileged_port_start={port} > /etc/sysctl.d/99-rootless.conf"
-    )
+    return sysctl_fix(f"net.ipv4.ip_unprivileged_port_start={port}")
+
+
+def sysctl_fix(assignment: str) -> str:
+    """The administrator's line that sets a kernel variable, now and after a reboot."""
+    return f"echo '{assignment}' | sudo tee -a /etc/sysctl.d/60-rootless.conf && sudo sysctl --system"
 
 
 def privileged_port_error(prefix: str, where: str, port: int) -> RootlessError:
@@ -159,5 +168,5 @@ def privileged_port_error(prefix: str, where: str, port: int) -> RootlessError:
     higher = 8000 + port if port < 1000 else 8000 + port % 1000
     return NotSupported(
         f"{prefix}: Bind for {where} failed: ports below {first} are reserved for root",
-        hint=f"use a higher port, as -p {higher}:...\nadministrator: {port_start_fix(port)}",
+        hint=f"use a higher port, as -p {higher}:...\nask the administrator for:\n{port_start_fix(port)}",
     )

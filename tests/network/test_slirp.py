@@ -165,7 +165,7 @@ def test_a_reserved_port_names_the_sysctl_and_the_alternative(namespace: Namespa
         connect(namespace, ports=ports.parse(["79:80"]))
     assert caught.value.hint is not None
     assert "-p 8079:..." in caught.value.hint
-    assert "sysctl -w net.ipv4.ip_unprivileged_port_start=79" in caught.value.hint
+    assert "echo 'net.ipv4.ip_unprivileged_port_start=79' | sudo tee -a /etc/sysctl.d/" in caught.value.hint
 
 
 def test_an_address_that_is_not_ours(namespace: Namespace, connect: Connect) -> None:
@@ -293,4 +293,4 @@ def test_without_a_tun_device(tmp_path: Path, hide: str, says: str) -> None:
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )  # fmt: skip
     assert done.stdout.startswith("NotSupported|no network: " + says), done.stdout + done.stderr
-    assert "|use --network host or --network none meanwhile\nadministrator: " in done.stdout
+    assert "|use --network host or --network none meanwhile\nask the administrator for:\n" in done.stdout
