@@ -187,6 +187,11 @@ def debugging() -> bool:
 def _report_os(error: OSError, command: Command | None) -> int:
     from rootless.cli.oserrors import translate
 
+    if error.filename is None:
+        try:
+            sys.stdout.flush()
+        except OSError as refused:  # it was our output that could not be written
+            return _failed_flush(refused)
     if debugging():
         import traceback
 
