@@ -21,15 +21,19 @@ OCI_VERSION = "1.2.0"
 
 
 class Circumstances(NamedTuple):
-    """What a start adds to the record: paths of files made for it, and processes to share with.
+    """What a start adds to the record.
 
-    `shared` maps "pid", "ipc", "network" to the pid of the container whose namespace is joined.
+    `etc` holds the hosts, hostname and resolv.conf of the container (of the other one, where its network
+    is shared). `shared` maps "pid", "ipc", "network" to the pid of the container whose namespace
+    is joined. `devices` are the host's nodes that --privileged brings.
     """
 
-    directory: str
+    etc: str
     volumes: str
     shared: dict[str, int]
     all_capabilities: tuple[str, ...]
+    devices: tuple[str, ...] = ()
+    host_mqueue: bool = True
 
 
 def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
@@ -189,20 +193,18 @@ def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]
         _device(device["source"], device["target"], device["permissions"]) for device in record["devices"]
     ]
     taken = {entry["destination"] for entry in user}
-    if record["security"]["privileged"]:
-        device_tree = _entry("/dev", "bind", "/dev", "rbind", "rslave", "nosuid")
-    else:
-        device_tree = _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")
+    user = [_entry(path, "bind", path, "rbind") for path in circumstances.devices if path not in taken] + user
     sys_mode = "rw" if record["security"]["privileged"] else "ro"
     default = [
         _entry("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
-        device_tree,
+        _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _entry("/dev/pts", "devpts", "devpts",
                "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
         _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", sys_mode),
         _entry("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
-        _entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
     ]  # fmt: skip
+    if record["ipc"] != "host" or circumstances.host_mqueue:
+        default.append(_entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
     if record["ipc"] == "host":
         default.append(_entry("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
     elif circumstances.shared.get("ipc"):
@@ -212,9 +214,7 @@ def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]
         size = f"size={record['shm_size']}"
         default.append(_entry("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
     for name in ("resolv.conf", "hostname", "hosts"):
-        default.append(
-            _entry(f"/etc/{name}", "bind", f"{circumstances.directory}/{name}", "rbind", "rprivate")
-        )
+        default.append(_entry(f"/etc/{name}", "bind", f"{circumstances.etc}/{name}", "rbind", "rprivate"))
     return [entry for entry in default if entry["destination"] not in taken] + user
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from typing import Any, NamedTuple
 
@@ -74,11 +75,23 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     durable = not record["auto_remove"]
     root = _root(store, record, directory)
     shared = {kind: _shared_pid(store, record, kind) for kind in SHARED_KINDS}
-    _write_etc(record, directory)
+    etc = directory
+    if shared["network"]:
+        etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
+    else:
+        _write_etc(record, directory)
     _fill_volumes(store, record, root)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(
-        record, spec.Circumstances(directory, store.volumes, {k: p for k, p in shared.items() if p}, every)
+        record,
+        spec.Circumstances(
+            etc,
+            store.volumes,
+            {kind: pid for kind, pid in shared.items() if pid},
+            every,
+            devices=_host_devices() if record["security"]["privileged"] else (),
+            host_mqueue=os.path.isdir("/dev/mqueue"),
+        ),
     )
     started_at = clock.now()
 
@@ -126,6 +139,18 @@ def _root(store: Store, record: Record, directory: str) -> Root:
     return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
 
 
+def _host_devices() -> tuple[str, ...]:
+    """What --privileged adds to /dev: the host's nodes, and directories of nodes, that are not the
+    container's own anyway. What this account may do with them is up to their modes."""
+    own = {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm", "mqueue"}
+    found = []
+    for name in sorted(set(os.listdir("/dev")) - own):
+        mode = os.lstat(f"/dev/{name}").st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or (stat.S_ISDIR(mode) and name != "fd"):
+            found.append(f"/dev/{name}")
+    return tuple(found)
+
+
 def _cleanup(identifier: str) -> tuple[str, ...]:
     """What the monitor runs when it must remove a --rm container that nobody is attached to."""
     return (sys.executable, "-m", "rootless.cli", "rm", "--force", "--volumes", identifier)
@@ -153,19 +178,18 @@ def _write_etc(record: Record, directory: str) -> None:
     """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
     network = record["network"]
     mode = network["mode"]
-    kind = "none" if mode.startswith("container:") else mode
     options = slirp.parse("slirp4netns:" + ",".join(network["options"])) if mode == "slirp4netns" else None
     addresses = options.addresses() if options else None
     gateway = None
     if options and addresses:
         gateway = hosts.gateway_for(
-            kind, allow_host_loopback=options.allow_host_loopback, gateway=addresses.gateway
+            mode, allow_host_loopback=options.allow_host_loopback, gateway=addresses.gateway
         )
-    elif kind == "host":
+    elif mode == "host":
         gateway = "127.0.0.1"
     texts = {
         "resolv.conf": resolv.resolv_conf(
-            kind,
+            mode,
             host_text=resolv.read_host(),
             dns=network["dns"],
             search=network["dns_search"],
@@ -173,13 +197,13 @@ def _write_etc(record: Record, directory: str) -> None:
             forwarder=addresses.dns if addresses else None,
         ),
         "hosts": hosts.hosts_file(
-            kind,
+            mode,
             hostname=record["hostname"],
             domainname=record["domainname"],
             name=record["name"],
             address=addresses.container if addresses else None,
             extra_hosts=network["add_host"],
-            host_text=resolv.read_host(hosts.HOST_PATH) if kind == "host" else "",
+            host_text=resolv.read_host(hosts.HOST_PATH) if mode == "host" else "",
             gateway=gateway,
         ),
         "hostname": hosts.hostname_file(record["hostname"]),

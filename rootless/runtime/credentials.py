@@ -50,6 +50,12 @@ def set_oom_score(process: dict[str, Any]) -> None:
         ) from None
 
 
+def prepare_rlimits(process: dict[str, Any]) -> None:
+    """Load what set_rlimits needs while the interpreter's files can still be seen."""
+    if process.get("rlimits"):
+        import resource  # noqa: F401
+
+
 def set_rlimits(process: dict[str, Any]) -> None:
     """process.rlimits, setrlimit(2)."""
     limits = process.get("rlimits") or []

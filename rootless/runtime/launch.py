@@ -21,7 +21,7 @@ from rootless.linux import namespace as n
 from rootless.linux.namespace import setns
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, namespaces, seccomp, supervise, wire
+from rootless.runtime import container, credentials, namespaces, seccomp, supervise, wire
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.initprogram import open_init, wants_init
 from rootless.runtime.plan import Circumstances, build_plan
@@ -135,6 +135,7 @@ def _prepare(
         raise InvalidInput("no command specified")
     if any((spec.get("hooks") or {}).values()):
         raise NotSupported("OCI hooks are not supported", hint="remove `hooks` from the configuration")
+    credentials.prepare_rlimits(process)
     joined = namespaces.open_joined(namespaces.read_namespaces(linux))
     kinds = {kind for kind, _ in joined.fds}
     uid_map = namespaces.id_map("uid", linux.get("uidMappings") or [])
