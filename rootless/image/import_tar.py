@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from rootless.errors import InvalidInput, NotFound, RootlessError
+from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
 from rootless.image import changes, compose, inflate, platforms, reference
 from rootless.image.platforms import Platform
 from rootless.image.progress import Event, Phase, Progress, silent
@@ -37,16 +37,19 @@ def import_tar(
     with open_input(path) as file, store.lease():
         progress(Event("", Phase.MESSAGE, text=f"Importing {path if path != '-' else 'standard input'}"))
         layer = compose.add_layer(store, inflate.open_stream(file, what=source))
-        return compose.add_image(
-            store,
-            canonical,
-            [layer],
-            run_config=run_config,
-            history=[{"created": created, "created_by": f"import {source}", "comment": message}],
-            created=created,
-            platform=platform or platforms.host(),
-            progress=progress,
-        )
+        try:
+            return compose.add_image(
+                store,
+                canonical,
+                [layer],
+                run_config=run_config,
+                history=[{"created": created, "created_by": f"import {source}", "comment": message}],
+                created=created,
+                platform=platform or platforms.host(),
+                progress=progress,
+            )
+        except Corrupt as error:
+            raise Corrupt(f"{path} is no sound tar archive: {error.message}", hint=error.hint) from None
 
 
 @contextlib.contextmanager

@@ -142,6 +142,7 @@ class LayerStream:
                     self._pass(block, offset)
             self._download(writer, self._registry)
             writer.commit()
+        self._report("unpacking", self._layer.size, "")
         return True
 
     def _download(self, writer: blobs.Writer, registry: Registry) -> None:

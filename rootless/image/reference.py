@@ -8,9 +8,8 @@ Parses and prints; knows no configuration (short-name aliases and search registr
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from rootless.errors import InvalidInput
+from rootless.record import Record
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
@@ -27,7 +26,7 @@ _TAG = _WORD | frozenset("_.-")
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
-class Reference(NamedTuple):
+class Reference(Record):
     """One image in one repository; has a tag, a digest, or both."""
 
     registry: str

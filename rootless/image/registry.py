@@ -189,11 +189,11 @@ class Registry:
             response = self._send(method, url, sent, at_home=at_home)
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return response
-            target = urljoin(address, response.headers["Location"])
             response.close()
             try:
+                target = urljoin(address, response.headers["Location"])
                 scheme = parse_url(target).scheme
-            except LocationParseError:
+            except (LocationParseError, ValueError):
                 raise Unavailable(f"{self.host} redirects to a place that is no URL") from None
             if scheme not in ("http", "https"):
                 raise Unavailable(f"{self.host} redirects to a {scheme} address")
