@@ -17,6 +17,8 @@ from rootless.errors import Conflict, NotSupported
 
 STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4
 STDOUT, STDERR, EXITED = 0x10, 0x11, 0x12
+# Whoever has said this removes the container at its end, and then calls report_cleaned().
+PROMISE_CLEANUP = bytes([WILL_CLEAN])
 PACKET_LIMIT = 32 * 1024 + 1
 _READ_SIZE = 32 * 1024
 
@@ -57,11 +59,6 @@ def _not_running() -> Conflict:
 def resize(connection: socket.socket, rows: int, columns: int) -> None:
     """Tell the container's terminal its size, in characters."""
     _send(connection, struct.pack("=BHH", RESIZE, rows, columns))
-
-
-def promise_cleanup(connection: socket.socket) -> None:
-    """Tell the monitor that we remove the container, so that it need not run a command for it."""
-    _send(connection, bytes([WILL_CLEAN]))
 
 
 def report_cleaned(connection: socket.socket) -> None:

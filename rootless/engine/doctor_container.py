@@ -19,6 +19,7 @@ from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.launch import Launched, Stdio, Supervision, launch
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.root import Root
+from rootless.runtime.seccomp import DEFAULT
 from rootless.storage.tree import remove_tree
 
 # Ours and the OCI's words for those that are compared with the host's.
@@ -125,6 +126,7 @@ def _spec() -> dict[str, Any]:
             "namespaces": [{"type": kind} for kind in NAMESPACES],
             "maskedPaths": list(MASKED_PATHS),
             "readonlyPaths": list(READONLY_PATHS),
+            "seccomp": DEFAULT,
         },
     }
 

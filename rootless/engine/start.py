@@ -8,7 +8,7 @@ import stat
 import sys
 from typing import Any, NamedTuple
 
-from rootless.engine import clock, running, spec
+from rootless.engine import attach, clock, running, spec
 from rootless.engine.logs import LOG_NAME
 from rootless.engine.record import Record
 from rootless.errors import Conflict, RootlessError
@@ -39,7 +39,7 @@ def start(
 ) -> Launched:
     """Start a container that does not run; the caller has joined the session.
 
-    With `client`, the caller stays attached. Conflict where it runs already. Where the command
+    With `client`, the caller stays attached, and removes a --rm container itself. Conflict where it runs already. Where the command
     cannot be run (CommandNotFound, CommandNotExecutable) or anything else fails, nothing is left
     running and `inspect` shows the error.
     """
@@ -127,6 +127,8 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         network=_network(store, record, run_dir) if mode == "slirp4netns" else None,
         record=record_state,
         client=client,
+        # Said before the start, so that the monitor of even the shortest command knows.
+        greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
     )
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {warning}", file=sys.stderr)

@@ -75,6 +75,7 @@ def launch(
     network: Network | None,
     record: Callable[[Launched], None],
     client: bool,
+    greeting: tuple[bytes, ...] = (),
 ) -> Launched:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
@@ -82,13 +83,16 @@ def launch(
     is called in A when C's namespaces exist, with PID 1's pid and descriptors of its user and network
     namespaces (A's to close), and may leave children there; "hold_fds" in its result
     stay open in the monitor. `record` runs in A before the command may run. With `client`
-    the monitor's first client is ours. Raises a RootlessError, after which nothing is left running.
+    the monitor's first client is ours, and has said `greeting` (packets of the attach protocol)
+    before anything can end. Raises a RootlessError, after which nothing is left running.
     """
     request = _prepare(spec, root, container_dir, run_dir, stdio, supervision, network, record)
     ours, theirs = wire.pair()
     attach_fd = -1
     if client:
         end, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for packet in greeting:
+            end.send(packet)
         attach_fd, request = end.detach(), request._replace(client=other.detach())
     parent = os.getpid()
     pid = os.fork()

@@ -113,8 +113,6 @@ def stay(
     interactive = "stdin" in attached
     null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
     connection = socket.socket(fileno=launched.attach_fd)
-    if record["auto_remove"]:
-        attach.promise_cleanup(connection)
     with (
         attachment.Signals(
             forward=(lambda number: start.send(launched, number)) if sig_proxy else None,
