@@ -205,15 +205,24 @@ warning  logout          lingering is off for me
                          effect: containers end at the last logout
                          you can: loginctl enable-linger
                          administrator: sudo loginctl enable-linger me
-no       cgroups         this host uses cgroup v1
-                         effect: --memory is refused
-                         administrator: one line
-EOF
+no       cgroups         this host uses cgroup v1: --memory is refused
 error    user namespace  a fact that is much too long for one line of
                          a narrow terminal
                          effect: none runs
 
-Containers cannot run here: 1 checks passed, 1 failed, 1 warning, 1 not available here.
+Containers cannot run here: 1 check passed, 1 failed, 1 warning, 1 not available here. \
+`rootless doctor -v` says who can give that.
+"""
+
+
+def test_every_detail_on_demand() -> None:
+    """A file to be copied is never wrapped nor indented."""
+    assert render(Report([MIXED.findings[2]]), every=True, coloured=False, columns=70) == """\
+no       cgroups  this host uses cgroup v1
+                  effect: --memory is refused
+                  administrator: one line
+EOF
+Containers can run here: 0 checks passed, 1 not available here.
 """
 
 

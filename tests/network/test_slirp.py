@@ -21,7 +21,6 @@ from tests.network.conftest import Namespace
 
 Connect = Callable[..., dict[str, Any]]
 
-
 def ask(port: int, text: bytes, *, address: str = "127.0.0.1") -> bytes:
     """What the TCP service behind a published port answers."""
     with socket.create_connection((address, port), timeout=10) as connection:
@@ -104,14 +103,51 @@ def test_the_hosts_loopback_is_out_of_reach_unless_asked(
         assert namespace.python(code) == ("reached" if allowed else "refused")
 
 
-def test_dns_is_forwarded_to_the_hosts_resolver(namespace: Namespace, connect: Connect) -> None:
-    """10.0.2.3 hands the query to the first server of the host's resolv.conf; no answer is needed here."""
-    connect(namespace)
-    code = (
-        "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.connect(('10.0.2.3', 53));"
-        "print(s.send(b'\\x12\\x34\\x01\\x00\\x00\\x01' + bytes(6) + b'\\x01a\\x00\\x00\\x01\\x00\\x01'))"
-    )
-    assert namespace.python(code) == "19"
+# A host of its own: its resolv.conf names a resolver on its loopback, which answers 192.0.2.53.
+STUB_HOST = """
+import os, socket, subprocess, sys, threading
+from rootless.linux.interface import loopback_up
+from rootless.network import slirp
+from tests.network.conftest import Namespace
+loopback_up()
+with open(sys.argv[1] + "/resolv.conf", "w") as file:
+    file.write("nameserver 127.0.0.1\\n")
+subprocess.run(["mount", "--bind", sys.argv[1] + "/resolv.conf", "/etc/resolv.conf"], check=True)
+resolver = socket.socket(type=socket.SOCK_DGRAM)
+resolver.bind(("127.0.0.1", 53))
+def answer():
+    query, where = resolver.recvfrom(512)
+    record = b"\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x3c\\0\\x04" + bytes([192, 0, 2, 53])
+    resolver.sendto(query[:2] + b"\\x81\\x80\\0\\x01\\0\\x01\\0\\0\\0\\0" + query[12:] + record, where)
+threading.Thread(target=answer, daemon=True).start()
+inside = Namespace()
+# As a container being born, which is not dumpable: its /proc/PID/ns cannot be opened, the pid will not do.
+namespaces = tuple(os.open(f"/proc/{inside.pid}/ns/{kind}", os.O_RDONLY) for kind in ("user", "net"))
+try:
+  data = slirp.start(1, namespaces=namespaces, run_dir=sys.argv[1])
+  print(inside.python(r'''
+import socket
+s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(10); s.connect(("10.0.2.3", 53))
+s.send(b"RL\\x01\\0\\0\\x01\\0\\0\\0\\0\\0\\0\\x01a\\0\\0\\x01\\0\\x01")
+print(".".join(map(str, s.recv(512)[-4:])))
+'''))
+finally:
+  inside.close()
+os.close(data["hold_fds"][0])
+os.waitpid(data["pid"], 0)
+"""
+
+
+@pytest.mark.usefixtures("namespace")
+def test_names_are_asked_of_a_resolver_on_the_hosts_loopback(tmp_path: Path) -> None:
+    """In a user namespace of ours as in a session, with the namespaces handed over as descriptors."""
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    done = subprocess.run(
+        ["unshare", "-Urmn", sys.executable, "-c", STUB_HOST, str(deep)],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert done.stdout == "192.0.2.53\n", done.stderr
 
 
 def test_a_taken_port_is_a_conflict_that_names_its_holder(

@@ -14,6 +14,7 @@ from rootless.engine.doctor_finding import Finding, Status
 _COLOURS = {Status.OK: "32", Status.WARNING: "33", Status.ERROR: "31;1", Status.NOT_AVAILABLE: "36"}
 _WORDS = {Status.OK: "ok", Status.WARNING: "warning", Status.ERROR: "error", Status.NOT_AVAILABLE: "no"}
 _WIDEST = 100
+MORE = " `rootless doctor -v` says who can give that."
 
 
 def doctor(args: Args) -> int:
@@ -32,25 +33,28 @@ def render(report: Report, *, every: bool, coloured: bool, columns: int) -> str:
     """The report as text: problems with their fixes, all else only where `every`, and a last line."""
     shown = [finding for finding in report.findings if every or finding.status is not Status.OK]
     width = max((len(finding.name) for finding in shown), default=0)
-    text = "".join(_finding(finding, width, coloured, columns) for finding in shown)
+    text = "".join(_finding(finding, width, coloured, columns, every=every) for finding in shown)
     if text and not every:
         text += "\n"
-    return text + _summary(report, coloured)
+    return text + _summary(report, coloured, every=every)
 
 
-def _finding(finding: Finding, width: int, coloured: bool, columns: int) -> str:
+def _finding(finding: Finding, width: int, coloured: bool, columns: int, *, every: bool) -> str:
     word = f"{_WORDS[finding.status]:<7}"
     if coloured:
         word = f"\x1b[{_COLOURS[finding.status]}m{word}\x1b[0m"
     indent = 7 + 2 + width + 2
-    lines = _wrapped(finding.what, "", indent, columns)
+    # What nobody here may ever miss takes a line; its fixes are shown on demand.
+    brief = finding.status is Status.NOT_AVAILABLE and not every
+    what = f"{finding.what}: {finding.effect}" if brief else finding.what
+    lines = _wrapped(what, "", indent, columns)
     text = f"{word}  {finding.name:<{width}}  {lines[0].lstrip()}\n" + "".join(f"{line}\n" for line in lines[1:])
     for label, value in (
         ("effect", finding.effect),
         ("you can", finding.fix_user),
         ("administrator", finding.fix_admin),
     ):
-        if value:
+        if value and not brief:
             heading = f"{label}: "
             text += "".join(f"{line}\n" for line in _fix(heading, value, indent, columns))
     return text
@@ -75,9 +79,9 @@ def _wrapped(text: str, heading: str, indent: int, columns: int) -> list[str]:
     )
 
 
-def _summary(report: Report, coloured: bool) -> str:
+def _summary(report: Report, coloured: bool, *, every: bool) -> str:
     counts = {status: sum(finding.status is status for finding in report.findings) for status in Status}
-    details = [f"{counts[Status.OK]} checks passed"]
+    details = [f"{counts[Status.OK]} " + ("check" if counts[Status.OK] == 1 else "checks") + " passed"]
     if counts[Status.ERROR]:
         details.append(f"{counts[Status.ERROR]} failed")
     if counts[Status.WARNING]:
@@ -87,7 +91,8 @@ def _summary(report: Report, coloured: bool) -> str:
     verdict = "Containers can run here" if report.can_run else "Containers cannot run here"
     if coloured:
         verdict = f"\x1b[{'32' if report.can_run else '31'};1m{verdict}\x1b[0m"
-    return f"{verdict}: {', '.join(details)}.\n"
+    more = counts[Status.NOT_AVAILABLE] and not every
+    return f"{verdict}: {', '.join(details)}.{MORE if more else ''}\n"
 
 
 def _columns() -> int:
