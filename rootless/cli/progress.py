@@ -53,10 +53,12 @@ class Lines:
     def __call__(self, event: Event, /) -> None:
         if event.phase is Phase.MESSAGE or not event.subject:
             if event.text:
-                print(plain(event.text), file=self.stream, flush=True)
+                print(_sentence(event), file=self.stream, flush=True)
             return
         if event.phase not in (Phase.DOWNLOADING, Phase.RETRYING, Phase.DONE, Phase.EXISTS):
             return
+        if self.told.get(event.subject) is Phase.DONE:
+            return  # a layer of several images in one archive
         if self.told.get(event.subject) is event.phase and event.phase is not Phase.RETRYING:
             return
         self.told[event.subject] = event.phase
@@ -79,7 +81,7 @@ class Bars:
         if event.phase is Phase.MESSAGE or not event.subject:
             if event.text:
                 self._clear()
-                self.stream.write(plain(event.text) + "\n")
+                self.stream.write(_sentence(event) + "\n")
                 self.draw()
             return
         before = self.layers.get(event.subject)
@@ -127,6 +129,11 @@ def _size(stream: TextIO) -> tuple[int, int]:
     except (OSError, ValueError):
         return 80, 24
     return size.columns or 80, size.lines or 24
+
+
+def _sentence(event: Event) -> str:
+    """What an event of the whole operation says."""
+    return f"Pulling {plain(event.text)}" if event.phase is Phase.RESOLVING else plain(event.text)
 
 
 def _line(event: Event, columns: int) -> str:

@@ -162,11 +162,11 @@ def test_an_unknown_error_of_the_kernel_keeps_its_words() -> None:
     )
 
 
-def command_line(words: str, **how: object) -> subprocess.CompletedProcess[str]:
+def command_line(words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    line = "unset PYTHONUNBUFFERED; " + words.replace("ROOTLESS", f"{sys.executable} -m rootless.cli")
     return subprocess.run(
-        ["/bin/sh", "-c", words.replace("ROOTLESS", f"{sys.executable} -m rootless.cli")],
-        capture_output=True, text=True, timeout=60, check=False, **how,  # type: ignore[call-overload]
-    )  # fmt: skip
+        ["/bin/sh", "-c", line], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

@@ -47,9 +47,21 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
             return images.find(store, _canonical(request.image), all_names=False)
         except NotFound:
             pass
+    from rootless.cli import progress
     from rootless.engine.images import ensure
 
-    return ensure(store, request.image, policy=args.pull, platform=request.platform or None, quiet=args.quiet)
+    shown = progress.for_stream(quiet=args.quiet)
+    try:
+        return ensure(
+            store,
+            request.image,
+            policy=args.pull,
+            platform=request.platform or None,
+            progress=shown,
+            quiet=args.quiet,
+        )
+    finally:
+        progress.finish(shown)
 
 
 def _canonical(name: str) -> str:
@@ -74,7 +86,7 @@ def run(args: Args) -> int:
         launched = start.start(
             store, identifier, client=not args.detach, rows=rows, columns=columns
         )
-    except RootlessError:
+    except BaseException:
         if request.auto_remove:
             remove.remove(store, identifier, force=True, volumes=True)
         raise
@@ -120,15 +132,22 @@ def stay(
         ) as signals,
         terminal.RawMode(0 if tty and interactive else -1),
     ):
-        outcome = attach.relay(
-            connection,
-            stdin=0 if interactive else None,
-            detach_keys=keys if tty else None,
-            signals=signals.fd,
-            on_signals=signals.on_arrival,
-            stdout=1 if "stdout" in attached else null,
-            stderr=2 if "stderr" in attached else null,
-        )
+        try:
+            outcome = attach.relay(
+                connection,
+                stdin=0 if interactive else None,
+                detach_keys=keys if tty else None,
+                signals=signals.fd,
+                on_signals=signals.on_arrival,
+                stdout=1 if "stdout" in attached else null,
+                stderr=2 if "stderr" in attached else null,
+            )
+        except BrokenPipeError:
+            # Whoever read us has gone (`run --rm ... | head`): as any command of a pipeline, end.
+            if record["auto_remove"]:
+                remove.remove(store, identifier, force=True, volumes=True)
+                attach.report_cleaned(connection)
+            raise
         if outcome.detached:
             return 0
         if record["auto_remove"]:

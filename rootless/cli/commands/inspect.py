@@ -29,8 +29,8 @@ def _inspect(args: Args, kind: str) -> int:
             missing.append(error)
     if found or not args.format:
         print_inspected(found, args.format)
-    for error in missing:
-        complain(error)
+    for failure in missing:
+        complain(failure)
     return 1 if missing else 0
 
 
