@@ -73,8 +73,7 @@ class Bars:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.layers: dict[str, Event] = {}
-        self.lines_above = 0
-        self.columns_then = 0
+        self.drawn: list[str] = []
         self.due = 0.0
 
     def __call__(self, event: Event, /) -> None:
@@ -100,7 +99,7 @@ class Bars:
         self._clear(flush=False)
         self.stream.write("".join(line + "\n" for line in lines))
         self.stream.flush()
-        self.lines_above, self.columns_then = len(lines), columns
+        self.drawn = lines
 
     def _summed(self, columns: int, room: int) -> list[str]:
         """The layers being worked on, and one line for all others."""
@@ -113,11 +112,11 @@ class Bars:
 
     def _clear(self, *, flush: bool = True) -> None:
         """Go up over what was drawn, also where a narrower terminal has wrapped it since."""
-        if self.lines_above:
+        if self.drawn:
             columns, _ = _size(self.stream)
-            wrapped = -(-self.columns_then // columns) if columns < self.columns_then else 1
-            self.stream.write(f"\x1b[{self.lines_above * wrapped}A\r\x1b[J")
-            self.lines_above = 0
+            rows = sum(max(1, -(-width(line) // columns)) for line in self.drawn)
+            self.stream.write(f"\x1b[{rows}A\r\x1b[J")
+            self.drawn = []
         if flush:
             self.stream.flush()
 

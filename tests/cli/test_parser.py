@@ -23,11 +23,9 @@ OPTIONS = (
 )
 
 
-def command(**fields: object) -> Command:
-    base = Command(
-        "run", "Run", "[OPTIONS] IMAGE [COMMAND] [ARG...]", OPTIONS, lambda args: 0, interspersed=False
-    )
-    return base._replace(**fields)
+def command(*, min_args: int = 0, max_args: int | None = None) -> Command:
+    usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
+    return Command("run", "Run", usage, OPTIONS, lambda args: 0, min_args, max_args, interspersed=False)
 
 
 def parsed(*words: str, interspersed: bool = True) -> Args:
