@@ -55,6 +55,14 @@ def format_map(ranges: Iterable[IdRange]) -> str:
     return "".join(f"{inside} {outside} {size}\n" for inside, outside, size in ranges)
 
 
+def identity(ranges: Iterable[IdRange]) -> list[IdRange]:
+    """The map of a child namespace in which every id that `ranges` has inside stays what it is.
+
+    Line by line: the kernel takes no line that spans two of its parent's, however seamlessly.
+    """
+    return [IdRange(inside, inside, size) for inside, _, size in ranges]
+
+
 def session_map(own_id: int, granted: Iterable[SubordinateRange]) -> list[IdRange]:
     """Own id as 0, then all `granted` ranges one after the other from 1.
 

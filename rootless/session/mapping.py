@@ -40,7 +40,7 @@ def plan(uid: int, gid: int) -> Mapping:
     available = {kind: idmap.current_map(kind) for kind in own}
     if uid == 0:
         # Root of a user namespace: keep every id we have as what it is.
-        maps = {kind: [IdRange(r.inside, r.inside, r.size) for r in available[kind]] for kind in own}
+        maps = {kind: idmap.identity(available[kind]) for kind in own}
         single = sum(r.size for r in maps["uid"]) == 1
         reason = "this container itself has a single id" if single else ""
         return Mapping(maps["uid"], maps["gid"], single, not single, reason, "")

@@ -267,10 +267,12 @@ def _exec_holder(program: str, listener: int, report: int) -> None:
         os.dup2(null, fd)
     os.dup2(listener, _LISTEN_FD)
     os.dup2(report, _REPORT_FD, inheritable=False)
-    process.close_range(_REPORT_FD + 1, 0xFFFFFFFF)
     # listen(2) notes the caller as the socket's peer: that is how others learn the holder's pid.
+    # Before our copy of the lock closes: if the starter was killed, the next one must find us
+    # listening, or it would start another holder and leave this one behind for good.
     with socket.socket(fileno=os.dup(_LISTEN_FD)) as listening:
         listening.listen(_BACKLOG)
+    process.close_range(_REPORT_FD + 1, 0xFFFFFFFF)
     os.execve(program, [program, "--listen", str(_LISTEN_FD)], {})
 
 
