@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from rootless.cli import attachment
@@ -144,9 +145,9 @@ def stay(
             )
         except BrokenPipeError:
             # Whoever read us has gone (`run --rm ... | head`): as any command of a pipeline, end.
+            # Our connection closes with us, and the monitor removes the container instead.
             if record["auto_remove"]:
-                remove.remove(store, identifier, force=True, volumes=True)
-                attach.report_cleaned(connection)
+                start.send(launched, signal.SIGKILL)
             raise
         if outcome.detached:
             return 0
