@@ -69,7 +69,7 @@ def test_platforms(rootless: Rootless, strange: StrangeRegistry) -> None:
                 "digest": digest_of(data),
                 "size": len(data),
                 "platform": {"os": "linux", "architecture": architecture},
-            }  # fmt: skip
+            }
         )
     strange.add_manifest(
         {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}, media_type=OCI_INDEX
