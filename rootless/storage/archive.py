@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Mapping
 from typing import Protocol
 
+from rootless.errors import RootlessError
 from rootless.storage import atomic, layers
 from rootless.storage.copy import is_opaque
 from rootless.storage.store import Store
@@ -80,6 +81,8 @@ class _Writer:
         try:
             self._header(_info("./", os.fstat(top)), "", _xattrs(top))
             self._children(top, "")
+        except RecursionError:
+            raise RootlessError("the tree has directories nested more than some 300 levels deep") from None
         finally:
             os.close(top)
         self._out.write(bytes(1024))

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import NamedTuple
 
+from rootless.errors import RootlessError
 from rootless.storage.copy import is_opaque
 from rootless.storage.layers import path as layer_path
 from rootless.storage.store import Store
@@ -42,6 +43,8 @@ def diff(store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str]
         fds.append(upper)
         found: dict[str, str] = {}
         _compare(upper, fds[:-1], "", found, whole=top == copied)
+    except RecursionError:
+        raise RootlessError("the container has directories nested more than some 300 levels deep") from None
     finally:
         for fd in fds:
             os.close(fd)

@@ -15,26 +15,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.storage import atomic
 from rootless.storage import names as claims
+from rootless.storage.status import Status, status
 from rootless.storage.store import Store, make_directory, open_lock
 
+__all__ = [
+    "Lock", "Status", "config", "create", "directory", "find", "ids", "lock", "name_of", "names",
+    "new_id", "remove", "rename", "status", "sweep",
+]  # fmt: skip
+
 _HEX = frozenset("0123456789abcdef")
-
-
-class Status(NamedTuple):
-    """What is true of a container now, as far as the kernel and its files tell."""
-
-    state: str  # created | running | paused | exited | removing
-    pid: int  # 0 unless running or paused
-    exit_code: int  # 0 unless exited
-    started_at: str  # RFC 3339, "" = never
-    finished_at: str
-    oom_killed: bool
-    error: str  # why it is in this state, where that is not plain
 
 
 class Lock:
@@ -264,68 +258,6 @@ def config(store: Store, container_id: str) -> dict[str, Any]:
             f"container {container_id[:12]} has a damaged config.json: {error}",
             hint=f"remove it: `rootless rm -f {container_id[:12]}`",
         ) from error
-
-
-def status(store: Store, container_id: str) -> Status:
-    """What the container is doing, derived (docs/architecture.md, Files); takes no lock.
-
-    NotFound only if the directory is gone.
-    """
-    base = directory(store, container_id)
-    try:
-        state = atomic.read_json(base + "/state.json")
-    except FileNotFoundError:
-        if not os.path.isdir(base):
-            if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
-                return Status("removing", 0, 0, "", "", False, "")
-            raise NotFound(f"No such container: {container_id}") from None
-        return Status("created", 0, 0, "", "", False, "")
-    except ValueError:
-        return Status("exited", 0, 137, "", "", False, "its state.json is damaged")
-    from rootless.linux import process
-
-    pid, start_time = int(state.get("pid", 0)), int(state.get("start_time", 0))
-    started_at = str(state.get("started_at", ""))
-    same_boot = state.get("boot_id") == process.boot_id()
-    if pid and same_boot and process.alive(pid, start_time):
-        paused = bool(state.get("paused"))
-        return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
-    if not pid and "error" in state:
-        # The last start failed before there was a process.
-        return Status("created", 0, int(state.get("exit_code", 0)), "", "", False, str(state["error"]))
-    monitor, monitor_start = int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0))
-    for _ in range(2):
-        end = _recorded_end(store, container_id, pid, start_time)
-        if end is not None:
-            return end._replace(started_at=started_at)
-        if same_boot and monitor and process.alive(monitor, monitor_start):
-            # It has just ended, and its monitor is about to write down how.
-            return Status("running", pid, 0, started_at, "", False, "")
-        # The monitor may have written it and ended between our two looks: once more.
-    why = "monitor lost" if same_boot else "the machine was restarted"
-    return Status("exited", 0, 137, started_at, "", False, why)
-
-
-def _recorded_end(store: Store, container_id: str, pid: int, start_time: int) -> Status | None:
-    """What the monitor wrote down of this very process; it falls back to RUNTIME when our disk is full."""
-    for place in (directory(store, container_id), f"{store.runtime}/c/{container_id}"):
-        try:
-            end = atomic.read_json(place + "/exit.json")
-        except (OSError, ValueError):
-            continue
-        if end.get("pid") != pid or end.get("start_time") != start_time:
-            continue
-        code = os.waitstatus_to_exitcode(int(end.get("status", 0)))
-        return Status(
-            "exited",
-            0,
-            code if code >= 0 else 128 - code,
-            "",
-            str(end.get("finished_at", "")),
-            bool(end.get("oom_killed")),
-            str(end.get("error", "")),
-        )
-    return None
 
 
 def sweep(store: Store) -> list[str]:

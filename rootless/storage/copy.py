@@ -48,6 +48,9 @@ def copy_layers(lower: list[str], path: str) -> None:
             f"cannot copy the image's files to {path}: {error.strerror}",
             hint="free space, or have a storage driver that needs no copy: see `rootless doctor`",
         ) from error
+    except RecursionError:
+        remove_tree(aside)
+        raise RootlessError("the image has directories nested more than some 300 levels deep") from None
     except BaseException:
         remove_tree(aside)
         raise

@@ -16,18 +16,14 @@ import stat
 from typing import NamedTuple
 
 from rootless.errors import Corrupt, RootlessError
-from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
-from rootless.storage.tarstream import Entry, Source, entries
+from rootless.storage.entry_rules import Mapping, clean, explained
+from rootless.storage.parents import OPAQUE_XATTR, PATH, WHITEOUT, Parents
+from rootless.storage.tarsource import Source
+from rootless.storage.tarstream import Entry, entries
 from rootless.storage.tree import remove_tree_at
 
-WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
-OPAQUE_XATTR = "user.overlay.opaque"
-
-_PATH = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPEN_PARENTS = 128
-_NANOSECONDS = 1 << 63
 
 
 class Limits(NamedTuple):
@@ -54,15 +50,16 @@ class Extractor:
     def __init__(self, root_fd: int, *, limits: Limits, whiteouts: bool = True) -> None:
         self._root = root_fd
         self._whiteouts = whiteouts
-        self._parents: dict[str, tuple[int, bool]] = {}
+        self._parents = Parents(root_fd)
+        self._known = self._parents.known
         self._times: dict[str, int] = {}
         self._entries = 0
         self._bytes = 0
         self._limits = limits
         space = os.fstatvfs(root_fd)
         self._max_bytes = limits.total_bytes or space.f_bavail * space.f_frsize * 49 // 50
-        self._uids = _Mapping("uid")
-        self._gids = _Mapping("gid")
+        self._uids = Mapping("uid")
+        self._gids = Mapping("gid")
         self._skipped: set[str] = set()
         self.owners: dict[str, tuple[int, int]] = {}
         self.notes: dict[str, int] = {}
@@ -75,16 +72,16 @@ class Extractor:
             for entry in entries(source):
                 self._entries += 1
                 self._bytes += entry.size
-                if self._bytes > self._max_bytes or self._entries > self._limits.entries:
+                if self._bytes > self._max_bytes or self._entries + self._parents.made > self._limits.entries:
                     self._too_big()
                 try:
                     self._extract(entry, source)
                 except OSError as error:
-                    raise _explained(error, entry) from error
+                    raise explained(error, entry) from error
             self._finish_times()
         finally:
             os.umask(old)
-            self._close_parents()
+            self._parents.close()
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -92,7 +89,7 @@ class Extractor:
         return self._entries, self._bytes
 
     def _too_big(self) -> None:
-        if self._entries > self._limits.entries:
+        if self._entries + self._parents.made > self._limits.entries:
             raise RootlessError(f"the layer has more than {self._limits.entries} entries")
         raise RootlessError(
             f"the layer is larger than the {self._max_bytes >> 20} MiB there is room for",
@@ -102,7 +99,7 @@ class Extractor:
     # -- one entry ---------------------------------------------------------------------------
 
     def _extract(self, entry: Entry, source: Source) -> None:
-        path = _clean(entry.name)
+        path = clean(entry.name)
         if not path:
             if entry.type != b"5":
                 raise Corrupt(f"the layer's top is to become something else: {entry.name!r}")
@@ -113,8 +110,8 @@ class Extractor:
             self._whiteout(directory, name)
             self._pass_over(source, entry.size)
             return
-        known = self._parents.get(directory)
-        parent, setgid = known if known is not None else self._open_parent(directory)
+        known = self._known.get(directory)
+        parent, setgid = known if known is not None else self._parents.open(directory)
         kind = entry.type
         if kind == b"0":
             self._file(entry, source, parent, name, path, setgid)
@@ -123,7 +120,7 @@ class Extractor:
         elif kind == b"2":
             self._symlink(entry, parent, name, path, setgid)
         elif kind == b"1":
-            self._hard_link(entry, parent, name, path)
+            self._hard_link(entry, name, path)
         elif kind == b"6":
             self._fifo(entry, parent, name, path, setgid)
         elif kind in (b"3", b"4"):
@@ -188,8 +185,8 @@ class Extractor:
                 if was_whiteout:
                     self._set_opaque(path)
         plain = fresh and not (entry.mode & 0o7000 or entry.uid or entry.gid or setgid or entry.xattrs)
-        if plain and path not in self._parents:
-            self._remember(path, os.open(name, _PATH | os.O_NOFOLLOW, dir_fd=parent), False)
+        if plain and path not in self._known:
+            self._parents.remember(path, os.open(name, PATH | os.O_NOFOLLOW, dir_fd=parent), False)
             self._times[path] = entry.mtime_ns
             return
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
@@ -206,9 +203,7 @@ class Extractor:
             self._xattrs(fd, entry.xattrs)
         self._times[path] = entry.mtime_ns
         # What is created below depends on its set-group-ID bit: look again.
-        known = self._parents.pop(path, None)
-        if known is not None and path:
-            os.close(known[0])
+        self._parents.forget(path)
 
     def _symlink(self, entry: Entry, parent: int, name: str, path: str, setgid: bool) -> None:
         if not entry.link:
@@ -222,8 +217,8 @@ class Extractor:
             os.chown(name, *self._owner(entry, path), dir_fd=parent, follow_symlinks=False)
         os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
-    def _hard_link(self, entry: Entry, parent: int, name: str, path: str) -> None:
-        target = _clean(entry.link)
+    def _hard_link(self, entry: Entry, name: str, path: str) -> None:
+        target = clean(entry.link)
         if target == path:
             return
         if target in self._skipped:
@@ -232,8 +227,11 @@ class Extractor:
             return
         directory, _, target_name = target.rpartition("/")
         try:
-            source, _ = self._parents.get(directory) or self._open_parent(directory, create=False)
             for attempt in (0, 1):
+                # Opening the one may close the other, whose place it takes; not a second time.
+                source, _ = self._parents.open(directory, create=False)
+                parent, _ = self._parents.open(path.rpartition("/")[0])
+                source, _ = self._parents.open(directory, create=False)
                 try:
                     os.link(target_name, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
                     return
@@ -241,9 +239,6 @@ class Extractor:
                     if attempt:
                         raise
                     self._clear(parent, name, path)
-                    # Clearing may have closed what we held.
-                    parent, _ = self._open_parent(path.rpartition("/")[0])
-                    source, _ = self._open_parent(directory, create=False)
         except (FileNotFoundError, NotADirectoryError):
             raise Corrupt(f"the layer has a hard link to what is not in it: {entry.name!r}") from None
         except PermissionError:
@@ -268,7 +263,7 @@ class Extractor:
             return  # aufs's own bookkeeping
         if hidden in ("", ".", ".."):
             raise Corrupt(f"the layer has a damaged whiteout: {name!r}")
-        parent, _ = self._parents.get(directory) or self._open_parent(directory)
+        parent, _ = self._parents.open(directory)
         try:
             os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
         except FileExistsError:
@@ -329,7 +324,7 @@ class Extractor:
                     os.utime(self._root, ns=(when, when))
                     continue
                 directory, _, name = path.rpartition("/")
-                parent, _ = self._parents.get(directory) or self._open_parent(directory, create=False)
+                parent, _ = self._parents.open(directory, create=False)
                 os.utime(name, ns=(when, when), dir_fd=parent, follow_symlinks=False)
             except (FileNotFoundError, NotADirectoryError):
                 continue
@@ -341,64 +336,8 @@ class Extractor:
 
     def _open_directory(self, directory: str) -> int:
         """A real descriptor (not O_PATH) of `directory`; the caller's."""
-        parent, _ = self._parents.get(directory) or self._open_parent(directory)
+        parent, _ = self._parents.open(directory)
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
-
-    def _open_parent(self, directory: str, *, create: bool = True) -> tuple[int, bool]:
-        """The directory `directory` inside the root, made with its parents where missing."""
-        if not directory:
-            return self._root, bool(os.fstat(self._root).st_mode & stat.S_ISGID)
-        known = self._parents.get(directory)
-        if known is not None:
-            return known
-        try:
-            fd = openat2(self._root, directory, _PATH, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-        except FileNotFoundError:
-            if not create:
-                raise
-            fd = self._make_missing(directory)
-        except NotADirectoryError:
-            if not create:
-                raise
-            fd = self._replace_by_directory(directory)
-        return self._remember(directory, fd, bool(os.fstat(fd).st_mode & stat.S_ISGID))
-
-    def _make_missing(self, directory: str) -> int:
-        above, _, name = directory.rpartition("/")
-        if name.startswith(WHITEOUT):
-            raise Corrupt(f"the layer has a directory with a whiteout's name: {directory!r}")
-        parent, _ = self._open_parent(above)
-        try:
-            os.mkdir(name, 0o755, dir_fd=parent)
-        except FileExistsError:
-            # A link to what is not there: the link would have been the parent.
-            raise Corrupt(f"the layer has entries below a dangling link: {directory!r}") from None
-        return os.open(name, _PATH | os.O_NOFOLLOW, dir_fd=parent)
-
-    def _replace_by_directory(self, directory: str) -> int:
-        """Something else is where a directory is wanted; a whiteout gives way, opaquely."""
-        above, _, name = directory.rpartition("/")
-        parent, _ = self._open_parent(above)
-        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        if not (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
-            raise Corrupt(f"the layer has entries below what is no directory: {directory!r}")
-        os.unlink(name, dir_fd=parent)
-        os.mkdir(name, 0o755, dir_fd=parent)
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-        os.setxattr(fd, OPAQUE_XATTR, b"y")
-        return fd
-
-    def _remember(self, directory: str, fd: int, setgid: bool) -> tuple[int, bool]:
-        if len(self._parents) >= _OPEN_PARENTS:
-            # Oldest first; which one hardly matters, tar goes directory by directory.
-            os.close(self._parents.pop(next(iter(self._parents)))[0])
-        self._parents[directory] = (fd, setgid)
-        return fd, setgid
-
-    def _close_parents(self) -> None:
-        for fd, _ in self._parents.values():
-            os.close(fd)
-        self._parents.clear()
 
     def _clear(self, parent: int, name: str, path: str) -> bool:
         """Make room for another entry of that name; whether a whiteout stood there."""
@@ -409,73 +348,18 @@ class Extractor:
             if not stat.S_ISLNK(status.st_mode):
                 return stat.S_ISCHR(status.st_mode)
             # Descriptors found through the link are no longer what their names say.
-            self._forget_all_but(parent)
+            self._parents.forget_all_but(parent)
             return False
-        self._forget_all_but(parent)
+        self._parents.forget_all_but(parent)
         self._times.pop(path, None)
         failures = remove_tree_at(parent, name)
         if failures:
             raise OSError(errno.ENOTEMPTY, failures[0])
         return False
 
-    def _forget_all_but(self, parent: int) -> None:
-        for directory, (fd, _) in list(self._parents.items()):
-            if fd != parent:
-                del self._parents[directory]
-                os.close(fd)
-
     @staticmethod
     def _pass_over(source: Source, size: int) -> None:
         source.skip(size + (-size % 512))
-
-
-class _Mapping:
-    """Which ids exist in this user namespace (user_namespaces(7), uid_map)."""
-
-    def __init__(self, kind: str) -> None:
-        self._known: dict[int, bool] = {}
-        with open(f"/proc/self/{kind}_map") as file:
-            self._ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in file)]
-
-    def has(self, number: int) -> bool:
-        known = self._known.get(number)
-        if known is None:
-            known = any(first <= number < first + count for first, count in self._ranges)
-            self._known[number] = known
-        return known
-
-
-def _clean(name: str) -> str:
-    """The name relative to the root, without . and .. ; Corrupt where it leads out."""
-    if name[:2] == "./":
-        name = name[2:]
-    if name[-1:] == "/":
-        name = name[:-1]
-    if name and name[0] != "/" and "//" not in name and "/." not in name and name[0] != ".":
-        return name
-    parts: list[str] = []
-    for part in name.split("/"):
-        if part in ("", "."):
-            continue
-        if part == "..":
-            if not parts:
-                raise Corrupt(f"the layer has a name that leads out of it: {name!r}")
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)
-
-
-def _explained(error: OSError, entry: Entry) -> RootlessError:
-    where = f"cannot unpack {entry.name[:200]!r}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RootlessError(
-            f"{where}: {os.strerror(error.errno)}",
-            hint="free space (`rootless system prune`) or move ROOTLESS_ROOT to a larger file system",
-        )
-    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EXDEV, errno.EOVERFLOW):
-        return Corrupt(f"{where}: {os.strerror(error.errno)}")
-    return RootlessError(f"{where}: {error.strerror or error}")
 
 
 def extract(source: Source, root_fd: int, *, limits: Limits | None = None) -> Extracted:

@@ -127,7 +127,7 @@ def _existing(store: Store, diff_id: str) -> Unpacked:
 
 def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpacked:
     from rootless.storage.extract import extract
-    from rootless.storage.tarstream import Source
+    from rootless.storage.tarsource import Source
 
     new, held = _new_directory(store)
     try:

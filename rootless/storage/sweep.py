@@ -47,7 +47,7 @@ def sweep_containers(store: Store) -> list[str]:
             done.append(entry)
         except RootlessError:
             continue
-    return done + _sweep_names(store)
+    return done + _sweep_names(store, set(entries))
 
 
 def _is_abandoned(new: str) -> bool:
@@ -68,10 +68,10 @@ def _is_abandoned(new: str) -> bool:
     return True
 
 
-def _sweep_names(store: Store) -> list[str]:
+def _sweep_names(store: Store, there: set[str]) -> list[str]:
     done = []
     for holder, name in names.all_names(store).items():
-        if names.exists(store, holder):
+        if holder in there or names.exists(store, holder):
             continue
         guard = open_lock(store.root + "/names.lock")
         try:

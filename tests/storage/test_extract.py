@@ -185,6 +185,22 @@ def test_cached_parent_follows_no_replaced_link(store, joined):
     joined(run)
 
 
+def test_deep_names_and_many_directories(store, joined):
+    deep = "d/" * 2000 + "x"
+    many = [file(f"many/{number}/f", b"%d" % number) for number in range(400)]
+    links = [link(f"links/{number}/l", f"many/{(number * 37) % 400}/f") for number in range(400)]
+    data = archive(file(deep, b"x"), *many, *links)
+
+    def run():
+        top = unpack(store, data).path
+        for number in range(400):
+            assert Path(f"{top}/links/{number}/l").read_bytes() == b"%d" % ((number * 37) % 400)
+        layers.remove(store, tars.diff_id(data))
+        assert os.listdir(store.layers) == []
+
+    joined(run)
+
+
 def test_whiteouts(store, joined):
     data = archive(
         directory("d"), file("d/.wh.gone", b""), file("d/.wh..wh..opq", b""),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from rootless.errors import RootlessError
 from rootless.storage.extract import Limits, extract
-from rootless.storage.tarstream import Source, entries
+from rootless.storage.tarsource import Source
+from rootless.storage.tarstream import entries
 from tests.storage.tars import archive, directory, file, link, symlink
 
 SOUND = archive(

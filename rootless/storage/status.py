@@ -1,0 +1,84 @@
+"""What a container is doing, derived from facts and never stored. HOT."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from rootless.errors import NotFound
+from rootless.linux import process
+from rootless.storage import atomic
+from rootless.storage.store import Store
+
+
+class Status(NamedTuple):
+    """What is true of a container now, as far as the kernel and its files tell."""
+
+    state: str  # created | running | paused | exited | removing
+    pid: int  # 0 unless running or paused
+    exit_code: int  # 0 unless exited
+    started_at: str  # RFC 3339, "" = never
+    finished_at: str
+    oom_killed: bool
+    error: str  # why it is in this state, where that is not plain
+
+
+def status(store: Store, container_id: str) -> Status:
+    """What the container is doing, derived (docs/architecture.md, Files); takes no lock.
+
+    NotFound only if the directory is gone.
+    """
+    base = f"{store.root}/containers/{container_id}"
+    try:
+        state = atomic.read_json(base + "/state.json")
+    except FileNotFoundError:
+        if not os.path.isdir(base):
+            if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
+                return Status("removing", 0, 0, "", "", False, "")
+            raise NotFound(f"No such container: {container_id}") from None
+        return Status("created", 0, 0, "", "", False, "")
+    except ValueError:
+        return Status("exited", 0, 137, "", "", False, "its state.json is damaged")
+    pid, start_time = int(state.get("pid", 0)), int(state.get("start_time", 0))
+    started_at = str(state.get("started_at", ""))
+    if not pid:
+        # It could not be started; as Docker has it, it is still only created.
+        code, why = int(state.get("exit_code") or 0), str(state.get("error") or "")
+        return Status("created", 0, code, "", "", False, why)
+    same_boot = state.get("boot_id") == process.boot_id()
+    if same_boot and process.alive(pid, start_time):
+        paused = bool(state.get("paused"))
+        return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
+    monitor, monitor_start = int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0))
+    for _ in range(2):
+        end = _recorded_end(store, container_id, pid, start_time)
+        if end is not None:
+            return end._replace(started_at=started_at)
+        if same_boot and monitor and process.alive(monitor, monitor_start):
+            # It has just ended, and its monitor is about to write down how.
+            return Status("running", pid, 0, started_at, "", False, "")
+        # The monitor may have written it and ended between our two looks: once more.
+    why = "monitor lost" if same_boot else "the machine was restarted"
+    return Status("exited", 0, 137, started_at, "", False, why)
+
+
+def _recorded_end(store: Store, container_id: str, pid: int, start_time: int) -> Status | None:
+    """What the monitor wrote down of this very process; it falls back to RUNTIME when our disk is full."""
+    for place in (f"{store.root}/containers/{container_id}", f"{store.runtime}/c/{container_id}"):
+        try:
+            end = atomic.read_json(place + "/exit.json")
+        except (OSError, ValueError):
+            continue
+        if end.get("pid") != pid or end.get("start_time") != start_time:
+            continue
+        code = os.waitstatus_to_exitcode(int(end.get("status", 0)))
+        return Status(
+            "exited",
+            0,
+            code if code >= 0 else 128 - code,
+            "",
+            str(end.get("finished_at", "")),
+            bool(end.get("oom_killed")),
+            str(end.get("error", "")),
+        )
+    return None
