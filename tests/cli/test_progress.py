@@ -6,6 +6,7 @@ import fcntl
 import io
 import os
 import pty
+import select
 import struct
 import termios
 from collections.abc import Iterator
@@ -29,8 +30,13 @@ class Screen:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def text(self) -> str:
+        """All that was written since; the terminal may hand it over in parts."""
         self.stream.flush()
-        return os.read(self.master, 1 << 16).decode()
+        termios.tcdrain(self.stream.fileno())
+        found = b""
+        while select.select([self.master], [], [], 0.1)[0]:
+            found += os.read(self.master, 1 << 16)
+        return found.decode()
 
 
 @pytest.fixture
