@@ -57,12 +57,11 @@ def _started(before: Iterable[tuple[int, int]], start: Callable[[], object]) -> 
     """The processes that `start()` left running, without the command and slirp4netns."""
     known = set(before)
     start()
-    processes.reap()
     found = processes.descendants()
     return [
         each
         for key, each in found.items()
-        if key not in known and each.state != "Z" and _name(each) not in ("sleep", "slirp4netns")
+        if key not in known and _name(each) not in ("sleep", "slirp4netns")
     ]
 
 

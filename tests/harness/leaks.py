@@ -29,7 +29,6 @@ def find(before: Before, root: Path, runtime: Path) -> list[str]:
     """One line for each thing left behind; what is ending gets a few seconds to end."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        processes.reap()
         left = _processes(before) + _files(root, runtime) + _mounts(root, runtime) + _new_cgroups(before)
         if not left or time.monotonic() > deadline:
             return left
@@ -47,7 +46,7 @@ def _processes(before: Before) -> list[str]:
     return [
         f"process {process.pid} ({process.state}): {process.command}"
         for key, process in processes.descendants().items()
-        if key not in before.processes and process.state != "Z" and not is_holder(process)
+        if key not in before.processes and not is_holder(process)
     ]
 
 

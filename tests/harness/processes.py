@@ -1,8 +1,9 @@
 """Processes below this one, found whatever user they run as and however they detached.
 
-The test process is a child subreaper (`adopt_orphans`): what a command leaves behind becomes its
-child, so a walk over the parents in /proc finds every monitor, container and network helper,
-also those whose environment another uid keeps unreadable.
+`adopt_orphans` puts a small init between us and whoever started us: a child subreaper that
+reaps, as a machine's init does. What a command leaves behind becomes its child, so a walk over the
+parents in /proc finds every monitor, container and network helper, also those whose environment
+another uid keeps unreadable. (It must reap: a pid namespace cannot end while a zombie is in it.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -30,10 +32,26 @@ class Process(NamedTuple):
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of whatever its descendants leave behind (prctl(2))."""
+    """Fork: the child goes on and returns, the parent is its init and ends with its status.
+
+    For single-threaded processes, once.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
+    pid = os.fork()
+    if pid == 0:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        return
+    # Ctrl-C reaches both, and the child has things to clear up; other endings are passed on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: os.kill(pid, number))
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
 
 
 def table() -> dict[int, Process]:
@@ -56,27 +74,21 @@ def _read(pid: int) -> Process:
 
 
 def descendants() -> dict[tuple[int, int], Process]:
-    """All processes below this one, by (pid, start time)."""
+    """All living processes below our init but ourselves, by (pid, start time)."""
     everyone = table()
     children: dict[int, list[int]] = {}
     for process in everyone.values():
         children.setdefault(process.parent, []).append(process.pid)
     found = {}
-    pending = list(children.get(os.getpid(), []))
+    pending = [*children.get(os.getppid(), ()), *children.get(os.getpid(), ())]
     while pending:
         pid = pending.pop()
         process = everyone[pid]
-        found[pid, process.start_time] = process
-        pending += children.get(pid, [])
+        if pid != os.getpid():
+            pending += children.get(pid, [])
+            if process.state != "Z":
+                found[pid, process.start_time] = process
     return found
-
-
-def reap() -> None:
-    """Collect the exit status of orphans that ended; subprocess copes with its own being gone."""
-    for process in descendants().values():
-        if process.state == "Z" and process.parent == os.getpid():
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(process.pid, os.WNOHANG)
 
 
 def end(process: Process, *, patience_s: float = 2.0) -> None:
@@ -87,7 +99,6 @@ def end(process: Process, *, patience_s: float = 2.0) -> None:
                 os.kill(process.pid, number)
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
-            reap()
             if (process.pid, process.start_time) not in descendants():
                 return
             time.sleep(0.01)

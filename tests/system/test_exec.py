@@ -63,9 +63,9 @@ def test_has_no_more_rights_than_run(rootless: Rootless, web: str) -> None:
 
 
 def test_stopped_container(rootless: Rootless, busybox_image: str) -> None:
-    rootless("create", "--name", "c", busybox_image)
-    assert "not running" in rootless("exec", "c", "true", status=1).stderr
-    rootless("rm", "c")
+    rootless("create", "--name", "box", busybox_image)
+    assert "not running" in rootless("exec", "box", "true", status=1).stderr
+    rootless("rm", "box")
 
 
 def test_many_at_once(rootless: Rootless, web: str) -> None:

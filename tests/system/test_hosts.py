@@ -94,17 +94,17 @@ def test_full_disk(rootless: Rootless, busybox_archive: Path) -> None:
 
 def test_read_only_store(rootless: Rootless, busybox_image: str) -> None:
     """What only reads works on a read-only disk."""
-    rootless("create", "--name", "c", busybox_image, "true")
+    rootless("create", "--name", "box", busybox_image, "true")
     script = """
     mount --bind "$ROOTLESS_ROOT" "$ROOTLESS_ROOT"; mount -o remount,bind,ro "$ROOTLESS_ROOT"
     rootless ps -a --format '{{.Names}}'
-    rootless inspect -f '{{.State.Status}}' c
+    rootless inspect -f '{{.State.Status}}' box
     rootless create busybox:latest true && exit 9
     true
     """
     done = inside(rootless, ALL_IDS, script)
-    rootless("rm", "c")
-    assert done.stdout.split() == ["c", "created"], done.stderr
+    rootless("rm", "box")
+    assert done.stdout.split() == ["box", "created"], done.stderr
     assert "Read-only file system" in done.stderr or "read-only" in done.stderr
 
 

@@ -34,9 +34,9 @@ def test_list_tag_remove(rootless: Rootless, busybox_image: str) -> None:
 
 
 def test_image_in_use_stays(rootless: Rootless, busybox_image: str) -> None:
-    rootless("create", "--name", "c", busybox_image)
-    assert "c" in rootless("rmi", busybox_image, status=1).stderr
-    rootless("rm", "c")
+    rootless("create", "--name", "box", busybox_image)
+    assert "box" in rootless("rmi", busybox_image, status=1).stderr
+    rootless("rm", "box")
     rootless("rmi", busybox_image)
 
 

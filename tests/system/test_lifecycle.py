@@ -22,20 +22,22 @@ def start(rootless: Rootless, image: str, *command: str, name: str = "web") -> s
 
 
 def test_create_start_wait_rm(rootless: Rootless, busybox_image: str) -> None:
-    identity = rootless("create", "--name", "c", busybox_image, "sh", "-c", "echo hi; exit 5").stdout.strip()
-    assert state(rootless, "c") == "created"
-    assert rootless("start", "c").stdout == "c\n"
-    assert rootless("wait", "c").stdout == "5\n"
+    identity = rootless(
+        "create", "--name", "box", busybox_image, "sh", "-c", "echo hi; exit 5"
+    ).stdout.strip()
+    assert state(rootless, "box") == "created"
+    assert rootless("start", "box").stdout == "box\n"
+    assert rootless("wait", "box").stdout == "5\n"
     assert state(rootless, identity[:12]) == "exited"
-    assert rootless("logs", "c").stdout == "hi\n"
-    assert rootless("rm", "c").stdout == "c\n"
+    assert rootless("logs", "box").stdout == "hi\n"
+    assert rootless("rm", "box").stdout == "box\n"
 
 
 def test_start_attached_returns_the_status(rootless: Rootless, busybox_image: str) -> None:
-    rootless("create", "--name", "c", busybox_image, "sh", "-c", "echo hi; exit 5")
-    assert rootless("start", "-a", "c", status=5).stdout == "hi\n"
-    assert rootless("start", "-a", "c", status=5).stdout == "hi\n"
-    rootless("rm", "c")
+    rootless("create", "--name", "box", busybox_image, "sh", "-c", "echo hi; exit 5")
+    assert rootless("start", "-a", "box", status=5).stdout == "hi\n"
+    assert rootless("start", "-a", "box", status=5).stdout == "hi\n"
+    rootless("rm", "box")
 
 
 def test_ps(rootless: Rootless, busybox_image: str) -> None:

@@ -26,7 +26,7 @@ def test_output_and_status_come_back(rootless: Rootless, busybox_image: str) -> 
 
 def test_signal_becomes_128_and_its_number(rootless: Rootless, busybox_image: str) -> None:
     # PID 1 ignores signals it has no handler for, so its child dies and the shell reports it.
-    done = rootless("run", "--rm", busybox_image, "sh", "-c", "sh -c 'kill -9 $$'", status=137)
+    done = rootless("run", "--rm", busybox_image, "sh", "-c", "sh -c 'kill -9 $$'; exit $?", status=137)
     assert done.stdout == ""
 
 
@@ -61,9 +61,9 @@ def test_workdir_is_made(rootless: Rootless, busybox_image: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "expected"),
+    ("who", "expected"),
     [
-        ("1000", "1000 1000 1000"),
+        ("1000", "1000 1000 1000 50"),
         ("user", "1000 1000 1000 50"),
         ("user:nogroup", "1000 65534 65534"),
         ("1234:4321", "1234 4321 4321"),
@@ -71,10 +71,10 @@ def test_workdir_is_made(rootless: Rootless, busybox_image: str) -> None:
     ],
 )
 def test_user_is_looked_up_in_the_image(
-    rootless: Rootless, busybox_image: str, user: str, expected: str
+    rootless: Rootless, busybox_image: str, who: str, expected: str
 ) -> None:
     uid, gid, *groups = expected.split()
-    out = run(rootless, "-u", user, busybox_image, "sh", "-c", "id -u; id -g; id -G").splitlines()
+    out = run(rootless, "-u", who, busybox_image, "sh", "-c", "id -u; id -g; id -G").splitlines()
     assert (out[0], out[1], set(out[2].split())) == (uid, gid, {gid, *groups})
 
 

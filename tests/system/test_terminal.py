@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import termios
+import time
 from collections.abc import Callable
 
 from tests.harness.command import Rootless
@@ -39,8 +40,9 @@ def test_size_and_resize(terminal: Open, busybox_image: str) -> None:
 
 def test_control_c_goes_to_the_foreground_command(terminal: Open, busybox_image: str) -> None:
     screen = shell(terminal, busybox_image, "--rm")
-    screen.line("sleep 1000")
-    screen.expect("sleep 1000\r\n")
+    screen.line("echo going; sleep 1000")
+    screen.expect("\ngoing\r\n")
+    time.sleep(0.3)  # the shell has to make sleep the foreground first
     screen.send("\x03")
     screen.expect("ready> ")
     screen.line("echo $?; exit 0")
@@ -63,30 +65,30 @@ def test_terminal_is_put_back(terminal: Open, busybox_image: str) -> None:
 
 
 def test_detach_and_attach(rootless: Rootless, terminal: Open, busybox_image: str) -> None:
-    screen = shell(terminal, busybox_image, "--name", "c")
+    screen = shell(terminal, busybox_image, "--name", "box")
     screen.line("kept=yes")
     screen.expect("ready> ")
     screen.send("\x10\x11")
     assert screen.wait() == 0
-    assert rootless("inspect", "-f", "{{.State.Running}}", "c").stdout == "true\n"
-    again = terminal("attach", "c")
+    assert rootless("inspect", "-f", "{{.State.Running}}", "box").stdout == "true\n"
+    again = terminal("attach", "box")
     again.line("echo $kept")
     again.expect("yes\r\n")
     again.line("exit 3")
     assert again.wait() == 3
-    rootless("rm", "c")
+    rootless("rm", "box")
 
 
 def test_own_detach_keys(rootless: Rootless, terminal: Open, busybox_image: str) -> None:
-    screen = shell(terminal, busybox_image, "--name", "c", "--detach-keys", "ctrl-x,x")
+    screen = shell(terminal, busybox_image, "--name", "box", "--detach-keys", "ctrl-x,x")
     screen.send("\x18x")
     assert screen.wait() == 0
-    rootless("rm", "-f", "c")
+    rootless("rm", "-f", "box")
 
 
 def test_exec_on_a_terminal(rootless: Rootless, terminal: Open, busybox_image: str) -> None:
-    rootless("run", "-d", "--name", "c", "--network", "none", busybox_image, "sleep", "1000")
-    screen = terminal("exec", "-it", "-e", "PS1=ready> ", "c", "sh")
+    rootless("run", "-d", "--name", "box", "--network", "none", busybox_image, "sleep", "1000")
+    screen = terminal("exec", "-it", "-e", "PS1=ready> ", "box", "sh")
     screen.expect("ready> ")
     screen.line("stty size; tty")
     screen.expect("24 80\r\n/dev/pts/")
@@ -94,7 +96,7 @@ def test_exec_on_a_terminal(rootless: Rootless, terminal: Open, busybox_image: s
     screen.line("sleep 0.3; stty size; exit 9")
     screen.expect("40 100\r\n")
     assert screen.wait() == 9
-    rootless("rm", "-f", "c")
+    rootless("rm", "-f", "box")
 
 
 def test_t_without_a_terminal_is_an_error(rootless: Rootless, busybox_image: str) -> None:
