@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from rootless.image.platforms import Platform
 from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.storage.images import Image
 from rootless.storage.store import Store
+
+_EMPTY = "sha256:" + hashlib.sha256().hexdigest()
 
 
 def import_tar(
@@ -37,6 +40,8 @@ def import_tar(
     with open_input(path) as file, store.lease():
         progress(Event("", Phase.MESSAGE, text=f"Importing {path if path != '-' else 'standard input'}"))
         layer = compose.add_layer(store, inflate.open_stream(file, what=source))
+        if layer.diff_id == _EMPTY:
+            raise InvalidInput(f"{path} is empty", hint="a tar archive of a root file system is expected")
         try:
             return compose.add_image(
                 store,

@@ -164,7 +164,8 @@ def _docker_entries(files: ArchiveFiles) -> list[_DockerEntry]:
     entries = []
     for item in document:
         fields: dict[str, Any] = item if isinstance(item, dict) else {}
-        config, tags, layers = fields.get("Config"), fields.get("RepoTags") or [], fields.get("Layers") or []
+        config = fields.get("Config")
+        tags, layers = ([] if fields.get(key) is None else fields[key] for key in ("RepoTags", "Layers"))
         strings = isinstance(tags, list) and isinstance(layers, list) and isinstance(config, str)
         if not strings or not all(isinstance(text, str) for text in (*tags, *layers)):
             raise Corrupt("manifest.json: an entry without proper Config, RepoTags and Layers")
