@@ -21,8 +21,8 @@ from rootless.engine.doctor_isolation import TIMEOUT_S, run_all
 from rootless.engine.doctor_scene import scene
 
 PROBES = (
-    *doctor_container.PROBES,
     *doctor_identity.PROBES,
+    *doctor_container.PROBES,
     *doctor_storage.PROBES,
     *doctor_network.PROBES,
     *doctor_host.PROBES,

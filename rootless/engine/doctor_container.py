@@ -131,4 +131,4 @@ def _spec() -> dict[str, Any]:
     }
 
 
-PROBES = (Probe("container", container, essential=True),)
+PROBES = (Probe("container", container, essential=True, needs="user namespace"),)

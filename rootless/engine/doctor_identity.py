@@ -30,7 +30,8 @@ def ids(scene: Scene) -> list[Finding]:
     """A session of its own, made and looked at: newuidmap runs as it would for a container."""
     uid = paths.host_uid()
     # Before joining: inside, the owner of a setuid program on the host is nobody.
-    noticed = subids.findings(uid, mapping.user_name(uid)) if uid else []
+    outside = uid != 0 and not paths.in_session()
+    noticed = subids.findings(uid, mapping.user_name(uid)) if outside else []
     joined = scene.join()
     count = sum(part.size for part in joined.uid_map)
     groups = sum(part.size for part in joined.gid_map)
@@ -47,5 +48,5 @@ def ids(scene: Scene) -> list[Finding]:
 
 PROBES = (
     Probe("user namespace", user_namespace, essential=True),
-    Probe("ids", ids, essential=True),
+    Probe("ids", ids, essential=True, needs="user namespace"),
 )

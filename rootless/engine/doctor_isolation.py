@@ -25,11 +25,13 @@ MAX_ANSWER_BYTES = 1 << 20
 
 
 class Probe(NamedTuple):
-    """A test by name. `essential`: no container can run where it fails or hangs."""
+    """A test by name. `essential`: no container can run where it fails or hangs. `needs`: another
+    probe's name; where that one failed, what this one complains about is the same thing again."""
 
     name: str
     run: Callable[[Scene], Finding | list[Finding]]
     essential: bool = False
+    needs: str = ""
 
 
 class _Running(NamedTuple):
@@ -40,15 +42,21 @@ class _Running(NamedTuple):
 
 
 def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT_S) -> list[Finding]:
-    """The findings of all probes, in the order of the probes."""
+    """The findings of all probes, in their order; a probe comes after the one it needs."""
     sys.stdout.flush()
     sys.stderr.flush()
     set_child_subreaper()
     running = [_start(probe, scene) for probe in probes]
     answers = _collect(running, time.monotonic() + timeout_s)
     findings: list[Finding] = []
+    failed: set[str] = set()
     for each in running:
-        findings += _findings(each, answers[each.answer_fd], timeout_s)
+        found = _findings(each, answers[each.answer_fd], timeout_s)
+        if each.probe.needs in failed:
+            found = [finding for finding in found if finding.status is Status.OK]
+        if any(finding.status is Status.ERROR for finding in found):
+            failed.add(each.probe.name)
+        findings += found
         os.close(each.answer_fd)
         os.close(each.noise_fd)
     _end_descendants()
@@ -93,9 +101,12 @@ def _child(probe: Probe, scene: Scene, answer_fd: int, noise_fd: int) -> NoRetur
 
 def _failed(probe: Probe, problem: RootlessError | OSError) -> Finding:
     user, admin = split_hint(problem.hint if isinstance(problem, RootlessError) else None)
+    what = str(problem)
+    if isinstance(problem, OSError):
+        what = f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror or what
     if probe.essential:
-        return error(probe.name, str(problem), "no container can run", user, admin)
-    return warning(probe.name, str(problem), "this could not be tested", user, admin)
+        return error(probe.name, what, "no container can run", user, admin)
+    return warning(probe.name, what, "this could not be tested", user, admin)
 
 
 def _collect(running: Sequence[_Running], deadline: float) -> dict[int, bytes | None]:
@@ -127,7 +138,7 @@ def _findings(each: _Running, answer: bytes | None, timeout_s: float) -> list[Fi
     try:
         rows = json.loads(answer)
     except ValueError:
-        noise = os.pread(each.noise_fd, 1 << 16, 0).decode(errors="replace").strip().splitlines()
+        noise = os.pread(each.noise_fd, 4096, max(0, os.fstat(each.noise_fd).st_size - 4096)).decode(errors="replace").strip().splitlines()
         return [bad(name, f"the test broke: {noise[-1] if noise else 'it said nothing'}", effect)]
     return [Finding(row[0], Status(row[1]), *row[2:]) for row in rows]
 

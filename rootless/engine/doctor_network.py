@@ -181,6 +181,6 @@ def rights(_: Scene) -> list[Finding]:
 
 
 PROBES = (
-    Probe("network", connection),
+    Probe("network", connection, needs="user namespace"),
     Probe("low ports", rights),
 )

@@ -25,6 +25,7 @@ def driver(scene: Scene) -> Finding:
     here = scene.store_place()
     scene.join()
     scratch = f"{here}/.rootless-doctor-{os.getpid()}"
+    os.mkdir(scratch, 0o700)
     try:
         best, refused = climb(Store(scratch, scratch))
     finally:
@@ -101,7 +102,7 @@ def fuse(_: Scene) -> Finding:
 
 
 PROBES = (
-    Probe("storage", driver, essential=True),
+    Probe("storage", driver, essential=True, needs="user namespace"),
     Probe("store", filesystem),
     Probe("/dev/fuse", fuse),
 )

@@ -65,7 +65,11 @@ def _fix(heading: str, value: str, indent: int, columns: int) -> list[str]:
     if heading.startswith("administrator"):
         first, *rest = value.splitlines()
         return [" " * indent + heading + first, *rest]
-    return [line for part in value.splitlines() for line in _wrapped(part, heading, indent, columns)]
+    first, *more = value.splitlines()
+    lines = _wrapped(first, heading, indent, columns)
+    for part in more:
+        lines += _wrapped(part, "", indent + len(heading), columns)
+    return lines
 
 
 def _wrapped(text: str, heading: str, indent: int, columns: int) -> list[str]:
