@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -363,5 +364,31 @@ def test_same_tree_as_gnu_tar(store, joined, tmp_path, form):
         subprocess.run(["tar", "-xpf", "-", "-C", peer, "--numeric-owner"], input=data, check=True)
         assert ours == listing(peer)
         assert len(ours) > 150
+
+    joined(run)
+
+
+def test_same_tree_as_umoci(store, joined):
+    need(shutil.which("umoci") is not None, "umoci is not installed")
+    data = archive(
+        directory("d", mode=0o1777, mtime=5),
+        file("d/f", b"x" * 5000, uid=5, gid=6, mode=0o4750, mtime=6),
+        link("d/h", "d/f"),
+        symlink("l", "../../d", mtime=7),
+        directory("e", mode=0o2755, gid=9, mtime=8),
+        file("e/g", b"", pax_headers={"mtime": "9.000000001", "SCHILY.xattr.user.k": "v"}),
+        file("l/below-a-link", b"y", mtime=10),
+        directory("d", mode=0o755, mtime=11),
+        info("p", tarfile.FIFOTYPE, mode=0o640, mtime=12),
+    )
+
+    def run():
+        ours = listing(unpack(store, data).path)
+        Path(store.root + "/layer.tar").write_bytes(data)
+        for words in (
+            "init --layout l", "new --image l:t", "raw add-layer --image l:t layer.tar", "unpack --image l:t b"
+        ):  # fmt: skip
+            subprocess.run(["umoci", *words.split()], cwd=store.root, check=True, capture_output=True)
+        assert ours == listing(store.root + "/b/rootfs")
 
     joined(run)
