@@ -108,7 +108,7 @@ def _limit(proc: str) -> Finding | None:
         f"user.max_user_namespaces is {value}",
         _EFFECT,
         "",
-        "echo user.max_user_namespaces=15000 | sudo tee /etc/sysctl.d/60-rootless.conf && sudo sysctl --system",
+        "echo user.max_user_namespaces=15000 | sudo tee -a /etc/sysctl.d/60-rootless.conf && sudo sysctl --system",
         blocking=True,
     )
 
@@ -120,7 +120,7 @@ def _sysctl_clone(proc: str) -> Finding | None:
         "kernel.unprivileged_userns_clone is 0",
         _EFFECT,
         "",
-        "echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/60-rootless.conf && "
+        "echo kernel.unprivileged_userns_clone=1 | sudo tee -a /etc/sysctl.d/60-rootless.conf && "
         "sudo sysctl --system",
         blocking=True,
     )

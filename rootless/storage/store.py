@@ -106,14 +106,21 @@ def make_directory(path: str) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass
-    except FileNotFoundError:
-        make_directory(os.path.dirname(path))
+    except FileNotFoundError as error:
+        parent = os.path.dirname(path)
+        if os.path.isdir(parent):  # /proc and the like say so of what they do not let anybody make
+            raise _cannot_create(path, error) from None
+        make_directory(parent)
         make_directory(path)
     except OSError as error:
-        raise NotSupported(
-            f"cannot create {path}: {error.strerror}",
-            hint="point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
-        ) from error
+        raise _cannot_create(path, error) from error
+
+
+def _cannot_create(path: str, error: OSError) -> NotSupported:
+    return NotSupported(
+        f"cannot create {path}: {error.strerror}",
+        hint="point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
+    )
 
 
 def open_lock(path: str, *, missing_ok: bool = False) -> int:
