@@ -25,7 +25,7 @@ def measure(world: World) -> list[Row]:
         before = processes.descendants().keys()
         theirs = _started(before, lambda: podman("run", "-d", "--name", "bench", IMAGE, "sleep", "1000"))
     try:
-        python = [each.command for each in ours if "python" in each.command]
+        python = [each.command for each in ours if "python" in _name(each)]
         if python:
             raise RuntimeError(f"an interpreter stays behind: {python}")
         monitor = _private_kib([each for each in ours if "holder" not in _name(each)])
