@@ -3,7 +3,7 @@
     layers/<hex>/fs           the tree; whiteouts as overlayfs wants them
     layers/<hex>/layer.json   {"diff_id", "size", "entries", "notes", "opaque_root"}
     layers/<hex>/owners.json  {path: [uid, gid]} of what could not be chowned; only where there is any
-    layers/<hex>/unsettled    symlink to a boot id: not yet known to have reached the disk
+    layers/<hex>/settled      symlink to the boot id it was unpacked in; to "yes" once it reached the disk
     layers/.new-<pid>-<rand>  being unpacked, flock held on the directory; swept when unlocked
     layers/.lock-<hex>        flocked while that layer is being made
 
@@ -53,14 +53,12 @@ def is_settled(layer: str, booted: str) -> bool:
     """Whether the complete layer in directory `layer` can be trusted to be as it was unpacked.
 
     It can if this is the boot it was unpacked in (the page cache is coherent whatever the disk
-    has), or if a later syncfs(2) cleared the mark. Else a power cut may have left files empty.
+    has), or if a later syncfs(2) was noted. Else a power cut may have left files empty.
     """
     try:
-        return os.readlink(layer + "/unsettled") == booted
-    except FileNotFoundError:
-        return True
+        return os.readlink(layer + "/settled") in (booted, "yes")
     except OSError:
-        return False
+        return False  # no mark: lost with whatever else was
 
 
 def has(store: Store, diff_id: str) -> bool:
@@ -155,9 +153,7 @@ def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpack
         atomic.write_json(new + "/layer.json", record, durable=False)
         if result.owners:
             atomic.write_json(new + "/owners.json", result.owners, durable=False)
-        # Directory entries reach the journal in order: whoever sees the renamed directory after a
-        # power cut sees this link too.
-        os.symlink(boot_id(), new + "/unsettled")
+        os.symlink(boot_id(), new + "/settled")
         os.rename(new, directory(store, diff_id))
     except BaseException:
         from rootless.storage.tree import remove_tree
@@ -273,7 +269,7 @@ def settle(store: Store) -> int:
     booted = boot_id()
     marks = []
     for diff_id in list_layers(store):
-        mark = directory(store, diff_id) + "/unsettled"
+        mark = directory(store, diff_id) + "/settled"
         try:
             if os.readlink(mark) == booted:
                 marks.append(mark)
@@ -286,8 +282,10 @@ def settle(store: Store) -> int:
         finally:
             os.close(fd)
         for mark in marks:
+            aside = f"{mark}.{os.getpid()}"
             try:
-                os.unlink(mark)
+                os.symlink("yes", aside)
+                os.rename(aside, mark)
             except OSError:
-                continue
+                continue  # removed meanwhile
     return len(marks)

@@ -154,7 +154,7 @@ def test_after_a_power_cut_an_unsettled_layer_is_made_again(store, joined):
     def run():
         layer = layers.directory(store, DIFF_ID)
         layers.unpack(store, DIFF_ID, io.BytesIO(LAYER))
-        mark = layer + "/unsettled"
+        mark = layer + "/settled"
         os.unlink(mark)
         os.symlink("the boot before", mark)
         assert not layers.has(store, DIFF_ID)
@@ -164,7 +164,10 @@ def test_after_a_power_cut_an_unsettled_layer_is_made_again(store, joined):
         assert layers.settle(store) == 0
         assert layers.unpack(store, DIFF_ID, io.BytesIO(LAYER)).fresh
         assert layers.settle(store) == 1
-        assert not os.path.lexists(mark)
+        assert os.readlink(mark) == "yes"
+        os.unlink(mark)
+        assert not layers.has(store, DIFF_ID)
+        assert layers.unpack(store, DIFF_ID, io.BytesIO(LAYER)).fresh
         assert layers.has(store, DIFF_ID)
         layers.remove(store, DIFF_ID)
         with pytest.raises(NotFound):
