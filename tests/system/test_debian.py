@@ -40,13 +40,13 @@ def test_apt_get_install_and_nginx(rootless: Rootless, debian_image: str, tmp_pa
         " >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }; exec nginx -g 'daemon off;'"
     )
     rootless(
-        "run", "-d", "--name", "web", "-p", f"127.0.0.1:{port}:80", "-v", f"{tmp_path}:/var/www/html:ro",
+        "run", "-d", "--name", "web", "-p", f"127.0.0.1:{port}:80", "-v", f"{tmp_path}:/var/www/html/site:ro",
         "-e", "DEBIAN_FRONTEND=noninteractive", debian_image, "sh", "-c", script,
     )  # fmt: skip
 
     def served() -> bool:
         assert rootless("ps", "-q").stdout, rootless("logs", "web").stdout
-        return fetch(port, "/index.html") == "served from a container\n"
+        return fetch(port, "/site/index.html") == "served from a container\n"
 
     wait_until(served, "nginx serves the page", timeout_s=400)
     listing = rootless("exec", "web", "ps", "-eo", "pid,args").lines
@@ -57,7 +57,7 @@ def test_apt_get_install_and_nginx(rootless: Rootless, debian_image: str, tmp_pa
     assert "http {" in (tmp_path / "nginx.conf").read_text()
     assert "A /usr/sbin/nginx" in rootless("diff", "web").lines
     rootless("stop", "web")
-    assert fetch(port, "/index.html") == ""
+    assert fetch(port, "/site/index.html") == ""
     rootless("rm", "web")
 
 
