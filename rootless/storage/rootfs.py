@@ -34,14 +34,14 @@ def prepare(
     lower = []
     for diff_id in reversed(diff_ids):
         layer = layer_directory(store, diff_id)
+        lower.append(layer + "/fs")
         if not is_settled(layer, booted):
+            if not os.path.isdir(layer):
+                raise NotFound(f"layer {diff_id[:19]} is missing", hint="`rootless pull` the image again")
             raise Corrupt(
                 f"layer {diff_id[:19]} was not written out before the machine went down",
                 hint="`rootless pull` the image again",
             )
-        lower.append(layer + "/fs")
-        if not os.path.isdir(lower[-1]):
-            raise NotFound(f"layer {diff_id[:19]} is missing", hint="`rootless pull` the image again")
         try:
             # overlayfs does not look at the top of a lower directory for this.
             if os.getxattr(lower[-1], "user.overlay.opaque") == b"y":
