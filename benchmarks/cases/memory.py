@@ -61,7 +61,7 @@ def _started(before: Iterable[tuple[int, int]], start: Callable[[], object]) -> 
     return [
         each
         for key, each in found.items()
-        if key not in known and _name(each) not in ("sleep", "slirp4netns")
+        if key not in known and _name(each) not in ("busybox", "slirp4netns")
     ]
 
 
