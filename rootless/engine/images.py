@@ -35,6 +35,9 @@ def find(store: Store, text: str, *, all_names: bool = True) -> Image:
         except NotFound:
             if wanted.digest:
                 return _by_digest(store, wanted)
+            aliased = _by_alias(store, text) if reference.is_short(text) else None
+            if aliased is not None:
+                return aliased
     except InvalidInput as error:
         wrong = error
     if text and _HEX.issuperset(text.removeprefix("sha256:")):
@@ -45,6 +48,18 @@ def find(store: Store, text: str, *, all_names: bool = True) -> Image:
     if wrong is not None:
         raise wrong
     raise NotFound(f"No such image: {text}", hint="`rootless images` lists them, `rootless pull` gets more")
+
+
+def _by_alias(store: Store, text: str) -> Image | None:
+    """The image that a short name means by the user's registries.conf: `fedora` may be another registry's."""
+    from rootless.image import registries_conf
+
+    for candidate in registries_conf.read().candidates(text):
+        try:
+            return images.find(store, candidate.canonical, all_names=False)
+        except NotFound:
+            continue
+    return None
 
 
 def _by_digest(store: Store, wanted: reference.Reference) -> Image:
@@ -123,7 +138,11 @@ def pull(
 
         wanted = platforms.parse(platform)
     listener = events.silent if quiet or progress is None else progress
-    return fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
+    image = fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
+    from rootless.engine.repair import settle_in_background
+
+    settle_in_background(store)
+    return image
 
 
 def _can_be_pulled(text: str) -> bool:

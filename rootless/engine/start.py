@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rootless.engine import attach, clock, running, spec
 from rootless.engine.logs import LOG_NAME
 from rootless.engine.record import Record
-from rootless.errors import Conflict, RootlessError
+from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
 from rootless.linux import process
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.network import hosts, ports, resolv, slirp
@@ -138,7 +138,21 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
 def _root(store: Store, record: Record, directory: str) -> Root:
     if record["rootfs"]:
         return Root("directory", (), "", "", record["rootfs"], record["read_only"])
-    return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+    try:
+        root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+    except (Corrupt, NotFound):
+        # A layer that a power cut may have damaged, or that is gone: its blob still has it.
+        from rootless.engine.repair import restore
+
+        restore(store, record)
+        root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+    if root.driver != "overlay":
+        from rootless.storage import driver
+
+        warning = driver.take_warning(store)
+        if warning:
+            print(f"rootless: {warning}", file=sys.stderr)
+    return root
 
 
 def _host_devices() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import IO
 from rootless.engine.copy_tree import Entry
 from rootless.storage.extract import Extractor, Limits
 from rootless.storage.store import Store, make_directory
-from rootless.storage.tarstream import Source
+from rootless.storage.tarsource import Source
 from rootless.storage.tree import remove_tree
 
 

@@ -10,10 +10,10 @@ from rootless.cli import attachment
 from rootless.cli.command import FLAG, RUN, Args, Command, Option
 from rootless.cli.commands.container_options import OPTIONS, to_request
 from rootless.engine import attach, create, remove, start, stop, terminal
+from rootless.engine import images as local
 from rootless.engine.create import Request
 from rootless.engine.record import Record
-from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
-from rootless.image import reference
+from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.session import session
 from rootless.storage import containers, images
 from rootless.storage.images import Image
@@ -27,9 +27,11 @@ def make(store: Store, request: Request, args: Args) -> str:
             "container ID file found, make sure the other container isn't running or delete " + args.cidfile
         )
     containers.sweep(store)
-    # Nothing is collected between finding the image and having a container that refers to it.
+    image = None if request.rootfs else find_image(store, request, args)
     with store.lease():
-        image = None if request.rootfs else find_image(store, request, args)
+        # Nothing is collected from here on until there is a container that refers to the image.
+        if image is not None:
+            image = images.find(store, image.id, all_names=False)
         identifier = create.create(store, request, image)
     if args.cidfile:
         try:
@@ -45,15 +47,13 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
     """The image of the request; what the store has is found without loading what pulls."""
     if args.pull == "missing" and not request.platform:
         try:
-            return images.find(store, _canonical(request.image), all_names=False)
+            return local.find(store, request.image, all_names=False)
         except NotFound:
             pass
     from rootless.cli import progress
-    from rootless.engine.images import ensure
-
     shown = progress.for_stream(quiet=args.quiet)
     try:
-        return ensure(
+        return local.ensure(
             store,
             request.image,
             policy=args.pull,
@@ -63,13 +63,6 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
         )
     finally:
         progress.finish(shown)
-
-
-def _canonical(name: str) -> str:
-    try:
-        return reference.parse(name).canonical
-    except RootlessError:
-        return name  # an image id, perhaps
 
 
 def run(args: Args) -> int:
