@@ -18,7 +18,7 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import credentials, terminal
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.resolve import mount_target
-from rootless.runtime.root import Root, enter_root, mount_root, open_root
+from rootless.runtime.root import Root, attach_root, enter_root, mount_root, open_root
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
@@ -188,9 +188,8 @@ def _mount_root(birth: Birth, channel: Channel, progress: Progress) -> int:
     progress.step = f"mount the root ({birth.root.driver})"
     if birth.root.driver != "fuse-overlayfs":
         return mount_root(birth.root)
-    # Its daemon must not be a process of the container: A puts one into our namespaces.
-    channel.send("rootfs")
-    channel.expect("rootfs")
+    # Its daemon must not be a process of the container: A starts it and passes us the mount.
+    attach_root(birth.root, channel.expect("rootfs").fds[0])
     return open_root(birth.root)
 
 

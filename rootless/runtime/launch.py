@@ -18,14 +18,13 @@ import socket
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux import namespace as n
-from rootless.linux.namespace import setns
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, credentials, namespaces, seccomp, supervise, wire
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.initprogram import open_init, wants_init
 from rootless.runtime.plan import Circumstances, build_plan
-from rootless.runtime.root import Root, mount_fuse_overlay
+from rootless.runtime.root import Root, fuse_overlay
 from rootless.runtime.supervise import Stdio as Stdio
 from rootless.runtime.supervise import Supervision as Supervision
 
@@ -221,7 +220,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
     # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
-    inside = {kind: open_namespace(launch.pid, kind) for kind in ("user", "net", "mnt")}
+    inside = {kind: open_namespace(launch.pid, kind) for kind in ("user", "net")}
     to_c.send("mapped")
 
     # The network comes up while C mounts.
@@ -229,9 +228,9 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     hold: list[int] = []
     if request.root.driver == "fuse-overlayfs":
         launch.step = "mount the root (fuse-overlayfs)"
-        to_c.expect("rootfs")
-        _mount_fuse(inside, request.root)
-        to_c.send("rootfs")
+        mount = fuse_overlay(request.root, user_namespace=inside["user"])
+        to_c.send("rootfs", {}, (mount,))
+        os.close(mount)
     if request.network is not None:
         launch.step = "network"
         found = dict(request.network(launch.pid, (inside["user"], inside["net"])))
@@ -308,26 +307,3 @@ def _clone_c(
         return int(to_c.expect("cloned").data["pid"])
     finally:
         os.waitpid(pid, 0)
-
-
-def _mount_fuse(inside: dict[str, int], root: Root) -> None:
-    """fuse-overlayfs in C's user and mount namespaces, as a daemon that becomes our child."""
-    ours, theirs = wire.pair()
-    child = os.fork()
-    if child == 0:
-        try:
-            ours.close()
-            setns(inside["user"], n.CLONE_NEWUSER)
-            setns(inside["mnt"], n.CLONE_NEWNS)
-            mount_fuse_overlay(root)
-            theirs.send("mounted")
-        except (OSError, RootlessError) as error:
-            theirs.send_error(error, step="mount the root (fuse-overlayfs)")
-        finally:
-            os._exit(0)
-    theirs.close()
-    try:
-        ours.expect("mounted")
-    finally:
-        ours.close()
-        os.waitpid(child, 0)

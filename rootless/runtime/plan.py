@@ -86,7 +86,7 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
     if fstype == "devpts":
         return Filesystem("devpts", guest_path, options.flags, _devpts_data(options.data, circumstances))
     if fstype == "mqueue" and not circumstances.own_ipc:
-        return HostTree("/dev/mqueue", guest_path, writable=True)
+        return HostTree("/dev/mqueue", guest_path, writable=True, optional=True)
     if fstype in _FILESYSTEMS or fstype.startswith("fuse"):
         return Filesystem(fstype, guest_path, options.flags, options.data)
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")

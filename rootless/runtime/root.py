@@ -7,7 +7,7 @@ import os
 
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import mount as m
-from rootless.linux.namespace import CLONE_NEWNS, unshare
+from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.wire import pair
@@ -38,13 +38,13 @@ class Root(Record):
 def mount_root(root: Root) -> int:
     """Mount `root` at `root.path` in the current mount namespace, which must be private to us.
 
-    Returns an O_PATH descriptor of it, the caller's. "fuse-overlayfs" runs in the caller's
-    namespaces, as a daemon that ends when the mount goes.
+    Returns an O_PATH descriptor of it, the caller's. "fuse-overlayfs" leaves a
+    daemon that ends when the mount goes.
     """
     if root.driver == "overlay":
         _mount_overlay(root)
     elif root.driver == "fuse-overlayfs":
-        mount_fuse_overlay(root)
+        attach_root(root, fuse_overlay(root))
     elif root.driver == "directory":
         m.mount(root.path, root.path, None, m.MS_BIND | m.MS_REC)
     else:
@@ -83,14 +83,59 @@ def _mount_overlay(root: Root) -> None:
             os.close(fd)
 
 
-def mount_fuse_overlay(root: Root) -> None:
-    """Mount with fuse-overlayfs; returns when the mount stands and its daemon runs."""
+def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
+    """Start fuse-overlayfs for `root`: a descriptor of its detached mount, for move_mount(2).
+
+    The daemon gets a mount namespace of its own, with the host's view: in that of a container,
+    pivot_root would give it its own file system as "/", and it would wait for itself for ever. It
+    keeps no mount there, so that it ends when the returned one is gone. `user_namespace` is
+    joined first; the daemon becomes the child of the nearest subreaper.
+    """
+    ours, theirs = pair()
+    pid = os.fork()
+    if pid == 0:
+        step = "join the user namespace"
+        try:
+            ours.close()
+            set_pdeathsig(9)
+            if user_namespace >= 0:
+                setns(user_namespace, CLONE_NEWUSER)
+            step = "mount the root (fuse-overlayfs)"
+            unshare(CLONE_NEWNS)
+            m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
+            _run_fuse_overlayfs(root)
+            fd = m.open_tree(m.AT_FDCWD, root.path, m.OPEN_TREE_CLONE)
+            m.umount2(root.path, m.MNT_DETACH)
+            theirs.send("mounted", {}, (fd,))
+        except (OSError, RootlessError) as error:
+            theirs.send_error(error, step=step)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        return ours.expect("mounted").fds[0]
+    finally:
+        ours.close()
+        os.waitpid(pid, 0)
+
+
+def attach_root(root: Root, mount_fd: int) -> None:
+    """Mount the detached `mount_fd` at `root.path`; the descriptor is closed."""
+    m.move_mount(mount_fd, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH)
+    os.close(mount_fd)
+
+
+def _run_fuse_overlayfs(root: Root) -> None:
+    """Returns when the mount stands and its daemon runs."""
     words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in root.lower)]
     if root.upper:
         words += [f"upperdir={root.upper}", f"workdir={root.work}"]
     pid = os.fork()
     if pid == 0:
         try:
+            null = os.open("/dev/null", os.O_RDWR)
+            for fd in range(3):
+                os.dup2(null, fd)
             os.execvp("fuse-overlayfs", ["fuse-overlayfs", "-o", ",".join(words), root.path])
         except OSError as error:
             os._exit(127 if error.errno == errno.ENOENT else 126)
@@ -109,7 +154,7 @@ def mount_fuse_overlay(root: Root) -> None:
 
 class mounted:
     """The root of a stopped container, mounted out of everybody's sight: a context manager giving
-    an O_PATH descriptor, to be used with dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
+    a descriptor of its directory, for os.listdir, dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
 
     A forked child makes the mount in a mount namespace of its own and passes the descriptor;
     nothing shows in the host's mounts, and whatever happens to us nothing stays mounted. The
@@ -139,7 +184,9 @@ def _mounted_elsewhere(root: Root) -> int:
             unshare(CLONE_NEWNS)
             m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
             step = f"mount the root ({root.driver})"
-            theirs.send("mounted", {}, (mount_root(root),))
+            mount_root(root)
+            directory = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            theirs.send("mounted", {}, (directory,))
         except (OSError, RootlessError) as error:
             theirs.send_error(error, step=step)
         finally:

@@ -193,17 +193,24 @@ class Sysfs(Record):
 
 
 class HostTree(Record):
-    """A tree of the host (/sys, /proc) with all below it, read-only throughout unless `writable`."""
+    """A tree of the host (/sys, /proc) with all below it, read-only throughout unless `writable`;
+    one that is `optional` is left out where the host has none."""
 
     host_path: str
     guest_path: str
     writable: bool = False
+    optional: bool = False
 
     def describe(self) -> str:
         return f"bind {self.host_path} to {self.guest_path}{'' if self.writable else ' read-only'}"
 
     def apply(self, root_fd: int) -> None:
-        fd = m.open_tree(m.AT_FDCWD, self.host_path, m.OPEN_TREE_CLONE | m.AT_RECURSIVE)
+        try:
+            fd = m.open_tree(m.AT_FDCWD, self.host_path, m.OPEN_TREE_CLONE | m.AT_RECURSIVE)
+        except FileNotFoundError:
+            if self.optional:
+                return
+            raise
         try:
             attr = m.MOUNT_ATTR_NOSUID | m.MOUNT_ATTR_NODEV | m.MOUNT_ATTR_NOEXEC
             if not self.writable:

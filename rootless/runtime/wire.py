@@ -1,8 +1,7 @@
 """Messages between the processes of a launch, one per packet; errors travel as data.
 
     A -> C    mapped                   your user namespace has its ids
-    C -> A    rootfs                   my mount namespace exists; mount a FUSE root into it
-    A -> C    rootfs                   it is mounted
+    A -> C    rootfs [mount]           a FUSE root, whose daemon A started: attach it
     C -> A    ready {} [terminal]      all is mounted; with a terminal its master comes along
     A -> C    start                    the network is up, the state recorded: run
     any up    error {kind, message, hint, errno, step}
