@@ -81,9 +81,17 @@ class Store(NamedTuple):
         return self.root + "/volumes"
 
     def run_directory(self, container_id: str) -> str:
-        """RUNTIME/c/<id>, created 0700: sockets and what must not outlive a reboot."""
+        """RUNTIME/c/<id>, created 0700: sockets and what must not outlive a reboot.
+
+        Its link `root` names our ROOT: RUNTIME is shared by all stores of a user, and what a killed
+        command left there is its own store's to sweep.
+        """
         path = f"{self.runtime}/c/{container_id}"
         make_directory(path)
+        try:
+            os.symlink(self.root, path + "/root")
+        except FileExistsError:
+            pass
         return path
 
     def lease(self) -> Lease:

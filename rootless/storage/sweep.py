@@ -11,8 +11,8 @@ import os
 import time
 
 from rootless.errors import RootlessError
-from rootless.linux.process import boot_id
-from rootless.storage import containers, names
+from rootless.linux.process import alive, boot_id
+from rootless.storage import atomic, containers, names
 from rootless.storage.store import Store, open_lock
 from rootless.storage.tree import remove_tree
 
@@ -37,9 +37,10 @@ def sweep_containers(store: Store) -> list[str]:
             done.append(entry)
             continue
         try:
-            if os.readlink(path + "/transient") == booted:
-                continue
+            this_boot = os.readlink(path + "/transient") == booted
         except OSError:
+            continue
+        if this_boot and not _has_lost_everybody(store, entry):
             continue
         try:
             with containers.lock(store, entry, blocking=False):
@@ -47,7 +48,39 @@ def sweep_containers(store: Store) -> list[str]:
             done.append(entry)
         except RootlessError:
             continue
-    return done + _sweep_names(store, set(entries))
+    return done + _sweep_names(store, set(entries)) + _sweep_runtime(store, set(entries))
+
+
+def _has_lost_everybody(store: Store, container_id: str) -> bool:
+    """Whether a --rm container has ended and neither its monitor nor a command is left to remove it."""
+    try:
+        if containers.status(store, container_id).state != "exited":
+            return False
+        state = atomic.read_json(containers.directory(store, container_id) + "/state.json")
+    except (RootlessError, OSError, ValueError):
+        return False
+    return not alive(int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0)))
+
+
+def _sweep_runtime(store: Store, there: set[str]) -> list[str]:
+    """Remove what containers of this store left in RUNTIME; another store's are not ours to judge."""
+    done = []
+    try:
+        entries = os.listdir(store.runtime + "/c")
+    except OSError:
+        return done
+    for entry in entries:
+        if entry in there or f".new-{entry}" in there:
+            continue
+        path = f"{store.runtime}/c/{entry}"
+        try:
+            if os.readlink(path + "/root") != store.root or os.path.isdir(f"{store.containers}/{entry}"):
+                continue
+        except OSError:
+            continue
+        remove_tree(path)
+        done.append(path)
+    return done
 
 
 def _is_abandoned(new: str) -> bool:

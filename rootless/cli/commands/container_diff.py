@@ -8,6 +8,7 @@ from rootless.engine.record import Record
 from rootless.errors import NotSupported
 from rootless.session import session
 from rootless.storage import changes, containers
+from rootless.storage.changes import Change
 from rootless.storage.store import Store
 
 
@@ -19,9 +20,30 @@ def run(args: Args) -> int:
     if record["rootfs"]:
         raise NotSupported("a container made with --rootfs has no image to compare with")
     session.join()
-    for change in changes.diff(store, containers.directory(store, identifier), record["diff_ids"]):
+    found = changes.diff(store, containers.directory(store, identifier), record["diff_ids"])
+    for change in without_mount_points(found, record):
         print(f"{change.kind} {plain(change.path)}")
     return 0
+
+
+def without_mount_points(found: list[Change], record: Record) -> list[Change]:
+    """The changes without the places that had to be made to mount something there; Docker's are in a
+    layer of their own. A directory that only counts as changed because of them goes too."""
+    ours = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys"}
+    ours |= {mount["target"] for mount in record["mounts"]}
+    ours |= {device["target"] for device in record["devices"]}
+    kept = [
+        c
+        for c in found
+        if not (c.kind == "A" and (c.path in ours or c.path.startswith(("/dev/", "/proc/", "/sys/"))))
+    ]
+    dropped = {c.path for c in found} - {c.path for c in kept}
+    above = {path.rpartition("/")[0] for path in dropped}
+    return [
+        c
+        for c in kept
+        if c.path not in above or c.kind != "C" or any(o.path.startswith(c.path + "/") for o in kept)
+    ]
 
 
 COMMAND = Command(
