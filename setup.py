@@ -35,12 +35,14 @@ SOURCES = {
         "stream.c",
         "log.c",
         "exit_record.c",
+        "health.c",
+        "process.c",
         "descriptor.c",
         "footprint.c",
         "text.c",
     ],
 }
-HEADERS = ["descriptor.h", "exit_record.h", "footprint.h", "log.h", "monitor.h", "text.h"]
+HEADERS = ["descriptor.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h"]
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "

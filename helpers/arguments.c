@@ -27,9 +27,23 @@ static int descriptor_argument(const char *text)
     return fd;
 }
 
+static int64_t milliseconds_argument(const char *text)
+{
+    return (int64_t)number_argument(text, INT64_MAX / 2);
+}
+
+/* The name of a file in --dir. */
+static const char *file_argument(const char *text)
+{
+    if (!*text || strlen(text) > 64 || strchr(text, '/'))
+        usage_error(program, "a file's name has at most 64 bytes and no slash");
+    return text;
+}
+
 void parse_arguments(struct monitor *m, int argc, char **argv)
 {
-    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC };
+    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
+           CLEANUP_IF, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
         {"start-time", required_argument, NULL, START_TIME},
@@ -47,6 +61,13 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"keep-stdin", no_argument, NULL, KEEP},
         {"hold", required_argument, NULL, HOLD},
         {"no-sync", no_argument, NULL, NO_SYNC},
+        {"cleanup-if", required_argument, NULL, CLEANUP_IF},
+        {"wait", required_argument, NULL, WAIT},
+        {"health", required_argument, NULL, HEALTH},
+        {"health-first", required_argument, NULL, HEALTH_FIRST},
+        {"health-interval", required_argument, NULL, HEALTH_INTERVAL},
+        {"health-start-interval", required_argument, NULL, HEALTH_START_INTERVAL},
+        {"health-timeout", required_argument, NULL, HEALTH_TIMEOUT},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -56,11 +77,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case START_TIME: m->record.start_time = number_argument(optarg, UINT64_MAX); break;
         case DIR_FD: m->dir = descriptor_argument(optarg); break;
         case FALLBACK: m->fallback_dir = descriptor_argument(optarg); break;
-        case LOG:
-            if (!*optarg || strlen(optarg) > 64 || strchr(optarg, '/'))
-                usage_error(program, "--log takes the name of a file, at most 64 bytes");
-            m->log.name = optarg;
-            break;
+        case LOG: m->log.name = file_argument(optarg); break;
         case LOG_SIZE: m->log.max_size = number_argument(optarg, INT64_MAX); break;
         case LOG_FILES: m->log.max_files = number_argument(optarg, 100000); break;
         case SOCKET: m->socket = descriptor_argument(optarg); break;
@@ -76,13 +93,28 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
             m->holds[m->hold_count++] = descriptor_argument(optarg);
             break;
         case NO_SYNC: m->no_sync = true; break;
+        case CLEANUP_IF: m->cleanup_if = file_argument(optarg); break;
+        case WAIT: m->wait_ms = milliseconds_argument(optarg); break;
+        case HEALTH:
+            if (m->health.words == HEALTH_WORDS_MAX)
+                usage_error(program, "too many --health");
+            m->health.argv[m->health.words++] = optarg;
+            break;
+        case HEALTH_FIRST: m->health.first_ms = milliseconds_argument(optarg); break;
+        case HEALTH_INTERVAL: m->health.interval_ms = milliseconds_argument(optarg); break;
+        case HEALTH_START_INTERVAL: m->health.start_interval_ms = milliseconds_argument(optarg); break;
+        case HEALTH_TIMEOUT: m->health.timeout_ms = milliseconds_argument(optarg); break;
         default: exit(2); /* getopt_long has told what */
         }
     }
+    if (optind < argc)
+        m->cleanup = argv + optind;
+    if (m->wait_ms >= 0 && m->cleanup)
+        return;
     if (!m->record.pid || m->dir < 0)
         usage_error(program, "--pid and --dir are needed");
     if (m->terminal >= 0 && (m->stdin_fd >= 0 || m->output.fd >= 0 || m->error.fd >= 0))
         usage_error(program, "either --terminal or --stdin, --stdout and --stderr");
-    if (optind < argc)
-        m->cleanup = argv + optind;
+    if (m->health.words && (m->health.interval_ms <= 0 || m->health.start_interval_ms <= 0 || m->health.timeout_ms <= 0))
+        usage_error(program, "--health needs its intervals and its timeout");
 }

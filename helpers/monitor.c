@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -13,7 +12,7 @@
 
 #include "descriptor.h"
 #include "footprint.h"
-#include "text.h"
+#include "process.h"
 
 /* How long the last output of a terminal may take from the kernel's work queue to us when
    something strayed holds the other side, so that no EIO comes. */
@@ -23,18 +22,6 @@
 #define RECORD_DELAY_MS 1000
 
 static struct monitor monitor;
-
-/* Left behind by a closed terminal, a Ctrl-C at the command that started us, a gone client, a
-   session's end: none of these may take the container along. SIGKILL does (its PDEATHSIG). */
-static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXFSZ, SIGUSR1, SIGUSR2};
-#define IGNORED_COUNT (sizeof ignored / sizeof *ignored)
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void keep_descriptors(struct monitor *m)
 {
@@ -50,24 +37,13 @@ static void keep_descriptors(struct monitor *m)
     detach_stdio();
 }
 
-static void take_signals(struct monitor *m)
-{
-    sigset_t set;
-    for (size_t i = 0; i < IGNORED_COUNT; i++)
-        signal(ignored[i], SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would have the kernel reap our child */
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_SETMASK, &set, NULL);
-    m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void child_ended(struct monitor *m, int status)
 {
     m->ended = true;
     m->ended_at_ms = now_ms();
     m->record.status = status;
     clock_gettime(CLOCK_REALTIME, &m->record.finished_at);
+    health_stop(&m->health);
     stdin_close(m);
     if (m->terminal >= 0)
         terminal_hold(m); /* lets the slave go */
@@ -90,6 +66,8 @@ static void reap(struct monitor *m)
         pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid > 0 && (uint64_t)pid == m->record.pid && !m->ended)
             child_ended(m, status);
+        else if (pid > 0)
+            health_reaped(&m->health, pid, status, now_ms());
         else if (pid == 0 || (pid < 0 && errno != EINTR))
             return;
     }
@@ -125,16 +103,9 @@ static void tell_end(struct monitor *m)
 
 _Noreturn static void clean_up(struct monitor *m)
 {
-    sigset_t none;
-    if (!m->cleanup)
+    if (!m->cleanup || (m->cleanup_if && faccessat(m->dir, m->cleanup_if, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
         exit(0);
-    for (size_t i = 0; i < IGNORED_COUNT; i++)
-        signal(ignored[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
-    execvp(m->cleanup[0], m->cleanup);
-    exit(127);
+    run_command(m->cleanup);
 }
 
 /* What is left to do once the child has ended, each when its time has come. Returns the
@@ -208,7 +179,7 @@ static void loop(struct monitor *m)
             stream_pump(m, &m->error);
         if (polls[POLL_SOCKET].revents)
             clients_accept(m); /* last: it may move m->polls */
-        timeout = m->ended ? finish(m) : -1;
+        timeout = m->ended ? finish(m) : health_turn(&m->health, now_ms());
     }
 }
 
@@ -216,12 +187,15 @@ int main(int argc, char **argv)
 {
     struct monitor *m = &monitor;
     m->dir = m->fallback_dir = m->socket = m->first_client = m->terminal = m->stdin_fd = m->slave = -1;
+    m->wait_ms = -1;
     m->output = (struct stream){.fd = -1, .type = MESSAGE_STDOUT, .name = "stdout"};
     m->error = (struct stream){.fd = -1, .type = MESSAGE_STDERR, .name = "stderr"};
     m->log.fd = -1;
     parse_arguments(m, argc, argv);
+    if (m->wait_ms >= 0)
+        wait_and_run(m->wait_ms, m->cleanup);
     keep_descriptors(m);
-    take_signals(m);
+    m->signals = take_signals();
     if (chdir("/") < 0)
         return 1;
     m->log.dir = m->dir;

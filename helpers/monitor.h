@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "exit_record.h"
+#include "health.h"
 #include "log.h"
 
 #define PAYLOAD_SIZE 32768
@@ -53,7 +54,10 @@ struct monitor {
     bool keep_stdin, no_sync;
     int holds[HOLDS_MAX];
     size_t hold_count;
-    char **cleanup; /* NULL: none */
+    char **cleanup;         /* NULL: none */
+    const char *cleanup_if; /* the file in dir without which there is no clean-up either */
+    int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
+    struct health health;
 
     int signals;     /* signalfd */
     int slave;       /* see terminal_hold */

@@ -1,0 +1,70 @@
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "footprint.h"
+
+/* Left behind by a closed terminal, a Ctrl-C at the command that started us, a gone client, a
+   session's end: none of these may take the container along. SIGKILL does (its PDEATHSIG). */
+static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXFSZ, SIGUSR1, SIGUSR2};
+#define IGNORED_COUNT (sizeof ignored / sizeof *ignored)
+
+int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + 1;
+}
+
+int take_signals(void)
+{
+    sigset_t set;
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        signal(ignored[i], SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would have the kernel reap our child */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void run_command(char **argv)
+{
+    sigset_t none;
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        signal(ignored[i], SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    execvp(argv[0], argv);
+    _exit(127);
+}
+
+void wait_and_run(int64_t wait_ms, char **argv)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    keep_only(NULL, 0);
+    detach_stdio();
+    /* The terminal's end is none of ours; SIGTERM is, so that a machine can be shut down meanwhile. */
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        signal(ignored[i], ignored[i] == SIGTERM ? SIG_DFL : SIG_IGN);
+    if (chdir("/") == 0)
+        trim_footprint();
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        ;
+    run_command(argv);
+}

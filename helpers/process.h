@@ -1,0 +1,20 @@
+/* How the monitor lives, and how it becomes or starts another command. */
+#ifndef ROOTLESS_PROCESS_H
+#define ROOTLESS_PROCESS_H
+
+#include <stdint.h>
+
+/* Milliseconds of a clock that only goes forward; always above 0. */
+int64_t now_ms(void);
+
+/* Signals that may not take the container along are ignored; SIGCHLD comes through the descriptor
+   returned (-1: errno). */
+int take_signals(void);
+
+/* Executes argv with the signals and the standing of an ordinary process; ends with 127 if it cannot. */
+_Noreturn void run_command(char **argv);
+
+/* Waits without a descriptor or a signal of the monitor's, then run_command(argv): a restart's delay. */
+_Noreturn void wait_and_run(int64_t wait_ms, char **argv);
+
+#endif
