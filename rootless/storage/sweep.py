@@ -48,7 +48,8 @@ def sweep_containers(store: Store) -> list[str]:
             done.append(entry)
         except RootlessError:
             continue
-    return done + _sweep_names(store, set(entries)) + _sweep_runtime(store, set(entries))
+    there = set(entries) - set(done)
+    return done + _sweep_names(store, there) + _sweep_runtime(store, there)
 
 
 def _has_lost_everybody(store: Store, container_id: str) -> bool:
@@ -64,7 +65,7 @@ def _has_lost_everybody(store: Store, container_id: str) -> bool:
 
 def _sweep_runtime(store: Store, there: set[str]) -> list[str]:
     """Remove what containers of this store left in RUNTIME; another store's are not ours to judge."""
-    done = []
+    done: list[str] = []
     try:
         entries = os.listdir(store.runtime + "/c")
     except OSError:
