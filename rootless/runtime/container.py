@@ -39,6 +39,7 @@ class Birth(Record):
     columns: int
     seccomp: credentials.Filter
     init_fd: int = -1  # --init: the program that is PID 1 then
+    processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
 
 
 class Progress:
@@ -67,6 +68,8 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     channel.expect("mapped")
     reset_signals()
     os.setsid()
+    if birth.processes:
+        credentials.restore_processes(birth.processes)
     progress.step = "oom_score_adj"
     credentials.set_oom_score(process)
     # From here on nothing that shares a namespace with us may look into this Python.
@@ -77,6 +80,10 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     os.umask(0o022)
     progress.step = "keyring"
     credentials.new_keyring(filtered=bool(birth.seccomp.bpf))
+    if birth.new & n.CLONE_NEWCGROUP:
+        # Not by the clone: the namespace's root would be the cgroup of the process that cloned us.
+        progress.step = "cgroup namespace"
+        n.unshare(n.CLONE_NEWCGROUP)
     _name_host(birth, progress)
 
     # The file system, while the host's paths can still be seen.

@@ -85,6 +85,25 @@ def _limit(value: int) -> int:
     return -1 if value < 0 or value >= 1 << 63 else value
 
 
+def limit_processes(limit: int) -> int:
+    """Lower our soft RLIMIT_NPROC to `limit` if it is higher; what it was. A user namespace made now holds
+    no more processes than that, all of its users' together (Linux 5.14: rlimits are counted per namespace
+    and a namespace is bounded by its maker's limit)."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft == resource.RLIM_INFINITY or soft > limit:
+        resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
+    return soft
+
+
+def restore_processes(soft: int) -> None:
+    """Give our soft RLIMIT_NPROC back: the namespace that bounds us is made."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NPROC, (soft, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+
+
 def new_keyring(*, filtered: bool) -> None:
     """Leave the user's session keyring behind. `filtered`: a seccomp filter follows, under which
     a process cannot reach keys anyway: then a user's used-up quota is no reason to fail."""

@@ -1,0 +1,81 @@
+"""Writing limits to a cgroup, and taking them back where one is refused. HOT."""
+
+from __future__ import annotations
+
+import errno
+
+from rootless.cgroup import group
+from rootless.cgroup.limits import MAXIMUM, Setting
+from rootless.errors import InvalidInput, NotSupported, RootlessError
+
+# What bfq calls its own weight where iocost is not in the kernel.
+_FALLBACKS = {"io.weight": "io.bfq.weight"}
+
+
+def apply(path: str, settings: list[Setting]) -> None:
+    """Write `settings` to the cgroup `path`. A RootlessError names the limit that the kernel refuses;
+    then what was written before is as it was."""
+    undo: list[tuple[str, str]] = []
+    try:
+        for setting in ordered(path, settings):
+            file = _file(path, setting)
+            before = group.read(path, file)
+            for value in setting.values:
+                undo.append((file, _restored(file, before, value)))
+                _write(path, file, value, setting)
+    except RootlessError:
+        for file, value in reversed(undo):
+            try:
+                group.write(f"{path}/{file}", value)
+            except OSError:
+                continue
+        raise
+
+
+def ordered(path: str, settings: list[Setting]) -> list[Setting]:
+    """The kernel checks each file for itself in cgroup v2; nothing depends on order but that limits
+    which grow come before those which shrink, so that a container is never squeezed in between."""
+
+    def shrinks(setting: Setting) -> bool:
+        before, after = group.read(path, setting.file), setting.values[-1]
+        if after == MAXIMUM or not after.isdecimal():
+            return False
+        return not before.isdecimal() or int(after) < int(before)
+
+    return sorted(settings, key=shrinks)
+
+
+def _file(path: str, setting: Setting) -> str:
+    other = _FALLBACKS.get(setting.file)
+    if other and not group.read(path, setting.file) and group.read(path, other):
+        return other
+    return setting.file
+
+
+def _restored(file: str, before: str, value: str) -> str:
+    if file != "io.max":
+        return before.splitlines()[0] if before else MAXIMUM
+    device = value.split()[0]
+    for line in before.splitlines():
+        if line.startswith(device + " "):
+            return line
+    return f"{device} rbps=max wbps=max riops=max wiops=max"
+
+
+def _write(path: str, file: str, value: str, setting: Setting) -> None:
+    if file == "io.bfq.weight":
+        value = f"default {max(1, min(1000, int(value.split()[-1]) // 10))}"
+    try:
+        group.write(f"{path}/{file}", value)
+    except OSError as error:
+        option = "--" + setting.limit
+        if error.errno == errno.ENOENT and group.exists(path):
+            raise NotSupported(
+                f"{option} cannot be set: this kernel has no {file}",
+                hint="it lacks what the limit is made of (swap accounting, an I/O scheduler with weights)",
+            ) from None
+        if error.errno in (errno.EINVAL, errno.ERANGE, errno.ENODEV) and group.exists(path):
+            raise InvalidInput(f"{option}: the kernel refuses '{value}' in {file}: {error.strerror}") from None
+        if error.errno == errno.EBUSY:
+            raise InvalidInput(f"{option}: '{value}' is less than the container already uses") from None
+        raise group.gone(path, error) from None

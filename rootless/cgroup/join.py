@@ -1,0 +1,60 @@
+"""How one more process (`exec`) comes into a running container's cgroup. HOT.
+
+The kernel wants write access to the common ancestor of both cgroups (cgroup-v2.rst, Delegation
+Containment). From a login outside of the container's subtree we do not have that; the user's
+systemd then moves the process, which asks the machine's systemd in turn.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rootless.cgroup import find, group
+from rootless.errors import Conflict, NotSupported, RootlessError
+
+
+def open_cgroup(path: str) -> int:
+    """A descriptor for a clone into the cgroup, the caller's; -1 where the container has none.
+    NotFound where it has been removed."""
+    if not path:
+        return -1
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise group.gone(path, error) from None
+
+
+def join(path: str, unit: str) -> None:
+    """Move this very process into the cgroup; NotSupported where nobody may do that."""
+    try:
+        group.write(path + "/cgroup.procs", "0")
+        return
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM):
+            raise group.gone(path, error) from None
+    if unit:
+        from rootless.cgroup import scope
+
+        try:
+            known = find.facts()
+            scope.attach(known, unit, "/" + os.path.basename(path), os.getpid(), path)
+            return
+        except RootlessError as error:
+            why = error.message
+    else:
+        why = "it lies outside of the cgroups that this login may write"
+    raise NotSupported(
+        f"cannot join the container's cgroup: {why}",
+        hint="run this from where the container was started; its limits would not hold for the new process",
+    )
+
+
+def full(error: OSError, path: str) -> RootlessError | None:
+    """What a clone refused with EAGAIN means in a container with a limit on processes."""
+    if error.errno == errno.EAGAIN:
+        return Conflict(
+            f"no more processes: the container has reached its limit of {group.read(path, 'pids.max') or '?'}",
+            hint="end some of them (`rootless top`), or raise it with `rootless update --pids-limit`",
+        )
+    return None

@@ -1,0 +1,192 @@
+"""A scope of the user's systemd for one container, over D-Bus: org.freedesktop.systemd1(5).
+
+Not HOT: jeepney is imported here and nowhere else, and only where this rung is tried. The bus may
+be gone or hang: everything together has two seconds, then the caller takes the next rung.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any
+
+from rootless.cgroup import find
+from rootless.errors import NotSupported, Unavailable
+
+TIMEOUT_S = 2.0
+_UNLIMITED = (1 << 64) - 1
+_STOP_US = 10_000_000
+
+
+def unit_name(name: str) -> str:
+    """The scope of the cgroup that would be called `name`."""
+    return name + ".scope"
+
+
+def start(known: find.Facts, name: str, *, description: str, slice_name: str) -> str:
+    """Have systemd put this very process into a new scope; the scope's directory.
+
+    Unavailable where the bus does not answer in time, NotSupported where systemd refuses.
+    """
+    unit = unit_name(name)
+    properties: list[tuple[str, tuple[str, Any]]] = [
+        ("Description", ("s", description)),
+        ("Delegate", ("b", True)),
+        ("PIDs", ("au", [os.getpid()])),
+        ("Slice", ("s", slice_name)),
+        ("CollectMode", ("s", "inactive-or-failed")),
+        # Limits are ours to set, below; the manager's default would be one that nobody asked for.
+        ("TasksMax", ("t", _UNLIMITED)),
+        ("TimeoutStopUSec", ("t", _STOP_US)),
+    ]
+    deadline = time.monotonic() + TIMEOUT_S
+    with _Bus(known.uid, deadline) as bus:
+        while True:
+            try:
+                bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
+                break
+            except _Refused as error:
+                # Started again at once: systemd has yet to see that the last scope is empty.
+                if not error.name.endswith(".UnitExists") or time.monotonic() + 0.1 > deadline:
+                    raise
+                time.sleep(0.01)
+        own = _wait_for(known, unit, deadline)
+    if own is None:
+        raise Unavailable(f"systemd did not make {unit} within {TIMEOUT_S:g} s")
+    return known.mount + own
+
+
+def attach(known: find.Facts, unit: str, below: str, pid: int, target: str) -> None:
+    """Have systemd move `pid` into `below` (a path in the unit's cgroup), which is `target` in the file
+    system. Raises as `start`."""
+    deadline = time.monotonic() + TIMEOUT_S
+    with _Bus(known.uid, deadline) as bus:
+        bus.call("AttachProcessesToUnit", "ssau", (unit, below, [pid]))
+    wanted = target.removeprefix(known.mount)
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            if find.own_path(file.read()) == wanted:
+                return
+        time.sleep(0.002)
+    raise Unavailable(f"systemd did not move process {pid} into {wanted}")
+
+
+def _wait_for(known: find.Facts, unit: str, deadline: float) -> str | None:
+    """Our own cgroup once it is the unit's. The job's end is what we see of ourselves: no signals
+    of the bus are needed to know it."""
+    while True:
+        own = find.facts().own
+        if own.endswith("/" + unit):
+            return own
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.001)
+
+
+class _Refused(NotSupported):
+    """An error that systemd answered with; `name` is D-Bus's for it."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class _Bus:
+    """A connection to the user's bus; jeepney's messages on a socket with a deadline."""
+
+    def __init__(self, uid: int, deadline: float) -> None:
+        try:
+            from jeepney.low_level import Parser
+        except ImportError:
+            raise NotSupported("jeepney is not installed", hint="pip install jeepney") from None
+        self.parser = Parser()
+        self.deadline = deadline
+        self.serial = 0
+        self.socket = _connect(uid, deadline)
+        self._authenticate(uid)
+
+    def __enter__(self) -> _Bus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def _left(self) -> float:
+        return max(0.001, self.deadline - time.monotonic())
+
+    def _receive(self) -> bytes:
+        self.socket.settimeout(self._left())
+        try:
+            data = self.socket.recv(65536)
+        except TimeoutError:
+            raise Unavailable(f"the user's D-Bus did not answer within {TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise Unavailable(f"the user's D-Bus broke off: {error.strerror}") from None
+        if not data:
+            raise Unavailable("the user's D-Bus closed the connection")
+        return data
+
+    def _authenticate(self, uid: int) -> None:
+        # The uid as the host knows it: in the session our own number is 0, and the bus asks the kernel.
+        self._send(b"\0AUTH EXTERNAL " + str(uid).encode().hex().encode() + b"\r\n")
+        answer = b""
+        while not answer.endswith(b"\r\n"):
+            answer += self._receive()
+        if not answer.startswith(b"OK "):
+            raise Unavailable("the user's D-Bus does not let us in")
+        self._send(b"BEGIN\r\n")
+        self._message("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "", ())
+
+    def _send(self, data: bytes) -> None:
+        self.socket.settimeout(self._left())
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            raise Unavailable(f"the user's D-Bus: {error}") from None
+
+    def call(self, method: str, signature: str, body: tuple[Any, ...]) -> None:
+        """Call a method of systemd's manager and wait for its answer."""
+        self._message(
+            "org.freedesktop.systemd1",
+            "/org/freedesktop/systemd1",
+            "org.freedesktop.systemd1.Manager",
+            method,
+            signature,
+            body,
+        )
+
+    def _message(
+        self, bus: str, path: str, interface: str, method: str, signature: str, body: tuple[Any, ...]
+    ) -> None:
+        from jeepney import DBusAddress, new_method_call
+        from jeepney.low_level import HeaderFields, MessageType
+
+        address = DBusAddress(path, bus_name=bus, interface=interface)
+        message = new_method_call(address, method, signature or None, body)
+        self.serial += 1
+        self._send(message.serialise(self.serial))
+        while True:
+            while (answer := self.parser.get_next_message()) is None:
+                self.parser.add_data(self._receive())
+            if answer.header.fields.get(HeaderFields.reply_serial) != self.serial:
+                continue
+            if answer.header.message_type == MessageType.error:
+                why = answer.body[0] if answer.body else answer.header.fields.get(HeaderFields.error_name)
+                name = str(answer.header.fields.get(HeaderFields.error_name))
+                raise _Refused(f"systemd refuses {method}: {why}", name)
+            return
+
+
+def _connect(uid: int, deadline: float) -> socket.socket:
+    tried = []
+    for path in find.bus_sockets(uid):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            connection.connect(path)
+            return connection
+        except OSError as error:
+            tried.append(f"{path}: {error.strerror or 'timed out'}")
+            connection.close()
+    raise Unavailable("no D-Bus of this user: " + "; ".join(tried))

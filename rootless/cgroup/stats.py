@@ -1,0 +1,126 @@
+"""What a container uses: by its cgroup where that tells, else by its processes in /proc."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.cgroup import group
+from rootless.record import Record
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Usage(Record):
+    """Figures at one moment; bytes and microseconds since the start. `limit_bytes` 0: no limit of its own."""
+
+    cpu_us: int
+    memory_bytes: int
+    limit_bytes: int
+    processes: int
+    processes_limit: int
+    read_bytes: int
+    written_bytes: int
+    received_bytes: int
+    sent_bytes: int
+
+
+def usage(path: str, pids: list[int], *, own_network: bool) -> Usage:
+    """The figures of the container in the cgroup `path` ("" for none), whose processes are `pids`, PID 1
+    first. Page cache that can be reclaimed is no memory of the container (as Docker counts)."""
+    cpu = group.events(path, "cpu.stat").get("usage_usec") if path else None
+    current = group.read(path, "memory.current") if path else ""
+    count = group.read(path, "pids.current") if path else ""
+    blocks = group.read(path, "io.stat") if path and os.path.exists(path + "/io.stat") else None
+    memory = 0
+    if current:
+        memory = max(0, int(current) - group.events(path, "memory.stat").get("inactive_file", 0))
+    read, written = _blocks(blocks) if blocks is not None else _process_blocks(pids)
+    received, sent = _network(pids[0]) if own_network and pids else (0, 0)
+    return Usage(
+        sum(map(_cpu_us, pids)) if cpu is None else cpu,
+        memory if current else sum(map(_anonymous_bytes, pids)),
+        _number(group.read(path, "memory.max") if path else ""),
+        int(count) if count else sum(map(_threads, pids)),
+        _number(group.read(path, "pids.max") if path else ""),
+        read,
+        written,
+        received,
+        sent,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _blocks(text: str) -> tuple[int, int]:
+    read = written = 0
+    for line in text.splitlines():
+        for word in line.split()[1:]:
+            key, _, value = word.partition("=")
+            read += int(value) if key == "rbytes" else 0
+            written += int(value) if key == "wbytes" else 0
+    return read, written
+
+
+def _proc(pid: int, name: str) -> str:
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""  # ended, or not ours to look at
+
+
+def _cpu_us(pid: int) -> int:
+    """Time of the process and of the children that it has reaped."""
+    fields = _proc(pid, "stat").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) * 1_000_000 // _TICKS if len(fields) > 14 else 0
+
+
+def _threads(pid: int) -> int:
+    fields = _proc(pid, "stat").rpartition(")")[2].split()
+    return int(fields[17]) if len(fields) > 17 else 0
+
+
+def _anonymous_bytes(pid: int) -> int:
+    """Resident pages that no file backs."""
+    fields = _proc(pid, "statm").split()
+    return max(0, int(fields[1]) - int(fields[2])) * _PAGE if len(fields) > 2 else 0
+
+
+def _process_blocks(pids: list[int]) -> tuple[int, int]:
+    read = written = 0
+    for pid in pids:
+        for line in _proc(pid, "io").splitlines():
+            key, _, value = line.partition(": ")
+            read += int(value) if key == "read_bytes" else 0
+            written += int(value) if key == "write_bytes" else 0
+    return read, written
+
+
+def _network(pid: int) -> tuple[int, int]:
+    """Bytes in and out of all interfaces but lo in the process's network namespace."""
+    received = sent = 0
+    for line in _proc(pid, "net/dev").splitlines()[2:]:
+        name, _, rest = line.partition(":")
+        fields = rest.split()
+        if name.strip() != "lo" and len(fields) > 8:
+            received, sent = received + int(fields[0]), sent + int(fields[8])
+    return received, sent
+
+
+def memory_total_bytes() -> int:
+    """The machine's memory: the limit of a container without one."""
+    for line in _proc_file("/proc/meminfo"):
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _proc_file(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readlines()
+    except OSError:
+        return []
