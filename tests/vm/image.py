@@ -1,0 +1,148 @@
+"""Disk images of Debian machines, made by an ordinary user and kept between runs.
+
+mmdebstrap in its "unshare" mode makes a tar of the root file system; in a user namespace of our own
+(subordinate ids: newuidmap) it is unpacked and mke2fs makes the disk of it, so that owners and
+modes are right and nobody was root. Device nodes cannot be made there and are left out: the kernel's
+devtmpfs has them. About 1.5 minutes, once for each recipe.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.need import need, need_program
+
+SUITES = ("bookworm", "trixie")
+PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
+PACKAGES = """
+systemd systemd-sysv systemd-container dbus dbus-user-session libpam-systemd udev kmod linux-image-cloud-amd64
+openssh-server iproute2 procps util-linux netbase ca-certificates cron
+python3 python3-venv uidmap slirp4netns fuse-overlayfs libseccomp2 busybox-static
+""".split()
+# What nobody reads in a test, and drivers of devices that this machine has not.
+DPKG_OPTIONS = (
+    "force-unsafe-io",
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/locale/*",
+)
+# A small initrd: emulated, the large one costs seconds at every boot.
+INITRD_HOOK = """\
+#!/bin/sh
+[ "$1" = prereqs ] && exit
+. /usr/share/initramfs-tools/hook-functions
+manual_add_modules virtio_pci virtio_blk ext4
+"""
+BEFORE_KERNEL = f"""\
+mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/etc/initramfs-tools/hooks"
+printf 'MODULES=list\\nFSTYPE=ext4\\n' >"$1/etc/initramfs-tools/conf.d/vm"
+printf %s {shlex.quote(INITRD_HOOK)} >"$1/etc/initramfs-tools/hooks/vm"
+chmod 755 "$1/etc/initramfs-tools/hooks/vm"
+"""
+# In a user namespace: root there is this user, the others are its subordinate ids.
+MAKE_DISK = """\
+set -eu
+mkdir root
+tar -xf root.tar -C root --numeric-owner --xattrs --xattrs-include='*' --exclude='./dev/*'
+cp root/boot/vmlinuz-* vmlinuz
+cp root/boot/initrd.img-* initrd
+truncate -s 8G disk
+mke2fs -q -t ext4 -d root disk
+rm -rf root root.tar
+"""
+BUILD_LIMIT_S = 1800
+
+
+class Image(NamedTuple):
+    """Files of a machine that was built; never written to, for a machine boots an overlay of the disk."""
+
+    suite: str
+    disk: Path
+    kernel: Path
+    initrd: Path
+    key: Path
+
+
+def cache_directory() -> Path:
+    """$ROOTLESS_VM_DIR or ~/.cache/rootless-vm."""
+    named = os.environ.get("ROOTLESS_VM_DIR")
+    return Path(named) if named else Path.home() / ".cache/rootless-vm"
+
+
+def ensure(suite: str) -> Image:
+    """The image of this suite, built if no run did so before. Skips where that cannot be done."""
+    need(os.uname().machine == "x86_64", "the machines are amd64, and this host is not")
+    for program in ("qemu-system-x86_64", "qemu-img", "mke2fs", "ssh", "scp", "ssh-keygen"):
+        need_program(program)
+    cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    customize = Path(__file__).with_name("customize.sh").read_text()
+    recipe = (suite, PACKAGES, DPKG_OPTIONS, BEFORE_KERNEL, MAKE_DISK, customize)
+    directory = cache / f"{suite}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
+    with (cache / f"{suite}.lock").open("w") as lock:  # two test runs, one build
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not directory.exists():
+            _build(suite, directory, customize)
+    return Image(suite, *(directory / name for name in ("disk", "vmlinuz", "initrd", "key")))
+
+
+def _build(suite: str, directory: Path, customize: str) -> None:
+    mmdebstrap = need_program("mmdebstrap")
+    need_program("newuidmap")
+    started = time.monotonic()
+    for old in directory.parent.glob(f"{suite}-*"):
+        _remove_unused(old)
+    aside = Path(tempfile.mkdtemp(prefix=f"{suite}-", suffix=".new", dir=directory.parent))
+    try:
+        _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "rootless tests", "-f", aside / "key"])
+        public_key = (aside / "key.pub").read_text().strip()
+        settings = f"PUBLIC_KEY={shlex.quote(public_key)} SUITE={suite}\n"
+        # mmdebstrap's root is a subordinate id and cannot enter a private directory: stdout is ours.
+        with (aside / "root.tar").open("wb") as tar:
+            _run(
+                [
+                    mmdebstrap, "--mode=unshare", "--variant=apt", "--format=tar",
+                    f"--include={','.join(PACKAGES)}",
+                    *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
+                    f"--essential-hook={BEFORE_KERNEL}", f"--customize-hook={settings}{customize}",
+                    suite, "-",
+                ],
+                stdout=tar,
+            )  # fmt: skip
+        unshare = ["unshare", "--user", "--map-root-user", "--map-auto"]
+        _run([*unshare, "sh", "-c", MAKE_DISK], cwd=aside)
+        aside.rename(directory)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    print(f"built the image of a {suite} machine in {time.monotonic() - started:.0f} s: {directory}")
+
+
+def _remove_unused(directory: Path) -> None:
+    """Remove an image of an older recipe, or what a killed build left, unless a machine runs on it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _run(argv: list[str | Path], *, stdout: object = subprocess.PIPE, cwd: Path | None = None) -> None:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,  # type: ignore[call-overload]
+        timeout=BUILD_LIMIT_S, env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
+    )  # fmt: skip
+    need(done.returncode == 0, f"{argv[0]} failed: {done.stderr.decode(errors='replace')[-3000:]}")
