@@ -32,8 +32,11 @@ def home() -> str:
     return pwd.getpwuid(host_uid()).pw_dir
 
 
-# Set by session.join() to "UID:INODE of the user namespace", for the programs started from there.
+# Set by session.join() to "UID:INODE:HOME" for the programs started from there: the user, the session's
+# user namespace and the one it was joined from.
 SESSION_VARIABLE = "ROOTLESS_SESSION"
+# The machine's own user namespace, PROC_USER_INIT_INO in include/linux/proc_ns.h.
+_INITIAL_USER_NAMESPACE = 0xEFFFFFFD
 
 _host_uid: int | None = None
 
@@ -57,15 +60,27 @@ def in_session() -> bool:
 
 def _session_owner() -> int | None:
     """The uid in $ROOTLESS_SESSION, if that speaks of the user namespace we are in."""
-    uid, _, inode = os.environ.get(SESSION_VARIABLE, "").partition(":")
+    uid, inode, _ = (os.environ.get(SESSION_VARIABLE, "") + "::").split(":")[:3]
     if not uid.isdecimal() or not inode.isdecimal():
         return None
-    try:
-        here = os.stat("/proc/self/ns/user").st_ino
-    except OSError:
-        return None
     # A container, or a shell that only inherited the variable, has another namespace.
-    return int(uid) if here == int(inode) else None
+    return int(uid) if user_namespace() == int(inode) else None
+
+
+def user_namespace() -> int:
+    """The inode of the user namespace we are in; 0 where there is no /proc."""
+    try:
+        return os.stat("/proc/self/ns/user").st_ino
+    except OSError:
+        return 0
+
+
+def home_namespace() -> int:
+    """The user namespace that the session is below: the one we are in, or joined from."""
+    if in_session():
+        home = os.environ[SESSION_VARIABLE].rpartition(":")[2]
+        return int(home) if home.isdecimal() else 0
+    return user_namespace()
 
 
 _runtime_dir: str | None = None
@@ -75,7 +90,8 @@ def runtime_dir() -> str:
     """Absolute path of RUNTIME, existing, ours and private (0700).
 
     $XDG_RUNTIME_DIR is verified, never trusted: `su`, `sudo` and batch systems leave it
-    missing or pointing at somebody else's.
+    missing or pointing at somebody else's. In a user namespace that shares such a directory with
+    its host (a toolbox, `unshare -U`) it has a name of its own: the host's session is not ours to join.
     """
     global _runtime_dir
     if _runtime_dir is None:
@@ -85,11 +101,13 @@ def runtime_dir() -> str:
 
 def _find_runtime_dir() -> str:
     candidates = []
+    home_inode = home_namespace()
+    name = "rootless" if home_inode in (0, _INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
     session_dir = os.environ.get("XDG_RUNTIME_DIR")
     if session_dir and session_dir.startswith("/") and _is_private(session_dir):
-        candidates.append(os.path.join(session_dir, "rootless"))
-    candidates.append(f"/tmp/rootless-{host_uid()}")
-    candidates.append(os.path.join(data_root(), "run"))
+        candidates.append(os.path.join(session_dir, name))
+    candidates.append(f"/tmp/{name}-{host_uid()}")
+    candidates.append(os.path.join(data_root(), "run" + name.removeprefix("rootless")))
     for candidate in candidates:
         try:
             if candidate.startswith(data_root()):

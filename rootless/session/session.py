@@ -106,6 +106,7 @@ def enter(fd: int, uid: int) -> None:
     """Join the user namespace `fd`, made by the host's user `uid`, as its root."""
     if namespace.owner_uid(fd) != uid:
         raise RootlessError("the session's namespace belongs to somebody else")
+    home = paths.user_namespace()
     try:
         namespace.setns(fd, namespace.CLONE_NEWUSER)
     except OSError as error:
@@ -118,7 +119,7 @@ def enter(fd: int, uid: int) -> None:
     # Under newgrp(1) or sg(1) our group is none the session maps.
     if os.getgid() != 0:
         os.setresgid(0, 0, 0)
-    os.environ[paths.SESSION_VARIABLE] = f"{uid}:{os.stat('/proc/self/ns/user').st_ino}"
+    os.environ[paths.SESSION_VARIABLE] = f"{uid}:{paths.user_namespace()}:{home}"
 
 
 def _described(uid: int) -> Session:

@@ -315,7 +315,9 @@ def kill_inner(places: Places) -> None:
     def child() -> None:
         use(places)
         session.join()
-        connection = session.ask_holder(str(places.runtime.parent / "inner/rootless"))
+        # Named after its user namespace: see paths.runtime_dir.
+        (inner,) = (places.runtime.parent / "inner").glob("rootless-in-*")
+        connection = session.ask_holder(str(inner))
         os.kill(connection.holder_pid, signal.SIGKILL)
 
     forked(child)
