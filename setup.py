@@ -31,6 +31,8 @@ SOURCES = {
     "rootless-monitor": [
         "monitor.c",
         "arguments.c",
+        "cgroup.c",
+        "event.c",
         "attach.c",
         "stream.c",
         "log.c",
@@ -42,7 +44,7 @@ SOURCES = {
         "text.c",
     ],
 }
-HEADERS = ["descriptor.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h"]
+HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h"]
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "

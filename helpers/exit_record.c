@@ -21,6 +21,8 @@ bool exit_record_write(const struct exit_record *record, int dir, bool durable)
     p = put_text(p, ",\"finished_at\":\"");
     p = put_timestamp(p, &record->finished_at);
     p = put_text(p, "\"");
+    if (record->oom_killed)
+        p = put_text(p, ",\"oom_killed\":true");
     if (record->log_lost) {
         p = put_text(p, ",\"log_lost_bytes\":");
         p = put_number(p, record->log_lost);

@@ -11,6 +11,7 @@ struct exit_record {
     uint64_t start_time; /* ticks, field 22 of /proc/PID/stat */
     int status;          /* as wait(2) gives it */
     struct timespec finished_at;
+    bool oom_killed; /* any of its processes */
     uint64_t log_lost; /* bytes of output that the log lacks at its end */
 };
 

@@ -25,16 +25,44 @@ static struct monitor monitor;
 
 static void keep_descriptors(struct monitor *m)
 {
-    int keep[8 + HOLDS_MAX];
-    const int named[] = {m->dir, m->fallback_dir, m->socket, m->first_client,
+    const int named[] = {m->dir, m->fallback_dir, m->events.dir, m->socket, m->first_client,
                          m->terminal, m->stdin_fd, m->output.fd, m->error.fd};
+    enum { NAMED = sizeof named / sizeof *named };
+    int keep[NAMED + HOLDS_MAX];
     memcpy(keep, named, sizeof named);
-    memcpy(keep + 8, m->holds, m->hold_count * sizeof *keep);
-    keep_only(keep, 8 + m->hold_count);
-    for (size_t i = 2; i < 8; i++)
+    memcpy(keep + NAMED, m->holds, m->hold_count * sizeof *keep);
+    keep_only(keep, NAMED + m->hold_count);
+    for (size_t i = 3; i < NAMED; i++)
         if (named[i] >= 0)
             set_nonblocking(named[i]);
     detach_stdio();
+}
+
+static void look_at_memory(struct monitor *m)
+{
+    uint64_t before = m->cgroup.oom_kills;
+    cgroup_look(&m->cgroup);
+    if (m->cgroup.oom_kills == before)
+        return;
+    m->record.oom_killed = true;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    event_write(&m->events, "oom", &now, -1);
+}
+
+/* A kill for want of memory is told where the container's errors are, once the packet before is
+   through. Whether there was something to tell. */
+static bool tell_memory(struct monitor *m)
+{
+    if (m->pending || m->told)
+        return false;
+    m->packet_size = 1 + cgroup_tell(&m->cgroup, (char *)m->packet + 1, PAYLOAD_SIZE, m->terminal >= 0);
+    if (m->packet_size == 1)
+        return false;
+    m->packet[0] = MESSAGE_STDERR;
+    log_write(&m->log, "stderr", m->packet + 1, m->packet_size - 1);
+    clients_send(m);
+    return true;
 }
 
 static void child_ended(struct monitor *m, int status)
@@ -43,6 +71,10 @@ static void child_ended(struct monitor *m, int status)
     m->ended_at_ms = now_ms();
     m->record.status = status;
     clock_gettime(CLOCK_REALTIME, &m->record.finished_at);
+    look_at_memory(m);
+    event_write(&m->events, "die", &m->record.finished_at,
+                WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    cgroup_end(&m->cgroup);
     health_stop(&m->health);
     stdin_close(m);
     if (m->terminal >= 0)
@@ -103,6 +135,7 @@ static void tell_end(struct monitor *m)
 
 _Noreturn static void clean_up(struct monitor *m)
 {
+    cgroup_remove(&m->cgroup);
     if (!m->cleanup || (m->cleanup_if && faccessat(m->dir, m->cleanup_if, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
         exit(0);
     run_command(m->cleanup);
@@ -115,6 +148,8 @@ static int finish(struct monitor *m)
     static bool settled;
     int64_t elapsed = now_ms() - m->ended_at_ms;
     bool drained = m->output.fd < 0 && m->error.fd < 0 && (m->told || !m->pending);
+    if (drained && tell_memory(m))
+        return 0;
     if (!m->recorded && (drained || elapsed >= RECORD_DELAY_MS))
         record_end(m);
     if (!drained) {
@@ -131,8 +166,10 @@ static int finish(struct monitor *m)
         tell_end(m);
         return 0;
     }
-    if (m->cleaned)
+    if (m->cleaned) {
+        cgroup_remove(&m->cgroup);
         exit(0);
+    }
     for (size_t i = 0; i < m->client_count; i++)
         if (m->clients[i].will_clean) {
             settled = false;
@@ -158,6 +195,7 @@ static void loop(struct monitor *m)
         polls[POLL_ERROR] = (struct pollfd){.fd = m->pending ? -1 : m->error.fd, .events = POLLIN};
         bool input = m->input_at < m->input_end;
         polls[POLL_STDIN] = (struct pollfd){.fd = input ? m->stdin_fd : -1, .events = POLLOUT};
+        polls[POLL_MEMORY] = (struct pollfd){.fd = m->ended ? -1 : m->cgroup.memory_events, .events = POLLPRI};
         clients_poll(m);
         if (poll(polls, FIXED_POLLS + m->client_count, timeout) < 0)
             continue; /* EINTR, or no memory for the moment */
@@ -166,6 +204,8 @@ static void loop(struct monitor *m)
             reap(m);
         if (polls[POLL_STDIN].revents)
             stdin_flush(m);
+        if (polls[POLL_MEMORY].revents)
+            look_at_memory(m);
         clients_serve(m);
         short output = polls[POLL_OUTPUT].revents, error = polls[POLL_ERROR].revents;
         /* Each once, in turns: with a slow client only the first gets its packet through. */
@@ -177,6 +217,7 @@ static void loop(struct monitor *m)
             stream_pump(m, &m->output);
         if (!turn && error)
             stream_pump(m, &m->error);
+        tell_memory(m);
         if (polls[POLL_SOCKET].revents)
             clients_accept(m); /* last: it may move m->polls */
         timeout = m->ended ? finish(m) : health_turn(&m->health, now_ms());
@@ -187,7 +228,7 @@ int main(int argc, char **argv)
 {
     struct monitor *m = &monitor;
     m->dir = m->fallback_dir = m->socket = m->first_client = m->terminal = m->stdin_fd = m->slave = -1;
-    m->wait_ms = -1;
+    m->wait_ms = m->events.dir = m->cgroup.memory_events = -1;
     m->output = (struct stream){.fd = -1, .type = MESSAGE_STDOUT, .name = "stdout"};
     m->error = (struct stream){.fd = -1, .type = MESSAGE_STDERR, .name = "stderr"};
     m->log.fd = -1;
@@ -200,6 +241,7 @@ int main(int argc, char **argv)
         return 1;
     m->log.dir = m->dir;
     log_open(&m->log);
+    cgroup_open(&m->cgroup);
     if (m->terminal >= 0) {
         m->output.fd = m->stdin_fd = m->terminal;
         terminal_hold(m);

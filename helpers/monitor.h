@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
+#include "event.h"
 #include "exit_record.h"
 #include "health.h"
 #include "log.h"
@@ -77,6 +79,8 @@ struct monitor {
     size_t client_count, client_capacity;
     bool socket_paused; /* no room for another client until one goes */
 
+    struct cgroup cgroup;
+    struct event_log events;
     struct log log;
     struct exit_record record;
     bool ended, recorded, told, cleaned;
@@ -84,7 +88,7 @@ struct monitor {
 };
 
 /* Places in polls[]. */
-enum { POLL_SIGNALS, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, FIXED_POLLS };
+enum { POLL_SIGNALS, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, POLL_MEMORY, FIXED_POLLS };
 
 /* arguments.c: fills m, or ends with status 2 and a line on stderr. */
 void parse_arguments(struct monitor *m, int argc, char **argv);

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_PIDS = 2048
+SETUP_BYTES = 64 << 20
 SLICE = "user.slice"
 _CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
 IN_USER_NAMESPACE = "user namespace (RLIMIT_NPROC)"
@@ -45,6 +46,7 @@ class Wish(Record):
 class Placement(Record):
     """Where the container goes. `path` and `fd` (the caller's): its cgroup, "" and -1 for none.
     `processes`: how many its user namespace may hold at most, 0: no matter. `unit`: systemd's scope.
+    `later`: what is to be set when the command runs, because setting the container up would not fit.
     `limits`: each limit that is in force and what holds it. `why`: why there is no better."""
 
     path: str = ""
@@ -55,6 +57,7 @@ class Placement(Record):
     limits: dict[str, str] = {}
     why: str = ""
     warning: str = ""
+    later: tuple[limits.Setting, ...] = ()
 
 
 def place(wish: Wish) -> Placement:
@@ -139,7 +142,8 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
         raise NotSupported(_lacks(lacking, subtree), hint=find.search().hint)
     fd = group.create(path)
     try:
-        apply.apply(path, here)
+        later = tuple(one for one in here if _is_tight(one))
+        apply.apply(path, [one for one in here if one not in later])
         _try(subtree, path)
     except (OSError, RootlessError):
         os.close(fd)
@@ -147,7 +151,12 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
         raise
     held = {one.limit: f"cgroup {one.file}" for one in here}
     processes, warning = _by_user_namespace(wish, elsewhere, held)
-    return Placement(path, fd, processes, subtree.how, unit, held, "", warning)
+    return Placement(path, fd, processes, subtree.how, unit, held, "", warning, later)
+
+
+def _is_tight(setting: limits.Setting) -> bool:
+    """Whether the interpreter that sets the container up, before it executes the command, may not fit."""
+    return setting.file == "memory.max" and setting.values[0].isdecimal() and int(setting.values[0]) < SETUP_BYTES
 
 
 def _parents(path: str) -> str:

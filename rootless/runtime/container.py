@@ -15,16 +15,30 @@ from rootless.linux.host import setdomainname, sethostname
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import credentials, terminal
+from rootless.runtime import credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
+from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import mount_target
-from rootless.runtime.root import Root, attach_root, enter_root, mount_root, open_root
+from rootless.runtime.root import Root, attach_root, enter_root, mount_root, move_root, open_root
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, Protocol
 
     from rootless.runtime.steps import Step
+
+    class Turns(Protocol):
+        """What another supervisor than A does at the turning points of C's life; called in C."""
+
+        def mounted(self, channel: Channel) -> None:
+            """All is mounted, the host's paths can still be seen."""
+
+        def ready(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
+            """In place of "ready" and "start": returns when the command may run, with the channel
+            for what is left to be said."""
+
+        def starting(self, birth: Birth, environment: dict[str, str]) -> None:
+            """The user it will be, in its own root, before capabilities are dropped."""
 
 
 class Birth(Record):
@@ -39,6 +53,10 @@ class Birth(Record):
     columns: int
     seccomp: credentials.Filter
     init_fd: int = -1  # --init: the program that is PID 1 then
+    turns: Turns | None = None
+    preserve_fds: int = 0  # how many after stderr the command inherits
+    keyring: bool = True
+    pivot: bool = True
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
 
 
@@ -72,6 +90,8 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
         credentials.restore_processes(birth.processes)
     progress.step = "oom_score_adj"
     credentials.set_oom_score(process)
+    progress.step = "time namespace, personality, scheduling"
+    scheduling.apply(spec)
     # From here on nothing that shares a namespace with us may look into this Python.
     set_dumpable(False)
     progress.step = "become root of the container"
@@ -79,7 +99,8 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     os.setresuid(0, 0, 0)
     os.umask(0o022)
     progress.step = "keyring"
-    credentials.new_keyring(filtered=bool(birth.seccomp.bpf))
+    if birth.keyring:
+        credentials.new_keyring(filtered=bool(birth.seccomp.bpf))
     if birth.new & n.CLONE_NEWCGROUP:
         # Not by the clone: the namespace's root would be the cgroup of the process that cloned us.
         progress.step = "cgroup namespace"
@@ -102,8 +123,14 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     cwd = process.get("cwd") or "/"
     if cwd != "/" and not birth.root.readonly and not (spec.get("root") or {}).get("readonly"):
         os.close(mount_target(root_fd, cwd, directory=True))
+    if birth.turns is not None:
+        progress.step = "hooks"
+        birth.turns.mounted(channel)
     progress.step = "pivot_root"
-    enter_root(root_fd)
+    if birth.pivot:
+        enter_root(root_fd)
+    else:
+        move_root(root_fd)
     os.close(root_fd)
     _propagation(spec)
 
@@ -127,32 +154,41 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     progress.step = "working directory"
     credentials.change_directory(cwd)
     progress.step = "command"
-    environment = read_environment(process, home=user.home)
+    environment = read_environment(process, home=user.home, uid=user.uid)
     arguments = list(process["args"])
     path = find_command(arguments[0], environment)
-    channel.send("ready", {}, () if master < 0 else (master,))
+    masters = () if master < 0 else (master,)
 
     progress.step = "wait for the network"
-    channel.expect("start")
+    if birth.turns is None:
+        channel.send("ready", {}, masters)
+        channel.expect("start")
+    else:
+        channel = birth.turns.ready(channel, masters)
+        progress.step = "startContainer hooks"
+        birth.turns.starting(birth, environment)
     progress.step = "close descriptors"
-    credentials.close_all_but_stdio()
-    progress.step = "confine"
-    credentials.confine(process, capabilities, birth.seccomp)
-    progress.step = "exec"
+    credentials.close_all_but_stdio(preserve=birth.preserve_fds)
+    # Before the filter, which may forbid it.
     channel.send("executing")
+    progress.step = "confine"
+    listener = credentials.confine(process, capabilities, birth.seccomp)
+    if listener >= 0:
+        channel.send("seccomp", {}, (listener,))
+    progress.step = "exec"
     if birth.init_fd >= 0:
         execute(birth.init_fd, ["rootless-init", "--", path, *arguments[1:]], environment)
     execute(path, arguments, environment)
 
 
-def read_environment(process: dict[str, Any], *, home: str) -> dict[str, str]:
+def read_environment(process: dict[str, Any], *, home: str, uid: int) -> dict[str, str]:
     """process.env as a mapping; HOME from the user's entry where it is not given."""
     environment = {}
     for word in process.get("env") or []:
         name, _, value = word.partition("=")
         environment[name] = value
-    if home and "HOME" not in environment:
-        environment["HOME"] = home
+    if "HOME" not in environment:
+        environment["HOME"] = home or find_user(str(uid)).home
     return environment
 
 

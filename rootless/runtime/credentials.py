@@ -19,7 +19,7 @@ from rootless.linux.process import (
     set_keep_capabilities,
     set_no_new_privs,
 )
-from rootless.linux.seccomp import load_filter
+from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER, load_filter
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.capabilities import Capabilities, read_capabilities
 from rootless.runtime.passwd import User, find_user
@@ -189,14 +189,16 @@ def _write_label(paths: tuple[str, ...], text: str, name: str) -> None:
     raise NotSupported(f"cannot take the security label {name!r}: this kernel has no such labels")
 
 
-def close_all_but_stdio() -> None:
-    """Mark every descriptor but 0-2 to close at exec, those that came to us open included."""
+def close_all_but_stdio(*, preserve: int = 0) -> None:
+    """Mark every descriptor but 0-2, and the `preserve` after them, to close at exec, those that
+    came to us open included."""
+    first = 3 + preserve
     try:
-        close_range(3, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+        close_range(first, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
     except OSError:  # Linux before 5.11
         for name in os.listdir("/proc/self/fd"):
             try:
-                if int(name) > 2:
+                if int(name) >= first:
                     os.set_inheritable(int(name), False)
             except OSError:
                 pass  # the directory's own descriptor, closed by now
@@ -207,19 +209,28 @@ def read_process_capabilities(process: dict[str, Any]) -> Capabilities:
     return read_capabilities(process, last=last_cap())
 
 
-def confine(process: dict[str, Any], capabilities: Capabilities, seccomp: Filter) -> None:
-    """no_new_privs, seccomp filter and capabilities; after this only exec is left."""
+def confine(process: dict[str, Any], capabilities: Capabilities, seccomp: Filter) -> int:
+    """no_new_privs, seccomp filter and capabilities; after this only exec is left.
+
+    Returns the listener's descriptor of a filter that notifies, else -1."""
     if process.get("noNewPrivileges"):
         _capset(capabilities)
         set_no_new_privs()
-        if seccomp.bpf:
-            load_filter(seccomp.bpf, seccomp.flags)
-        return
+        return _load(seccomp)
+    listener = -1
     if seccomp.bpf:
         # Without no_new_privs the kernel wants CAP_SYS_ADMIN for a filter: held until it is loaded.
         _capset(capabilities, meanwhile=frozenset(("CAP_SYS_ADMIN",)))
-        load_filter(seccomp.bpf, seccomp.flags)
+        listener = _load(seccomp)
     _capset(capabilities)
+    return listener
+
+
+def _load(seccomp: Filter) -> int:
+    if not seccomp.bpf:
+        return -1
+    found = load_filter(seccomp.bpf, seccomp.flags)
+    return found if seccomp.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER else -1
 
 
 def _capset(capabilities: Capabilities, *, meanwhile: frozenset[str] = frozenset()) -> None:

@@ -20,12 +20,13 @@ from rootless.linux import namespace as n
 from rootless.linux.namespace import identity, setns
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import credentials, seccomp, supervise, terminal, wire
+from rootless.runtime import credentials, scheduling, seccomp, supervise, terminal, wire
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from rootless.runtime.capabilities import Capabilities
@@ -39,6 +40,7 @@ _KINDS = {
     "net": n.CLONE_NEWNET,
     "pid": n.CLONE_NEWPID,
     "cgroup": n.CLONE_NEWCGROUP,
+    "time": n.CLONE_NEWTIME,
     "mnt": n.CLONE_NEWNS,
 }
 
@@ -64,6 +66,8 @@ class _Request(Record):
     columns: int
     filter: credentials.Filter
     capabilities: Capabilities
+    keyring: bool
+    preserve_fds: int
 
 
 def enter(
@@ -78,12 +82,18 @@ def enter(
     columns: int = 0,
     seccomp_profile: dict[str, Any] | None = None,
     cache_dir: str | None = None,
+    inherit: bool = False,
+    preserve_fds: int = 0,
+    keyring: bool = True,
+    listener: Callable[[int, int], None] | None = None,
 ) -> Entered:
     """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
 
     All namespaces in which that differs from us are joined. `seccomp_profile` is the container's
     spec.linux.seccomp, compiled into `cache_dir` (ROOT/seccomp). With `detach` its streams are
-    /dev/null; otherwise a terminal, or pipes (stdin only if asked for). Returns when the command
+    /dev/null; with `inherit` they are the caller's, and so are the `preserve_fds` descriptors after
+    them; otherwise a terminal, or pipes (stdin only if asked for). `listener` is called with the pid
+    and the descriptor (closed afterwards) of a filter that notifies. Returns when the command
     has been executed; raises Conflict when the container has stopped, CommandNotFound,
     CommandNotExecutable, InvalidInput. The process is a child of the caller: see wait().
     """
@@ -95,8 +105,23 @@ def enter(
     except ProcessLookupError:
         raise Conflict("container is not running") from None
     try:
-        return _enter(pid, pidfd, process, terminal and not detach, stdin, detach, rows, columns,
-                      _filter(process, seccomp_profile, cache_dir))  # fmt: skip
+        if inherit and not terminal:
+            streams = supervise.Streams((os.dup(0), os.dup(1), os.dup(2)))
+        elif detach and not inherit:
+            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            streams = supervise.Streams((null, os.dup(null), os.dup(null)))
+        else:
+            streams = supervise.make_streams(supervise.Stdio(terminal, stdin))
+        bpf = _filter(process, seccomp_profile, cache_dir)
+        fds = _different(pid, pidfd)
+        flags = 0
+        for flag, _ in fds:
+            flags |= flag
+        capabilities = credentials.read_process_capabilities(process)
+        request = _Request(
+            pidfd, flags, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds
+        )
+        return _enter(request, listener)
     finally:
         os.close(pidfd)
 
@@ -110,50 +135,28 @@ def _filter(
     return seccomp.compiled(profile, bounding, cache_dir=cache_dir or seccomp.cache_directory(""))
 
 
-def _enter(
-    pid: int,
-    pidfd: int,
-    process: dict[str, Any],
-    has_terminal: bool,
-    stdin: bool,
-    detach: bool,
-    rows: int,
-    columns: int,
-    bpf: credentials.Filter,
-) -> Entered:
-    fds = _different(pid, pidfd)
-    if detach:
-        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        streams = supervise.Streams((null, os.dup(null), os.dup(null)))
-    else:
-        streams = supervise.make_streams(supervise.Stdio(has_terminal, stdin))
-    flags = 0
-    for flag, _ in fds:
-        flags |= flag
-    request = _Request(
-        pidfd,
-        flags,
-        fds,
-        process,
-        streams,
-        rows,
-        columns,
-        bpf,
-        credentials.read_process_capabilities(process),
-    )
+def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> Entered:
+    streams = request.streams
     ours, theirs = wire.pair()
     first = os.fork()
     if first == 0:
         ours.close()
         _run_e1(request, theirs)
     theirs.close()
-    _close((*(fd for _, fd in fds), *(streams.child or ())))
+    _close((*(fd for _, fd in request.fds), *(streams.child or ())))
     entered = -1
     master = -1
     try:
         entered = int(ours.expect("cloned").data["pid"])
-        while (message := ours.receive()) is not None:  # "terminal"; the end: it has exec'd
-            master = message.fds[0] if message.fds else master
+        while (message := ours.receive()) is not None:  # the end: it has exec'd
+            if message.kind == "terminal":
+                master = message.fds[0]
+            else:  # "seccomp"
+                try:
+                    if listener is not None:
+                        listener(entered, message.fds[0])
+                finally:
+                    os.close(message.fds[0])
         child = os.pidfd_open(entered)
     except BaseException:
         if entered > 0:
@@ -180,6 +183,8 @@ def _different(pid: int, pidfd: int) -> tuple[tuple[int, int], ...]:
         try:
             fd = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
+            if not os.path.exists(f"/proc/self/ns/{kind}"):
+                continue  # older than this kind of namespace
             raise Conflict("container is not running") from None
         except PermissionError:
             raise Conflict(
@@ -243,11 +248,17 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
     set_pdeathsig(signal.SIGKILL)
     reset_signals()
     os.setsid()
+    progress.step = "scheduling"
+    scheduling.apply_to_process(process)
+    affinity = process.get("execCPUAffinity") or {}
+    if cpus := affinity.get("final") or affinity.get("initial"):
+        os.sched_setaffinity(0, scheduling.cpu_list(cpus, name="process.execCPUAffinity"))
     progress.step = "become root of the container"
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     progress.step = "keyring"
-    credentials.new_keyring(filtered=bool(request.filter.bpf))
+    if request.keyring:
+        credentials.new_keyring(filtered=bool(request.filter.bpf))
     progress.step = "user"
     user = credentials.resolve_user(process)
     progress.step = "rlimits"
@@ -268,14 +279,16 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
     progress.step = "working directory"
     credentials.change_directory(process.get("cwd") or "/")
     progress.step = "command"
-    environment = read_environment(process, home=user.home)
+    environment = read_environment(process, home=user.home, uid=user.uid)
     arguments = list(process["args"])
     path = find_command(arguments[0], environment)
     progress.step = "confine"
-    credentials.close_all_but_stdio()
+    credentials.close_all_but_stdio(preserve=request.preserve_fds)
     # As Docker's, it lives on when the command that started it is killed.
     set_pdeathsig(0)
-    credentials.confine(process, request.capabilities, request.filter)
+    notified = credentials.confine(process, request.capabilities, request.filter)
+    if notified >= 0:
+        channel.send("seccomp", {}, (notified,))
     progress.step = "exec"
     execute(path, arguments, environment)
 

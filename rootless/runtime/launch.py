@@ -16,12 +16,14 @@ import os
 import signal
 import socket
 
+from rootless.cgroup.place import Placement
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, credentials, namespaces, seccomp, supervise, wire
-from rootless.runtime.clone import CLONE_PARENT, clone
+from rootless.runtime.birthplace import Birthplace
+from rootless.runtime.clone import CLONE_PARENT
 from rootless.runtime.initprogram import open_init, wants_init
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root, fuse_overlay
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
     Network = Callable[[int, tuple[int, int]], dict[str, Any]]
+    # Makes the container's cgroup, in A before anything is cloned.
+    Place = Callable[[], Placement]
 
 
 class Launched(Record):
@@ -61,6 +65,7 @@ class _Request(Record):
     joined: namespaces.Joined
     maps: tuple[str, str]
     client: int
+    place: Place | None = None
 
 
 def launch(
@@ -75,17 +80,20 @@ def launch(
     record: Callable[[Launched], None],
     client: bool,
     greeting: tuple[bytes, ...] = (),
+    place: Place | None = None,
 ) -> Launched:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
     The caller has joined the session and is single-threaded; both directories exist. `network`
     is called in A when C's namespaces exist, with PID 1's pid and descriptors of its user and network
     namespaces (A's to close), and may leave children there; "hold_fds" in its result
-    stay open in the monitor. `record` runs in A before the command may run. With `client`
+    stay open in the monitor. `place` runs in A first of all: the container's cgroup and limits; on an error
+    the cgroup is removed again. `record` runs in A before the command may run. With `client`
     the monitor's first client is ours, and has said `greeting` (packets of the attach protocol)
     before anything can end. Raises a RootlessError, after which nothing is left running.
     """
     request = _prepare(spec, root, container_dir, run_dir, stdio, supervision, network, record)
+    request = request._replace(place=place)
     ours, theirs = wire.pair()
     attach_fd = -1
     if client:
@@ -178,6 +186,7 @@ class _Launch:
     def __init__(self) -> None:
         self.step = "start the monitor"
         self.pid = -1
+        self.place = Birthplace(Placement())
 
 
 def _run_a(request: _Request, to_cli: wire.Channel, parent: int) -> NoReturn:
@@ -193,7 +202,8 @@ def _run_a(request: _Request, to_cli: wire.Channel, parent: int) -> NoReturn:
         if launch.pid > 0:
             os.kill(launch.pid, signal.SIGKILL)
             os.waitpid(launch.pid, 0)
-        to_cli.send_error(error, step=launch.step)
+        to_cli.send_error(launch.place.explain(error), step=launch.step)
+        launch.place.leave()
     finally:
         os._exit(125)
 
@@ -210,12 +220,16 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     birth = request.birth._replace(stdio=streams.child)
     attach = supervise.listen(request.run_dir)
 
+    if request.place is not None:
+        launch.step = "make the cgroup"
+        launch.place = Birthplace(request.place())
+
     launch.step = "make the namespaces"
     to_c, from_a = wire.pair()
-    launch.pid = _clone_c(birth, request.joined, to_c, from_a)
+    launch.pid = _clone_c(birth, request, launch.place, to_c, from_a)
     from_a.close()
     _close(streams.child or ())
-    if birth.new & n.CLONE_NEWUSER:
+    if birth.new & n.CLONE_NEWUSER and not launch.place.bounds_processes:
         launch.step = "map user and group ids"
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
@@ -248,6 +262,8 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     to_c.expect("executing")
     to_c.receive()  # the end: it has exec'd, or ended since
     to_c.close()
+    launch.step = "set the limits"
+    launch.place.settle()
     data = launched._asdict()
     del data["attach_fd"]
     to_cli.send("launched", data)
@@ -263,6 +279,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
             terminal,
             streams,
             tuple(hold),
+            launch.place.placement.path,
         ),
         request.supervision,
     )
@@ -274,36 +291,62 @@ def open_namespace(pid: int, kind: str) -> int:
 
 
 def _clone_c(
-    birth: container.Birth, joined: namespaces.Joined, to_c: wire.Channel, from_a: wire.Channel
+    birth: container.Birth,
+    request: _Request,
+    place: Birthplace,
+    to_c: wire.Channel,
+    from_a: wire.Channel,
 ) -> int:
-    if not joined.fds:
+    joined = request.joined
+    if not joined.fds and not place.bounds_processes:
         try:
-            pid = clone(joined.new)
+            pid = place.clone(joined.new)
         except OSError as error:
             raise namespaces.refused(error) from None
         if pid == 0:
             to_c.close()
             container.live(birth, from_a)
         return pid
-    # A process cannot come back from a pid namespace it has chosen for its children, and A is
-    # to have other children: B goes in its place, and C becomes A's child all the same.
-    pid = os.fork()
+    # A process cannot come back from a pid namespace it has chosen for its children, nor from a user
+    # namespace, and A is to have other children: B goes in its place, and C becomes A's child all the same.
+    mapped, told = wire.pair()
+    pid = place.clone_between() if place.bounds_processes else os.fork()
     if pid == 0:
         step = "join namespaces"
         try:
             set_pdeathsig(signal.SIGKILL)
+            told.close()
+            if place.bounds_processes:
+                mapped.expect("mapped")
+                os.setresgid(0, 0, 0)
+                os.setresuid(0, 0, 0)
+                set_pdeathsig(signal.SIGKILL)
+                birth = birth._replace(processes=place.bound())
             namespaces.join(joined)
             step = "make the namespaces"
-            pid = clone(joined.new | CLONE_PARENT)
+            try:
+                pid = place.clone(joined.new | CLONE_PARENT)
+            except OSError as error:
+                raise namespaces.refused(error) from None
             if pid == 0:
                 to_c.close()
                 container.live(birth, from_a)
+            if place.bounds_processes:
+                step = "map user and group ids"
+                namespaces.write_map(pid, "uid", request.maps[0])
+                namespaces.write_map(pid, "gid", request.maps[1])
             from_a.send("cloned", {"pid": pid})
         except (OSError, RootlessError) as error:
             from_a.send_error(error, step=step)
         finally:
             os._exit(0)
+    mapped.close()
     try:
+        if place.bounds_processes:
+            namespaces.write_map(pid, "uid", namespaces.id_map("uid", []))
+            namespaces.write_map(pid, "gid", namespaces.id_map("gid", []))
+            told.send("mapped")
         return int(to_c.expect("cloned").data["pid"])
     finally:
+        told.close()
         os.waitpid(pid, 0)

@@ -239,3 +239,23 @@ def enter_root(root_fd: int) -> None:
     m.mount(None, ".", None, m.MS_SLAVE | m.MS_REC)
     m.umount2(".", m.MNT_DETACH)
     os.chdir("/")
+
+
+def move_root(root_fd: int) -> None:
+    """The same without pivot_root(2), which an initramfs refuses: what can be unmounted of the old
+    root is, then the new one is moved over it."""
+    root = os.readlink(f"/proc/self/fd/{root_fd}")
+    with open("/proc/self/mountinfo") as file:
+        points = [line.split()[4] for line in file]
+    for point in reversed(points):
+        point = point.replace("\\040", " ").replace("\\134", "\\")
+        inside = point == root or point.startswith(root + "/")
+        if point != "/" and not inside and not root.startswith(point + "/"):
+            try:
+                m.umount2(point, m.MNT_DETACH)
+            except OSError:
+                pass  # locked to a mount of a more privileged namespace
+    os.fchdir(root_fd)
+    m.mount(".", "/", None, m.MS_MOVE)
+    os.chroot(".")
+    os.chdir("/")

@@ -14,8 +14,10 @@ from rootless import paths
 from rootless.errors import InvalidInput
 from rootless.linux.seccomp import (
     SECCOMP_FILTER_FLAG_LOG,
+    SECCOMP_FILTER_FLAG_NEW_LISTENER,
     SECCOMP_FILTER_FLAG_SPEC_ALLOW,
     SECCOMP_FILTER_FLAG_TSYNC,
+    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 )
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.credentials import Filter
@@ -36,7 +38,10 @@ _FLAGS = {
     "SECCOMP_FILTER_FLAG_TSYNC": SECCOMP_FILTER_FLAG_TSYNC,
     "SECCOMP_FILTER_FLAG_LOG": SECCOMP_FILTER_FLAG_LOG,
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 }
+# What has to go on after the filter is loaded, before anybody can answer for it.
+_NOT_NOTIFIED = ("sendmsg", "execve", "write")
 _LIBRARY_DIRECTORIES = (
     f"/usr/lib/{os.uname().machine}-linux-gnu",
     f"/lib/{os.uname().machine}-linux-gnu",
@@ -75,6 +80,10 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
         if name not in _FLAGS:
             raise InvalidInput(f"unknown seccomp flag {name!r}")
         flags |= _FLAGS[name]
+    if _notifies(profile):
+        flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER
+        # The kernel takes only one of the two ways to answer; one thread needs no TSYNC.
+        flags &= ~SECCOMP_FILTER_FLAG_TSYNC
     caps = sorted(set(capabilities))
     default = profile.get(DEFAULT_MARK) == "default"
     if default:
@@ -100,6 +109,24 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
     bpf = compile_profile(profile, frozenset(caps))
     _keep(path, bpf)
     return Filter(bpf, flags)
+
+
+def _notifies(profile: dict[str, Any]) -> bool:
+    """Whether a supervisor answers for some system calls (seccomp_unotify(2))."""
+    found = False
+    if profile.get("defaultAction") == "SCMP_ACT_NOTIFY":
+        raise InvalidInput("SCMP_ACT_NOTIFY cannot be the default action: the container could never begin")
+    for entry in profile.get("syscalls") or []:
+        if entry.get("action") == "SCMP_ACT_NOTIFY":
+            found = True
+            for name in _NOT_NOTIFIED:
+                if name in (entry.get("names") or []):
+                    raise InvalidInput(
+                        f"SCMP_ACT_NOTIFY cannot be used for {name}: the container needs it to begin"
+                    )
+    if found and not profile.get("listenerPath"):
+        raise InvalidInput("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
+    return found
 
 
 def _digest(text: str) -> str:

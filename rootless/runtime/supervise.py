@@ -26,10 +26,22 @@ class Stdio(Record):
     columns: int = 0
 
 
+class HealthTimer(Record):
+    """The command that checks the container's health once, and when: after the start, after a check, after
+    one that ended with status 10 (it is still starting). One that takes longer than timeout_ms is killed."""
+
+    argv: tuple[str, ...]
+    first_ms: int
+    interval_ms: int
+    start_interval_ms: int
+    timeout_ms: int
+
+
 class Supervision(Record):
     """What the monitor does: the log (None: no log; sizes in bytes, 0: no rotation), whether
     stdin outlives its client, the argv run when the container has ended, and whether exit.json
-    need not reach the disk (--rm)."""
+    need not reach the disk (--rm). `events_dir` is where events are logged ("": nowhere), `event` the
+    end of this container's lines there."""
 
     log_name: str | None = None
     log_max_size: int = 0
@@ -37,6 +49,8 @@ class Supervision(Record):
     keep_stdin: bool = False
     cleanup: tuple[str, ...] = ()
     no_sync: bool = False
+    events_dir: str = ""
+    event: str = ""
 
 
 class Streams(Record):
@@ -91,6 +105,7 @@ class Watched(Record):
     terminal: int
     streams: Streams
     hold: tuple[int, ...]
+    cgroup: str = ""  # the container's; the monitor tells its OOM kills, empties and removes it
 
 
 def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
@@ -112,6 +127,12 @@ def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
     pass_on("--stdin", watched.streams.stdin)
     pass_on("--stdout", watched.streams.stdout)
     pass_on("--stderr", watched.streams.stderr)
+    if watched.cgroup:
+        argv += ["--cgroup", watched.cgroup]
+    if supervision.events_dir:
+        # What only the monitor sees, it writes into the log of events itself.
+        pass_on("--events", os.open(supervision.events_dir, flags))
+        argv += ["--event", supervision.event]
     for fd in watched.hold:
         pass_on("--hold", fd)
     if supervision.log_name is not None:
@@ -121,6 +142,15 @@ def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
         argv.append("--keep-stdin")
     if supervision.no_sync:
         argv.append("--no-sync")
+    if supervision.cleanup_if:
+        argv += ["--cleanup-if", supervision.cleanup_if]
+    if supervision.health:
+        timer = supervision.health
+        for word in timer.argv:
+            argv += ["--health", word]
+        argv += ["--health-first", str(timer.first_ms), "--health-interval", str(timer.interval_ms)]
+        argv += ["--health-start-interval", str(timer.start_interval_ms)]
+        argv += ["--health-timeout", str(timer.timeout_ms)]
     if supervision.cleanup:
         argv += ["--", *supervision.cleanup]
     null = os.open("/dev/null", os.O_RDWR)

@@ -1,0 +1,17 @@
+/* Lines in the log of events, docs/architecture.md, "Events". */
+#ifndef ROOTLESS_EVENT_H
+#define ROOTLESS_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct event_log {
+    int dir;          /* -1: no log */
+    const char *tail; /* what every line of this container ends with, an object of attributes left open */
+};
+
+/* Appends a line; never fails. exit_code < 0: the event has none. */
+void event_write(const struct event_log *log, const char *action, const struct timespec *when, int exit_code);
+
+#endif
