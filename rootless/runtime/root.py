@@ -24,7 +24,8 @@ class Root(Record):
 
     `driver` is "overlay", "fuse-overlayfs" or "directory". `lower` are the layers' directories,
     topmost first, `upper` and `work` the container's own (empty strings: a read-only view).
-    `path` is where it is mounted: an existing directory, or for "directory" the tree itself.
+    `path` is where it is mounted: an existing directory. For "directory" `lower` is the tree itself, or
+    empty where `path` is, which then is mounted on itself.
     """
 
     driver: str
@@ -46,7 +47,7 @@ def mount_root(root: Root) -> int:
     elif root.driver == "fuse-overlayfs":
         attach_root(root, fuse_overlay(root))
     elif root.driver == "directory":
-        m.mount(root.path, root.path, None, m.MS_BIND | m.MS_REC)
+        m.mount(root.lower[0] if root.lower else root.path, root.path, None, m.MS_BIND | m.MS_REC)
     else:
         raise RootlessError(f"unknown storage driver {root.driver!r}")
     return open_root(root)
