@@ -78,7 +78,12 @@ else:
             shown = ", ".join(f"{field}={value!r}" for field, value in self._asdict().items())
             return f"{type(self).__name__}({shown})"
 
-    TypedDict = dict
+
+    class TypedDict(dict):
+        """A plain dict, whose subclasses may say `total=False` as typing's may."""
+
+        def __init_subclass__(cls, *, total: bool = True) -> None:
+            super().__init_subclass__()
 
 
 __all__ = ["TYPE_CHECKING", "Record", "TypedDict"]
