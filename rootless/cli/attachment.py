@@ -6,11 +6,14 @@ Shared by `run`, `start -a`, `attach` and `exec`.
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable
 from types import FrameType
 
 from rootless.engine import terminal
+from rootless.linux import signal
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # SIGTSTP, SIGCONT and the like stay ours: Ctrl-Z stops the client, not the container.
 _FORWARDED = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from rootless.cli.main import complain
 from rootless.errors import RootlessError
+from rootless.record import TYPE_CHECKING
 from rootless.storage import containers
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 def each(store: Store, names: Iterable[str], verb: Callable[[str], object], *, echo: bool = True) -> int:

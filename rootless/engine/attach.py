@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import struct
-from typing import NamedTuple
 
 from rootless.engine.terminal import DetachKeys
 from rootless.errors import Conflict, NotSupported
+from rootless.linux import socket
+from rootless.record import Record
 
 STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4
 STDOUT, STDERR, EXITED = 0x10, 0x11, 0x12
@@ -23,7 +23,7 @@ PACKET_LIMIT = 32 * 1024 + 1
 _READ_SIZE = 32 * 1024
 
 
-class Outcome(NamedTuple):
+class Outcome(Record):
     """How an attachment ended: the wait status of PID 1, or None: detached or the monitor lost."""
 
     status: int | None

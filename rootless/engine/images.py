@@ -6,15 +6,16 @@ stand in image_listing.py and image_removal.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rootless.errors import InvalidInput, NotFound
 from rootless.image import reference
+from rootless.record import TYPE_CHECKING
 from rootless.storage import images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rootless.image.platforms import Platform
     from rootless.image.progress import Progress
 

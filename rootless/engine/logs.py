@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
 
 from rootless.engine.clock import to_nanoseconds
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
 LOG_NAME = "container.log"
 _POLL_S = 0.05
 
 
-class Line(NamedTuple):
+class Line(Record):
     """One line, or a partial one (no newline at its end); `text` includes its newline."""
 
     time: str
@@ -78,7 +80,11 @@ def select_lines(
 ) -> Iterator[Line]:
     """The lines of a time window (nanoseconds after the epoch), the last `tail` of them."""
     inside = (line for line in lines if _inside(line, since, until))
-    return iter(deque(inside, maxlen=tail)) if tail is not None else inside
+    if tail is None:
+        return inside
+    from collections import deque
+
+    return iter(deque(inside, maxlen=tail))
 
 
 def _inside(line: Line, since: int | None, until: int | None) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-
 from rootless.errors import InvalidInput
+from rootless.linux import signal
 
 
 def parse_signal(word: str) -> int:
@@ -13,7 +12,7 @@ def parse_signal(word: str) -> int:
     if name.isdigit() and 0 < int(name) < signal.NSIG:
         return int(name)
     found = getattr(signal, "SIG" + name, None)
-    if isinstance(found, signal.Signals):
+    if isinstance(found, int) and name[0] != "_":
         return int(found)
     base, plus, offset = name.partition("+")
     if base == "RTMIN" and plus and offset.isdigit() and signal.SIGRTMIN + int(offset) <= signal.SIGRTMAX:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import errno
 import os
 import select
-from typing import Any, Protocol
 
 from rootless.engine.attach import write_all
 from rootless.engine.terminal import DetachKeys
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class OnSignals(Protocol):
+        """Acts on the signal numbers read from the wake-up descriptor."""
+
+        def __call__(self, numbers: bytes) -> Any: ...
+
 
 _READ_SIZE = 65536
-
-
-class OnSignals(Protocol):
-    """Acts on the signal numbers read from the wake-up descriptor."""
-
-    def __call__(self, numbers: bytes) -> Any: ...
 
 
 class Streams:

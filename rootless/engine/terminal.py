@@ -7,9 +7,12 @@ import os
 import struct
 import termios
 import tty
-from typing import Any
 
 from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 

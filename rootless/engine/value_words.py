@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import os
-import re
-from typing import TypedDict
 
 from rootless.errors import InvalidInput, NotFound
+from rootless.record import TypedDict
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?\Z", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_POWERS = {unit + end: power for power, unit in enumerate(("", *"kmgtp")) for end in ("", "b", "ib")}
 
 
 def parse_bytes(word: str, *, name: str = "size") -> int:
     """Bytes of "64m", "1.5GiB", "1024"; units are powers of 1024, as Docker's RAMInBytes."""
-    match = _SIZE.match(word.strip())
-    if not match:
+    # (\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?, without a regular expression compiled for each start
+    text = word.strip().lower()
+    number = text.rstrip("bikmgtp")
+    power = _POWERS.get(text[len(number) :])
+    number = number.removesuffix(" ")
+    whole, dot, part = number.partition(".")
+    if power is None or not whole.isdecimal() or (dot and not part.isdecimal()):
         raise InvalidInput(
             f"invalid {name}: '{word}'", hint="write a number with b, k, m or g, for example 64m"
         )
-    return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])
+    return int(float(number) * 1024**power)
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def parse_duration(word: str, *, name: str = "duration") -> float:
     """Seconds of "1m30s", "250ms" (Go's grammar)."""
+    import re
+
     total, end = 0.0, 0
-    for match in _DURATION.finditer(word):
+    for match in re.finditer(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", word):
         if match.start() != end:
             break
         total += float(match[1]) * _SECONDS[match[2]]

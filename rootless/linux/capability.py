@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from collections.abc import Set
-from typing import NamedTuple
 
 from rootless.linux.libc import number, syscall
 from rootless.linux.process import prctl
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Set
 
 CAPABILITIES: dict[str, int] = {
     name: bit
@@ -83,7 +85,7 @@ class _Data(ctypes.Structure):
     ]
 
 
-class CapabilitySets(NamedTuple):
+class CapabilitySets(Record):
     """The five sets of a thread, as capability names this kernel has (unknown bits are left out)."""
 
     effective: frozenset[str]

@@ -16,7 +16,7 @@ def loopback_up() -> None:
 
     Idempotent. EPERM without CAP_NET_ADMIN in the namespace's owner.
     """
-    import socket
+    from rootless.linux import socket
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
         request = fcntl.ioctl(control, _SIOCGIFFLAGS, _IFREQ.pack(b"lo", 0))

@@ -16,7 +16,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from typing import Any, NoReturn
+
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc_locked = ctypes.PyDLL(None, use_errno=True)

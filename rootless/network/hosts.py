@@ -6,9 +6,8 @@ Imported on the hot path.
 
 from __future__ import annotations
 
-import socket
-
 from rootless.errors import InvalidInput
+from rootless.linux import socket
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ Imported on the hot path.
 
 from __future__ import annotations
 
-import socket
 import struct
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import socket
 from rootless.record import Record
 
 DEFAULT_CIDR = "10.0.2.0/24"

@@ -6,9 +6,8 @@ Imported on the hot path: standard library only, and little of it.
 
 from __future__ import annotations
 
-import socket
-
 from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import socket
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:

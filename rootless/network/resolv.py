@@ -93,7 +93,7 @@ def _is_loopback(server: str) -> bool:
 
 
 def _address(text: str) -> str:
-    import socket
+    from rootless.linux import socket
 
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

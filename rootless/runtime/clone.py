@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 
+from rootless.linux import signal
 from rootless.linux.libc import libc_locked
 
 CLONE_PARENT = 0x00008000

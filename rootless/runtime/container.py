@@ -6,11 +6,11 @@ Runs in a forked child: standard library, no output, leaves by exec or _exit. HO
 from __future__ import annotations
 
 import os
-import signal
 
 from rootless.errors import RootlessError
 from rootless.linux import mount as m
 from rootless.linux import namespace as n
+from rootless.linux import signal
 from rootless.linux.host import setdomainname, sethostname
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_dumpable, set_pdeathsig

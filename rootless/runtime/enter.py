@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.linux import namespace as n
+from rootless.linux import signal
 from rootless.linux.namespace import identity, setns
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
-import socket
 
 from rootless.cgroup.place import Placement
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux import namespace as n
+from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, credentials, namespaces, seccomp, supervise, wire

@@ -7,10 +7,9 @@ file and neither parses a profile nor loads libseccomp. HOT: the compiler is imp
 
 from __future__ import annotations
 
-import json
 import os
 
-from rootless import paths
+from rootless import jsontext, paths
 from rootless.errors import InvalidInput
 from rootless.linux.seccomp import (
     SECCOMP_FILTER_FLAG_LOG,
@@ -90,7 +89,7 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
         status = os.stat(PROFILE_PATH)
         source = f"default {status.st_size} {status.st_mtime_ns}"
     else:
-        source = json.dumps(profile, sort_keys=True)
+        source = jsontext.dumps(profile, sort_keys=True)
     system = os.uname()
     key = "\0".join((_COMPILER, source, " ".join(caps), system.machine, system.release, _library_version()))
     path = os.path.join(cache_dir, _digest(key) + ".bpf")
@@ -102,8 +101,8 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
     except OSError:
         pass
     if default:
-        with open(PROFILE_PATH) as text:
-            profile = json.load(text)
+        with open(PROFILE_PATH, "rb") as text:
+            profile = jsontext.loads(text.read())
     from rootless.runtime.seccomp_compiler import compile_profile
 
     bpf = compile_profile(profile, frozenset(caps))

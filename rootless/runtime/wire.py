@@ -13,11 +13,11 @@ An unexpected message is an error. HOT.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 
+from rootless import jsontext
 from rootless.errors import RootlessError, raise_data, to_data
+from rootless.linux import socket
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Channel:
 
     def send(self, kind: str, data: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
         """Send one message; BrokenPipeError when the other end is gone."""
-        packet = json.dumps([kind, data or {}]).encode()
+        packet = jsontext.dumps([kind, data or {}]).encode()
         if fds:
             socket.send_fds(self._socket, [packet], list(fds), socket.MSG_NOSIGNAL)
         else:
@@ -71,7 +71,7 @@ class Channel:
             return None
         if not packet:
             return None
-        kind, data = json.loads(packet)
+        kind, data = jsontext.loads(packet)
         if kind == "error":
             for fd in fds:
                 os.close(fd)

@@ -6,14 +6,17 @@ Pure except for reading files; `etc` can be pointed at another directory. Import
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import NamedTuple
+
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ID_LIMIT = 2**32 - 1  # (uid_t)-1 is no id
 _MAX_LINES = 340  # user_namespaces(7), since Linux 4.15
 
 
-class IdRange(NamedTuple):
+class IdRange(Record):
     """`size` ids from `inside` in the namespace are those from `outside` in its parent."""
 
     inside: int
@@ -21,7 +24,7 @@ class IdRange(NamedTuple):
     size: int
 
 
-class SubordinateRange(NamedTuple):
+class SubordinateRange(Record):
     """Ids `start` to `start + size - 1` that a user may map, subuid(5)."""
 
     start: int

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
-from collections.abc import Callable
-from typing import NamedTuple
 
 from rootless import paths
 from rootless.errors import NotSupported, RootlessError
-from rootless.linux import namespace, process
+from rootless.linux import namespace, process, socket
+from rootless.record import TYPE_CHECKING, Record
 from rootless.session import idmap
 from rootless.session.idmap import IdRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ANSWER_TIMEOUT_S = 3
 SOCKET_NAME = "session.sock"
@@ -33,7 +34,7 @@ _SUN_PATH_MAX = 107
 _UCRED = struct.Struct("iII")  # pid, uid, gid: unix(7)
 
 
-class Session(NamedTuple):
+class Session(Record):
     """The session this process is in. Ids outside are those of the host (of the container, when
     this is a container in a container)."""
 
@@ -133,7 +134,7 @@ def _described(uid: int) -> Session:
     return Session(uid_map, gid_map, sum(part.size for part in uid_map) == 1)
 
 
-class Connection(NamedTuple):
+class Connection(Record):
     """What the holder gave us: its namespace (ours to close) and its pid."""
 
     namespace_fd: int
@@ -197,7 +198,7 @@ def _ranges_may_have_changed(runtime: str) -> bool:
     return False
 
 
-class Status(NamedTuple):
+class Status(Record):
     """What `doctor` and `info` say about the session; nothing is started for it."""
 
     running: bool

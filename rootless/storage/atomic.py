@@ -5,9 +5,13 @@ HOT. Raises OSError with the file name set; who knows the intention translates.
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Any
+
+from rootless import jsontext
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _serial = 0
 
@@ -45,7 +49,7 @@ def write_bytes(path: str, data: bytes, *, durable: bool = True, mode: int = 0o6
 
 def write_json(path: str, value: Any, *, durable: bool = True) -> None:
     """`write_bytes` of `value` as compact JSON."""
-    write_bytes(path, json.dumps(value, separators=(",", ":")).encode(), durable=durable)
+    write_bytes(path, jsontext.dumps(value, separators=(",", ":")).encode(), durable=durable)
 
 
 def read_bytes(path: str) -> bytes:
@@ -65,4 +69,4 @@ def read_bytes(path: str) -> bytes:
 
 def read_json(path: str) -> Any:
     """What `write_json` wrote. FileNotFoundError where it is not; ValueError where it is no JSON."""
-    return json.loads(read_bytes(path))
+    return jsontext.loads(read_bytes(path))

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Any
 
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
+from rootless.record import TYPE_CHECKING
 from rootless.storage import atomic
 from rootless.storage import names as claims
 from rootless.storage.status import Status, status
 from rootless.storage.store import Store, make_directory, open_lock
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "Lock", "Status", "config", "create", "directory", "find", "ids", "lock", "name_of", "names",

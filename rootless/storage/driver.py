@@ -10,11 +10,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
 from rootless.storage import atomic
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 DRIVERS = ("overlay", "fuse-overlayfs", "directory")
 

@@ -11,17 +11,20 @@ An image without a name is dangling. The id is the digest of its configuration, 
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
 
 from rootless.errors import Conflict, NotFound
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _HEX = frozenset("0123456789abcdef")
 _QUOTED = 200  # longer names continue one directory below: NAME_MAX is 255
 
 
-class Image(NamedTuple):
+class Image(Record):
     """One image as stored; `names` are canonical ones, sorted."""
 
     id: str  # "sha256:<hex>"

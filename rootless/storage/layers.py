@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Any, NamedTuple
 
 from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
 from rootless.linux.process import boot_id
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _HEX = frozenset("0123456789abcdef")
 
 
-class Unpacked(NamedTuple):
+class Unpacked(Record):
     """A layer as `unpack` left it; `notes` are whole sentences' worth of warnings, with counts."""
 
     diff_id: str

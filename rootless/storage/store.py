@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import NamedTuple
 
 from rootless import paths
 from rootless.errors import NotSupported
+from rootless.record import Record
 
 
 class Lease:
@@ -40,7 +40,7 @@ class Lease:
             self._fd = -1
 
 
-class Store(NamedTuple):
+class Store(Record):
     """ROOT and RUNTIME, absolute; `Store.open` finds them."""
 
     root: str

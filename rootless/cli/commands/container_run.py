@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 from rootless.cli import attachment
@@ -14,6 +13,7 @@ from rootless.engine import images as local
 from rootless.engine.create import Request
 from rootless.engine.record import Record
 from rootless.errors import Conflict, InvalidInput, NotFound
+from rootless.linux import signal
 from rootless.session import session
 from rootless.storage import containers, images
 from rootless.storage.images import Image
@@ -113,7 +113,7 @@ def stay(
     sig_proxy: bool,
 ) -> int:
     """Relay until the end; the exit status of the container (0 when the user detached)."""
-    import socket
+    from rootless.linux import socket
 
     identifier, tty = record["id"], record["tty"]
     interactive = "stdin" in attached
