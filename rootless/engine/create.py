@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
 
-from rootless.engine import clock, names
 from rootless.engine.mount_words import Mount, parse_volume
-from rootless.engine.record import Log, Network, Record, Restart, Security
 from rootless.engine.signals import parse_signal
 from rootless.engine.value_words import Device, Ulimit, merge_env
 from rootless.errors import Conflict, InvalidInput, NotFound
-from rootless.storage import containers
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
 from rootless.storage.images import Image
 from rootless.storage.store import Store
+
+from rootless.engine import clock, names
+from rootless.engine.record import Log, Network, Record, Restart, Security
+from rootless.storage import containers
+
+if TYPE_CHECKING:
+    from typing import Any
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 VERSION = 1
 
 
-class Request(NamedTuple):
+class Request(Fields):
     """What a user asked for, parsed; what was left out is the image's or Docker's default."""
 
     network: Network

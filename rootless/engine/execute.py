@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import struct
 import termios
-from typing import Any, NamedTuple
 
-from rootless.engine import running, spec
-from rootless.engine.record import Record
 from rootless.engine.streams import Streams
 from rootless.engine.value_words import merge_env
 from rootless.errors import Conflict, InvalidInput
+from rootless.linux import signal
 from rootless.linux.capability import CAPABILITIES, last_cap
-from rootless.runtime import enter
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
 from rootless.runtime.enter import Entered
-from rootless.storage import containers
 from rootless.storage.store import Store
 
+from rootless.engine import running, spec
+from rootless.engine.record import Record
+from rootless.runtime import enter
+from rootless.storage import containers
 
-class ExecRequest(NamedTuple):
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class ExecRequest(Fields):
     """What a user asked `exec` for; empty words mean the container's own."""
 
     argv: list[str]

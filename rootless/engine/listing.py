@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-from rootless.engine import clock
-from rootless.engine.record import Record, argv
 from rootless.errors import InvalidInput, RootlessError
 from rootless.network import ports
-from rootless.storage import containers
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
 from rootless.storage.containers import Status
 from rootless.storage.store import Store
 
+from rootless.engine import clock
+from rootless.engine.record import Record, argv
+from rootless.storage import containers
 
-class Row(NamedTuple):
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Row(Fields):
     """A container as `ps` sees it."""
 
     id: str

@@ -6,10 +6,9 @@ checked when the record is made (create.py); after that they are believed.
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from rootless.engine.mount_words import Mount
 from rootless.engine.value_words import Device, Ulimit
+from rootless.record import TypedDict
 
 
 class Network(TypedDict):

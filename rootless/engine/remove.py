@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+from rootless.errors import Conflict, NotFound, RootlessError
+from rootless.linux import signal
+from rootless.storage.store import Store
 
 from rootless.engine import running
 from rootless.engine.record import Record
-from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.storage import containers
-from rootless.storage.store import Store
 
 
 def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool = False) -> None:

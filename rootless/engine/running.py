@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
-from typing import Any, NamedTuple
 
 from rootless.errors import Conflict, NotFound
-from rootless.linux import process
-from rootless.storage import atomic, containers
+from rootless.linux import process, signal
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.store import Store
 
+from rootless.storage import atomic, containers
 
-class Running(NamedTuple):
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Running(Record):
     """A container that ran when this was made. `pidfd` is PID 1's and belongs to the holder of this."""
 
     id: str

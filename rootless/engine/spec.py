@@ -7,20 +7,24 @@ runtime inside the root (runtime/passwd.py).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from rootless.engine.mount_words import Mount
-from rootless.engine.record import Record, argv
 from rootless.engine.value_words import Ulimit
 from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.seccomp import DEFAULT
 
+from rootless.engine.record import Record, argv
+
+if TYPE_CHECKING:
+    from typing import Any
+
 OCI_VERSION = "1.2.0"
 
 
-class Circumstances(NamedTuple):
+class Circumstances(Fields):
     """What a start adds to the record.
 
     `etc` holds the hosts, hostname and resolv.conf of the container (of the other one, where its network

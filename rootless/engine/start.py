@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import sys
-from typing import Any, NamedTuple
 
-from rootless.engine import attach, clock, running, spec
 from rootless.engine.logs import LOG_NAME
-from rootless.engine.record import Record
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
-from rootless.linux import process
+from rootless.linux import process, signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.network import hosts, ports, resolv, slirp
-from rootless.runtime import launch as runtime
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
 from rootless.runtime.root import Root
-from rootless.storage import atomic, containers, rootfs
 from rootless.storage.store import Store
+
+from rootless.engine import attach, clock, running, spec
+from rootless.engine.record import Record
+from rootless.runtime import launch as runtime
+from rootless.storage import atomic, containers, rootfs
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SHARED_KINDS = ("pid", "ipc", "network")
 
 
-class Launched(NamedTuple):
+class Launched(Fields):
     """A container that has begun to run its command.
 
     `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.

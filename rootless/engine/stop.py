@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
+
+from rootless.engine.signals import parse_signal
+from rootless.errors import Conflict, NotFound
+from rootless.linux import signal
+from rootless.storage.store import Store
 
 from rootless.engine import attach, running
 from rootless.engine.record import Record
-from rootless.engine.signals import parse_signal
-from rootless.errors import Conflict, NotFound
 from rootless.storage import atomic, containers
-from rootless.storage.store import Store
 
 DEFAULT_TIMEOUT_S = 10
 

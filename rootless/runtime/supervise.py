@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 
-from rootless import paths
 from rootless.errors import RootlessError
+from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
+
+from rootless import paths
 
 if TYPE_CHECKING:
     from typing import NoReturn

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from rootless.errors import NotFound
 from rootless.linux import process
-from rootless.storage import atomic
+from rootless.record import Record
 from rootless.storage.store import Store
 
+from rootless.storage import atomic
 
-class Status(NamedTuple):
+
+class Status(Record):
     """What is true of a container now, as far as the kernel and its files tell."""
 
     state: str  # created | running | paused | exited | removing

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
-from rootless.cli import units
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, integer
 from rootless.cli.filters import collect, convert
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis
+from rootless.record import TYPE_CHECKING
+from rootless.storage.store import Store
+
+from rootless.cli import units
 from rootless.engine import listing
 from rootless.engine.listing import Row
-from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 HEADERS = {
