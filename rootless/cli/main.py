@@ -11,7 +11,7 @@ import sys
 
 from rootless.cli.command import EXEC, FLAG, PLAIN, RUN, VALUE, Args, Option
 from rootless.cli.parser import HelpWanted, UsageError, parse, parse_options
-from rootless.cli.table import BY_PATH, NOUNS, Entry, load
+from rootless.cli.table import BY_PATH, HIDDEN, NOUNS, Entry, load
 from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def _dispatch(words: list[str]) -> int:
             path, rest = f"{path} {rest[0]}", rest[1:]
         if path == "help":
             return _help(" ".join(rest))
-        entry = BY_PATH.get(path)
+        entry = BY_PATH.get(path) or HIDDEN.get(path)
         if entry is None:
             return _unknown(path)
         command = load(entry)

@@ -90,7 +90,15 @@ COMMANDS: tuple[Entry, ...] = (
 )
 # fmt: on
 
+# What the monitor runs; no help, no completion.
+_SUPERVISED = (
+    Entry(("container after-exit",), "container_supervised:AFTER_EXIT", "Decide on a restart (run by the monitor)"),
+    Entry(("container start-again",), "container_supervised:START_AGAIN", "Restart by policy (run by the monitor)"),
+    Entry(("container health-check",), "container_supervised:HEALTH_CHECK", "Run a health check (run by the monitor)"),
+)
+
 BY_PATH: dict[str, Entry] = {path: entry for entry in COMMANDS for path in entry.paths}
+HIDDEN: dict[str, Entry] = {entry.name: entry for entry in _SUPERVISED}
 
 
 def load(entry: Entry) -> Command:

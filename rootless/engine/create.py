@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 
+from rootless.engine import clock, names
+from rootless.engine.health_words import NOTHING_ASKED, HealthRequest
+from rootless.engine.health_words import merge as merge_healthcheck
 from rootless.engine.mount_words import Mount, parse_volume
+from rootless.engine.record import Log, Network, Record, Restart, Security
+from rootless.engine.resources import Resources
+from rootless.engine.resources import check as check_resources
 from rootless.engine.signals import parse_signal
 from rootless.engine.value_words import Device, Ulimit, merge_env
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
+from rootless.storage import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
-
-from rootless.engine import clock, names
-from rootless.engine.record import Log, Network, Record, Restart, Security
-from rootless.storage import containers
 
 if TYPE_CHECKING:
     from typing import Any
@@ -65,7 +68,12 @@ class Request(Fields):
     uts: str = ""
     userns: str = ""
     cgroupns: str = ""
+    resources: Resources = {}
+    cgroups: str = "enabled"
+    cgroup_parent: str = ""
     platform: str = ""
+    health: HealthRequest = NOTHING_ASKED
+    sdnotify: str = ""
 
 
 def create(store: Store, request: Request, image: Image | None) -> str:
@@ -164,10 +172,15 @@ def make_record(request: Request, image: Image | None) -> Record:
         "uts": request.uts,
         "userns": request.userns,
         "cgroupns": request.cgroupns,
+        "resources": request.resources,
+        "cgroups": request.cgroups,
+        "cgroup_parent": request.cgroup_parent,
         "network": _network(request.network, config),
         "log": request.log,
         "security": request.security,
         "restart": request.restart,
+        "healthcheck": merge_healthcheck(request.health, config.get("Healthcheck"), config.get("Shell")),
+        "sdnotify": request.sdnotify,
     }
 
 
@@ -200,6 +213,7 @@ def check(record: Record) -> None:
             f"the working directory '{record['workdir']}' is invalid, it needs to be an absolute path"
         )
     parse_signal(record["stop_signal"])
+    check_resources(record.get("resources") or {})
     if record["rootfs"] and not os.path.isdir(record["rootfs"]):
         raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
     for mount in record["mounts"]:

@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from rootless.engine import clock, running
+from rootless.engine import clock, health, restart, running
+from rootless.engine.health_words import Healthcheck
 from rootless.engine.mount_words import Mount
 from rootless.engine.record import Record, argv
 from rootless.errors import NotFound
-from rootless.network import ports
+from rootless.network import ports, slirp
 from rootless.storage import containers
+from rootless.storage.restart import Restart
 from rootless.storage.store import Store
 
 
@@ -24,28 +26,29 @@ def inspect_container(store: Store, reference: str, *, size: bool = False) -> di
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     state = running.read_state(store, identifier)
     command = argv(record)
+    policy = restart.of(store, record)
     directory = containers.directory(store, identifier)
     found: dict[str, Any] = {
         "Id": identifier,
         "Created": record["created_at"],
         "Path": command[0] if command else "",
         "Args": command[1:],
-        "State": _state(store, identifier, state),
+        "State": _state(store, record, state),
         "Image": record["image_id"],
         "ResolvConfPath": f"{directory}/resolv.conf",
         "HostnamePath": f"{directory}/hostname",
         "HostsPath": f"{directory}/hosts",
         "LogPath": "" if record["log"]["driver"] == "none" else f"{directory}/container.log",
         "Name": "/" + (containers.name_of(store, identifier) or identifier[:12]),
-        "RestartCount": 0,
+        "RestartCount": policy.count,
         "Driver": state.get("driver", ""),
         "Platform": "linux",
         "AppArmorProfile": record["security"]["apparmor"],
-        "HostConfig": _host_config(record),
+        "HostConfig": _host_config(record, policy),
         "GraphDriver": {"Name": state.get("driver", ""), "Data": {"UpperDir": f"{directory}/upper"}},
         "Mounts": [_mount(store, mount) for mount in record["mounts"]],
         "Config": _config(record),
-        "NetworkSettings": _network_settings(record, state),
+        "NetworkSettings": _network_settings(record, state, running_now=bool(containers.status(store, identifier).pid)),
     }
     if size:
         from rootless.storage import usage
@@ -54,13 +57,14 @@ def inspect_container(store: Store, reference: str, *, size: bool = False) -> di
     return found
 
 
-def _state(store: Store, identifier: str, state: dict[str, Any]) -> dict[str, Any]:
-    status = containers.status(store, identifier)
-    return {
+def _state(store: Store, record: Record, state: dict[str, Any]) -> dict[str, Any]:
+    status = containers.status(store, record["id"])
+    checked = health.of(store, record, state)
+    found: dict[str, Any] = {
         "Status": status.state,
-        "Running": status.state in ("running", "paused"),
+        "Running": status.state in ("running", "paused", "restarting"),
         "Paused": status.state == "paused",
-        "Restarting": False,
+        "Restarting": status.state == "restarting",
         "OOMKilled": status.oom_killed,
         "Dead": False,
         "Pid": status.pid,
@@ -70,6 +74,7 @@ def _state(store: Store, identifier: str, state: dict[str, Any]) -> dict[str, An
         "FinishedAt": status.finished_at or clock.NEVER,
         "MonitorPid": int(state.get("monitor_pid") or 0) if status.pid else 0,
     }
+    return found if checked is None else {**found, "Health": checked}
 
 
 def _config(record: Record) -> dict[str, Any]:
@@ -92,10 +97,22 @@ def _config(record: Record) -> dict[str, Any]:
         "Labels": record["labels"],
         "StopSignal": record["stop_signal"],
         "StopTimeout": record["stop_timeout"],
+        **({"Healthcheck": _healthcheck(check)} if (check := record.get("healthcheck")) else {}),
     }
 
 
-def _host_config(record: Record) -> dict[str, Any]:
+def _healthcheck(check: Healthcheck) -> dict[str, Any]:
+    return {
+        "Test": check["test"],
+        "Interval": check["interval_ns"],
+        "Timeout": check["timeout_ns"],
+        "StartPeriod": check["start_period_ns"],
+        "StartInterval": check["start_interval_ns"],
+        "Retries": check["retries"],
+    }
+
+
+def _host_config(record: Record, policy: Restart) -> dict[str, Any]:
     network, security = record["network"], record["security"]
     options = ["no-new-privileges"] if security["no_new_privileges"] else []
     options += [f"{key}={security[key]}" for key in ("seccomp", "apparmor") if security[key]]
@@ -113,8 +130,8 @@ def _host_config(record: Record) -> dict[str, Any]:
         "NetworkMode": network["mode"],
         "PortBindings": _bindings(ports.from_data(network["ports"])),
         "RestartPolicy": {
-            "Name": record["restart"]["name"],
-            "MaximumRetryCount": record["restart"]["retries"],
+            "Name": policy.name,
+            "MaximumRetryCount": policy.retries,
         },
         "AutoRemove": record["auto_remove"],
         "CapAdd": security["cap_add"],
@@ -160,7 +177,7 @@ def _bindings(mappings: list[ports.PortMapping]) -> dict[str, list[dict[str, str
     return found
 
 
-def _network_settings(record: Record, state: dict[str, Any]) -> dict[str, Any]:
+def _network_settings(record: Record, state: dict[str, Any], running_now: bool) -> dict[str, Any]:
     network = state.get("network") or {}
     published: dict[str, Any] = dict.fromkeys(record["network"]["exposed"])
     published |= _bindings(ports.from_data(network.get("ports") or []))
@@ -171,6 +188,8 @@ def _network_settings(record: Record, state: dict[str, Any]) -> dict[str, Any]:
         "Gateway": network.get("gateway", ""),
         "GlobalIPv6Address": network.get("address6", ""),
         "HelperPid": network.get("pid", 0),
+        # True: it runs without a network, until it is restarted.
+        "Lost": running_now and slirp.lost(network),
     }
     name = mode if not mode.startswith("container:") else "container"
     return {

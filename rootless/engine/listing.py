@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from rootless.errors import InvalidInput, RootlessError
-from rootless.network import ports
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
-from rootless.storage.containers import Status
-from rootless.storage.store import Store
-
 from rootless.engine import clock
 from rootless.engine.record import Record, argv
+from rootless.errors import InvalidInput, RootlessError
+from rootless.network import ports, slirp
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
 from rootless.storage import containers
+from rootless.storage.containers import Status
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,6 +24,8 @@ class Row(Fields):
     record: Record
     status: Status
     state: dict[str, Any]
+    health: str = ""  # starting, healthy or unhealthy; "" without a check, or while it does not run
+    network_lost: bool = False  # its slirp4netns has died
 
 
 def rows(store: Store, *, every: bool) -> list[Row]:
@@ -36,14 +37,25 @@ def rows(store: Store, *, every: bool) -> list[Row]:
     for identifier in containers.ids(store):
         try:
             status = containers.status(store, identifier)
-            if not every and status.state not in ("running", "paused"):
+            if not every and status.state not in ("running", "paused", "restarting"):
                 continue
             record: Record = containers.config(store, identifier)  # type: ignore[assignment]
         except RootlessError:
             continue  # removed while we looked
         state = running.read_state(store, identifier) if status.pid else {}
-        found.append(Row(identifier, names.get(identifier, identifier[:12]), record, status, state))
+        name = names.get(identifier, identifier[:12])
+        lost = slirp.lost(state.get("network") or {})
+        found.append(Row(identifier, name, record, status, state, _health(store, record, state), lost))
     return sorted(found, key=lambda row: row.record["created_at"], reverse=True)
+
+
+def _health(store: Store, record: Record, state: dict[str, Any]) -> str:
+    if not state or not record.get("healthcheck"):
+        return ""
+    from rootless.engine import health
+
+    found = health.of(store, record, state)
+    return found["Status"] if found else ""
 
 
 def published(row: Row) -> list[ports.PortMapping]:
@@ -133,4 +145,6 @@ def _matches_one(row: Row, key: str, word: str, store: Store) -> bool:
         return any(
             word.partition("/")[0] in (str(m.host_port), str(m.container_port)) for m in published(row)
         )
-    return word == "none"  # health: checks arrive with a later version
+    if word not in ("starting", "healthy", "unhealthy", "none"):
+        raise InvalidInput(f"invalid filter 'health={word}'", hint="starting, healthy, unhealthy or none")
+    return word == (row.health or "none")

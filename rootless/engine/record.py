@@ -6,9 +6,18 @@ checked when the record is made (create.py); after that they are believed.
 
 from __future__ import annotations
 
+from rootless.engine.health_words import Healthcheck
 from rootless.engine.mount_words import Mount
+from rootless.engine.resources import Resources
 from rootless.engine.value_words import Device, Ulimit
-from rootless.record import TypedDict
+from rootless.record import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from typing import NotRequired
+
+
+SDNOTIFY = ("container", "conmon", "ignore")
+"""Who tells systemd's NOTIFY_SOCKET that the container is ready: itself, we when it runs, nobody."""
 
 
 class Network(TypedDict):
@@ -103,6 +112,11 @@ class Record(TypedDict):
     log: Log
     security: Security
     restart: Restart
+    resources: NotRequired[Resources]
+    cgroups: NotRequired[str]
+    cgroup_parent: NotRequired[str]
+    healthcheck: NotRequired[Healthcheck | None]
+    sdnotify: NotRequired[str]
 
 
 def argv(record: Record) -> list[str]:

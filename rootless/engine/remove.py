@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from rootless.engine import restart, running
+from rootless.engine.record import Record
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import signal
-from rootless.storage.store import Store
-
-from rootless.engine import running
-from rootless.engine.record import Record
 from rootless.storage import containers
+from rootless.storage.store import Store
 
 
 def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool = False) -> None:
@@ -16,26 +15,39 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
 
     The caller has joined the session. Conflict, in Docker's words, for a running one without force.
     """
-    found = running.find(store, identifier)
-    if found is not None:
-        with found:
-            if not force:
-                paused = bool(found.state.get("paused"))
-                raise Conflict(
-                    f'cannot remove container "{containers.name_of(store, identifier) or identifier[:12]}": '
-                    f"container is {'paused' if paused else 'running'}: stop the container before removing or force remove",
-                    hint=f"rootless stop {identifier[:12]}, or rootless rm -f",
-                )
-            found.send(signal.SIGKILL)
-            found.wait(None)
-        running.wait_recorded(store, identifier)
-    try:
-        with containers.lock(store, identifier):
-            discard(store, identifier, volumes=volumes)
-    except NotFound:
-        # A --rm container's own clean-up was faster.
-        if found is None:
-            raise
+    while True:
+        found = running.find(store, identifier)
+        if found is not None:
+            with found:
+                if not force:
+                    raise _refused(store, identifier, "paused" if found.state.get("paused") else "running")
+                restart.cancel_unlocked(store, identifier)
+                found.send(signal.SIGKILL)
+                found.wait(None)
+            running.wait_recorded(store, identifier)
+        elif not force and containers.status(store, identifier).state == "restarting":
+            raise _refused(store, identifier, "restarting")
+        try:
+            with containers.lock(store, identifier):
+                again = running.find(store, identifier)
+                if again is None:
+                    restart.cancel(store, identifier)
+                    discard(store, identifier, volumes=volumes)
+                    return
+                again.close()  # started while we waited for the lock
+        except NotFound:
+            # A --rm container's own clean-up was faster.
+            if found is None:
+                raise
+            return
+
+
+def _refused(store: Store, identifier: str, state: str) -> Conflict:
+    return Conflict(
+        f'cannot remove container "{containers.name_of(store, identifier) or identifier[:12]}": '
+        f"container is {state}: stop the container before removing or force remove",
+        hint=f"rootless stop {identifier[:12]}, or rootless rm -f",
+    )
 
 
 def discard(store: Store, identifier: str, *, volumes: bool) -> None:

@@ -9,9 +9,8 @@ import time
 from rootless.errors import Conflict, NotFound
 from rootless.linux import process, signal
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage.store import Store
-
 from rootless.storage import atomic, containers
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
@@ -75,6 +74,8 @@ def require(store: Store, identifier: str) -> Running:
     """The running container of this id; Conflict in Docker's words where it does not run."""
     found = find(store, identifier)
     if found is None:
+        if containers.status(store, identifier).state == "restarting":
+            raise Conflict(f"Container {identifier} is restarting, wait until the container is running")
         raise Conflict(
             f"container {identifier} is not running", hint=f"start it: rootless start {identifier[:12]}"
         )
@@ -102,6 +103,23 @@ def wait_recorded(store: Store, identifier: str, timeout_s: float = 30.0) -> Non
         wait_pidfd(pidfd, timeout_s)
     finally:
         os.close(pidfd)
+
+
+def wait_ended(store: Store, identifier: str, timeout_s: float = 30.0) -> None:
+    """Wait until the end of a container that does not run any more is written down.
+
+    Its monitor may live on, to clean up or to restart it: for whoever holds the container's lock
+    that is no reason to wait.
+    """
+    deadline = time.monotonic() + timeout_s
+    while containers.status(store, identifier).state == "running" and time.monotonic() < deadline:
+        pidfd = monitor(store, identifier)
+        if pidfd is None:
+            return
+        try:
+            wait_pidfd(pidfd, 0.02)
+        finally:
+            os.close(pidfd)
 
 
 def wait_pidfd(pidfd: int, timeout_s: float | None) -> bool:

@@ -6,20 +6,18 @@ import os
 import stat
 import sys
 
-from rootless.engine.logs import LOG_NAME
+from rootless.engine import attach, clock, monitoring, resources, restart, running, spec
+from rootless.engine.record import Record
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
 from rootless.linux import process, signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.network import hosts, ports, resolv, slirp
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
-from rootless.runtime.root import Root
-from rootless.storage.store import Store
-
-from rootless.engine import attach, clock, running, spec
-from rootless.engine.record import Record
 from rootless.runtime import launch as runtime
+from rootless.runtime.root import Root
 from rootless.storage import atomic, containers, rootfs
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
@@ -39,29 +37,44 @@ class Launched(Fields):
 
 
 def start(
-    store: Store, identifier: str, *, client: bool = False, rows: int = 0, columns: int = 0
+    store: Store,
+    identifier: str,
+    *,
+    client: bool = False,
+    rows: int = 0,
+    columns: int = 0,
+    again: bool = False,
 ) -> Launched:
     """Start a container that does not run; the caller has joined the session.
 
-    With `client`, the caller stays attached, and removes a --rm container itself. Conflict where it runs already. Where the command
-    cannot be run (CommandNotFound, CommandNotExecutable) or anything else fails, nothing is left
-    running and `inspect` shows the error.
+    With `client`, the caller stays attached, and removes a --rm container itself. `again`: the caller
+    was its monitor and does what the restart policy decided. Conflict where it runs already, or
+    where that restart was called off. Where the command cannot be run (CommandNotFound,
+    CommandNotExecutable) or anything else fails, nothing is left running and `inspect` shows the error.
     """
     with containers.lock(store, identifier):
         if running.find(store, identifier) is not None:
             raise Conflict(f"container {identifier[:12]} is already running")
-        running.wait_recorded(store, identifier)
+        running.wait_ended(store, identifier)
+        if again and not restart.is_due(store, identifier):
+            raise Conflict(f"the restart of container {identifier[:12]} was called off")
         record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        before = containers.status(store, identifier)
+        if before.state == "restarting" and not again:
+            restart.cancel(store, identifier)
+        restart.begin(store, record, again=again)
         try:
             return _start(store, record, client=client, rows=rows, columns=columns)
         except RootlessError as error:
-            _note_failure(store, record, error)
+            _note_failure(store, record, error, before)
             raise
 
 
-def _note_failure(store: Store, record: Record, error: RootlessError) -> None:
-    """Leave the reason for `inspect` and `ps`; the container counts as created, or exited before."""
-    failed = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
+def _note_failure(store: Store, record: Record, error: RootlessError, before: containers.Status) -> None:
+    """Leave the reason for `inspect` and `ps`; the container counts as created, or exited as before."""
+    failed: dict[str, Any] = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
+    if before.started_at:
+        failed |= {"started_at": before.started_at, "finished_at": before.finished_at}
     try:
         atomic.write_json(
             containers.directory(store, record["id"]) + "/state.json",
@@ -98,6 +111,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         ),
     )
     started_at = clock.now()
+    placing = resources.Placing(record, own_user_namespace=not any(shared.values()))
 
     def record_state(launched: runtime.Launched) -> None:
         network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
@@ -110,6 +124,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             "started_at": started_at,
             "driver": root.driver,
             "network": network,
+            **placing.state(),
         }
         atomic.write_json(directory + "/state.json", state, durable=durable)
 
@@ -120,16 +135,10 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         container_dir=directory,
         run_dir=run_dir,
         stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
-        supervision=runtime.Supervision(
-            None if record["log"]["driver"] == "none" else LOG_NAME,
-            record["log"]["max_size"],
-            record["log"]["max_files"],
-            record["open_stdin"] and not client,
-            _cleanup(identifier) if record["auto_remove"] else (),
-            no_sync=not durable,
-        ),
+        supervision=monitoring.supervision(record, client=client),
         network=_network(store, record, run_dir) if mode == "slirp4netns" else None,
         record=record_state,
+        place=placing,
         client=client,
         # Said before the start, so that the monitor of even the shortest command knows.
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
@@ -141,7 +150,10 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
 
 def _root(store: Store, record: Record, directory: str) -> Root:
     if record["rootfs"]:
-        return Root("directory", (), "", "", record["rootfs"], record["read_only"])
+        # Mounted at a place of its own: even the host's / can be a container's root then.
+        merged = directory + "/merged"
+        os.makedirs(merged, mode=0o700, exist_ok=True)
+        return Root("directory", (record["rootfs"],), "", "", merged, record["read_only"])
     try:
         root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
     except (Corrupt, NotFound):
@@ -169,11 +181,6 @@ def _host_devices() -> tuple[str, ...]:
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or (stat.S_ISDIR(mode) and name != "fd"):
             found.append(f"/dev/{name}")
     return tuple(found)
-
-
-def _cleanup(identifier: str) -> tuple[str, ...]:
-    """What the monitor runs when it must remove a --rm container that nobody is attached to."""
-    return (sys.executable, "-m", "rootless.cli", "rm", "--force", "--volumes", identifier)
 
 
 def _shared_pid(store: Store, record: Record, kind: str) -> int:

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import os
 
+from rootless.engine import attach, restart, running
+from rootless.engine.record import Record
 from rootless.engine.signals import parse_signal
 from rootless.errors import Conflict, NotFound
 from rootless.linux import signal
-from rootless.storage.store import Store
-
-from rootless.engine import attach, running
-from rootless.engine.record import Record
 from rootless.storage import atomic, containers
+from rootless.storage.store import Store
 
 DEFAULT_TIMEOUT_S = 10
 
 
-def stop(store: Store, identifier: str, *, signal_name: str = "", timeout_s: int | None = None) -> None:
-    """Ask PID 1 to end, and kill it after `timeout_s` (-1: never). Nothing where it does not run."""
+def stop(
+    store: Store,
+    identifier: str,
+    *,
+    signal_name: str = "",
+    timeout_s: int | None = None,
+    by_hand: bool = True,
+) -> None:
+    """Ask PID 1 to end, and kill it after `timeout_s` (-1: never). Nothing where it does not run.
+
+    No policy restarts it then; `by_hand` False leaves that open for the machine's next start.
+    """
     with containers.lock(store, identifier):
         found = running.find(store, identifier)
         if found is None:
-            running.wait_recorded(store, identifier)
+            running.wait_ended(store, identifier)
+            if containers.status(store, identifier).state == "restarting":
+                restart.cancel(store, identifier, by_hand=by_hand)
             return
+        restart.cancel(store, identifier, by_hand=by_hand)
         record = _record(store, identifier)
         if timeout_s is None:
             timeout_s = record["stop_timeout"]
@@ -43,9 +55,16 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
     """Send a signal to PID 1; with SIGKILL, wait until the end is recorded. Conflict where it does not run."""
     number = parse_signal(signal_name)
     found = running.find(store, identifier)
+    if found is None and containers.status(store, identifier).state == "restarting":
+        with containers.lock(store, identifier):
+            if restart.cancel(store, identifier):
+                return
+        found = running.find(store, identifier)  # it has just been started again
     if found is None:
         raise Conflict(f"cannot kill container: {identifier}: container {identifier} is not running")
     with found:
+        if number in (signal.SIGKILL, parse_signal(_record(store, identifier)["stop_signal"])):
+            restart.cancel_unlocked(store, identifier)
         found.send(number)
         if number != signal.SIGKILL:
             return
@@ -58,8 +77,12 @@ def wait(store: Store, identifier: str) -> int:
     try:
         connection = attach.connect(store.runtime + "/c/" + identifier)
     except Conflict:
-        running.wait_recorded(store, identifier)
-        return containers.status(store, identifier).exit_code
+        # No 30 seconds: between a restart's delay and its start there is no monitor to ask.
+        while (status := containers.status(store, identifier)).state in ("running", "restarting"):
+            running.wait_recorded(store, identifier)
+            if status.state == "restarting":
+                return wait(store, identifier)
+        return status.exit_code
     # The monitor itself tells the status, so that a --rm container cannot vanish before it is read.
     sink = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
     try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
+from rootless import paths
 from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-
-from rootless import paths
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -52,6 +51,8 @@ class Supervision(Record):
     no_sync: bool = False
     events_dir: str = ""
     event: str = ""
+    cleanup_if: str = ""  # the clean-up is run only if this file is in the container's directory then
+    health: HealthTimer | None = None
 
 
 class Streams(Record):

@@ -7,17 +7,16 @@ import os
 from rootless.errors import NotFound
 from rootless.linux import process
 from rootless.record import Record
-from rootless.storage.store import Store
-
 from rootless.storage import atomic
+from rootless.storage.store import Store
 
 
 class Status(Record):
     """What is true of a container now, as far as the kernel and its files tell."""
 
-    state: str  # created | running | paused | exited | removing
+    state: str  # created | running | paused | restarting | exited | removing
     pid: int  # 0 unless running or paused
-    exit_code: int  # 0 unless exited
+    exit_code: int  # 0 unless exited or restarting
     started_at: str  # RFC 3339, "" = never
     finished_at: str
     oom_killed: bool
@@ -45,6 +44,9 @@ def status(store: Store, container_id: str) -> Status:
     if not pid:
         # It could not be started; as Docker has it, it is still only created.
         code, why = int(state.get("exit_code") or 0), str(state.get("error") or "")
+        if state.get("started_at"):  # it had run before
+            finished_at = str(state.get("finished_at", ""))
+            return Status("exited", 0, code, str(state["started_at"]), finished_at, False, why)
         return Status("created", 0, code, "", "", False, why)
     same_boot = state.get("boot_id") == process.boot_id()
     if same_boot and process.alive(pid, start_time):
@@ -54,13 +56,26 @@ def status(store: Store, container_id: str) -> Status:
     for _ in range(2):
         end = _recorded_end(store, container_id, pid, start_time)
         if end is not None:
-            return end._replace(started_at=started_at)
+            end = end._replace(started_at=started_at)
+            if same_boot and monitor and process.alive(monitor, monitor_start):
+                return _perhaps_restarting(store, container_id, end)
+            return end
         if same_boot and monitor and process.alive(monitor, monitor_start):
             # It has just ended, and its monitor is about to write down how.
             return Status("running", pid, 0, started_at, "", False, "")
         # The monitor may have written it and ended between our two looks: once more.
     why = "monitor lost" if same_boot else "the machine was restarted"
     return Status("exited", 0, 137, started_at, "", False, why)
+
+
+def _perhaps_restarting(store: Store, container_id: str, end: Status) -> Status:
+    """The process that was the monitor lives on to decide on a restart, to wait for it and to do it."""
+    from rootless.storage import restart
+
+    policy = restart.read(store, container_id)
+    if policy is not None and (policy.due or restart.comes_back(policy, end.exit_code)):
+        return end._replace(state="restarting")
+    return end
 
 
 def _recorded_end(store: Store, container_id: str, pid: int, start_time: int) -> Status | None:

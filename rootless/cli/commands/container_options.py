@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Option, choice, integer
+from rootless.cli.commands.limit_options import LIMITS
 from rootless.engine.create import Request
+from rootless.engine.health_words import NOTHING_ASKED, ON_FAILURE, HealthRequest, duration
 from rootless.engine.mount_words import Mount, parse_mount, parse_tmpfs, parse_volume
-from rootless.engine.record import Log, Network, Restart, Security
+from rootless.engine.record import SDNOTIFY, Log, Network, Restart, Security
+from rootless.engine.resource_words import parse as parse_resources
+from rootless.engine.restart import parse as parse_restart
 from rootless.engine.value_words import (
     merge_env,
     parse_bytes,
@@ -23,6 +26,7 @@ from rootless.errors import InvalidInput, NotSupported
 
 # fmt: off
 OPTIONS: tuple[Option, ...] = (
+    *LIMITS,
     Option(("--add-host",), "add_host", LIST, metavar="list", help="Add a custom host-to-IP mapping (host:ip)"),
     Option(("--annotation",), "annotation", LIST, metavar="map", help="Add an annotation to the container"),
     Option(("-a", "--attach"), "attach", LIST, metavar="list", help="Attach to STDIN, STDOUT or STDERR"),
@@ -42,6 +46,20 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--env-file",), "env_file", LIST, metavar="list", help="Read in a file of environment variables", complete="file"),
     Option(("--expose",), "expose", LIST, metavar="list", help="Expose a port or a range of ports"),
     Option(("--group-add",), "group_add", LIST, metavar="list", help="Add additional groups to join"),
+    Option(("--health-cmd",), "health_cmd", VALUE, metavar="string", help="Command to run to check health"),
+    Option(("--health-interval",), "health_interval", VALUE, metavar="duration",
+           help="Time between running the check (ms|s|m|h) (default 30s)"),
+    Option(("--health-on-failure",), "health_on_failure", VALUE, metavar="string", default="none",
+           convert=choice(*ON_FAILURE), complete="|".join(ON_FAILURE),
+           help="What to do when a container becomes unhealthy (none|kill|restart|stop)"),
+    Option(("--health-retries",), "health_retries", VALUE, metavar="int", convert=integer,
+           help="Consecutive failures needed to report unhealthy (default 3)"),
+    Option(("--health-start-interval",), "health_start_interval", VALUE, metavar="duration",
+           help="Time between running the check during the start period (ms|s|m|h) (default 5s)"),
+    Option(("--health-start-period",), "health_start_period", VALUE, metavar="duration",
+           help="Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)"),
+    Option(("--health-timeout",), "health_timeout", VALUE, metavar="duration",
+           help="Maximum time to allow one check to run (ms|s|m|h) (default 30s)"),
     Option(("-h", "--hostname"), "hostname", VALUE, metavar="string", default="", help="Container host name"),
     Option(("--init",), "init", FLAG, help="Run an init inside the container that forwards signals and reaps processes"),
     Option(("-i", "--interactive"), "interactive", FLAG, help="Keep STDIN open even if not attached"),
@@ -55,6 +73,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--name",), "name", VALUE, metavar="string", default="", help="Assign a name to the container"),
     Option(("--network", "--net"), "network", VALUE, metavar="network", default="", complete="none|host|slirp4netns|container:",
            help="Connect a container to a network: none, host, slirp4netns[:OPTIONS] or container:NAME"),
+    Option(("--no-healthcheck",), "no_healthcheck", FLAG, help="Disable any container-specified HEALTHCHECK"),
     Option(("--oom-score-adj",), "oom_score_adj", VALUE, metavar="int", convert=integer,
            help="Tune host's OOM preferences (-1000 to 1000)"),
     Option(("--pid",), "pid", VALUE, metavar="string", default="", help="PID namespace to use", complete="host|container:"),
@@ -66,9 +85,13 @@ OPTIONS: tuple[Option, ...] = (
            help='Pull image before running ("always", "missing", "never")', complete="always|missing|never"),
     Option(("-q", "--quiet"), "quiet", FLAG, help="Suppress the pull output"),
     Option(("--read-only",), "read_only", FLAG, help="Mount the container's root filesystem as read only"),
-    Option(("--restart",), "restart", VALUE, metavar="string", default="no", hidden=True, help="Restart policy"),
+    Option(("--restart",), "restart", VALUE, metavar="string", default="no", complete="no|on-failure|always|unless-stopped",
+           help="Restart policy to apply when a container exits (no, on-failure[:max-retries], always, unless-stopped)"),
     Option(("--rm",), "rm", FLAG, help="Automatically remove the container and its associated anonymous volumes when it exits"),
     Option(("--rootfs",), "rootfs", FLAG, help="The first argument is a directory to use as the root, not an image"),
+    Option(("--sdnotify",), "sdnotify", VALUE, metavar="string", default="conmon", convert=choice(*SDNOTIFY),
+           complete="|".join(SDNOTIFY),
+           help="Who tells systemd that it is ready: the container itself, conmon (rootless, once it runs), nobody (ignore)"),
     Option(("--security-opt",), "security_opt", LIST, metavar="list", help="Security Options"),
     Option(("--shm-size",), "shm_size", VALUE, metavar="bytes", help="Size of /dev/shm (default 64m)"),
     Option(("--stop-signal",), "stop_signal", VALUE, metavar="string", default="", help="Signal to stop the container"),
@@ -133,11 +156,16 @@ def to_request(args: Args) -> Request:
         uts=_shared(args.uts, "uts", ("host", "private")),
         userns=_userns(args.userns),
         cgroupns=args.cgroupns or "",
+        resources=parse_resources(args),
+        cgroups=args.cgroups,
+        cgroup_parent=args.cgroup_parent,
         platform=args.platform,
         network=_network(args),
         log=_log(args),
         security=_security(args),
         restart=_restart(args.restart),
+        health=_health(args),
+        sdnotify=args.sdnotify,
     )
 
 
@@ -260,18 +288,38 @@ def _security(args: Args) -> Security:
         elif key == "systempaths" and value == "unconfined":
             found["unmask"].append("ALL")
         else:
+            import shlex
+
             raise InvalidInput(f"invalid --security-opt: {shlex.quote(word)}")
     return found
 
 
 def _restart(word: str) -> Restart:
-    name, colon, retries = word.partition(":")
-    if name not in ("no", "", "always", "on-failure", "unless-stopped"):
-        raise InvalidInput(f"invalid restart policy: unknown policy '{name}'")
-    if colon and (name != "on-failure" or not retries.isdecimal()):
-        raise InvalidInput(f"invalid restart policy: '{word}'", hint="write on-failure[:MAX-RETRIES]")
-    if name not in ("no", ""):
-        raise NotSupported(
-            f"--restart {name} is not supported yet", hint="start it again with `rootless start`"
-        )
-    return {"name": "no", "retries": 0}
+    name, retries = parse_restart(word)
+    return {"name": name, "retries": retries}
+
+
+def _health(args: Args) -> HealthRequest:
+    asked = [name for name in args.given if name.startswith("health_")]
+    if args.no_healthcheck:
+        if asked:
+            raise InvalidInput("--no-healthcheck conflicts with --health-* options")
+        return {**NOTHING_ASKED, "test": ["NONE"]}
+    if not asked:
+        return NOTHING_ASKED
+    command = args.health_cmd
+    if args.health_retries is not None and args.health_retries < 0:
+        raise InvalidInput("--health-retries cannot be negative")
+
+    def nanoseconds(word: str | None, name: str) -> int | None:
+        return None if word is None else duration(word, name=name)
+
+    return {
+        "test": ["NONE"] if command == "none" else ["CMD-SHELL", command] if command else [],
+        "interval_ns": nanoseconds(args.health_interval, "--health-interval"),
+        "timeout_ns": nanoseconds(args.health_timeout, "--health-timeout"),
+        "start_period_ns": nanoseconds(args.health_start_period, "--health-start-period"),
+        "start_interval_ns": nanoseconds(args.health_start_interval, "--health-start-interval"),
+        "retries": args.health_retries,
+        "on_failure": args.health_on_failure,
+    }

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 
+from rootless.cli import units
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, integer
 from rootless.cli.filters import collect, convert
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis
-from rootless.record import TYPE_CHECKING
-from rootless.storage.store import Store
-
-from rootless.cli import units
 from rootless.engine import listing
 from rootless.engine.listing import Row
+from rootless.record import TYPE_CHECKING
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
@@ -97,9 +96,15 @@ def status_words(row: Row, now: float) -> str:
     if status.state == "exited":
         when = f" {units.ago(units.parse_time(status.finished_at), now=now)}" if status.finished_at else ""
         return f"Exited ({status.exit_code}){when}"
+    if status.state == "restarting":
+        return f"Restarting ({status.exit_code}) {units.ago(units.parse_time(status.finished_at), now=now)}"
     words = "Up " + units.human_duration(now - units.parse_time(status.started_at))
     if status.state == "paused":
-        words += " (Paused)"
+        return words + " (Paused)"
+    if row.health:
+        words += f" ({'health: starting' if row.health == 'starting' else row.health})"
+    if row.network_lost:
+        words += " (network lost)"
     return words
 
 
