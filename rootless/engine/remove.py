@@ -25,8 +25,15 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
                 found.send(signal.SIGKILL)
                 found.wait(None)
             running.wait_recorded(store, identifier)
-        elif not force and containers.status(store, identifier).state == "restarting":
-            raise _refused(store, identifier, "restarting")
+        else:
+            state = containers.status(store, identifier).state
+            if state == "running":
+                raise Conflict(
+                    f"container {identifier[:12]} runs in another pid namespace",
+                    hint="remove it where it was started: on the host, or in the container it was started in",
+                )
+            if not force and state == "restarting":
+                raise _refused(store, identifier, "restarting")
         try:
             with containers.lock(store, identifier):
                 again = running.find(store, identifier)

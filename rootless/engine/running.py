@@ -61,13 +61,19 @@ def find(store: Store, identifier: str) -> Running | None:
     """The running container of this id; None where it does not run (a zombie does not)."""
     state = read_state(store, identifier)
     pid, start_time = int(state.get("pid") or 0), int(state.get("start_time") or 0)
-    if not pid or state.get("boot_id") != process.boot_id() or not process.alive(pid, start_time):
+    if not pid or not _is_of_here(state) or not process.alive(pid, start_time):
         return None
     try:
         pidfd = process.pidfd_open_checked(pid, start_time)
     except ProcessLookupError:
         return None
     return Running(identifier, pid, start_time, pidfd, state)
+
+
+def _is_of_here(state: dict[str, Any]) -> bool:
+    """Whether the pids of a state mean the processes we see: same boot, same pid namespace."""
+    namespace = process.pid_namespace()
+    return state.get("boot_id") == process.boot_id() and state.get("pid_namespace", namespace) == namespace
 
 
 def require(store: Store, identifier: str) -> Running:
@@ -86,7 +92,7 @@ def monitor(store: Store, identifier: str) -> int | None:
     """A pidfd of the container's monitor; None where it has ended."""
     state = read_state(store, identifier)
     pid, start_time = int(state.get("monitor_pid") or 0), int(state.get("monitor_start_time") or 0)
-    if not pid or state.get("boot_id") != process.boot_id():
+    if not pid or not _is_of_here(state):
         return None
     try:
         return process.pidfd_open_checked(pid, start_time)

@@ -119,6 +119,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             "pid": launched.pid,
             "start_time": launched.start_time,
             "boot_id": process.boot_id(),
+            "pid_namespace": process.pid_namespace(),
             "monitor_pid": launched.monitor_pid,
             "monitor_start_time": launched.monitor_start_time,
             "started_at": started_at,

@@ -94,6 +94,14 @@ def boot_id() -> str:
         return file.read().strip()
 
 
+def pid_namespace() -> int:
+    """The inode of our pid namespace: pids of another one mean nothing here. 0 without /proc."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
 def thread_count() -> int:
     """How many threads this process has, whoever started them; setns(2) of a user namespace needs one."""
     return len(os.listdir("/proc/self/task"))

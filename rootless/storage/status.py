@@ -49,6 +49,11 @@ def status(store: Store, container_id: str) -> Status:
             return Status("exited", 0, code, str(state["started_at"]), finished_at, False, why)
         return Status("created", 0, code, "", "", False, why)
     same_boot = state.get("boot_id") == process.boot_id()
+    if same_boot and state.get("pid_namespace") not in (None, process.pid_namespace()):
+        # A store shared with a container, or the other way round: these pids are not ours to judge.
+        ended = _recorded_end(store, container_id, pid, start_time)
+        elsewhere = Status("running", 0, 0, started_at, "", False, "it runs in another pid namespace")
+        return elsewhere if ended is None else ended._replace(started_at=started_at)
     if same_boot and process.alive(pid, start_time):
         paused = bool(state.get("paused"))
         return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
