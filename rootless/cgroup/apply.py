@@ -70,6 +70,8 @@ def _write(path: str, file: str, value: str, setting: Setting) -> None:
     except OSError as error:
         option = "--" + setting.limit
         if error.errno == errno.ENOENT and group.exists(path):
+            if setting.default:
+                return
             raise NotSupported(
                 f"{option} cannot be set: this kernel has no {file}",
                 hint="it lacks what the limit is made of (swap accounting, an I/O scheduler with weights)",

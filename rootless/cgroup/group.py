@@ -153,7 +153,7 @@ def kill(path: str) -> None:
         return
     except OSError:
         pass
-    import signal
+    from rootless.linux import signal
 
     for _ in range(10):
         try:

@@ -23,15 +23,17 @@ class Setting(Record):
     controller: str
     file: str
     values: tuple[str, ...]
+    default: bool = False  # nobody asked for it by name: it may be missing
 
 
 def settings(resources: dict[str, Any]) -> list[Setting]:
     """The settings of linux.resources, in the order in which they are to be written."""
     found = _memory(resources.get("memory") or {})
     found += _cpu(resources.get("cpu") or {})
-    pids = (resources.get("pids") or {}).get("limit")
-    if pids is not None:
-        found.append(Setting("pids-limit", "pids", "pids.max", (_maximum(pids),)))
+    pids = resources.get("pids") or {}
+    if pids.get("limit") is not None:
+        value = _maximum(pids["limit"])
+        found.append(Setting("pids-limit", "pids", "pids.max", (value,), bool(pids.get("default"))))
     return found + _io(resources.get("blockIO") or {})
 
 
@@ -48,7 +50,8 @@ def _memory(memory: dict[str, Any]) -> list[Setting]:
         low = str(max(0, memory["reservation"]))
         found.append(Setting("memory-reservation", "memory", "memory.low", (low,)))
     if swap is not None:
-        found.append(Setting("memory-swap", "memory", "memory.swap.max", (swap_bytes(limit, swap),)))
+        value, default = swap_bytes(limit, swap), bool(memory.get("swapIsDefault"))
+        found.append(Setting("memory-swap", "memory", "memory.swap.max", (value,), default))
     return found
 
 

@@ -216,7 +216,7 @@ def _otherwise(wish: Wish, setting: limits.Setting) -> bool:
     """Whether the limit can be held without its controller, or may be left out: the default one."""
     if setting.limit != "pids-limit":
         return False
-    if setting.values == (limits.MAXIMUM,) or wish.resources["pids"].get("default"):
+    if setting.values == (limits.MAXIMUM,) or setting.default:
         return True
     return wish.own_user_namespace and counts_by_namespace()
 

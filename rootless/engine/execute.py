@@ -7,6 +7,8 @@ import os
 import struct
 import termios
 
+from rootless.engine import running, spec
+from rootless.engine.record import Record
 from rootless.engine.streams import Streams
 from rootless.engine.value_words import merge_env
 from rootless.errors import Conflict, InvalidInput
@@ -14,13 +16,10 @@ from rootless.linux import signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
-from rootless.runtime.enter import Entered
-from rootless.storage.store import Store
-
-from rootless.engine import running, spec
-from rootless.engine.record import Record
 from rootless.runtime import enter
+from rootless.runtime.enter import Entered
 from rootless.storage import containers
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
@@ -63,6 +62,8 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
             columns=request.columns,
             seccomp_profile=spec.seccomp(_privileged(record, request)),
             cache_dir=store.root + "/seccomp",
+            cgroup=str(found.state.get("cgroup") or ""),
+            cgroup_unit=str(found.state.get("cgroup_unit") or ""),
         )
 
 

@@ -40,7 +40,7 @@ def inspect_container(store: Store, reference: str, *, size: bool = False) -> di
         "HostsPath": f"{directory}/hosts",
         "LogPath": "" if record["log"]["driver"] == "none" else f"{directory}/container.log",
         "Name": "/" + (containers.name_of(store, identifier) or identifier[:12]),
-        "RestartCount": policy.count,
+        "RestartCount": policy.restarts,
         "Driver": state.get("driver", ""),
         "Platform": "linux",
         "AppArmorProfile": record["security"]["apparmor"],

@@ -7,7 +7,9 @@ runtime inside the root (runtime/passwd.py).
 
 from __future__ import annotations
 
+from rootless.engine import resources
 from rootless.engine.mount_words import Mount
+from rootless.engine.record import Record, argv
 from rootless.engine.value_words import Ulimit
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING
@@ -15,8 +17,6 @@ from rootless.record import Record as Fields
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.seccomp import DEFAULT
-
-from rootless.engine.record import Record, argv
 
 if TYPE_CHECKING:
     from typing import Any
@@ -50,6 +50,8 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
         "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
         "sysctl": record["sysctls"],
     }
+    if record.get("resources"):
+        linux["resources"] = resources.to_oci(record["resources"])
     profile = seccomp(record)
     if profile:
         linux["seccomp"] = profile

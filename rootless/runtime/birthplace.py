@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.cgroup import apply, group
+from rootless.cgroup import apply, group, join
 from rootless.cgroup.place import Placement
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import namespace as n
@@ -86,3 +86,25 @@ class Birthplace:
             group.kill(self.placement.path)
             group.remove(self.placement.path)
             self.placement = Placement()
+
+
+def fork_into(cgroup: str) -> tuple[int, bool]:
+    """Fork into the cgroup at that path: fork(2)'s result, and whether the child is there. It is not where
+    that takes somebody else's help (join.join), and is at home where `cgroup` is "". NotFound where the
+    cgroup is gone, Conflict where it may hold no more processes."""
+    fd = join.open_cgroup(cgroup)
+    if fd < 0:
+        return os.fork(), True
+    try:
+        return clone_into(0, fd), True
+    except OSError as error:
+        told = join.full(error, cgroup)
+        if told is not None:
+            raise told from None
+        if error.errno == errno.ENODEV:
+            raise group.gone(cgroup, error) from None
+        if error.errno not in (*_TOO_OLD, errno.EACCES, errno.EPERM, errno.ENOENT):
+            raise
+        return os.fork(), False
+    finally:
+        os.close(fd)

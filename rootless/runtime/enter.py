@@ -14,13 +14,14 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless.cgroup.join import join as join_cgroup
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal
 from rootless.linux.namespace import identity, setns
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import credentials, scheduling, seccomp, supervise, terminal, wire
+from rootless.runtime import birthplace, credentials, scheduling, seccomp, supervise, terminal, wire
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
@@ -68,6 +69,8 @@ class _Request(Record):
     capabilities: Capabilities
     keyring: bool
     preserve_fds: int
+    cgroup: str = ""
+    cgroup_unit: str = ""
 
 
 def enter(
@@ -86,6 +89,8 @@ def enter(
     preserve_fds: int = 0,
     keyring: bool = True,
     listener: Callable[[int, int], None] | None = None,
+    cgroup: str = "",
+    cgroup_unit: str = "",
 ) -> Entered:
     """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
 
@@ -94,7 +99,8 @@ def enter(
     /dev/null; with `inherit` they are the caller's, and so are the `preserve_fds` descriptors after
     them; otherwise a terminal, or pipes (stdin only if asked for). `listener` is called with the pid
     and the descriptor (closed afterwards) of a filter that notifies. Returns when the command
-    has been executed; raises Conflict when the container has stopped, CommandNotFound,
+    has been executed. It is born in `cgroup`, the container's (in systemd's scope `cgroup_unit`, if in
+    one; "": left where we are). Raises Conflict when the container has stopped, CommandNotFound,
     CommandNotExecutable, InvalidInput. The process is a child of the caller: see wait().
     """
     if not process.get("args"):
@@ -119,8 +125,9 @@ def enter(
             flags |= flag
         capabilities = credentials.read_process_capabilities(process)
         request = _Request(
-            pidfd, flags, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds
-        )
+            pidfd, flags, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
+            cgroup, cgroup_unit,
+        )  # fmt: skip
         return _enter(request, listener)
     finally:
         os.close(pidfd)
@@ -138,10 +145,10 @@ def _filter(
 def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> Entered:
     streams = request.streams
     ours, theirs = wire.pair()
-    first = os.fork()
+    first, placed = birthplace.fork_into(request.cgroup)
     if first == 0:
         ours.close()
-        _run_e1(request, theirs)
+        _run_e1(request, theirs, placed=placed)
     theirs.close()
     _close((*(fd for _, fd in request.fds), *(streams.child or ())))
     entered = -1
@@ -202,10 +209,13 @@ def _different(pid: int, pidfd: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _run_e1(request: _Request, channel: wire.Channel) -> NoReturn:
+def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoReturn:
     progress = Progress()
     try:
         set_pdeathsig(signal.SIGKILL)
+        if not placed:
+            progress.step = "join the container's cgroup"
+            join_cgroup(request.cgroup, request.cgroup_unit)
         # Before anything of the container can see us (CVE-2016-9962).
         set_dumpable(False)
         progress.step = "join the container's namespaces"
