@@ -139,7 +139,7 @@ def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
         stored.write(
             store,
             identifier,
-            found._replace(count=found.count + 1, delay_ms=delay_ms, due=due),
+            found._replace(restarts=found.restarts + 1, delay_ms=delay_ms, due=due),
             durable=False,
         )
     return (paths.helper("monitor"), "--wait", str(delay_ms), "--", *own_command("start-again", identifier))

@@ -36,6 +36,10 @@ class Launched(Fields):
     attach_fd: int
 
 
+class AlreadyRunning(Conflict):
+    """The container runs; for `rootless start` no failure, as for Docker's."""
+
+
 def start(
     store: Store,
     identifier: str,
@@ -54,7 +58,8 @@ def start(
     """
     with containers.lock(store, identifier):
         if running.find(store, identifier) is not None:
-            raise Conflict(f"container {identifier[:12]} is already running")
+            raise AlreadyRunning(f"container {identifier[:12]} is already running")
+        running.refuse_elsewhere(store, identifier)
         running.wait_ended(store, identifier)
         if again and not restart.is_due(store, identifier):
             raise Conflict(f"the restart of container {identifier[:12]} was called off")

@@ -5,7 +5,7 @@ runs the command that decides (engine/restart.py) only where it finds it. Writte
 the container's lock. The rule itself is here because a container's status depends on it.
 
     name, retries        the policy, as Docker's
-    count                restarts since the last start by hand
+    restarts             since the last start by hand
     delay_ms             the last delay; the next one is twice as long
     due                  when the next start is, RFC 3339; "" while none is planned
     cancelled            whatever the policy, not after this run (stop, kill)
@@ -27,7 +27,7 @@ class Restart(Record):
 
     name: str
     retries: int = 0
-    count: int = 0
+    restarts: int = 0
     delay_ms: int = 0
     due: str = ""
     cancelled: bool = False
@@ -57,7 +57,7 @@ def comes_back(restart: Restart, exit_code: int) -> bool:
     if restart.cancelled:
         return False
     if restart.name == "on-failure":
-        return exit_code != 0 and (not restart.retries or restart.count < restart.retries)
+        return exit_code != 0 and (not restart.retries or restart.restarts < restart.retries)
     return restart.name in ("always", "unless-stopped")
 
 

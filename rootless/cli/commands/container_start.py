@@ -6,7 +6,7 @@ from rootless.cli import attachment
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.commands.container_run import stay
 from rootless.cli.each import each
-from rootless.engine import attach, running, start, terminal
+from rootless.engine import attach, start, terminal
 from rootless.engine.record import Record
 from rootless.errors import InvalidInput
 from rootless.session import session
@@ -25,12 +25,10 @@ def run(args: Args) -> int:
     session.join()
 
     def begin(identifier: str) -> None:
-        # As Docker: starting what runs is no failure.
-        found = running.find(store, identifier)
-        if found is None:
+        try:
             start.start(store, identifier)
-        else:
-            found.close()
+        except start.AlreadyRunning:
+            pass  # as Docker: no failure
 
     return each(store, names, begin)
 
