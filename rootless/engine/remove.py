@@ -26,13 +26,8 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
                 found.wait(None)
             running.wait_recorded(store, identifier)
         else:
-            state = containers.status(store, identifier).state
-            if state == "running":
-                raise Conflict(
-                    f"container {identifier[:12]} runs in another pid namespace",
-                    hint="remove it where it was started: on the host, or in the container it was started in",
-                )
-            if not force and state == "restarting":
+            running.refuse_elsewhere(store, identifier)
+            if not force and containers.status(store, identifier).state == "restarting":
                 raise _refused(store, identifier, "restarting")
         try:
             with containers.lock(store, identifier):

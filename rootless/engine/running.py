@@ -76,6 +76,16 @@ def _is_of_here(state: dict[str, Any]) -> bool:
     return state.get("boot_id") == process.boot_id() and state.get("pid_namespace", namespace) == namespace
 
 
+def refuse_elsewhere(store: Store, identifier: str) -> None:
+    """Conflict for a container that runs, but where we cannot reach it: in another pid namespace."""
+    state = read_state(store, identifier)
+    if state.get("pid") and not _is_of_here(state) and containers.status(store, identifier).state == "running":
+        raise Conflict(
+            f"container {identifier[:12]} runs in another pid namespace",
+            hint="go where it was started: the host, or the container it was started in",
+        )
+
+
 def require(store: Store, identifier: str) -> Running:
     """The running container of this id; Conflict in Docker's words where it does not run."""
     found = find(store, identifier)

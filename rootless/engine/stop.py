@@ -30,6 +30,7 @@ def stop(
     with containers.lock(store, identifier):
         found = running.find(store, identifier)
         if found is None:
+            running.refuse_elsewhere(store, identifier)
             running.wait_ended(store, identifier)
             if containers.status(store, identifier).state == "restarting":
                 restart.cancel(store, identifier, by_hand=by_hand)
