@@ -25,8 +25,9 @@ def open_cgroup(path: str) -> int:
         raise group.gone(path, error) from None
 
 
-def join(path: str, unit: str) -> None:
-    """Move this very process into the cgroup; NotSupported where nobody may do that."""
+def join(path: str, unit: str, *, optional: bool = False) -> None:
+    """Move this very process into the cgroup; NotSupported where nobody may do that, unless it is
+    `optional` (no limit depends on it)."""
     try:
         group.write(path + "/cgroup.procs", "0")
         return
@@ -44,6 +45,8 @@ def join(path: str, unit: str) -> None:
             why = error.message
     else:
         why = "it lies outside of the cgroups that this login may write"
+    if optional:
+        return
     raise NotSupported(
         f"cannot join the container's cgroup: {why}",
         hint="run this from where the container was started; its limits would not hold for the new process",
@@ -53,8 +56,9 @@ def join(path: str, unit: str) -> None:
 def full(error: OSError, path: str) -> RootlessError | None:
     """What a clone refused with EAGAIN means in a container with a limit on processes."""
     if error.errno == errno.EAGAIN:
+        limit = group.read(path, "pids.max") if path else ""
         return Conflict(
-            f"no more processes: the container has reached its limit of {group.read(path, 'pids.max') or '?'}",
+            f"no more processes: the container has reached its limit{' of ' + limit if limit else ''} (--pids-limit)",
             hint="end some of them (`rootless top`), or raise it with `rootless update --pids-limit`",
         )
     return None

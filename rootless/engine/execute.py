@@ -64,6 +64,9 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
             cache_dir=store.root + "/seccomp",
             cgroup=str(found.state.get("cgroup") or ""),
             cgroup_unit=str(found.state.get("cgroup_unit") or ""),
+            cgroup_optional=not any(
+                str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
+            ),
         )
 
 

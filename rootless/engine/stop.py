@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from rootless.cgroup import group
 from rootless.engine import attach, restart, running
 from rootless.engine.record import Record
 from rootless.engine.signals import parse_signal
-from rootless.errors import Conflict, NotFound
+from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import signal
 from rootless.storage import atomic, containers
 from rootless.storage.store import Store
@@ -112,8 +114,11 @@ def pause(store: Store, identifier: str) -> None:
             raise Conflict(f"Container {identifier} is already paused")
         # Said first: a kill between must not leave a halted container that counts as running.
         _write_state(store, found, paused=True)
-        for pid in pids(found.pid):
-            _signal(pid, signal.SIGSTOP)
+        try:
+            _halt(found)
+        except RootlessError:
+            _write_state(store, found, paused=False)
+            raise
 
 
 def unpause(store: Store, identifier: str) -> None:
@@ -124,9 +129,25 @@ def unpause(store: Store, identifier: str) -> None:
         _resume(store, found)
 
 
-def _resume(store: Store, found: running.Running) -> None:
+def _halt(found: running.Running) -> None:
+    """By the cgroup's freezer, which the container cannot undo; else by a signal to each process."""
+    cgroup = str(found.state.get("cgroup") or "")
+    if group.can_freeze(cgroup):
+        group.freeze(cgroup, frozen=True)
+        return
+    if cgroup and not group.exists(cgroup):
+        raise group.gone(cgroup, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     for pid in pids(found.pid):
-        _signal(pid, signal.SIGCONT)
+        _signal(pid, signal.SIGSTOP)
+
+
+def _resume(store: Store, found: running.Running) -> None:
+    cgroup = str(found.state.get("cgroup") or "")
+    if group.can_freeze(cgroup):
+        group.freeze(cgroup, frozen=False)
+    else:
+        for pid in pids(found.pid):
+            _signal(pid, signal.SIGCONT)
     _write_state(store, found, paused=False)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.cgroup.join import join as join_cgroup
+from rootless.cgroup import join
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal
@@ -71,6 +71,7 @@ class _Request(Record):
     preserve_fds: int
     cgroup: str = ""
     cgroup_unit: str = ""
+    cgroup_optional: bool = False
 
 
 def enter(
@@ -91,6 +92,7 @@ def enter(
     listener: Callable[[int, int], None] | None = None,
     cgroup: str = "",
     cgroup_unit: str = "",
+    cgroup_optional: bool = False,
 ) -> Entered:
     """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
 
@@ -100,7 +102,7 @@ def enter(
     them; otherwise a terminal, or pipes (stdin only if asked for). `listener` is called with the pid
     and the descriptor (closed afterwards) of a filter that notifies. Returns when the command
     has been executed. It is born in `cgroup`, the container's (in systemd's scope `cgroup_unit`, if in
-    one; "": left where we are). Raises Conflict when the container has stopped, CommandNotFound,
+    one; "": left where we are), `cgroup_optional`: if we may. Raises Conflict when the container has stopped, CommandNotFound,
     CommandNotExecutable, InvalidInput. The process is a child of the caller: see wait().
     """
     if not process.get("args"):
@@ -126,7 +128,7 @@ def enter(
         capabilities = credentials.read_process_capabilities(process)
         request = _Request(
             pidfd, flags, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
-            cgroup, cgroup_unit,
+            cgroup, cgroup_unit, cgroup_optional,
         )  # fmt: skip
         return _enter(request, listener)
     finally:
@@ -215,13 +217,16 @@ def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoRetu
         set_pdeathsig(signal.SIGKILL)
         if not placed:
             progress.step = "join the container's cgroup"
-            join_cgroup(request.cgroup, request.cgroup_unit)
+            join.join(request.cgroup, request.cgroup_unit, optional=request.cgroup_optional)
         # Before anything of the container can see us (CVE-2016-9962).
         set_dumpable(False)
         progress.step = "join the container's namespaces"
         _join(request)
         progress.step = "fork into the container"
-        pid = clone(CLONE_PARENT)
+        try:
+            pid = clone(CLONE_PARENT)
+        except OSError as error:
+            raise join.full(error, request.cgroup) or error from None
         if pid == 0:
             _run_e2(request, channel)
         channel.send("cloned", {"pid": pid})
