@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from tests.conftest import OUTCOME
 from tests.vm import image, wheels
 from tests.vm.machine import PROCESSORS, USERS, Machine
 
 TEST_LIMIT_S = 600
-BUSYBOX = "busybox:latest"
+T = TypeVar("T")
+PHASES = pytest.StashKey[list[str]]()
 SUITES = os.environ.get("ROOTLESS_VM_SUITES", " ".join(image.SUITES)).split()
 
 
@@ -46,31 +49,53 @@ def vm(
     """A running machine (see `Machine`): `rootless` in everyone's ~/venv/bin, on the PATH of `run`, with
     `busybox:latest` in everyone's store. Tests share it: each removes its containers.
     """
-    built = image.ensure(request.param)
+    phases = [str(request.param)]
+    told = request.config.stash.setdefault(PHASES, [])
+    built = _timed(phases, "image", lambda: image.ensure(request.param))
     directory = tmp_path_factory.mktemp("wheels")
     wheels.gather(wheel, built.suite, directory)
     machine = Machine(built)
     try:
-        _timed("booted", machine.boot)
-        _timed("installed", lambda: _install(machine, directory, busybox_archive))
+        _timed(phases, "boot", machine.boot)
+        _timed(phases, "install", lambda: _install(machine, directory, busybox_archive))
+        started = time.monotonic()
         yield machine
+        phases.append(f"tests {time.monotonic() - started:.0f} s")
     finally:
         machine.close()
+        told.append(", ".join(phases))
+
+
+@pytest.fixture(autouse=True)
+def sweep(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A failed test's containers are in no other test's way."""
+    yield
+    if "vm" in request.fixturenames and not request.node.stash.get(OUTCOME, False):
+        machine: Machine = request.getfixturevalue("vm")
+        for user in USERS:
+            machine.run(user, 'ids=$(rootless ps -aq); [ -z "$ids" ] || rootless rm -f $ids', check=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(PHASES, []):
+        terminalreporter.write_line(f"machine: {line}")
 
 
 def _install(machine: Machine, wheelhouse: Path, busybox: Path) -> None:
     machine.put(wheelhouse, "/srv/wheels", user="root")
     machine.put(busybox, "/srv/busybox.tar", user="root")
     machine.run("root", "chmod -R a+rX /srv")
-    install = "~/venv/bin/pip install -q --no-index --find-links /srv/wheels --disable-pip-version-check rootless"
+    # Compiling everything takes as long as installing it; what is used is compiled when it is.
+    pip = "~/venv/bin/pip install -q --no-compile --disable-pip-version-check"
+    install = f"{pip} --no-index --find-links /srv/wheels rootless"
     load = "rootless load -q -i /srv/busybox.tar"
     with ThreadPoolExecutor(PROCESSORS) as pool:
-        for done in [pool.submit(machine.run, u, f"{install} && {load}", timeout=600) for u in USERS]:
+        for done in [pool.submit(machine.run, user, f"{install} && {load}", timeout=600) for user in USERS]:
             done.result()
 
 
-def _timed(what: str, act: object) -> None:
+def _timed(phases: list[str], what: str, act: Callable[[], T]) -> T:
     started = time.monotonic()
-    assert callable(act)
-    act()
-    print(f"{what} in {time.monotonic() - started:.0f} s")
+    result = act()
+    phases.append(f"{what} {time.monotonic() - started:.0f} s")
+    return result

@@ -55,7 +55,7 @@ class Machine:
     def boot(self) -> None:
         """Switch on and wait until systemd has started everything; AssertionError with the console's end."""
         accel = os.environ.get("ROOTLESS_VM_ACCEL") or "tcg,thread=multi"
-        processor = "max,la57=off" if accel.startswith("tcg") else "max"
+        processor = "max,la57=off,svm=off" if accel.startswith("tcg") else "max"
         argv: list[str | Path] = [
             "setpriv", "--pdeathsig", "KILL",  # killed tests leave no machine running
             need_program("qemu-system-x86_64"), "-accel", accel, "-cpu", processor,
