@@ -24,6 +24,7 @@ DEFAULT_DEVICES = {
     "urandom": (1, 9),
     "tty": (5, 0),
 }
+_KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
 DEFAULT_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -84,19 +85,24 @@ class Device(Record):
             os.close(fd)
 
 
-def default_devices() -> list[Step]:
+def default_devices(*, make: bool = False) -> list[Step]:
     """The nodes and links every container has."""
-    steps: list[Step] = [
-        Device(f"/dev/{name}", f"/dev/{name}", os.makedev(*number))
-        for name, number in DEFAULT_DEVICES.items()
-    ]
+    steps: list[Step] = []
+    for name, number in DEFAULT_DEVICES.items():
+        path, rdev = f"/dev/{name}", os.makedev(*number)
+        if make:
+            from rootless.runtime.nodes import Node
+
+            steps.append(Node(path, stat.S_IFCHR | 0o666, rdev))
+        else:
+            steps.append(Device(path, path, rdev))
     steps += [Symlink(target, f"/dev/{name}") for name, target in DEFAULT_LINKS.items()]
     return steps
 
 
-def asked_devices(devices: list[dict[str, Any]]) -> list[Step]:
+def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[Step]:
     """Steps for spec.linux.devices (OCI config-linux.md): bound from the host's node of the same
-    path, checked to have the number asked for."""
+    path, checked to have the number asked for; with `make` made where that is allowed."""
     steps: list[Step] = []
     for device in devices:
         path = device["path"]
@@ -105,5 +111,12 @@ def asked_devices(devices: list[dict[str, Any]]) -> list[Step]:
         number = 0
         if device.get("type", "c") in ("c", "u", "b") and "major" in device:
             number = os.makedev(device["major"], device["minor"])
-        steps.append(Device(path, path, number))
+        if make:
+            from rootless.runtime.nodes import Node
+
+            kind = _KINDS[device.get("type", "c")]
+            mode = kind | int(device.get("fileMode") or 0o666) & 0o777
+            steps.append(Node(path, mode, number, device.get("uid") or 0, device.get("gid") or 0))
+        else:
+            steps.append(Device(path, path, number))
     return steps

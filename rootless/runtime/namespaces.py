@@ -47,7 +47,7 @@ def read_namespaces(linux: dict[str, Any]) -> Namespaces:
     new, join, seen = n.CLONE_NEWUSER, [], set()
     for entry in linux.get("namespaces") or []:
         kind = entry.get("type", "")
-        if kind not in FLAGS or kind == "time":
+        if kind not in FLAGS or (kind == "time" and not entry.get("path")):
             raise InvalidInput(f"unknown namespace type {kind!r}")
         if kind in seen:
             raise InvalidInput(f"namespace type {kind!r} is given twice")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rootless.errors import InvalidInput
 from rootless.linux import mount as m
 from rootless.record import Record
 
@@ -28,7 +27,15 @@ _ATIME = {
     "strictatime": (m.MS_STRICTATIME, m.MOUNT_ATTR_STRICTATIME),
     "relatime": (m.MS_RELATIME, m.MOUNT_ATTR_RELATIME),
 }
-_SUPERBLOCK = {"sync": m.MS_SYNCHRONOUS, "dirsync": m.MS_DIRSYNC, "lazytime": m.MS_LAZYTIME}
+_SUPERBLOCK = {
+    "sync": m.MS_SYNCHRONOUS,
+    "dirsync": m.MS_DIRSYNC,
+    "lazytime": m.MS_LAZYTIME,
+    "mand": m.MS_MANDLOCK,
+    "iversion": m.MS_I_VERSION,
+    "silent": m.MS_SILENT,
+    "remount": m.MS_REMOUNT,
+}
 _PROPAGATION = {
     "private": m.MS_PRIVATE,
     "slave": m.MS_SLAVE,
@@ -37,7 +44,20 @@ _PROPAGATION = {
 }
 # Words that mean nothing here: defaults, labels nobody enforces in a user namespace, hints.
 _IGNORED = frozenset(
-    ("defaults", "async", "atime", "loud", "silent", "nomand", "copyup", "notmpcopyup", "nocopy")
+    (
+        "defaults",
+        "async",
+        "atime",
+        "loud",
+        "nomand",
+        "noiversion",
+        "nolazytime",
+        "norelatime",
+        "nostrictatime",
+        "copyup",
+        "notmpcopyup",
+        "nocopy",
+    )
 )
 
 
@@ -55,6 +75,8 @@ class MountOptions(Record):
     propagation: int = 0
     propagation_recursive: bool = False
     data: str = ""
+    copy_up: bool = False
+    idmap: str = ""  # "idmap", or "ridmap" for the mounts below too
 
 
 def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
@@ -62,6 +84,7 @@ def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
     bind = recursive = propagation_recursive = False
     flags = attr = clear = recursive_attr = propagation = 0
     data: list[str] = []
+    copy_up, idmap = False, ""
     for word in words:
         stem = word[1:] if word.startswith("r") and word[1:] else ""
         if word in ("bind", "rbind"):
@@ -88,7 +111,9 @@ def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
         elif word in _IGNORED:
             pass
         elif word in ("idmap", "ridmap"):
-            raise InvalidInput(f"mount option {word!r} of {guest_path} needs privileges over the file system")
+            idmap = word
+        elif word == "tmpcopyup":
+            copy_up = True
         else:
             data.append(word)
     return MountOptions(
@@ -101,4 +126,6 @@ def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
         propagation,
         propagation_recursive,
         ",".join(data),
+        copy_up,
+        idmap,
     )

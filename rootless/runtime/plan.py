@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.devices import asked_devices, default_devices
@@ -29,6 +31,10 @@ class Circumstances(Record):
     own_ipc: bool
     own_uts: bool
     tty_group: bool = True  # gid 5 has a mapping: devpts may give terminals to group tty
+    # For `rootless-oci`, where the configuration is anybody's and we may be real root:
+    base: str = ""  # what relative sources are relative to; empty: there are none
+    any_filesystem: bool = False  # types we know nothing of are the kernel's to judge
+    make_nodes: bool = False  # devices are made where that is allowed, not bound
 
 
 def build_plan(
@@ -41,8 +47,8 @@ def build_plan(
         steps.append(_mount(entry, circumstances))
     # After the mounts: /dev itself is one of them.
     if not _dev_from_host(spec):
-        steps += default_devices()
-    steps += asked_devices(linux.get("devices") or [])
+        steps += default_devices(make=circumstances.make_nodes)
+    steps += asked_devices(linux.get("devices") or [], make=circumstances.make_nodes)
     # Before /proc/sys becomes read-only.
     for name, value in (linux.get("sysctl") or {}).items():
         steps.append(_sysctl(name, str(value), circumstances))
@@ -73,7 +79,11 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
     if _is_bind(entry):
         if options.data:
             raise InvalidInput(f"unknown mount option {options.data!r} of {guest_path}")
-        return Bind(entry["source"], guest_path, options)
+        if not entry.get("source"):
+            raise InvalidInput(f"the bind mount at {guest_path} has no source")
+        return Bind(os.path.join(circumstances.base, entry["source"]), guest_path, options)
+    if options.idmap:
+        raise InvalidInput(f"mount option {options.idmap!r} of {guest_path} is for bind mounts")
     fstype = entry.get("type") or ""
     if fstype == "proc":
         if not circumstances.own_pid:
@@ -87,8 +97,18 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
         return Filesystem("devpts", guest_path, options.flags, _devpts_data(options.data, circumstances))
     if fstype == "mqueue" and not circumstances.own_ipc:
         return HostTree("/dev/mqueue", guest_path, writable=True, optional=True)
-    if fstype in _FILESYSTEMS or fstype.startswith("fuse"):
-        return Filesystem(fstype, guest_path, options.flags, options.data)
+    known = fstype in _FILESYSTEMS or fstype.startswith("fuse")
+    if known or (fstype and circumstances.any_filesystem):
+        source = entry.get("source") if circumstances.any_filesystem else None
+        return Filesystem(
+            fstype,
+            guest_path,
+            options.flags,
+            options.data,
+            source or "",
+            options.copy_up,
+            options.propagation,
+        )
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
 
 

@@ -91,12 +91,26 @@ class Bind(Record):
     host_path: str
     guest_path: str
     options: MountOptions
+    fd: int = -1  # opened already, by somebody who may see the source where we may not
 
     def describe(self) -> str:
         return f"bind {self.host_path} to {self.guest_path}"
 
     def apply(self, root_fd: int) -> None:
+        fd = self.open() if self.fd < 0 else self.fd
+        try:
+            attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
+        finally:
+            os.close(fd)
+
+    def open(self) -> int:
+        """The detached mount, with all that is asked of it; the caller's."""
         options = self.options
+        if options.idmap and self.fd < 0:
+            raise NotSupported(
+                f"{self.guest_path}: mount option {options.idmap!r} needs rights over the source's file system",
+                hint="the kernel maps ids only for who owns the file system's user namespace: real root",
+            )
         flags = m.OPEN_TREE_CLONE | (m.AT_RECURSIVE if options.recursive else 0)
         try:
             fd = m.open_tree(m.AT_FDCWD, self.host_path, flags)
@@ -120,9 +134,10 @@ class Bind(Record):
                 set_attributes(fd, attr=options.recursive_attr, recursive=True)
             if options.attr or options.clear_attr:
                 set_attributes(fd, attr=options.attr, clear=options.clear_attr)
-            attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
-        finally:
+        except BaseException:
             os.close(fd)
+            raise
+        return fd
 
 
 class Filesystem(Record):
@@ -132,13 +147,39 @@ class Filesystem(Record):
     guest_path: str
     flags: int = 0
     data: str = ""
+    source: str = ""
+    copy_up: bool = False
+    propagation: int = 0
 
     def describe(self) -> str:
         return f"mount {self.fstype} at {self.guest_path}"
 
     def apply(self, root_fd: int) -> None:
+        if self.copy_up:
+            from rootless.runtime.copyup import below
+
+            with below(root_fd, self.guest_path) as copy:
+                self._mount(root_fd)
+                copy(root_fd)
+        else:
+            self._mount(root_fd)
+        if self.propagation:
+            target = open_in_root(root_fd, self.guest_path)
+            try:
+                set_attributes(target, propagation=self.propagation)
+            finally:
+                os.close(target)
+
+    def _mount(self, root_fd: int) -> None:
         try:
-            mount_filesystem(root_fd, self.guest_path, self.fstype, flags=self.flags, data=self.data)
+            mount_filesystem(
+                root_fd,
+                self.guest_path,
+                self.fstype,
+                flags=self.flags,
+                data=self.data,
+                source=self.source or None,
+            )
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENODEV):
                 raise
