@@ -72,6 +72,7 @@ int main(int argc, char **argv)
         run(command, &before);
     /* The child does the same for itself: whoever is first, a signal finds the group there. */
     setpgid(child, child);
+    keep_only(NULL, 0); /* sockets handed to the command (LISTEN_FDS) are its own to close */
     trim_footprint();
     for (;;) {
         siginfo_t info;

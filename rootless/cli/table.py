@@ -25,6 +25,7 @@ class Entry(Record):
 
 NOUNS = {
     "container": "Manage containers",
+    "healthcheck": "Manage health checks",
     "image": "Manage images",
     "system": "Manage rootless",
     "volume": "Manage volumes",
@@ -49,7 +50,10 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(("create", "container create"), "container_create", "Create a new container"),
     Entry(("diff", "container diff"), "container_diff",
           "Inspect changes to files or directories on a container's filesystem"),
+    Entry(("disable",), "enable:DISABLE", "Do not start containers with the machine any more"),
+    Entry(("enable",), "enable:ENABLE", "Start containers with the machine"),
     Entry(("export", "container export"), "container_export", "Export a container's filesystem as a tar archive"),
+    Entry(("healthcheck run",), "healthcheck_run", "Run the health check of a container"),
     Entry(("history", "image history"), "image_history", "Show the history of an image"),
     Entry(("import", "image import"), "image_import",
           "Import the contents from a tarball to create a filesystem image"),
@@ -95,6 +99,8 @@ _SUPERVISED = (
     Entry(("container after-exit",), "container_supervised:AFTER_EXIT", "Decide on a restart (run by the monitor)"),
     Entry(("container start-again",), "container_supervised:START_AGAIN", "Restart by policy (run by the monitor)"),
     Entry(("container health-check",), "container_supervised:HEALTH_CHECK", "Run a health check (run by the monitor)"),
+    Entry(("container start-with-machine",), "enable:START", "Start by policy (run at boot)"),
+    Entry(("container stop-with-machine",), "enable:STOP", "Stop until boot (run at shutdown)"),
 )
 
 BY_PATH: dict[str, Entry] = {path: entry for entry in COMMANDS for path in entry.paths}

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from rootless.engine import attach, clock, monitoring, resources, restart, running, spec
+from rootless.engine import activation, attach, clock, monitoring, resources, restart, running, spec
 from rootless.engine.record import Record
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
 from rootless.linux import process, signal
@@ -115,6 +115,9 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             host_mqueue=os.path.isdir("/dev/mqueue"),
         ),
     )
+    handed = activation.handed(record)
+    configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
+    configuration["mounts"] += handed.mounts
     started_at = clock.now()
     placing = resources.Placing(record, own_user_namespace=not any(shared.values()))
 
@@ -148,9 +151,11 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         client=client,
         # Said before the start, so that the monitor of even the shortest command knows.
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
+        preserve_fds=handed.descriptors,
     )
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {warning}", file=sys.stderr)
+    activation.tell_started(record, launched.monitor_pid, client=client)
     return Launched(launched.pid, launched.start_time, launched.attach_fd)
 
 

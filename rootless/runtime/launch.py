@@ -80,6 +80,7 @@ def launch(
     client: bool,
     greeting: tuple[bytes, ...] = (),
     place: Place | None = None,
+    preserve_fds: int = 0,
 ) -> Launched:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
@@ -89,10 +90,11 @@ def launch(
     stay open in the monitor. `place` runs in A first of all: the container's cgroup and limits; on an error
     the cgroup is removed again. `record` runs in A before the command may run. With `client`
     the monitor's first client is ours, and has said `greeting` (packets of the attach protocol)
-    before anything can end. Raises a RootlessError, after which nothing is left running.
+    before anything can end. The command inherits the caller's `preserve_fds` descriptors from 3 on, and
+    nothing else does. Raises a RootlessError, after which nothing is left running.
     """
     request = _prepare(spec, root, container_dir, run_dir, stdio, supervision, network, record)
-    request = request._replace(place=place)
+    request = request._replace(place=place, birth=request.birth._replace(preserve_fds=preserve_fds))
     ours, theirs = wire.pair()
     attach_fd = -1
     if client:
@@ -228,6 +230,8 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     launch.pid = _clone_c(birth, request, launch.place, to_c, from_a)
     from_a.close()
     _close(streams.child or ())
+    for fd in range(3, 3 + birth.preserve_fds):
+        os.set_inheritable(fd, False)  # C has them; what else A starts does not
     if birth.new & n.CLONE_NEWUSER and not launch.place.bounds_processes:
         launch.step = "map user and group ids"
         namespaces.write_map(launch.pid, "uid", request.maps[0])

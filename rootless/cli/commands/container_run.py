@@ -8,7 +8,8 @@ import sys
 from rootless.cli import attachment
 from rootless.cli.command import FLAG, RUN, Args, Command, Option
 from rootless.cli.commands.container_options import OPTIONS, to_request
-from rootless.engine import attach, create, remove, start, stop, terminal
+from rootless.cli.main import say
+from rootless.engine import attach, create, logout, remove, start, stop, terminal
 from rootless.engine import images as local
 from rootless.engine.create import Request
 from rootless.engine.record import Record
@@ -86,6 +87,9 @@ def run(args: Args) -> int:
         raise
     if args.detach:
         print(identifier)
+        said = logout.notice(store, launched.pid)
+        if said:
+            say(*said)
         return 0
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     return stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)

@@ -1,0 +1,81 @@
+"""Whether a container outlives its user's logout, and how it would. HOT (`run -d`).
+
+systemd-logind ends the user's manager, and all in user@UID.service, when the last session is over,
+unless lingering is on (loginctl enable-linger); with KillUserProcesses=yes the processes of a
+session go with that session (logind.conf(5)).
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless import paths
+from rootless.record import TYPE_CHECKING
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
+
+LINGER = "/var/lib/systemd/linger"
+LOGIND = "/run/systemd/users"
+
+
+def notice(store: Store, pid: int) -> tuple[str, str] | None:
+    """What to say, and the remedy, when the container of PID 1 `pid` would be killed at logout.
+
+    None where it would not, or where it was said since the login.
+    """
+    if not os.path.isdir(LOGIND) or lingering():
+        return None
+    told = store.runtime + "/told-lingering"
+    if os.path.exists(told) or not killed_at_logout(pid):
+        return None
+    try:
+        os.close(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError:
+        pass
+    return (
+        f"lingering is off for {user_name()}: the container will be killed when you log out",
+        "let your processes outlive your login: loginctl enable-linger",
+    )
+
+
+def lingering() -> bool:
+    """Whether logind keeps the user's manager and processes after the last logout."""
+    return os.path.exists(f"{LINGER}/{user_name()}")
+
+
+def user_name() -> str:
+    """The user's name, or number."""
+    import pwd
+
+    uid = paths.host_uid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def killed_at_logout(pid: int) -> bool:
+    """Whether the place of the process in logind's tree means its end, lingering being off."""
+    try:
+        with open(f"/proc/{pid}/cgroup") as file:
+            text = file.read()
+    except OSError:
+        return False
+    if f"/user@{paths.host_uid()}.service" in text:
+        return True
+    return ".scope" in text and "/session-" in text and kills_user_processes()
+
+
+def kills_user_processes() -> bool:
+    """logind's KillUserProcesses; False where logind does not answer within two seconds."""
+    import subprocess
+
+    manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+    options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 2, "check": False}
+    try:
+        done = subprocess.run(["busctl", "get-property", *manager, "KillUserProcesses"], **options)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return str(done.stdout).strip() == "b true"
