@@ -151,8 +151,41 @@ class build_helpers(Command):
             sys.stdout.write(f"built {path} ({os.path.getsize(path)} bytes)\n")
 
 
+class build_bytecode(Command):
+    """Compiles the package into one file (rootless/bytecode.py), in the build tree only."""
+
+    description = "compile the package's modules into one file"
+    user_options = [("build-lib=", "b", "the build tree")]
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        self.build_lib: str | None = None
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("build", ("build_lib", "build_lib"))
+
+    def get_source_files(self) -> list[str]:
+        return []
+
+    def get_outputs(self) -> list[str]:
+        return []
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+    def run(self) -> None:
+        if self.editable_mode:
+            return  # the sources will change
+        assert self.build_lib is not None
+        sys.path.insert(0, os.path.abspath(self.build_lib))
+        from rootless import bytecode
+
+        path = bytecode.write(os.path.join(self.build_lib, "rootless"))
+        sys.stdout.write(f"wrote {path} ({os.path.getsize(path)} bytes)\n")
+
+
 class build_with_helpers(build):
-    sub_commands = [*build.sub_commands, ("build_helpers", None)]
+    sub_commands = [*build.sub_commands, ("build_helpers", None), ("build_bytecode", None)]
 
 
 class platform_package(Distribution):
@@ -171,5 +204,10 @@ class platform_wheel(bdist_wheel):
 
 setup(
     distclass=platform_package,
-    cmdclass={"build": build_with_helpers, "build_helpers": build_helpers, "bdist_wheel": platform_wheel},
+    cmdclass={
+        "build": build_with_helpers,
+        "build_helpers": build_helpers,
+        "build_bytecode": build_bytecode,
+        "bdist_wheel": platform_wheel,
+    },
 )

@@ -39,7 +39,7 @@ _scan = make_scanner(_Settings) if make_scanner else None
 
 def loads(data: str | bytes) -> Any:
     """The value of a JSON text; ValueError (json.JSONDecodeError) where it is none."""
-    if _scan is not None and (isinstance(data, str) or data[:1] in b'{["'):
+    if _scan is not None and (isinstance(data, str) or (data[:1] in b'{["' and 0 not in data[:4])):
         text = data if isinstance(data, str) else str(data, "utf-8", "surrogatepass")
         try:
             value, end = _scan(text, 0)
