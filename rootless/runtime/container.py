@@ -15,7 +15,7 @@ from rootless.linux.host import setdomainname, sethostname
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import credentials, scheduling, terminal
+from rootless.runtime import closing, credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import mount_target
@@ -82,6 +82,11 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     spec, process = birth.spec, birth.spec["process"]
     # Whatever happens to the monitor, the container does not outlive it.
     set_pdeathsig(signal.SIGKILL)
+    if birth.turns is None:
+        # What our caller had open is nothing of the container's, not even for a moment.
+        kept = range(3, 3 + birth.preserve_fds)
+        closing.keep_only((channel.fileno(), birth.init_fd, *(birth.stdio or ()), *kept))
+    closing.forget_paths()
     progress.step = "wait for the user namespace"
     channel.expect("mapped")
     reset_signals()

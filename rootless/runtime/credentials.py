@@ -23,6 +23,7 @@ from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER, load_filter
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.capabilities import Capabilities, read_capabilities
 from rootless.runtime.passwd import User, find_user
+from rootless.runtime.resolve import open_proc_file
 
 if TYPE_CHECKING:
     from typing import Any
@@ -171,22 +172,33 @@ def set_label(process: dict[str, Any]) -> None:
     """process.apparmorProfile or selinuxLabel for the coming exec."""
     profile, label = process.get("apparmorProfile"), process.get("selinuxLabel")
     if profile and profile != "unconfined":
-        _write_label(("/proc/self/attr/apparmor/exec", "/proc/self/attr/exec"), f"exec {profile}", profile)
+        _write_label(("attr/apparmor/exec", "attr/exec"), f"exec {profile}", profile)
     if label:
-        _write_label(("/proc/self/attr/exec",), label, label)
+        _write_label(("attr/exec",), label, label)
 
 
-def _write_label(paths: tuple[str, ...], text: str, name: str) -> None:
-    for path in paths:
-        try:
-            with open(path, "w") as file:
-                file.write(text)
+def _write_label(names: tuple[str, ...], text: str, label: str) -> None:
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in names:
+            try:
+                fd = open_proc_file(root, f"{os.getpid()}/{name}", os.O_WRONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                os.write(fd, text.encode())
+            finally:
+                os.close(fd)
             return
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise NotSupported(f"cannot take the security label {name!r}: {error.strerror}") from None
-    raise NotSupported(f"cannot take the security label {name!r}: this kernel has no such labels")
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise NotSupported(f"cannot take the security label {label!r}: {error.strerror}") from None
+    finally:
+        os.close(root)
+    raise NotSupported(
+        f"cannot take the security label {label!r}: this kernel has no such label",
+        hint="leave --security-opt apparmor=... or label=... out, or load the profile",
+    )
 
 
 def close_all_but_stdio(*, preserve: int = 0) -> None:

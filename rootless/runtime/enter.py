@@ -21,7 +21,7 @@ from rootless.linux import signal
 from rootless.linux.namespace import identity, setns
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import birthplace, credentials, scheduling, seccomp, supervise, terminal, wire
+from rootless.runtime import birthplace, closing, credentials, scheduling, seccomp, supervise, terminal, wire
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
@@ -261,6 +261,10 @@ def _run_e2(request: _Request, channel: wire.Channel) -> NoReturn:
 def _become(request: _Request, channel: wire.Channel, progress: Progress) -> None:
     process = request.process
     set_pdeathsig(signal.SIGKILL)
+    # What our caller had open is nothing of the container's, not even for a moment.
+    kept = range(3, 3 + request.preserve_fds)
+    closing.keep_only((channel.fileno(), *(request.streams.child or ()), *kept))
+    closing.forget_paths()
     reset_signals()
     os.setsid()
     progress.step = "scheduling"

@@ -58,10 +58,11 @@ def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str = "/") ->
 
 
 def _find_account(wanted: str, accounts: list[Account]) -> Account:
-    for account in accounts:
-        if account.name == wanted:
-            return account
+    # A number is never a name: an image's line "1000:x:0:0" would make root of `--user 1000` (CVE-2016-3697).
     if not wanted.isdecimal():
+        for account in accounts:
+            if account.name == wanted:
+                return account
         raise InvalidInput(f"unable to find user {wanted}: no matching entries in passwd file")
     uid = _number(wanted)
     for account in accounts:
@@ -71,10 +72,10 @@ def _find_account(wanted: str, accounts: list[Account]) -> Account:
 
 
 def _find_group(wanted: str, groups: list[Group]) -> int:
-    for group in groups:
-        if group.name == wanted:
-            return group.gid
     if not wanted.isdecimal():
+        for group in groups:
+            if group.name == wanted:
+                return group.gid
         raise InvalidInput(f"unable to find group {wanted}: no matching entries in group file")
     return _number(wanted)
 

@@ -6,7 +6,15 @@ import errno
 import os
 import stat
 
-from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from rootless.linux.filesystem import filesystem_type
+from rootless.linux.openat2 import (
+    RESOLVE_BENEATH,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
+    openat2,
+)
 
 _MOST_LINKS = 40
 
@@ -30,6 +38,34 @@ def open_in_root(root_fd: int, guest_path: str, flags: int = os.O_PATH, *, links
         return os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
     finally:
         os.close(fd)
+
+
+_PROC_ROOT_INODE = 1
+
+
+def open_proc_file(root_fd: int, name: str, flags: int) -> int:
+    """Open `name` below /proc of `root_fd`: the kernel's own file, never one that is mounted over it
+    (CVE-2025-52881). OSError EXDEV or ELOOP where something else is in the way; the caller's."""
+    proc = open_in_root(root_fd, "/proc", links=False)
+    try:
+        if filesystem_type(proc) != "proc" or os.fstat(proc).st_ino != _PROC_ROOT_INODE:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), "/proc")
+        resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+        try:
+            return openat2(proc, name, flags, 0, resolve)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+        fd = _walk(proc, name, create=None, links=False)
+        try:
+            # Every mount of a proc has its own number, but for two of one pid namespace.
+            if os.fstat(fd).st_dev != os.fstat(proc).st_dev:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+            return os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
+        finally:
+            os.close(fd)
+    finally:
+        os.close(proc)
 
 
 def mount_target(root_fd: int, guest_path: str, *, directory: bool, links: bool = True) -> int:

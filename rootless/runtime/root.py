@@ -10,6 +10,7 @@ from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.closing import forget_paths
 from rootless.runtime.wire import pair
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
             m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
             step = f"mount the root ({root.driver})"
             enter_root(mount_root(root))
+            forget_paths()
             step = ""
             theirs.send("result", {"value": action()})
         except (OSError, RootlessError) as error:

@@ -17,7 +17,7 @@ from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.options import MountOptions
-from rootless.runtime.resolve import mount_target, open_in_root
+from rootless.runtime.resolve import mount_target, open_proc_file
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -309,14 +309,16 @@ class Sysctl(Record):
 
     def apply(self, root_fd: int) -> None:
         # Names may hold slashes where an interface's own name has dots, as sysctl(8) has it.
-        path = "/proc/sys/" + (self.name if "/" in self.name else self.name.replace(".", "/"))
+        path = "sys/" + (self.name if "/" in self.name else self.name.replace(".", "/"))
         try:
-            fd = open_in_root(root_fd, path, os.O_WRONLY, links=False)
+            fd = open_proc_file(root_fd, path, os.O_WRONLY)
         except FileNotFoundError:
             raise InvalidInput(f"unknown sysctl {self.name}") from None
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.ELOOP):
+                raise
+            raise InvalidInput(f"/proc/{path} of the container is not the kernel's") from None
         try:
-            if filesystem_type(fd) != "proc":
-                raise InvalidInput(f"{path} of the container is not the kernel's")
             os.write(fd, self.value.encode())
         finally:
             os.close(fd)

@@ -67,3 +67,10 @@ def test_huge_passwd_is_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "etc/passwd", "wb") as file:
         file.truncate(1 << 40)
     assert find_user("7", root=str(tmp_path)).uid == 7
+
+
+def test_cve_2016_3697_a_number_is_never_a_name(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("1000:x:0:0::/:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("1000:x:0:\n")
+    assert find_user("1000:1000", root=str(tmp_path))[:2] == (1000, 1000)

@@ -1,0 +1,48 @@
+"""What a process about to enter a container gives up first: descriptors, and finding modules by path. HOT.
+
+Both could be closed by exec alone, were it not for what happens before and instead of it: a
+process that ends loses its memory before its descriptors, and with the memory the mark that it
+may not be looked into (see tests/hostile/test_descriptors.py); and an import in the
+container's root would load the container's modules (what CVE-2019-14271 was in Docker).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rootless.linux.process import close_range
+
+_LAST = 0xFFFFFFFF
+
+
+def keep_only(kept: tuple[int, ...]) -> None:
+    """Close every descriptor above 2 but those of `kept` (-1 is none)."""
+    first = 3
+    for fd in sorted({fd for fd in kept if fd > 2}):
+        _close(first, fd - 1)
+        first = fd + 1
+    _close(first, _LAST)
+
+
+def _close(first: int, last: int) -> None:
+    if first > last:
+        return
+    try:
+        close_range(first, last)
+    except OSError:  # Linux before 5.9
+        for name in os.listdir("/proc/self/fd"):
+            if first <= int(name) <= last:
+                try:
+                    os.close(int(name))
+                except OSError:
+                    pass  # the directory's own descriptor
+
+
+def forget_paths() -> None:
+    """Import nothing from files any more: what is needed has been imported."""
+    sys.path.clear()
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    # Built-in and frozen modules stay.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "PathFinder"]

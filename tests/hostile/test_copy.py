@@ -1,0 +1,136 @@
+"""cp, volumes and stores: files of the host that a container's links lead to."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness import images
+from tests.harness.command import Rootless
+
+ROUNDS = 15
+
+
+def test_cve_2018_15664_swapped_while_copying(
+    rootless: Rootless, busybox_image: str, payload: Path, trap: Path
+) -> None:
+    """A container exchanges a directory with a link to the host's /, while files are copied through it."""
+    depth = str(trap).lstrip("/")
+    script = f"mkdir -p /w/a/{depth}; echo inside >/w/a/{depth}/secret; ln -s / /w/b; exec /payload swap /w/a /w/b"
+    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{payload}:/payload:ro", busybox_image,
+             "sh", "-c", script)  # fmt: skip
+    (trap / "mine").write_text("from outside")
+    for number in range(ROUNDS):
+        rootless("cp", f"box:/w/a/{depth}/secret", trap / f"out-{number}", status=None)
+        rootless("cp", trap / "mine", f"box:/w/a/{depth}/planted", status=None)
+        out = trap / f"out-{number}"
+        assert not out.exists() or out.read_text() == "inside\n"
+    assert (trap / "secret").read_text() == "the host's own"
+    assert not (trap / "planted").exists()
+    rootless("rm", "-f", "box")
+
+
+def test_cve_2019_10152_links_in_the_target(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+    script = f"ln -s {trap}/secret /file; ln -s {trap} /dir; ln -s ../../../../../../../..{trap} /up"
+    rootless("run", "--name", "box", "--network", "none", busybox_image, "sh", "-c", script)
+    (trap / "mine").write_text("overwritten")
+    for target in ("box:/file", "box:/dir/secret", "box:/up/secret", "box:/dir"):
+        rootless("cp", trap / "mine", target, status=None)
+    assert (trap / "secret").read_text() == "the host's own"
+    rootless("rm", "box")
+
+
+def test_cve_2021_41089_modes_of_the_host_stay(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+    """Directories of the host on the way of a copy kept their modes elsewhere only by luck."""
+    trap.chmod(0o711)
+    (trap / "secret").chmod(0o600)
+    rootless("run", "--name", "box", "--network", "none", busybox_image, "ln", "-s", "/", "/up")
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        images.add(tar, str(trap).lstrip("/"), kind=tarfile.DIRTYPE, mode=0o777)
+        images.add(tar, str(trap / "secret").lstrip("/"), b"no", mode=0o666)
+    rootless("cp", "-", "box:/up", stdin=archive.getvalue(), status=None)
+    assert stat.S_IMODE(trap.stat().st_mode) == 0o711
+    assert stat.S_IMODE((trap / "secret").stat().st_mode) == 0o600
+    assert (trap / "secret").read_text() == "the host's own"
+    rootless("rm", "box")
+
+
+def test_cp_out_does_not_make_set_user_id_files(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+    script = "cp /bin/busybox /tool; chmod 6755 /tool; mkdir /d; cp -a /tool /d/tool"
+    rootless("run", "--name", "box", "--network", "none", busybox_image, "sh", "-c", script)
+    rootless("cp", "box:/tool", trap / "tool")
+    rootless("cp", "-a", "box:/d", trap / "d")
+    for path in (trap / "tool", trap / "d/tool"):
+        assert not path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)
+    rootless("rm", "box")
+
+
+@pytest.mark.own_store
+def test_cve_2022_23648_volumes_are_filled_from_the_image(rootless: Rootless, busybox_archive: Path, trap: Path) -> None:
+    """VOLUME /data, where the image's /data is a link to a directory of the host."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        images.add(tar, "bin", kind=tarfile.DIRTYPE)
+        images.add(tar, "bin/busybox", images.static_busybox().read_bytes(), mode=0o755)
+        for name, target in (("data", str(trap)), ("up", "../../../../../../../.." + str(trap)), ("proc1", "/proc/1/root")):
+            images.add(tar, name, kind=tarfile.SYMTYPE, target=target)
+    config: dict[str, object] = {"Volumes": {"/data": {}, "/up": {}, "/proc1": {}}, "Cmd": ["busybox"]}
+    rootless("load", stdin=images.docker_archive("evil:1", [layer.getvalue()], config))
+    done = rootless("run", "--rm", "--network", "none", "evil:1", "busybox", "find", "/data/", "/up/", status=None)
+    assert "secret" not in done.stdout
+    done = rootless("run", "--rm", "--network", "none", "-v", "named:/data", "evil:1", "busybox", "ls", "/data/", status=None)
+    assert "secret" not in done.stdout
+    rootless("volume", "rm", "named", status=None)
+    rootless("rmi", "-f", "evil:1")
+
+
+def test_cve_2021_41091_others_cannot_reach_the_store(rootless: Rootless, busybox_image: str) -> None:
+    """Set-user-id programs in a store that everybody may walk through."""
+    assert busybox_image
+    assert stat.S_IMODE(rootless.root.stat().st_mode) & 0o077 == 0
+    for name in ("layers", "containers", "blobs", "volumes"):
+        path = rootless.root / name
+        if path.exists():
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_set_user_id_files_in_a_bind_mount(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+    """Container root makes a set-user-id file on the host: it is the caller's at most, never root's."""
+    work = trap / "work"
+    work.mkdir()
+    script = "cp /bin/busybox /w/a; chmod 4755 /w/a; cp /bin/busybox /w/b; chown 5:5 /w/b; chmod 6755 /w/b"
+    rootless("run", "--rm", "--network", "none", "-v", f"{work}:/w", busybox_image, "sh", "-c", script, status=None)
+    for name in ("a", "b"):
+        path = work / name
+        if path.exists():
+            assert path.stat().st_uid != 0
+            assert path.stat().st_gid != 0
+    rootless("run", "--rm", "--network", "none", "-v", f"{work}:/w", busybox_image, "rm", "-f", "/w/a", "/w/b")
+
+
+def test_a_device_in_a_layer_is_no_device(rootless: Rootless, trap: Path) -> None:
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        images.add(tar, "bin", kind=tarfile.DIRTYPE)
+        images.add(tar, "bin/busybox", images.static_busybox().read_bytes(), mode=0o755)
+        for name, kind, major, minor in (("mem", tarfile.CHRTYPE, 1, 1), ("disk", tarfile.BLKTYPE, 8, 0)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.devmajor, entry.devminor, entry.mode = kind, major, minor, 0o666
+            tar.addfile(entry)
+    loaded = rootless("load", stdin=images.docker_archive("nodes:1", [layer.getvalue()], {}), status=None)
+    if loaded.status:
+        assert "device" in loaded.stderr or "node" in loaded.stderr
+        return
+    done = rootless("run", "--rm", "--network", "none", "nodes:1", "/bin/busybox", "head", "-c", "1", "/mem", "/disk", status=None)
+    assert done.status != 0
+    for path in rootless.root.rglob("*"):
+        mode = os.lstat(path).st_mode
+        assert not stat.S_ISBLK(mode)
+        assert not stat.S_ISCHR(mode) or os.lstat(path).st_rdev == 0
+    rootless("rmi", "nodes:1")

@@ -1,0 +1,175 @@
+"""Mount targets, masks and /proc files that an image or another container turns into links."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import images
+from tests.harness.command import Rootless
+
+ROUNDS = 12
+
+
+@pytest.fixture
+def root(trap: Path) -> Path:
+    """A root with busybox and nothing else."""
+    path = trap / "root"
+    for name in ("bin", "tmp"):
+        (path / name).mkdir(parents=True)
+    images.plain_busybox(path)
+    return path
+
+
+@pytest.fixture
+def swapper(rootless: Rootless, busybox_image: str, payload: Path, trap: Path) -> Iterator[Path]:
+    """A directory shared with a running container that exchanges `a` (a directory) and `b` (a link to
+    the host's root, as the mount's caller would see it) as fast as it can."""
+    shared = trap / "shared"
+    (shared / "a").mkdir(parents=True)
+    (shared / "b").symlink_to("../../../../../../../../../../")
+    rootless("run", "-d", "--name", "swapper", "--network", "none", "-v", f"{shared}:/shared", "-v",
+             f"{payload}:/payload:ro", busybox_image, "/payload", "swap", "/shared/a", "/shared/b")  # fmt: skip
+    yield shared
+    rootless("rm", "-f", "swapper")
+
+
+def test_cve_2021_30465_targets_swapped_while_mounting(
+    rootless: Rootless, busybox_image: str, swapper: Path, trap: Path
+) -> None:
+    source = trap / "source"
+    source.mkdir()
+    (source / "planted").write_text("x")
+    secret = str(trap / "secret").lstrip("/")
+    script = f"cat /shared/a/{secret} /shared/b/{secret} /{secret} 2>/dev/null; cat /proc/self/mountinfo | cut -d' ' -f5"
+    for _ in range(ROUNDS):
+        done = rootless("run", "--rm", "--network", "none", "-v", f"{swapper}:/shared", "-v", f"{source}:/shared/a/x",
+                        "--tmpfs", "/shared/a/etc", busybox_image, "sh", "-c", script, status=None)  # fmt: skip
+        assert done.status in (0, 125)
+        assert "the host's own" not in done.stdout
+    assert not Path("/x").exists()
+    assert not os.path.ismount("/etc")
+
+
+def test_cve_2024_45310_nothing_is_made_outside(
+    rootless: Rootless, busybox_image: str, swapper: Path, trap: Path
+) -> None:
+    """Missing targets are made: inside, wherever the link points at that moment."""
+    depth = str(trap).lstrip("/")
+    for number in range(ROUNDS):
+        rootless("run", "--rm", "--network", "none", "-v", f"{swapper}:/shared", "--tmpfs",
+                 f"/shared/a/{depth}/made-{number}", busybox_image, "true", status=None)  # fmt: skip
+    assert [path.name for path in trap.iterdir() if path.name.startswith("made-")] == []
+
+
+@pytest.mark.parametrize("name", ["proc", "sys"])
+@pytest.mark.parametrize("target", ["/tmp/fake", "tmp", "..", "/proc/self/root", "/etc"])
+def test_cve_2019_19921_and_2023_27561_and_2023_28642(rootless: Rootless, root: Path, name: str, target: str) -> None:
+    """/proc or /sys of the image is a link: their masks would be put on other files."""
+    (root / "tmp/fake").mkdir()
+    (root / "etc").mkdir()
+    (root / name).symlink_to(target)
+    done = rootless("run", "--rm", "--network", "none", "--rootfs", root, "busybox", "true", status=125)
+    assert f"/{name}" in done.stderr
+
+
+def masks(rootless: Rootless, dev: Path, image: str, *options: str) -> list[str]:
+    script = (
+        "for f in /proc/kcore /proc/keys /proc/timer_list; do [ -e $f ] || continue; wc -c <$f; done;"
+        " (echo pwned >/proc/sys/kernel/core_pattern) 2>/dev/null && echo WRITTEN;"
+        " (echo x >/proc/sysrq-trigger) 2>/dev/null && echo WRITTEN;"
+        " cat /proc/self/mountinfo"
+    )
+    return rootless("run", "--rm", "--network", "none", "-v", f"{dev}:/dev", *options, image, "sh", "-c", script).lines
+
+
+@pytest.mark.parametrize("target", ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/etc/passwd"])
+def test_cve_2025_31133_dev_null_is_a_link(rootless: Rootless, busybox_image: str, trap: Path, target: str) -> None:
+    """Masks are made with /dev/null: of the host, not with what the container calls so."""
+    dev = trap / "dev"
+    dev.mkdir()
+    (dev / "null").symlink_to(target)
+    lines = masks(rootless, dev, busybox_image)
+    assert "WRITTEN" not in lines
+    assert not [line for line in lines if " /proc/k" in line and "/null " not in line]
+
+
+@pytest.mark.parametrize("name", ["console", "pts", "ptmx"])
+def test_cve_2025_52565_dev_console_is_a_link(
+    rootless: Rootless, busybox_image: str, trap: Path, name: str
+) -> None:
+    """The terminal is bound to /dev/console before or after the masks: over a link to a masked file."""
+    dev = trap / "dev"
+    dev.mkdir()
+    (dev / name).symlink_to("/proc/sys/kernel" if name == "pts" else "/proc/sys/kernel/core_pattern")
+    before = Path("/proc/sys/kernel/core_pattern").read_text()
+    script = "(echo pwned >/proc/sys/kernel/core_pattern) 2>/dev/null; (echo pwned >/dev/console) 2>/dev/null; true"
+    rootless("run", "--rm", "-t", "--network", "none", "-v", f"{dev}:/dev", busybox_image, "sh", "-c", script, status=None)
+    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
+
+
+def test_cve_2025_52881_what_is_written_to_proc_goes_to_proc(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+    """Files mounted over /proc: a sysctl is written to the kernel's own file, or not at all."""
+    fake = trap / "fake"
+    fake.write_text("untouched")
+    done = rootless("run", "--rm", "--network", "none", "-v", f"{fake}:/proc/sys/net/ipv4/ip_forward", "--sysctl",
+                    "net.ipv4.ip_forward=1", busybox_image, "true", status=125)  # fmt: skip
+    assert "ip_forward" in done.stderr
+    assert fake.read_text() == "untouched"
+    # One file of /proc over another: still procfs, still not the file that was meant.
+    done = rootless("run", "--rm", "--network", "none", "-v", "/proc/self/coredump_filter:/proc/sys/net/ipv4/ip_forward",
+                    "--sysctl", "net.ipv4.ip_forward=1", busybox_image, "true", status=125)  # fmt: skip
+    assert "ip_forward" in done.stderr
+
+
+def test_cve_2022_0811_a_sysctl_is_one_sysctl(rootless: Rootless, busybox_image: str) -> None:
+    words = ["kernel.shm_rmid_forced=1+kernel.core_pattern=|/x", "kernel.core_pattern=|/x", "net.../.../kernel.panic=1"]
+    for word in words:
+        rootless("run", "--rm", "--network", "none", "--sysctl", word, busybox_image, "true", status=125)
+
+
+@pytest.mark.parametrize("link", ["escape", "deep/escape"])
+def test_cve_2024_1753_and_2024_9407_links_as_targets(
+    rootless: Rootless, root: Path, trap: Path, link: str
+) -> None:
+    """A target that is a link to "/" of the host, with every propagation."""
+    (root / "deep").mkdir()
+    (root / link).symlink_to("/")
+    source = trap / "source"
+    source.mkdir()
+    for propagation in ("rprivate", "rslave", "rshared"):
+        rootless("run", "--rm", "--network", "none", "-v", f"{source}:/{link}{trap}:{propagation}", "--rootfs", root,
+                 "busybox", "touch", f"{trap}/inside", status=None)  # fmt: skip
+    assert (trap / "secret").read_text() == "the host's own"
+    assert not (trap / "inside").exists()
+    assert not os.path.ismount(trap)
+
+
+def test_cve_2024_9341_no_directory_of_the_host_comes_along(rootless: Rootless, root: Path) -> None:
+    """FIPS mode, subscription secrets: links in the image where other engines mount from the host."""
+    (root / "usr/share/crypto-policies/back-ends").mkdir(parents=True)
+    (root / "etc").mkdir()
+    (root / "etc/system-fips").write_text("")
+    (root / "etc/crypto-policies").symlink_to("/")
+    (root / "run").symlink_to("/")
+    out = rootless("run", "--rm", "--network", "none", "--rootfs", root, "busybox", "cut", "-d ", "-f5", "/proc/self/mountinfo")
+    assert not [line for line in out.lines if "crypto" in line or "secrets" in line]
+
+
+def test_cve_2023_25809_cgroups_are_read_only(rootless: Rootless, busybox_image: str) -> None:
+    script = "cd /sys/fs/cgroup; mkdir new 2>/dev/null && echo MADE; (echo 0 >cgroup.procs) 2>/dev/null && echo MOVED; true"
+    for options in ((), ("--cgroupns", "host")):
+        assert rootless("run", "--rm", "--network", "none", *options, busybox_image, "sh", "-c", script).stdout == ""
+
+
+def test_cve_2018_15664_proc_self_root_of_a_bind(rootless: Rootless, root: Path, trap: Path) -> None:
+    """--rootfs itself may be a link that is swapped: what was opened is what is mounted."""
+    other = trap / "other"
+    shutil.copytree(root, other)
+    link = trap / "link"
+    link.symlink_to(root)
+    assert rootless("run", "--rm", "--network", "none", "--rootfs", link, "busybox", "echo", "hello").stdout == "hello\n"

@@ -1,0 +1,128 @@
+"""The runtime's own program, memory and modules, attacked from a container that it sets up or enters."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.harness import images
+from tests.harness.command import Rootless
+from tests.hostile.conftest import Attack
+
+
+@pytest.fixture
+def evil_root(trap: Path) -> Path:
+    """A root file system whose commands are links to whoever executes them."""
+    root = trap / "root"
+    for name in ("bin", "proc", "dev", "tmp", "etc"):
+        (root / name).mkdir(parents=True)
+    images.plain_busybox(root)
+    (root / "bin/link").symlink_to("/proc/self/exe")
+    (root / "bin/deep").symlink_to("../proc/1/exe")
+    (root / "bin/script").write_text("#!/proc/self/exe\n")
+    (root / "bin/script").chmod(0o755)
+    return root
+
+
+@pytest.mark.parametrize("command", ["/proc/self/exe", "link", "/bin/deep", "/bin/script", "/proc/thread-self/exe"])
+def test_cve_2019_5736_the_runtime_is_not_executed_inside(rootless: Rootless, evil_root: Path, command: str) -> None:
+    done = rootless("run", "--rm", "--network", "none", "--rootfs", evil_root, command, "-c", "print(1)", status=126)
+    assert "refusing to execute through a link of /proc" in done.stderr
+    rootless("run", "-d", "--name", "box", "--network", "none", "--rootfs", evil_root, "busybox", "sleep", "100")
+    done = rootless("exec", "box", command, "-c", "print(1)", status=126)
+    assert "refusing" in done.stderr
+    rootless("rm", "-f", "box")
+
+
+@pytest.mark.parametrize("options", [(), ("--privileged",)])
+def test_cve_2016_9962_processes_that_enter_cannot_be_looked_into(
+    rootless: Rootless, busybox_image: str, payload: Path, options: tuple[str, ...]
+) -> None:
+    """A container that watches /proc for processes that are not of its image, while `exec` enters it."""
+    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{payload}:/bin/payload:ro", *options,
+             busybox_image, "payload", "watch", "7")  # fmt: skip
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        # Long enough to be known as the image's; and what never becomes a program of the image.
+        rootless("exec", "box", "/bin/busybox", "sleep", "0.2")
+        rootless("exec", "box", "/nothing", status=127)
+    rootless("wait", "box")
+    lines = rootless("logs", "box").lines
+    assert (lines[0], lines[-1]) == ("watching", "watched")
+    assert [line for line in lines if line.startswith("caught")] == []
+    rootless("rm", "box")
+
+
+def test_init_cannot_be_overwritten(attack: Attack) -> None:
+    """CVE-2019-5736 again: PID 1 of `--init` is ours, and container root owns our installation."""
+    lines = attack("overwrite", "/proc/1/exe", "/proc/1/map_files", options=("--network", "none", "--init"))
+    assert lines[0] in ("EPERM", "ETXTBSY", "EACCES")
+    attack("overwrite", "/proc/1/exe", options=("--network", "none", "--init", "--privileged"))
+
+
+def evil_modules(root: Path, marker: str) -> None:
+    """Every module of the standard library, and ours, at every place where our interpreter looks."""
+    text = f"open({marker!r}, 'a').write(__name__ + '\\n')\nraise SystemExit(99)\n"
+    for place in {*filter(None, sys.path), os.path.dirname(os.__file__)}:
+        if not place.startswith("/") or place.startswith(("/proc", "/dev", "/sys")):
+            continue
+        directory = root / place.lstrip("/")
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in sys.stdlib_module_names | {"rootless", "encodings"}:
+            (directory / f"{name}.py").write_text(text)
+        (directory / "encodings").mkdir(exist_ok=True)
+        for name in ("idna", "punycode", "latin_1", "ascii", "__init__"):
+            (directory / "encodings" / f"{name}.py").write_text(text)
+
+
+def test_cve_2019_14271_nothing_of_the_image_is_loaded(rootless: Rootless, evil_root: Path, trap: Path) -> None:
+    """docker cp loaded the container's libnss; we are Python: an image full of Python modules."""
+    work = trap / "work"
+    work.mkdir()
+    evil_modules(evil_root, "/work/loaded")
+    (evil_root / "etc/passwd").write_text("who:x:7:7::/:/bin/sh\n")
+    (evil_root / "etc/nsswitch.conf").write_text("passwd: evil files\n")
+    options = ("--network", "none", "-v", f"{work}:/work", "--rootfs", evil_root)
+    rootless("run", "--rm", "--ulimit", "nofile=100", "-u", "who:7", "-w", "/tmp/new", *options, "busybox", "true")
+    rootless("run", "--rm", *options, "nothing", status=127)
+    rootless("run", "--rm", "-u", "nobody-there", *options, "busybox", status=125)
+    rootless("run", "--rm", "-t", *options, "busybox", "true")
+    rootless("run", "-d", "--name", "box", *options, "busybox", "sleep", "100")
+    rootless("exec", "-u", "who", "-w", "/tmp", "box", "busybox", "true")
+    rootless("exec", "-u", "nobody-there", "box", "busybox", "true", status=None)
+    rootless("exec", "box", "nothing", status=None)
+    rootless("exec", "-w", "/nowhere", "box", "busybox", "true", status=None)
+    for verb in (("cp", "box:/etc/passwd", trap / "copied"), ("cp", trap / "secret", "box:/tmp/x"), ("top", "box")):
+        rootless(*verb)
+    rootless("rm", "-f", "box")
+    assert not (work / "loaded").exists(), (work / "loaded").read_text()
+
+
+def test_cve_2022_1227_top_runs_nothing_of_the_image(rootless: Rootless, evil_root: Path, trap: Path) -> None:
+    for name in ("ps", "nsenter", "cat"):
+        (evil_root / "bin" / name).write_text("#!/bin/busybox sh\n/bin/busybox touch /work/ran\n")
+        (evil_root / "bin" / name).chmod(0o755)
+    (trap / "work").mkdir()
+    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{trap}/work:/work", "--rootfs", evil_root,
+             "busybox", "sleep", "100")  # fmt: skip
+    assert "sleep" in rootless("top", "box").stdout
+    rootless("rm", "-f", "box")
+    assert not (trap / "work/ran").exists()
+
+
+def test_cve_2021_3602_the_callers_environment_stays_outside(rootless: Rootless, busybox_image: str) -> None:
+    script = "tr '\\0' '\\n' </proc/1/environ; tr '\\0' ' ' </proc/1/cmdline; readlink /proc/1/exe; env"
+    out = rootless("run", "--rm", "--network", "none", busybox_image, "sh", "-c", script, env={"SECRET": "hunter2"})
+    assert "hunter2" not in out.stdout
+    for word in ("ROOTLESS", "python", str(rootless.root), str(rootless.runtime)):
+        assert word not in out.stdout
+    assert "/bin/busybox" in out.stdout
+
+
+def test_no_path_of_the_host_shows_in_its_mounts(rootless: Rootless, busybox_image: str) -> None:
+    out = rootless("run", "--rm", "--network", "none", busybox_image, "cat", "/proc/mounts").stdout
+    assert str(rootless.root) not in out
