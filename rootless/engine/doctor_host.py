@@ -8,11 +8,12 @@ import sys
 import time
 
 from rootless import paths
+from rootless.cgroup import find
 from rootless.engine.doctor_finding import Finding, error, not_available, ok, warning
 from rootless.engine.doctor_isolation import Probe
 from rootless.engine.doctor_scene import Scene
+from rootless.errors import NotSupported
 from rootless.linux import landlock
-from rootless.linux.filesystem import filesystem_type
 from rootless.linux.process import set_no_new_privs
 from rootless.linux.seccomp import load_filter
 from rootless.network.diagnosis import sysctl_fix
@@ -20,6 +21,7 @@ from rootless.session.diagnosis import read_fact
 from rootless.session.mapping import user_name
 
 _RETURN_ALLOW = b"\x06\x00\x00\x00\x00\x00\xff\x7f"  # BPF_RET | BPF_K, SECCOMP_RET_ALLOW
+_WAYS = {"delegated": "a cgroup of this login's own", "systemd": "the user's systemd", "admin": "an administrator's cgroup"}
 _FIRST_PLAUSIBLE_TIME = 1_700_000_000
 DELEGATION = "[Service]\nDelegate=cpu cpuset io memory pids"
 _DELEGATE_FILE = "/etc/systemd/system/user@.service.d/rootless-delegate.conf"
@@ -78,30 +80,31 @@ def landlock_here(_: Scene) -> Finding:
 
 
 def cgroups(_: Scene) -> Finding:
-    """Which controllers are delegated to this user: what --memory, --cpus and --pids-limit need."""
-    effect = "--memory, --cpus and --pids-limit cannot be enforced"
-    try:
-        unified = filesystem_type("/sys/fs/cgroup") == "cgroup2"
-    except OSError:
-        unified = False
-    if not unified:
-        return not_available("cgroups", "this host uses cgroup v1", effect, "",
+    """Which controllers a container can be given, by the same search that a start makes."""
+    flags = {"memory": "--memory", "cpu": "--cpus"}
+    nothing = f"{' and '.join(flags.values())} cannot be enforced"
+    known = find.facts()
+    if known.mount != find.UNIFIED:
+        return not_available("cgroups", "this host uses cgroup v1", nothing, "",
                              "boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line")  # fmt: skip
-    text = read_fact("/proc/self/cgroup") or ""
-    own = next((line[3:] for line in text.splitlines() if line.startswith("0::")), "/")
-    while own != "/" and not os.access(f"/sys/fs/cgroup{own}/cgroup.procs", os.W_OK):
-        own = os.path.dirname(own)
-    delegated = (read_fact(f"/sys/fs/cgroup{own}/cgroup.controllers") or "").split() if own != "/" else []
-    missing = [name for name in ("cpu", "memory", "pids") if name not in delegated]
-    if missing:
-        admin = (
-            f"sudo mkdir -p {os.path.dirname(_DELEGATE_FILE)} && sudo tee {_DELEGATE_FILE} <<'EOF' && "
-            f"sudo systemctl daemon-reload\n{DELEGATION}\nEOF\nthen log in again"
-        )
-        has = ", ".join(delegated) or "none"
-        return not_available("cgroups", f"controllers given to this login: {has}", effect,
-                             "systemd-run --user --scope -p Delegate=yes rootless ... where systemd runs", admin)  # fmt: skip
-    return ok("cgroups", f"delegated: {', '.join(delegated)}")
+    try:
+        found = find.search(known)
+    except NotSupported as unusable:
+        return warning("cgroups", unusable.message, nothing, unusable.hint or "")
+    given = frozenset[str]().union(*(subtree.controllers for subtree in found.subtrees))
+    ways = ", ".join(_WAYS[subtree.how] for subtree in found.subtrees)
+    missing = [flag for name, flag in flags.items() if name not in given]
+    if not missing and "pids" in given:
+        return ok("cgroups", f"{', '.join(sorted(given))} through {ways}")
+    effect = f"{' and '.join(missing)} cannot be enforced" if missing else "--pids-limit counts by RLIMIT_NPROC"
+    what = f"controllers for containers: {', '.join(sorted(given)) or 'none'}{ways and f' (through {ways})'}"
+    if found.batch or not any(subtree.how == "systemd" for subtree in found.subtrees):
+        return not_available("cgroups", what, effect, found.hint)
+    admin = (
+        f"sudo mkdir -p {os.path.dirname(_DELEGATE_FILE)} && sudo tee {_DELEGATE_FILE} <<'EOF' && "
+        f"sudo systemctl daemon-reload\n{DELEGATION}\nEOF\nthen log in again"
+    )
+    return not_available("cgroups", what, effect, "", admin)
 
 
 def runtime_directory(_: Scene) -> Finding:
