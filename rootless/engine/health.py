@@ -82,8 +82,9 @@ def check(store: Store, identifier: str, *, by_timer: bool) -> dict[str, Any] | 
                     return None
                 raise Conflict(f"container {identifier} is paused, unpause the container before a check")
             result = _run(store, identifier, healthcheck, found)
-            if found.wait(0):
-                return None  # what was seen is a container's end
+            # In a container that ends, PID 1 is the last to be gone.
+            if found.wait(0.5 if result["ExitCode"] == 137 else 0):
+                return None
             health = judge(read(store, identifier), result, healthcheck, found.state)
             atomic.write_json(f"{containers.directory(store, identifier)}/{FILE}", health, durable=False)
             return health
