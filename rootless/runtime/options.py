@@ -60,6 +60,24 @@ _IGNORED = frozenset(
     )
 )
 
+# All words that are ours to understand; others are the file system's.
+KNOWN_WORDS = frozenset(
+    (
+        "bind",
+        "rbind",
+        "idmap",
+        "ridmap",
+        "tmpcopyup",
+        *_SET,
+        *_CLEAR,
+        *_ATIME,
+        *_SUPERBLOCK,
+        *_PROPAGATION,
+        *(f"r{word}" for word in (*_SET, *_CLEAR, *_PROPAGATION)),
+        *_IGNORED,
+    )
+)
+
 
 class MountOptions(Record):
     """What the words ask for. `*_attr` are MOUNT_ATTR_ bits for binds, `flags` MS_ bits for

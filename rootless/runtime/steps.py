@@ -164,7 +164,7 @@ class Filesystem(Record):
         else:
             self._mount(root_fd)
         if self.propagation:
-            target = open_in_root(root_fd, self.guest_path)
+            target = mount_target(root_fd, self.guest_path, directory=True)
             try:
                 set_attributes(target, propagation=self.propagation)
             finally:

@@ -1,0 +1,60 @@
+"""Terminals: handed to the caller's console socket, or relayed to our own terminal by `run`. HOT."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from rootless.errors import InvalidInput, NotFound, RootlessError, Unavailable
+
+_TIMEOUT_S = 10
+
+
+def send_terminal(path: str, master: int) -> None:
+    """Send a terminal's master to whoever listens at the Unix socket `path` (SCM_RIGHTS), as runc
+    does: its name as the data. Unavailable when nobody takes it."""
+    with connect(path) as client:
+        try:
+            socket.send_fds(client, [b"/dev/ptmx"], [master])
+        except OSError as error:
+            raise Unavailable(
+                f"the console socket {path} did not take the terminal: {error.strerror}"
+            ) from None
+
+
+def connect(path: str) -> socket.socket:
+    """A connection to the Unix stream socket `path`, the caller's; with a limit on waiting."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(_TIMEOUT_S)
+    directory, name = os.path.split(os.path.abspath(path))
+    try:
+        # An address takes 107 bytes.
+        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            client.connect(f"/proc/self/fd/{fd}/{name}")
+        finally:
+            os.close(fd)
+    except FileNotFoundError:
+        client.close()
+        raise NotFound(f"there is no console socket {path}") from None
+    except ConnectionRefusedError:
+        client.close()
+        raise Unavailable(f"nobody listens at the socket {path}") from None
+    except OSError as error:
+        client.close()
+        raise RootlessError(f"cannot connect to {path}: {error.strerror or error}") from None
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def check(path: str | None, *, terminal: bool, detach: bool) -> None:
+    """Refuse what cannot work: a terminal that nobody would hold, or a socket without a terminal."""
+    if terminal and detach and not path:
+        raise InvalidInput(
+            "process.terminal is set, and nobody would hold the terminal",
+            hint="--console-socket names the Unix socket that takes it",
+        )
+    if path and not terminal:
+        raise InvalidInput("--console-socket was given, but process.terminal is not set")

@@ -1,0 +1,118 @@
+"""`exec`: one more process in a container, with what its configuration gives the first. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import Conflict, InvalidInput
+from rootless.oci import console, state
+from rootless.oci.config import check_process, read_process
+from rootless.oci.create import listener_of, write_pid
+from rootless.oci.running import Forwarder, pass_listen_fds, preserved, root_of
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.enter import enter, wait
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.oci.arguments import Arguments
+
+_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+
+
+def exec_command(args: Arguments) -> int:
+    root = root_of(args)
+    count = preserved(args)
+    container = state.find(root, args.words[0])
+    found = container.status()
+    if found == state.STOPPED:
+        raise Conflict(f"cannot exec in container {container.id}: it has stopped, container not running")
+    if found == state.PAUSED and not args.flag("--ignore-paused"):
+        raise Conflict(f"cannot exec in container {container.id}: it is paused")
+    spec = container.config()
+    process = _process(args, spec["process"])
+    pass_listen_fds(process)
+    terminal = bool(process.get("terminal"))
+    detach = args.flag("--detach")
+    socket_path = args.value("--console-socket")
+    console.check(socket_path, terminal=terminal, detach=detach)
+    size = process.get("consoleSize") or {}
+    profile = (spec.get("linux") or {}).get("seccomp")
+    entered = enter(
+        container.pid,
+        container.start_time,
+        process,
+        terminal=terminal,
+        stdin=True,
+        detach=detach,
+        rows=int(size.get("height") or 0),
+        columns=int(size.get("width") or 0),
+        seccomp_profile=profile,
+        cache_dir=os.path.join(root, ".seccomp"),
+        inherit=True,
+        preserve_fds=count,
+        listener=listener_of(spec, container.document(found)),
+        cgroup=container.cgroup,
+    )
+    master = entered.terminal_fd
+    if master >= 0 and socket_path:
+        console.send_terminal(socket_path, master)
+        os.close(master)
+        master = -1
+    if path := args.value("--pid-file"):
+        write_pid(path, entered.pid)
+    if detach:
+        return 0
+    Forwarder().to(entered.pid)
+    if master >= 0:
+        from rootless.oci.relay import relay
+
+        status = relay(master, entered.pid)
+    else:
+        status = wait(entered)
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _process(args: Arguments, first: dict[str, Any]) -> dict[str, Any]:
+    """The process to run: --process's, or the container's own with what the options change."""
+    given = args.value("--process")
+    if given is not None:
+        if len(args.words) > 1:
+            raise InvalidInput("--process has the command: none may follow")
+        return read_process(given)
+    if len(args.words) < 2:
+        raise InvalidInput("no command specified")
+    process = {**first, "args": args.words[1:], "terminal": args.flag("--tty")}
+    process.pop("consoleSize", None)
+    if cwd := args.value("--cwd"):
+        process["cwd"] = cwd
+    process["env"] = [*(first.get("env") or []), *args.lists.get("--env", [])]
+    if user := args.value("--user"):
+        process["user"] = _user(user)
+    if groups := args.lists.get("--additional-gids"):
+        process["user"] = {**process.get("user", {}), "additionalGids": [_number(word) for word in groups]}
+    if args.flag("--no-new-privs"):
+        process["noNewPrivileges"] = True
+    if label := args.value("--process-label"):
+        process["selinuxLabel"] = label
+    if profile := args.value("--apparmor"):
+        process["apparmorProfile"] = profile
+    if more := args.lists.get("--cap"):
+        # As runc: to all sets, ambient and inheritable only where the process has some there.
+        sets = dict(first.get("capabilities") or {})
+        for name in _SETS[:3]:
+            sets[name] = [*(sets.get(name) or []), *more]
+        process["capabilities"] = sets
+    check_process(process, "exec")
+    return process
+
+
+def _user(text: str) -> dict[str, Any]:
+    uid, _, gid = text.partition(":")
+    return {"uid": _number(uid), "gid": _number(gid or "0")}
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise InvalidInput(f"{text!r} is not a numeric id")
+    return int(text)

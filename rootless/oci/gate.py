@@ -1,0 +1,85 @@
+"""What the container's init does at its turning points under `rootless-oci`: hooks, and the wait
+for `start` at a socket. Runs in the container's first process, before its command. HOT."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from rootless.linux.process import set_pdeathsig
+from rootless.oci.hooks import run_hooks
+from rootless.oci.state import CREATED, CREATING
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import credentials
+from rootless.runtime.wire import Channel
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.runtime.container import Birth
+
+
+class Gate(Record):
+    """container.Turns. `listener` and `directory` are descriptors of the start socket, listening,
+    and of the container's directory; -1: `run`, which starts at once over the channel."""
+
+    spec: dict[str, Any]
+    state: dict[str, Any]  # less the pid, which only the outside knows
+    listener: int
+    directory: int
+    detach: bool
+
+    def mounted(self, channel: Channel) -> None:
+        """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
+        points = {point for point, hooks in (self.spec.get("hooks") or {}).items() if hooks}
+        if not points & {"prestart", "createRuntime", "createContainer"}:
+            return
+        channel.send("mounted")
+        pid = channel.expect("hooked").data["pid"]
+        run_hooks(self.spec, "createContainer", {**self.state, "status": CREATING, "pid": pid})
+
+    def ready(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
+        """Wait to be started."""
+        channel.send("ready", {}, terminal)
+        for fd in terminal:
+            os.close(fd)
+        if self.listener < 0:
+            channel.expect("start")
+            if self.detach:
+                set_pdeathsig(0)
+            return channel
+        channel.expect("created")
+        # Until here a killed `create` takes us along; from here on state.json decides.
+        set_pdeathsig(0)
+        channel.send("waiting")
+        channel.receive()  # the end: `create` has done its work, or was killed
+        channel.close()
+        try:
+            os.stat("state.json", dir_fd=self.directory)
+        except FileNotFoundError:
+            os._exit(0)
+        os.close(self.directory)
+        return self._wait()
+
+    def _wait(self) -> Channel:
+        # From here on the interpreter only sleeps; what is left of it in memory is its heap.
+        with socket.socket(fileno=self.listener) as listener:
+            while True:
+                connection = Channel(listener.accept()[0])
+                message = connection.receive()
+                if message is not None and message.kind == "start":
+                    return connection
+                connection.close()  # somebody who only asked whether we wait
+
+    def starting(self, birth: Birth, environment: dict[str, str]) -> None:
+        """Hooks inside the container, as its user and with its capabilities and filter."""
+        process = birth.spec["process"]
+        capabilities = credentials.read_process_capabilities(process)
+
+        def become() -> None:
+            listener = credentials.confine(process, capabilities, birth.seccomp)
+            if listener >= 0:
+                os.close(listener)
+
+        state = {**self.state, "status": CREATED, "pid": os.getpid()}
+        run_hooks(self.spec, "startContainer", state, become=become)

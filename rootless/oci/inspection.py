@@ -1,0 +1,259 @@
+"""`list`, `ps`, `pause`, `resume`, `update` and `events`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from rootless.errors import Conflict, InvalidInput, NotSupported
+from rootless.oci import cgroups, processes, state
+from rootless.oci.config import read
+from rootless.oci.rules import RESOURCES
+from rootless.oci.running import root_of
+from rootless.oci.schema import check
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.oci.arguments import Arguments
+    from rootless.oci.state import Container
+
+_NO_CGROUP = "it has no cgroup, because this account could make none"
+_HINT = "`rootless doctor` says what is missing for cgroups; --cgroup-manager must not be disabled"
+
+
+def list_containers(args: Arguments) -> int:
+    """Print the containers of --root."""
+    found = [(container, container.status()) for container in state.all_containers(root_of(args))]
+    if args.flag("--quiet"):
+        for container, _ in found:
+            print(container.id)
+    elif args.value("--format") == "json":
+        print(json.dumps([_row(container, status) for container, status in found]))
+    elif args.value("--format") in (None, "table"):
+        rows: list[tuple[str, ...]] = [("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")]
+        for container, status in found:
+            pid = "0" if status == state.STOPPED else str(container.pid)
+            rows.append((container.id, pid, status, container.bundle, container.created, container.owner))
+        _table(rows)
+    else:
+        raise InvalidInput("--format is table or json")
+    return 0
+
+
+def _row(container: Container, status: str) -> dict[str, Any]:
+    document = container.document(status)
+    document.setdefault("pid", 0)
+    return {
+        **document,
+        "rootfs": container.rootfs,
+        "created": container.created,
+        "owner": container.owner,
+    }
+
+
+def _table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def ps(args: Arguments) -> int:
+    """Print the container's processes: as `ps -ef` shows them, or their numbers as JSON."""
+    container = state.find(root_of(args), args.words[0])
+    if container.status() == state.STOPPED:
+        raise Conflict(f"container {container.id} is not running")
+    found = processes.pids(container)
+    if args.value("--format") == "json":
+        print(json.dumps(found))
+        return 0
+    import subprocess
+
+    try:
+        answer = subprocess.run(
+            ["ps", *(args.words[1:] or ["-ef"])], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise NotSupported("the program ps is not installed here", hint="--format json needs none") from None
+    if answer.returncode:
+        raise InvalidInput(f"ps: {' '.join(answer.stderr.split())}")
+    lines = answer.stdout.splitlines()
+    header = lines[0].split()
+    if "PID" not in header:
+        raise InvalidInput("these options of ps leave out the column PID")
+    column = header.index("PID")
+    print(lines[0])
+    for line in lines[1:]:
+        fields = line.split()
+        if len(fields) > column and fields[column].isdecimal() and int(fields[column]) in found:
+            print(line)
+    return 0
+
+
+def _freeze(args: Arguments, *, frozen: bool) -> int:
+    from rootless.cgroup import group
+
+    verb, wanted = ("pause", state.RUNNING) if frozen else ("resume", state.PAUSED)
+    with state.Held(root_of(args), args.words[0]) as container:
+        found = container.status()
+        if found not in (wanted, state.CREATED if frozen else wanted):
+            raise Conflict(f"cannot {verb} container {container.id}: it is {found}")
+        if not container.cgroup or not group.can_freeze(container.cgroup):
+            raise NotSupported(f"cannot {verb} container {container.id}: {_NO_CGROUP}", hint=_HINT)
+        group.freeze(container.cgroup, frozen=frozen)
+    return 0
+
+
+def pause(args: Arguments) -> int:
+    """Freeze the container's cgroup."""
+    return _freeze(args, frozen=True)
+
+
+def resume(args: Arguments) -> int:
+    """Thaw it."""
+    return _freeze(args, frozen=False)
+
+
+# option -> (object, key) of linux.resources
+_UPDATES = {
+    "--blkio-weight": ("blockIO", "weight"),
+    "--cpu-period": ("cpu", "period"),
+    "--cpu-quota": ("cpu", "quota"),
+    "--cpu-burst": ("cpu", "burst"),
+    "--cpu-share": ("cpu", "shares"),
+    "--cpu-rt-period": ("cpu", "realtimePeriod"),
+    "--cpu-rt-runtime": ("cpu", "realtimeRuntime"),
+    "--cpu-idle": ("cpu", "idle"),
+    "--cpuset-cpus": ("cpu", "cpus"),
+    "--cpuset-mems": ("cpu", "mems"),
+    "--memory": ("memory", "limit"),
+    "--memory-reservation": ("memory", "reservation"),
+    "--memory-swap": ("memory", "swap"),
+    "--pids-limit": ("pids", "limit"),
+}
+
+
+def update(args: Arguments) -> int:
+    """Change limits: of --resources (a file, or - for stdin), then of the options."""
+    resources: dict[str, Any] = {}
+    source = args.value("--resources")
+    if source is not None:
+        given = read("/dev/stdin" if source == "-" else source, name="resources")[1]
+        check(given, RESOURCES, name="resources")
+        resources = given
+    for option, (group_name, key) in _UPDATES.items():
+        text = args.value(option)
+        if text is not None:
+            resources.setdefault(group_name, {})[key] = text if "cpuset" in option else _signed(option, text)
+    check(resources, RESOURCES, name="update")
+    # Setting back to "unlimited" asks for something here, other than at create.
+    wanted = {name: value for name, value in resources.items() if value and name != "devices"}
+    with state.Held(root_of(args), args.words[0]) as container:
+        if container.status() == state.STOPPED:
+            raise Conflict(f"cannot update container {container.id}: it has stopped")
+        lines = cgroups.settings(wanted)
+        if not lines:
+            return 0
+        if not container.cgroup:
+            raise NotSupported(f"cannot update container {container.id}: {_NO_CGROUP}", hint=_HINT)
+        from rootless.cgroup import apply
+
+        apply.apply(container.cgroup, lines)
+    return 0
+
+
+def _signed(option: str, text: str) -> int:
+    if not text.removeprefix("-").isdecimal():
+        raise InvalidInput(f"{option}: {text!r} is not a number")
+    return int(text)
+
+
+def events(args: Arguments) -> int:
+    """Print statistics as JSON lines: once with --stats, else at --interval until the container
+    ends, with its OOM kills as they happen."""
+    container = state.find(root_of(args), args.words[0])
+    if container.status() == state.STOPPED:
+        raise Conflict(f"container {container.id} is not running")
+    if not container.cgroup:
+        raise NotSupported(f"container {container.id} has no statistics: {_NO_CGROUP}", hint=_HINT)
+    seconds = _duration(args.value("--interval") or "5s")
+    kills = _oom_kills(container)
+    while True:
+        _print_event(container, "stats", _statistics(container.cgroup))
+        if args.flag("--stats"):
+            return 0
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not container.is_alive():
+                return 0
+            time.sleep(min(0.2, seconds))
+            now = _oom_kills(container)
+            if now > kills:
+                _print_event(container, "oom", {})
+                kills = now
+
+
+def _print_event(container: Container, kind: str, data: dict[str, Any]) -> None:
+    print(json.dumps({"type": kind, "id": container.id, "data": data}))
+    sys.stdout.flush()
+
+
+def _duration(text: str) -> float:
+    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)):
+        number = text.removesuffix(unit) if unit else text
+        if text.endswith(unit) and number.replace(".", "", 1).isdecimal() and float(number) > 0:
+            return float(number) * factor
+    raise InvalidInput(f"--interval: {text!r} is not a duration such as 5s")
+
+
+def _oom_kills(container: Container) -> int:
+    from rootless.cgroup import group
+
+    return group.events(container.cgroup, "memory.events").get("oom_kill", 0)
+
+
+def _statistics(path: str) -> dict[str, Any]:
+    """runc's words for what cgroup v2 counts; what has no controller is left out."""
+    from rootless.cgroup import group
+
+    cpu = group.events(path, "cpu.stat")
+    data: dict[str, Any] = {}
+    if "usage_usec" in cpu:
+        data["cpu"] = {
+            "usage": {
+                "total": cpu["usage_usec"] * 1000,
+                "user": cpu.get("user_usec", 0) * 1000,
+                "kernel": cpu.get("system_usec", 0) * 1000,
+            },
+            "throttling": {
+                "periods": cpu.get("nr_periods", 0),
+                "throttledPeriods": cpu.get("nr_throttled", 0),
+                "throttledTime": cpu.get("throttled_usec", 0) * 1000,
+            },
+        }
+    if usage := group.read(path, "memory.current"):
+        data["memory"] = {
+            "usage": {"usage": int(usage), "limit": _number(group.read(path, "memory.max"))},
+            "raw": group.events(path, "memory.stat"),
+        }
+    if current := group.read(path, "pids.current"):
+        data["pids"] = {"current": int(current), "limit": _number(group.read(path, "pids.max"))}
+    else:
+        data["pids"] = {"current": len(group.processes(path))}
+    return data
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else (1 << 64) - 1
+
+
+COMMANDS = {
+    "list": list_containers,
+    "ps": ps,
+    "pause": pause,
+    "resume": resume,
+    "update": update,
+    "events": events,
+}

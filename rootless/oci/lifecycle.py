@@ -1,0 +1,174 @@
+"""`start`, `state`, `kill` and `delete`. HOT."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+
+from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
+from rootless.linux.process import pidfd_open_checked
+from rootless.oci import cgroups, processes, state
+from rootless.oci.create import follow
+from rootless.oci.running import root_of, warn_hooks
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.wire import Channel
+
+if TYPE_CHECKING:
+    from rootless.oci.arguments import Arguments
+    from rootless.oci.state import Container
+
+_KILL_TIMEOUT_S = 10
+
+
+def start(args: Arguments) -> int:
+    """Let a created container's process go on; returns when its command has been executed."""
+    root = root_of(args)
+    with state.Held(root, args.words[0]) as container:
+        _demand(container, state.CREATED, "start")
+        spec = container.config()
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            state.connect(container.directory, client)
+        except OSError:
+            raise Conflict(f"cannot start {container.id}: its init does not wait any more") from None
+        channel = Channel(client)
+        channel.send("start")
+        document = container.document(state.RUNNING)
+        follow(channel, spec, document)
+        channel.close()
+        os.unlink(os.path.join(container.directory, state.SOCKET))
+        warn_hooks(spec, "poststart", document)
+    return 0
+
+
+def _demand(container: Container, wanted: str, verb: str) -> None:
+    found = container.status()
+    if found == wanted:
+        return
+    why = {
+        state.RUNNING: "it is running already",
+        state.PAUSED: "it is paused",
+        state.STOPPED: "it has stopped",
+        state.CREATED: "it has not been started",
+    }[found]
+    raise Conflict(f"cannot {verb} container {container.id}: {why}")
+
+
+def show_state(args: Arguments) -> int:
+    """Print the state as JSON."""
+    container = state.find(root_of(args), args.words[0])
+    document = container.document()
+    document.setdefault("pid", 0)
+    document["rootfs"] = container.rootfs
+    document["created"] = container.created
+    document["owner"] = ""
+    print(json.dumps(document, indent=2))
+    return 0
+
+
+def kill(args: Arguments) -> int:
+    """Send a signal."""
+    container = state.find(root_of(args), args.words[0])
+    text = args.value("--signal") or (args.words[1] if len(args.words) > 1 else "TERM")
+    number = signal_number(text)
+    everyone = args.flag("--all")
+    try:
+        pidfd = pidfd_open_checked(container.pid, container.start_time)
+    except ProcessLookupError:
+        if everyone:
+            processes.kill_all(container, number)
+            return 0
+        # The words containerd and Podman look for.
+        raise Conflict(f"cannot kill container {container.id}: container not running") from None
+    try:
+        if everyone:
+            processes.kill_all(container, number)
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        if not everyone:
+            raise Conflict(f"cannot kill container {container.id}: container not running") from None
+    finally:
+        os.close(pidfd)
+    return 0
+
+
+def signal_number(text: str) -> int:
+    """A signal's number of "9", "KILL", "SIGKILL", "RTMIN+3"."""
+    if text.isdecimal():
+        if 0 <= int(text) <= signal.SIGRTMAX:
+            return int(text)
+        raise InvalidInput(f"there is no signal {text}")
+    name = text.upper().removeprefix("SIG")
+    base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
+    if base in ("RTMIN", "RTMAX") and (not sign or offset.isdecimal()):
+        number = int(getattr(signal, f"SIG{base}")) + int(sign + offset if offset else 0)
+        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
+            return number
+    found = getattr(signal, f"SIG{name}", None)
+    if isinstance(found, signal.Signals):
+        return int(found)
+    raise InvalidInput(f"there is no signal {text!r}")
+
+
+def delete(args: Arguments) -> int:
+    """Remove what is left of a stopped container; with --force end it first."""
+    root = root_of(args)
+    force = args.flag("--force")
+    try:
+        with state.Held(root, args.words[0]) as container:
+            _delete(container, force=force)
+    except NotFound:
+        # A directory without a record is what a killed create left.
+        if not force:
+            raise
+        if state.check_id(args.words[0]):
+            state.all_containers(root)
+    return 0
+
+
+def _delete(container: Container, *, force: bool) -> None:
+    found = container.status()
+    if found in (state.RUNNING, state.PAUSED) and not force:
+        raise Conflict(
+            f"cannot delete container {container.id} that is not stopped: it is {found}",
+            hint="`rootless-oci kill` it, or use --force",
+        )
+    if found != state.STOPPED:
+        end(container)
+    try:
+        spec = container.config()
+    except (OSError, ValueError):
+        spec = {}
+    cgroups.remove(container.cgroup)
+    state.remove(container.directory)
+    warn_hooks(spec, "poststop", container.document(state.STOPPED))
+
+
+def end(container: Container) -> None:
+    """SIGKILL to all of the container, and wait for its init to be dead."""
+    if container.cgroup:
+        from rootless.cgroup import group
+
+        group.kill(container.cgroup)
+    try:
+        pidfd = pidfd_open_checked(container.pid, container.start_time)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(_KILL_TIMEOUT_S * 1000):
+            raise RootlessError(
+                f"container {container.id} does not end: its process {container.pid} is stuck"
+            )
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)
+
+
+COMMANDS = {"start": start, "state": show_state, "kill": kill, "delete": delete}

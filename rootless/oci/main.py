@@ -1,0 +1,169 @@
+"""The program `rootless-oci`: parse, dispatch, and the one place where errors become lines. HOT.
+
+What runc writes where, callers read: errors as a line on stderr and, with --log, as a line of the
+log file (--log-format=json: {"level","msg","time"}), which Podman and containerd show.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rootless.errors import CommandNotExecutable, CommandNotFound, RootlessError
+from rootless.oci.arguments import parse
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rootless.oci.arguments import Arguments
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; for the process's own it does not return."""
+    import gc
+
+    gc.disable()
+    _open_stdio()
+    status = run(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        os._exit(status)
+    return status
+
+
+def _open_stdio() -> None:
+    """Descriptors 0-2 exist: what we open must never be taken for the container's streams."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open("/dev/null", os.O_RDWR)
+
+
+def run(words: list[str]) -> int:
+    """The command line `words`; every error told, the exit status returned."""
+    args: Arguments | None = None
+    try:
+        args = parse(words)
+        status = _dispatch(args)
+        sys.stdout.flush()
+        return status
+    except RootlessError as error:
+        _tell(error, args, words)
+        return _status(error, args)
+    except BrokenPipeError:
+        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        place = f": {error.filename}" if isinstance(error.filename, str) else ""
+        _tell(RootlessError(f"{(error.strerror or str(error)).lower()}{place}"), args, words)
+        return 1
+    except Exception as error:  # the end of the ladder: never a traceback on a user's screen
+        if _debugging(args):
+            raise
+        text = " ".join(str(error).split())
+        hint = "this is a defect of rootless, please report it with the output of --debug"
+        _tell(RootlessError(f"internal error: {type(error).__name__}: {text}", hint=hint), args, words)
+        return 1
+
+
+def _dispatch(args: Arguments) -> int:
+    if args.flag("--version"):
+        from rootless import __version__
+        from rootless.oci.config import VERSION_MAX
+
+        print(f"rootless-oci version {__version__}\nspec: {VERSION_MAX}")
+        return 0
+    if not args.command or args.flag("--help"):
+        from rootless.oci.arguments import command_usage, usage
+
+        print(command_usage(args.command) if args.command else usage())
+        return 0 if args.flag("--help") else 1
+    return _load(args.command)(args)
+
+
+def _load(name: str) -> Callable[[Arguments], int]:
+    """The function of a command; only its own module is imported."""
+    if name in ("create", "run"):
+        from rootless.oci import running
+
+        return running.create_command if name == "create" else running.run_command
+    if name in ("start", "state", "kill", "delete"):
+        from rootless.oci import lifecycle
+
+        return lifecycle.COMMANDS[name]
+    if name == "exec":
+        from rootless.oci import execute
+
+        return execute.exec_command
+    if name in ("features", "spec"):
+        from rootless.oci import describe
+
+        return describe.COMMANDS[name]
+    from rootless.oci import inspection
+
+    return inspection.COMMANDS[name]
+
+
+def _status(error: RootlessError, args: Arguments | None) -> int:
+    if args is not None and args.command in ("run", "exec"):
+        if isinstance(error, (CommandNotFound, CommandNotExecutable)):
+            return error.exit_code
+        if args.command == "exec":
+            return 255  # not to be taken for the command's own, as runc
+    return 1
+
+
+def _debugging(args: Arguments | None) -> bool:
+    return args is not None and args.flag("--debug")
+
+
+def _tell(error: RootlessError, args: Arguments | None, words: list[str]) -> None:
+    if _debugging(args):
+        import traceback
+
+        traceback.print_exception(error)
+    text = f"rootless-oci: {error.message}\n"
+    if error.hint:
+        text += "hint: " + error.hint.replace("\n", "\n      ") + "\n"
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        pass
+    log = _log_file(args, words)
+    if log:
+        _log(log, error, args)
+
+
+def _log_file(args: Arguments | None, words: list[str]) -> str:
+    path = args.value("--log") if args is not None else None
+    if path is None and args is None and "--log" in words[:-1]:
+        path = words[words.index("--log") + 1]  # the rest could not be understood
+    return (path or "").removeprefix("file:")
+
+
+def _log(path: str, error: RootlessError, args: Arguments | None) -> None:
+    import time
+
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    message = error.message if not error.hint else f"{error.message} ({error.hint})"
+    if args is not None and args.value("--log-format") == "json":
+        import json
+
+        line = json.dumps({"level": "error", "msg": message, "time": stamp})
+    else:
+        line = f'time="{stamp}" level=error msg={message!r}'
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        with open(fd, "w") as file:
+            file.write(line + "\n")
+    except OSError:
+        pass  # it has been told on stderr
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Which processes a container has: those of its cgroup, or of its pid namespace."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rootless.oci.state import Container
+
+
+def pids(container: Container) -> list[int]:
+    """The container's processes as numbers of our own pid namespace, in order; its init first.
+
+    In a pid namespace of its own those are all that live there; in a shared one the init and what
+    descends from it.
+    """
+    if container.cgroup:
+        found = _of_cgroup(container.cgroup)
+        if found:
+            return found
+    if not container.is_alive():
+        return []
+    own = _namespace("self")
+    inside = _namespace(str(container.pid))
+    numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    if inside and inside != own and not _shared(container):
+        return sorted(pid for pid in numbers if _namespace(str(pid)) == inside)
+    return _descendants(container.pid, numbers)
+
+
+def _shared(container: Container) -> bool:
+    """Whether the pid namespace is another container's."""
+    namespaces = (container.config().get("linux") or {}).get("namespaces") or []
+    return any(entry["type"] == "pid" and entry.get("path") for entry in namespaces)
+
+
+def _namespace(pid: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
+
+
+def _descendants(root: int, numbers: list[int]) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for pid in numbers:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(pid)
+    found, todo = [], [root]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += parents.get(pid, [])
+    return sorted(found)
+
+
+def _of_cgroup(path: str) -> list[int]:
+    found: list[int] = []
+    for directory, _, _ in os.walk(path):
+        try:
+            with open(os.path.join(directory, "cgroup.procs")) as file:
+                found += [int(line) for line in file if int(line)]
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def kill_all(container: Container, number: int) -> None:
+    """Send the signal to every process but the init, whose turn is last and the caller's."""
+    for pid in pids(container):
+        if pid != container.pid:
+            try:
+                os.kill(pid, number)
+            except (ProcessLookupError, PermissionError):
+                continue

@@ -1,0 +1,167 @@
+"""`create` and `run`. HOT."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from rootless.errors import InvalidInput, RootlessError
+from rootless.oci import cgroups
+from rootless.oci.config import load
+from rootless.oci.create import Created, Wish, create, follow
+from rootless.oci.hooks import run_hooks
+from rootless.oci.state import RUNNING, STOPPED, Claim, default_root, open_root, remove
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.oci.arguments import Arguments
+
+
+def root_of(args: Arguments) -> str:
+    """--root, or the default."""
+    return open_root(args.value("--root") or default_root())
+
+
+def preserved(args: Arguments) -> int:
+    """How many descriptors after stderr are the container's: --preserve-fds and $LISTEN_FDS."""
+    count = args.number("--preserve-fds")
+    given = os.environ.get("LISTEN_FDS", "")
+    if given.isdecimal() and os.environ.get("LISTEN_PID", str(os.getpid())) == str(os.getpid()):
+        count += int(given)
+    for fd in range(3, 3 + count):
+        try:
+            os.fstat(fd)
+        except OSError:
+            raise InvalidInput(f"--preserve-fds: descriptor {fd} is not open") from None
+        os.set_inheritable(fd, True)
+    return count
+
+
+def pass_listen_fds(process: dict[str, Any]) -> None:
+    """Socket activation (sd_listen_fds(3)) goes on to the container's process."""
+    if os.environ.get("LISTEN_FDS", "").isdecimal():
+        process.setdefault("env", [])
+        process["env"] += [f"LISTEN_FDS={os.environ['LISTEN_FDS']}", "LISTEN_PID=1"]
+
+
+def _wish(args: Arguments, *, detach: bool, waits: bool) -> Wish:
+    count = preserved(args)
+    bundle = load(args.value("--bundle") or ".", _config(args))
+    pass_listen_fds(bundle.spec["process"])
+    return Wish(
+        id=args.words[0],
+        root=root_of(args),
+        bundle=bundle,
+        console_socket=args.value("--console-socket"),
+        preserve_fds=count,
+        pivot=not args.flag("--no-pivot"),
+        keyring=not args.flag("--no-new-keyring"),
+        detach=detach,
+        waits=waits,
+        pid_file=args.value("--pid-file"),
+        place=cgroups.placer(manager_of(args)),
+    )
+
+
+def _config(args: Arguments) -> str | None:
+    given = args.value("--config")
+    if given is None or given.startswith("/"):
+        return given
+    return os.path.join(args.value("--bundle") or ".", given)
+
+
+def manager_of(args: Arguments) -> str:
+    """--cgroup-manager, or systemd by --systemd-cgroup."""
+    if args.flag("--systemd-cgroup"):
+        return "systemd"
+    return cgroups.check_mode(args.value("--cgroup-manager") or "")
+
+
+def create_command(args: Arguments) -> int:
+    wish = _wish(args, detach=True, waits=True)
+    with Claim(wish.root, wish.id) as claim:
+        create(wish, claim).channel.close()
+    return 0
+
+
+def run_command(args: Arguments) -> int:
+    detach = args.flag("--detach")
+    wish = _wish(args, detach=detach, waits=False)
+    with Claim(wish.root, wish.id) as claim:
+        created = create(wish, claim)
+        try:
+            created.channel.send("start")
+            state = {**created.state, "status": RUNNING, "pid": created.pid}
+            follow(created.channel, wish.bundle.spec, state)
+        except (OSError, RootlessError):
+            _end(created, claim.directory)
+            raise
+        created.channel.close()
+    warn_hooks(wish.bundle.spec, "poststart", state)
+    if detach:
+        return 0
+    status = _wait(created)
+    if not args.flag("--keep"):
+        _end(created, claim.directory)
+        warn_hooks(wish.bundle.spec, "poststop", {**state, "status": STOPPED})
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def warn_hooks(spec: dict[str, Any], point: str, state: dict[str, Any]) -> None:
+    """Run hooks whose failure is told and changes nothing (runtime.md, Lifecycle 9 and 13)."""
+    try:
+        run_hooks(spec, point, state)
+    except (OSError, RootlessError) as error:
+        os.write(2, f"rootless-oci: warning: {error}\n".encode())
+
+
+def _end(created: Created, directory: str) -> None:
+    try:
+        os.kill(created.pid, signal.SIGKILL)
+        os.waitpid(created.pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+    if os.path.exists(os.path.join(directory, "state.json")):
+        from rootless.oci.state import find
+
+        root, name = os.path.split(directory)
+        cgroups.remove(find(root, name).cgroup)
+        remove(directory)
+
+
+def _wait(created: Created) -> int:
+    """The init's wait status; signals go to it meanwhile, and its terminal is relayed to ours."""
+    Forwarder().to(created.pid)
+    if created.terminal >= 0:
+        from rootless.oci.relay import relay
+
+        return relay(created.terminal, created.pid)
+    return os.waitpid(created.pid, 0)[1]
+
+
+class Forwarder:
+    """Hands the signals we get on to a process."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+
+    def to(self, pid: int) -> None:
+        """Forward to our child `pid` from now on."""
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+            signal.SIGHUP,
+            signal.SIGQUIT,
+            signal.SIGUSR1,
+            signal.SIGUSR2,
+        ):
+            signal.signal(number, self._handle)
+        self._pid = pid
+
+    def _handle(self, number: int, _frame: object) -> None:
+        try:
+            os.kill(self._pid, number)
+        except ProcessLookupError:
+            pass

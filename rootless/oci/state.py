@@ -1,0 +1,302 @@
+"""What is known of a container between commands: ROOT/ID/. HOT.
+
+    state.json    pid, start time, boot; where the bundle is. Written aside and renamed: the commit
+    config.json   the configuration as it was at create
+    start         the socket at which the container's init waits; gone when it has been started
+
+A directory is made aside, locked, and renamed to its id, which claims it. Without state.json and
+with nobody holding its lock it is what a killed `create` left, and counts for nothing. Status is
+derived from the process, never stored.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+
+from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
+from rootless.linux.filesystem import rename_noreplace
+from rootless.linux.process import alive, boot_id
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
+
+CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", "paused", "stopped"
+SOCKET = "start"
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
+
+
+def default_root() -> str:
+    """$XDG_RUNTIME_DIR/rootless-oci; for real root /run/rootless-oci, else a directory of /tmp."""
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    if session and session.startswith("/"):
+        return os.path.join(session, "rootless-oci")
+    if os.getuid() == 0 and os.access("/run", os.W_OK):
+        return "/run/rootless-oci"
+    return f"/tmp/rootless-oci-{os.getuid()}"
+
+
+def open_root(path: str) -> str:
+    """The state directory, made 0700 where it is missing; absolute. One in /tmp must be ours."""
+    path = os.path.abspath(path)
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise NotSupported(
+            f"cannot make the state directory {path}: {error.strerror}", hint="--root names another one"
+        ) from None
+    if path.startswith("/tmp/") and (os.lstat(path).st_uid != os.getuid() or os.path.islink(path)):
+        raise NotSupported(f"{path} belongs to somebody else", hint="--root names another directory")
+    return path
+
+
+class Container(Record):
+    """One container's record. `started_at`... are facts of `create`; see `status` for what it does now."""
+
+    root: str
+    id: str
+    version: str
+    pid: int
+    start_time: int
+    boot: str
+    bundle: str
+    rootfs: str
+    created: str
+    owner: str
+    annotations: dict[str, str]
+    cgroup: str
+
+    @property
+    def directory(self) -> str:
+        return os.path.join(self.root, self.id)
+
+    def config(self) -> dict[str, Any]:
+        """The configuration as it was at create."""
+        with open(os.path.join(self.directory, "config.json"), "rb") as file:
+            found: dict[str, Any] = json.load(file)
+        return found
+
+    def is_alive(self) -> bool:
+        """Whether its init still runs."""
+        return alive(self.pid, self.start_time) and self.boot == boot_id()
+
+    def status(self) -> str:
+        if not self.is_alive():
+            return STOPPED
+        if self._is_waiting():
+            return CREATED
+        if self.cgroup and _is_frozen(self.cgroup):
+            return PAUSED
+        return RUNNING
+
+    def _is_waiting(self) -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+                connect(self.directory, client)
+        except OSError:
+            return False  # no socket any more, or nobody who listens: it has exec'd
+        return True
+
+    def document(self, status: str | None = None) -> dict[str, Any]:
+        """runtime.md, State; `pid` is there while the process is."""
+        status = status or self.status()
+        return state_document(self.id, status, self.pid, self.bundle, self.annotations, self.version)
+
+
+def state_document(
+    name: str, status: str, pid: int, bundle: str, annotations: dict[str, str], version: str
+) -> dict[str, Any]:
+    """The state as runtime.md has it, for hooks and for `state`."""
+    found: dict[str, Any] = {"ociVersion": version, "id": name, "status": status}
+    if status != STOPPED:
+        found["pid"] = pid
+    found["bundle"] = bundle
+    if annotations:
+        found["annotations"] = annotations
+    return found
+
+
+def connect(directory: str, client: socket.socket) -> None:
+    """Connect to the socket of a waiting init, however long the path."""
+    with_directory(directory, lambda path: client.connect(path))
+
+
+def with_directory(directory: str, use: Any) -> None:
+    # A socket's address takes 107 bytes.
+    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        use(f"/proc/self/fd/{fd}/{SOCKET}")
+    finally:
+        os.close(fd)
+
+
+def _is_frozen(cgroup: str) -> bool:
+    try:
+        with open(os.path.join(cgroup, "cgroup.events")) as file:
+            return "frozen 1" in file.read()
+    except OSError:
+        return False
+
+
+def check_id(name: str) -> str:
+    """The id, if it can name a directory; InvalidInput otherwise."""
+    if not name or name in (".", "..") or name[0] == "." or not set(name) <= _SAFE or len(name) > 1024:
+        raise InvalidInput(f"invalid container id {name!r}", hint="letters, digits and _ + - . are allowed")
+    return name
+
+
+class Claim:
+    """A new container's directory, locked while it is being made; a context that removes it
+    again unless `keep` was called."""
+
+    def __init__(self, root: str, name: str) -> None:
+        self.root = root
+        self.name = check_id(name)
+        self.directory = os.path.join(root, name)
+        self._kept = False
+        self._lock = -1
+
+    def __enter__(self) -> Claim:
+        aside = os.path.join(self.root, f".new-{os.getpid()}-{os.urandom(4).hex()}")
+        os.mkdir(aside, 0o700)
+        self._lock = _lock(aside, fcntl.LOCK_EX)
+        for attempt in range(3):
+            try:
+                rename_noreplace(aside, self.directory)
+                return self
+            except FileExistsError:
+                if attempt < 2 and _sweep(self.directory):
+                    continue
+                os.rmdir(aside)
+                os.close(self._lock)
+                raise Conflict(
+                    f"container {self.name} already exists",
+                    hint=f"`rootless-oci delete {self.name}` removes a stopped one",
+                ) from None
+        raise AssertionError("unreachable")
+
+    def write(self, name: str, text: bytes) -> None:
+        """A file of the container, aside and renamed. Not fsynced: ROOT does not outlive a boot."""
+        write(self.directory, name, text)
+
+    def keep(self) -> None:
+        """The container exists from now on."""
+        self._kept = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            remove(self.directory)
+        os.close(self._lock)
+
+
+def write(directory: str, name: str, text: bytes) -> None:
+    """Write a file of a container's directory aside and rename it into place."""
+    aside = os.path.join(directory, f".{name}.new")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(text)
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+    os.rename(aside, os.path.join(directory, name))
+
+
+def _lock(directory: str, how: int) -> int:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, how)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _sweep(directory: str) -> bool:
+    """Remove what a killed create left; whether there was such a thing."""
+    try:
+        fd = _lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    try:
+        if os.path.exists(os.path.join(directory, "state.json")):
+            return False
+        remove(directory)
+        return True
+    finally:
+        os.close(fd)
+
+
+def remove(directory: str) -> None:
+    """Remove a container's directory: state.json first, after which it counts for nothing."""
+    for name in ("state.json", *_names(directory)):
+        try:
+            os.unlink(os.path.join(directory, name))
+        except FileNotFoundError:
+            pass
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        pass
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+class Held:
+    """A context: the container, with its lock held against other commands that change it."""
+
+    def __init__(self, root: str, name: str) -> None:
+        self._root, self._name = root, name
+
+    def __enter__(self) -> Container:
+        directory = os.path.join(self._root, check_id(self._name))
+        try:
+            self._fd = _lock(directory, fcntl.LOCK_EX)
+        except FileNotFoundError:
+            raise _unknown(self._name) from None
+        try:
+            return find(self._root, self._name)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def find(root: str, name: str) -> Container:
+    """The container `name`; NotFound."""
+    path = os.path.join(root, check_id(name), "state.json")
+    try:
+        with open(path, "rb") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        raise _unknown(name) from None
+    return Container(root=root, **found)
+
+
+def all_containers(root: str) -> list[Container]:
+    """Those of `root`, by id; what killed creates left is swept on the way."""
+    found = []
+    for name in sorted(_names(root)):
+        directory = os.path.join(root, name)
+        if name == ".seccomp" or not os.path.isdir(directory):
+            continue
+        try:
+            found.append(find(root, name))
+        except (NotFound, InvalidInput):
+            _sweep(directory)
+    return found
+
+
+def _unknown(name: str) -> NotFound:
+    # The words Podman and containerd look for.
+    return NotFound(f"container {name} does not exist")
