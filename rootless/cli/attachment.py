@@ -6,7 +6,6 @@ Shared by `run`, `start -a`, `attach` and `exec`.
 from __future__ import annotations
 
 import os
-from types import FrameType
 
 from rootless.engine import terminal
 from rootless.linux import signal
@@ -14,6 +13,7 @@ from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 # SIGTSTP, SIGCONT and the like stay ours: Ctrl-Z stops the client, not the container.
 _FORWARDED = (

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
-import termios
 
 from rootless.engine import running, spec
 from rootless.engine.record import Record
@@ -14,6 +11,7 @@ from rootless.engine.value_words import merge_env
 from rootless.errors import Conflict, InvalidInput
 from rootless.linux import signal
 from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.linux.terminal import set_window_size
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime import enter
@@ -107,7 +105,7 @@ def streams(entered: Entered, *, stdin: int | None) -> Streams:
 def resize(entered: Entered, rows: int, columns: int) -> None:
     """Give the process's terminal its size; the kernel sends it SIGWINCH."""
     if entered.terminal_fd >= 0 and rows and columns:
-        fcntl.ioctl(entered.terminal_fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        set_window_size(entered.terminal_fd, rows=rows, columns=columns)
 
 
 def send(entered: Entered, number: int) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
-import termios
-import tty
 
 from rootless.errors import InvalidInput
+from rootless.linux.terminal import window_size
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,11 +17,9 @@ DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 def size(fd: int) -> tuple[int, int]:
     """Rows and columns of the terminal; (0, 0) where it is none."""
     try:
-        packed = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
+        return window_size(fd)
     except OSError:
         return 0, 0
-    rows, columns = struct.unpack_from("HH", packed)
-    return rows, columns
 
 
 class RawMode:
@@ -36,12 +31,17 @@ class RawMode:
 
     def __enter__(self) -> RawMode:
         if os.isatty(self.fd):
+            import termios
+            import tty
+
             self._saved = termios.tcgetattr(self.fd)
             tty.setraw(self.fd, termios.TCSANOW)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._saved is not None:
+            import termios
+
             try:
                 termios.tcsetattr(self.fd, termios.TCSADRAIN, self._saved)
             except termios.error:

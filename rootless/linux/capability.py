@@ -95,10 +95,20 @@ class CapabilitySets(Record):
     ambient: frozenset[str]
 
 
+_last_cap = -1
+
+
 def last_cap() -> int:
     """The highest capability number this kernel knows."""
+    global _last_cap
+    if _last_cap < 0:
+        _last_cap = _read_last_cap()
+    return _last_cap
+
+
+def _read_last_cap() -> int:
     try:
-        with open("/proc/sys/kernel/cap_last_cap") as file:
+        with open("/proc/sys/kernel/cap_last_cap", "rb", buffering=0) as file:
             return int(file.read())
     except FileNotFoundError:  # no /proc here (a container's early life): ask the kernel
         bit = len(CAPABILITIES) - 1

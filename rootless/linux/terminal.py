@@ -9,8 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-import termios
 
+# Numbers, since termios is a library to load, and nobody here needs the rest of it.
+_TIOCSCTTY = 0x540E
+_TIOCGWINSZ = 0x5413
+_TIOCSWINSZ = 0x5414
 _TIOCSPTLCK = 0x40045431
 _TIOCGPTN = 0x80045430
 _TIOCGPTPEER = 0x5441
@@ -38,15 +41,15 @@ def pts_number(master: int) -> int:
 
 def set_window_size(fd: int, *, rows: int, columns: int) -> None:
     """TIOCSWINSZ; the foreground process group gets SIGWINCH if it changed."""
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    fcntl.ioctl(fd, _TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def window_size(fd: int) -> tuple[int, int]:
     """TIOCGWINSZ: (rows, columns); (0, 0) where nobody has set them."""
-    rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, b"\0" * 8))
+    rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(fd, _TIOCGWINSZ, b"\0" * 8))
     return rows, columns
 
 
 def set_controlling_terminal(fd: int) -> None:
     """TIOCSCTTY: make `fd` the controlling terminal; we must be a session leader without one."""
-    fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+    fcntl.ioctl(fd, _TIOCSCTTY, 0)

@@ -16,8 +16,10 @@ from rootless.linux.keyring import join_new_session_keyring
 from rootless.linux.process import (
     CLOSE_RANGE_CLOEXEC,
     close_range,
+    process_limit,
     set_keep_capabilities,
     set_no_new_privs,
+    set_process_limit,
 )
 from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER, load_filter
 from rootless.record import TYPE_CHECKING, Record
@@ -90,19 +92,15 @@ def limit_processes(limit: int) -> int:
     """Lower our soft RLIMIT_NPROC to `limit` if it is higher; what it was. A user namespace made now holds
     no more processes than that, all of its users' together (Linux 5.14: rlimits are counted per namespace
     and a namespace is bounded by its maker's limit)."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    if soft == resource.RLIM_INFINITY or soft > limit:
-        resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
+    soft, hard = process_limit()
+    if soft < 0 or soft > limit:
+        set_process_limit(limit, hard)
     return soft
 
 
 def restore_processes(soft: int) -> None:
     """Give our soft RLIMIT_NPROC back: the namespace that bounds us is made."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_NPROC, (soft, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+    set_process_limit(soft, process_limit()[1])
 
 
 def new_keyring(*, filtered: bool) -> None:
