@@ -24,6 +24,7 @@ from rootless.record import Record
 UNIFIED = "/sys/fs/cgroup"
 HYBRID = "/sys/fs/cgroup/unified"
 ROOT_VARIABLE = "ROOTLESS_CGROUP_ROOT"
+DELEGATED_VARIABLE = "ROOTLESS_DELEGATED_UNIT"
 LEAF = "rootless-leaf"
 
 # A path component that these systems alone make, in any hierarchy: name, test of one component.
@@ -149,7 +150,8 @@ def delegated(known: Facts) -> str:
         # All below belongs to the user, yet is systemd's to manage but where it says otherwise.
         while not path.endswith(f"/user@{known.uid}.service"):
             if _is_marked(path):
-                return path
+                # A container's own scope is where its monitor starts it again, and nobody else anything.
+                return "" if is_container_scope(path) else path
             path = os.path.dirname(path)
         return ""
     # As high as it goes, so that our own process need not get out of the way (no internal processes).
@@ -158,13 +160,24 @@ def delegated(known: Facts) -> str:
     return path
 
 
+def is_container_scope(path: str) -> bool:
+    """Whether the cgroup is a scope that was made for a container of ours."""
+    name = os.path.basename(path)
+    return name.startswith("rootless-") and name.endswith(".scope")
+
+
 def is_ours(path: str) -> bool:
     """Whether we may make cgroups below the cgroup `path` and put processes into them."""
     return all(os.access(path + name, os.W_OK) for name in ("", "/cgroup.procs", "/cgroup.subtree_control"))
 
 
 def _is_marked(path: str) -> bool:
-    """Whether systemd (251 or newer) has marked the cgroup as delegated, systemd.resource-control(5)."""
+    """Whether systemd (251 or newer) has marked the cgroup as delegated, systemd.resource-control(5).
+
+    A user's systemd 252 marks nothing: the units that `rootless enable` writes say themselves that they are.
+    """
+    if os.path.basename(path) == os.environ.get(DELEGATED_VARIABLE):
+        return True
     try:
         return os.getxattr(path, "user.delegate") == b"1"
     except OSError:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 from rootless import paths
+from rootless.cgroup.find import DELEGATED_VARIABLE
 from rootless.engine import restart, start, stop
 from rootless.engine.record import Record
 from rootless.errors import NotFound, NotSupported, RootlessError
@@ -95,14 +96,16 @@ def unit(store: Store, name: str) -> str:
     return (
         f"# Written by `rootless enable`.\n[Unit]\nDescription={what} (rootless)\n\n"
         f"[Service]\n{environment}{chr(10) if environment else ''}{body}\n"
-        "Delegate=yes\nTimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n"
+        f"Delegate=yes\nEnvironment={DELEGATED_VARIABLE}=%n\nTimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n"
     )
 
 
 def _environment(store: Store) -> list[str]:
     default = paths.home() + "/.local/share/rootless"
     words = [] if store.root == default else [f"ROOTLESS_ROOT={store.root}"]
-    return words + [f"PYTHONPATH={os.environ['PYTHONPATH']}"] * ("PYTHONPATH" in os.environ)
+    if "PYTHONPATH" in os.environ:  # a checkout, not an installation
+        words.append("PYTHONPATH=" + os.environ["PYTHONPATH"])
+    return words
 
 
 def _quoted(words: list[str]) -> str:
