@@ -95,7 +95,8 @@ def cgroups(_: Scene) -> Finding:
     ways = ", ".join(_WAYS[subtree.how] for subtree in found.subtrees)
     missing = [flag for name, flag in flags.items() if name not in given]
     if not missing and "pids" in given:
-        return ok("cgroups", f"{', '.join(sorted(given))} through {ways}")
+        others = ", ".join(sorted({"cpuset", "io"} - given))
+        return ok("cgroups", f"{', '.join(sorted(given))} through {ways}{others and f'; not {others}'}")
     effect = f"{' and '.join(missing)} cannot be enforced" if missing else "--pids-limit counts by RLIMIT_NPROC"
     what = f"controllers for containers: {', '.join(sorted(given)) or 'none'}{ways and f' (through {ways})'}"
     if found.batch or not any(subtree.how == "systemd" for subtree in found.subtrees):
