@@ -62,12 +62,14 @@ def test_doctor_finds_a_good_host(vm: Machine) -> None:
 
 
 def test_doctor_names_the_controllers_that_are_not_delegated(vm: Machine) -> None:
-    """A drop-in for one user of the same name replaces that for all: bob is given pids alone."""
+    """A drop-in for one user of the same name replaces that for all: bob is given pids alone (the empty
+    assignment takes back what systemd's own user@.service gives)."""
     override = "/etc/systemd/system/user@1001.service.d"
     again = "systemctl daemon-reload; systemctl stop user@1001.service"
     vm.logout("bob")
     try:
-        vm.run("root", f"mkdir -p {override}; printf '[Service]\\nDelegate=pids\\n' >{override}/delegate.conf; {again}")
+        lines = r"[Service]\nDelegate=\nDelegate=pids\n"
+        vm.run("root", f"mkdir -p {override}; printf '{lines}' >{override}/delegate.conf; {again}")
         status, found = findings(vm, "bob")
     finally:
         vm.logout("bob")
