@@ -6,18 +6,18 @@ import os
 import stat
 import sys
 
-from rootless.engine import activation, attach, clock, monitoring, resources, restart, running, spec
 from rootless.engine.record import Record
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
 from rootless.linux import process, signal
 from rootless.linux.capability import CAPABILITIES, last_cap
-from rootless.network import hosts, ports, resolv, slirp
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime import launch as runtime
 from rootless.runtime.root import Root
 from rootless.storage import atomic, containers, rootfs
 from rootless.storage.store import Store
+
+from rootless.engine import activation, attach, clock, connect, monitoring, resources, restart, running, spec
 
 if TYPE_CHECKING:
     from typing import Any
@@ -101,7 +101,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     if shared["network"]:
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
-        _write_etc(record, directory)
+        connect.write_etc(record, directory)
     _fill_volumes(store, record, root)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(
@@ -145,7 +145,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         run_dir=run_dir,
         stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
         supervision=monitoring.supervision(record, client=client),
-        network=_network(store, record, run_dir) if mode == "slirp4netns" else None,
+        network=connect.slirp(store, record, run_dir) if mode == "slirp4netns" else None,
         record=record_state,
         place=placing,
         client=client,
@@ -210,75 +210,6 @@ def _shared_pid(store: Store, record: Record, kind: str) -> int:
         )
     found.close()
     return found.pid
-
-
-def _write_etc(record: Record, directory: str) -> None:
-    """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
-    network = record["network"]
-    mode = network["mode"]
-    options = slirp.parse("slirp4netns:" + ",".join(network["options"])) if mode == "slirp4netns" else None
-    addresses = options.addresses() if options else None
-    gateway = None
-    if options and addresses:
-        gateway = hosts.gateway_for(
-            mode, allow_host_loopback=options.allow_host_loopback, gateway=addresses.gateway
-        )
-    elif mode == "host":
-        gateway = "127.0.0.1"
-    texts = {
-        "resolv.conf": resolv.resolv_conf(
-            mode,
-            host_text=resolv.read_host(),
-            dns=network["dns"],
-            search=network["dns_search"],
-            options=network["dns_options"],
-            forwarder=addresses.dns if addresses else None,
-        ),
-        "hosts": hosts.hosts_file(
-            mode,
-            hostname=record["hostname"],
-            domainname=record["domainname"],
-            name=record["name"],
-            address=addresses.container if addresses else None,
-            extra_hosts=network["add_host"],
-            host_text=resolv.read_host(hosts.HOST_PATH) if mode == "host" else "",
-            gateway=gateway,
-        ),
-        "hostname": hosts.hostname_file(record["hostname"]),
-    }
-    for name, text in texts.items():
-        atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
-
-
-def _network(store: Store, record: Record, run_dir: str) -> Any:
-    network = record["network"]
-    options = slirp.parse("slirp4netns:" + ",".join(network["options"]))
-    published = ports.from_data(network["ports"])
-    if network["publish_all"]:
-        published += ports.publish_all(ports.parse_exposed(network["exposed"]), published)
-
-    def connect(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
-        return slirp.start(
-            pid,
-            namespaces=namespaces,
-            run_dir=run_dir,
-            ports=published,
-            options=options,
-            name=record["name"],
-            port_holder=lambda mapping: _port_holder(store, mapping),
-        )
-
-    return connect
-
-
-def _port_holder(store: Store, wanted: ports.PortMapping) -> str | None:
-    """The name of our own running container that has the port."""
-    from rootless.engine import listing
-
-    for row in listing.rows(store, every=False):
-        if any(ports.overlaps(wanted, taken) for taken in listing.published(row)):
-            return row.name
-    return None
 
 
 def _fill_volumes(store: Store, record: Record, root: Root) -> None:
