@@ -30,6 +30,12 @@ class Outcome(Record):
     detached: bool
 
 
+def exit_code(status: int) -> int:
+    """The exit code that a shell and Docker show for a wait status: 128+n for a signal."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
 def connect(run_dir: str) -> socket.socket:
     """A connection to the monitor whose socket is `run_dir`/attach; Conflict where nobody serves it."""
     # Through /proc/self/fd, since a Unix socket's path may be 107 bytes only.

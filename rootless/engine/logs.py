@@ -11,13 +11,13 @@ import select
 import time
 
 from rootless.engine.clock import to_nanoseconds
+from rootless.engine.record import LOG_NAME as LOG_NAME
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-LOG_NAME = "container.log"
 _POLL_S = 0.05
 
 

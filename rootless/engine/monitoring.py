@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from rootless.engine.health_words import Healthcheck, first_delay_ns
-from rootless.engine.logs import LOG_NAME
-from rootless.engine.record import Record
+from rootless.engine.record import LOG_NAME, Record
 from rootless.engine.restart import own_command
 from rootless.runtime.supervise import HealthTimer, Supervision
 from rootless.storage import restart

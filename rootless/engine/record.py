@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import NotRequired
 
 
+LOG_NAME = "container.log"
+"""In the container's directory."""
 SDNOTIFY = ("container", "conmon", "ignore")
 """Who tells systemd's NOTIFY_SOCKET that the container is ready: itself, we when it runs, nobody."""
 

@@ -6,7 +6,7 @@ import signal
 
 from rootless.cli import attachment
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
-from rootless.engine import attach, running, stop, terminal
+from rootless.engine import attach, running, terminal
 from rootless.engine.record import Record
 from rootless.errors import Conflict, NotFound
 from rootless.storage import containers
@@ -50,7 +50,7 @@ def run(args: Args) -> int:
         print("read escape sequence")
         return 0
     if outcome.status is not None:
-        return stop.exit_code(outcome.status)
+        return attach.exit_code(outcome.status)
     try:
         return containers.status(store, identifier).exit_code
     except NotFound:

@@ -208,8 +208,6 @@ def _userns(word: str) -> str:
 
 
 def _network(args: Args) -> Network:
-    from rootless.network import ports
-
     word = args.network
     mode, _, options = word.partition(":")
     if mode == "container":
@@ -223,12 +221,16 @@ def _network(args: Args) -> Network:
             f"network {mode} not found",
             hint="networks are: slirp4netns (the default), host, none and container:NAME",
         )
-    published = ports.parse(args.publish)
-    exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
+    published, exposed = [], []
+    if args.publish or args.expose:
+        from rootless.network import ports
+
+        published = ports.to_data(ports.parse(args.publish))
+        exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
     return {
         "mode": mode,
         "options": [option for option in options.split(",") if option],
-        "ports": ports.to_data(published),
+        "ports": published,
         "exposed": exposed,
         "publish_all": args.publish_all,
         "dns": args.dns,

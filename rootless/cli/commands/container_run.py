@@ -9,7 +9,7 @@ from rootless.cli import attachment
 from rootless.cli.command import FLAG, RUN, Args, Command, Option
 from rootless.cli.commands.container_options import OPTIONS, to_request
 from rootless.cli.main import say
-from rootless.engine import attach, create, logout, remove, start, stop, terminal
+from rootless.engine import attach, create, logout, remove, start, terminal
 from rootless.engine import images as local
 from rootless.engine.create import Request
 from rootless.engine.record import Record
@@ -154,7 +154,7 @@ def stay(
     if outcome.status is None:
         print("rootless: the container's monitor was killed; the container ended with it", file=sys.stderr)
         return 137
-    return stop.exit_code(outcome.status)
+    return attach.exit_code(outcome.status)
 
 
 COMMAND = Command(
