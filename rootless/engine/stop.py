@@ -94,17 +94,11 @@ def wait(store: Store, identifier: str) -> int:
         os.close(sink)
         connection.close()
     if outcome.status is not None:
-        return exit_code(outcome.status)
+        return attach.exit_code(outcome.status)
     try:
         return containers.status(store, identifier).exit_code
     except NotFound:
         return 137
-
-
-def exit_code(status: int) -> int:
-    """The exit code that a shell and Docker show for a wait status: 128+n for a signal."""
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
 
 
 def pause(store: Store, identifier: str) -> None:
