@@ -38,7 +38,11 @@ def create(path: str) -> int:
 def enable(path: str, wanted: frozenset[str]) -> frozenset[str]:
     """Hand `wanted` controllers on to the children of `path`; those that its children then have."""
     control = path + "/cgroup.subtree_control"
-    for name in sorted(wanted - _words(control)):
+    missing = wanted - _words(control)
+    if missing and os.path.exists(path + "/cgroup.type") and processes(path):
+        # cpu, cpuset and pids would be taken, and make it "domain threaded": no place for a container.
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+    for name in sorted(missing):
         try:
             write(control, f"+{name}")
         except OSError as error:
@@ -216,3 +220,8 @@ def sweep(subtree: str) -> None:
             continue
         finally:
             os.close(fd)
+
+
+def own_controllers(path: str) -> frozenset[str]:
+    """The controllers that the cgroup itself has; none where it is gone or ""."""
+    return _words(path + "/cgroup.controllers") if path else frozenset()
