@@ -1,8 +1,8 @@
 """Whether a container outlives its user's logout, and how it would. HOT (`run -d`).
 
-systemd-logind ends the user's manager, and all in user@UID.service, when the last session is over,
-unless lingering is on (loginctl enable-linger); with KillUserProcesses=yes the processes of a
-session go with that session (logind.conf(5)).
+systemd-logind ends the user's manager, and all in user@UID.service, when no session is left, unless
+lingering is on (loginctl enable-linger); with KillUserProcesses=yes the processes of a session go
+with its login (logind.conf(5)).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def notice(store: Store, pid: int) -> tuple[str, str] | None:
         pass
     return (
         f"lingering is off for {user_name()}: the container will be killed when you log out",
-        "let your processes outlive your login: loginctl enable-linger",
+        f"let your processes outlive your login: loginctl enable-linger (where that is refused: sudo loginctl enable-linger {user_name()})",
     )
 
 
@@ -58,14 +58,36 @@ def user_name() -> str:
 
 def killed_at_logout(pid: int) -> bool:
     """Whether the place of the process in logind's tree means its end, lingering being off."""
+    if f"/user@{paths.host_uid()}.service" in _place(pid):
+        # The user's manager goes with the last session, and a session stays ("closing") while a process
+        # is left in it: our holder, where a command of the login started it.
+        return not _in_session(_holder_pid()) or kills_user_processes()
+    return _in_session(pid) and kills_user_processes()
+
+
+def _place(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/cgroup") as file:
-            text = file.read()
+            return file.read()
     except OSError:
-        return False
-    if f"/user@{paths.host_uid()}.service" in text:
-        return True
-    return ".scope" in text and "/session-" in text and kills_user_processes()
+        return ""
+
+
+def _in_session(pid: int) -> bool:
+    """Whether the process is in the scope of a login session."""
+    return any("/session-" in line and line.endswith(".scope") for line in _place(pid).split("\n"))
+
+
+def _holder_pid() -> int:
+    from rootless.session import session
+
+    try:
+        connection = session.ask_holder(paths.runtime_dir())
+    except (session.NoHolder, OSError):
+        return 0
+    if connection.namespace_fd >= 0:
+        os.close(connection.namespace_fd)
+    return connection.holder_pid
 
 
 def kills_user_processes() -> bool:

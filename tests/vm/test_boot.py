@@ -1,0 +1,157 @@
+"""Containers at the logout of their user, at a reboot, and when the machine loses its power."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.vm.machine import Machine
+
+# logind's UserStopDelaySec (10 s), on a slow machine.
+STOP_DELAY_S = 40
+QUIET = "--network none busybox"
+
+
+@pytest.fixture
+def alice(vm: Machine) -> Iterator[Callable[[str], str]]:
+    """alice(shell): stdout of a script of hers. Afterwards she has no containers, units or lingering."""
+    yield lambda shell: vm.run("alice", "set -e\n" + shell).stdout.strip()
+    vm.run("root", "loginctl disable-linger alice")
+    vm.run(
+        "alice",
+        "rootless disable --policies; for n in $(rootless ps -a --format '{{.Names}}'); do rootless disable $n; done; "
+        "rootless rm -f $(rootless ps -aq); systemctl --user reset-failed",
+        check=False,
+    )
+
+
+def state(vm: Machine, name: str) -> str:
+    """STATUS RESTARTS of a container of alice's."""
+    return vm.run("alice", f"rootless inspect -f '{{{{.State.Status}}}} {{{{.RestartCount}}}}' {name}").stdout.strip()
+
+
+def runs(vm: Machine, command: str) -> bool:
+    """Whether alice has such a process; asked as root, for which alice need not log in."""
+    return vm.run("root", f"pgrep -u alice -fx {shlex.quote(command)}", check=False).returncode == 0
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(1)
+
+
+def log_out(vm: Machine) -> None:
+    """Up to the moment when logind has nothing more to do for alice."""
+    vm.logout("alice")
+    quiet = "! loginctl show-user alice -p State 2>/dev/null | grep -Eq 'active|online'"
+    wait_until(lambda: vm.run("root", quiet, check=False).returncode == 0, "the logout", 30)
+
+
+@pytest.fixture
+def killing(vm: Machine) -> Iterator[None]:
+    """logind with KillUserProcesses=yes, its own default."""
+    path = "/etc/systemd/logind.conf.d/kill.conf"
+    vm.logout("alice")
+    vm.run(
+        "root",
+        f"mkdir -p /etc/systemd/logind.conf.d; printf '[Login]\\nKillUserProcesses=yes\\n' >{path}; "
+        "systemctl restart systemd-logind",
+    )
+    yield
+    vm.run("root", f"rm {path}; systemctl restart systemd-logind")
+
+
+def test_logout_without_lingering_on_a_host_that_kills(
+    vm: Machine, killing: None, alice: Callable[[str], str]
+) -> None:
+    done = vm.run("alice", f"rootless run -d --name web {QUIET} sleep 4001")
+    assert "lingering is off for alice" in done.stderr
+    assert "loginctl enable-linger" in done.stderr
+    again = vm.run("alice", f"rootless run -d --name other {QUIET} sleep 4002")
+    assert "lingering" not in again.stderr, "said once"
+    log_out(vm)
+    wait_until(lambda: not runs(vm, "sleep 4001"), "its end, as told", STOP_DELAY_S)
+    assert state(vm, "web").split()[0] == "exited"
+    assert alice("rootless start web >/dev/null; rootless exec web echo works") == "works"
+
+
+def test_logout_with_lingering(vm: Machine, killing: None, alice: Callable[[str], str]) -> None:
+    vm.run("root", "loginctl enable-linger alice")
+    done = vm.run("alice", f"rootless run -d --name web {QUIET} sleep 4003")
+    assert "lingering" not in done.stderr
+    log_out(vm)
+    time.sleep(15)
+    assert runs(vm, "sleep 4003")
+    assert state(vm, "web") == "running 0"
+    assert alice("rootless exec web echo works") == "works"
+
+
+def test_what_is_not_told_is_not_killed(vm: Machine, alice: Callable[[str], str]) -> None:
+    done = vm.run("alice", f"rootless run -d --name web {QUIET} sleep 4004")
+    told = "lingering is off" in done.stderr
+    log_out(vm)
+    time.sleep(20)
+    assert runs(vm, "sleep 4004") is not told
+
+
+def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Callable[[str], str]) -> None:
+    vm.run("root", "loginctl enable-linger alice")
+    alice(
+        f"rootless create --name unit --restart on-failure {QUIET} sleep 4005 >/dev/null\n"
+        f"rootless run -d --name kept --restart unless-stopped {QUIET} sleep 4006 >/dev/null\n"
+        f"rootless run -d --name stopped --restart unless-stopped {QUIET} sleep 4007 >/dev/null\n"
+        f"rootless run -d --name plain {QUIET} sleep 4008 >/dev/null\n"
+        "rootless stop -t 0 stopped >/dev/null\n"
+        "rootless enable unit >/dev/null; rootless enable --policies >/dev/null\n"
+        "systemctl --user start rootless-unit"
+    )
+    # A restart by policy stays the unit's: systemd follows the new main process.
+    vm.run("alice", "kill -9 $(rootless inspect -f '{{.State.Pid}}' unit)")
+    wait_until(lambda: state(vm, "unit") == "running 1", "the restart", 60)
+    assert alice("sleep 2; systemctl --user is-active rootless-unit") == "active"
+    assert "rootless-unit.service/" in alice("cat /proc/$(rootless inspect -f '{{.State.Pid}}' unit)/cgroup")
+    vm.reboot()
+    wait_until(lambda: runs(vm, "sleep 4005") and runs(vm, "sleep 4006"), "both, without a login", 120)
+    assert state(vm, "unit") == "running 0"
+    assert state(vm, "kept") == "running 0"
+    assert state(vm, "stopped").split()[0] == "exited"
+    assert state(vm, "plain").split()[0] == "exited"
+    assert alice("systemctl --user is-active rootless-unit") == "active"
+    # Its end is the unit's end; disabled, it does not come back.
+    alice("rootless stop -t 0 unit >/dev/null; rootless disable unit >/dev/null")
+    wait_until(
+        lambda: vm.run("alice", "systemctl --user is-active rootless-unit", check=False).stdout != "active\n",
+        "the unit's end", 30,
+    )  # fmt: skip
+    assert vm.run("alice", "test ! -e ~/.config/systemd/user/rootless-unit.service").returncode == 0
+
+
+def test_power_cut(vm: Machine, alice: Callable[[str], str]) -> None:
+    """In the middle of `run`, of a load (what a pull writes) and of `rm`: nothing is lost, all goes on."""
+    alice(
+        f"rootless run -d --name kept --restart always {QUIET} sh -c 'echo kept >/kept; exec sleep 4009' >/dev/null\n"
+        "for i in 1 2 3; do rootless create --name gone$i busybox true >/dev/null; done; sync"
+    )
+    loops = [
+        vm.start("alice", f"while :; do rootless run --rm {QUIET} true; done"),
+        vm.start("alice", "while :; do rootless load -q -i /srv/busybox.tar; done"),
+        vm.start("alice", "rootless rm gone1 gone2 gone3"),
+    ]
+    time.sleep(4)
+    vm.power_cut()
+    for each in loops:
+        each.kill()
+        each.wait()
+    assert state(vm, "kept").split()[0] in ("exited", "running")
+    listed = alice("rootless ps -a --format '{{.Names}} {{.State}}'").splitlines()
+    assert {line.split()[1] for line in listed} <= {"exited", "created", "running"}
+    assert alice(f"rootless run --rm {QUIET} echo works") == "works"
+    assert alice("rootless start kept >/dev/null; sleep 1; rootless exec kept cat /kept") == "kept"
+    assert alice("rootless load -q -i /srv/busybox.tar")
+    assert alice("rootless rm -f $(rootless ps -aq) >/dev/null; rootless ps -aq") == ""
+    assert alice("ls -A ~/.local/share/rootless/containers") == ""
