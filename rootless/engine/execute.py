@@ -71,7 +71,7 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
 def _privileged(record: Record, request: ExecRequest) -> Record:
     if not request.privileged:
         return record
-    return {**record, "security": {**record["security"], "privileged": True}}
+    return {**record, "security": {**record["security"], "privileged": True, "no_new_privileges": False}}
 
 
 def _configuration(record: Record, request: ExecRequest) -> dict[str, Any]:

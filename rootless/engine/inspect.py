@@ -115,6 +115,7 @@ def _healthcheck(check: Healthcheck) -> dict[str, Any]:
 def _host_config(record: Record, policy: Restart) -> dict[str, Any]:
     network, security = record["network"], record["security"]
     options = ["no-new-privileges"] if security["no_new_privileges"] else []
+    options += [f"landlock={word}" for word in (security.get("landlock"),) if word]
     options += [f"{key}={security[key]}" for key in ("seccomp", "apparmor") if security[key]]
     options += [f"label={label}" for label in security["label"]]
     return {

@@ -61,6 +61,7 @@ class Security(TypedDict):
     cap_add: list[str]
     cap_drop: list[str]
     no_new_privileges: bool
+    landlock: NotRequired[str]  # on, off
     seccomp: str
     apparmor: str
     label: list[str]

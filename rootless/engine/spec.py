@@ -16,6 +16,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.scoping import KEY as LANDLOCK
 from rootless.runtime.seccomp import DEFAULT
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def process(record: Record, all_capabilities: tuple[str, ...]) -> dict[str, Any]
         "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
         "rlimits": [_rlimit(limit) for limit in record["ulimits"]],
         "noNewPrivileges": security["no_new_privileges"],
+        # What of the host's namespaces is shared is the runtime's to see.
+        LANDLOCK: "off" if security["privileged"] else security.get("landlock") or "auto",
     }
     if record["umask"]:
         found["user"]["umask"] = int(record["umask"], 8)
@@ -94,7 +97,24 @@ def process(record: Record, all_capabilities: tuple[str, ...]) -> dict[str, Any]
         found["oomScoreAdj"] = record["oom_score_adj"]
     if security["apparmor"] and security["apparmor"] != "unconfined":
         found["apparmorProfile"] = security["apparmor"]
+    label = _selinux_label(security["label"])
+    if label:
+        found["selinuxLabel"] = label
     return found
+
+
+def _selinux_label(words: list[str]) -> str:
+    """Docker's `label=type:T` and so on as a context; "" where none is asked for, or `disable`."""
+    parts = {"user": "system_u", "role": "system_r", "type": "container_t", "level": "s0"}
+    asked = False
+    for word in words:
+        key, _, value = word.replace("=", ":", 1).partition(":")
+        if word == "disable":
+            return ""
+        if key not in parts or not value:
+            raise InvalidInput(f"invalid --security-opt: label={word}", hint="label=disable, user:, role:, type: or level:")
+        parts[key], asked = value, True
+    return ":".join(parts.values()) if asked else ""
 
 
 def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, str]]:

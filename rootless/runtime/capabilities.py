@@ -9,14 +9,13 @@ from rootless.record import TYPE_CHECKING, Record
 if TYPE_CHECKING:
     from typing import Any
 
-# moby oci/caps/defaults.go
+# Podman's set: Docker's less AUDIT_WRITE and MKNOD, which give nothing in a user namespace, and
+# NET_RAW (docs/decisions/sandbox-defaults.md).
 DEFAULT_CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FSETID",
     "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
     "CAP_SETGID",
     "CAP_SETUID",
     "CAP_SETFCAP",
@@ -24,7 +23,6 @@ DEFAULT_CAPABILITIES = (
     "CAP_NET_BIND_SERVICE",
     "CAP_SYS_CHROOT",
     "CAP_KILL",
-    "CAP_AUDIT_WRITE",
 )
 
 

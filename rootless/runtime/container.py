@@ -57,6 +57,7 @@ class Birth(Record):
     preserve_fds: int = 0  # how many after stderr the command inherits
     keyring: bool = True
     pivot: bool = True
+    scopes: int = 0  # LANDLOCK_SCOPE_*
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
 
 
@@ -177,7 +178,7 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     # Before the filter, which may forbid it.
     channel.send("executing")
     progress.step = "confine"
-    listener = credentials.confine(process, capabilities, birth.seccomp)
+    listener = credentials.confine(process, capabilities, birth.seccomp, birth.scopes)
     if listener >= 0:
         channel.send("seccomp", {}, (listener,))
     progress.step = "exec"

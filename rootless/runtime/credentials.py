@@ -23,6 +23,7 @@ from rootless.linux.process import (
 )
 from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER, load_filter
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import scoping
 from rootless.runtime.capabilities import Capabilities, read_capabilities
 from rootless.runtime.passwd import User, find_user
 from rootless.runtime.resolve import open_proc_file
@@ -219,18 +220,20 @@ def read_process_capabilities(process: dict[str, Any]) -> Capabilities:
     return read_capabilities(process, last=last_cap())
 
 
-def confine(process: dict[str, Any], capabilities: Capabilities, seccomp: Filter) -> int:
-    """no_new_privs, seccomp filter and capabilities; after this only exec is left.
+def confine(process: dict[str, Any], capabilities: Capabilities, seccomp: Filter, scopes: int = 0) -> int:
+    """no_new_privs, Landlock `scopes`, seccomp filter and capabilities; after this only exec is left.
 
     Returns the listener's descriptor of a filter that notifies, else -1."""
     if process.get("noNewPrivileges"):
         _capset(capabilities)
         set_no_new_privs()
+        scoping.apply(scopes)
         return _load(seccomp)
     listener = -1
-    if seccomp.bpf:
-        # Without no_new_privs the kernel wants CAP_SYS_ADMIN for a filter: held until it is loaded.
+    if seccomp.bpf or scopes:
+        # Without no_new_privs the kernel wants CAP_SYS_ADMIN for both: held until they are loaded.
         _capset(capabilities, meanwhile=frozenset(("CAP_SYS_ADMIN",)))
+        scoping.apply(scopes)
         listener = _load(seccomp)
     _capset(capabilities)
     return listener

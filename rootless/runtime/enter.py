@@ -21,7 +21,17 @@ from rootless.linux import signal
 from rootless.linux.namespace import identity, setns
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import birthplace, closing, credentials, scheduling, seccomp, supervise, terminal, wire
+from rootless.runtime import (
+    birthplace,
+    closing,
+    credentials,
+    scheduling,
+    scoping,
+    seccomp,
+    supervise,
+    terminal,
+    wire,
+)
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
@@ -69,6 +79,7 @@ class _Request(Record):
     capabilities: Capabilities
     keyring: bool
     preserve_fds: int
+    scopes: int
     cgroup: str = ""
     cgroup_unit: str = ""
     cgroup_optional: bool = False
@@ -128,6 +139,7 @@ def enter(
         capabilities = credentials.read_process_capabilities(process)
         request = _Request(
             pidfd, flags, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
+            scoping.needed(process, own_network=bool(flags & n.CLONE_NEWNET), own_pid=bool(flags & n.CLONE_NEWPID)),
             cgroup, cgroup_unit, cgroup_optional,
         )  # fmt: skip
         return _enter(request, listener)
@@ -305,7 +317,7 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
     credentials.close_all_but_stdio(preserve=request.preserve_fds)
     # As Docker's, it lives on when the command that started it is killed.
     set_pdeathsig(0)
-    notified = credentials.confine(process, request.capabilities, request.filter)
+    notified = credentials.confine(process, request.capabilities, request.filter, request.scopes)
     if notified >= 0:
         channel.send("seccomp", {}, (notified,))
     progress.step = "exec"

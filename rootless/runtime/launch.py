@@ -20,7 +20,7 @@ from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, credentials, namespaces, seccomp, supervise, wire
+from rootless.runtime import container, credentials, namespaces, scoping, seccomp, supervise, wire
 from rootless.runtime.birthplace import Birthplace
 from rootless.runtime.clone import CLONE_PARENT
 from rootless.runtime.initprogram import open_init, wants_init
@@ -174,6 +174,7 @@ def _prepare(
         columns=stdio.columns,
         seccomp=seccomp.filter_of(spec, cache_dir=seccomp.cache_directory(container_dir)),
         init_fd=open_init() if wants_init(spec) else -1,
+        scopes=scoping.needed(process, own_network=circumstances.own_network, own_pid=circumstances.own_pid),
     )
     return _Request(
         spec, root, container_dir, run_dir, stdio, supervision, network, record, birth, joined,

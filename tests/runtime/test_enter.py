@@ -24,7 +24,7 @@ def test_it_is_inside(box: Box, running: int) -> None:
     assert answer["status"] == 0
     assert "sleep 1000" in answer["stdout"]
     assert "box" in answer["stdout"]
-    assert "CapEff:\t00000000a80425fb\nSeccomp:\t2" in answer["stdout"]
+    assert "CapEff:\t00000000800405fb\nSeccomp:\t2" in answer["stdout"]
 
 
 def test_streams_and_exit_status(box: Box, running: int) -> None:

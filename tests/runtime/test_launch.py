@@ -31,7 +31,7 @@ def test_defaults_are_as_strong_as_dockers(box: Box) -> None:
         "cat /proc/self/status; ls -A /proc/acpi /sys/firmware; wc -c < /proc/keys; readlink /proc/self/fd/0"
     )
     status = dict(line.split(":\t", 1) for line in out.splitlines() if ":\t" in line)
-    assert status["CapEff"] == status["CapBnd"] == "00000000a80425fb"
+    assert status["CapEff"] == status["CapBnd"] == "00000000800405fb"
     assert status["CapAmb"] == status["CapInh"] == "0" * 16
     assert status["Seccomp"] == "2"
     assert out.endswith("/proc/acpi:\n\n/sys/firmware:\n0\n/dev/null\n")

@@ -11,8 +11,8 @@ from tests.harness import images
 from tests.harness.command import Rootless
 from tests.harness.podman import Podman
 
-# Docker's default set; CAP_NET_RAW and the others of moby's oci/caps/defaults.go.
-DOCKER_CAPABILITIES = 0x00000000A80425FB
+# Podman's default set: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT SETFCAP.
+PODMAN_CAPABILITIES = 0x00000000800405FB
 
 
 def run(rootless: Rootless, image: str, script: str, *options: str) -> list[str]:
@@ -33,9 +33,9 @@ def test_root_inside_is_the_user_outside(rootless: Rootless, busybox_image: str,
     run(rootless, busybox_image, "rm /w/root", "-v", f"{tmp_path}:/w")
 
 
-def test_capabilities_are_dockers(rootless: Rootless, busybox_image: str) -> None:
+def test_capabilities_are_podmans(rootless: Rootless, busybox_image: str) -> None:
     (line,) = run(rootless, busybox_image, "grep CapEff /proc/self/status")
-    assert int(line.split()[1], 16) == DOCKER_CAPABILITIES
+    assert int(line.split()[1], 16) == PODMAN_CAPABILITIES
     (line,) = run(
         rootless, busybox_image, "grep CapBnd /proc/self/status", "--cap-drop", "all", "--cap-add", "chown"
     )

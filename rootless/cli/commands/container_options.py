@@ -268,7 +268,8 @@ def _security(args: Args) -> Security:
         "privileged": args.privileged,
         "cap_add": args.cap_add,
         "cap_drop": args.cap_drop,
-        "no_new_privileges": False,
+        # --privileged is for what needs all rights: programs that gain them by their files, too.
+        "no_new_privileges": not args.privileged,
         "seccomp": "",
         "apparmor": "",
         "label": [],
@@ -279,6 +280,8 @@ def _security(args: Args) -> Security:
         key, _, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
         if key == "no-new-privileges" and value in ("", "true", "false"):
             found["no_new_privileges"] = value != "false"
+        elif key == "landlock" and value in ("on", "off"):
+            found["landlock"] = value
         elif key == "seccomp" and value:
             found["seccomp"] = value if value in ("unconfined", "builtin") else os.path.abspath(value)
         elif key == "apparmor" and value:
