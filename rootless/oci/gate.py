@@ -28,9 +28,11 @@ class Gate(Record):
     listener: int
     directory: int
     detach: bool
+    lock: int  # the creator's, which must not be held by what outlives it
 
     def mounted(self, channel: Channel) -> None:
         """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
+        os.close(self.lock)
         points = {point for point, hooks in (self.spec.get("hooks") or {}).items() if hooks}
         if not points & {"prestart", "createRuntime", "createContainer"}:
             return
