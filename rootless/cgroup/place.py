@@ -123,10 +123,15 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
     if subtree.how == "systemd":
         from rootless.cgroup import scope
 
-        directory = scope.start(
-            find.facts(), wish.name, description=wish.description, slice_name=wish.parent or SLICE
-        )
         unit = scope.unit_name(wish.name)
+        known = find.facts()
+        if known.own.endswith(f"/{unit}/supervisor"):
+            # Our monitor of before starts the container again: systemd still has the scope.
+            directory = os.path.dirname(known.directory)
+        else:
+            directory = scope.start(
+                known, wish.name, description=wish.description, slice_name=wish.parent or SLICE
+            )
         os.makedirs(directory + "/supervisor", 0o755, exist_ok=True)
         group.write(directory + "/supervisor/cgroup.procs", "0")
         path = directory + "/container"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine import clock, names
+from rootless.engine import clock, events, names
 from rootless.engine.health_words import NOTHING_ASKED, HealthRequest
 from rootless.engine.health_words import merge as merge_healthcheck
 from rootless.engine.mount_words import Mount, parse_volume
@@ -92,6 +92,7 @@ def create(store: Store, request: Request, image: Image | None) -> str:
             containers.create(
                 store, record["id"], record["name"], dict(record), durable=not record["auto_remove"]
             )
+            events.container(store, "create", record)
             return record["id"]
         except Conflict:
             if request.name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rootless.engine import events
 from rootless.engine.image_listing import has_labels, select
 from rootless.engine.images import familiar, find, is_id
 from rootless.errors import Conflict, InvalidInput
@@ -31,13 +32,23 @@ PRUNE_FILTERS = ("dangling", "label", "label!", "until")
 
 
 def remove(store: Store, text: str, *, force: bool = False) -> Removed:
+    """As `_remove`, which see; what is gone is in the log of events."""
+    image = find(store, text)
+    removed = _remove(store, text, image, force=force)
+    for name in removed.untagged:
+        events.write(store, "image", "untag", image.id, name=name)
+    for identifier in removed.deleted:
+        events.write(store, "image", "delete", identifier, name=text)
+    return removed
+
+
+def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
     """Take away the name `text`, and the image with its last name; or all names, for an id.
 
     Conflict in Docker's words where containers use it or, for an id, several repositories name it;
     `force` overrides all but a running container. The caller has joined the session and then
     calls `collect`.
     """
-    image = find(store, text)
     if is_id(text, image):
         return _remove_by_id(store, image, force=force)
     name = _name_meant(image, text)

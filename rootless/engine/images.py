@@ -6,6 +6,7 @@ stand in image_listing.py and image_removal.py.
 
 from __future__ import annotations
 
+from rootless.engine import events as log
 from rootless.errors import InvalidInput, NotFound
 from rootless.image import reference
 from rootless.record import TYPE_CHECKING
@@ -140,6 +141,7 @@ def pull(
         wanted = platforms.parse(platform)
     listener = events.silent if quiet or progress is None else progress
     image = fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
+    log.write(store, "image", "pull", image.id, name=text)
     from rootless.engine.repair import settle_in_background
 
     settle_in_background(store)
@@ -174,6 +176,7 @@ def tag(store: Store, source: str, target: str) -> None:
     if wanted.digest:
         raise InvalidInput("refusing to create a tag with a digest reference")
     images.tag(store, image.id, wanted.canonical)
+    log.write(store, "image", "tag", image.id, name=familiar(wanted.canonical))
 
 
 def familiar(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine import restart, running
+from rootless.engine import events, restart, running
 from rootless.engine.record import Record
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import signal
@@ -55,7 +55,13 @@ def _refused(store: Store, identifier: str, state: str) -> Conflict:
 def discard(store: Store, identifier: str, *, volumes: bool) -> None:
     """Delete a container that does not run, under its lock, which the caller holds."""
     anonymous = _anonymous_volumes(store, identifier) if volumes else []
+    try:
+        record: Record | None = containers.config(store, identifier)  # type: ignore[assignment]
+    except RootlessError:
+        record = None  # damaged, and to be removed for that
     containers.remove(store, identifier)
+    if record is not None:
+        events.container(store, "destroy", record)
     from rootless.storage.tree import remove_tree
 
     remove_tree(f"{store.runtime}/c/{identifier}")

@@ -6,6 +6,18 @@ import os
 import stat
 import sys
 
+from rootless.engine import (
+    activation,
+    attach,
+    clock,
+    connect,
+    events,
+    monitoring,
+    resources,
+    restart,
+    running,
+    spec,
+)
 from rootless.engine.record import Record
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
 from rootless.linux import process, signal
@@ -16,8 +28,6 @@ from rootless.runtime import launch as runtime
 from rootless.runtime.root import Root
 from rootless.storage import atomic, containers, rootfs
 from rootless.storage.store import Store
-
-from rootless.engine import activation, attach, clock, connect, monitoring, resources, restart, running, spec
 
 if TYPE_CHECKING:
     from typing import Any
@@ -144,7 +154,9 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         container_dir=directory,
         run_dir=run_dir,
         stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
-        supervision=monitoring.supervision(record, client=client),
+        supervision=monitoring.supervision(record, client=client)._replace(
+            events_dir=events.directory(store), event=events.tail(record)
+        ),
         network=connect.slirp(store, record, run_dir) if mode == "slirp4netns" else None,
         record=record_state,
         place=placing,
@@ -153,6 +165,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
         preserve_fds=handed.descriptors,
     )
+    events.container(store, "start", record)
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {warning}", file=sys.stderr)
     activation.tell_started(record, launched.monitor_pid, client=client)

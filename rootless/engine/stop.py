@@ -6,7 +6,7 @@ import errno
 import os
 
 from rootless.cgroup import group
-from rootless.engine import attach, restart, running
+from rootless.engine import attach, events, restart, running
 from rootless.engine.record import Record
 from rootless.engine.signals import parse_signal
 from rootless.errors import Conflict, NotFound, RootlessError
@@ -52,6 +52,7 @@ def stop(
                 found.wait(None)
     # The lock is free again: the clean-up of a --rm container takes it.
     running.wait_recorded(store, identifier)
+    events.container(store, "stop", record)
 
 
 def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
@@ -68,6 +69,7 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
     with found:
         if number in (signal.SIGKILL, parse_signal(_record(store, identifier)["stop_signal"])):
             restart.cancel_unlocked(store, identifier)
+        events.container(store, "kill", _record(store, identifier), signal=str(int(number)))
         found.send(number)
         if number != signal.SIGKILL:
             return
@@ -113,6 +115,7 @@ def pause(store: Store, identifier: str) -> None:
         except RootlessError:
             _write_state(store, found, paused=False)
             raise
+        events.container(store, "pause", _record(store, identifier))
 
 
 def unpause(store: Store, identifier: str) -> None:
@@ -121,6 +124,7 @@ def unpause(store: Store, identifier: str) -> None:
         if not found.state.get("paused"):
             raise Conflict(f"Container {identifier} is not paused")
         _resume(store, found)
+        events.container(store, "unpause", _record(store, identifier))
 
 
 def _halt(found: running.Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rootless.engine import events
 from rootless.engine.mount_words import volume_name
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.storage import containers
@@ -30,9 +31,12 @@ def create(
         )
     pairs = dict(_pair(word) for word in labels)
     if name is None:
-        return stored.create(store, None, labels=pairs, anonymous=True).name
-    volume_name(name)
-    return stored.ensure(store, name, labels=pairs).name
+        made = stored.create(store, None, labels=pairs, anonymous=True).name
+    else:
+        volume_name(name)
+        made = stored.ensure(store, name, labels=pairs).name
+    events.write(store, "volume", "create", made, driver="local")
+    return made
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -107,6 +111,7 @@ def remove(store: Store, name: str) -> None:
             hint=f"remove the container first: `rootless rm {using[0][:12]}`",
         )
     stored.remove(store, found.name)
+    events.write(store, "volume", "destroy", found.name, driver="local")
 
 
 def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> tuple[list[str], int]:

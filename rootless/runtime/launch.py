@@ -345,6 +345,7 @@ def _clone_c(
         finally:
             os._exit(0)
     mapped.close()
+    from_a.close()  # that the end of B and C is an end of file here
     try:
         if place.bounds_processes:
             namespaces.write_map(pid, "uid", namespaces.id_map("uid", []))

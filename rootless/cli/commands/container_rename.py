@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.command import Args, Command
+from rootless.engine import events
 from rootless.storage import containers
 from rootless.storage.store import Store
 
@@ -12,7 +13,9 @@ def run(args: Args) -> int:
     store = Store.open()
     identifier = containers.find(store, args.positional[0])
     with containers.lock(store, identifier):
+        old = containers.name_of(store, identifier)
         containers.rename(store, identifier, args.positional[1].removeprefix("/"))
+    events.write(store, "container", "rename", identifier, name=args.positional[1].removeprefix("/"), oldName=old)
     return 0
 
 

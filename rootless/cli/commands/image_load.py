@@ -26,7 +26,10 @@ def load(args: Args) -> int:
         loaded = archives.load(Store.open(), args.input or "-", platform=platform, progress=shown)
     finally:
         progress.finish(shown)
+    from rootless.engine import events
+
     for one in loaded:
+        events.write(Store.open(), "image", "load", one.image.id, name=familiar(one.names[0]) if one.names else "")
         for name in one.names:
             print(f"Loaded image: {familiar(name)}")
         if not one.names:

@@ -1,0 +1,52 @@
+"""`rootless events`."""
+
+from __future__ import annotations
+
+import json
+
+from rootless.cli.command import LIST, VALUE, Args, Command, Option
+from rootless.cli.filters import collect, convert
+from rootless.engine import clock, event_log
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Print events, one a line, until --until or an interrupt."""
+    filters = collect(args.filter, event_log.FILTERS)
+    since = clock.parse_moment(args.since) if args.since else None
+    until = clock.parse_moment(args.until) if args.until else None
+    template = args.format
+    compiled = None
+    if template and template not in ("json", "{{json .}}"):
+        from rootless.cli.template import Template
+
+        compiled = Template(template)
+    for message in event_log.follow(Store.open(), since_ns=since, until_ns=until, filters=filters):
+        if compiled is not None:
+            print(compiled.execute(message), flush=True)
+        elif template:
+            print(json.dumps(message, separators=(",", ":")), flush=True)
+        else:
+            print(event_log.words(message), flush=True)
+    return 0
+
+
+COMMAND = Command(
+    name="events",
+    summary="Get real time events from containers, images and volumes",
+    usage="[OPTIONS]",
+    options=(
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=convert,
+               help="Filter output based on conditions provided"),
+        Option(("--format",), "format", VALUE, metavar="string", default="",
+               help="Format output using a custom template: 'json' or a Go template"),
+        Option(("--since",), "since", VALUE, metavar="string", default="", help="Show all events created since timestamp"),
+        Option(("--until",), "until", VALUE, metavar="string", default="", help="Stream events until this timestamp"),
+    ),
+    handler=run,
+    max_args=0,
+    examples=(
+        ("What happened in the last ten minutes", "rootless events --since 10m --until 0s"),
+        ("Containers that ran out of memory", "rootless events --since 24h --until 0s --filter event=oom"),
+    ),
+)  # fmt: skip
