@@ -99,6 +99,8 @@ def asked(resources: dict[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, dict) and name not in ("unified", "rdma"):
             value = {key: word for key, word in value.items() if not _means_nothing(name, key, word)}
+        if name == "cpu" and set(value) <= {"period"}:
+            continue  # of a quota that is not there
         if value:
             found[name] = value
     return found
@@ -113,7 +115,8 @@ def _means_nothing(name: str, key: str, value: Any) -> bool:
     if name == "pids":
         return bool(value <= 0)
     if name == "cpu":
-        return value == 0 or (key == "quota" and value < 0)
+        # 1024 shares are what everybody has who asks for none; containerd writes them always.
+        return value == 0 or (key == "quota" and value < 0) or (key == "shares" and value == 1024)
     return name == "blockIO" and value == 0
 
 
