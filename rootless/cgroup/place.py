@@ -128,9 +128,14 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
         if known.own.endswith(f"/{unit}/supervisor"):
             # Our monitor of before starts the container again: systemd still has the scope.
             directory = os.path.dirname(known.directory)
+            scope.set_weights(known, unit, wanted)
         else:
             directory = scope.start(
-                known, wish.name, description=wish.description, slice_name=wish.parent or SLICE
+                known,
+                wish.name,
+                description=wish.description,
+                slice_name=wish.parent or SLICE,
+                settings=wanted,
             )
         os.makedirs(directory + "/supervisor", 0o755, exist_ok=True)
         group.write(directory + "/supervisor/cgroup.procs", "0")

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from rootless.cgroup import find
+from rootless.cgroup.limits import Setting
 from rootless.errors import NotSupported, Unavailable
 
 TIMEOUT_S = 2.0
@@ -24,7 +25,28 @@ def unit_name(name: str) -> str:
     return name + ".scope"
 
 
-def start(known: find.Facts, name: str, *, description: str, slice_name: str) -> str:
+# Weights count among siblings, and the container's cgroup is alone in its scope: the scope has them, too.
+_WEIGHTS = {"cpu.weight": "CPUWeight", "io.weight": "IOWeight"}
+
+
+def weights(settings: list[Setting]) -> list[tuple[str, tuple[str, Any]]]:
+    """What of `settings` has to hold for the scope as a whole, as systemd's properties. Pure."""
+    return [
+        (_WEIGHTS[one.file], ("t", int(one.values[0].split()[-1]))) for one in settings if one.file in _WEIGHTS
+    ]
+
+
+def set_weights(known: find.Facts, unit: str, settings: list[Setting]) -> None:
+    """Change those of a scope that is there, until it ends. Raises as `start`."""
+    properties = weights(settings)
+    if properties:
+        with _Bus(known.uid, time.monotonic() + TIMEOUT_S) as bus:
+            bus.call("SetUnitProperties", "sba(sv)", (unit, True, properties))
+
+
+def start(
+    known: find.Facts, name: str, *, description: str, slice_name: str, settings: list[Setting]
+) -> str:
     """Have systemd put this very process into a new scope; the scope's directory.
 
     Unavailable where the bus does not answer in time, NotSupported where systemd refuses.
@@ -39,6 +61,7 @@ def start(known: find.Facts, name: str, *, description: str, slice_name: str) ->
         # Limits are ours to set, below; the manager's default would be one that nobody asked for.
         ("TasksMax", ("t", _UNLIMITED)),
         ("TimeoutStopUSec", ("t", _STOP_US)),
+        *weights(settings),
     ]
     deadline = time.monotonic() + TIMEOUT_S
     with _Bus(known.uid, deadline) as bus:

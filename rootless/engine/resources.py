@@ -223,3 +223,40 @@ def refuse_swappiness(value: int | None) -> None:
             "--memory-swappiness cannot be set: cgroup v2 has no such limit",
             hint="bound the swap itself: --memory-swap equal to --memory allows none",
         )
+
+
+def host_config(record: Record, state: dict[str, Any]) -> dict[str, Any]:
+    """The limits as HostConfig of Docker's API has them; "Limits" says what holds each while it runs,
+    "Freezer" what `pause` halts it with."""
+    asked = of(record)
+    memory = asked.get("memory", 0)
+    cgroup = str(state.get("cgroup") or "")
+    found: dict[str, Any] = {
+        "Memory": memory,
+        "MemoryReservation": asked.get("memory_reservation", 0),
+        "MemorySwap": asked.get("memory_swap") or 2 * memory,
+        "MemorySwappiness": None,
+        "NanoCpus": asked.get("nano_cpus", 0),
+        "CpuShares": asked.get("cpu_shares", 0),
+        "CpuPeriod": asked.get("cpu_period", 0),
+        "CpuQuota": asked.get("cpu_quota", 0),
+        "CpusetCpus": asked.get("cpuset_cpus", ""),
+        "CpusetMems": asked.get("cpuset_mems", ""),
+        "PidsLimit": asked.get("pids_limit") or DEFAULT_PIDS,
+        "BlkioWeight": asked.get("blkio_weight", 0),
+        "CgroupParent": record.get("cgroup_parent") or "",
+        "Cgroups": record.get("cgroups") or "enabled",
+        "Cgroup": cgroup,
+        "CgroupFrom": state.get("cgroup_how", ""),
+        "Limits": state.get("limits") or {},
+        "Freezer": "cgroup.freeze" if group.can_freeze(cgroup) else "SIGSTOP",
+    }
+    for key, name in (
+        ("device_read_bps", "BlkioDeviceReadBps"),
+        ("device_write_bps", "BlkioDeviceWriteBps"),
+        ("device_read_iops", "BlkioDeviceReadIOps"),
+        ("device_write_iops", "BlkioDeviceWriteIOps"),
+    ):
+        rates: list[Rate] = asked.get(key) or []  # type: ignore[assignment]
+        found[name] = [{"Path": rate["path"], "Rate": rate["rate"]} for rate in rates]
+    return found

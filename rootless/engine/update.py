@@ -88,6 +88,11 @@ def _apply(store: Store, found: running.Running, changed: list[limits.Setting]) 
     if not changed:
         return
     apply.apply(path, changed)
+    unit = str(found.state.get("cgroup_unit") or "")
+    if unit:
+        from rootless.cgroup import scope
+
+        scope.set_weights(find.facts(), unit, changed)
     held |= {one.limit: f"cgroup {one.file}" for one in changed}
     state = containers.directory(store, found.id) + "/state.json"
     atomic.write_json(state, {**found.state, "limits": held})
