@@ -5,9 +5,9 @@ Imported on the hot path and in children after fork.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 
+from rootless.linux import ctypes
 from rootless.linux.libc import number, syscall
 from rootless.linux.process import prctl
 from rootless.record import TYPE_CHECKING, Record

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import AT_FDCWD, libc, number, raise_errno, syscall
 
 RENAME_NOREPLACE = 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import libc, raise_errno
 
 _sethostname = libc.sethostname

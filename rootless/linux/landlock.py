@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-
+from rootless.linux import ctypes
 from rootless.linux.libc import number, syscall
 
 LANDLOCK_CREATE_RULESET_VERSION = 1

@@ -13,10 +13,10 @@ Imported on the hot path and in children after fork.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
+from rootless.linux import ctypes
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ Imported on the hot path.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import AT_EMPTY_PATH as AT_EMPTY_PATH
 from rootless.linux.libc import AT_FDCWD as AT_FDCWD
 from rootless.linux.libc import AT_RECURSIVE as AT_RECURSIVE

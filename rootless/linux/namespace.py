@@ -5,10 +5,10 @@ os.unshare and os.setns exist only from Python 3.12 on. Imported on the hot path
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import libc, raise_errno
 
 CLONE_NEWTIME = 0x00000080

@@ -5,10 +5,10 @@ Imported on the hot path.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import number, syscall
 
 RESOLVE_NO_XDEV = 0x01

@@ -5,9 +5,9 @@ A process is (pid, start time, boot id). Imported on the hot path.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import libc, number, raise_errno, syscall
 
 CLOSE_RANGE_UNSHARE = 2

@@ -5,10 +5,10 @@ Imported on the hot path and in children just before exec.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
+from rootless.linux import ctypes
 from rootless.linux.libc import number, syscall
 
 SECCOMP_FILTER_FLAG_TSYNC = 1

@@ -7,10 +7,9 @@ by the same hooks that os.fork() uses. Callers are single-threaded.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
-from rootless.linux import signal
+from rootless.linux import ctypes, signal
 from rootless.linux.libc import libc_locked
 
 CLONE_PARENT = 0x00008000

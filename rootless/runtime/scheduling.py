@@ -6,10 +6,10 @@ exec. Nothing asked for costs nothing.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import ctypes
 from rootless.linux import namespace as n
 from rootless.linux.libc import syscall
 from rootless.linux.process import ADDR_NO_RANDOMIZE, PER_LINUX, PER_LINUX32, personality
