@@ -10,7 +10,10 @@ import pytest
 FORBIDDEN = set(
     "dataclasses click subprocess pathlib shutil tempfile hashlib logging datetime argparse inspect asyncio "
     "urllib urllib3 http email ssl tarfile zipfile concurrent threading multiprocessing sqlite3 unittest "
-    "tomllib configparser gettext locale traceback ast dis tokenize".split()
+    "tomllib configparser gettext locale traceback ast dis tokenize "
+    # What rootless.record, jsontext and linux/{signal,socket,ctypes}.py stand in for, and what those bring.
+    "typing enum re json socket signal ctypes collections contextlib selectors functools operator shlex resource "
+    "termios tty".split()
 )
 
 PROBE = """
