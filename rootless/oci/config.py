@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
+from rootless import jsontext
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.oci.rules import CONFIG, PROCESS
 from rootless.oci.schema import check
@@ -72,7 +72,7 @@ def read(path: str, *, name: str) -> tuple[bytes, Any]:
                     f"{name} is larger than {LIMIT_BYTES >> 20} MiB, the most this runtime reads"
                 )
     try:
-        return bytes(text), json.loads(text)
+        return bytes(text), jsontext.loads(bytes(text))
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from None
     except ValueError as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 
 from rootless.errors import InvalidInput, NotFound, RootlessError, Unavailable
+from rootless.linux import socket
 
 _TIMEOUT_S = 10
 

@@ -8,11 +8,11 @@ ends us ends the init too.
 from __future__ import annotations
 
 import os
-import signal
-import socket
 
+from rootless import jsontext
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.linux import namespace as n
+from rootless.linux import signal, socket
 from rootless.linux.process import boot_id, start_time
 from rootless.oci import console, identity
 from rootless.oci.config import Bundle
@@ -280,8 +280,6 @@ def write_pid(path: str, pid: int) -> None:
 
 def record(wish: Wish, claim: Claim, created: Created, cgroup: Cgroup) -> None:
     """Write state.json: from now on the container exists."""
-    import json
-
     spec = wish.bundle.spec
     document = {
         "id": wish.id,
@@ -296,7 +294,7 @@ def record(wish: Wish, claim: Claim, created: Created, cgroup: Cgroup) -> None:
         "annotations": spec.get("annotations") or {},
         "cgroup": cgroup.path,
     }
-    claim.write("state.json", json.dumps(document).encode())
+    claim.write("state.json", jsontext.dumps(document).encode())
     claim.keep()
 
 
@@ -312,8 +310,6 @@ def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, i
     linux.seccomp.listenerPath (config-linux.md, The Container Process State)."""
 
     def send(pid: int, fd: int) -> None:
-        import json
-
         profile = spec["linux"]["seccomp"]
         document = {
             "ociVersion": spec["ociVersion"],
@@ -323,7 +319,7 @@ def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, i
             "state": state,
         }
         with console.connect(profile["listenerPath"]) as client:
-            socket.send_fds(client, [json.dumps(document).encode()], [fd])
+            socket.send_fds(client, [jsontext.dumps(document).encode()], [fd])
 
     return send
 

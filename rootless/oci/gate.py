@@ -4,8 +4,8 @@ for `start` at a socket. Runs in the container's first process, before its comma
 from __future__ import annotations
 
 import os
-import socket
 
+from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
 from rootless.oci.hooks import run_hooks
 from rootless.oci.state import CREATED, CREATING

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import signal
 import time
 
+from rootless import jsontext
 from rootless.errors import RootlessError
+from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run_hooks(
     longer than its timeout (then it is killed, with all of its process group). `become` is
     called in each before its exec."""
     for index, hook in enumerate((spec.get("hooks") or {}).get(point) or []):
-        _run(hook, f"hooks.{point}[{index}]", json.dumps(state).encode(), become)
+        _run(hook, f"hooks.{point}[{index}]", jsontext.dumps(state).encode(), become)
 
 
 def _run(hook: dict[str, Any], name: str, text: bytes, become: Callable[[], None] | None) -> None:

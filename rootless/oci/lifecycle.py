@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import signal
-import socket
 
+from rootless import jsontext
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
+from rootless.linux import signal, socket
 from rootless.linux.process import pidfd_open_checked
 from rootless.oci import cgroups, processes, state
 from rootless.oci.create import follow
@@ -65,7 +64,7 @@ def show_state(args: Arguments) -> int:
     document["rootfs"] = container.rootfs
     document["created"] = container.created
     document["owner"] = ""
-    print(json.dumps(document, indent=2))
+    print(jsontext.dumps(document))
     return 0
 
 
@@ -108,7 +107,7 @@ def signal_number(text: str) -> int:
         if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
             return number
     found = getattr(signal, f"SIG{name}", None)
-    if isinstance(found, signal.Signals):
+    if isinstance(found, int) and "_" not in name:
         return int(found)
     raise InvalidInput(f"there is no signal {text!r}")
 

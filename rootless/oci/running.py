@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from rootless.errors import InvalidInput, RootlessError
+from rootless.linux import signal
 from rootless.oci import cgroups
 from rootless.oci.config import load
 from rootless.oci.create import Created, Wish, create, follow

@@ -12,11 +12,11 @@ derived from the process, never stored.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import socket
 
+from rootless import jsontext
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
+from rootless.linux import socket
 from rootless.linux.filesystem import rename_noreplace
 from rootless.linux.process import alive, boot_id
 from rootless.record import TYPE_CHECKING, Record
@@ -76,7 +76,7 @@ class Container(Record):
     def config(self) -> dict[str, Any]:
         """The configuration as it was at create."""
         with open(os.path.join(self.directory, "config.json"), "rb") as file:
-            found: dict[str, Any] = json.load(file)
+            found: dict[str, Any] = jsontext.loads(file.read())
         return found
 
     def is_alive(self) -> bool:
@@ -281,7 +281,7 @@ def find(root: str, name: str) -> Container:
     path = os.path.join(root, check_id(name), "state.json")
     try:
         with open(path, "rb") as file:
-            found = json.load(file)
+            found = jsontext.loads(file.read())
     except FileNotFoundError:
         raise _unknown(name) from None
     return Container(root=root, **found)
