@@ -29,6 +29,12 @@ printf '[Service]\nDelegate=cpu cpuset io memory pids\n' \
 printf 'UseDNS no\nMaxSessions 100\nMaxStartups 100\n' >"$root/etc/ssh/sshd_config.d/vm.conf"
 mkdir -p "$root/var/log/journal" # so that a test can read what was said before a power cut
 chroot "$root" systemctl -q enable systemd-networkd ssh
+# Drivers that udev finds reason to load and nothing here uses.
+for module in ata_piix ata_generic aesni_intel ghash_clmulni_intel sha512_ssse3 sha256_ssse3 sha1_ssse3 \
+    crc32_pclmul crct10dif_pclmul powernow_k8 serio_raw evdev button efi_pstore qemu_fw_cfg; do
+    echo "blacklist $module"
+done >"$root/etc/modprobe.d/vm.conf"
+touch "$root/etc/.updated" "$root/var/.updated" # no ldconfig and no catalogues at the first boot
 chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer systemd-networkd-wait-online.service \
     getty@tty1.service serial-getty@ttyS0.service
