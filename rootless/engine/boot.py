@@ -189,14 +189,10 @@ def stop_with_machine(store: Store, names: list[str]) -> None:
     if names:
         found = [containers.find(store, name) for name in names]
     else:
-        found = [each for each in containers.ids(store) if _has_policy(store, each)]
+        found = [each for each in containers.ids(store) if restart.has_policy(store, each)]
     for identifier in found:
         try:
             stop.stop(store, identifier, by_hand=False)
         except RootlessError:
             continue  # gone meanwhile
 
-
-def _has_policy(store: Store, identifier: str) -> bool:
-    policy = stored.read(store, identifier)
-    return policy is not None and policy.name != "no"

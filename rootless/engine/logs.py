@@ -15,7 +15,7 @@ from rootless.engine.record import LOG_NAME as LOG_NAME
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
 _POLL_S = 0.05
@@ -95,9 +95,16 @@ def _inside(line: Line, since: int | None, until: int | None) -> bool:
 
 
 def follow(
-    directory: str, monitor: int | None, *, tail: int | None, since: int | None, until: int | None
+    directory: str,
+    monitor: int | None,
+    *,
+    tail: int | None,
+    since: int | None,
+    until: int | None,
+    successor: Callable[[], int | None] = lambda: None,
 ) -> Iterator[Line]:
-    """The selected lines, then new ones until the monitor (a pidfd, or None) ends.
+    """The selected lines, then new ones until the monitor (a pidfd, or None) ends, and those after it
+    that `successor` names: a restart policy's.
 
     Rotation is noticed by the inode changing: the old file is read to its end first.
     """
@@ -111,6 +118,7 @@ def follow(
     if file:
         file.seek(start)
     pending = b""
+    own: list[int] = []  # the first monitor's descriptor is the caller's
     while until is None or time.time_ns() <= until:
         # Asked before reading: what is there after the monitor's end is all there will be.
         ended = monitor is None or bool(select.select([monitor], [], [], 0)[0])
@@ -128,7 +136,12 @@ def follow(
                 file, pending = reopened, b""
                 continue
         if ended:
-            break
+            if own:
+                os.close(own.pop())
+            monitor = successor()
+            if monitor is None:
+                break
+            own.append(monitor)
         time.sleep(_POLL_S)
     if file:
         file.close()

@@ -50,6 +50,12 @@ def of(store: Store, record: Record) -> Restart:
     return found or Restart(record["restart"]["name"], record["restart"]["retries"])
 
 
+def has_policy(store: Store, identifier: str) -> bool:
+    """Whether a policy is in force for the container; false before its first start."""
+    found = stored.read(store, identifier)
+    return found is not None and found.name != "no"
+
+
 def set_policy(store: Store, identifier: str, word: str) -> None:
     """`update --restart`: takes effect at the next end of PID 1."""
     name, retries = parse(word)

@@ -59,11 +59,12 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
     """Send a signal to PID 1; with SIGKILL, wait until the end is recorded. Conflict where it does not run."""
     number = parse_signal(signal_name)
     found = running.find(store, identifier)
-    if found is None and containers.status(store, identifier).state == "restarting":
+    if found is None and restart.has_policy(store, identifier):
         with containers.lock(store, identifier):
+            running.wait_ended(store, identifier)
             if restart.cancel(store, identifier):
                 return
-        found = running.find(store, identifier)  # it has just been started again
+            found = running.find(store, identifier)  # it has just been started again
     if found is None:
         raise Conflict(f"cannot kill container: {identifier}: container {identifier} is not running")
     with found:

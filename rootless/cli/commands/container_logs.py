@@ -26,8 +26,11 @@ def run(args: Args) -> int:
     since = parse_moment(args.since) if args.since else None
     until = parse_moment(args.until) if args.until else None
     if args.follow:
-        monitor = running.monitor(store, identifier)
-        lines = logs.follow(directory, monitor, tail=tail, since=since, until=until)
+
+        def monitor() -> int | None:
+            return running.monitor(store, identifier)
+
+        lines = logs.follow(directory, monitor(), tail=tail, since=since, until=until, successor=monitor)
     else:
         lines = logs.select_lines(logs.read(directory), tail=tail, since=since, until=until)
     sys.stdout.flush()
