@@ -35,12 +35,12 @@ else:
             def accept(self):
                 """accept(2): a connected socket, close-on-exec, and its address."""
                 fd, address = self._accept()
-                return socket(fileno=fd), address
+                return socket(self.family, self.type, self.proto, fd), address
 
         def socketpair(family=_socket.AF_UNIX, kind=_socket.SOCK_STREAM, proto=0):
             """socketpair(2), close-on-exec."""
             one, other = _socket.socketpair(family, kind, proto)
-            return socket(fileno=one.detach()), socket(fileno=other.detach())
+            return socket(family, kind, proto, one.detach()), socket(family, kind, proto, other.detach())
 
         def send_fds(sock, buffers, fds, flags=0, address=None):
             """sendmsg(2) with descriptors."""

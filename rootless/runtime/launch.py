@@ -188,6 +188,7 @@ class _Launch:
     def __init__(self) -> None:
         self.step = "start the monitor"
         self.pid = -1
+        self.between = -1  # B, that goes before C; ends by itself
         self.place = Birthplace(Placement())
 
 
@@ -228,7 +229,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
 
     launch.step = "make the namespaces"
     to_c, from_a = wire.pair()
-    launch.pid = _clone_c(birth, request, launch.place, to_c, from_a)
+    launch.pid = _clone_c(birth, request, launch, to_c, from_a)
     from_a.close()
     _close(streams.child or ())
     for fd in range(3, 3 + birth.preserve_fds):
@@ -240,6 +241,8 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
     inside = {kind: open_namespace(launch.pid, kind) for kind in ("user", "net")}
     to_c.send("mapped")
+    if launch.between > 0:
+        os.waitpid(launch.between, 0)
 
     # The network comes up while C mounts.
     found: dict[str, Any] = {}
@@ -297,11 +300,11 @@ def open_namespace(pid: int, kind: str) -> int:
 def _clone_c(
     birth: container.Birth,
     request: _Request,
-    place: Birthplace,
+    launch: _Launch,
     to_c: wire.Channel,
     from_a: wire.Channel,
 ) -> int:
-    joined = request.joined
+    joined, place = request.joined, launch.place
     if not joined.fds and not place.bounds_processes:
         try:
             pid = place.clone(joined.new)
@@ -351,7 +354,11 @@ def _clone_c(
             namespaces.write_map(pid, "uid", namespaces.id_map("uid", []))
             namespaces.write_map(pid, "gid", namespaces.id_map("gid", []))
             told.send("mapped")
-        return int(to_c.expect("cloned").data["pid"])
-    finally:
+        cloned = int(to_c.expect("cloned").data["pid"])
+    except BaseException:
         told.close()
         os.waitpid(pid, 0)
+        raise
+    told.close()
+    launch.between = pid  # what an interpreter takes to end is time for C to go on
+    return cloned
