@@ -9,6 +9,7 @@ import time
 
 from rootless import paths
 from rootless.cgroup import find
+from rootless.engine import walls
 from rootless.engine.doctor_finding import Finding, error, not_available, ok, warning
 from rootless.engine.doctor_isolation import Probe
 from rootless.engine.doctor_scene import Scene
@@ -17,6 +18,7 @@ from rootless.linux import landlock
 from rootless.linux.process import set_no_new_privs
 from rootless.linux.seccomp import load_filter
 from rootless.network.diagnosis import sysctl_fix
+from rootless.runtime import scoping
 from rootless.session.diagnosis import read_fact
 from rootless.session.mapping import user_name
 
@@ -72,11 +74,28 @@ def seccomp(_: Scene) -> Finding:
 def landlock_here(_: Scene) -> Finding:
     """Whether the kernel has Landlock, and which generation."""
     try:
-        return ok("Landlock", f"ABI {landlock.abi_version()}")
+        abi = landlock.abi_version()
+        if scoping.available():
+            return ok("Landlock", f"ABI {abi}: scopes what --network host and --pid host share")
+        return not_available("Landlock", f"ABI {abi} has no scopes yet (Linux 6.12)",
+                             "with --network host and --pid host the host's abstract sockets and your"
+                             " own processes are in reach of a container")  # fmt: skip
     except OSError:
         return not_available("Landlock", "the kernel has no Landlock, or it is not switched on",
                              "one layer of protection less", "",
                              "add landlock to the lsm= list on the kernel's command line")  # fmt: skip
+
+
+def labels(_: Scene) -> list[Finding]:
+    """AppArmor and SELinux: asked for with --security-opt, an error where they are not."""
+    found = []
+    for wall in (walls.apparmor(""), walls.selinux([])):
+        name = {"apparmor": "AppArmor", "selinux": "SELinux"}[wall["Name"]]
+        if wall["State"] == walls.NOT_AVAILABLE:
+            found.append(not_available(name, wall["Why"], "labels asked for with --security-opt are an error"))
+        else:
+            found.append(ok(name, "labels can be asked for with --security-opt"))
+    return found
 
 
 def cgroups(_: Scene) -> Finding:
@@ -186,6 +205,7 @@ PROBES = (
     Probe("helpers", helpers, essential=True),
     Probe("seccomp", seccomp),
     Probe("Landlock", landlock_here),
+    Probe("labels", labels),
     Probe("cgroups", cgroups),
     Probe("runtime dir", runtime_directory),
     Probe("logout", lingering),

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from rootless.engine import clock, health, resources, restart, running
+from rootless.engine import clock, health, resources, restart, running, walls
 from rootless.engine.health_words import Healthcheck
 from rootless.engine.mount_words import Mount
 from rootless.engine.record import Record, argv
@@ -44,6 +44,7 @@ def inspect_container(store: Store, reference: str, *, size: bool = False) -> di
         "Driver": state.get("driver", ""),
         "Platform": "linux",
         "AppArmorProfile": record["security"]["apparmor"],
+        "Walls": walls.of_container(record, containers.status(store, identifier).pid),
         "HostConfig": _host_config(record, policy) | resources.host_config(record, state),
         "GraphDriver": {"Name": state.get("driver", ""), "Data": {"UpperDir": f"{directory}/upper"}},
         "Mounts": [_mount(store, mount) for mount in record["mounts"]],
