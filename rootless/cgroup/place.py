@@ -207,14 +207,14 @@ def _enable(directory: str, wanted: frozenset[str]) -> frozenset[str]:
 
 def _lacks(lacking: list[limits.Setting], subtree: find.Subtree) -> str:
     controllers = ", ".join(sorted({one.controller for one in lacking}))
-    options = ", ".join(f"--{one.limit}" for one in lacking)
+    options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
     return f"{options} cannot be enforced: the controller {controllers} is not delegated to this account"
 
 
 def _without(wish: Wish, wanted: list[limits.Setting], why: str, hint: str) -> Placement:
     lacking = [one for one in wanted if not _otherwise(wish, one)]
     if lacking:
-        options = ", ".join(f"--{one.limit}" for one in lacking)
+        options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
         told = why if "cannot be enforced" in why else f"{options} cannot be enforced: {why}"
         raise NotSupported(told, hint=hint)
     held: dict[str, str] = {}

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.harness import cgroups
+
 DEFAULT_NAME = "rootless-user"
 LOCK = Path("/run/lock/rootless-test-account")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -72,6 +74,7 @@ def become_ordinary(config: pytest.Config) -> None:
     }
     for of_root in ("XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"):
         environment.pop(of_root, None)
+    environment |= cgroups.give(account)
     _release_output(config)
     argv = [
         *_as(name),
