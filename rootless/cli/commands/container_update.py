@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from rootless.cli.command import Args, Command
+from rootless.cli.command import VALUE, Args, Command, Option
 from rootless.cli.commands.limit_options import CHANGEABLE
 from rootless.cli.each import each
+from rootless.engine import restart
 from rootless.engine.resource_words import parse
 from rootless.engine.update import update
 from rootless.storage.store import Store
 
 
 def run(args: Args) -> int:
-    """Change the limits of each container."""
+    """Change the limits and the restart policy of each container."""
     changes = parse(args)
+    if args.restart is not None:
+        restart.parse(args.restart)
     store = Store.open()
-    return each(store, args.positional, lambda identifier: update(store, identifier, changes))
+
+    def change(identifier: str) -> None:
+        if args.restart is not None:
+            restart.set_policy(store, identifier, args.restart)
+        if args.restart is None or args.given - {"restart"}:
+            update(store, identifier, changes)
+
+    return each(store, args.positional, change)
 
 
 COMMAND = Command(
     name="update",
     summary="Update configuration of one or more containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
-    options=CHANGEABLE,
+    options=(
+        *CHANGEABLE,
+        Option(("--restart",), "restart", VALUE, metavar="string", complete="no|on-failure|always|unless-stopped",
+               help="Restart policy to apply when a container exits"),
+    ),
     handler=run,
     min_args=1,
     complete="container",
     examples=(("Give a running container half a processor", "rootless update --cpus 0.5 web"),),
-)
+)  # fmt: skip
