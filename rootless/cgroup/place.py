@@ -68,6 +68,7 @@ def place(wish: Wish) -> Placement:
         return _without(wish, wanted, "--cgroups=disabled was given", "leave --cgroups=disabled out")
     found = find.search()
     why = ""
+    hint = found.hint
     for subtree in _allowed(wish, found):
         lacking = [one for one in limits.missing(wanted, subtree.controllers) if not _otherwise(wish, one)]
         if lacking:
@@ -80,11 +81,15 @@ def place(wish: Wish) -> Placement:
             why = f"{subtree.how} cgroup: {error.filename or subtree.path}: {error.strerror}"
         except Unavailable as error:
             why = error.message
+            hint = (
+                "look at `systemctl --user status`; if that hangs, too, log out and in, or the administrator runs: "
+                f"systemctl restart user@{find.facts().uid}.service"
+            )
         except NotSupported as error:
             if subtree.how != "systemd":
                 raise
             why = error.message
-    return _without(wish, wanted, why or "no cgroup of this account's own", found.hint)
+    return _without(wish, wanted, why or "no cgroup of this account's own", hint)
 
 
 def _allowed(wish: Wish, found: find.Search) -> list[find.Subtree]:

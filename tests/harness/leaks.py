@@ -76,5 +76,6 @@ def _cgroups() -> frozenset[str]:
     """Cgroups with our name in them; a path relative to the directories we can read."""
     found: set[str] = set()
     for path, names, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(path, name) for name in names if "rootless" in name)
+        found.update(os.path.join(path, name) for name in names
+                     if "rootless" in name and not name.startswith("rootless-tests-"))  # the tests' own
     return frozenset(found)
