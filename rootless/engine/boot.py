@@ -174,6 +174,9 @@ def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
             policy = restart.of(store, record)
             if status.state != "exited" or not stored.starts_at_boot(policy, status.exit_code):
                 continue
+            own = unit_name(containers.name_of(store, identifier) or identifier)
+            if os.path.lexists(f"{_unit_directory()}/{own}"):
+                continue  # its own unit's
             start.start(store, identifier)
             done.append((identifier, None))
         except start.AlreadyRunning:

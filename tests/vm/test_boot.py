@@ -10,8 +10,8 @@ import pytest
 
 from tests.vm.machine import Machine
 
-# logind's UserStopDelaySec (10 s), on a slow machine.
-STOP_DELAY_S = 40
+# logind's UserStopDelaySec (10 s), then ten seconds for what ignores SIGTERM, on a slow machine.
+STOP_DELAY_S = 60
 QUIET = "--network none busybox"
 
 
