@@ -159,7 +159,8 @@ def test_a_controller_that_is_missing(vm: Machine) -> None:
                    f"systemctl daemon-reload; systemctl restart user@{bob}.service")  # fmt: skip
     try:
         done = vm.run("bob", "rootless run --rm --cpus 1 busybox true", check=False)
-        if "cpu" not in vm.run("bob", f"cat /sys/fs/cgroup/user.slice/user-{bob}.slice/user@{bob}.service/cgroup.controllers").stdout.split():
+        service = f"/sys/fs/cgroup/user.slice/user-{bob}.slice/user@{bob}.service"
+        if "cpu" not in vm.run("bob", f"cat {service}/cgroup.controllers").stdout.split():
             assert done.returncode == 125
             assert "--cpus cannot be enforced" in done.stderr
             assert "delegate.conf" in done.stderr
