@@ -55,9 +55,6 @@ def start(
     properties: list[tuple[str, tuple[str, Any]]] = [
         ("Description", ("s", description)),
         ("Delegate", ("b", True)),
-        # At a logout or shutdown: the monitor ignores SIGTERM, and so does many a PID 1. Docker's ten seconds
-        # then, not systemd's ninety.
-        ("TimeoutStopUSec", ("t", 10_000_000)),
         ("PIDs", ("au", [os.getpid()])),
         ("Slice", ("s", slice_name)),
         ("CollectMode", ("s", "inactive-or-failed")),
