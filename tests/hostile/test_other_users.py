@@ -1,0 +1,115 @@
+"""One user's containers against another account of the same host.
+
+The stranger is one of our subordinate ids, in a user namespace of its own and without any
+capability: to the kernel, another user.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.harness.trees import remove_tree
+from tests.need import need
+
+Stranger = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def box(rootless: Rootless, busybox_image: str) -> Iterator[Rootless]:
+    rootless("run", "-d", "--name", "box", "--network", "none", "-e", "SECRET=hunter2", busybox_image, "sleep", "60")
+    yield rootless
+    rootless("rm", "-f", "box")
+
+
+def test_it_is_a_stranger(stranger: Stranger) -> None:
+    done = stranger(["sh", "-c", "id -u; grep CapEff /proc/self/status"])
+    need(done.returncode == 0, f"no other uid can be had here: {done.stderr}")
+    assert done.stdout.split() == ["7", "CapEff:", "0000000000000000"]
+
+
+def test_sockets(box: Rootless, stranger: Stranger, payload: Path) -> None:
+    payload.parent.chmod(0o755)
+    sockets = [path for path in box.runtime.rglob("*") if stat.S_ISSOCK(path.lstat().st_mode)]
+    assert {"session.sock", "attach"} <= {path.name for path in sockets}
+    for path in sockets:
+        assert stranger([str(payload), "seqpacket", str(path)]).stdout == "EACCES\n"
+
+
+def test_the_holder_answers_its_own_user_only(box: Rootless, stranger: Stranger, payload: Path) -> None:
+    """Even with the directory open: the socket's peer is looked at."""
+    payload.parent.chmod(0o755)
+    directory = box.runtime / "rootless"
+    address = directory / "session.sock"
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (box.runtime, directory, address)}
+    try:
+        for path in modes:
+            path.chmod(0o777)
+        assert stranger([str(payload), "seqpacket", str(address)]).stdout in ("EOF\n", "ECONNRESET\n", "OK 0\n")
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def test_files_and_processes(box: Rootless, stranger: Stranger) -> None:
+    pid = box("inspect", "--format", "{{.State.Pid}}", "box").stdout.strip()
+    monitor = box("inspect", "--format", "{{.State.MonitorPid}}", "box").stdout.strip()
+    for path in (box.root, box.runtime, f"/proc/{pid}/root", f"/proc/{pid}/environ", f"/proc/{pid}/fd",
+                 f"/proc/{monitor}/environ", f"/proc/{monitor}/fd"):  # fmt: skip
+        done = stranger(["sh", "-c", f"ls {path} >/dev/null && cat {path} 2>/dev/null"])
+        assert done.returncode != 0, path
+        assert "hunter2" not in done.stdout
+    for number in (pid, monitor):
+        assert stranger(["kill", f"-{signal.SIGTERM.value}", number]).returncode != 0
+    assert box("exec", "box", "echo", "alive").stdout == "alive\n"
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "file", "open"])
+def test_the_fallback_in_tmp_squatted(rootless: Rootless, busybox_image: str, kind: str) -> None:
+    """/tmp/rootless-UID made by somebody else before us, as a directory, a link, or with open modes."""
+    place = Path(f"/tmp/rootless-{os.getuid()}")
+    aside = place.with_name(f"{place.name}.aside-{os.getpid()}")
+    if place.exists():
+        place.rename(aside)
+    elsewhere = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
+    as_stranger = ["unshare", "--user", "--map-root-user", "--map-auto", "chown", "-h", "7:7", str(place)]
+    try:
+        if kind == "link":
+            place.symlink_to(elsewhere)
+        elif kind == "file":
+            place.write_text("")
+        else:
+            place.mkdir(mode=0o777)
+            place.chmod(0o777)
+        if kind in ("directory", "file"):
+            subprocess.run(as_stranger, check=True, timeout=20)
+        out = rootless("run", "--rm", "--network", "none", busybox_image, "echo", "ran", env={"XDG_RUNTIME_DIR": ""})
+        assert out.stdout == "ran\n"
+        assert list(elsewhere.iterdir()) == []
+        if place.is_dir() and not place.is_symlink() and kind != "open":
+            subprocess.run([*as_stranger[:4], "chown", "0:0", str(place)], check=True, timeout=20)
+        assert kind == "link" or kind == "file" or list(place.iterdir()) == []
+    finally:
+        rootless("system", "prune", "-f", status=None)
+        subprocess.run([*as_stranger[:4], "rm", "-rf", str(place)], check=False, timeout=20)
+        remove_tree(elsewhere)
+        remove_tree(rootless.root / "run")
+        if aside.exists():
+            aside.rename(place)
+
+
+def test_loopback_of_the_host_is_out_of_reach(rootless: Rootless, busybox_image: str) -> None:
+    """Services that listen on 127.0.0.1 because only this machine's users may speak to them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        script = f"for a in 127.0.0.1 10.0.2.2 10.0.2.100; do nc -w 2 $a {port} </dev/null && echo REACHED; done; true"
+        assert "REACHED" not in rootless("run", "--rm", busybox_image, "sh", "-c", script).stdout
