@@ -45,8 +45,8 @@ def loads(data: str | bytes) -> Any:
             value, end = _scan(text, 0)
             if end == len(text) or not text[end:].strip(_SPACE):
                 return value
-        except (StopIteration, ValueError):
-            pass
+        except (StopIteration, ValueError, SystemError):
+            pass  # SystemError: the C module wants to raise json's own error, and json is not there
     # Leading space, another encoding, or no JSON.
     import json
 
