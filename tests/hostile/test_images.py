@@ -12,7 +12,7 @@ import pytest
 from urllib3.response import BaseHTTPResponse
 
 from rootless.errors import Unavailable
-from rootless.image.authorization import Authorization
+from rootless.image.authorization import Authorizer
 from rootless.image.credentials import Credentials
 from tests.harness import images
 from tests.harness.command import Rootless
@@ -150,7 +150,7 @@ def test_cve_2019_10214_no_secret_over_plain_http() -> None:
         sent.append(request)
         raise AssertionError("asked")
 
-    authorization = Authorization("registry.example", "x")
+    authorization = Authorizer("registry.example", "x")
     authorization.use(Credentials("user", "hunter2"))
     with pytest.raises(Unavailable, match="over plain http"):
         authorization.answer(['Bearer realm="http://thief.example/token"'], send, secure=True)
