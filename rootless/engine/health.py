@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Any
 
-from rootless.engine import clock, execute, running
+from rootless.engine import clock, events, execute, running
 from rootless.engine.health_words import Healthcheck
 from rootless.engine.record import Record
 from rootless.errors import Conflict, InvalidInput, RootlessError
@@ -86,7 +86,10 @@ def check(store: Store, identifier: str, *, by_timer: bool) -> dict[str, Any] | 
             if found.wait(0.5 if result["ExitCode"] == 137 else 0):
                 return None
             health = judge(read(store, identifier), result, healthcheck, found.state)
+            before = of(store, record, found.state)
             atomic.write_json(f"{containers.directory(store, identifier)}/{FILE}", health, durable=False)
+            if before is None or before["Status"] != health["status"]:
+                events.container(store, f"health_status: {health['status']}", record)
             return health
     finally:
         os.close(lock)
