@@ -178,6 +178,7 @@ class build_bytecode(Command):
             return  # the sources will change
         assert self.build_lib is not None
         sys.path.insert(0, os.path.abspath(self.build_lib))
+        sys.dont_write_bytecode = True  # pip does that, for the Python that it installs for
         from rootless import bytecode
 
         path = bytecode.write(os.path.join(self.build_lib, "rootless"))
