@@ -57,11 +57,11 @@ void wait_and_run(int64_t wait_ms, char **argv)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    keep_only(NULL, 0);
-    detach_stdio();
     /* The terminal's end is none of ours; SIGTERM is, so that a machine can be shut down meanwhile. */
     for (size_t i = 0; i < IGNORED_COUNT; i++)
         signal(ignored[i], ignored[i] == SIGTERM ? SIG_DFL : SIG_IGN);
+    keep_only(NULL, 0);
+    detach_stdio();
     if (chdir("/") == 0)
         trim_footprint();
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
