@@ -108,7 +108,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     if wish.waits:
         listener = _listen(claim.directory)
         directory = os.open(claim.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    gate = Gate(spec, state, listener, directory, wish.detach, claim.fileno())
+    gate = Gate(spec, state, listener, directory, wish.detach)
     birth = _birth(wish, joined, maps, gate)
     claim.write("config.json", wish.bundle.text)
     made.cgroup = wish.place(spec, wish.id)

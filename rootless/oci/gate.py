@@ -28,11 +28,14 @@ class Gate(Record):
     listener: int
     directory: int
     detach: bool
-    lock: int  # the creator's, which must not be held by what outlives it
+    mounts: tuple[int, ...] = ()  # detached ones that the plan attaches
+
+    def descriptors(self) -> tuple[int, ...]:
+        """All that is ours; the creator's lock, which must not be held by what outlives it, is not."""
+        return (self.listener, self.directory, *self.mounts)
 
     def mounted(self, channel: Channel) -> None:
         """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
-        os.close(self.lock)
         points = {point for point, hooks in (self.spec.get("hooks") or {}).items() if hooks}
         if not points & {"prestart", "createRuntime", "createContainer"}:
             return

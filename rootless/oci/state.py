@@ -178,10 +178,6 @@ class Claim:
                 ) from None
         raise AssertionError("unreachable")
 
-    def fileno(self) -> int:
-        """The lock's descriptor."""
-        return self._lock
-
     def write(self, name: str, text: bytes) -> None:
         """A file of the container, aside and renamed. Not fsynced: ROOT does not outlive a boot."""
         write(self.directory, name, text)

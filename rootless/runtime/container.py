@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     class Turns(Protocol):
         """What another supervisor than A does at the turning points of C's life; called in C."""
 
+        def descriptors(self) -> tuple[int, ...]:
+            """Those that it needs; all others are closed before anything else."""
+
         def mounted(self, channel: Channel) -> None:
             """All is mounted, the host's paths can still be seen."""
 
@@ -83,10 +86,9 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     spec, process = birth.spec, birth.spec["process"]
     # Whatever happens to the monitor, the container does not outlive it.
     set_pdeathsig(signal.SIGKILL)
-    if birth.turns is None:
-        # What our caller had open is nothing of the container's, not even for a moment.
-        kept = range(3, 3 + birth.preserve_fds)
-        closing.keep_only((channel.fileno(), birth.init_fd, *(birth.stdio or ()), *kept))
+    # What our caller had open is nothing of the container's, not even for a moment.
+    kept = (*range(3, 3 + birth.preserve_fds), *(birth.turns.descriptors() if birth.turns else ()))
+    closing.keep_only((channel.fileno(), birth.init_fd, *(birth.stdio or ()), *kept))
     closing.forget_paths()
     progress.step = "wait for the user namespace"
     channel.expect("mapped")

@@ -96,7 +96,10 @@ def default_devices(*, make: bool = False) -> list[Step]:
             steps.append(Node(path, stat.S_IFCHR | 0o666, rdev))
         else:
             steps.append(Device(path, path, rdev))
-    steps += [Symlink(target, f"/dev/{name}") for name, target in DEFAULT_LINKS.items()]
+    for name, target in DEFAULT_LINKS.items():
+        # As runc and Docker: a kernel without kcore gets no dangling link to it.
+        if name != "core" or os.path.exists(target):
+            steps.append(Symlink(target, f"/dev/{name}"))
     return steps
 
 

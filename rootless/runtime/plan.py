@@ -100,6 +100,9 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
     known = fstype in _FILESYSTEMS or fstype.startswith("fuse")
     if known or (fstype and circumstances.any_filesystem):
         source = entry.get("source") if circumstances.any_filesystem else None
+        if options.copy_up:
+            # Loaded now: whoever applies the step can import nothing any more.
+            from rootless.runtime import copyup  # noqa: F401
         return Filesystem(
             fstype,
             guest_path,
