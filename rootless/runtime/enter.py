@@ -37,7 +37,7 @@ from rootless.runtime.command import execute, find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
     from rootless.runtime.capabilities import Capabilities
@@ -168,9 +168,10 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
     entered = -1
     master = -1
     try:
-        entered = int(ours.expect("cloned").data["pid"])
-        while (message := ours.receive()) is not None:  # the end: it has exec'd
-            if message.kind == "terminal":
+        for message in _in_order(ours):  # the end: it has exec'd
+            if message.kind == "cloned":
+                entered = int(message.data["pid"])
+            elif message.kind == "terminal":
                 master = message.fds[0]
             else:  # "seccomp"
                 try:
@@ -189,6 +190,19 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
         ours.close()
         os.waitpid(first, 0)
     return Entered(entered, child, master, streams.stdin, streams.stdout, streams.stderr)
+
+
+def _in_order(channel: wire.Channel) -> Iterator[wire.Message]:
+    """All messages, "cloned" before any other: the process may be faster than the one that cloned it."""
+    early = []
+    while (message := channel.receive()) is not None and message.kind != "cloned":
+        early.append(message)
+    if message is None:
+        raise RootlessError("a process of the exec was killed (waiting for 'cloned')")
+    yield message
+    yield from early
+    while (message := channel.receive()) is not None:
+        yield message
 
 
 def _close(fds: tuple[int, ...]) -> None:
