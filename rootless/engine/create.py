@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine import clock, events, names
+from rootless.engine import clock, events, names, userns
 from rootless.engine.health_words import NOTHING_ASKED, HealthRequest
 from rootless.engine.health_words import merge as merge_healthcheck
 from rootless.engine.mount_words import Mount, parse_volume
@@ -87,6 +87,23 @@ def create(store: Store, request: Request, image: Image | None) -> str:
     record = make_record(request, image)
     check(record)
     _make_volumes(store, record)
+    if record["userns"] in ("", "host", "private"):
+        return _record(store, request, record)
+    with userns.reserve(store):
+        record["id_map"] = userns.plan(store, record["userns"], *_caller())
+        return _record(store, request, record)
+
+
+def _caller() -> tuple[int, int]:
+    """The caller's uid and gid on the host; in the session they are the map's first line."""
+    found = []
+    for kind in ("uid", "gid"):
+        with open(f"/proc/self/{kind}_map") as file:
+            found.append(int(file.readline().split()[1]))
+    return found[0], found[1]
+
+
+def _record(store: Store, request: Request, record: Record) -> str:
     while True:
         try:
             containers.create(
@@ -147,7 +164,7 @@ def make_record(request: Request, image: Image | None) -> Record:
             [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal], config.get("Env") or [], request.env
         ),
         "workdir": request.workdir or config.get("WorkingDir") or "/",
-        "user": request.user or config.get("User") or "",
+        "user": request.user or userns.default_user(request.userns, *_caller()) or config.get("User") or "",
         "group_add": request.group_add,
         "umask": request.umask,
         "hostname": hostname,
@@ -207,6 +224,13 @@ def _mounts(asked: list[Mount], config: dict[str, Any]) -> list[Mount]:
 
 def check(record: Record) -> None:
     """Refuse at create what could never start."""
+    if record["userns"] not in ("", "host", "private"):
+        for mode in (record["network"]["mode"], record["pid"], record["ipc"]):
+            if mode.startswith("container:"):
+                raise InvalidInput(
+                    f"conflicting options: --userns={record['userns']} and a namespace of another container",
+                    hint="who joins a container's namespaces has its ids",
+                )
     if not record["entrypoint"] and not record["cmd"]:
         raise InvalidInput("no command specified", hint="the image names none: add one after its name")
     if not record["workdir"].startswith("/"):

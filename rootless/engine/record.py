@@ -9,6 +9,7 @@ from __future__ import annotations
 from rootless.engine.health_words import Healthcheck
 from rootless.engine.mount_words import Mount
 from rootless.engine.resources import Resources
+from rootless.engine.userns import IdMap
 from rootless.engine.value_words import Device, Ulimit
 from rootless.record import TYPE_CHECKING, TypedDict
 
@@ -110,6 +111,7 @@ class Record(TypedDict):
     ipc: str
     uts: str
     userns: str
+    id_map: NotRequired[IdMap | None]
     cgroupns: str
     network: Network
     log: Log

@@ -10,6 +10,7 @@ from __future__ import annotations
 from rootless.engine import resources
 from rootless.engine.mount_words import Mount
 from rootless.engine.record import Record, argv
+from rootless.engine.userns import IdMap
 from rootless.engine.value_words import Ulimit
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING
@@ -56,7 +57,7 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
     profile = seccomp(record)
     if profile:
         linux["seccomp"] = profile
-    _apply_userns(linux, record["userns"])
+    _apply_userns(linux, record.get("id_map"))
     annotations = dict(record["annotations"])
     if record["init"]:
         annotations["io.rootless.init"] = "true"
@@ -160,13 +161,12 @@ def seccomp(record: Record) -> dict[str, Any]:
     return profile
 
 
-def _apply_userns(linux: dict[str, Any], mode: str) -> None:
-    if mode in ("", "private", "host"):
-        return  # the runtime maps the session's ids one to one
-    raise NotSupported(
-        f"--userns={mode} is not supported yet",
-        hint="container root is you on the host already; the other ids are your subordinate ids",
-    )
+def _apply_userns(linux: dict[str, Any], id_map: IdMap | None) -> None:
+    """Without a map the runtime maps the session's ids one to one."""
+    for kind, extents in (("uid", id_map["uid"]), ("gid", id_map["gid"])) if id_map else ():
+        linux[kind + "Mappings"] = [
+            {"containerID": inside, "hostID": outside, "size": size} for inside, outside, size in extents
+        ]
 
 
 def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> list[str]:

@@ -179,20 +179,31 @@ def _root(store: Store, record: Record, directory: str) -> Root:
         os.makedirs(merged, mode=0o700, exist_ok=True)
         return Root("directory", (record["rootfs"],), "", "", merged, record["read_only"])
     try:
-        root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+        root = _layers(store, record, directory)
     except (Corrupt, NotFound):
         # A layer that a power cut may have damaged, or that is gone: its blob still has it.
         from rootless.engine.repair import restore
 
         restore(store, record)
-        root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
-    if root.driver != "overlay":
+        root = _layers(store, record, directory)
+    if root.driver != "overlay" and not record.get("id_map"):
         from rootless.storage import driver
 
         warning = driver.take_warning(store)
         if warning:
             print(f"rootless: {warning}", file=sys.stderr)
     return root
+
+
+def _layers(store: Store, record: Record, directory: str) -> Root:
+    id_map = record.get("id_map")
+    if not id_map:
+        return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+    from rootless.storage.shifted import prepare_shifted
+
+    return prepare_shifted(
+        store, directory, record["diff_ids"], id_map["uid"], id_map["gid"], readonly=record["read_only"]
+    )
 
 
 def _host_devices() -> tuple[str, ...]:
@@ -227,12 +238,20 @@ def _shared_pid(store: Store, record: Record, kind: str) -> int:
 
 def _fill_volumes(store: Store, record: Record, root: Root) -> None:
     """Give a volume that is used for the first time the image's content at its target, as Docker does."""
-    fresh = [m for m in record["mounts"] if m["type"] == "volume" and m["copy_up"]]
-    if not fresh:
+    used = [m for m in record["mounts"] if m["type"] == "volume"]
+    fresh = [m for m in used if m["copy_up"]]
+    id_map = record.get("id_map")
+    if not fresh and not (used and id_map):
         return
-    from rootless.engine.volume_content import fill
+    from rootless.engine.volume_content import fill, unused
 
-    fill(store, fresh, root)
+    empty = unused(store, used) if id_map else []
+    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root)
+    if id_map:
+        from rootless.storage.shifted import give
+
+        for path in empty:
+            give(path, id_map["uid"], id_map["gid"])
 
 
 def send(launched: Launched, number: int) -> None:

@@ -16,6 +16,12 @@ from rootless.storage.store import Store
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
+def unused(store: Store, mounts: list[Mount]) -> list[str]:
+    """The directories of those volumes that nothing has been put into yet."""
+    paths = [volumes.find(store, mount["volume"]).path for mount in mounts]
+    return [path for path in paths if _is_unused(path)]
+
+
 def fill(store: Store, mounts: list[Mount], root: Root) -> None:
     """Copy the image's files into those of the volumes that are still empty; wants the session joined.
 

@@ -19,7 +19,8 @@ from rootless.runtime import closing, credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import mount_target
-from rootless.runtime.root import Root, attach_root, enter_root, mount_root, move_root, open_root
+from rootless.runtime.root import Root, attach_root, enter_root, mount_root, move_root
+from rootless.runtime.steps import Bind
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Birth(Record):
     keyring: bool = True
     pivot: bool = True
     scopes: int = 0  # LANDLOCK_SCOPE_*
+    stranger: bool = False  # the container has no id for the caller, whose files its root cannot reach
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
 
 
@@ -102,6 +104,9 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     scheduling.apply(spec)
     # From here on nothing that shares a namespace with us may look into this Python.
     set_dumpable(False)
+    if birth.stranger:
+        progress.step = "look at what is to be mounted"
+        birth = _opened(birth)
     progress.step = "become root of the container"
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
@@ -235,13 +240,32 @@ def _name_host(birth: Birth, progress: Progress) -> None:
         loopback_up()
 
 
+def _opened(birth: Birth) -> Birth:
+    """With every path of the host's as a descriptor, opened while we still have the caller's id."""
+
+    def name(path: str) -> str:
+        return f"/proc/self/fd/{os.open(path, os.O_PATH | os.O_CLOEXEC)}"
+
+    def opened(step: Step) -> Step:
+        if not isinstance(step, Bind) or step.fd >= 0:
+            return step
+        try:
+            return step._replace(host_path=name(step.host_path))
+        except FileNotFoundError:
+            return step  # the step has its own words for it
+
+    root = birth.root
+    lower = tuple(name(path) for path in root.lower) if root.driver == "directory" else root.lower
+    plan = [opened(step) for step in birth.plan]
+    return birth._replace(plan=plan, root=root._replace(path=name(root.path), lower=lower))
+
+
 def _mount_root(birth: Birth, channel: Channel, progress: Progress) -> int:
     progress.step = f"mount the root ({birth.root.driver})"
     if birth.root.driver != "fuse-overlayfs":
         return mount_root(birth.root)
     # Its daemon must not be a process of the container: A starts it and passes us the mount.
-    attach_root(birth.root, channel.expect("rootfs").fds[0])
-    return open_root(birth.root)
+    return attach_root(birth.root, channel.expect("rootfs").fds[0])
 
 
 _PROPAGATIONS = {

@@ -32,7 +32,6 @@ from rootless.runtime.supervise import Supervision as Supervision
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
-
     # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
     Network = Callable[[int, tuple[int, int]], dict[str, Any]]
     # Makes the container's cgroup, in A before anything is cloned.
@@ -167,6 +166,7 @@ def _prepare(
     birth = container.Birth(
         spec=spec,
         root=root,
+        stranger=not namespaces.holds(uid_map, 0),
         plan=plan,
         new=joined.new,
         stdio=None,
@@ -249,7 +249,11 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     hold: list[int] = []
     if request.root.driver == "fuse-overlayfs":
         launch.step = "mount the root (fuse-overlayfs)"
-        mount = fuse_overlay(request.root, user_namespace=inside["user"])
+        mount = fuse_overlay(
+            request.root,
+            # Ids that are shown shifted are those of the session: the daemon stays in it.
+            user_namespace=-1 if request.root.uid_map else inside["user"],
+        )
         to_c.send("rootfs", {}, (mount,))
         os.close(mount)
     if request.network is not None:

@@ -173,6 +173,15 @@ def is_mapped(text: str, inside: int) -> bool:
     return False
 
 
+def holds(text: str, outside: int) -> bool:
+    """Whether the id `outside`, of the parent namespace, has a number in the lines `text`. Pure."""
+    for line in text.splitlines():
+        _, first, size = (int(word) for word in line.split())
+        if first <= outside < first + size:
+            return True
+    return False
+
+
 def refused(error: OSError) -> RootlessError:
     """A refused clone(2) or unshare(2) in words."""
     if error.errno == errno.ENOSPC:

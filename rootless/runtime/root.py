@@ -35,6 +35,9 @@ class Root(Record):
     work: str
     path: str
     readonly: bool
+    # What fuse-overlayfs shows the layers' ids as: "from:to:count" and so on; "": as they are.
+    uid_map: str = ""
+    gid_map: str = ""
 
 
 def mount_root(root: Root) -> int:
@@ -46,9 +49,11 @@ def mount_root(root: Root) -> int:
     if root.driver == "overlay":
         _mount_overlay(root)
     elif root.driver == "fuse-overlayfs":
-        attach_root(root, fuse_overlay(root))
+        return attach_root(root, fuse_overlay(root))
     elif root.driver == "directory":
-        m.mount(root.lower[0] if root.lower else root.path, root.path, None, m.MS_BIND | m.MS_REC)
+        source = root.lower[0] if root.lower else root.path
+        flags = m.OPEN_TREE_CLONE | m.AT_RECURSIVE
+        return attach_root(root, m.open_tree(m.AT_FDCWD, source, flags))
     else:
         raise RootlessError(f"unknown storage driver {root.driver!r}")
     return open_root(root)
@@ -121,10 +126,10 @@ def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
         os.waitpid(pid, 0)
 
 
-def attach_root(root: Root, mount_fd: int) -> None:
-    """Mount the detached `mount_fd` at `root.path`; the descriptor is closed."""
-    m.move_mount(mount_fd, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH)
-    os.close(mount_fd)
+def attach_root(root: Root, mount_fd: int) -> int:
+    """Mount the detached `mount_fd` at `root.path`; the same descriptor, of the root from now on."""
+    m.move_mount(mount_fd, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_SYMLINKS)
+    return mount_fd
 
 
 def _run_fuse_overlayfs(root: Root) -> None:
@@ -132,6 +137,8 @@ def _run_fuse_overlayfs(root: Root) -> None:
     words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in root.lower)]
     if root.upper:
         words += [f"upperdir={root.upper}", f"workdir={root.work}"]
+    if root.uid_map:
+        words += [f"uidmapping={root.uid_map}", f"gidmapping={root.gid_map}", "allow_other"]
     pid = os.fork()
     if pid == 0:
         try:

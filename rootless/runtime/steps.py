@@ -17,7 +17,7 @@ from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.options import MountOptions
-from rootless.runtime.resolve import mount_target, open_in_root, open_proc_file
+from rootless.runtime.resolve import mount_target, open_proc_file
 
 if TYPE_CHECKING:
     from typing import Protocol

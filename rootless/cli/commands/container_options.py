@@ -6,6 +6,7 @@ import os
 
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Option, choice, integer
 from rootless.cli.commands.limit_options import LIMITS
+from rootless.engine import userns
 from rootless.engine.create import Request
 from rootless.engine.health_words import NOTHING_ASKED, ON_FAILURE, HealthRequest, duration
 from rootless.engine.mount_words import Mount, parse_mount, parse_tmpfs, parse_volume
@@ -102,7 +103,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--ulimit",), "ulimit", LIST, metavar="ulimit", help="Ulimit options"),
     Option(("--umask",), "umask", VALUE, metavar="string", default="", help="Set the umask in the container (octal)"),
     Option(("-u", "--user"), "user", VALUE, metavar="string", default="", help="Username or UID (format: <name|uid>[:<group|gid>])"),
-    Option(("--userns",), "userns", VALUE, metavar="string", default="", help="User namespace to use", complete="host|keep-id|nomap"),
+    Option(("--userns",), "userns", VALUE, metavar="string", default="", help="User namespace to use", complete="auto|host|keep-id|nomap"),
     Option(("--uts",), "uts", VALUE, metavar="string", default="", help="UTS namespace to use", complete="host"),
     Option(("-v", "--volume"), "volume", LIST, metavar="list", help="Bind mount a volume"),
     Option(("--volumes-from",), "volumes_from", LIST, metavar="list", complete="container",
@@ -200,11 +201,8 @@ def _shared(word: str, kind: str, modes: tuple[str, ...]) -> str:
 
 
 def _userns(word: str) -> str:
-    if word in ("", "host", "private", "nomap") or word.split(":")[0] == "keep-id":
-        return word
-    if word.split(":")[0] == "auto":
-        raise NotSupported("--userns=auto is not supported yet", hint="use keep-id, nomap or host")
-    raise InvalidInput(f"--userns: invalid USER mode: {word}", hint="keep-id[:uid=N,gid=N], nomap or host")
+    userns.parse(word)
+    return word
 
 
 def _network(args: Args) -> Network:

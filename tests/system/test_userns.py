@@ -1,0 +1,111 @@
+"""--userns: a container of its own ids, by fuse-overlayfs and by a copy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rootless.engine import userns
+from rootless.errors import InvalidInput, NotSupported
+from tests.harness.command import Rootless
+from tests.need import need
+
+LOOK = "cat /proc/self/uid_map; stat -c %u:%g /bin/busybox /home/user; touch /tmp/new && stat -c %u:%g /tmp/new"
+
+
+@pytest.fixture(params=["", "directory"])
+def way(request: pytest.FixtureRequest) -> dict[str, str]:
+    """fuse-overlayfs where it can be had, and the copy."""
+    need(request.param or os.access("/dev/fuse", os.W_OK), "/dev/fuse cannot be used")
+    return {"ROOTLESS_STORAGE_DRIVER": request.param} if request.param else {}
+
+
+def look(rootless: Rootless, image: str, mode: str, way: dict[str, str], *options: str) -> tuple[list[list[int]], list[str]]:
+    done = rootless("run", "--rm", "--network", "none", f"--userns={mode}", *options, image, "sh", "-c", LOOK, env=way, warns=True)
+    lines = [line for line in done.lines if ":" not in line]
+    return [[int(word) for word in line.split()] for line in lines], [line for line in done.lines if ":" in line]
+
+
+def test_auto_ranges_are_disjoint(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
+    names = ("one", "two", "three")
+    for name in names:
+        rootless("run", "-d", "--name", name, "--network", "none", "--userns=auto", busybox_image, "sleep", "60", env=way, warns=True)
+    ids: list[set[int]] = []
+    for name in names:
+        extents = [[int(word) for word in line.split()] for line in rootless("exec", name, "cat", "/proc/1/uid_map").lines]
+        ids.append({outside + n for _, outside, size in extents for n in range(size)})
+        assert [extent[0] for extent in extents] == [0, 65534]
+        assert rootless("exec", name, "stat", "-c", "%u:%g", "/bin/busybox", "/home/user").lines == ["0:0", "1000:1000"]
+        assert rootless("exec", name, "id", "-u").stdout == "0\n"
+    assert len(ids[0] | ids[1] | ids[2]) == 3 * 1025
+    assert 0 not in ids[0] | ids[1] | ids[2]
+    rootless("rm", "-f", "two")
+    rootless("run", "-d", "--name", "four", "--network", "none", "--userns=auto", busybox_image, "sleep", "60", env=way, warns=True)
+    assert str(min(ids[1])) in rootless("exec", "four", "cat", "/proc/1/uid_map").stdout
+    rootless("rm", "-f", "one", "three", "four")
+
+
+def test_auto_size(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
+    extents, owners = look(rootless, busybox_image, "auto:size=2000", way)
+    assert extents[0][2] == 2000
+    assert owners == ["0:0", "1000:1000", "0:0"]
+    done = rootless("run", "--rm", "--userns=auto:size=9999999", busybox_image, "true", status=125)
+    assert "ids are left" in done.stderr
+
+
+def test_keep_id(rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]) -> None:
+    own = os.getuid()
+    extents, owners = look(rootless, busybox_image, "keep-id", way)
+    assert [own, 0, 1] in extents
+    assert owners == ["0:0", "1000:1000", f"{own}:{os.getgid()}"]
+    script = "touch /w/file; stat -c %u /w/file; id -u"
+    out = rootless("run", "--rm", "--network", "none", "--userns=keep-id:uid=7,gid=8", "-v", f"{tmp_path}:/w", busybox_image,
+                   "sh", "-c", script, env=way, warns=True)  # fmt: skip
+    assert out.lines == ["7", "7"]
+    assert (tmp_path / "file").stat().st_uid == own
+    assert (tmp_path / "file").stat().st_gid == os.getgid()
+
+
+def test_nomap_keeps_the_caller_out(rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]) -> None:
+    extents, owners = look(rootless, busybox_image, "nomap", way)
+    assert [extent[:2] for extent in extents] == [[0, 1]]
+    assert owners == ["0:0", "1000:1000", "0:0"]
+    (tmp_path / "mine").write_text("x")
+    (tmp_path / "mine").chmod(0o600)
+    done = rootless("run", "--rm", "--network", "none", "--userns=nomap", "-v", f"{tmp_path}:/w", busybox_image,
+                    "sh", "-c", "cat /w/mine; touch /w/other", status=1, env=way, warns=True)  # fmt: skip
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_host_is_the_sessions(rootless: Rootless, busybox_image: str) -> None:
+    extents, owners = look(rootless, busybox_image, "host", {})
+    assert extents[0][:2] == [0, 0]
+    assert owners == ["0:0", "1000:1000", "0:0"]
+
+
+def test_a_volume_belongs_to_the_first(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
+    options = ("--rm", "--network", "none", "--userns=auto", "-v", "kept:/home/user")
+    script = "touch /home/user/x && stat -c %u /home/user /home/user/x"
+    out = rootless("run", *options, busybox_image, "sh", "-c", script, env=way, warns=True)
+    assert out.lines == ["1000", "0"]
+    rootless("volume", "rm", "kept")
+
+
+@pytest.mark.parametrize("word", ["auto:size=x", "keep-id:uid", "keep-id:size=3", "container:x", "nomap:1", "what"])
+def test_words_that_mean_nothing(word: str) -> None:
+    with pytest.raises(InvalidInput):
+        userns.parse(word)
+
+
+def test_maps() -> None:
+    assert userns.keep(1000, 65537) == [[0, 1, 1000], [1000, 0, 1], [1001, 1001, 64536]]
+    assert userns.keep(0, 10) == [[0, 0, 1], [1, 1, 9]]
+    assert userns.keep(70000, 65537) == [[0, 1, 65536], [70000, 0, 1]]
+    assert userns.free([], 1024, 65537) == [[0, 64512, 1024], [65534, 65536, 1]]
+    assert userns.free([[64512, 1025]], 1024, 65537)[0] == [0, 63487, 1024]
+    assert userns.free([[63487, 1025]], 1024, 65537)[0] == [0, 64512, 1024]
+    with pytest.raises(NotSupported):
+        userns.free([[1, 65536]], 1, 65537)
