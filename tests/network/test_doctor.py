@@ -24,6 +24,7 @@ from rootless.errors import NotSupported
 from rootless.network import diagnosis
 from rootless.session.diagnosis import apparmor_profile
 from tests.harness.account import User
+from tests.harness.importing import PYTHON_PATH
 from tests.need import need, need_program
 
 SCENE = Scene("/nonexistent", "/nonexistent")
@@ -36,8 +37,8 @@ def examine(root: Path, *, breaking: str = ":", **environment: str) -> tuple[int
     if breaking != ":":
         command = ["unshare", "-Urm", "sh", "-ec", breaking + '; exec "$@"', "sh", *command]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "PYTHONPATH": os.getcwd(), **environment},
+        command, capture_output=True, text=True, timeout=60, check=False, cwd="/",
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH, **environment},
     )  # fmt: skip
     assert done.stderr == ""
     report = json.loads(done.stdout)
@@ -108,7 +109,8 @@ def test_a_powerless_newuidmap(user: User, tmp_path: Path) -> None:
     done = subprocess.run(
         ["unshare", "--map-current-user", sys.executable, "-m", "rootless.cli",
          "--root", str(tmp_path / "root"), "doctor", "--json"],
-        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, timeout=60, check=False, cwd="/",
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
     )  # fmt: skip
     need("unrecognized option" not in done.stderr, "unshare of util-linux 2.34 or newer")
     report = json.loads(done.stdout)

@@ -16,6 +16,7 @@ import pytest
 
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.network import diagnosis, hosts, ports, slirp
+from tests.harness.importing import PYTHON_PATH
 from tests.need import need
 from tests.network.conftest import Namespace
 
@@ -145,7 +146,7 @@ def test_names_are_asked_of_a_resolver_on_the_hosts_loopback(tmp_path: Path) -> 
     deep.mkdir()
     done = subprocess.run(
         ["unshare", "-Urmn", sys.executable, "-c", STUB_HOST, str(deep)],
-        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": PYTHON_PATH},
     )  # fmt: skip
     assert done.stdout == "192.0.2.53\n", done.stderr
 
@@ -326,7 +327,7 @@ def test_without_a_tun_device(tmp_path: Path, hide: str, says: str) -> None:
     done = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", script, "sh", str(tmp_path), sys.executable, START],
         capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
     )  # fmt: skip
     assert done.stdout.startswith("NotSupported|no network: " + says), done.stdout + done.stderr
     assert "|use --network host or --network none meanwhile\nask the administrator for:\n" in done.stdout

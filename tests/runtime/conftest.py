@@ -22,10 +22,10 @@ from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
 from tests.harness import account
 from tests.harness.account import User
+from tests.harness.importing import PYTHON_PATH
 from tests.harness.trees import remove_tree
 from tests.need import need
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 APPLETS = "sh ls cat ps true false id hostname mount sleep stat echo env pwd tty touch readlink kill head grep wc".split()
 
 
@@ -93,7 +93,7 @@ class Box:
             "layer": str(self.layer),
             **request,
         }
-        env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "ROOTLESS_ROOT": str(self.home)}
+        env = {**os.environ, "PYTHONPATH": PYTHON_PATH, "ROOTLESS_ROOT": str(self.home)}
         env["XDG_RUNTIME_DIR"] = str(self.home / "runtime")
         result = subprocess.run(
             [sys.executable, "-m", "tests.runtime.driver"],
@@ -102,7 +102,7 @@ class Box:
             text=True,
             timeout=60,
             check=False,
-            cwd=REPOSITORY,
+            cwd="/",  # not the checkout: Python looks there first
             env=env,
         )
         assert result.returncode == 0, result.stderr
@@ -166,7 +166,7 @@ def box(user: User) -> Iterator[Box]:
 
 
 def _end_session(directory: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "ROOTLESS_ROOT": str(directory)}
+    env = {**os.environ, "PYTHONPATH": PYTHON_PATH, "ROOTLESS_ROOT": str(directory)}
     env["XDG_RUNTIME_DIR"] = str(directory / "runtime")
     code = "from rootless.session import session; session.stop()"
     subprocess.run([sys.executable, "-c", code], env=env, timeout=30, check=True)
