@@ -104,11 +104,11 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     state = state_document(
         wish.id, CREATING, 0, wish.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
     )
-    listener = directory = -1
+    listener = record_fd = -1
     if wish.waits:
         listener = _listen(claim.directory)
-        directory = os.open(claim.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    gate = Gate(spec, state, listener, directory, wish.detach)
+        record_fd = claim.open_record()
+    gate = Gate(spec, state, listener, record_fd, wish.detach)
     birth = _birth(wish, joined, maps, gate)
     claim.write("config.json", wish.bundle.text)
     made.cgroup = wish.place(spec, wish.id)
@@ -116,7 +116,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     to_c, from_a = pair()
     made.pid = _clone(birth, joined, made.cgroup, to_c, from_a)
     from_a.close()
-    for fd in (*(birth.stdio or ()), listener, directory, *(fd for _, fd in joined.fds)):
+    for fd in (*(birth.stdio or ()), listener, record_fd, *(fd for _, fd in joined.fds)):
         if fd >= 0:
             os.close(fd)
     if maps is not None:
@@ -294,8 +294,7 @@ def record(wish: Wish, claim: Claim, created: Created, cgroup: Cgroup) -> None:
         "annotations": spec.get("annotations") or {},
         "cgroup": cgroup.path,
     }
-    claim.write("state.json", jsontext.dumps(document).encode())
-    claim.keep()
+    claim.keep(jsontext.dumps(document).encode())
 
 
 def _now() -> str:

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class Gate(Record):
-    """container.Turns. `listener` and `directory` are descriptors of the start socket, listening,
-    and of the container's directory; -1: `run`, which starts at once over the channel."""
+    """container.Turns. `listener` and `record` are descriptors of the start socket, listening,
+    and of the container's record; -1: `run`, which starts at once over the channel."""
 
     spec: dict[str, Any]
     state: dict[str, Any]  # less the pid, which only the outside knows
     listener: int
-    directory: int
+    record: int
     detach: bool
     mounts: tuple[int, ...] = ()  # detached ones that the plan attaches
 
     def descriptors(self) -> tuple[int, ...]:
         """All that is ours; the creator's lock, which must not be held by what outlives it, is not."""
-        return (self.listener, self.directory, *self.mounts)
+        return (self.listener, self.record, *self.mounts)
 
     def mounted(self, channel: Channel) -> None:
         """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
@@ -54,16 +54,16 @@ class Gate(Record):
                 set_pdeathsig(0)
             return channel
         channel.expect("created")
-        # Until here a killed `create` takes us along; from here on state.json decides.
+        # Until here a killed `create` takes us along; from here on its record decides.
         set_pdeathsig(0)
         channel.send("waiting")
         channel.receive()  # the end: `create` has done its work, or was killed
         channel.close()
-        try:
-            os.stat("state.json", dir_fd=self.directory)
-        except FileNotFoundError:
+        # The second name is state.json's. The file is looked at, not its directory: our user may be
+        # one who cannot enter that.
+        if os.fstat(self.record).st_nlink < 2:
             os._exit(0)
-        os.close(self.directory)
+        os.close(self.record)
         return self._wait()
 
     def _wait(self) -> Channel:

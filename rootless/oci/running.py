@@ -91,6 +91,9 @@ def run_command(args: Arguments) -> int:
     wish = _wish(args, detach=detach, waits=False)
     with Claim(wish.root, wish.id) as claim:
         created = create(wish, claim)
+        if not detach:
+            # Before the start, so that no signal is lost.
+            Forwarder().to(created.pid)
         try:
             created.channel.send("start")
             state = {**created.state, "status": RUNNING, "pid": created.pid}
@@ -133,7 +136,6 @@ def _end(created: Created, directory: str) -> None:
 
 def _wait(created: Created) -> int:
     """The init's wait status; signals go to it meanwhile, and its terminal is relayed to ours."""
-    Forwarder().to(created.pid)
     if created.terminal >= 0:
         from rootless.oci.relay import relay
 

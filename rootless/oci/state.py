@@ -1,6 +1,6 @@
 """What is known of a container between commands: ROOT/ID/. HOT.
 
-    state.json    pid, start time, boot; where the bundle is. Written aside and renamed: the commit
+    state.json    pid, start time, boot; where the bundle is. Written aside and linked: the commit
     config.json   the configuration as it was at create
     start         the socket at which the container's init waits; gone when it has been started
 
@@ -182,8 +182,23 @@ class Claim:
         """A file of the container, aside and renamed. Not fsynced: ROOT does not outlive a boot."""
         write(self.directory, name, text)
 
-    def keep(self) -> None:
-        """The container exists from now on."""
+    def open_record(self) -> int:
+        """A descriptor of what will be state.json, by which a waiting init sees whether it is: the
+        file has a second name then. The caller's."""
+        return os.open(self._record, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @property
+    def _record(self) -> str:
+        return os.path.join(self.directory, ".state.json.new")
+
+    def keep(self, record: bytes) -> None:
+        """Write state.json: the container exists from now on."""
+        fd = self.open_record()
+        try:
+            os.write(fd, record)
+        finally:
+            os.close(fd)
+        os.link(self._record, os.path.join(self.directory, "state.json"))
         self._kept = True
 
     def __exit__(self, *_: object) -> None:

@@ -37,7 +37,12 @@ def mounts(spec: dict[str, Any]) -> None:
     spec["mounts"] += [
         {"destination": "/etc/given", "type": "bind", "source": "/etc/hostname", "options": ["bind", "ro"]},
         {"destination": "/bound", "source": "/usr/share", "options": ["rbind", "ro", *SAFE]},
-        {"destination": "/made", "type": "tmpfs", "source": "made", "options": [*SAFE, "mode=1770", "size=1m"]},
+        {
+            "destination": "/made",
+            "type": "tmpfs",
+            "source": "made",
+            "options": [*SAFE, "mode=1770", "size=1m"],
+        },
         {"destination": "/work", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]},
     ]
 
@@ -66,7 +71,9 @@ def sysctls(spec: dict[str, Any]) -> None:
 
 def network(spec: dict[str, Any]) -> None:
     spec["linux"]["namespaces"].append({"type": "network"})
-    spec["mounts"].append({"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*SAFE, "ro"]})
+    spec["mounts"].append(
+        {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*SAFE, "ro"]}
+    )
 
 
 def seccomp(spec: dict[str, Any]) -> None:

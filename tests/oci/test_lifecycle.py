@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 from tests.oci.bundles import Runtime
+from tests.runtime.conftest import gone
 
 
 def wait_for(status: str, oci: Runtime) -> None:
@@ -58,7 +58,7 @@ def test_out_of_order(oci: Runtime) -> None:
 def test_delete_of_what_was_never_started(oci: Runtime) -> None:
     pid = oci.create("sleep", "60")
     oci("delete", "c")
-    assert not Path(f"/proc/{pid}/cwd").exists()
+    assert gone(pid)
 
 
 def test_a_created_container_can_be_killed(oci: Runtime) -> None:

@@ -74,7 +74,9 @@ def example(schema: dict[str, Any], file: str, depth: int = 0) -> Any:
     return patterns[schema["pattern"]] if "pattern" in schema else "text"
 
 
-def breaks(schema: dict[str, Any], file: str, path: tuple[str | int, ...]) -> list[tuple[tuple[Any, ...], Any]]:
+def breaks(
+    schema: dict[str, Any], file: str, path: tuple[str | int, ...]
+) -> list[tuple[tuple[Any, ...], Any]]:
     """(path, value) for every rule below: the value breaks it; `None` removes what is required."""
     schema, file = merged(schema, file)
     kind = schema.get("type")
@@ -168,7 +170,10 @@ def test_what_the_text_demands(path: tuple[str, ...], value: Any, named: str) ->
     check(document, CONFIG, name="config.json")
     with pytest.raises(InvalidInput) as raised:
         _check_sense(document, "config.json")
-    assert f": {named}" in raised.value.message.replace("process.", ": process.", 1) or named in raised.value.message
+    assert (
+        f": {named}" in raised.value.message.replace("process.", ": process.", 1)
+        or named in raised.value.message
+    )
 
 
 def test_null_means_absent() -> None:
