@@ -31,7 +31,14 @@ class IdMap(TypedDict):
 def parse(word: str) -> tuple[str, dict[str, int]]:
     """(mode, options) of --userns; InvalidInput for what Podman has no word for."""
     mode, _, rest = word.partition(":")
-    allowed = {"": (), "host": (), "private": (), "nomap": (), "keep-id": ("uid", "gid"), "auto": ("size",)}.get(mode)
+    allowed = {
+        "": (),
+        "host": (),
+        "private": (),
+        "nomap": (),
+        "keep-id": ("uid", "gid"),
+        "auto": ("size",),
+    }.get(mode)
     if allowed is None:
         raise InvalidInput(
             f"--userns: invalid USER mode: {word}", hint="auto[:size=N], keep-id[:uid=N,gid=N], nomap or host"

@@ -10,7 +10,15 @@ from rootless.runtime import scoping
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
 
 ON, OFF, NOT_AVAILABLE = "on", "off", "not available"
-_NAMESPACES = {"user": "user", "mnt": "mount", "pid": "pid", "net": "network", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
+_NAMESPACES = {
+    "user": "user",
+    "mnt": "mount",
+    "pid": "pid",
+    "net": "network",
+    "ipc": "ipc",
+    "uts": "uts",
+    "cgroup": "cgroup",
+}
 
 
 def _wall(name: str, state: str, why: str = "") -> dict[str, str]:
@@ -27,14 +35,20 @@ def of_container(record: Record, pid: int) -> list[dict[str, str]]:
     if privileged:
         found.append(_wall("capabilities", OFF, "--privileged: all of its user namespace"))
     else:
-        found.append(_wall("capabilities", ON, f"default set, and {added}" if added else "default set or less"))
+        found.append(
+            _wall("capabilities", ON, f"default set, and {added}" if added else "default set or less")
+        )
     on = security["no_new_privileges"]
     why = "" if on else "--privileged" if privileged else "--security-opt no-new-privileges=false"
     found.append(_wall("no_new_privs", ON if on else OFF, why))
     bare = privileged or "ALL" in (word.upper() for word in security["unmask"])
     count = len(MASKED_PATHS) + len(READONLY_PATHS)
     if bare:
-        found.append(_wall("masked paths", OFF, "--privileged" if privileged else "--security-opt systempaths or unmask"))
+        found.append(
+            _wall(
+                "masked paths", OFF, "--privileged" if privileged else "--security-opt systempaths or unmask"
+            )
+        )
     else:
         less = f", but for {' '.join(security['unmask'])}" if security["unmask"] else ""
         found.append(_wall("masked paths", ON, f"{count} hidden or read-only{less}"))
@@ -70,18 +84,28 @@ def _namespace(record: Record, file: str, word: str, pid: int) -> dict[str, str]
 
 def _seccomp(wanted: str, *, privileged: bool) -> dict[str, str]:
     if wanted == "unconfined" or (not wanted and privileged):
-        return _wall("seccomp", OFF, "--privileged" if privileged and not wanted else "--security-opt seccomp=unconfined")
+        return _wall(
+            "seccomp",
+            OFF,
+            "--privileged" if privileged and not wanted else "--security-opt seccomp=unconfined",
+        )
     return _wall("seccomp", ON, wanted if wanted not in ("", "builtin") else "default profile")
 
 
 def _landlock(record: Record) -> dict[str, str]:
     shares = [
-        word for word, mode in (("abstract sockets", record["network"]["mode"]), ("signals", record["pid"])) if mode == "host"
+        word
+        for word, mode in (("abstract sockets", record["network"]["mode"]), ("signals", record["pid"]))
+        if mode == "host"
     ]
     if not shares:
         return _wall("landlock", OFF, "not needed: network and pids are its own")
     if record["security"]["privileged"] or record["security"].get("landlock") == "off":
-        return _wall("landlock", OFF, "--privileged" if record["security"]["privileged"] else "--security-opt landlock=off")
+        return _wall(
+            "landlock",
+            OFF,
+            "--privileged" if record["security"]["privileged"] else "--security-opt landlock=off",
+        )
     if not scoping.available():
         return _wall("landlock", NOT_AVAILABLE, "the kernel has no Landlock scopes (Linux 6.12)")
     return _wall("landlock", ON, f"scopes the host's {' and '.join(shares)}")
@@ -110,4 +134,3 @@ def selinux(words: list[str]) -> dict[str, str]:
     if not asked:
         return _wall("selinux", OFF, "no label asked for (--security-opt label=type:...)")
     return _wall("selinux", ON, " ".join(asked) + ("" if enforcing else " (permissive)"))
-

@@ -35,7 +35,12 @@ def prepare_shifted(
     """As rootfs.prepare, for a container with the maps `uid` and `gid` ([inside, in the session, count])."""
     asked = os.environ.get("ROOTLESS_STORAGE_DRIVER", "")
     copied = os.path.isdir(container_dir + "/rootfs")
-    if not copied and asked != "directory" and os.access("/dev/fuse", os.R_OK | os.W_OK) and find_program("fuse-overlayfs"):
+    if (
+        not copied
+        and asked != "directory"
+        and os.access("/dev/fuse", os.R_OK | os.W_OK)
+        and find_program("fuse-overlayfs")
+    ):
         root = prepare(store, container_dir, diff_ids, readonly=readonly, driver="fuse-overlayfs")
         return root._replace(uid_map=_words(uid), gid_map=_words(gid))
     done = container_dir + "/rootfs.shifted"

@@ -35,7 +35,9 @@ def attack(rootless: Rootless, busybox_image: str, payload: Path) -> Attack:
     """attack("verb", "arg", options=(...)) runs the payload in a container; its lines."""
 
     def run(*words: str, options: tuple[str, ...] = ("--network", "none")) -> list[str]:
-        found = rootless("run", "--rm", "-v", f"{payload}:/payload:ro", *options, busybox_image, "/payload", *words)
+        found = rootless(
+            "run", "--rm", "-v", f"{payload}:/payload:ro", *options, busybox_image, "/payload", *words
+        )
         return found.lines
 
     return run

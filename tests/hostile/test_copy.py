@@ -21,7 +21,9 @@ def test_cve_2018_15664_swapped_while_copying(
 ) -> None:
     """A container exchanges a directory with a link to the host's /, while files are copied through it."""
     depth = str(trap).lstrip("/")
-    script = f"mkdir -p /w/a/{depth}; echo inside >/w/a/{depth}/secret; ln -s / /w/b; exec /payload swap /w/a /w/b"
+    script = (
+        f"mkdir -p /w/a/{depth}; echo inside >/w/a/{depth}/secret; ln -s / /w/b; exec /payload swap /w/a /w/b"
+    )
     rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{payload}:/payload:ro", busybox_image,
              "sh", "-c", script)  # fmt: skip
     (trap / "mine").write_text("from outside")
@@ -72,19 +74,39 @@ def test_cp_out_does_not_make_set_user_id_files(rootless: Rootless, busybox_imag
 
 
 @pytest.mark.own_store
-def test_cve_2022_23648_volumes_are_filled_from_the_image(rootless: Rootless, busybox_archive: Path, trap: Path) -> None:
+def test_cve_2022_23648_volumes_are_filled_from_the_image(
+    rootless: Rootless, busybox_archive: Path, trap: Path
+) -> None:
     """VOLUME /data, where the image's /data is a link to a directory of the host."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         images.add(tar, "bin", kind=tarfile.DIRTYPE)
         images.add(tar, "bin/busybox", images.static_busybox().read_bytes(), mode=0o755)
-        for name, target in (("data", str(trap)), ("up", "../../../../../../../.." + str(trap)), ("proc1", "/proc/1/root")):
+        for name, target in (
+            ("data", str(trap)),
+            ("up", "../../../../../../../.." + str(trap)),
+            ("proc1", "/proc/1/root"),
+        ):
             images.add(tar, name, kind=tarfile.SYMTYPE, target=target)
     config: dict[str, object] = {"Volumes": {"/data": {}, "/up": {}, "/proc1": {}}, "Cmd": ["busybox"]}
     rootless("load", stdin=images.docker_archive("evil:1", [layer.getvalue()], config))
-    done = rootless("run", "--rm", "--network", "none", "evil:1", "busybox", "find", "/data/", "/up/", status=None)
+    done = rootless(
+        "run", "--rm", "--network", "none", "evil:1", "busybox", "find", "/data/", "/up/", status=None
+    )
     assert "secret" not in done.stdout
-    done = rootless("run", "--rm", "--network", "none", "-v", "named:/data", "evil:1", "busybox", "ls", "/data/", status=None)
+    done = rootless(
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        "named:/data",
+        "evil:1",
+        "busybox",
+        "ls",
+        "/data/",
+        status=None,
+    )
     assert "secret" not in done.stdout
     rootless("volume", "rm", "named", status=None)
     rootless("rmi", "-f", "evil:1")
@@ -105,13 +127,17 @@ def test_set_user_id_files_in_a_bind_mount(rootless: Rootless, busybox_image: st
     work = trap / "work"
     work.mkdir()
     script = "cp /bin/busybox /w/a; chmod 4755 /w/a; cp /bin/busybox /w/b; chown 5:5 /w/b; chmod 6755 /w/b"
-    rootless("run", "--rm", "--network", "none", "-v", f"{work}:/w", busybox_image, "sh", "-c", script, status=None)
+    rootless(
+        "run", "--rm", "--network", "none", "-v", f"{work}:/w", busybox_image, "sh", "-c", script, status=None
+    )
     for name in ("a", "b"):
         path = work / name
         if path.exists():
             assert path.stat().st_uid != 0
             assert path.stat().st_gid != 0
-    rootless("run", "--rm", "--network", "none", "-v", f"{work}:/w", busybox_image, "rm", "-f", "/w/a", "/w/b")
+    rootless(
+        "run", "--rm", "--network", "none", "-v", f"{work}:/w", busybox_image, "rm", "-f", "/w/a", "/w/b"
+    )
 
 
 def test_a_device_in_a_layer_is_no_device(rootless: Rootless, trap: Path) -> None:
@@ -127,7 +153,20 @@ def test_a_device_in_a_layer_is_no_device(rootless: Rootless, trap: Path) -> Non
     if loaded.status:
         assert "device" in loaded.stderr or "node" in loaded.stderr
         return
-    done = rootless("run", "--rm", "--network", "none", "nodes:1", "/bin/busybox", "head", "-c", "1", "/mem", "/disk", status=None)
+    done = rootless(
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "nodes:1",
+        "/bin/busybox",
+        "head",
+        "-c",
+        "1",
+        "/mem",
+        "/disk",
+        status=None,
+    )
     assert done.status != 0
     for path in rootless.root.rglob("*"):
         mode = os.lstat(path).st_mode

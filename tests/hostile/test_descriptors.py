@@ -42,14 +42,29 @@ def test_run_passes_none_on(
     rootless: Rootless, busybox_image: str, payload: Path, inherited: list[int], options: tuple[str, ...]
 ) -> None:
     mount = ("-v", f"{payload}:/payload:ro")
-    assert run(rootless, inherited, "run", "--rm", *options, *mount, busybox_image, "/payload", "descriptors") == []
+    assert (
+        run(rootless, inherited, "run", "--rm", *options, *mount, busybox_image, "/payload", "descriptors")
+        == []
+    )
 
 
 @pytest.mark.parametrize("options", [(), ("-i",), ("--privileged",), ("-u", "1000")])
 def test_exec_passes_none_on(
     rootless: Rootless, busybox_image: str, payload: Path, inherited: list[int], options: tuple[str, ...]
 ) -> None:
-    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{payload}:/payload:ro", busybox_image, "sleep", "60")
+    rootless(
+        "run",
+        "-d",
+        "--name",
+        "box",
+        "--network",
+        "none",
+        "-v",
+        f"{payload}:/payload:ro",
+        busybox_image,
+        "sleep",
+        "60",
+    )
     assert run(rootless, inherited, "exec", *options, "box", "/payload", "descriptors") == []
     rootless("rm", "-f", "box")
 

@@ -44,10 +44,14 @@ def test_cve_2020_15257_abstract_sockets_of_the_host(attack: Attack, abstract: s
 
 
 @pytest.mark.usefixtures("landlock")
-def test_cve_2020_15257_from_exec(rootless: Rootless, busybox_image: str, payload: Path, abstract: str) -> None:
+def test_cve_2020_15257_from_exec(
+    rootless: Rootless, busybox_image: str, payload: Path, abstract: str
+) -> None:
     mount = ("-v", f"{payload}:/payload:ro")
     rootless("run", "-d", "--name", "box", "--network", "host", *mount, busybox_image, "sleep", "60")
-    rootless("run", "-d", "--name", "guest", "--network", "container:box", *mount, busybox_image, "sleep", "60")
+    rootless(
+        "run", "-d", "--name", "guest", "--network", "container:box", *mount, busybox_image, "sleep", "60"
+    )
     for name in ("box", "guest"):
         assert rootless("exec", name, "/payload", "abstract", abstract).stdout == "EPERM\n"
     rootless("rm", "-f", "box", "guest")
@@ -66,7 +70,9 @@ def test_signals_to_the_owners_processes(attack: Attack, victim: int) -> None:
     """Container root has the caller's uid: with the host's pids in view it could kill its session."""
     number = str(signal.SIGCONT.value)
     assert attack("kill", str(victim), number, options=("--pid", "host", "--network", "none")) == ["EPERM"]
-    assert attack("kill", str(victim), number, options=("--pid", "host", "--network", "none", *OFF)) == ["OK 0"]
+    assert attack("kill", str(victim), number, options=("--pid", "host", "--network", "none", *OFF)) == [
+        "OK 0"
+    ]
 
 
 @pytest.mark.parametrize("options", [("--pid", "host"), ("--pid", "host", "--privileged"),
@@ -75,7 +81,9 @@ def test_supervisor_and_owners_processes_cannot_be_traced(
     rootless: Rootless, busybox_image: str, payload: Path, victim: int, options: tuple[str, ...]
 ) -> None:
     mount = ("-v", f"{payload}:/payload:ro")
-    rootless("run", "-d", "--name", "box", "--network", "none", *mount, *options, busybox_image, "sleep", "60")
+    rootless(
+        "run", "-d", "--name", "box", "--network", "none", *mount, *options, busybox_image, "sleep", "60"
+    )
     monitor = rootless("inspect", "--format", "{{.State.MonitorPid}}", "box").stdout.strip()
     for pid in (monitor, str(victim), str(os.getpid())):
         lines = rootless("exec", "box", "/payload", "trace", pid).lines
@@ -84,7 +92,17 @@ def test_supervisor_and_owners_processes_cannot_be_traced(
 
 
 def test_the_wall_can_be_demanded(rootless: Rootless, busybox_image: str) -> None:
-    done = rootless("run", "--rm", "--network", "host", "--security-opt", "landlock=on", busybox_image, "true", status=None)
+    done = rootless(
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--security-opt",
+        "landlock=on",
+        busybox_image,
+        "true",
+        status=None,
+    )
     assert done.status == (0 if scoping.available() else 125)
 
 

@@ -38,7 +38,9 @@ def root(trap: Path) -> Path:
 
 def whoami(rootless: Rootless, root: Path, user: str, status: int | None = 0) -> str:
     ask = ("busybox", "grep", "-E", "^(Uid|Gid)", "/proc/self/status")
-    done = rootless("run", "--rm", "--network", "none", "-u", user, "--rootfs", root, *ask, status=status, timeout=20)
+    done = rootless(
+        "run", "--rm", "--network", "none", "-u", user, "--rootfs", root, *ask, status=status, timeout=20
+    )
     return " ".join(line.split()[1] for line in done.lines)
 
 
@@ -124,7 +126,9 @@ def test_cve_2020_15157_layers_from_elsewhere_get_no_secret(rootless: Rootless, 
         layer["urls"] = [f"http://{thief.address}/v2/x/blobs/{layer['digest']}"]
         layer["mediaType"] = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
         registry.add_manifest(manifest, tag="1")
-        (trap / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": "dXNlcjpodW50ZXIy"}}}))
+        (trap / "config.json").write_text(
+            json.dumps({"auths": {registry.address: {"auth": "dXNlcjpodW50ZXIy"}}})
+        )
 
         def ask(handler: Handler) -> bool:
             if "Authorization" in handler.headers:

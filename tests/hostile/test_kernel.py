@@ -34,7 +34,9 @@ def test_system_call_is_refused(attack: Attack, name: str) -> None:
     assert set(attack("call", str(number), "0", "0", "0", "0", "0")) <= REFUSED
 
 
-@pytest.mark.parametrize("flag", [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000, 0x7E020000])
+@pytest.mark.parametrize(
+    "flag", [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000, 0x7E020000]
+)
 def test_cve_2022_0185_no_namespaces_by_clone(attack: Attack, flag: int) -> None:
     """A new user namespace gives the rights over file systems and netfilter that most kernel flaws want."""
     number = {"x86_64": 56}.get(os.uname().machine, 220)
@@ -67,7 +69,9 @@ def test_cve_2022_0492_release_agent(rootless: Rootless, busybox_image: str) -> 
 
 
 @pytest.mark.parametrize("who", ["0", "1000"])
-@pytest.mark.parametrize("options", [(), ("--cap-add", "NET_ADMIN"), ("--security-opt", "no-new-privileges=false")])
+@pytest.mark.parametrize(
+    "options", [(), ("--cap-add", "NET_ADMIN"), ("--security-opt", "no-new-privileges=false")]
+)
 def test_cve_2020_14300_and_2022_29162_no_capability_is_inherited(
     rootless: Rootless, busybox_image: str, who: str, options: tuple[str, ...]
 ) -> None:
@@ -76,9 +80,14 @@ def test_cve_2020_14300_and_2022_29162_no_capability_is_inherited(
     rootless("run", "-d", "--name", "box", "--network", "none", *options, busybox_image, "sleep", "60")
     assert rootless("exec", "-u", who, "box", *ask).lines == none
     assert rootless("exec", "-u", who, "--privileged", "box", *ask).lines == none
-    assert rootless("exec", "-u", "1000", "box", "grep", "CapEff", "/proc/self/status").stdout == "CapEff:\t0000000000000000\n"
+    assert (
+        rootless("exec", "-u", "1000", "box", "grep", "CapEff", "/proc/self/status").stdout
+        == "CapEff:\t0000000000000000\n"
+    )
     rootless("rm", "-f", "box")
-    assert rootless("run", "--rm", "--network", "none", "-u", who, *options, busybox_image, *ask).lines == none
+    assert (
+        rootless("run", "--rm", "--network", "none", "-u", who, *options, busybox_image, *ask).lines == none
+    )
 
 
 def test_keys_of_the_session_stay_out(attack: Attack) -> None:
@@ -92,15 +101,25 @@ def test_keys_of_the_session_stay_out(attack: Attack) -> None:
     buffer = "@" + " " * 32
     try:
         for options in (unfiltered, (*unfiltered, "--cap-add", "ALL")):
-            assert attack("call", str(control), "11", str(key), buffer, "32", options=options)[0] in {"EACCES", "ENOKEY", "EPERM"}
-            assert attack("call", str(control), "10", "-3", "@user", "@rl-secret", "0", options=options)[0] in {"ENOKEY", "EACCES"}
+            assert attack("call", str(control), "11", str(key), buffer, "32", options=options)[0] in {
+                "EACCES",
+                "ENOKEY",
+                "EPERM",
+            }
+            assert attack("call", str(control), "10", "-3", "@user", "@rl-secret", "0", options=options)[
+                0
+            ] in {"ENOKEY", "EACCES"}
     finally:
         libc.syscall(control, 9, key, -3)
 
 
-@pytest.mark.parametrize("path", ["/proc/kcore", "/proc/sched_debug", "/proc/keys", "/proc/timer_list", "/proc/latency_stats"])
+@pytest.mark.parametrize(
+    "path", ["/proc/kcore", "/proc/sched_debug", "/proc/keys", "/proc/timer_list", "/proc/latency_stats"]
+)
 def test_files_that_tell_of_the_host(rootless: Rootless, busybox_image: str, path: str) -> None:
-    out = rootless("run", "--rm", "--network", "none", busybox_image, "sh", "-c", f"head -c 100 {path} 2>/dev/null; true")
+    out = rootless(
+        "run", "--rm", "--network", "none", busybox_image, "sh", "-c", f"head -c 100 {path} 2>/dev/null; true"
+    )
     assert out.stdout == ""
 
 
@@ -112,7 +131,14 @@ def test_files_that_tell_of_the_host(rootless: Rootless, busybox_image: str, pat
 def test_files_that_command_the_host(attack: Attack, path: str) -> None:
     expected = {"EROFS", "EACCES", "ENOENT", "EPERM"}
     assert set(attack("overwrite", path)) <= expected
-    assert set(attack("overwrite", path, options=("--network", "none", "--security-opt", "systempaths=unconfined"))) <= expected
+    assert (
+        set(
+            attack(
+                "overwrite", path, options=("--network", "none", "--security-opt", "systempaths=unconfined")
+            )
+        )
+        <= expected
+    )
     # Even with everything a container can have: the owner of these files is not in its user namespace.
     assert set(attack("overwrite", path, options=("--network", "none", "--privileged"))) <= expected
 

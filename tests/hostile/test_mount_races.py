@@ -68,7 +68,9 @@ def test_cve_2024_45310_nothing_is_made_outside(
 
 @pytest.mark.parametrize("name", ["proc", "sys"])
 @pytest.mark.parametrize("target", ["/tmp/fake", "tmp", "..", "/proc/self/root", "/etc"])
-def test_cve_2019_19921_and_2023_27561_and_2023_28642(rootless: Rootless, root: Path, name: str, target: str) -> None:
+def test_cve_2019_19921_and_2023_27561_and_2023_28642(
+    rootless: Rootless, root: Path, name: str, target: str
+) -> None:
     """/proc or /sys of the image is a link: their masks would be put on other files."""
     (root / "tmp/fake").mkdir()
     (root / "etc").mkdir()
@@ -84,11 +86,15 @@ def masks(rootless: Rootless, dev: Path, image: str, *options: str) -> list[str]
         " (echo x >/proc/sysrq-trigger) 2>/dev/null && echo WRITTEN;"
         " cat /proc/self/mountinfo"
     )
-    return rootless("run", "--rm", "--network", "none", "-v", f"{dev}:/dev", *options, image, "sh", "-c", script).lines
+    return rootless(
+        "run", "--rm", "--network", "none", "-v", f"{dev}:/dev", *options, image, "sh", "-c", script
+    ).lines
 
 
 @pytest.mark.parametrize("target", ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/etc/passwd"])
-def test_cve_2025_31133_dev_null_is_a_link(rootless: Rootless, busybox_image: str, trap: Path, target: str) -> None:
+def test_cve_2025_31133_dev_null_is_a_link(
+    rootless: Rootless, busybox_image: str, trap: Path, target: str
+) -> None:
     """Masks are made with /dev/null: of the host, not with what the container calls so."""
     dev = trap / "dev"
     dev.mkdir()
@@ -108,11 +114,26 @@ def test_cve_2025_52565_dev_console_is_a_link(
     (dev / name).symlink_to("/proc/sys/kernel" if name == "pts" else "/proc/sys/kernel/core_pattern")
     before = Path("/proc/sys/kernel/core_pattern").read_text()
     script = "(echo pwned >/proc/sys/kernel/core_pattern) 2>/dev/null; (echo pwned >/dev/console) 2>/dev/null; true"
-    rootless("run", "--rm", "-t", "--network", "none", "-v", f"{dev}:/dev", busybox_image, "sh", "-c", script, status=None)
+    rootless(
+        "run",
+        "--rm",
+        "-t",
+        "--network",
+        "none",
+        "-v",
+        f"{dev}:/dev",
+        busybox_image,
+        "sh",
+        "-c",
+        script,
+        status=None,
+    )
     assert Path("/proc/sys/kernel/core_pattern").read_text() == before
 
 
-def test_cve_2025_52881_what_is_written_to_proc_goes_to_proc(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+def test_cve_2025_52881_what_is_written_to_proc_goes_to_proc(
+    rootless: Rootless, busybox_image: str, trap: Path
+) -> None:
     """Files mounted over /proc: a sysctl is written to the kernel's own file, or not at all."""
     fake = trap / "fake"
     fake.write_text("untouched")
@@ -127,7 +148,11 @@ def test_cve_2025_52881_what_is_written_to_proc_goes_to_proc(rootless: Rootless,
 
 
 def test_cve_2022_0811_a_sysctl_is_one_sysctl(rootless: Rootless, busybox_image: str) -> None:
-    words = ["kernel.shm_rmid_forced=1+kernel.core_pattern=|/x", "kernel.core_pattern=|/x", "net.../.../kernel.panic=1"]
+    words = [
+        "kernel.shm_rmid_forced=1+kernel.core_pattern=|/x",
+        "kernel.core_pattern=|/x",
+        "net.../.../kernel.panic=1",
+    ]
     for word in words:
         rootless("run", "--rm", "--network", "none", "--sysctl", word, busybox_image, "true", status=125)
 
@@ -156,14 +181,29 @@ def test_cve_2024_9341_no_directory_of_the_host_comes_along(rootless: Rootless, 
     (root / "etc/system-fips").write_text("")
     (root / "etc/crypto-policies").symlink_to("/")
     (root / "run").symlink_to("/")
-    out = rootless("run", "--rm", "--network", "none", "--rootfs", root, "busybox", "cut", "-d ", "-f5", "/proc/self/mountinfo")
+    out = rootless(
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--rootfs",
+        root,
+        "busybox",
+        "cut",
+        "-d ",
+        "-f5",
+        "/proc/self/mountinfo",
+    )
     assert not [line for line in out.lines if "crypto" in line or "secrets" in line]
 
 
 def test_cve_2023_25809_cgroups_are_read_only(rootless: Rootless, busybox_image: str) -> None:
     script = "cd /sys/fs/cgroup; mkdir new 2>/dev/null && echo MADE; (echo 0 >cgroup.procs) 2>/dev/null && echo MOVED; true"
     for options in ((), ("--cgroupns", "host")):
-        assert rootless("run", "--rm", "--network", "none", *options, busybox_image, "sh", "-c", script).stdout == ""
+        assert (
+            rootless("run", "--rm", "--network", "none", *options, busybox_image, "sh", "-c", script).stdout
+            == ""
+        )
 
 
 def test_cve_2018_15664_proc_self_root_of_a_bind(rootless: Rootless, root: Path, trap: Path) -> None:
@@ -172,4 +212,7 @@ def test_cve_2018_15664_proc_self_root_of_a_bind(rootless: Rootless, root: Path,
     shutil.copytree(root, other)
     link = trap / "link"
     link.symlink_to(root)
-    assert rootless("run", "--rm", "--network", "none", "--rootfs", link, "busybox", "echo", "hello").stdout == "hello\n"
+    assert (
+        rootless("run", "--rm", "--network", "none", "--rootfs", link, "busybox", "echo", "hello").stdout
+        == "hello\n"
+    )

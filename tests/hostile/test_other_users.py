@@ -26,7 +26,19 @@ Stranger = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def box(rootless: Rootless, busybox_image: str) -> Iterator[Rootless]:
-    rootless("run", "-d", "--name", "box", "--network", "none", "-e", "SECRET=hunter2", busybox_image, "sleep", "60")
+    rootless(
+        "run",
+        "-d",
+        "--name",
+        "box",
+        "--network",
+        "none",
+        "-e",
+        "SECRET=hunter2",
+        busybox_image,
+        "sleep",
+        "60",
+    )
     yield rootless
     rootless("rm", "-f", "box")
 
@@ -54,7 +66,11 @@ def test_the_holder_answers_its_own_user_only(box: Rootless, stranger: Stranger,
     try:
         for path in modes:
             path.chmod(0o777)
-        assert stranger([str(payload), "seqpacket", str(address)]).stdout in ("EOF\n", "ECONNRESET\n", "OK 0\n")
+        assert stranger([str(payload), "seqpacket", str(address)]).stdout in (
+            "EOF\n",
+            "ECONNRESET\n",
+            "OK 0\n",
+        )
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
@@ -92,7 +108,9 @@ def test_the_fallback_in_tmp_squatted(rootless: Rootless, busybox_image: str, ki
             place.chmod(0o777)
         if kind in ("directory", "file"):
             subprocess.run(as_stranger, check=True, timeout=20)
-        out = rootless("run", "--rm", "--network", "none", busybox_image, "echo", "ran", env={"XDG_RUNTIME_DIR": ""})
+        out = rootless(
+            "run", "--rm", "--network", "none", busybox_image, "echo", "ran", env={"XDG_RUNTIME_DIR": ""}
+        )
         assert out.stdout == "ran\n"
         assert list(elsewhere.iterdir()) == []
         if place.is_dir() and not place.is_symlink() and kind != "open":

@@ -28,11 +28,19 @@ def evil_root(trap: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("command", ["/proc/self/exe", "link", "/bin/deep", "/bin/script", "/proc/thread-self/exe"])
-def test_cve_2019_5736_the_runtime_is_not_executed_inside(rootless: Rootless, evil_root: Path, command: str) -> None:
-    done = rootless("run", "--rm", "--network", "none", "--rootfs", evil_root, command, "-c", "print(1)", status=126)
+@pytest.mark.parametrize(
+    "command", ["/proc/self/exe", "link", "/bin/deep", "/bin/script", "/proc/thread-self/exe"]
+)
+def test_cve_2019_5736_the_runtime_is_not_executed_inside(
+    rootless: Rootless, evil_root: Path, command: str
+) -> None:
+    done = rootless(
+        "run", "--rm", "--network", "none", "--rootfs", evil_root, command, "-c", "print(1)", status=126
+    )
     assert "refusing to execute through a link of /proc" in done.stderr
-    rootless("run", "-d", "--name", "box", "--network", "none", "--rootfs", evil_root, "busybox", "sleep", "100")
+    rootless(
+        "run", "-d", "--name", "box", "--network", "none", "--rootfs", evil_root, "busybox", "sleep", "100"
+    )
     done = rootless("exec", "box", command, "-c", "print(1)", status=126)
     assert "refusing" in done.stderr
     rootless("rm", "-f", "box")
@@ -79,7 +87,9 @@ def evil_modules(root: Path, marker: str) -> None:
             (directory / "encodings" / f"{name}.py").write_text(text)
 
 
-def test_cve_2019_14271_nothing_of_the_image_is_loaded(rootless: Rootless, evil_root: Path, trap: Path) -> None:
+def test_cve_2019_14271_nothing_of_the_image_is_loaded(
+    rootless: Rootless, evil_root: Path, trap: Path
+) -> None:
     """docker cp loaded the container's libnss; we are Python: an image full of Python modules."""
     work = trap / "work"
     work.mkdir()
@@ -87,7 +97,9 @@ def test_cve_2019_14271_nothing_of_the_image_is_loaded(rootless: Rootless, evil_
     (evil_root / "etc/passwd").write_text("who:x:7:7::/:/bin/sh\n")
     (evil_root / "etc/nsswitch.conf").write_text("passwd: evil files\n")
     options = ("--network", "none", "-v", f"{work}:/work", "--rootfs", evil_root)
-    rootless("run", "--rm", "--ulimit", "nofile=100", "-u", "who:7", "-w", "/tmp/new", *options, "busybox", "true")
+    rootless(
+        "run", "--rm", "--ulimit", "nofile=100", "-u", "who:7", "-w", "/tmp/new", *options, "busybox", "true"
+    )
     rootless("run", "--rm", *options, "nothing", status=127)
     rootless("run", "--rm", "-u", "nobody-there", *options, "busybox", status=125)
     rootless("run", "--rm", "-t", *options, "busybox", "true")
@@ -96,7 +108,11 @@ def test_cve_2019_14271_nothing_of_the_image_is_loaded(rootless: Rootless, evil_
     rootless("exec", "-u", "nobody-there", "box", "busybox", "true", status=None)
     rootless("exec", "box", "nothing", status=None)
     rootless("exec", "-w", "/nowhere", "box", "busybox", "true", status=None)
-    for verb in (("cp", "box:/etc/passwd", trap / "copied"), ("cp", trap / "secret", "box:/tmp/x"), ("top", "box")):
+    for verb in (
+        ("cp", "box:/etc/passwd", trap / "copied"),
+        ("cp", trap / "secret", "box:/tmp/x"),
+        ("top", "box"),
+    ):
         rootless(*verb)
     rootless("rm", "-f", "box")
     assert not (work / "loaded").exists(), (work / "loaded").read_text()
@@ -116,7 +132,9 @@ def test_cve_2022_1227_top_runs_nothing_of_the_image(rootless: Rootless, evil_ro
 
 def test_cve_2021_3602_the_callers_environment_stays_outside(rootless: Rootless, busybox_image: str) -> None:
     script = "tr '\\0' '\\n' </proc/1/environ; tr '\\0' ' ' </proc/1/cmdline; readlink /proc/1/exe; env"
-    out = rootless("run", "--rm", "--network", "none", busybox_image, "sh", "-c", script, env={"SECRET": "hunter2"})
+    out = rootless(
+        "run", "--rm", "--network", "none", busybox_image, "sh", "-c", script, env={"SECRET": "hunter2"}
+    )
     assert "hunter2" not in out.stdout
     for word in ("ROOTLESS", "python", str(rootless.root), str(rootless.runtime)):
         assert word not in out.stdout

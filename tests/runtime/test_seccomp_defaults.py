@@ -68,7 +68,18 @@ def test_capabilities_open_what_they_are_for(capability: str) -> None:
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64", "ppc64le", "s390x"])
 def test_what_programs_need_is_there_on_every_architecture(machine: str) -> None:
     names = allowed(*DEFAULT_CAPABILITIES, machine=machine)
-    for name in ("execve", "openat", "mmap", "futex", "clone", "socket", "epoll_pwait", "getrandom", "statx", "rseq"):
+    for name in (
+        "execve",
+        "openat",
+        "mmap",
+        "futex",
+        "clone",
+        "socket",
+        "epoll_pwait",
+        "getrandom",
+        "statx",
+        "rseq",
+    ):
         assert name in names
     # Only by their arguments.
     assert names["clone"] == names["socket"] == names["personality"] == 1
@@ -81,6 +92,8 @@ def test_unknown_is_absent_and_forbidden_is_forbidden() -> None:
 
 
 def test_no_capability_opens_other_ways_out_of_the_machine() -> None:
-    rules = select_rules(PROFILE, frozenset(("CAP_NET_ADMIN", "CAP_NET_RAW")), machine="x86_64", release="6.12").rules
+    rules = select_rules(
+        PROFILE, frozenset(("CAP_NET_ADMIN", "CAP_NET_RAW")), machine="x86_64", release="6.12"
+    ).rules
     values = {(c.operator, c.value) for rule in rules for c in rule.comparisons if "socket" in rule.names}
     assert values == {(2, 38), (4, 39), (6, 40)}  # all but AF_ALG and AF_VSOCK

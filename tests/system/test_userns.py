@@ -12,7 +12,9 @@ from rootless.errors import InvalidInput, NotSupported
 from tests.harness.command import Rootless
 from tests.need import need
 
-LOOK = "cat /proc/self/uid_map; stat -c %u:%g /bin/busybox /home/user; touch /tmp/new && stat -c %u:%g /tmp/new"
+LOOK = (
+    "cat /proc/self/uid_map; stat -c %u:%g /bin/busybox /home/user; touch /tmp/new && stat -c %u:%g /tmp/new"
+)
 
 
 @pytest.fixture(params=["", "directory"])
@@ -22,27 +24,76 @@ def way(request: pytest.FixtureRequest) -> dict[str, str]:
     return {"ROOTLESS_STORAGE_DRIVER": request.param} if request.param else {}
 
 
-def look(rootless: Rootless, image: str, mode: str, way: dict[str, str], *options: str) -> tuple[list[list[int]], list[str]]:
-    done = rootless("run", "--rm", "--network", "none", f"--userns={mode}", *options, image, "sh", "-c", LOOK, env=way, warns=True)
+def look(
+    rootless: Rootless, image: str, mode: str, way: dict[str, str], *options: str
+) -> tuple[list[list[int]], list[str]]:
+    done = rootless(
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        f"--userns={mode}",
+        *options,
+        image,
+        "sh",
+        "-c",
+        LOOK,
+        env=way,
+        warns=True,
+    )
     lines = [line for line in done.lines if ":" not in line]
-    return [[int(word) for word in line.split()] for line in lines], [line for line in done.lines if ":" in line]
+    return [[int(word) for word in line.split()] for line in lines], [
+        line for line in done.lines if ":" in line
+    ]
 
 
 def test_auto_ranges_are_disjoint(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
     names = ("one", "two", "three")
     for name in names:
-        rootless("run", "-d", "--name", name, "--network", "none", "--userns=auto", busybox_image, "sleep", "60", env=way, warns=True)
+        rootless(
+            "run",
+            "-d",
+            "--name",
+            name,
+            "--network",
+            "none",
+            "--userns=auto",
+            busybox_image,
+            "sleep",
+            "60",
+            env=way,
+            warns=True,
+        )
     ids: list[set[int]] = []
     for name in names:
-        extents = [[int(word) for word in line.split()] for line in rootless("exec", name, "cat", "/proc/1/uid_map").lines]
+        extents = [
+            [int(word) for word in line.split()]
+            for line in rootless("exec", name, "cat", "/proc/1/uid_map").lines
+        ]
         ids.append({outside + n for _, outside, size in extents for n in range(size)})
         assert [extent[0] for extent in extents] == [0, 65534]
-        assert rootless("exec", name, "stat", "-c", "%u:%g", "/bin/busybox", "/home/user").lines == ["0:0", "1000:1000"]
+        assert rootless("exec", name, "stat", "-c", "%u:%g", "/bin/busybox", "/home/user").lines == [
+            "0:0",
+            "1000:1000",
+        ]
         assert rootless("exec", name, "id", "-u").stdout == "0\n"
     assert len(ids[0] | ids[1] | ids[2]) == 3 * 1025
     assert 0 not in ids[0] | ids[1] | ids[2]
     rootless("rm", "-f", "two")
-    rootless("run", "-d", "--name", "four", "--network", "none", "--userns=auto", busybox_image, "sleep", "60", env=way, warns=True)
+    rootless(
+        "run",
+        "-d",
+        "--name",
+        "four",
+        "--network",
+        "none",
+        "--userns=auto",
+        busybox_image,
+        "sleep",
+        "60",
+        env=way,
+        warns=True,
+    )
     assert str(min(ids[1])) in rootless("exec", "four", "cat", "/proc/1/uid_map").stdout
     rootless("rm", "-f", "one", "three", "four")
 
@@ -68,7 +119,9 @@ def test_keep_id(rootless: Rootless, busybox_image: str, tmp_path: Path, way: di
     assert (tmp_path / "file").stat().st_gid == os.getgid()
 
 
-def test_nomap_keeps_the_caller_out(rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]) -> None:
+def test_nomap_keeps_the_caller_out(
+    rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]
+) -> None:
     extents, owners = look(rootless, busybox_image, "nomap", way)
     assert [extent[:2] for extent in extents] == [[0, 1]]
     assert owners == ["0:0", "1000:1000", "0:0"]
@@ -94,7 +147,9 @@ def test_a_volume_belongs_to_the_first(rootless: Rootless, busybox_image: str, w
     rootless("volume", "rm", "kept")
 
 
-@pytest.mark.parametrize("word", ["auto:size=x", "keep-id:uid", "keep-id:size=3", "container:x", "nomap:1", "what"])
+@pytest.mark.parametrize(
+    "word", ["auto:size=x", "keep-id:uid", "keep-id:size=3", "container:x", "nomap:1", "what"]
+)
 def test_words_that_mean_nothing(word: str) -> None:
     with pytest.raises(InvalidInput):
         userns.parse(word)
