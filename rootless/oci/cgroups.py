@@ -73,6 +73,7 @@ def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
 
     def place(spec: dict[str, Any], name: str) -> Cgroup:
         linux = spec.get("linux") or {}
+        _check_devices(spec)
         resources = asked(linux.get("resources") or {})
         wanted = linux.get("cgroupsPath") or ""
         if mode == "disabled" or (not resources and not wanted and not _has_cgroup_v2()):
@@ -84,6 +85,26 @@ def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
         return _place(wanted, resources, name, mode)
 
     return place
+
+
+def _check_devices(spec: dict[str, Any]) -> None:
+    """Real root that may make nodes would be held by a device cgroup alone, which this runtime has
+    not: refused rather than left out."""
+    rules = ((spec.get("linux") or {}).get("resources") or {}).get("devices") or []
+    capabilities = (spec.get("process") or {}).get("capabilities") or {}
+    if not any(not rule["allow"] for rule in rules) or "CAP_MKNOD" not in (
+        capabilities.get("bounding") or []
+    ):
+        return
+    own = any(entry["type"] == "user" for entry in (spec.get("linux") or {}).get("namespaces") or [])
+    if own or os.getuid() != 0:
+        return
+    with open("/proc/self/uid_map") as file:
+        if file.read().split() == ["0", "0", "4294967295"]:
+            raise NotSupported(
+                "linux.resources.devices cannot be enforced for real root: it may make nodes of any device",
+                hint="leave CAP_MKNOD out of process.capabilities.bounding, or use a user namespace",
+            )
 
 
 def _has_cgroup_v2() -> bool:

@@ -15,6 +15,7 @@ from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import boot_id, start_time
 from rootless.oci import console, identity
+from rootless.oci.binds import open_binds
 from rootless.oci.config import Bundle
 from rootless.oci.gate import Gate
 from rootless.oci.hooks import run_hooks
@@ -24,6 +25,7 @@ from rootless.runtime import container, credentials, namespaces, seccomp
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root
+from rootless.runtime.steps import Bind
 from rootless.runtime.wire import Channel, pair
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     linux = spec["linux"]
     own_user = identity.wants_user_namespace(linux, capable=capable)
     maps = identity.maps(linux, capable=capable) if own_user else None
+    _mark_idmapped(spec)
     joined = _namespaces(linux, own_user=own_user)
     state = state_document(
         wish.id, CREATING, 0, wish.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
@@ -109,7 +112,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         listener = _listen(claim.directory)
         record_fd = claim.open_record()
     gate = Gate(spec, state, listener, record_fd, wish.detach)
-    birth = _birth(wish, joined, maps, gate)
+    birth = _birth(wish, joined, maps, gate, capable=capable)
     claim.write("config.json", wish.bundle.text)
     made.cgroup = wish.place(spec, wish.id)
 
@@ -146,6 +149,14 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         write_pid(wish.pid_file, created.pid)
     record(wish, claim, created, made.cgroup)
     return created
+
+
+def _mark_idmapped(spec: dict[str, Any]) -> None:
+    # runc and crun take a mount's mappings alone as the wish.
+    for entry in spec.get("mounts") or []:
+        words = entry.get("options") or []
+        if entry.get("uidMappings") and not {"idmap", "ridmap"} & set(words):
+            entry["options"] = [*words, "idmap"]
 
 
 def _default_names(spec: dict[str, Any]) -> None:
@@ -187,7 +198,9 @@ def _check_namespace(linux: dict[str, Any], kind: str, path: str) -> None:
         raise InvalidInput(f"{name} is not a {kind} namespace")
 
 
-def _birth(wish: Wish, joined: namespaces.Joined, maps: identity.Maps | None, gate: Gate) -> container.Birth:
+def _birth(
+    wish: Wish, joined: namespaces.Joined, maps: identity.Maps | None, gate: Gate, *, capable: bool
+) -> container.Birth:
     spec = wish.bundle.spec
     process = spec["process"]
     credentials.prepare_rlimits(process)
@@ -206,12 +219,19 @@ def _birth(wish: Wish, joined: namespaces.Joined, maps: identity.Maps | None, ga
         tty_group=maps is None or namespaces.is_mapped(maps.gid, 5),
         base=wish.bundle.path,
         any_filesystem=True,
+        make_nodes=capable and maps is None,
     )
+    plan = build_plan(spec, circumstances)
+    if maps is not None and capable:
+        plan = open_binds(plan, spec, maps)
+        gate = gate._replace(
+            mounts=tuple(step.fd for step in plan if isinstance(step, Bind) and step.fd >= 0)
+        )
     stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
     return container.Birth(
         spec=spec,
         root=root,
-        plan=build_plan(spec, circumstances),
+        plan=plan,
         new=joined.new,
         stdio=stdio,
         rows=int(size.get("height") or 0),

@@ -106,7 +106,7 @@ class Bind(Record):
     def open(self) -> int:
         """The detached mount, with all that is asked of it; the caller's."""
         options = self.options
-        if options.idmap and self.fd < 0:
+        if options.idmap:
             raise NotSupported(
                 f"{self.guest_path}: mount option {options.idmap!r} needs rights over the source's file system",
                 hint="the kernel maps ids only for who owns the file system's user namespace: real root",
