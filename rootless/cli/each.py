@@ -25,3 +25,40 @@ def each(store: Store, names: Iterable[str], verb: Callable[[str], object], *, e
         if echo:
             print(name, flush=True)
     return status
+
+
+_AT_ONCE = 64
+
+
+def together(store: Store, names: Iterable[str], verb: Callable[[str], object]) -> int:
+    """As `each`, for verbs that mostly wait (stop): all at once, told in the order given."""
+    import threading
+
+    wanted = list(names)
+    if len(wanted) < 2:
+        return each(store, wanted, verb)
+    slots = threading.Semaphore(_AT_ONCE)
+    failed: dict[int, BaseException] = {}
+
+    def work(position: int, name: str) -> None:
+        with slots:
+            try:
+                verb(containers.find(store, name))
+            except (RootlessError, OSError) as error:
+                failed[position] = error
+
+    threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in enumerate(wanted)]
+    for thread in threads:
+        thread.start()
+    status = 0
+    for position, (name, thread) in enumerate(zip(wanted, threads, strict=True)):
+        thread.join()
+        error = failed.get(position)
+        if isinstance(error, RootlessError):
+            complain(error)
+            status = 1
+        elif error is not None:
+            raise error
+        else:
+            print(name, flush=True)
+    return status

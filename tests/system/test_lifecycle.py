@@ -190,3 +190,13 @@ def test_unknown_container(rootless: Rootless, verb: str) -> None:
     done = rootless(verb, "nobody", status=1)
     assert "nobody" in done.stderr
     assert len(done.stderr.splitlines()) <= 2
+
+
+def test_stop_waits_for_all_at_once(rootless: Rootless, busybox_image: str) -> None:
+    names = [f"deaf{number}" for number in range(8)]
+    for name in names:
+        rootless("run", "-d", "--name", name, "--network", "none", busybox_image, "sleep", "600")
+    # sleep as PID 1 hears no SIGTERM: one after the other this would take longer than the limit.
+    assert rootless("stop", "-t", "5", *names, timeout=25).lines == names
+    assert rootless("ps", "-q").stdout == ""
+    rootless("rm", *names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option, integer
-from rootless.cli.each import each
+from rootless.cli.each import together
 from rootless.engine import listing, stop
 from rootless.errors import InvalidInput
 from rootless.storage.store import Store
@@ -23,7 +23,7 @@ def run(args: Args) -> int:
         names += [row.name for row in listing.rows(store, every=False)]
     elif not names:
         raise InvalidInput('"rootless stop" requires at least 1 argument', hint="rootless stop --help")
-    return each(
+    return together(
         store,
         names,
         lambda identifier: stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout),
