@@ -10,45 +10,24 @@ from __future__ import annotations
 import os
 
 from rootless import jsontext
-from rootless.errors import Conflict, InvalidInput, RootlessError
-from rootless.linux import namespace as n
+from rootless.errors import RootlessError
 from rootless.linux import signal, socket
 from rootless.linux.process import boot_id, start_time
 from rootless.oci import console, identity
-from rootless.oci.binds import open_binds
-from rootless.oci.config import Bundle
+from rootless.oci.birth import Wish, make_birth, open_namespaces
+from rootless.oci.claim import Claim
 from rootless.oci.gate import Gate
 from rootless.oci.hooks import run_hooks
-from rootless.oci.state import CREATING, SOCKET, Claim, state_document, with_directory
+from rootless.oci.state import CREATING, SOCKET, state_document, with_directory
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, credentials, namespaces, seccomp
+from rootless.runtime import container, namespaces
 from rootless.runtime.clone import CLONE_PARENT, clone
-from rootless.runtime.plan import Circumstances, build_plan
-from rootless.runtime.root import Root
-from rootless.runtime.steps import Bind
 from rootless.runtime.wire import Channel, pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from rootless.oci.cgroups import Cgroup
-
-
-class Wish(Record):
-    """What the command line adds to a bundle. `detach`: the container outlives us."""
-
-    id: str
-    root: str
-    bundle: Bundle
-    console_socket: str | None
-    preserve_fds: int
-    pivot: bool
-    keyring: bool
-    detach: bool
-    waits: bool  # for `start`; else it runs as soon as it can
-    pid_file: str | None
-    place: Callable[[dict[str, Any], str], Cgroup]
 
 
 class Created(Record):
@@ -103,7 +82,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     own_user = identity.wants_user_namespace(linux, capable=capable)
     maps = identity.maps(linux, capable=capable) if own_user else None
     _mark_idmapped(spec)
-    joined = _namespaces(linux, own_user=own_user)
+    joined = open_namespaces(linux, own_user=own_user)
     state = state_document(
         wish.id, CREATING, 0, wish.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
     )
@@ -112,7 +91,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         listener = _listen(claim.directory)
         record_fd = claim.open_record()
     gate = Gate(spec, state, listener, record_fd, wish.detach)
-    birth = _birth(wish, joined, maps, gate, capable=capable)
+    birth = make_birth(wish, joined, maps, gate, capable=capable)
     claim.write("config.json", wish.bundle.text)
     made.cgroup = wish.place(spec, wish.id)
 
@@ -164,84 +143,6 @@ def _default_names(spec: dict[str, Any]) -> None:
     if spec.get("linux") is None:
         spec["linux"] = {}
     spec.setdefault("hostname", os.uname().nodename)
-
-
-def _namespaces(linux: dict[str, Any], *, own_user: bool) -> namespaces.Joined:
-    wanted = namespaces.read_namespaces(
-        {"namespaces": [entry for entry in linux.get("namespaces") or [] if not _is_new_time(entry)]}
-    )
-    new = wanted.new if own_user else wanted.new & ~n.CLONE_NEWUSER
-    for kind, path in wanted.join:
-        _check_namespace(linux, kind, path)
-    return namespaces.open_joined(wanted._replace(new=new))
-
-
-def _is_new_time(entry: dict[str, Any]) -> bool:
-    # clone(2) has no room for its flag: the init makes it itself.
-    return entry["type"] == "time" and not entry.get("path")
-
-
-def _check_namespace(linux: dict[str, Any], kind: str, path: str) -> None:
-    index = next(i for i, entry in enumerate(linux["namespaces"]) if entry["type"] == kind)
-    name = f"config.json: linux.namespaces[{index}].path: {path}"
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise InvalidInput(f"{name}: {(error.strerror or '').lower()}") from None
-    try:
-        found = n.ns_type(fd)
-    except OSError:
-        raise InvalidInput(f"{name} is not a namespace") from None
-    finally:
-        os.close(fd)
-    if found != namespaces.FLAGS[kind]:
-        raise InvalidInput(f"{name} is not a {kind} namespace")
-
-
-def _birth(
-    wish: Wish, joined: namespaces.Joined, maps: identity.Maps | None, gate: Gate, *, capable: bool
-) -> container.Birth:
-    spec = wish.bundle.spec
-    process = spec["process"]
-    credentials.prepare_rlimits(process)
-    kinds = {kind for kind, _ in joined.fds}
-
-    def own(name: str) -> bool:
-        return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
-
-    root = Root("directory", (), "", "", wish.bundle.rootfs, False)
-    size = process.get("consoleSize") or {}
-    circumstances = Circumstances(
-        own_pid=own("pid"),
-        own_network=own("network"),
-        own_ipc=own("ipc"),
-        own_uts=own("uts"),
-        tty_group=maps is None or namespaces.is_mapped(maps.gid, 5),
-        base=wish.bundle.path,
-        any_filesystem=True,
-        make_nodes=capable and maps is None,
-    )
-    plan = build_plan(spec, circumstances)
-    if maps is not None and capable:
-        plan = open_binds(plan, spec, maps)
-        gate = gate._replace(
-            mounts=tuple(step.fd for step in plan if isinstance(step, Bind) and step.fd >= 0)
-        )
-    stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
-    return container.Birth(
-        spec=spec,
-        root=root,
-        plan=plan,
-        new=joined.new,
-        stdio=stdio,
-        rows=int(size.get("height") or 0),
-        columns=int(size.get("width") or 0),
-        seccomp=seccomp.filter_of(spec, cache_dir=os.path.join(wish.root, ".seccomp")),
-        turns=gate,
-        preserve_fds=wish.preserve_fds,
-        keyring=wish.keyring,
-        pivot=wish.pivot,
-    )
 
 
 def _listen(directory: str) -> int:
@@ -322,36 +223,3 @@ def _now() -> str:
 
     now = time.time_ns()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9)) + f".{now % 10**9:09d}Z"
-
-
-def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, int], None]:
-    """What to do with a notifying filter's descriptor: hand it, with the state, to
-    linux.seccomp.listenerPath (config-linux.md, The Container Process State)."""
-
-    def send(pid: int, fd: int) -> None:
-        profile = spec["linux"]["seccomp"]
-        document = {
-            "ociVersion": spec["ociVersion"],
-            "fds": ["seccompFd"],
-            "pid": pid,
-            "metadata": profile.get("listenerMetadata", ""),
-            "state": state,
-        }
-        with console.connect(profile["listenerPath"]) as client:
-            socket.send_fds(client, [jsontext.dumps(document).encode()], [fd])
-
-    return send
-
-
-def follow(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> None:
-    """Read what a started init says until it has exec'd; raises its error."""
-    message = channel.receive()
-    if message is None:
-        raise Conflict("the container's init has ended before it was started")
-    while message is not None:
-        if message.kind == "seccomp":
-            try:
-                listener_of(spec, state)(int(state["pid"]), message.fds[0])
-            finally:
-                os.close(message.fds[0])
-        message = channel.receive()

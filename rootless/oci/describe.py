@@ -9,7 +9,7 @@ from rootless.errors import Conflict
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.oci.config import VERSION_MAX, VERSION_MIN
 from rootless.oci.hooks import POINTS
-from rootless.oci.rules import SECCOMP_ARCHITECTURES
+from rootless.oci.rules_linux import SECCOMP_ARCHITECTURES
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.options import KNOWN_WORDS

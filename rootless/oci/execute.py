@@ -7,7 +7,8 @@ import os
 from rootless.errors import Conflict, InvalidInput
 from rootless.oci import console, state
 from rootless.oci.config import check_process, read_process
-from rootless.oci.create import listener_of, write_pid
+from rootless.oci.create import write_pid
+from rootless.oci.follow import listener_of
 from rootless.oci.running import Forwarder, pass_listen_fds, preserved, root_of
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.enter import enter, wait

@@ -9,7 +9,7 @@ import time
 from rootless.errors import Conflict, InvalidInput, NotSupported
 from rootless.oci import cgroups, processes, state
 from rootless.oci.config import read
-from rootless.oci.rules import RESOURCES
+from rootless.oci.rules_linux import RESOURCES
 from rootless.oci.running import root_of
 from rootless.oci.schema import check
 from rootless.record import TYPE_CHECKING

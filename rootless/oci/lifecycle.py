@@ -10,7 +10,7 @@ from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.linux import signal, socket
 from rootless.linux.process import pidfd_open_checked
 from rootless.oci import cgroups, processes, state
-from rootless.oci.create import follow
+from rootless.oci.follow import follow
 from rootless.oci.running import root_of, warn_hooks
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.wire import Channel

@@ -7,10 +7,13 @@ import os
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import signal
 from rootless.oci import cgroups
+from rootless.oci.birth import Wish
+from rootless.oci.claim import Claim
 from rootless.oci.config import load
-from rootless.oci.create import Created, Wish, create, follow
+from rootless.oci.create import Created, create
+from rootless.oci.follow import follow
 from rootless.oci.hooks import run_hooks
-from rootless.oci.state import RUNNING, STOPPED, Claim, default_root, open_root, remove
+from rootless.oci.state import RUNNING, STOPPED, default_root, open_root, remove
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:

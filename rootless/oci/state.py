@@ -15,9 +15,8 @@ import fcntl
 import os
 
 from rootless import jsontext
-from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
+from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.linux import socket
-from rootless.linux.filesystem import rename_noreplace
 from rootless.linux.process import alive, boot_id
 from rootless.record import TYPE_CHECKING, Record
 
@@ -148,65 +147,6 @@ def check_id(name: str) -> str:
     return name
 
 
-class Claim:
-    """A new container's directory, locked while it is being made; a context that removes it
-    again unless `keep` was called."""
-
-    def __init__(self, root: str, name: str) -> None:
-        self.root = root
-        self.name = check_id(name)
-        self.directory = os.path.join(root, name)
-        self._kept = False
-        self._lock = -1
-
-    def __enter__(self) -> Claim:
-        aside = os.path.join(self.root, f".new-{os.getpid()}-{os.urandom(4).hex()}")
-        os.mkdir(aside, 0o700)
-        self._lock = _lock(aside, fcntl.LOCK_EX)
-        for attempt in range(3):
-            try:
-                rename_noreplace(aside, self.directory)
-                return self
-            except FileExistsError:
-                if attempt < 2 and _sweep(self.directory):
-                    continue
-                os.rmdir(aside)
-                os.close(self._lock)
-                raise Conflict(
-                    f"container {self.name} already exists",
-                    hint=f"`rootless-oci delete {self.name}` removes a stopped one",
-                ) from None
-        raise AssertionError("unreachable")
-
-    def write(self, name: str, text: bytes) -> None:
-        """A file of the container, aside and renamed. Not fsynced: ROOT does not outlive a boot."""
-        write(self.directory, name, text)
-
-    def open_record(self) -> int:
-        """A descriptor of what will be state.json, by which a waiting init sees whether it is: the
-        file has a second name then. The caller's."""
-        return os.open(self._record, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    @property
-    def _record(self) -> str:
-        return os.path.join(self.directory, ".state.json.new")
-
-    def keep(self, record: bytes) -> None:
-        """Write state.json: the container exists from now on."""
-        fd = self.open_record()
-        try:
-            os.write(fd, record)
-        finally:
-            os.close(fd)
-        os.link(self._record, os.path.join(self.directory, "state.json"))
-        self._kept = True
-
-    def __exit__(self, *_: object) -> None:
-        if not self._kept:
-            remove(self.directory)
-        os.close(self._lock)
-
-
 def write(directory: str, name: str, text: bytes) -> None:
     """Write a file of a container's directory aside and rename it into place."""
     aside = os.path.join(directory, f".{name}.new")
@@ -220,7 +160,7 @@ def write(directory: str, name: str, text: bytes) -> None:
     os.rename(aside, os.path.join(directory, name))
 
 
-def _lock(directory: str, how: int) -> int:
+def lock(directory: str, how: int) -> int:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, how)
@@ -230,10 +170,10 @@ def _lock(directory: str, how: int) -> int:
     return fd
 
 
-def _sweep(directory: str) -> bool:
+def sweep(directory: str) -> bool:
     """Remove what a killed create left; whether there was such a thing."""
     try:
-        fd = _lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     try:
@@ -274,7 +214,7 @@ class Held:
     def __enter__(self) -> Container:
         directory = os.path.join(self._root, check_id(self._name))
         try:
-            self._fd = _lock(directory, fcntl.LOCK_EX)
+            self._fd = lock(directory, fcntl.LOCK_EX)
         except FileNotFoundError:
             raise _unknown(self._name) from None
         try:
@@ -308,7 +248,7 @@ def all_containers(root: str) -> list[Container]:
         try:
             found.append(find(root, name))
         except (NotFound, InvalidInput):
-            _sweep(directory)
+            sweep(directory)
     return found
 
 
