@@ -103,6 +103,13 @@ def default_devices(*, make: bool = False) -> list[Step]:
     return steps
 
 
+def _number(device: dict[str, Any]) -> int:
+    try:
+        return os.makedev(device["major"], device["minor"])
+    except (KeyError, OverflowError):
+        raise InvalidInput(f"device {device['path']} needs a major and a minor number") from None
+
+
 def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[Step]:
     """Steps for spec.linux.devices (OCI config-linux.md): bound from the host's node of the same
     path, checked to have the number asked for; with `make` made where that is allowed."""
@@ -113,7 +120,7 @@ def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[
             continue
         number = 0
         if device.get("type", "c") in ("c", "u", "b") and "major" in device:
-            number = os.makedev(device["major"], device["minor"])
+            number = _number(device)
         if make:
             from rootless.runtime.nodes import Node
 
