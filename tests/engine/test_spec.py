@@ -47,7 +47,8 @@ def configuration(*words: str, config: dict[str, Any] | None = None) -> dict[str
 
 
 def _mount_at(found: dict[str, Any], path: str) -> dict[str, Any]:
-    (entry,) = [entry for entry in found["mounts"] if entry["destination"] == path]
+    mounts: list[dict[str, Any]] = found["mounts"]
+    (entry,) = [entry for entry in mounts if entry["destination"] == path]
     return entry
 
 

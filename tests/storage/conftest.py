@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -18,8 +17,7 @@ from tests.harness.account import User, has_subordinate_ids
 from tests.harness.trees import remove_tree
 from tests.kernel.forked import forked
 from tests.need import need
-
-T = TypeVar("T")
+from tests.storage.joined import Joined, T
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ def _use(base: Path) -> None:
 
 
 @pytest.fixture
-def joined(session_runtime: Path) -> Callable[[Callable[[], T]], T]:
+def joined(session_runtime: Path) -> Joined:
     """joined(action): what `action` returns or raises, in a child that is root of the session."""
 
     def run(action: Callable[[], T]) -> T:

@@ -7,10 +7,10 @@ import io
 import tarfile
 from typing import Any
 
+Member = tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]
 
-def archive(
-    *members: tarfile.TarInfo | tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT
-) -> bytes:
+
+def archive(*members: Member, form: int = tarfile.PAX_FORMAT) -> bytes:
     """A tar of the members; a pair has contents."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=form) as tar:

@@ -11,12 +11,13 @@ import pytest
 
 from rootless.errors import Conflict, Corrupt, InvalidInput, NotFound
 from rootless.storage import blobs
+from rootless.storage.store import Store
 
 DATA = os.urandom(300_000)
 DIGEST = "sha256:" + hashlib.sha256(DATA).hexdigest()
 
 
-def test_written_and_read(store):
+def test_written_and_read(store: Store) -> None:
     assert not blobs.has(store, DIGEST)
     with blobs.writer(store, DIGEST, len(DATA)) as out:
         out.write(DATA)
@@ -33,7 +34,7 @@ def test_written_and_read(store):
         blobs.read(store, DIGEST)
 
 
-def test_resumed(store):
+def test_resumed(store: Store) -> None:
     with blobs.writer(store, DIGEST, len(DATA)) as out:
         out.write(DATA[:1000])
     with blobs.writer(store, DIGEST, len(DATA)) as out:
@@ -46,7 +47,7 @@ def test_resumed(store):
     assert blobs.read(store, DIGEST) == DATA
 
 
-def test_damaged_contents_are_dropped_and_named(store):
+def test_damaged_contents_are_dropped_and_named(store: Store) -> None:
     with blobs.writer(store, DIGEST, len(DATA)) as out:
         out.write(b"x" + DATA[1:])
         with pytest.raises(Corrupt, match=DIGEST):
@@ -58,7 +59,7 @@ def test_damaged_contents_are_dropped_and_named(store):
     assert not blobs.has(store, DIGEST)
 
 
-def test_damage_on_disk_is_noticed(store):
+def test_damage_on_disk_is_noticed(store: Store) -> None:
     blobs.add_bytes(store, DATA)
     with open(blobs.path(store, DIGEST), "r+b") as file:
         file.write(b"damage")
@@ -69,12 +70,12 @@ def test_damage_on_disk_is_noticed(store):
 @pytest.mark.parametrize(
     "digest", ["", "sha256:", "sha256:../../x", "sha256:" + "A" * 64, "md5:" + "0" * 32, DIGEST + "\n"]
 )
-def test_bad_digests(store, digest):
+def test_bad_digests(store: Store, digest: str) -> None:
     with pytest.raises(InvalidInput):
         blobs.path(store, digest)
 
 
-def test_one_writer_at_a_time(store):
+def test_one_writer_at_a_time(store: Store) -> None:
     with blobs.writer(store, DIGEST) as out:
         with pytest.raises(Conflict):
             blobs.writer(store, DIGEST)
@@ -87,7 +88,7 @@ def test_one_writer_at_a_time(store):
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def test_killed_while_writing(store):
+def test_killed_while_writing(store: Store) -> None:
     for round_number in range(10):
         pid = os.fork()
         if pid == 0:

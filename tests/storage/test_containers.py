@@ -15,15 +15,17 @@ import pytest
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.process import boot_id, start_time
 from rootless.storage import containers
+from rootless.storage.store import Store
+from tests.storage.joined import Joined
 
 
-def make(store, name, **options):
+def make(store: Store, name: str, *, durable: bool = True) -> str:
     identifier = containers.new_id()
-    containers.create(store, identifier, name, {"image_id": "sha256:x"}, **options)
+    containers.create(store, identifier, name, {"image_id": "sha256:x"}, durable=durable)
     return identifier
 
 
-def test_reading_an_absent_store_creates_nothing(store):
+def test_reading_an_absent_store_creates_nothing(store: Store) -> None:
     assert containers.ids(store) == []
     assert containers.names(store) == {}
     with pytest.raises(NotFound, match="No such container: x"):
@@ -31,7 +33,7 @@ def test_reading_an_absent_store_creates_nothing(store):
     assert not os.path.exists(store.root)
 
 
-def test_found_by_id_name_and_prefix(store):
+def test_found_by_id_name_and_prefix(store: Store) -> None:
     identifier = make(store, "web")
     assert containers.ids(store) == [identifier]
     assert containers.names(store) == {identifier: "web"}
@@ -42,7 +44,7 @@ def test_found_by_id_name_and_prefix(store):
             containers.find(store, ref)
 
 
-def test_ambiguous_prefix_is_a_conflict(store):
+def test_ambiguous_prefix_is_a_conflict(store: Store) -> None:
     for last in "ab":
         containers.create(store, "f" * 63 + last, f"name-{last}", {})
     with pytest.raises(Conflict, match="Multiple IDs found with provided prefix: ff"):
@@ -52,7 +54,7 @@ def test_ambiguous_prefix_is_a_conflict(store):
     assert containers.find(store, "ffff") == "e" * 64
 
 
-def test_name_taken_and_freed(store):
+def test_name_taken_and_freed(store: Store) -> None:
     first = make(store, "web")
     with pytest.raises(
         Conflict, match=rf'The container name "/web" is already in use by container "{first}"'
@@ -66,13 +68,13 @@ def test_name_taken_and_freed(store):
 
 
 @pytest.mark.parametrize("name", ["", "a", ".a", "-a", "a/b", "a b", "ü" * 3, "a" * 201, "a\n"])
-def test_bad_names(store, name):
+def test_bad_names(store: Store, name: str) -> None:
     with pytest.raises(InvalidInput):
         make(store, name)
     assert not os.path.exists(store.root)
 
 
-def test_rename(store):
+def test_rename(store: Store) -> None:
     one, two = make(store, "one"), make(store, "two")
     with pytest.raises(Conflict):
         containers.rename(store, one, "two")
@@ -81,7 +83,7 @@ def test_rename(store):
     make(store, "one")
 
 
-def test_claim_of_a_vanished_container_is_void(store):
+def test_claim_of_a_vanished_container_is_void(store: Store) -> None:
     identifier = make(store, "web")
     os.rename(containers.directory(store, identifier), f"{store.containers}/.rm-{identifier}")
     with pytest.raises(NotFound):
@@ -90,7 +92,7 @@ def test_claim_of_a_vanished_container_is_void(store):
     assert containers.sweep(store) == [f".rm-{identifier}"]
 
 
-def test_one_of_many_wins_a_name(store):
+def test_one_of_many_wins_a_name(store: Store) -> None:
     os.makedirs(store.names)
     # All find the same void claim first.
     os.symlink("0" * 64, f"{store.names}/web")
@@ -115,7 +117,7 @@ def test_one_of_many_wins_a_name(store):
     assert containers.find(store, "web") == containers.ids(store)[0]
 
 
-def test_lock(store):
+def test_lock(store: Store) -> None:
     identifier = make(store, "web")
     with containers.lock(store, identifier), pytest.raises(Conflict, match="busy"):
         containers.lock(store, identifier, blocking=False)
@@ -124,12 +126,12 @@ def test_lock(store):
         containers.lock(store, "0" * 64)
 
 
-def test_waiting_for_the_lock_of_a_removed_container(store):
+def test_waiting_for_the_lock_of_a_removed_container(store: Store) -> None:
     identifier = make(store, "web")
     held = containers.lock(store, identifier)
-    outcome = []
+    outcome: list[NotFound] = []
 
-    def wait():
+    def wait() -> None:
         try:
             containers.lock(store, identifier)
         except NotFound as error:
@@ -143,7 +145,7 @@ def test_waiting_for_the_lock_of_a_removed_container(store):
     assert outcome
 
 
-def state_of(store, identifier, **changes):
+def state_of(store: Store, identifier: str, **changes: object) -> dict[str, object]:
     pid = os.getpid()
     state = {"pid": pid, "start_time": start_time(pid), "boot_id": boot_id(), "started_at": "then", **changes}
     with open(containers.directory(store, identifier) + "/state.json", "w") as file:
@@ -151,11 +153,11 @@ def state_of(store, identifier, **changes):
     return state
 
 
-def test_status_is_derived(store):
+def test_status_is_derived(store: Store) -> None:
     identifier = make(store, "web")
     directory = containers.directory(store, identifier)
 
-    def status():
+    def status() -> containers.Status:
         return containers.status(store, identifier)
 
     assert status().state == "created"
@@ -163,8 +165,11 @@ def test_status_is_derived(store):
     assert (status().state, status().pid, status().started_at) == ("running", os.getpid(), "then")
     state_of(store, identifier, paused=True)
     assert status().state == "paused"
-    state_of(store, identifier, pid=0, exit_code=127, error="no such command")
+    state_of(store, identifier, pid=0, started_at="", exit_code=127, error="no such command")
     assert status() == ("created", 0, 127, "", "", False, "no such command")
+    # One that had run before, and could not be started again.
+    state_of(store, identifier, pid=0, finished_at="end", exit_code=127, error="no such command")
+    assert status() == ("exited", 0, 127, "then", "end", False, "no such command")
     for gone in ({"start_time": 1}, {"boot_id": "another"}):
         state_of(store, identifier, **gone)
         assert (status().state, status().exit_code) == ("exited", 137)
@@ -181,7 +186,7 @@ def test_status_is_derived(store):
         status()
 
 
-def test_transient_containers_do_not_outlive_a_boot(store):
+def test_transient_containers_do_not_outlive_a_boot(store: Store) -> None:
     kept, lost, plain = (
         make(store, "kept", durable=False),
         make(store, "lost", durable=False),
@@ -195,7 +200,7 @@ def test_transient_containers_do_not_outlive_a_boot(store):
     assert set(containers.names(store).values()) == {"kept", "plain"}
 
 
-def test_sweep_spares_what_is_being_made(store):
+def test_sweep_spares_what_is_being_made(store: Store) -> None:
     make(store, "web")
     new = f"{store.containers}/.new-{'a' * 64}"
     os.mkdir(new)
@@ -209,10 +214,10 @@ def test_sweep_spares_what_is_being_made(store):
     make(store, "soon")
 
 
-def test_killed_at_any_instant(store):
+def test_killed_at_any_instant(store: Store) -> None:
     """kill -9 while containers are made, renamed and removed: what is left is whole, or swept."""
 
-    def work():
+    def work() -> None:
         number = 0
         while True:
             identifier = make(store, f"name-{number % 5}", durable=number % 3 == 0)
@@ -242,16 +247,16 @@ def test_killed_at_any_instant(store):
         assert containers.names(store) == {}
 
 
-def _young(store, entry):
+def _young(store: Store, entry: str) -> bool:
     """A directory that was killed before its lock file was made is given ten seconds."""
     return entry.startswith(".new-") and os.listdir(f"{store.containers}/{entry}") == []
 
 
-def test_foreign_files_are_removed(store, joined):
+def test_foreign_files_are_removed(store: Store, joined: Joined) -> None:
     identifier = make(store, "web")
     upper = containers.directory(store, identifier) + "/upper"
 
-    def fill():
+    def fill() -> None:
         os.makedirs(upper + "/a/b")
         for path, owner in ((upper + "/a/b", 1000), (upper + "/a", 33), (upper, 65534)):
             os.chown(path, owner, owner)
@@ -262,13 +267,13 @@ def test_foreign_files_are_removed(store, joined):
     assert os.listdir(store.containers) == []
 
 
-def test_a_read_only_store_can_be_read(store, joined):
+def test_a_read_only_store_can_be_read(store: Store, joined: Joined) -> None:
     from rootless.linux import mount, namespace
 
     identifier = make(store, "web")
     base = os.path.dirname(store.root)
 
-    def run():
+    def run() -> None:
         namespace.unshare(namespace.CLONE_NEWNS)
         mount.mount(None, "/", None, mount.MS_REC | mount.MS_PRIVATE, None)
         mount.mount(base, base, None, mount.MS_BIND, None)
@@ -283,7 +288,7 @@ def test_a_read_only_store_can_be_read(store, joined):
     joined(run)
 
 
-def test_hundred_containers_are_listed_in_milliseconds(store):
+def test_hundred_containers_are_listed_in_milliseconds(store: Store) -> None:
     for number in range(100):
         state_of(store, make(store, f"name-{number}", durable=False))
     best = 1.0
@@ -300,7 +305,7 @@ def test_hundred_containers_are_listed_in_milliseconds(store):
     print(f"{best * 1000:.1f} ms")
 
 
-def test_hot_modules_import_little():
+def test_hot_modules_import_little() -> None:
     code = (
         "import sys; import rootless.storage.containers, rootless.storage.images, rootless.storage.rootfs; "
     )

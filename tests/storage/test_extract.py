@@ -15,23 +15,25 @@ import pytest
 from rootless.errors import Corrupt, RootlessError
 from rootless.storage import layers
 from rootless.storage.extract import Limits
+from rootless.storage.store import Store
 from tests.need import need
 from tests.storage import tars
-from tests.storage.tars import archive, directory, file, info, link, symlink
+from tests.storage.joined import Joined
+from tests.storage.tars import Member, archive, directory, file, info, link, symlink
 
 
-def unpack(store, data, **options):
-    return layers.unpack(store, tars.diff_id(data), io.BytesIO(data), **options)
+def unpack(store: Store, data: bytes, *, limits: Limits | None = None) -> layers.Unpacked:
+    return layers.unpack(store, tars.diff_id(data), io.BytesIO(data), limits=limits)
 
 
-def listing(top):
+def listing(top: str) -> dict[str, tuple[int, int, int, int, str | int | None, int]]:
     """{path: (mode, uid, gid, mtime_ns, contents or target, link count)}."""
     found = {}
     for where, dirs, files in os.walk(top):
         for name in [*dirs, *files]:
             path = os.path.join(where, name)
             status = os.lstat(path)
-            content = None
+            content: str | int | None = None
             if stat.S_ISLNK(status.st_mode):
                 content = os.readlink(path)
             elif stat.S_ISREG(status.st_mode):
@@ -43,7 +45,7 @@ def listing(top):
     return found
 
 
-def test_everything_an_image_may_hold(store, joined):
+def test_everything_an_image_may_hold(store: Store, joined: Joined) -> None:
     data = archive(
         directory("./", mtime=5),
         directory("etc/", mtime=7, uid=0, gid=42, mode=0o2775),
@@ -62,7 +64,7 @@ def test_everything_an_image_may_hold(store, joined):
         file("tmp", b"second, longer"),
     )
 
-    def run():
+    def run() -> None:
         unpacked = unpack(store, data)
         top = unpacked.path
         su = os.stat(top + "/bin/su")
@@ -86,7 +88,7 @@ def test_everything_an_image_may_hold(store, joined):
     joined(run)
 
 
-HOSTILE = {
+HOSTILE: dict[str, list[Member]] = {
     "dot-dot": [file("../out", b"x")],
     "dot-dot inside": [directory("a"), file("a/../../out", b"x")],
     "only dot-dot": [directory("..")],
@@ -126,10 +128,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_archives_are_refused_whole(store, joined, what):
+def test_hostile_archives_are_refused_whole(store: Store, joined: Joined, what: str) -> None:
     data = archive(*HOSTILE[what])
 
-    def run():
+    def run() -> None:
         with pytest.raises(RootlessError):
             unpack(store, data)
         assert not layers.has(store, tars.diff_id(data))
@@ -139,7 +141,7 @@ def test_hostile_archives_are_refused_whole(store, joined, what):
     joined(run)
 
 
-HARMLESS = {
+HARMLESS: dict[str, tuple[list[Member], str]] = {
     "absolute name": ([file("/etc/x", b"in")], "etc/x"),
     "absolute link as parent": ([directory("inner"), symlink("up", "/inner"), file("up/x", b"in")], "inner/x"),
     "climbing link as parent": ([directory("inner"), symlink("up", "../../../inner"), file("up/x", b"in")], "inner/x"),
@@ -160,11 +162,11 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-def test_odd_archives_stay_inside(store, joined, what):
+def test_odd_archives_stay_inside(store: Store, joined: Joined, what: str) -> None:
     members, where = HARMLESS[what]
     data = archive(*members)
 
-    def run():
+    def run() -> None:
         path = f"{unpack(store, data).path}/{where}"
         assert stat.S_ISREG(os.lstat(path).st_mode)
         assert Path(path).read_bytes() == b"in"
@@ -172,27 +174,27 @@ def test_odd_archives_stay_inside(store, joined, what):
     joined(run)
 
 
-def test_cached_parent_follows_no_replaced_link(store, joined):
+def test_cached_parent_follows_no_replaced_link(store: Store, joined: Joined) -> None:
     """A directory known by name is forgotten when a component of its name becomes a link."""
     data = archive(
         directory("a/b"), file("a/b/1", b"1"), directory("c/b"),
         symlink("a", "c"), file("a/b/2", b"2"),
     )  # fmt: skip
 
-    def run():
+    def run() -> None:
         top = unpack(store, data).path
         assert os.listdir(top + "/c/b") == ["2"]
 
     joined(run)
 
 
-def test_deep_names_and_many_directories(store, joined):
+def test_deep_names_and_many_directories(store: Store, joined: Joined) -> None:
     deep = "d/" * 2000 + "x"
     many = [file(f"many/{number}/f", b"%d" % number) for number in range(400)]
     links = [link(f"links/{number}/l", f"many/{(number * 37) % 400}/f") for number in range(400)]
     data = archive(file(deep, b"x"), *many, *links)
 
-    def run():
+    def run() -> None:
         top = unpack(store, data).path
         for number in range(400):
             assert Path(f"{top}/links/{number}/l").read_bytes() == b"%d" % ((number * 37) % 400)
@@ -202,7 +204,7 @@ def test_deep_names_and_many_directories(store, joined):
     joined(run)
 
 
-def test_whiteouts(store, joined):
+def test_whiteouts(store: Store, joined: Joined) -> None:
     data = archive(
         directory("d"), file("d/.wh.gone", b""), file("d/.wh..wh..opq", b""),
         file(".wh.kept", b""), file("kept", b"x"),
@@ -211,7 +213,7 @@ def test_whiteouts(store, joined):
         file(".wh..wh.plnk", b""),
     )  # fmt: skip
 
-    def run():
+    def run() -> None:
         top = unpack(store, data).path
         gone = os.lstat(top + "/d/gone")
         assert stat.S_ISCHR(gone.st_mode)
@@ -225,12 +227,12 @@ def test_whiteouts(store, joined):
     joined(run)
 
 
-def test_owners_outside_the_mapping_are_kept_aside(store, joined):
+def test_owners_outside_the_mapping_are_kept_aside(store: Store, joined: Joined) -> None:
     from rootless.storage import archive as writing
 
     data = archive(file("a", b"x", uid=3_000_000, gid=7), directory("d", gid=4_000_000))
 
-    def run():
+    def run() -> None:
         unpacked = unpack(store, data)
         status = os.stat(unpacked.path + "/a")
         assert (status.st_uid, status.st_gid) == (0, 7)
@@ -246,7 +248,7 @@ def test_owners_outside_the_mapping_are_kept_aside(store, joined):
     joined(run)
 
 
-def test_attributes_that_would_steer_overlayfs_are_dropped(store, joined):
+def test_attributes_that_would_steer_overlayfs_are_dropped(store: Store, joined: Joined) -> None:
     xattrs = {
         "SCHILY.xattr.user.overlay.redirect": "/etc",
         "SCHILY.xattr.trusted.overlay.opaque": "y",
@@ -254,7 +256,7 @@ def test_attributes_that_would_steer_overlayfs_are_dropped(store, joined):
     }
     data = archive(directory("d", pax_headers=xattrs))
 
-    def run():
+    def run() -> None:
         unpacked = unpack(store, data)
         assert os.listxattr(unpacked.path + "/d") in ([], ["user.rootless.trusted.overlay.opaque"])
         assert unpacked.notes == {"extended attributes left out": 2}
@@ -262,7 +264,7 @@ def test_attributes_that_would_steer_overlayfs_are_dropped(store, joined):
     joined(run)
 
 
-def test_file_capabilities_survive(store, joined):
+def test_file_capabilities_survive(store: Store, joined: Joined) -> None:
     value = (0x02000001).to_bytes(4, "little") + (1 << 13).to_bytes(4, "little") + bytes(12)
     data = archive(
         file(
@@ -273,17 +275,17 @@ def test_file_capabilities_survive(store, joined):
         )
     )
 
-    def run():
+    def run() -> None:
         top = unpack(store, data).path
         assert os.getxattr(top + "/ping", "security.capability") == value
 
     joined(run)
 
 
-def test_wrong_digest_leaves_nothing(store, joined):
+def test_wrong_digest_leaves_nothing(store: Store, joined: Joined) -> None:
     data = archive(file("a", b"x"))
 
-    def run():
+    def run() -> None:
         with pytest.raises(Corrupt):
             layers.unpack(store, "sha256:" + "0" * 64, io.BytesIO(data))
         assert os.listdir(store.layers) == []
@@ -292,21 +294,21 @@ def test_wrong_digest_leaves_nothing(store, joined):
 
 
 @pytest.mark.parametrize("cut", [100, 512, 700, 1024, 1025, 1536])
-def test_truncated_stream_is_refused(store, joined, cut):
+def test_truncated_stream_is_refused(store: Store, joined: Joined, cut: int) -> None:
     data = archive(file("a", b"x" * 1024), file("b", b"y"))[:cut]
 
-    def run():
+    def run() -> None:
         with pytest.raises(Corrupt):
             layers.unpack(store, tars.diff_id(archive(file("other", b""))), io.BytesIO(data))
 
     joined(run)
 
 
-def test_bombs_are_bounded(store, joined):
+def test_bombs_are_bounded(store: Store, joined: Joined) -> None:
     many = archive(*(file(f"f{number}") for number in range(50)))
     large = archive(file("a", b"x" * 5000), file("b", b"x" * 6000))
 
-    def run():
+    def run() -> None:
         with pytest.raises(RootlessError, match="more than 49 entries"):
             unpack(store, many, limits=Limits(entries=49))
         with pytest.raises(RootlessError, match="larger"):
@@ -317,7 +319,7 @@ def test_bombs_are_bounded(store, joined):
 
 
 @pytest.mark.parametrize("form", ["gnu", *(f"posix --sparse-version={v}" for v in ("0.0", "0.1", "1.0"))])
-def test_sparse_files_as_gnu_tar_writes_them(store, joined, tmp_path, form):
+def test_sparse_files_as_gnu_tar_writes_them(store: Store, joined: Joined, tmp_path: Path, form: str) -> None:
     name = "holes-" + "n" * 90
     with open(tmp_path / name, "wb") as out:
         for number in range(40):
@@ -332,7 +334,7 @@ def test_sparse_files_as_gnu_tar_writes_them(store, joined, tmp_path, form):
     need(done.returncode == 0, "GNU tar is missing")
     expected = (tmp_path / name).read_bytes()
 
-    def run():
+    def run() -> None:
         path = f"{unpack(store, done.stdout).path}/{name}"
         assert Path(path).read_bytes() == expected
         assert os.stat(path).st_blocks * 512 < 2_000_000
@@ -341,7 +343,7 @@ def test_sparse_files_as_gnu_tar_writes_them(store, joined, tmp_path, form):
 
 
 @pytest.mark.parametrize("form", ["gnu", "pax", "ustar", "v7"])
-def test_same_tree_as_gnu_tar(store, joined, tmp_path, form):
+def test_same_tree_as_gnu_tar(store: Store, joined: Joined, tmp_path: Path, form: str) -> None:
     source = tmp_path / "source"
     for number in range(50):
         where = source / f"d{number % 7}" / "sub"
@@ -357,7 +359,7 @@ def test_same_tree_as_gnu_tar(store, joined, tmp_path, form):
     ).stdout
     # fmt: on
 
-    def run():
+    def run() -> None:
         ours = listing(unpack(store, data).path)
         peer = f"{store.root}/peer"
         os.mkdir(peer)
@@ -368,7 +370,7 @@ def test_same_tree_as_gnu_tar(store, joined, tmp_path, form):
     joined(run)
 
 
-def test_same_tree_as_umoci(store, joined):
+def test_same_tree_as_umoci(store: Store, joined: Joined) -> None:
     need(shutil.which("umoci") is not None, "umoci is not installed")
     data = archive(
         directory("d", mode=0o1777, mtime=5),
@@ -382,7 +384,7 @@ def test_same_tree_as_umoci(store, joined):
         info("p", tarfile.FIFOTYPE, mode=0o640, mtime=12),
     )
 
-    def run():
+    def run() -> None:
         ours = listing(unpack(store, data).path)
         Path(store.root + "/layer.tar").write_bytes(data)
         for words in (

@@ -14,7 +14,7 @@ from rootless.errors import RootlessError
 from rootless.storage.extract import Limits, extract
 from rootless.storage.tarsource import Source
 from rootless.storage.tarstream import entries
-from tests.storage.tars import archive, directory, file, link, symlink
+from tests.storage.tars import Member, archive, directory, file, link, symlink
 
 SOUND = archive(
     directory("d", mode=0o755),
@@ -39,7 +39,7 @@ MEMBERS = st.lists(
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def _extract(data):
+def _extract(data: bytes) -> None:
     """Unpack in a fresh directory beside a witness; what is in the witness afterwards, and open files."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", ignore_cleanup_errors=True) as base:
         os.mkdir(base + "/root")
@@ -59,7 +59,7 @@ def _extract(data):
 
 @FUZZ
 @given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=8))
-def test_damaged_bytes(changes):
+def test_damaged_bytes(changes: list[tuple[int, int]]) -> None:
     data = bytearray(SOUND)
     for position, value in changes:
         data[position] = value
@@ -73,19 +73,19 @@ def test_damaged_bytes(changes):
 
 @FUZZ
 @given(st.binary(max_size=2048))
-def test_any_bytes(data):
+def test_any_bytes(data: bytes) -> None:
     _extract(data)
 
 
 @FUZZ
 @given(MEMBERS)
-def test_any_members(members):
+def test_any_members(members: list[Member]) -> None:
     _extract(archive(*members))
 
 
 @FUZZ
 @given(MEMBERS, st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))
-def test_headers_read_as_tarfile_reads_them(members, form):
+def test_headers_read_as_tarfile_reads_them(members: list[Member], form: int) -> None:
     data = archive(*members, form=form)
     source = Source(io.BytesIO(data))
     ours = []

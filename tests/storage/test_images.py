@@ -10,13 +10,17 @@ import pytest
 
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.storage import blobs, containers, gc, images, layers, usage, volumes
+from rootless.storage.store import Store
 from tests.storage import tars
+from tests.storage.joined import Joined
 from tests.storage.tars import archive, file
 
 NAME = "docker.io/library/debian:bookworm"
 
 
-def put(store, name, *, layer=b"", created="2020-01-01T00:00:00Z"):
+def put(
+    store: Store, name: str, *, layer: bytes = b"", created: str = "2020-01-01T00:00:00Z"
+) -> images.Image:
     """An image with one layer, as a pull leaves it. Runs in the session."""
     data = archive(file("f", layer))
     layers.unpack(store, tars.diff_id(data), io.BytesIO(data))
@@ -28,8 +32,8 @@ def put(store, name, *, layer=b"", created="2020-01-01T00:00:00Z"):
     return images.add(store, name, {"digest": digest, "size": 1}, manifest, config)
 
 
-def test_found_by_name_id_and_prefix(store, joined):
-    def run():
+def test_found_by_name_id_and_prefix(store: Store, joined: Joined) -> None:
+    def run() -> None:
         with pytest.raises(NotFound, match="No such image"):
             images.find(store, NAME)
         assert images.list_images(store) == []
@@ -46,8 +50,8 @@ def test_found_by_name_id_and_prefix(store, joined):
     joined(run)
 
 
-def test_tags_move_and_images_dangle(store, joined):
-    def run():
+def test_tags_move_and_images_dangle(store: Store, joined: Joined) -> None:
+    def run() -> None:
         old = put(store, NAME, layer=b"old")
         images.tag(store, old.id, "localhost:5000/me/it:1")
         new = put(store, NAME, layer=b"new", created="2021-01-01T00:00:00Z")
@@ -72,8 +76,8 @@ def test_tags_move_and_images_dangle(store, joined):
 @pytest.mark.parametrize(
     "name", ["a/b:c", "100%2Fx/y:z", "%25:%2E", ".hidden/x:1", "x@sha256:" + "0" * 64, "a+/b:c"]
 )
-def test_names_are_quoted_and_back(store, joined, name):
-    def run():
+def test_names_are_quoted_and_back(store: Store, joined: Joined, name: str) -> None:
+    def run() -> None:
         image = put(store, name)
         assert image.names == (name,)
         assert images.find(store, name).names == (name,)
@@ -82,8 +86,8 @@ def test_names_are_quoted_and_back(store, joined, name):
     joined(run)
 
 
-def test_collecting_keeps_what_is_used(store, joined):
-    def run():
+def test_collecting_keeps_what_is_used(store: Store, joined: Joined) -> None:
+    def run() -> None:
         used, idle, kept = (put(store, f"x/{n}:1", layer=n.encode()) for n in ("used", "idle", "kept"))
         identifier = containers.new_id()
         containers.create(
@@ -109,7 +113,7 @@ def test_collecting_keeps_what_is_used(store, joined):
     joined(run)
 
 
-def test_collecting_spares_a_download_under_way(store):
+def test_collecting_spares_a_download_under_way(store: Store) -> None:
     digest = "sha256:" + "a" * 64
     with blobs.writer(store, digest, 10) as out:
         out.write(b"12345")
@@ -117,7 +121,7 @@ def test_collecting_spares_a_download_under_way(store):
     assert gc.collect(store).freed_bytes == 5
 
 
-def test_volumes(store, joined):
+def test_volumes(store: Store, joined: Joined) -> None:
     made = volumes.ensure(store, "data", labels={"a": "b"})
     assert volumes.find(store, "data") == made == volumes.ensure(store, "data")
     assert (made.name, made.labels, made.anonymous) == ("data", {"a": "b"}, False)
@@ -140,8 +144,8 @@ def test_volumes(store, joined):
     assert os.listdir(store.volumes) == []
 
 
-def test_disk_usage(store, joined):
-    def run():
+def test_disk_usage(store: Store, joined: Joined) -> None:
+    def run() -> None:
         image = put(store, NAME, layer=b"x" * 100)
         containers.create(
             store, "a" * 64, "web", {"image_id": image.id, "diff_ids": list(image.diff_ids)}, durable=False

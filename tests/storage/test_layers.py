@@ -15,6 +15,7 @@ from rootless.linux import mount, namespace
 from rootless.storage import layers, rootfs
 from rootless.storage.store import Store
 from tests.storage import tars
+from tests.storage.joined import Joined
 from tests.storage.tars import archive, directory, file
 
 LAYER = archive(
@@ -27,16 +28,16 @@ DIFF_ID = tars.diff_id(LAYER)
 class Slow(io.RawIOBase):
     """A stream that takes its time."""
 
-    def __init__(self, data, pause_s=0.001, piece=4096):
+    def __init__(self, data: bytes, pause_s: float = 0.001, piece: int = 4096) -> None:
         self._data, self._pause_s, self._piece = io.BytesIO(data), pause_s, piece
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         time.sleep(self._pause_s)
         return self._data.read(min(size, self._piece))
 
 
-def test_is_there_once(store, joined):
-    def run():
+def test_is_there_once(store: Store, joined: Joined) -> None:
+    def run() -> None:
         assert not layers.has(store, DIFF_ID)
         first = layers.unpack(store, DIFF_ID, io.BytesIO(LAYER))
         again = layers.unpack(store, DIFF_ID, io.BytesIO(b"never read"))
@@ -52,20 +53,20 @@ def test_is_there_once(store, joined):
     joined(run)
 
 
-def test_an_iterator_of_bytes_will_do(store, joined):
-    def run():
+def test_an_iterator_of_bytes_will_do(store: Store, joined: Joined) -> None:
+    def run() -> None:
         pieces = (LAYER[at : at + 777] for at in range(0, len(LAYER), 777))
         assert layers.unpack(store, DIFF_ID, pieces).entries == 620
 
     joined(run)
 
 
-def test_an_error_of_the_source_is_the_callers(store, joined):
+def test_an_error_of_the_source_is_the_callers(store: Store, joined: Joined) -> None:
     class Broken:
-        def read(self, size):
+        def read(self, size: int) -> bytes:
             raise ConnectionResetError(errno.ECONNRESET, "gone")
 
-    def run():
+    def run() -> None:
         with pytest.raises(ConnectionResetError):
             layers.unpack(store, DIFF_ID, Broken())
         assert os.listdir(store.layers) == []
@@ -73,8 +74,8 @@ def test_an_error_of_the_source_is_the_callers(store, joined):
     joined(run)
 
 
-def test_several_processes_unpack_one_layer_once(store, joined):
-    def run():
+def test_several_processes_unpack_one_layer_once(store: Store, joined: Joined) -> None:
+    def run() -> None:
         reader, writer = os.pipe()
         pids = []
         for _ in range(5):
@@ -95,8 +96,8 @@ def test_several_processes_unpack_one_layer_once(store, joined):
     joined(run)
 
 
-def test_killed_while_unpacking_and_removing(store, joined):
-    def run():
+def test_killed_while_unpacking_and_removing(store: Store, joined: Joined) -> None:
+    def run() -> None:
         for round_number in range(25):
             pid = os.fork()
             if pid == 0:
@@ -119,8 +120,8 @@ def test_killed_while_unpacking_and_removing(store, joined):
     joined(run)
 
 
-def test_sweeping_spares_an_unpack_under_way(store, joined):
-    def run():
+def test_sweeping_spares_an_unpack_under_way(store: Store, joined: Joined) -> None:
+    def run() -> None:
         pid = os.fork()
         if pid == 0:
             try:
@@ -135,8 +136,8 @@ def test_sweeping_spares_an_unpack_under_way(store, joined):
     joined(run)
 
 
-def test_full_disk(store, joined):
-    def run():
+def test_full_disk(store: Store, joined: Joined) -> None:
+    def run() -> None:
         os.makedirs(store.root)
         namespace.unshare(namespace.CLONE_NEWNS)
         mount.mount("tmpfs", store.root, "tmpfs", 0, "size=2m")
@@ -150,8 +151,8 @@ def test_full_disk(store, joined):
     joined(run)
 
 
-def test_after_a_power_cut_an_unsettled_layer_is_made_again(store, joined):
-    def run():
+def test_after_a_power_cut_an_unsettled_layer_is_made_again(store: Store, joined: Joined) -> None:
+    def run() -> None:
         layer = layers.directory(store, DIFF_ID)
         layers.unpack(store, DIFF_ID, io.BytesIO(LAYER))
         mark = layer + "/settled"
@@ -176,10 +177,10 @@ def test_after_a_power_cut_an_unsettled_layer_is_made_again(store, joined):
     joined(run)
 
 
-def test_what_the_store_inherits_does_not_spread(store, joined):
+def test_what_the_store_inherits_does_not_spread(store: Store, joined: Joined) -> None:
     """A set-group-ID store directory (shared group folders) must not give its group to images' files."""
 
-    def run():
+    def run() -> None:
         os.makedirs(store.layers)
         os.chown(store.layers, 0, 7)
         os.chmod(store.layers, 0o2775)

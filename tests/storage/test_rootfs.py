@@ -14,8 +14,10 @@ from rootless.linux import mount, namespace
 from rootless.runtime.root import mount_root
 from rootless.storage import archive as writing
 from rootless.storage import changes, driver, layers, probe, rootfs
+from rootless.storage.store import Store
 from tests.need import need
 from tests.storage import tars
+from tests.storage.joined import Joined
 from tests.storage.tars import archive, directory, file, link, symlink
 
 BELOW = archive(
@@ -51,8 +53,9 @@ MERGED = {
 DIFF_IDS = [tars.diff_id(BELOW), tars.diff_id(ABOVE)]
 
 
-def tree(top):
-    found = {}
+def tree(top: str) -> dict[str, str | bytes | None]:
+    """{path: what a file holds, where a link leads, or None for a directory}."""
+    found: dict[str, str | bytes | None] = {}
     for where, dirs, files in os.walk(top):
         for name in [*dirs, *files]:
             path = os.path.join(where, name)
@@ -67,8 +70,8 @@ def tree(top):
     return found
 
 
-def prepared(store, which):
-    """The root of a container over both layers, mounted in a mount namespace of ours; its path."""
+def prepared(store: Store, which: str) -> tuple[str, str]:
+    """A container's directory and its root over both layers, mounted in a mount namespace of ours."""
     for data in (BELOW, ABOVE):
         layers.unpack(store, tars.diff_id(data), io.BytesIO(data))
     namespace.unshare(namespace.CLONE_NEWNS)
@@ -80,7 +83,8 @@ def prepared(store, which):
     return place, root.path
 
 
-def usable(store, which):
+def usable(store: Store, which: str) -> str:
+    """Why the driver cannot be used here, or nothing."""
     try:
         probe.climb(store, which)
     except Exception as error:  # noqa: BLE001
@@ -89,8 +93,8 @@ def usable(store, which):
 
 
 @pytest.mark.parametrize("which", driver.DRIVERS)
-def test_drivers_show_the_merged_tree(store, joined, which):
-    def run():
+def test_drivers_show_the_merged_tree(store: Store, joined: Joined, which: str) -> None:
+    def run() -> str:
         why = usable(store, which)
         if why:
             return why
@@ -110,8 +114,8 @@ def test_drivers_show_the_merged_tree(store, joined, which):
 
 
 @pytest.mark.parametrize("which", driver.DRIVERS)
-def test_changes_as_docker_lists_them(store, joined, which):
-    def run():
+def test_changes_as_docker_lists_them(store: Store, joined: Joined, which: str) -> None:
+    def run() -> str:
         why = usable(store, which)
         if why:
             return why
@@ -140,8 +144,8 @@ def test_changes_as_docker_lists_them(store, joined, which):
     need(not why, why)
 
 
-def test_directory_made_anew(store, joined):
-    def run():
+def test_directory_made_anew(store: Store, joined: Joined) -> None:
+    def run() -> None:
         place, top = prepared(store, "overlay")
         os.unlink(top + "/kept/b")
         os.unlink(top + "/kept/c")
@@ -157,10 +161,10 @@ def test_directory_made_anew(store, joined):
     joined(run)
 
 
-def test_upper_written_as_a_layer_gives_the_same_tree(store, joined):
+def test_upper_written_as_a_layer_gives_the_same_tree(store: Store, joined: Joined) -> None:
     """commit: the upper directory as a layer, unpacked on top of the others, shows what the container saw."""
 
-    def run():
+    def run() -> None:
         place, top = prepared(store, "overlay")
         os.unlink(top + "/kept/b")
         Path(top + "/kept/x").write_bytes(b"x" * 10000)
@@ -196,10 +200,10 @@ def test_upper_written_as_a_layer_gives_the_same_tree(store, joined):
     joined(run)
 
 
-def test_an_opaque_top_hides_the_layers_below(store, joined):
+def test_an_opaque_top_hides_the_layers_below(store: Store, joined: Joined) -> None:
     data = archive(file(".wh..wh..opq", b""), file("only", b"x"))
 
-    def run():
+    def run() -> None:
         layers.unpack(store, DIFF_IDS[0], io.BytesIO(BELOW))
         layers.unpack(store, tars.diff_id(data), io.BytesIO(data))
         os.makedirs(store.root + "/c")
@@ -209,8 +213,8 @@ def test_an_opaque_top_hides_the_layers_below(store, joined):
     joined(run)
 
 
-def test_probe_is_cached_and_can_be_overridden(store, joined, monkeypatch):
-    def run():
+def test_probe_is_cached_and_can_be_overridden(store: Store, joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> None:
         first = driver.report(store)
         assert first["driver"] in driver.DRIVERS
         before = os.stat(store.root + "/driver.json").st_mtime_ns

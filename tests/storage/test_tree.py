@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from rootless.storage.tree import remove_tree
+from tests.storage.joined import Joined
 
 
-def test_files_links_and_nothing(tmp_path):
+def test_files_links_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     (tmp_path / "l").symlink_to(tmp_path)
     for name in ("f", "l", "missing"):
@@ -15,7 +17,7 @@ def test_files_links_and_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_links_are_not_followed(tmp_path):
+def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/kept").write_text("x")
     (tmp_path / "tree").mkdir()
@@ -24,7 +26,7 @@ def test_links_are_not_followed(tmp_path):
     assert (tmp_path / "outside/kept").exists()
 
 
-def test_directories_without_permissions(tmp_path):
+def test_directories_without_permissions(tmp_path: Path) -> None:
     top = tmp_path / "tree"
     (top / "a/b/c").mkdir(parents=True)
     (top / "a/b/f").write_text("x")
@@ -34,7 +36,7 @@ def test_directories_without_permissions(tmp_path):
     assert not top.exists()
 
 
-def test_ten_thousand_levels(tmp_path):
+def test_ten_thousand_levels(tmp_path: Path) -> None:
     top = str(tmp_path / "tree")
     os.mkdir(top)
     fd = os.open(top, os.O_RDONLY)
@@ -49,7 +51,7 @@ def test_ten_thousand_levels(tmp_path):
     assert not os.path.exists(top)
 
 
-def test_what_cannot_be_deleted_is_told(tmp_path, joined):
+def test_what_cannot_be_deleted_is_told(tmp_path: Path, joined: Joined) -> None:
     from rootless.linux import mount, namespace
 
     (tmp_path / "tree/a/busy").mkdir(parents=True)
@@ -57,7 +59,7 @@ def test_what_cannot_be_deleted_is_told(tmp_path, joined):
     os.chmod(tmp_path, 0o755)
     top = str(tmp_path / "tree")
 
-    def run():
+    def run() -> None:
         namespace.unshare(namespace.CLONE_NEWNS)
         mount.mount("tmpfs", top + "/a/busy", "tmpfs", 0, None)
         failures = remove_tree(top)
