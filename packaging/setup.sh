@@ -112,6 +112,22 @@ copy_source() {
     chown -R "$account:" "$target"
 }
 
+# A part of cgroup v2 that the tests may divide, as an administrator would delegate it (tests/harness/cgroups.py).
+give_cgroup() {
+    mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+    uid=$(id -u "$account")
+    top=$mount/rootless-tests-$uid
+    [ -n "$mount" ] && mkdir -p "$top/outside" "$top/delegated/login" 2>/dev/null || return 0
+    for file in "$top/cgroup.procs" "$top/outside/cgroup.procs" "$top/delegated" "$top/delegated/login" \
+        "$top"/delegated/cgroup.* "$top"/delegated/login/cgroup.*; do
+        case ${file##*/} in delegated | login | cgroup.procs | cgroup.threads | cgroup.subtree_control) ;; *) continue ;; esac
+        chown "$account" "$file" 2>/dev/null || return 0
+    done
+    echo $$ >"$top/outside/cgroup.procs" 2>/dev/null || return 0
+    ROOTLESS_TEST_CGROUP=$top
+    export ROOTLESS_TEST_CGROUP
+}
+
 # The account downloads from where root's pip does, with certificates that it can read.
 pip_environment() {
     for key in index-url extra-index-url find-links cert; do
@@ -146,6 +162,7 @@ if is_host_root; then
         cp -r "$target/benchmarks/results" "$source_dir/benchmarks/" 2>/dev/null || true
         exit $status
     fi
+    [ "$verb" != test ] || give_cgroup
     as_account "$target/packaging/setup.sh" "$verb" "$@" </dev/null
     exit
 fi
