@@ -114,12 +114,16 @@ def make_directory(path: str) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         parent = os.path.dirname(path)
-        if os.path.isdir(parent):  # /proc and the like say so of what they do not let anybody make
-            raise _cannot_create(path, error) from None
-        make_directory(parent)
-        make_directory(path)
+        if not os.path.isdir(parent):
+            make_directory(parent)
+        try:  # the parent is there now, made by us or meanwhile by somebody else
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        except OSError as error:  # /proc and the like: ENOENT for what they do not let anybody make
+            raise _cannot_create(path, error) from error
     except OSError as error:
         raise _cannot_create(path, error) from error
 
