@@ -1,4 +1,4 @@
-"""What an entry of a layer may be called and whom it may belong to."""
+"""What an entry of a layer may be called, and what is said when the kernel refuses it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,7 @@ import errno
 import os
 
 from rootless.errors import Corrupt, RootlessError
-from rootless.storage.tarstream import Entry
-
-
-class Mapping:
-    """Which ids exist in this user namespace (user_namespaces(7), uid_map)."""
-
-    def __init__(self, kind: str) -> None:
-        self._known: dict[int, bool] = {}
-        with open(f"/proc/self/{kind}_map") as file:
-            self._ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in file)]
-
-    def has(self, number: int) -> bool:
-        known = self._known.get(number)
-        if known is None:
-            known = any(first <= number < first + count for first, count in self._ranges)
-            self._known[number] = known
-        return known
+from rootless.storage.tarheader import Entry
 
 
 def clean(name: str) -> str:

@@ -2,7 +2,7 @@
 
 Every name is resolved under the directory: its parents with openat2(RESOLVE_IN_ROOT), its last
 component never followed. Whiteouts become what overlayfs wants. Runs in the session: makes files
-of all subordinate ids. One thread extracts; another reads and hashes (tarstream.Source).
+of all subordinate ids. One thread extracts; another reads and hashes (tarsource.Source).
 
 Fast because most entries cost four system calls: names in one directory share its descriptor,
 and mode, owner and times are only set where creating the file did not set them already.
@@ -16,13 +16,15 @@ import stat
 from typing import NamedTuple
 
 from rootless.errors import Corrupt, RootlessError
-from rootless.storage.entry_rules import Mapping, clean, explained
-from rootless.storage.parents import OPAQUE_XATTR, PATH, WHITEOUT, Parents
+from rootless.storage.attributes import Attributes
+from rootless.storage.entry_rules import clean, explained
+from rootless.storage.parents import PATH, WHITEOUT, Parents
+from rootless.storage.tarheader import Entry
 from rootless.storage.tarsource import Source
-from rootless.storage.tarstream import Entry, entries
+from rootless.storage.tarstream import entries
 from rootless.storage.tree import remove_tree_at
+from rootless.storage.whiteouts import Whiteouts
 
-OPAQUE = ".wh..wh..opq"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -49,8 +51,9 @@ class Extractor:
 
     def __init__(self, root_fd: int, *, limits: Limits, whiteouts: bool = True) -> None:
         self._root = root_fd
-        self._whiteouts = whiteouts
         self._parents = Parents(root_fd)
+        self._whiteouts = Whiteouts(self._parents)
+        self._obey_whiteouts = whiteouts
         self._known = self._parents.known
         self._times: dict[str, int] = {}
         self._entries = 0
@@ -58,12 +61,10 @@ class Extractor:
         self._limits = limits
         space = os.fstatvfs(root_fd)
         self._max_bytes = limits.total_bytes or space.f_bavail * space.f_frsize * 49 // 50
-        self._uids = Mapping("uid")
-        self._gids = Mapping("gid")
         self._skipped: set[str] = set()
-        self.owners: dict[str, tuple[int, int]] = {}
-        self.notes: dict[str, int] = {}
-        self.opaque_root = False
+        self._attributes = Attributes()
+        self._owner = self._attributes.owner
+        self._xattrs = self._attributes.set_xattrs
 
     def run(self, source: Source) -> None:
         """Extract all of `source`. Corrupt, RootlessError (limits) or OSError; the rest is then garbage."""
@@ -83,10 +84,12 @@ class Extractor:
             os.umask(old)
             self._parents.close()
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Entries and bytes so far."""
-        return self._entries, self._bytes
+    def outcome(self, digest: str) -> Extracted:
+        """What came out of the stream that had `digest`."""
+        kept = self._attributes
+        return Extracted(
+            digest, self._entries, self._bytes, self._whiteouts.opaque_root, kept.owners, kept.notes
+        )
 
     def _too_big(self) -> None:
         if self._entries + self._parents.made > self._limits.entries:
@@ -106,9 +109,9 @@ class Extractor:
             self._directory(entry, "", self._root)
             return
         directory, _, name = path.rpartition("/")
-        if WHITEOUT in path and name[:4] == WHITEOUT and self._whiteouts:
-            self._whiteout(directory, name)
-            self._pass_over(source, entry.size)
+        if WHITEOUT in path and name[:4] == WHITEOUT and self._obey_whiteouts:
+            self._whiteouts.apply(directory, name)
+            source.skip(entry.size + -entry.size % 512)
             return
         known = self._known.get(directory)
         parent, setgid = known if known is not None else self._parents.open(directory)
@@ -125,10 +128,10 @@ class Extractor:
             self._fifo(entry, parent, name, path, setgid)
         elif kind in (b"3", b"4"):
             self._skipped.add(path)
-            self._note("device nodes left out")
+            self._attributes.note("device nodes left out")
         else:
-            self._note("entries of unknown type left out")
-            self._pass_over(source, entry.size)
+            self._attributes.note("entries of unknown type left out")
+            source.skip(entry.size + -entry.size % 512)
 
     def _file(self, entry: Entry, source: Source, parent: int, name: str, path: str, setgid: bool) -> None:
         mode = entry.mode
@@ -183,7 +186,7 @@ class Extractor:
                 was_whiteout = self._clear(parent, name, path)
                 os.mkdir(name, entry.mode & 0o777, dir_fd=parent)
                 if was_whiteout:
-                    self._set_opaque(path)
+                    self._whiteouts.set_opaque(path)
         plain = fresh and not (entry.mode & 0o7000 or entry.uid or entry.gid or setgid or entry.xattrs)
         if plain and path not in self._known:
             self._parents.remember(path, os.open(name, PATH | os.O_NOFOLLOW, dir_fd=parent), False)
@@ -213,9 +216,7 @@ class Extractor:
         except FileExistsError:
             self._clear(parent, name, path)
             os.symlink(entry.link, name, dir_fd=parent)
-        if entry.uid or entry.gid or setgid:
-            os.chown(name, *self._owner(entry, path), dir_fd=parent, follow_symlinks=False)
-        os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+        self._settle(entry, parent, name, path, setgid)
 
     def _hard_link(self, entry: Entry, name: str, path: str) -> None:
         target = clean(entry.link)
@@ -223,7 +224,7 @@ class Extractor:
             return
         if target in self._skipped:
             self._skipped.add(path)
-            self._note("device nodes left out")
+            self._attributes.note("device nodes left out")
             return
         directory, _, target_name = target.rpartition("/")
         try:
@@ -250,71 +251,13 @@ class Extractor:
         except FileExistsError:
             self._clear(parent, name, path)
             os.mkfifo(name, entry.mode, dir_fd=parent)
+        self._settle(entry, parent, name, path, setgid)
+
+    def _settle(self, entry: Entry, parent: int, name: str, path: str, setgid: bool) -> None:
+        """Owner and time of what has no descriptor to set them by."""
         if entry.uid or entry.gid or setgid:
             os.chown(name, *self._owner(entry, path), dir_fd=parent, follow_symlinks=False)
         os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
-
-    def _whiteout(self, directory: str, name: str) -> None:
-        if name == OPAQUE:
-            self._set_opaque(directory)
-            return
-        hidden = name[4:]
-        if hidden[:4] == WHITEOUT:
-            return  # aufs's own bookkeeping
-        if hidden in ("", ".", ".."):
-            raise Corrupt(f"the layer has a damaged whiteout: {name!r}")
-        parent, _ = self._parents.open(directory)
-        try:
-            os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
-        except FileExistsError:
-            # In one layer what is there wins, and hides what was below (OCI layer, Whiteouts).
-            if stat.S_ISDIR(os.stat(hidden, dir_fd=parent, follow_symlinks=False).st_mode):
-                self._set_opaque(f"{directory}/{hidden}" if directory else hidden)
-        except PermissionError:
-            # Before Linux 5.8: fuse-overlayfs and our copies read the tar's own form as well.
-            os.close(os.open(name, _CREATE, 0o600, dir_fd=parent))
-
-    def _set_opaque(self, directory: str) -> None:
-        if not directory:
-            self.opaque_root = True
-        fd = self._open_directory(directory)
-        try:
-            os.setxattr(fd, OPAQUE_XATTR, b"y")
-        finally:
-            os.close(fd)
-
-    # -- owners, attributes, times ---------------------------------------------------------------
-
-    def _owner(self, entry: Entry, path: str) -> tuple[int, int]:
-        uid = entry.uid if self._uids.has(entry.uid) else 0
-        gid = entry.gid if self._gids.has(entry.gid) else 0
-        if uid != entry.uid or gid != entry.gid:
-            self.owners[path] = (entry.uid, entry.gid)
-            self._note("owners outside your subordinate ids, kept as 0")
-        return uid, gid
-
-    def _xattrs(self, fd: int, xattrs: dict[str, bytes]) -> None:
-        for name, value in xattrs.items():
-            if name.startswith("trusted."):
-                name = "user.rootless." + name
-            elif name.startswith(
-                ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.")
-            ) or not name.startswith(("user.", "security.capability", "system.posix_acl_")):
-                # The first would steer overlayfs, others (selinux, ima) mean the machine it was made on.
-                self._note("extended attributes left out")
-                continue
-            try:
-                os.setxattr(fd, name, value)
-            except OSError as error:
-                if error.errno not in (
-                    errno.EOPNOTSUPP,
-                    errno.EPERM,
-                    errno.EINVAL,
-                    errno.ENOSPC,
-                    errno.E2BIG,
-                ):
-                    raise
-                self._note("extended attributes left out")
 
     def _finish_times(self) -> None:
         # Deepest first would not matter: setting times does not change the parent's.
@@ -329,20 +272,10 @@ class Extractor:
             except (FileNotFoundError, NotADirectoryError):
                 continue
 
-    def _note(self, what: str) -> None:
-        self.notes[what] = self.notes.get(what, 0) + 1
-
-    # -- directories -------------------------------------------------------------------------------
-
-    def _open_directory(self, directory: str) -> int:
-        """A real descriptor (not O_PATH) of `directory`; the caller's."""
-        parent, _ = self._parents.open(directory)
-        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
-
     def _clear(self, parent: int, name: str, path: str) -> bool:
         """Make room for another entry of that name; whether a whiteout stood there."""
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        self.owners.pop(path, None)
+        self._attributes.owners.pop(path, None)
         if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=parent)
             if not stat.S_ISLNK(status.st_mode):
@@ -357,15 +290,9 @@ class Extractor:
             raise OSError(errno.ENOTEMPTY, failures[0])
         return False
 
-    @staticmethod
-    def _pass_over(source: Source, size: int) -> None:
-        source.skip(size + (-size % 512))
-
 
 def extract(source: Source, root_fd: int, *, limits: Limits | None = None) -> Extracted:
     """Extract `source` into the empty directory `root_fd`; see Extractor. Verifies nothing by itself."""
     extractor = Extractor(root_fd, limits=limits or Limits())
     extractor.run(source)
-    digest = "sha256:" + source.digest()
-    count, size = extractor.counts
-    return Extracted(digest, count, size, extractor.opaque_root, extractor.owners, extractor.notes)
+    return extractor.outcome("sha256:" + source.digest())
