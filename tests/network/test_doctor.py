@@ -15,11 +15,11 @@ import pytest
 
 from rootless.cli.commands.doctor import render
 from rootless.engine.doctor import Report
-from rootless.engine.doctor_finding import error, not_available, ok, split_hint, warning
-from rootless.engine.doctor_host import DELEGATION
-from rootless.engine.doctor_isolation import Probe, run_all
-from rootless.engine.doctor_scene import Scene
-from rootless.engine.doctor_storage import FUSE_RULE
+from rootless.engine.doctor.finding import error, not_available, ok, split_hint, warning
+from rootless.engine.doctor.host import DELEGATION
+from rootless.engine.doctor.isolation import Probe, run_all
+from rootless.engine.doctor.scene import Scene
+from rootless.engine.doctor.storage import FUSE_RULE
 from rootless.errors import NotSupported
 from rootless.network import diagnosis
 from rootless.session.diagnosis import apparmor_profile

@@ -9,7 +9,7 @@ import textwrap
 
 from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.engine.doctor import Report, examine
-from rootless.engine.doctor_finding import Finding, Status
+from rootless.engine.doctor.finding import Finding, Status
 
 _COLOURS = {Status.OK: "32", Status.WARNING: "33", Status.ERROR: "31;1", Status.NOT_AVAILABLE: "36"}
 _WORDS = {Status.OK: "ok", Status.WARNING: "warning", Status.ERROR: "error", Status.NOT_AVAILABLE: "no"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from rootless import paths
-from rootless.engine.doctor_finding import Finding, error, ok, warning
-from rootless.engine.doctor_isolation import Probe
-from rootless.engine.doctor_scene import Scene
+from rootless.engine.doctor.finding import Finding, error, ok, warning
+from rootless.engine.doctor.isolation import Probe
+from rootless.engine.doctor.scene import Scene
 from rootless.session import diagnosis, idmap, mapping, subids
 
 

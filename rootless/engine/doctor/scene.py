@@ -34,7 +34,7 @@ class Scene(NamedTuple):
 
 
 @contextmanager
-def scene() -> Iterator[Scene]:
+def prepared() -> Iterator[Scene]:
     """A Scene whose scratch directory goes at the end."""
     parent = os.environ.get("XDG_RUNTIME_DIR", "")
     if not parent.startswith("/") or not os.access(parent, os.W_OK | os.X_OK):

@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 from rootless import paths
-from rootless.engine.doctor_finding import Finding, error, ok
-from rootless.engine.doctor_isolation import Probe
-from rootless.engine.doctor_scene import Scene
+from rootless.engine.doctor.finding import Finding, error, ok
+from rootless.engine.doctor.isolation import Probe
+from rootless.engine.doctor.scene import Scene
 from rootless.errors import RootlessError
 from rootless.linux.namespace import identity
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES

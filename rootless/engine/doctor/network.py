@@ -8,9 +8,9 @@ import signal
 import socket
 import time
 
-from rootless.engine.doctor_finding import Finding, not_available, ok, split_hint, warning
-from rootless.engine.doctor_isolation import Probe
-from rootless.engine.doctor_scene import Scene
+from rootless.engine.doctor.finding import Finding, not_available, ok, split_hint, warning
+from rootless.engine.doctor.isolation import Probe
+from rootless.engine.doctor.scene import Scene
 from rootless.errors import RootlessError
 from rootless.linux import namespace
 from rootless.linux.interface import loopback_up

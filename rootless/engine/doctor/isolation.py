@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from rootless.engine.doctor_finding import Finding, Status, error, split_hint, warning
-from rootless.engine.doctor_scene import Scene
+from rootless.engine.doctor.finding import Finding, Status, error, split_hint, warning
+from rootless.engine.doctor.scene import Scene
 from rootless.errors import RootlessError
 from rootless.linux.process import set_child_subreaper, set_pdeathsig
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.doctor_finding import Finding, error, not_available, ok, warning
-from rootless.engine.doctor_isolation import Probe
-from rootless.engine.doctor_scene import Scene
+from rootless.engine.doctor.finding import Finding, error, not_available, ok, warning
+from rootless.engine.doctor.isolation import Probe
+from rootless.engine.doctor.scene import Scene
 from rootless.linux.filesystem import filesystem_type
 from rootless.network.diagnosis import module_fix, udev_fix
 from rootless.storage.probe import climb

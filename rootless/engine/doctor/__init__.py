@@ -1,0 +1,43 @@
+"""`rootless doctor`: tries everything out and says what is missing, what that costs, who can mend it.
+
+Outcomes, not versions. Each subject has a module of its own; this one puts the probes together.
+Nothing is left behind: probes work in a scratch directory and a session of their own, and what they
+start is killed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.engine.doctor import container, host, identity, network, storage
+from rootless.engine.doctor.finding import Finding, Status
+from rootless.engine.doctor.isolation import TIMEOUT_S, run_all
+from rootless.engine.doctor.scene import prepared
+
+PROBES = (
+    *identity.PROBES,
+    *container.PROBES,
+    *storage.PROBES,
+    *network.PROBES,
+    *host.PROBES,
+)
+
+
+class Report(NamedTuple):
+    """All findings, and whether a container can run here."""
+
+    findings: list[Finding]
+
+    @property
+    def can_run(self) -> bool:
+        """Whether nothing essential failed."""
+        return not any(finding.status is Status.ERROR for finding in self.findings)
+
+
+def examine(*, timeout_s: float = TIMEOUT_S) -> Report:
+    """Run every probe; takes as long as the slowest, at most about `timeout_s`.
+
+    The caller is single-threaded and has not joined the session.
+    """
+    with prepared() as scene:
+        return Report(run_all(PROBES, scene, timeout_s=timeout_s))
