@@ -1,12 +1,9 @@
 """Start, replace and stop the session's holder, so that any party may be killed at any moment.
 
-    starter (this command)          child, in the new namespace         holder
     flock session.lock
     socket bound to session.sock.new
-    fork ─────────────────────────▶ unshare user namespace
-    newuidmap, newgidmap ◀───────── "unshared"
-    "go" ─────────────────────────▶ fork ─────────────────────────────▶ setsid, listen, exec
-    ask session.sock.new, record,   exit
+    fork_holder (holder.py)
+    ask session.sock.new, record
     rename it to session.sock
 
 Killed before the rename, the starter leaves a socket under the other name: dead, it is unlinked
@@ -17,21 +14,17 @@ holder in there.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import signal
 import socket
-import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 from rootless import paths
-from rootless.errors import NotSupported, RootlessError
-from rootless.linux import namespace, process
+from rootless.errors import RootlessError
 from rootless.session import idmap, mapping, record
+from rootless.session.holder import fork_holder
 from rootless.session.mapping import Mapping
 from rootless.session.session import (
     RECORD_NAME,
@@ -44,14 +37,6 @@ from rootless.session.session import (
 
 _LOCK_NAME = "session.lock"
 _NEW_NAME = "session.sock.new"
-_BACKLOG = 1024
-_LISTEN_FD = 3
-_REPORT_FD = 4
-
-_REPORT = struct.Struct("=ci")  # step, errno
-_UNSHARED = b"U"
-_NO_CAPABILITIES = b"C"
-_NO_EXEC = b"X"
 
 
 @contextmanager
@@ -147,7 +132,7 @@ def _start_holder(runtime: str, planned: Mapping, *, existing: int | None) -> in
     _unlink(os.path.join(runtime, _NEW_NAME))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with_address(runtime, _NEW_NAME, listener.bind)
-        _fork_holder(program, listener.fileno(), planned, existing)
+        fork_holder(program, listener.fileno(), planned, existing)
     try:
         fd = ask_holder(runtime, _NEW_NAME).namespace_fd
     except NoHolder as error:
@@ -163,117 +148,6 @@ def _publish(runtime: str, fd: int, planned: Mapping) -> None:
     os.rename(os.path.join(runtime, _NEW_NAME), os.path.join(runtime, SOCKET_NAME))
     if planned.single_id:
         _tell_single_id(planned)
-
-
-def _fork_holder(program: str, listener: int, planned: Mapping, existing: int | None) -> None:
-    report, report_end = os.pipe()
-    go_end, go = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(go)  # so that the starter's death is an end of file
-        _child(program, listener, report_end, go_end, existing)
-    try:
-        os.close(report_end)
-        os.close(go_end)
-        step, code = _next_report(report)
-        if step == _UNSHARED and code == 0:
-            if existing is None:
-                mapping.write(pid, planned)
-            os.write(go, b"g")
-            step, code = _next_report(report)
-    finally:
-        os.close(go)
-        os.close(report)
-        os.waitpid(pid, 0)
-    if step:
-        raise _explained(step, OSError(code, os.strerror(code)), program)
-
-
-def _next_report(report: int) -> tuple[bytes, int]:
-    """The child's next (step, errno); (b"", 0) at the end, which is success."""
-    message = os.read(report, _REPORT.size)
-    if not message:
-        return b"", 0
-    step, code = _REPORT.unpack(message)
-    return step, code
-
-
-def _explained(step: bytes, error: OSError, program: str) -> RootlessError:
-    from rootless.session import diagnosis
-
-    if step == _NO_EXEC:
-        return RootlessError(f"cannot run {program}: {error.strerror}")
-    if step == _NO_CAPABILITIES:
-        return NotSupported(
-            f"user namespaces have no rights on this host: {error.strerror}",
-            hint=diagnosis.user_namespace_hint(error),
-        )
-    return NotSupported(
-        f"this host does not let you make a user namespace: {error.strerror}",
-        hint=diagnosis.user_namespace_hint(error),
-    )
-
-
-def _child(program: str, listener: int, report: int, go: int, existing: int | None) -> NoReturn:
-    """In the fork: become the namespace's root and start the holder. Never returns."""
-    step = _UNSHARED
-    try:
-        if existing is None:
-            namespace.unshare(namespace.CLONE_NEWUSER)
-        else:
-            namespace.setns(existing, namespace.CLONE_NEWUSER)
-        os.write(report, _REPORT.pack(_UNSHARED, 0))
-        if os.read(go, 1) == b"g":
-            step = _NO_CAPABILITIES
-            _probe_capabilities()
-            step = _NO_EXEC
-            # Forked again: the holder must be nobody's child, least of all a command's zombie.
-            if os.fork() == 0:
-                _exec_holder(program, listener, report)
-    except OSError as error:
-        os.write(report, _REPORT.pack(step, error.errno or errno.EIO))
-    finally:
-        os._exit(0)
-
-
-def _probe_capabilities() -> None:
-    """AppArmor (Ubuntu) lets a namespace be made and then denies every capability in it."""
-    pid = os.fork()
-    if pid == 0:
-        code = 0
-        try:
-            namespace.unshare(namespace.CLONE_NEWUTS)
-        except OSError as error:
-            code = error.errno or errno.EPERM
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code:
-        raise OSError(abs(code), os.strerror(abs(code)))
-
-
-def _exec_holder(program: str, listener: int, report: int) -> None:
-    os.setsid()
-    os.chdir("/")
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # Python's ways are not the holder's
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    # Out of the way first: either may be one of the numbers it has to get out of.
-    listener = fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, 10)
-    report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, 10)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.dup2(listener, _LISTEN_FD)
-    os.dup2(report, _REPORT_FD, inheritable=False)
-    # listen(2) notes the caller as the socket's peer: that is how others learn the holder's pid.
-    # Before our copy of the lock closes: if the starter was killed, the next one must find us
-    # listening, or it would start another holder and leave this one behind for good.
-    with socket.socket(fileno=os.dup(_LISTEN_FD)) as listening:
-        listening.listen(_BACKLOG)
-    process.close_range(_REPORT_FD + 1, 0xFFFFFFFF)
-    os.execve(program, [program, "--listen", str(_LISTEN_FD)], {})
 
 
 def _unlink(path: str) -> None:
