@@ -38,12 +38,3 @@ def boolean(filters: Filters, key: str) -> bool | None:
     if values[-1] not in ("true", "1", "false", "0"):
         raise InvalidInput(f"invalid filter '{key}={values[-1]}'", hint=f"{key}=true or {key}=false")
     return values[-1] in ("true", "1")
-
-
-def label_matches(labels: dict[str, str], wanted: Iterable[str]) -> bool:
-    """Whether all of `key` or `key=value` are among `labels`."""
-    for word in wanted:
-        key, equals, value = word.partition("=")
-        if key not in labels or (equals and labels[key] != value):
-            return False
-    return True

@@ -6,7 +6,6 @@ import time
 
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _ZERO_TIME = -62135596800
 """0001-01-01T00:00:00Z, which stands for "never"."""
 
@@ -32,22 +31,6 @@ def _scaled(size: float, base: float, units: tuple[str, ...], precision: int) ->
         size /= base
         step += 1
     return f"{size:.{precision}g}{units[step]}"
-
-
-def parse_size(text: str) -> int:
-    """`64m`, `1.5GB`, `1024`: bytes, in binary units as Docker reads them; ValueError otherwise."""
-    digits = text.rstrip("bBiIkKmMgGtTpP")
-    suffix = text[len(digits) :].lower()
-    unit = suffix[:1] if suffix[:1] != "b" else ""
-    if suffix.removeprefix(unit) not in ("", "b", "ib") or (suffix == "ib"):
-        raise ValueError(f"invalid suffix: '{suffix}'")
-    try:
-        number = float(digits.strip()) if digits.strip()[:1].isdigit() else -1.0
-    except ValueError:
-        number = -1.0
-    if number < 0 or number != number or number == float("inf"):
-        raise ValueError(f"invalid size: '{text}'")
-    return int(number * 1024 ** _POWERS[unit])
 
 
 def human_duration(seconds: float) -> str:

@@ -150,20 +150,6 @@ def test_shortened() -> None:
     assert short_id("sha256:" + "a" * 64) == "a" * 12
 
 
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("64m", 64 << 20), ("1.5GB", 3 << 29), ("1024", 1024), ("1KiB", 1024), ("3b", 3), ("1 k", 1024)],
-)
-def test_given_sizes(text: str, size: int) -> None:
-    assert units.parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "m", "1x", "-1", "1mm", "1ib", "nan", "inf", "1e9m1"])
-def test_given_nonsense(text: str) -> None:
-    with pytest.raises(ValueError):
-        units.parse_size(text)
-
-
 def test_filters() -> None:
     pairs = [filters.convert(word) for word in ("label=a=1", "label=b", "dangling=true")]
     assert filters.collect(pairs, ("label", "dangling")) == {"label": ["a=1", "b"], "dangling": ["true"]}

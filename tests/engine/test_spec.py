@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rootless.cli.commands.container_options import to_request
+from rootless.cli.commands.container_request import to_request
 from rootless.cli.commands.container_run import COMMAND
 from rootless.cli.parser import parse
 from rootless.engine import create, spec

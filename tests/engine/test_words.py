@@ -85,7 +85,7 @@ def test_bytes(word: str, size: int) -> None:
     assert size == parse_bytes(word)
 
 
-@pytest.mark.parametrize("word", ["64q", "-1", "", "m", "1e3", "0x10", "1 2"])
+@pytest.mark.parametrize("word", ["64q", "-1", "", "m", "1e3", "0x10", "1 2", "1mm", "1ib2", "nan", "inf"])
 def test_bytes_refused(word: str) -> None:
     with pytest.raises(InvalidInput):
         parse_bytes(word)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rootless.cli.command import RUN, Args, Command
-from rootless.cli.commands.container_options import OPTIONS, to_request
+from rootless.cli.commands.container_options import OPTIONS
+from rootless.cli.commands.container_request import to_request
 from rootless.cli.commands.container_run import make
 from rootless.session import session
 from rootless.storage.store import Store

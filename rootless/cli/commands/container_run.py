@@ -7,7 +7,8 @@ import sys
 
 from rootless.cli import attachment
 from rootless.cli.command import FLAG, RUN, Args, Command, Option
-from rootless.cli.commands.container_options import OPTIONS, to_request
+from rootless.cli.commands.container_options import OPTIONS
+from rootless.cli.commands.container_request import to_request
 from rootless.cli.main import say
 from rootless.engine import attach, create, logout, remove, start, terminal
 from rootless.engine import images as local

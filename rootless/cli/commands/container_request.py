@@ -1,0 +1,240 @@
+"""What the words of `run` and `create` ask for: container_options.py's options as a request. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.cli.command import Args
+from rootless.engine import userns
+from rootless.engine.create import Request
+from rootless.engine.health_words import NOTHING_ASKED, HealthRequest, duration
+from rootless.engine.mount_words import Mount, parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.record import Log, Network, Restart, Security
+from rootless.engine.resource_words import parse as parse_resources
+from rootless.engine.restart import parse as parse_restart
+from rootless.engine.value_words import (
+    merge_env,
+    parse_bytes,
+    parse_device,
+    parse_env,
+    parse_pairs,
+    parse_ulimit,
+    read_env_file,
+    read_label_file,
+)
+from rootless.errors import InvalidInput, NotSupported
+
+
+def to_request(args: Args) -> Request:
+    """The request that the words of `run` or `create` describe; raises InvalidInput."""
+    name, command = args.positional[0], args.positional[1:]
+    environment = [entry for path in args.env_file for entry in read_env_file(path)]
+    environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
+    labels = [line for path in args.label_file for line in read_label_file(path)] + args.label
+    entrypoint = None
+    if args.entrypoint is not None:
+        entrypoint = [args.entrypoint] if args.entrypoint else []
+    return Request(
+        image="" if args.rootfs else name,
+        rootfs=name if args.rootfs else "",
+        name=_name(args.name),
+        entrypoint=entrypoint,
+        cmd=command,
+        env=merge_env(environment),
+        workdir=args.workdir,
+        user=args.user,
+        group_add=args.group_add,
+        umask=_umask(args.umask),
+        hostname=args.hostname,
+        domainname=args.domainname,
+        tty=args.tty,
+        open_stdin=args.interactive,
+        detach_keys=args.detach_keys or "",
+        auto_remove=args.rm,
+        init=args.init,
+        read_only=args.read_only,
+        labels=parse_pairs(labels),
+        annotations=parse_pairs(args.annotation),
+        mounts=_mounts(args),
+        volumes_from=args.volumes_from,
+        devices=[parse_device(word) for word in args.device],
+        ulimits=[parse_ulimit(word) for word in args.ulimit],
+        sysctls=parse_pairs(args.sysctl),
+        shm_size=parse_bytes(args.shm_size, name="shm-size") if args.shm_size else 64 * 1024 * 1024,
+        stop_signal=args.stop_signal,
+        stop_timeout=args.stop_timeout,
+        oom_score_adj=args.oom_score_adj,
+        pid=_shared(args.pid, "pid", ("host", "private")),
+        ipc=_shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),
+        uts=_shared(args.uts, "uts", ("host", "private")),
+        userns=_userns(args.userns),
+        cgroupns=args.cgroupns or "",
+        resources=parse_resources(args),
+        cgroups=args.cgroups,
+        cgroup_parent=args.cgroup_parent,
+        platform=args.platform,
+        network=_network(args),
+        log=_log(args),
+        security=_security(args),
+        restart=_restart(args.restart),
+        health=_health(args),
+        sdnotify=args.sdnotify,
+    )
+
+
+def _name(word: str) -> str:
+    name = word.removeprefix("/")
+    # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
+    rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
+    if name and not (name[0].isalnum() and rest.isalnum() and name.isascii() and len(name) > 1):
+        raise InvalidInput(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+    if len(name) > 200:
+        raise InvalidInput("container name is too long", hint="at most 200 characters")
+    return name
+
+
+def _umask(word: str) -> str:
+    if word and not (len(word) <= 4 and set(word) <= set("01234567")):
+        raise InvalidInput(f"invalid umask: {word}", hint="write an octal number such as 022")
+    return word
+
+
+def _mounts(args: Args) -> list[Mount]:
+    found = [parse_volume(word) for word in args.volume]
+    found += [parse_mount(word) for word in args.mount]
+    found += [parse_tmpfs(word) for word in args.tmpfs]
+    return found
+
+
+def _shared(word: str, kind: str, modes: tuple[str, ...]) -> str:
+    if word in ("", *modes) or (word.startswith("container:") and word != "container:" and kind != "uts"):
+        return word
+    raise InvalidInput(f"--{kind}: invalid {kind.upper()} mode")
+
+
+def _userns(word: str) -> str:
+    userns.parse(word)
+    return word
+
+
+def _network(args: Args) -> Network:
+    word = args.network
+    mode, _, options = word.partition(":")
+    if mode == "container":
+        if not options:
+            raise InvalidInput("invalid container format container:<name|id>")
+        mode, options = word, ""
+    elif mode in ("", "default", "private"):
+        mode = "slirp4netns"
+    elif mode == "bridge" or mode not in ("none", "host", "slirp4netns"):
+        raise NotSupported(
+            f"network {mode} not found",
+            hint="networks are: slirp4netns (the default), host, none and container:NAME",
+        )
+    published, exposed = [], []
+    if args.publish or args.expose:
+        from rootless.network import ports
+
+        published = ports.to_data(ports.parse(args.publish))
+        exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
+    return {
+        "mode": mode,
+        "options": [option for option in options.split(",") if option],
+        "ports": published,
+        "exposed": exposed,
+        "publish_all": args.publish_all,
+        "dns": args.dns,
+        "dns_search": args.dns_search,
+        "dns_options": args.dns_option,
+        "add_host": args.add_host,
+    }
+
+
+def _log(args: Args) -> Log:
+    driver = args.log_driver
+    if driver in ("none", "json-file", "local", "k8s-file"):
+        driver = "none" if driver == "none" else "json-file"
+    else:
+        raise InvalidInput(f"logger: no log driver named '{driver}' is registered", hint="json-file or none")
+    options = parse_pairs(args.log_opt)
+    unknown = set(options) - {"max-size", "max-file"}
+    if unknown:
+        raise InvalidInput(f"unknown log opt '{sorted(unknown)[0]}' for json-file log driver")
+    size = options.get("max-size", "")
+    count = options.get("max-file", "1")
+    if not count.isdecimal() or int(count) < 1:
+        raise InvalidInput(f"invalid value for max-file: '{count}'", hint="a number from 1")
+    if int(count) > 1 and not size:
+        raise InvalidInput("cannot specify max-file without max-size")
+    return {
+        "driver": driver,
+        "max_size": parse_bytes(size, name="max-size") if size else 0,
+        "max_files": int(count),
+    }
+
+
+def _security(args: Args) -> Security:
+    found: Security = {
+        "privileged": args.privileged,
+        "cap_add": args.cap_add,
+        "cap_drop": args.cap_drop,
+        # --privileged is for what needs all rights: programs that gain them by their files, too.
+        "no_new_privileges": not args.privileged,
+        "seccomp": "",
+        "apparmor": "",
+        "label": [],
+        "unmask": [],
+        "mask": [],
+    }
+    for word in args.security_opt:
+        key, _, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
+        if key == "no-new-privileges" and value in ("", "true", "false"):
+            found["no_new_privileges"] = value != "false"
+        elif key == "landlock" and value in ("on", "off"):
+            found["landlock"] = value
+        elif key == "seccomp" and value:
+            found["seccomp"] = value if value in ("unconfined", "builtin") else os.path.abspath(value)
+        elif key == "apparmor" and value:
+            found["apparmor"] = value
+        elif key == "label" and value:
+            found["label"].append(value)
+        elif key in ("mask", "unmask") and value:
+            (found["unmask"] if key == "unmask" else found["mask"]).extend(value.split(":"))
+        elif key == "systempaths" and value == "unconfined":
+            found["unmask"].append("ALL")
+        else:
+            import shlex
+
+            raise InvalidInput(f"invalid --security-opt: {shlex.quote(word)}")
+    return found
+
+
+def _restart(word: str) -> Restart:
+    name, retries = parse_restart(word)
+    return {"name": name, "retries": retries}
+
+
+def _health(args: Args) -> HealthRequest:
+    asked = [name for name in args.given if name.startswith("health_")]
+    if args.no_healthcheck:
+        if asked:
+            raise InvalidInput("--no-healthcheck conflicts with --health-* options")
+        return {**NOTHING_ASKED, "test": ["NONE"]}
+    if not asked:
+        return NOTHING_ASKED
+    command = args.health_cmd
+    if args.health_retries is not None and args.health_retries < 0:
+        raise InvalidInput("--health-retries cannot be negative")
+
+    def nanoseconds(word: str | None, name: str) -> int | None:
+        return None if word is None else duration(word, name=name)
+
+    return {
+        "test": ["NONE"] if command == "none" else ["CMD-SHELL", command] if command else [],
+        "interval_ns": nanoseconds(args.health_interval, "--health-interval"),
+        "timeout_ns": nanoseconds(args.health_timeout, "--health-timeout"),
+        "start_period_ns": nanoseconds(args.health_start_period, "--health-start-period"),
+        "start_interval_ns": nanoseconds(args.health_start_interval, "--health-start-interval"),
+        "retries": args.health_retries,
+        "on_failure": args.health_on_failure,
+    }
