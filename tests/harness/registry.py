@@ -77,8 +77,11 @@ class Registry:
         deadline = time.monotonic() + 15
         while True:
             try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-                return
+                with socket.create_connection((host, int(port)), timeout=1) as found:
+                    # A port that nobody listens on may answer too: TCP connects a socket to itself.
+                    if found.getsockname() != found.getpeername():
+                        return
+                raise ConnectionRefusedError(host)
             except OSError:
                 gone = self._process is None or self._process.poll() is not None
                 assert not gone, f"docker-registry ended:\n{self.log}"
