@@ -75,15 +75,15 @@ def begin(store: Store, record: Record, *, again: bool) -> None:
         if record["restart"]["name"] in ("no", ""):
             return
         found = Restart(record["restart"]["name"], record["restart"]["retries"])
-    fresh = found._replace(due="") if again else Restart(found.name, found.retries)
-    stored.write(store, record["id"], fresh, durable=not again)
+    if not again:
+        stored.write(store, record["id"], Restart(found.name, found.retries))
 
 
 def is_due(store: Store, identifier: str) -> bool:
     """Whether we, once the container's monitor, are still the ones to start it; its lock is held."""
     found = stored.read(store, identifier)
     state = running.read_state(store, identifier)
-    return found is not None and bool(found.due) and state.get("monitor_pid") == os.getpid()
+    return found is not None and stored.is_planned(found, state) and state.get("monitor_pid") == os.getpid()
 
 
 def cancel(store: Store, identifier: str, *, by_hand: bool = True) -> bool:
@@ -99,7 +99,7 @@ def cancel(store: Store, identifier: str, *, by_hand: bool = True) -> bool:
     stored.write(
         store, identifier, found._replace(cancelled=True, stopped=found.stopped or by_hand, due="")
     )
-    if was_restarting and found.due:
+    if was_restarting and stored.is_planned(found, running.read_state(store, identifier)):
         # Written before: whoever was killed too late, in the middle of a start, would not do it.
         _end_waiting(store, identifier)
     return was_restarting
@@ -145,7 +145,9 @@ def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
         stored.write(
             store,
             identifier,
-            found._replace(restarts=found.restarts + 1, delay_ms=delay_ms, due=due),
+            found._replace(
+                restarts=found.restarts + 1, delay_ms=delay_ms, due=due, after=stored.run_of(state)
+            ),
             durable=False,
         )
     return (paths.helper("monitor"), "--wait", str(delay_ms), "--", *own_command("start-again", identifier))

@@ -8,15 +8,19 @@ the container's lock. The rule itself is here because a container's status depen
     restarts             since the last start by hand
     delay_ms             the last delay; the next one is twice as long
     due                  when the next start is, RFC 3339; "" while none is planned
+    after                "PID:START TIME" of the run that `due` follows; of an older one it is void
     cancelled            whatever the policy, not after this run (stop, kill)
     stopped              stopped by hand: unless-stopped does not bring it back at boot either
 """
 
 from __future__ import annotations
 
-from rootless.record import Record
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 FILE = "restart.json"
 POLICIES = ("no", "always", "on-failure", "unless-stopped")
@@ -30,6 +34,7 @@ class Restart(Record):
     restarts: int = 0
     delay_ms: int = 0
     due: str = ""
+    after: str = ""
     cancelled: bool = False
     stopped: bool = False
 
@@ -50,6 +55,16 @@ def read(store: Store, container_id: str) -> Restart | None:
 def write(store: Store, container_id: str, restart: Restart, *, durable: bool = True) -> None:
     """Replace what is written; the caller holds the container's lock."""
     atomic.write_json(_path(store, container_id), restart._asdict(), durable=durable)
+
+
+def run_of(state: dict[str, Any]) -> str:
+    """Which run of a container its state.json speaks of."""
+    return f"{state.get('pid', 0)}:{state.get('start_time', 0)}"
+
+
+def is_planned(restart: Restart, state: dict[str, Any]) -> bool:
+    """Whether the next start is planned, or under way: until its own state.json replaces this one."""
+    return bool(restart.due) and restart.after == run_of(state)
 
 
 def comes_back(restart: Restart, exit_code: int) -> bool:

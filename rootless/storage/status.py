@@ -6,9 +6,12 @@ import os
 
 from rootless.errors import NotFound
 from rootless.linux import process
-from rootless.record import Record
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Status(Record):
@@ -63,7 +66,7 @@ def status(store: Store, container_id: str) -> Status:
         if end is not None:
             end = end._replace(started_at=started_at)
             if same_boot and monitor and process.alive(monitor, monitor_start):
-                return _perhaps_restarting(store, container_id, end)
+                return _perhaps_restarting(store, container_id, end, state)
             return end
         if same_boot and monitor and process.alive(monitor, monitor_start):
             # It has just ended, and its monitor is about to write down how.
@@ -73,12 +76,12 @@ def status(store: Store, container_id: str) -> Status:
     return Status("exited", 0, 137, started_at, "", False, why)
 
 
-def _perhaps_restarting(store: Store, container_id: str, end: Status) -> Status:
+def _perhaps_restarting(store: Store, container_id: str, end: Status, state: dict[str, Any]) -> Status:
     """The process that was the monitor lives on to decide on a restart, to wait for it and to do it."""
     from rootless.storage import restart
 
     policy = restart.read(store, container_id)
-    if policy is not None and (policy.due or restart.comes_back(policy, end.exit_code)):
+    if policy is not None and (restart.is_planned(policy, state) or restart.comes_back(policy, end.exit_code)):
         return end._replace(state="restarting")
     return end
 
