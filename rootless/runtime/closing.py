@@ -12,8 +12,19 @@ import os
 import sys
 
 from rootless.linux.process import close_range
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LAST = 0xFFFFFFFF
+
+
+def close_all(fds: Iterable[int]) -> None:
+    """Close `fds`; -1 is none."""
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
 
 
 def keep_only(kept: tuple[int, ...]) -> None:

@@ -11,20 +11,19 @@ falsify is read before it is entered.
 
 from __future__ import annotations
 
-import errno
 import os
 
 from rootless.cgroup import join
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal
-from rootless.linux.namespace import identity, setns
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import (
     birthplace,
     closing,
     credentials,
+    namespaces,
     scheduling,
     scoping,
     seccomp,
@@ -42,19 +41,6 @@ if TYPE_CHECKING:
 
     from rootless.runtime.capabilities import Capabilities
 
-# In the order in which they are joined one by one before Linux 5.8: the user namespace gives the
-# right to the others, and the mount namespace takes /proc/self away.
-_KINDS = {
-    "user": n.CLONE_NEWUSER,
-    "ipc": n.CLONE_NEWIPC,
-    "uts": n.CLONE_NEWUTS,
-    "net": n.CLONE_NEWNET,
-    "pid": n.CLONE_NEWPID,
-    "cgroup": n.CLONE_NEWCGROUP,
-    "time": n.CLONE_NEWTIME,
-    "mnt": n.CLONE_NEWNS,
-}
-
 
 class Entered(Record):
     """A process in a container, the caller's child. Descriptors are the caller's; -1: not there."""
@@ -69,8 +55,7 @@ class Entered(Record):
 
 class _Request(Record):
     pidfd: int
-    flags: int
-    fds: tuple[tuple[int, int], ...]  # (flag, descriptor), for setns one by one
+    fds: tuple[tuple[int, int], ...]  # the namespaces to join: (flag, descriptor)
     process: dict[str, Any]
     streams: supervise.Streams
     rows: int
@@ -132,14 +117,12 @@ def enter(
         else:
             streams = supervise.make_streams(supervise.Stdio(terminal, stdin))
         bpf = _filter(process, seccomp_profile, cache_dir)
-        fds = _different(pid, pidfd)
-        flags = 0
-        for flag, _ in fds:
-            flags |= flag
+        fds = namespaces.others(pid, pidfd)
+        kinds = {flag for flag, _ in fds}
         capabilities = credentials.read_process_capabilities(process)
         request = _Request(
-            pidfd, flags, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
-            scoping.needed(process, own_network=bool(flags & n.CLONE_NEWNET), own_pid=bool(flags & n.CLONE_NEWPID)),
+            pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
+            scoping.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
             cgroup, cgroup_unit, cgroup_optional,
         )  # fmt: skip
         return _enter(request, listener)
@@ -164,7 +147,7 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
         ours.close()
         _run_e1(request, theirs, placed=placed)
     theirs.close()
-    _close((*(fd for _, fd in request.fds), *(streams.child or ())))
+    closing.close_all((*(fd for _, fd in request.fds), *(streams.child or ())))
     entered = -1
     master = -1
     try:
@@ -184,7 +167,7 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
         if entered > 0:
             os.kill(entered, signal.SIGKILL)
             os.waitpid(entered, 0)
-        _close((master, streams.stdin, streams.stdout, streams.stderr))
+        closing.close_all((master, streams.stdin, streams.stdout, streams.stderr))
         raise
     finally:
         ours.close()
@@ -205,38 +188,6 @@ def _in_order(channel: wire.Channel) -> Iterator[wire.Message]:
         yield message
 
 
-def _close(fds: tuple[int, ...]) -> None:
-    for fd in fds:
-        if fd >= 0:
-            os.close(fd)
-
-
-def _different(pid: int, pidfd: int) -> tuple[tuple[int, int], ...]:
-    """The namespaces of `pid` that are not ours, opened."""
-    found = []
-    for kind, flag in _KINDS.items():
-        try:
-            fd = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if not os.path.exists(f"/proc/self/ns/{kind}"):
-                continue  # older than this kind of namespace
-            raise Conflict("container is not running") from None
-        except PermissionError:
-            raise Conflict(
-                "the container cannot be entered", hint="it belongs to another user, or is just starting"
-            ) from None
-        if identity(fd) == identity(f"/proc/self/ns/{kind}"):
-            os.close(fd)
-        else:
-            found.append((flag, fd))
-    try:
-        # Opened by number: they are the right ones if the process behind the pidfd still lives.
-        signal.pidfd_send_signal(pidfd, 0)
-    except ProcessLookupError:
-        raise Conflict("container is not running") from None
-    return tuple(found)
-
-
 def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoReturn:
     progress = Progress()
     try:
@@ -247,7 +198,7 @@ def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoRetu
         # Before anything of the container can see us (CVE-2016-9962).
         set_dumpable(False)
         progress.step = "join the container's namespaces"
-        _join(request)
+        namespaces.enter(request.pidfd, request.fds)
         progress.step = "fork into the container"
         try:
             pid = clone(CLONE_PARENT)
@@ -260,18 +211,6 @@ def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoRetu
         channel.send_error(error, step=progress.step)
     finally:
         os._exit(0)
-
-
-def _join(request: _Request) -> None:
-    if not request.flags:
-        return
-    try:
-        setns(request.pidfd, request.flags)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a pidfd: since Linux 5.8
-            raise
-        for flag, fd in request.fds:
-            setns(fd, flag)
 
 
 def _run_e2(request: _Request, channel: wire.Channel) -> NoReturn:

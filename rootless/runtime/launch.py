@@ -3,7 +3,7 @@
     CLI      launch(): forks A, waits for "launched" and for A to become the monitor
      └ A     clones C into its namespaces, maps its ids, starts the network while C mounts,
        │     records the state, lets C go, execs the C monitor
-       ├ (B) only where namespaces are joined: enters them, clones C as A's child, ends
+       ├ (B) between.py, only where namespaces are joined: enters them, clones C as A's child, ends
        └ C   container.py
 
 Until A is the monitor it dies with the CLI; C dies with A, always. HOT.
@@ -22,7 +22,7 @@ from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_tim
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, credentials, namespaces, scoping, seccomp, supervise, wire
 from rootless.runtime.birthplace import Birthplace
-from rootless.runtime.clone import CLONE_PARENT
+from rootless.runtime.closing import close_all
 from rootless.runtime.initprogram import open_init, wants_init
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root, fuse_overlay
@@ -32,6 +32,7 @@ from rootless.runtime.supervise import Supervision as Supervision
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
+
     # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
     Network = Callable[[int, tuple[int, int]], dict[str, Any]]
     # Makes the container's cgroup, in A before anything is cloned.
@@ -51,7 +52,6 @@ class Launched(Record):
 
 
 class _Request(Record):
-    spec: dict[str, Any]
     root: Root
     container_dir: str
     run_dir: str
@@ -63,7 +63,7 @@ class _Request(Record):
     joined: namespaces.Joined
     maps: tuple[str, str]
     client: int
-    place: Place | None = None
+    place: Place | None
 
 
 def launch(
@@ -92,29 +92,32 @@ def launch(
     before anything can end. The command inherits the caller's `preserve_fds` descriptors from 3 on, and
     nothing else does. Raises a RootlessError, after which nothing is left running.
     """
-    request = _prepare(spec, root, container_dir, run_dir, stdio, supervision, network, record)
-    request = request._replace(place=place, birth=request.birth._replace(preserve_fds=preserve_fds))
+    birth, joined, maps = _prepare(spec, root, stdio, cache_dir=seccomp.cache_directory(container_dir))
+    birth = birth._replace(preserve_fds=preserve_fds)
     ours, theirs = wire.pair()
-    attach_fd = -1
+    attach_fd = client_fd = -1
     if client:
         end, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for packet in greeting:
             end.send(packet)
-        attach_fd, request = end.detach(), request._replace(client=other.detach())
+        attach_fd, client_fd = end.detach(), other.detach()
+    request = _Request(
+        root, container_dir, run_dir, stdio, supervision, network, record, birth, joined, maps, client_fd, place,
+    )  # fmt: skip
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         ours.close()
         _run_a(request, theirs, parent)
     theirs.close()
-    _close(fd for _, fd in request.joined.fds)
-    _close((request.client, request.birth.init_fd))
+    close_all(fd for _, fd in joined.fds)
+    close_all((client_fd, birth.init_fd))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: A is the monitor now; or an error
     except BaseException as error:
         ours.close()
-        _close((attach_fd,))
+        close_all((attach_fd,))
         if not isinstance(error, RootlessError):  # interrupted: A dies, and C with it
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -123,22 +126,9 @@ def launch(
     return Launched(**data, attach_fd=attach_fd)
 
 
-def _close(fds: Any) -> None:
-    for fd in fds:
-        if fd >= 0:
-            os.close(fd)
-
-
 def _prepare(
-    spec: dict[str, Any],
-    root: Root,
-    container_dir: str,
-    run_dir: str,
-    stdio: Stdio,
-    supervision: Supervision,
-    network: Network | None,
-    record: Callable[[Launched], None],
-) -> _Request:
+    spec: dict[str, Any], root: Root, stdio: Stdio, *, cache_dir: str
+) -> tuple[container.Birth, namespaces.Joined, tuple[str, str]]:
     """Everything that can fail for reasons in the request, before any process is made."""
     linux = spec.get("linux") or {}
     process = spec.get("process") or {}
@@ -172,14 +162,11 @@ def _prepare(
         stdio=None,
         rows=stdio.rows,
         columns=stdio.columns,
-        seccomp=seccomp.filter_of(spec, cache_dir=seccomp.cache_directory(container_dir)),
+        seccomp=seccomp.filter_of(spec, cache_dir=cache_dir),
         init_fd=open_init() if wants_init(spec) else -1,
         scopes=scoping.needed(process, own_network=circumstances.own_network, own_pid=circumstances.own_pid),
     )
-    return _Request(
-        spec, root, container_dir, run_dir, stdio, supervision, network, record, birth, joined,
-        (uid_map, gid_map), -1,
-    )  # fmt: skip
+    return birth, joined, (uid_map, gid_map)
 
 
 class _Launch:
@@ -231,7 +218,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     to_c, from_a = wire.pair()
     launch.pid = _clone_c(birth, request, launch, to_c, from_a)
     from_a.close()
-    _close(streams.child or ())
+    close_all(streams.child or ())
     for fd in range(3, 3 + birth.preserve_fds):
         os.set_inheritable(fd, False)  # C has them; what else A starts does not
     if birth.new & n.CLONE_NEWUSER and not launch.place.bounds_processes:
@@ -239,7 +226,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
     # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
-    inside = {kind: open_namespace(launch.pid, kind) for kind in ("user", "net")}
+    inside = {kind: namespaces.open_of(launch.pid, kind) for kind in ("user", "net")}
     to_c.send("mapped")
     if launch.between > 0:
         os.waitpid(launch.between, 0)
@@ -260,7 +247,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         launch.step = "network"
         found = dict(request.network(launch.pid, (inside["user"], inside["net"])))
         hold = list(found.pop("hold_fds", ()))
-    _close(inside.values())
+    close_all(inside.values())
     launch.step = "set up the container"
     ready = to_c.expect("ready")
     terminal = ready.fds[0] if ready.fds else -1
@@ -281,88 +268,27 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     launch.step = "start the monitor"
     supervise.become_monitor(
         supervise.Watched(
-            launch.pid,
-            launched.start_time,
-            request.container_dir,
-            request.run_dir,
-            attach.fileno(),
-            request.client,
-            terminal,
-            streams,
-            tuple(hold),
-            launch.place.placement.path,
+            launch.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
+            request.client, terminal, streams, tuple(hold), launch.place.placement.path,
         ),
         request.supervision,
-    )
-
-
-def open_namespace(pid: int, kind: str) -> int:
-    """A descriptor of /proc/PID/ns/`kind`, the caller's."""
-    return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+    )  # fmt: skip
 
 
 def _clone_c(
-    birth: container.Birth,
-    request: _Request,
-    launch: _Launch,
-    to_c: wire.Channel,
-    from_a: wire.Channel,
+    birth: container.Birth, request: _Request, launch: _Launch, to_c: wire.Channel, from_a: wire.Channel
 ) -> int:
     joined, place = request.joined, launch.place
-    if not joined.fds and not place.bounds_processes:
-        try:
-            pid = place.clone(joined.new)
-        except OSError as error:
-            raise namespaces.refused(error) from None
-        if pid == 0:
-            to_c.close()
-            container.live(birth, from_a)
+    if joined.fds or place.bounds_processes:
+        from rootless.runtime.between import clone_through
+
+        pid, launch.between = clone_through(birth, place, to_c, from_a, joined=joined, maps=request.maps)
         return pid
-    # A process cannot come back from a pid namespace it has chosen for its children, nor from a user
-    # namespace, and A is to have other children: B goes in its place, and C becomes A's child all the same.
-    mapped, told = wire.pair()
-    pid = place.clone_between() if place.bounds_processes else os.fork()
-    if pid == 0:
-        step = "join namespaces"
-        try:
-            set_pdeathsig(signal.SIGKILL)
-            told.close()
-            if place.bounds_processes:
-                mapped.expect("mapped")
-                os.setresgid(0, 0, 0)
-                os.setresuid(0, 0, 0)
-                set_pdeathsig(signal.SIGKILL)
-                birth = birth._replace(processes=place.bound())
-            namespaces.join(joined)
-            step = "make the namespaces"
-            try:
-                pid = place.clone(joined.new | CLONE_PARENT)
-            except OSError as error:
-                raise namespaces.refused(error) from None
-            if pid == 0:
-                to_c.close()
-                container.live(birth, from_a)
-            if place.bounds_processes:
-                step = "map user and group ids"
-                namespaces.write_map(pid, "uid", request.maps[0])
-                namespaces.write_map(pid, "gid", request.maps[1])
-            from_a.send("cloned", {"pid": pid})
-        except (OSError, RootlessError) as error:
-            from_a.send_error(error, step=step)
-        finally:
-            os._exit(0)
-    mapped.close()
-    from_a.close()  # that the end of B and C is an end of file here
     try:
-        if place.bounds_processes:
-            namespaces.write_map(pid, "uid", namespaces.id_map("uid", []))
-            namespaces.write_map(pid, "gid", namespaces.id_map("gid", []))
-            told.send("mapped")
-        cloned = int(to_c.expect("cloned").data["pid"])
-    except BaseException:
-        told.close()
-        os.waitpid(pid, 0)
-        raise
-    told.close()
-    launch.between = pid  # what an interpreter takes to end is time for C to go on
-    return cloned
+        pid = place.clone(joined.new)
+    except OSError as error:
+        raise namespaces.refused(error) from None
+    if pid == 0:
+        to_c.close()
+        container.live(birth, from_a)
+    return pid

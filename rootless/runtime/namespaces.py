@@ -10,23 +10,26 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.errors import InvalidInput, NotFound, NotSupported, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import namespace as n
+from rootless.linux import signal
 from rootless.linux.namespace import identity, owning_user_namespace, setns
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from typing import Any
 
+# In the order in which they can be entered one by one: the user namespace gives the right to the
+# others, and the mount namespace takes /proc/self away.
 FLAGS = {
     "user": n.CLONE_NEWUSER,
-    "pid": n.CLONE_NEWPID,
-    "mount": n.CLONE_NEWNS,
-    "uts": n.CLONE_NEWUTS,
     "ipc": n.CLONE_NEWIPC,
+    "uts": n.CLONE_NEWUTS,
     "network": n.CLONE_NEWNET,
+    "pid": n.CLONE_NEWPID,
     "cgroup": n.CLONE_NEWCGROUP,
     "time": n.CLONE_NEWTIME,
+    "mount": n.CLONE_NEWNS,
 }
 _PROC_NAMES = {"mount": "mnt", "network": "net"}
 
@@ -122,6 +125,55 @@ def join(joined: Joined) -> None:
     the others. A pid namespace holds for children only."""
     for kind, fd in joined.fds:
         setns(fd, FLAGS[kind])
+
+
+def open_of(pid: int, kind: str) -> int:
+    """A descriptor of /proc/PID/ns/`kind`, the caller's."""
+    return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def others(pid: int, pidfd: int) -> tuple[tuple[int, int], ...]:
+    """The namespaces of `pid`, the process of `pidfd`, that are not ours: (CLONE_NEW* flag, descriptor,
+    the caller's), in the order of FLAGS. Conflict where the process is gone."""
+    found = []
+    for kind, flag in FLAGS.items():
+        kind = _PROC_NAMES.get(kind, kind)
+        try:
+            fd = open_of(pid, kind)
+        except FileNotFoundError:
+            if not os.path.exists(f"/proc/self/ns/{kind}"):
+                continue  # older than this kind of namespace
+            raise Conflict("container is not running") from None
+        except PermissionError:
+            raise Conflict(
+                "the container cannot be entered", hint="it belongs to another user, or is just starting"
+            ) from None
+        if identity(fd) == identity(f"/proc/self/ns/{kind}"):
+            os.close(fd)
+        else:
+            found.append((flag, fd))
+    try:
+        # Opened by number: they are the right ones if the process behind the pidfd still lives.
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        raise Conflict("container is not running") from None
+    return tuple(found)
+
+
+def enter(pidfd: int, fds: tuple[tuple[int, int], ...]) -> None:
+    """Join the namespaces that `others` found for the process `pidfd`."""
+    flags = 0
+    for flag, _ in fds:
+        flags |= flag
+    if not flags:
+        return
+    try:
+        setns(pidfd, flags)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a pidfd: since Linux 5.8
+            raise
+        for flag, fd in fds:
+            setns(fd, flag)
 
 
 def id_map(kind: str, mappings: list[dict[str, int]]) -> str:

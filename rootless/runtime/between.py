@@ -1,0 +1,94 @@
+"""B, which goes before a container where its namespaces are joined, and ends once it has cloned it.
+
+A process cannot come back from a pid namespace it has chosen for its children, nor from a user
+namespace, and A is to have other children: B goes in its place, and C becomes A's child all the
+same. Imported in A, single-threaded, where it is needed: not for an ordinary container.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import RootlessError
+from rootless.linux import signal
+from rootless.linux.process import set_pdeathsig
+from rootless.record import TYPE_CHECKING
+from rootless.runtime import container, namespaces, wire
+from rootless.runtime.clone import CLONE_PARENT
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from rootless.runtime.birthplace import Birthplace
+
+
+def clone_through(
+    birth: container.Birth,
+    place: Birthplace,
+    to_c: wire.Channel,
+    from_a: wire.Channel,
+    *,
+    joined: namespaces.Joined,
+    maps: tuple[str, str],
+) -> tuple[int, int]:
+    """Clone C from inside the `joined` namespaces and the one that bounds its processes: the pids of C
+    and of B, both the caller's children. `maps` are what C's user namespace gets where B has to write it.
+    """
+    mapped, told = wire.pair()
+    between = place.clone_between() if place.bounds_processes else os.fork()
+    if between == 0:
+        told.close()
+        _live(birth, place, to_c, from_a, mapped, joined, maps)
+    mapped.close()
+    from_a.close()  # that the end of B and C is an end of file here
+    try:
+        if place.bounds_processes:
+            namespaces.write_map(between, "uid", namespaces.id_map("uid", []))
+            namespaces.write_map(between, "gid", namespaces.id_map("gid", []))
+            told.send("mapped")
+        cloned = int(to_c.expect("cloned").data["pid"])
+    except BaseException:
+        told.close()
+        os.waitpid(between, 0)
+        raise
+    told.close()
+    # Not waited for yet: what an interpreter takes to end is time for C to go on.
+    return cloned, between
+
+
+def _live(
+    birth: container.Birth,
+    place: Birthplace,
+    to_c: wire.Channel,
+    from_a: wire.Channel,
+    mapped: wire.Channel,
+    joined: namespaces.Joined,
+    maps: tuple[str, str],
+) -> NoReturn:
+    step = "join namespaces"
+    try:
+        set_pdeathsig(signal.SIGKILL)
+        if place.bounds_processes:
+            mapped.expect("mapped")
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+            set_pdeathsig(signal.SIGKILL)
+            birth = birth._replace(processes=place.bound())
+        namespaces.join(joined)
+        step = "make the namespaces"
+        try:
+            pid = place.clone(joined.new | CLONE_PARENT)
+        except OSError as error:
+            raise namespaces.refused(error) from None
+        if pid == 0:
+            to_c.close()
+            container.live(birth, from_a)
+        if place.bounds_processes:
+            step = "map user and group ids"
+            namespaces.write_map(pid, "uid", maps[0])
+            namespaces.write_map(pid, "gid", maps[1])
+        from_a.send("cloned", {"pid": pid})
+    except (OSError, RootlessError) as error:
+        from_a.send_error(error, step=step)
+    finally:
+        os._exit(0)
