@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import InvalidInput, NotSupported
+from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import namespaces
 
@@ -86,31 +86,12 @@ def _own_ranges() -> Maps:
 def write_maps(pid: int, wanted: Maps) -> None:
     """Write them for `pid`, our child in a user namespace it has just made."""
     if wanted.how == "helpers":
-        _write_with_helpers(pid, wanted)
+        from rootless.session import mapping
+
+        mapping.write_with_helpers(pid, uid=wanted.uid.split(), gid=wanted.gid.split())
         return
     if wanted.how == "single":
         with open(f"/proc/{pid}/setgroups", "w") as file:
             file.write("deny")
     namespaces.write_map(pid, "uid", wanted.uid)
     namespaces.write_map(pid, "gid", wanted.gid)
-
-
-def _write_with_helpers(pid: int, wanted: Maps) -> None:
-    from rootless.session import spawn, subids
-
-    running = []
-    try:
-        for program, text in (("newuidmap", wanted.uid), ("newgidmap", wanted.gid)):
-            path = spawn.find(program)
-            if path is None:
-                raise NotSupported(
-                    f"{program} is not installed: the container's ids cannot be mapped",
-                    hint=subids.install_command(),
-                )
-            running.append((program, spawn.start([path, str(pid), *text.split()])))
-    finally:
-        results = [(program, spawn.finish(started)) for program, started in running]
-    for program, result in results:
-        if result.status != 0:
-            said = result.output.replace("\n", "; ") or f"exit status {result.status}"
-            raise NotSupported(f"{program} failed: {said}", hint=subids.newidmap_hint(program, said))

@@ -11,6 +11,10 @@ import os
 
 from rootless.linux import ctypes, signal
 from rootless.linux.libc import libc_locked
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 CLONE_PARENT = 0x00008000
 _CLONE_INTO_CGROUP = 0x2_0000_0000
@@ -36,17 +40,7 @@ def clone(flags: int) -> int:
     number = _NUMBER.get(os.uname().machine, -1)
     zero = ctypes.c_long(0)
     word = ctypes.c_long(flags | signal.SIGCHLD)
-    _before()
-    # The interpreter lock is held throughout (PyDLL): the child must own it.
-    result: int = libc_locked.syscall(ctypes.c_long(number), word, zero, zero, zero, zero)
-    if result == 0:
-        _after_in_child()
-        return 0
-    code = ctypes.get_errno()
-    _after_in_parent()
-    if result < 0:
-        raise OSError(code, os.strerror(code))
-    return result
+    return _fork(ctypes.c_long(number), word, zero, zero, zero, zero)
 
 
 def clone_into(flags: int, cgroup: int) -> int:
@@ -59,10 +53,14 @@ def clone_into(flags: int, cgroup: int) -> int:
     # struct clone_args: flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup
     exit_signal = 0 if flags & CLONE_PARENT else int(signal.SIGCHLD)
     words = (ctypes.c_uint64 * 11)(flags | _CLONE_INTO_CGROUP, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup)
+    return _fork(ctypes.c_long(_CLONE3), ctypes.byref(words), ctypes.c_size_t(ctypes.sizeof(words)))
+
+
+def _fork(*arguments: Any) -> int:
+    """The system call that makes a child, with what os.fork() does around it."""
     _before()
-    result: int = libc_locked.syscall(
-        ctypes.c_long(_CLONE3), ctypes.byref(words), ctypes.c_size_t(ctypes.sizeof(words))
-    )
+    # The interpreter lock is held throughout (PyDLL): the child must own it.
+    result: int = libc_locked.syscall(*arguments)
     if result == 0:
         _after_in_child()
         return 0

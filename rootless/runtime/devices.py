@@ -8,8 +8,8 @@ import stat
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.mounting import attach
 from rootless.runtime.resolve import mount_target
-from rootless.runtime.steps import attach
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,8 +8,8 @@ import stat
 from rootless.errors import NotSupported
 from rootless.linux import mount as m
 from rootless.record import Record
+from rootless.runtime.mounting import ATTACH, set_attributes
 from rootless.runtime.resolve import open_in_root
-from rootless.runtime.steps import NULL_DEVICE, set_attributes
 
 MASKED_PATHS = (
     "/proc/asound",
@@ -33,7 +33,7 @@ READONLY_PATHS = (
     "/proc/sysrq-trigger",
 )
 
-_ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
+_NULL_DEVICE = os.makedev(1, 3)
 _HARDENED = m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC | m.MS_RDONLY
 
 
@@ -67,9 +67,9 @@ def _cover_with_null(target: int) -> None:
     fd = m.open_tree(m.AT_FDCWD, "/dev/null", m.OPEN_TREE_CLONE)
     try:
         status = os.fstat(fd)
-        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != NULL_DEVICE:
+        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _NULL_DEVICE:
             raise NotSupported("/dev/null of this machine is not the null device")
-        m.move_mount(fd, "", target, "", _ATTACH)
+        m.move_mount(fd, "", target, "", ATTACH)
     finally:
         os.close(fd)
 
@@ -91,7 +91,7 @@ class ReadonlyPath(Record):
             fd = m.open_tree(target, "", m.OPEN_TREE_CLONE | m.AT_RECURSIVE | m.AT_EMPTY_PATH)
             try:
                 set_attributes(fd, attr=m.MOUNT_ATTR_RDONLY, recursive=True)
-                m.move_mount(fd, "", target, "", _ATTACH)
+                m.move_mount(fd, "", target, "", ATTACH)
             finally:
                 os.close(fd)
         finally:

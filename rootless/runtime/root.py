@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from rootless.runtime.wire import Message
+
+    # Data and descriptors, as a message has them.
+    Answer = tuple[dict[str, Any], tuple[int, ...]]
+
 _PAGE_BYTES = 4096
 
 
@@ -98,32 +103,15 @@ def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
     keeps no mount there, so that it ends when the returned one is gone. `user_namespace` is
     joined first; the daemon becomes the child of the nearest subreaper.
     """
-    ours, theirs = pair()
-    pid = os.fork()
-    if pid == 0:
-        step = "join the user namespace"
-        try:
-            ours.close()
-            set_pdeathsig(9)
-            if user_namespace >= 0:
-                setns(user_namespace, CLONE_NEWUSER)
-            step = "mount the root (fuse-overlayfs)"
-            unshare(CLONE_NEWNS)
-            m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
-            _run_fuse_overlayfs(root)
-            fd = m.open_tree(m.AT_FDCWD, root.path, m.OPEN_TREE_CLONE)
-            m.umount2(root.path, m.MNT_DETACH)
-            theirs.send("mounted", {}, (fd,))
-        except (OSError, RootlessError) as error:
-            theirs.send_error(error, step=step)
-        finally:
-            os._exit(0)
-    theirs.close()
-    try:
-        return ours.expect("mounted").fds[0]
-    finally:
-        ours.close()
-        os.waitpid(pid, 0)
+
+    def mount(doing: _Doing) -> Answer:
+        doing.step = "mount the root (fuse-overlayfs)"
+        _run_fuse_overlayfs(root)
+        fd = m.open_tree(m.AT_FDCWD, root.path, m.OPEN_TREE_CLONE)
+        m.umount2(root.path, m.MNT_DETACH)
+        return {}, (fd,)
+
+    return _apart(mount, user_namespace=user_namespace).fds[0]
 
 
 def attach_root(root: Root, mount_fd: int) -> int:
@@ -183,29 +171,12 @@ class mounted:
 
 
 def _mounted_elsewhere(root: Root) -> int:
-    ours, theirs = pair()
-    pid = os.fork()
-    if pid == 0:
-        step = "private mount namespace"
-        try:
-            ours.close()
-            set_pdeathsig(9)
-            unshare(CLONE_NEWNS)
-            m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
-            step = f"mount the root ({root.driver})"
-            mount_root(root)
-            directory = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            theirs.send("mounted", {}, (directory,))
-        except (OSError, RootlessError) as error:
-            theirs.send_error(error, step=step)
-        finally:
-            os._exit(0)
-    theirs.close()
-    try:
-        return ours.expect("mounted").fds[0]
-    finally:
-        ours.close()
-        os.waitpid(pid, 0)
+    def mount(doing: _Doing) -> Answer:
+        doing.step = f"mount the root ({root.driver})"
+        mount_root(root)
+        return {}, (os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),)
+
+    return _apart(mount).fds[0]
 
 
 def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
@@ -215,27 +186,50 @@ def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
     For code that takes plain paths: no link of the image can lead out. The caller has joined
     the session; descriptors it holds are usable in `action`.
     """
+
+    def act(doing: _Doing) -> Answer:
+        doing.step = f"mount the root ({root.driver})"
+        enter_root(mount_root(root))
+        forget_paths()
+        doing.step = ""
+        return {"value": action()}, ()
+
+    return _apart(act).data["value"]
+
+
+class _Doing:
+    """What is being done, for the error that says where it stopped."""
+
+    step = ""
+
+
+def _apart(act: Callable[[_Doing], Answer], *, user_namespace: int = -1) -> Message:
+    """The answer of `act` in a forked child, where what it mounts is seen by nobody else.
+
+    `user_namespace` is joined first. Its RootlessError or OSError is raised here.
+    """
     ours, theirs = pair()
     pid = os.fork()
     if pid == 0:
-        step = "private mount namespace"
+        doing = _Doing()
         try:
             ours.close()
             set_pdeathsig(9)
+            if user_namespace >= 0:
+                doing.step = "join the user namespace"
+                setns(user_namespace, CLONE_NEWUSER)
+            doing.step = "private mount namespace"
             unshare(CLONE_NEWNS)
             m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
-            step = f"mount the root ({root.driver})"
-            enter_root(mount_root(root))
-            forget_paths()
-            step = ""
-            theirs.send("result", {"value": action()})
+            data, fds = act(doing)
+            theirs.send("done", data, fds)
         except (OSError, RootlessError) as error:
-            theirs.send_error(error, step=step)
+            theirs.send_error(error, step=doing.step)
         finally:
             os._exit(0)
     theirs.close()
     try:
-        return ours.expect("result").data["value"]
+        return ours.expect("done")
     finally:
         ours.close()
         os.waitpid(pid, 0)

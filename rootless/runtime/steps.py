@@ -16,6 +16,7 @@ from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.mounting import attach, mount_filesystem, set_attributes
 from rootless.runtime.options import MountOptions
 from rootless.runtime.resolve import mount_target, open_proc_file
 
@@ -27,62 +28,6 @@ if TYPE_CHECKING:
 
         def describe(self) -> str: ...
         def apply(self, root_fd: int) -> None: ...
-
-
-_ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
-NULL_DEVICE = os.makedev(1, 3)
-
-
-def attach(mount_fd: int, root_fd: int, guest_path: str, *, directory: bool) -> None:
-    """Mount the detached `mount_fd` at `guest_path`."""
-    target = mount_target(root_fd, guest_path, directory=directory)
-    try:
-        m.move_mount(mount_fd, "", target, "", _ATTACH)
-    finally:
-        os.close(target)
-
-
-def mount_filesystem(
-    root_fd: int,
-    guest_path: str,
-    fstype: str,
-    *,
-    flags: int = 0,
-    data: str = "",
-    source: str | None = None,
-    links: bool = True,
-) -> None:
-    """Mount a new file system at `guest_path`, made where it is missing."""
-    target = mount_target(root_fd, guest_path, directory=True, links=links)
-    try:
-        m.mount(source or fstype, f"/proc/self/fd/{target}", fstype, flags, data or None)
-    finally:
-        os.close(target)
-
-
-def set_attributes(
-    fd: int, *, attr: int = 0, clear: int = 0, propagation: int = 0, recursive: bool = False
-) -> None:
-    """mount_setattr(2) on a mount's descriptor, or before Linux 5.12 what mount(2) can do of it."""
-    flags = m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0)
-    try:
-        m.mount_setattr(fd, "", flags, attr, clear, propagation)
-        return
-    except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise
-    if recursive and attr:
-        raise NotSupported(
-            "recursive read-only mounts need Linux 5.12", hint="ask for a plain (not recursive) one"
-        )
-    path = f"/proc/self/fd/{fd}"
-    if propagation:
-        m.mount(None, path, None, propagation | (m.MS_REC if recursive else 0))
-    if attr:
-        # MS_REMOUNT replaces all flags, and those that are locked must be named again. The ST_
-        # bits of statvfs(3) for ro, nosuid, nodev and noexec are the MS_ bits.
-        present = os.fstatvfs(fd).f_flag & 0xF
-        m.mount(None, path, None, m.MS_BIND | m.MS_REMOUNT | present | attr & 0xF)
 
 
 class Bind(Record):
@@ -257,11 +202,7 @@ class HostTree(Record):
             if not self.writable:
                 attr |= m.MOUNT_ATTR_RDONLY
             set_attributes(fd, attr=attr, propagation=m.MS_PRIVATE, recursive=True)
-            target = mount_target(root_fd, self.guest_path, directory=True, links=False)
-            try:
-                m.move_mount(fd, "", target, "", _ATTACH)
-            finally:
-                os.close(target)
+            attach(fd, root_fd, self.guest_path, directory=True, links=False)
         except OSError as error:
             raise _link(error, self.guest_path) from None
         finally:

@@ -8,8 +8,8 @@ from rootless.errors import RootlessError
 from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_magic
 from rootless.linux.terminal import open_pair, set_controlling_terminal, set_window_size
+from rootless.runtime.mounting import attach
 from rootless.runtime.resolve import open_in_root
-from rootless.runtime.steps import attach
 
 _DEVPTS_MAGIC = 0x1CD1
 

@@ -59,7 +59,8 @@ def write(pid: int, mapping: Mapping) -> None:
     if mapping.single_id or mapping.direct:
         _write_directly(pid, mapping)
     else:
-        _write_with_helpers(pid, mapping)
+        uid, gid = (idmap.format_map(ranges).split() for ranges in (mapping.uid, mapping.gid))
+        write_with_helpers(pid, uid=uid, gid=gid)
 
 
 def _write_directly(pid: int, mapping: Mapping) -> None:
@@ -84,13 +85,19 @@ def _write(path: str, text: str) -> None:
         os.close(fd)
 
 
-def _write_with_helpers(pid: int, mapping: Mapping) -> None:
-    """newuidmap(1) and newgidmap(1), both at once: each takes a process start."""
+def write_with_helpers(pid: int, *, uid: list[str], gid: list[str]) -> None:
+    """newuidmap(1) and newgidmap(1) for `pid`, each with the words of its map; both at once, for each
+    takes a process start. NotSupported with a hint where one is missing or refuses."""
     running = []
     try:
-        for program, ranges in (("newuidmap", mapping.uid), ("newgidmap", mapping.gid)):
-            words = [str(number) for line in ranges for number in line]
-            running.append((program, spawn.start([spawn.find(program) or program, str(pid), *words])))
+        for program, words in (("newuidmap", uid), ("newgidmap", gid)):
+            path = spawn.find(program)
+            if path is None:
+                raise NotSupported(
+                    f"{program} is not installed: the container's ids cannot be mapped",
+                    hint=subids.install_command(),
+                )
+            running.append((program, spawn.start([path, str(pid), *words])))
     finally:
         results = [(program, spawn.finish(started)) for program, started in running]
     for program, result in results:

@@ -1,0 +1,65 @@
+"""Mounts in a container's root, made on descriptors: nothing an image contains can redirect one. HOT."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rootless.errors import NotSupported
+from rootless.linux import mount as m
+from rootless.runtime.resolve import mount_target
+
+# move_mount(2) from one descriptor onto another.
+ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
+
+
+def attach(mount_fd: int, root_fd: int, guest_path: str, *, directory: bool, links: bool = True) -> None:
+    """Mount the detached `mount_fd` at `guest_path`, made where it is missing."""
+    target = mount_target(root_fd, guest_path, directory=directory, links=links)
+    try:
+        m.move_mount(mount_fd, "", target, "", ATTACH)
+    finally:
+        os.close(target)
+
+
+def mount_filesystem(
+    root_fd: int,
+    guest_path: str,
+    fstype: str,
+    *,
+    flags: int = 0,
+    data: str = "",
+    source: str | None = None,
+    links: bool = True,
+) -> None:
+    """Mount a new file system at `guest_path`, made where it is missing."""
+    target = mount_target(root_fd, guest_path, directory=True, links=links)
+    try:
+        m.mount(source or fstype, f"/proc/self/fd/{target}", fstype, flags, data or None)
+    finally:
+        os.close(target)
+
+
+def set_attributes(
+    fd: int, *, attr: int = 0, clear: int = 0, propagation: int = 0, recursive: bool = False
+) -> None:
+    """mount_setattr(2) on a mount's descriptor, or before Linux 5.12 what mount(2) can do of it."""
+    flags = m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0)
+    try:
+        m.mount_setattr(fd, "", flags, attr, clear, propagation)
+        return
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+    if recursive and attr:
+        raise NotSupported(
+            "recursive read-only mounts need Linux 5.12", hint="ask for a plain (not recursive) one"
+        )
+    path = f"/proc/self/fd/{fd}"
+    if propagation:
+        m.mount(None, path, None, propagation | (m.MS_REC if recursive else 0))
+    if attr:
+        # MS_REMOUNT replaces all flags, and those that are locked must be named again. The ST_
+        # bits of statvfs(3) for ro, nosuid, nodev and noexec are the MS_ bits.
+        present = os.fstatvfs(fd).f_flag & 0xF
+        m.mount(None, path, None, m.MS_BIND | m.MS_REMOUNT | present | attr & 0xF)
