@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from rootless.cli.command import FLAG, Option
+
+FORCE = Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation")
+
 
 def confirm(warning: str, *, force: bool) -> bool:
     """Whether to go on: `force`, or a yes on stdin. An empty or absent answer is no."""

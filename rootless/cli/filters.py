@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli.command import LIST, Option
 from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING
 
@@ -17,6 +18,13 @@ def convert(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ValueError("bad format of filter (expected name=value)")
     return key.strip().lower(), value.strip()
+
+
+OF_UNUSED = Option(
+    ("--filter",), "filter", LIST, metavar="filter", convert=convert,
+    help='Provide filter values ("until=24h", "label=key", "label!=key")',
+)  # fmt: skip
+"""What the prunes take; each knows its own keys."""
 
 
 def collect(pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> Filters:

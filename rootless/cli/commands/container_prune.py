@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rootless.cli import filters, units
-from rootless.cli.command import FLAG, LIST, Args, Command, Option
-from rootless.cli.confirm import confirm, warning
+from rootless.cli.command import Args, Command
+from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.engine import pruning
 from rootless.session import session
 from rootless.storage.store import Store
@@ -28,9 +28,8 @@ COMMAND = Command(
     summary="Remove all stopped containers",
     usage="[OPTIONS]",
     options=(
-        Option(("--filter",), "filter", LIST, metavar="filter", convert=filters.convert,
-               help='Provide filter values ("until=24h", "label=key", "label!=key")'),
-        Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),
+        filters.OF_UNUSED,
+        FORCE,
     ),
     handler=prune,
     max_args=0,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rootless.cli import filters, units
-from rootless.cli.command import FLAG, LIST, Args, Command, Option
-from rootless.cli.commands.image_rm import show
-from rootless.cli.confirm import confirm, warning
+from rootless.cli.command import FLAG, Args, Command, Option
+from rootless.cli.commands.image_rm import show_pruned
+from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.engine import image_removal
 from rootless.session import session
 from rootless.storage.store import Store
@@ -21,11 +21,7 @@ def prune(args: Args) -> int:
         return 0
     session.join()
     pruned = image_removal.prune(Store.open(), every=args.all, filters=wanted)
-    if pruned.removed:
-        print("Deleted Images:")
-        for removed in pruned.removed:
-            show(removed)
-        print()
+    show_pruned(pruned.removed)
     print(f"Total reclaimed space: {units.human_size(pruned.reclaimed_bytes)}")
     return 0
 
@@ -36,9 +32,8 @@ COMMAND = Command(
     usage="[OPTIONS]",
     options=(
         Option(("-a", "--all"), "all", FLAG, help="Remove all unused images, not just dangling ones"),
-        Option(("--filter",), "filter", LIST, metavar="filter", convert=filters.convert,
-               help='Provide filter values ("until=24h", "label=key", "label!=key")'),
-        Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),
+        filters.OF_UNUSED,
+        FORCE,
     ),
     handler=prune,
     max_args=0,

@@ -38,6 +38,15 @@ def show(removed: image_removal.Removed) -> None:
         print(f"Deleted: {identifier}")
 
 
+def show_pruned(every: list[image_removal.Removed]) -> None:
+    """What a prune removed, under a heading; nothing where that is none."""
+    if every:
+        print("Deleted Images:")
+        for removed in every:
+            show(removed)
+        print()
+
+
 COMMAND = Command(
     name="rmi",
     summary="Remove one or more images",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rootless.cli import filters, units
-from rootless.cli.command import FLAG, LIST, Args, Command, Option
-from rootless.cli.commands.image_rm import show
-from rootless.cli.confirm import confirm, warning
+from rootless.cli.command import FLAG, Args, Command, Option
+from rootless.cli.commands.image_rm import show_pruned
+from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.engine import image_removal, pruning, volumes
 from rootless.session import session
 from rootless.storage.store import Store
@@ -38,11 +38,7 @@ def prune(args: Args) -> int:
             print("Deleted Volumes:\n" + "\n".join(names) + "\n")
     images = image_removal.prune(store, every=args.all, filters=wanted)
     reclaimed += images.reclaimed_bytes
-    if images.removed:
-        print("Deleted Images:")
-        for removed in images.removed:
-            show(removed)
-        print()
+    show_pruned(images.removed)
     print(f"Total reclaimed space: {units.human_size(reclaimed)}")
     return 0
 
@@ -53,9 +49,8 @@ COMMAND = Command(
     usage="[OPTIONS]",
     options=(
         Option(("-a", "--all"), "all", FLAG, help="Remove all unused images not just dangling ones"),
-        Option(("--filter",), "filter", LIST, metavar="filter", convert=filters.convert,
-               help='Provide filter values ("until=24h", "label=key", "label!=key")'),
-        Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),
+        filters.OF_UNUSED,
+        FORCE,
         Option(("--volumes",), "volumes", FLAG, help="Prune anonymous volumes"),
     ),
     handler=prune,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rootless.cli.command import FLAG, Args, Command, Option
-from rootless.cli.confirm import confirm, warning
+from rootless.cli.command import Args, Command
+from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.engine import pruning
 from rootless.storage.store import Store
 
@@ -27,7 +27,7 @@ COMMAND = Command(
     name="system reset",
     summary="Remove all containers, images, volumes and the session",
     usage="[OPTIONS]",
-    options=(Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),),
+    options=(FORCE,),
     handler=reset,
     max_args=0,
 )

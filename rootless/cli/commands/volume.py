@@ -6,6 +6,7 @@ from typing import Any
 
 from rootless.cli import filters, units
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
+from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.cli.listing import print_listing
 from rootless.engine import volumes
 from rootless.errors import NotFound, RootlessError
@@ -85,7 +86,6 @@ def remove(args: Args) -> int:
 
 def prune(args: Args) -> int:
     """Remove the volumes that no container uses."""
-    from rootless.cli.confirm import confirm, warning
     from rootless.session import session
 
     wanted = filters.collect(args.filter, volumes.PRUNE_FILTERS)
@@ -148,7 +148,7 @@ PRUNE = Command(
         Option(("-a", "--all"), "all", FLAG, help="Remove all unused volumes, not just anonymous ones"),
         Option(("--filter",), "filter", LIST, metavar="filter", convert=filters.convert,
                help='Provide filter values ("label=key", "label!=key")'),
-        Option(("-f", "--force"), "force", FLAG, help="Do not prompt for confirmation"),
+        FORCE,
     ),
     handler=prune,
     max_args=0,
