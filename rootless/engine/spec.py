@@ -40,6 +40,7 @@ class Circumstances(Fields):
     all_capabilities: tuple[str, ...]
     devices: tuple[str, ...] = ()
     host_mqueue: bool = True
+    last_gid: int = 0  # the highest that has a mapping in the session
 
 
 def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
@@ -50,7 +51,6 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
         "namespaces": _namespaces(record, circumstances),
         "maskedPaths": [] if privileged else _paths(MASKED_PATHS, security["unmask"], security["mask"]),
         "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
-        "sysctl": record["sysctls"],
     }
     if record.get("resources"):
         linux["resources"] = resources.to_oci(record["resources"])
@@ -58,6 +58,7 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
     if profile:
         linux["seccomp"] = profile
     _apply_userns(linux, record.get("id_map"))
+    linux["sysctl"] = {**_network_sysctls(linux, circumstances), **record["sysctls"]}
     annotations = dict(record["annotations"])
     if record["init"]:
         annotations["io.rootless.init"] = "true"
@@ -159,6 +160,16 @@ def seccomp(record: Record) -> dict[str, Any]:
     if not isinstance(profile, dict) or "defaultAction" not in profile:
         raise InvalidInput(f"seccomp profile {wanted} has no defaultAction")
     return profile
+
+
+def _network_sysctls(linux: dict[str, Any], circumstances: Circumstances) -> dict[str, str]:
+    """Docker's two, where the network namespace is the container's own: anybody in it may ping, and
+    listen on ports below 1024, without a capability. Both end at its own network."""
+    if not any(entry == {"type": "network"} for entry in linux["namespaces"]):
+        return {}
+    mapped = [entry["containerID"] + entry["size"] - 1 for entry in linux.get("gidMappings") or ()]
+    last_gid = max(mapped, default=circumstances.last_gid)
+    return {"net.ipv4.ping_group_range": f"0 {last_gid}", "net.ipv4.ip_unprivileged_port_start": "0"}
 
 
 def _apply_userns(linux: dict[str, Any], id_map: IdMap | None) -> None:

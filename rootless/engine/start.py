@@ -26,6 +26,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime import launch as runtime
 from rootless.runtime.root import Root
+from rootless.session import session
 from rootless.storage import atomic, containers, rootfs
 from rootless.storage.store import Store
 
@@ -123,6 +124,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             every,
             devices=_host_devices() if record["security"]["privileged"] else (),
             host_mqueue=os.path.isdir("/dev/mqueue"),
+            last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
         ),
     )
     handed = activation.handed(record)

@@ -145,3 +145,16 @@ def test_same_masks_as_podman(
     ask = "grep -E ' /(proc|sys)/' /proc/self/mounts | grep -v /sys/fs/cgroup | cut -d' ' -f2 | sort -u"
     theirs = set(podman("run", "--rm", "--network", "none", "busybox", "sh", "-c", ask).split())
     assert theirs <= set(run(rootless, busybox_image, ask)) | {"/sys/dev/block", "/sys/fs/selinux"}
+
+
+def test_anybody_inside_may_ping_and_use_low_ports(rootless: Rootless, busybox_image: str) -> None:
+    """Docker's two sysctls of a container's own network: no capability is needed for either."""
+    script = "cat /proc/sys/net/ipv4/ping_group_range; (nc -l -p 80 & sleep 0.5; grep -c ':0050 ' /proc/net/tcp; kill %1) 2>&1"
+    for words in ((), ("--network", "none"), ("--userns", "auto")):
+        out = rootless("run", "--rm", "-u", "33:33", *words, busybox_image, "sh", "-c", script).lines
+        assert out[0].startswith("0\t")
+        assert int(out[0].split()[1]) >= 65534
+        assert out[1] == "1"
+    asked = ("--sysctl", "net.ipv4.ip_unprivileged_port_start=1024")
+    out = rootless("run", "--rm", *asked, busybox_image, "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start").lines
+    assert out == ["1024"]
