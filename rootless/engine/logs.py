@@ -117,23 +117,27 @@ def follow(
         yield from select_lines(_read_until(directory, None, None), tail=tail, since=since, until=until)
     if file:
         file.seek(start)
+    files = [file] if file else []  # the one being read, and those that came after it
     pending = b""
     own: list[int] = []  # the first monitor's descriptor is the caller's
     while until is None or time.time_ns() <= until:
         # Asked before reading: what is there after the monitor's end is all there will be.
         ended = monitor is None or bool(select.select([monitor], [], [], 0)[0])
-        fresh = file.read() if file else b""
+        fresh = files[0].read() if files else b""
         if fresh:
             *whole, pending = (pending + fresh).split(b"\n")
             found = (parse(raw + b"\n") for raw in whole)
             yield from (line for line in found if line and _inside(line, since, until))
             continue
-        if file is None or not _same_file(path, file.fileno()):
-            reopened = _open(path)
-            if reopened:
-                if file:
-                    file.close()
-                file, pending = reopened, b""
+        if len(files) > 1:
+            # Read once more since it was rotated: nobody writes to it any longer.
+            files.pop(0).close()
+            pending = b""
+            continue
+        if not files or not _same_file(path, files[0].fileno()):
+            later = _successors(path, files[0] if files else None)
+            files += later
+            if later:
                 continue
         if ended:
             if own:
@@ -143,8 +147,29 @@ def follow(
                 break
             own.append(monitor)
         time.sleep(_POLL_S)
-    if file:
-        file.close()
+    for left in files:
+        left.close()
+
+
+def _successors(path: str, last: BinaryIO | None) -> list[BinaryIO]:
+    """The files that came after `last`, oldest first, however many rotations ago that was.
+
+    Opened from the newest on: a rotation meanwhile shows a file twice, and hides none.
+    """
+    found: list[BinaryIO] = []
+    number = 0
+    while True:
+        file = _open(f"{path}.{number}" if number else path)
+        number += 1
+        if file is None:
+            return found[::-1]
+        if last is not None and os.path.sameopenfile(file.fileno(), last.fileno()):
+            file.close()
+            return found[::-1]
+        if any(os.path.sameopenfile(file.fileno(), known.fileno()) for known in found):
+            file.close()
+        else:
+            found.append(file)
 
 
 def _open(path: str) -> BinaryIO | None:
