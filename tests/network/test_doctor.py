@@ -190,6 +190,13 @@ def test_what_a_probe_leaves_is_ended(tmp_path: Path) -> None:
     assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text()}")
 
 
+def test_children_that_were_there_before_are_left_alone() -> None:
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        assert run_all([Probe("good", lambda _: ok("good", "works"))], SCENE) == [ok("good", "works")]
+        assert bystander.poll() is None
+        bystander.kill()
+
+
 ALL_WELL = Report([ok("container", "runs"), ok("ids", "65537 are mapped")])
 MIXED = Report(
     [

@@ -45,6 +45,7 @@ def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT
     """The findings of all probes, in their order; a probe comes after the one it needs."""
     sys.stdout.flush()
     sys.stderr.flush()
+    others = frozenset(_children())
     set_child_subreaper()
     running = [_start(probe, scene) for probe in probes]
     answers = _collect(running, time.monotonic() + timeout_s)
@@ -59,7 +60,7 @@ def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT
         findings += found
         os.close(each.answer_fd)
         os.close(each.noise_fd)
-    _end_descendants()
+    _end_descendants(others)
     set_child_subreaper(False)
     return findings
 
@@ -143,21 +144,26 @@ def _findings(each: _Running, answer: bytes | None, timeout_s: float) -> list[Fi
     return [Finding(row[0], Status(row[1]), *row[2:]) for row in rows]
 
 
-def _end_descendants() -> None:
-    """Kill what probes left (the session's holder detaches itself) and reap; bounded in time."""
+def _end_descendants(others: frozenset[int]) -> None:
+    """Kill what probes left (the session's holder detaches itself) and reap; bounded in time.
+
+    Not `others`, the children we had before: whoever became us by exec may have left some.
+    """
     deadline = time.monotonic() + 1.0
     while time.monotonic() < deadline:
-        for pid in _children():
+        left = [pid for pid in _children() if pid not in others]
+        if not left:
+            return
+        for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            time.sleep(0.002)
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+        time.sleep(0.002)
 
 
 def _children() -> list[int]:
