@@ -149,7 +149,10 @@ def test_same_masks_as_podman(
 
 def test_anybody_inside_may_ping_and_use_low_ports(rootless: Rootless, busybox_image: str) -> None:
     """Docker's two sysctls of a container's own network: no capability is needed for either."""
-    script = "cat /proc/sys/net/ipv4/ping_group_range; (nc -l -p 80 & sleep 0.5; cat /proc/net/tcp /proc/net/tcp6 | grep -c ':0050 '; kill %1) 2>&1"
+    script = (
+        "cat /proc/sys/net/ipv4/ping_group_range;"
+        " (nc -l -p 80 & sleep 0.5; cat /proc/net/tcp /proc/net/tcp6 | grep -c ':0050 '; kill %1) 2>&1"
+    )
     for words in ((), ("--network", "none"), ("--userns", "auto")):
         out = rootless("run", "--rm", "-u", "33:33", *words, busybox_image, "sh", "-c", script).lines
         assert out[0].startswith("0\t")
