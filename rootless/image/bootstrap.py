@@ -121,7 +121,7 @@ def _check(options: Options) -> None:
             raise InvalidInput(f"{component!r} is no archive component", hint="for example main, contrib")
     if options.mirror is not None and ("://" not in options.mirror or not options.mirror.isprintable()):
         raise InvalidInput(
-            f"{options.mirror!r} is no mirror", hint="write a URL like http://deb.debian.org/debian"
+            f"{options.mirror!r} is no mirror", hint="write a URL, http://HOST/debian"
         )
     if options.mirror is not None and (" " in options.mirror or "[" in options.mirror):
         raise InvalidInput(f"{options.mirror!r} is no mirror", hint="one URL, without options")

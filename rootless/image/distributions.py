@@ -9,7 +9,7 @@ import glob
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, NotFound
 from rootless.image.platforms import Platform, debian_architecture
 
 # Suites by what people also call them. Unknown words are passed on as suites: new releases come.
@@ -75,9 +75,10 @@ def describe(text: str, platform: Platform, *, mirror: str | None, components: s
     lines = [f"deb {base} {suite} {wanted}"]
     if mirror is None and suite not in _ROLLING:
         if name == "debian":
-            security = _host_security_mirror() or "http://deb.debian.org/debian-security"
+            security = _host_security_mirror()
             lines.append(f"deb {base} {suite}-updates {wanted}")
-            lines.append(f"deb {security} {suite}-security {wanted}")
+            if security:
+                lines.append(f"deb {security} {suite}-security {wanted}")
         elif name == "ubuntu":
             security = base if "ports" in base else "http://security.ubuntu.com/ubuntu"
             lines.append(f"deb {base} {suite}-updates {wanted}")
@@ -113,7 +114,10 @@ def _components(name: str) -> str:
 
 def _default_mirror(name: str, architecture: str) -> str:
     if name == "debian":
-        return "http://deb.debian.org/debian"
+        raise NotFound(
+            "this host's apt sources name no Debian mirror",
+            hint="name one near you: --mirror URL (see https://www.debian.org/mirror/list)",
+        )
     if name == "devuan":
         return "http://deb.devuan.org/merged"
     if architecture in _UBUNTU_MAIN_PORTS:
