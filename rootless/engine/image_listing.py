@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import time
 from typing import Any, NamedTuple
 
 from rootless.engine import clock
@@ -142,22 +141,6 @@ def history(store: Store, text: str) -> list[Step]:
     if steps:
         steps[-1] = steps[-1]._replace(id=image.id)
     return steps[::-1]
-
-
-def names_of(rows_: list[Row]) -> list[str]:
-    """`repository:tag` of the rows that have one."""
-    return [f"{row.repository}:{row.tag}" for row in rows_ if NONE not in (row.repository, row.tag)]
-
-
-def age(row: Row) -> float:
-    """Seconds since the image was made."""
-    return time.time() - row.created
-
-
-def labels_text(image: Image) -> str:
-    """Labels as one word list: `a=1,b=2`."""
-    labels = (image.config.get("config") or {}).get("Labels") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def all_names(store: Store) -> list[str]:

@@ -5,7 +5,6 @@ Fields that have no meaning without root or a daemon are left out rather than in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -253,10 +252,3 @@ def _volume(store: Store, reference: str) -> dict[str, Any]:
     from rootless.engine import volumes
 
     return volumes.inspect(store, reference)
-
-
-def own_processes(store: Store, identifier: str) -> list[int]:
-    """The pids of our processes that serve the container besides its command: monitor and network."""
-    state = running.read_state(store, identifier)
-    found = [int(state.get("monitor_pid") or 0), int((state.get("network") or {}).get("pid") or 0)]
-    return [pid for pid in found if pid and os.path.exists(f"/proc/{pid}")]

@@ -196,8 +196,7 @@ def test_a_range_of_host_ports_gives_a_free_one(namespace: Namespace, connect: C
 
 
 def test_a_reserved_port_names_the_sysctl_and_the_alternative(namespace: Namespace, connect: Connect) -> None:
-    if diagnosis.unprivileged_port_start() < 80:
-        pytest.skip("this host lets users bind port 79")
+    need(diagnosis.unprivileged_port_start() >= 80, "this host lets users bind port 79")
     with pytest.raises(NotSupported, match=r"Bind for 0\.0\.0\.0:79 failed: ports below \d+ are reserved") as caught:
         connect(namespace, ports=ports.parse(["79:80"]))
     assert caught.value.hint is not None
