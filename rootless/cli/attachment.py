@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine import terminal
+from rootless.engine.life import terminal
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
 

@@ -80,7 +80,7 @@ def _stored(subject: str) -> list[str]:
 
         return sorted(container_names(store).values())
     if subject == "image":
-        from rootless.engine.image_listing import all_names
+        from rootless.engine.images.listing import all_names
 
         return all_names(store)
     if subject == "volume":

@@ -70,7 +70,7 @@ def ago(moment: float, *, now: float | None = None) -> str:
 
 def parse_time(text: str) -> float:
     """RFC 3339 as seconds since 1970; InvalidInput otherwise."""
-    from rootless.engine.clock import to_nanoseconds
+    from rootless.engine.words.clock import to_nanoseconds
 
     return to_nanoseconds(text) / 1e9
 

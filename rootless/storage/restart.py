@@ -1,7 +1,7 @@
 """restart.json: a container's restart policy and what became of it since it was started. HOT.
 
 It is there as soon as a container with a policy was started, or its policy changed: the monitor
-runs the command that decides (engine/restart.py) only where it finds it. Written by whoever holds
+runs the command that decides (engine/state/restart.py) only where it finds it. Written by whoever holds
 the container's lock. The rule itself is here because a container's status depends on it.
 
     name, retries        the policy, as Docker's

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from rootless.engine import logs
-from rootless.engine.clock import from_nanoseconds, to_nanoseconds
+from rootless.engine.state import logs
+from rootless.engine.words.clock import from_nanoseconds, to_nanoseconds
 
 
 def _line(second: int, text: str, *, stream: str = "stdout", kind: str = "F") -> str:

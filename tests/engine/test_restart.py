@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rootless.engine import health, restart
-from rootless.engine.health_words import NOTHING_ASKED, SECOND_NS, HealthRequest, merge
+from rootless.engine.state import health, restart
+from rootless.engine.words.health import NOTHING_ASKED, SECOND_NS, HealthRequest, merge
 from rootless.storage.restart import Restart, comes_back, starts_at_boot
 
 

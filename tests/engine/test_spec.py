@@ -11,8 +11,8 @@ import pytest
 from rootless.cli.commands.container_request import to_request
 from rootless.cli.commands.container_run import COMMAND
 from rootless.cli.parser import parse
-from rootless.engine import create, spec
-from rootless.engine.record import Record
+from rootless.engine.life import create, spec
+from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.storage.images import Image

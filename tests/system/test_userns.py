@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless.engine import userns
+from rootless.engine.state import userns
 from rootless.errors import InvalidInput, NotSupported
 from tests.harness.command import Rootless
 from tests.need import need

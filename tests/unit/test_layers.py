@@ -10,8 +10,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ROOMS = ["cli", "engine", "image", "storage", "network", "oci", "runtime", "cgroup", "session", "linux"]
+# The engine's own rooms, by the same rule; __init__.py stands below them.
+ENGINE = ["doctor", "views", "life", "files", "images", "state", "words"]
 BELOW_EVERYTHING = {"errors", "jsontext", "paths", "record", "__version__"}
 FILES = sorted(path for path in ROOT.rglob("*.py"))
+OF_ENGINE = [path for path in FILES if path.parent.parent == ROOT / "engine"]
 
 
 def room(module: str) -> str | None:
@@ -47,6 +50,20 @@ def test_imports_go_downwards(path: Path) -> None:
         if (target := room(module)) is not None and target and target not in allowed | BELOW_EVERYTHING
     ]
     assert not wrong, f"{path.relative_to(ROOT.parent)} imports upwards: {wrong}"
+
+
+@pytest.mark.parametrize("path", OF_ENGINE, ids=[str(path.relative_to(ROOT)) for path in OF_ENGINE])
+def test_the_engines_rooms_import_downwards(path: Path) -> None:
+    allowed = ENGINE[ENGINE.index(path.parent.name) :]
+    for line, module in imports(path):
+        parts = module.split(".")
+        if parts[:2] == ["rootless", "engine"]:
+            assert parts[2] in allowed, f"{path.relative_to(ROOT)}:{line} imports upwards: {module}"
+
+
+def test_nothing_lies_between_the_engines_rooms() -> None:
+    assert [path.name for path in (ROOT / "engine").glob("*.py")] == ["__init__.py"]
+    assert {path.parent.name for path in OF_ENGINE} == set(ENGINE)
 
 
 def test_linux_knows_nothing_of_the_rest() -> None:

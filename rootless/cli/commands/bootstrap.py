@@ -11,7 +11,7 @@ from rootless.storage.store import Store
 def make(args: Args) -> int:
     """Make the image and print its id with --quiet, else what `run` may call it."""
     from rootless.cli import progress
-    from rootless.engine.images import familiar
+    from rootless.engine.images.named import familiar
     from rootless.image import platforms
     from rootless.image.bootstrap import Options, bootstrap
 

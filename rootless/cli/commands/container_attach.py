@@ -6,8 +6,9 @@ import signal
 
 from rootless.cli import attachment
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
-from rootless.engine import attach, running, terminal
-from rootless.engine.record import Record
+from rootless.engine.life import attach, terminal
+from rootless.engine.state import running
+from rootless.engine.state.record import Record
 from rootless.errors import Conflict, NotFound
 from rootless.storage import containers
 from rootless.storage.store import Store

@@ -6,8 +6,8 @@ import os
 import sys
 
 from rootless.cli.command import FLAG, Args, Command, Option
-from rootless.engine import copy
-from rootless.engine.copy import Place
+from rootless.engine.files import copy
+from rootless.engine.files.copy import Place
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage import containers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.command import Args, Command
 from rootless.cli.tables import plain
-from rootless.engine.record import Record
+from rootless.engine.state.record import Record
 from rootless.errors import NotSupported
 from rootless.session import session
 from rootless.storage import changes, containers

@@ -6,9 +6,9 @@ import os
 
 from rootless.cli import attachment
 from rootless.cli.command import EXEC, FLAG, LIST, VALUE, Args, Command, Option
-from rootless.engine import attach, execute, terminal
-from rootless.engine.execute import ExecRequest
-from rootless.engine.value_words import parse_env, read_env_file
+from rootless.engine.life import attach, execute, terminal
+from rootless.engine.life.execute import ExecRequest
+from rootless.engine.words.values import parse_env, read_env_file
 from rootless.storage import containers
 from rootless.storage.store import Store
 

@@ -6,8 +6,8 @@ import os
 import sys
 
 from rootless.cli.command import VALUE, Args, Command, Option
-from rootless.engine.copy import container_root
-from rootless.engine.record import Record
+from rootless.engine.files.copy import container_root
+from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage import archive, containers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rootless.cli.command import VALUE, Args, Command, Option
 from rootless.cli.each import each
-from rootless.engine import stop
-from rootless.engine.signals import parse_signal
+from rootless.engine.life import stop
+from rootless.engine.words.signals import parse_signal
 from rootless.storage.store import Store
 
 

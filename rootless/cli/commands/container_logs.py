@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
-from rootless.engine import logs, running
-from rootless.engine.attach import write_all
-from rootless.engine.clock import parse_moment
-from rootless.engine.record import Record
+from rootless.engine.life.attach import write_all
+from rootless.engine.state import logs, running
+from rootless.engine.state.record import Record
+from rootless.engine.words.clock import parse_moment
 from rootless.errors import Conflict, InvalidInput
 from rootless.storage import containers
 from rootless.storage.store import Store

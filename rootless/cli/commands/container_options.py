@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rootless.cli.command import FLAG, LIST, VALUE, Option, choice, integer
 from rootless.cli.commands.limit_options import LIMITS
-from rootless.engine.health_words import ON_FAILURE
-from rootless.engine.record import SDNOTIFY
+from rootless.engine.state.record import SDNOTIFY
+from rootless.engine.words.health import ON_FAILURE
 
 # fmt: off
 OPTIONS: tuple[Option, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.command import Args, Command
 from rootless.cli.each import each
-from rootless.engine import stop
+from rootless.engine.life import stop
 from rootless.storage.store import Store
 
 

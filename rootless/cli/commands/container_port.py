@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.command import Args, Command
-from rootless.engine import running
+from rootless.engine.state import running
 from rootless.errors import NotFound
 from rootless.network import ports
 from rootless.storage import containers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli import filters, units
 from rootless.cli.command import Args, Command
 from rootless.cli.confirm import FORCE, confirm, warning
-from rootless.engine import pruning
+from rootless.engine.life import pruning
 from rootless.session import session
 from rootless.storage.store import Store
 

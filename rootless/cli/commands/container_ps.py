@@ -9,8 +9,8 @@ from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, integ
 from rootless.cli.filters import collect, convert
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis
-from rootless.engine import listing
-from rootless.engine.listing import Row
+from rootless.engine.state import listing
+from rootless.engine.state.listing import Row
 from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 

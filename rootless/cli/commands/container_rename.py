@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.command import Args, Command
-from rootless.engine import events
+from rootless.engine.state import events
 from rootless.storage import containers
 from rootless.storage.store import Store
 

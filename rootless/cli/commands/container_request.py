@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from rootless.cli.command import Args
-from rootless.engine import userns
-from rootless.engine.create import Request
-from rootless.engine.health_words import NOTHING_ASKED, HealthRequest, duration
-from rootless.engine.mount_words import Mount, parse_mount, parse_tmpfs, parse_volume
-from rootless.engine.record import Log, Network, Restart, Security
-from rootless.engine.resource_words import parse as parse_resources
-from rootless.engine.restart import parse as parse_restart
-from rootless.engine.value_words import (
+from rootless.engine.life.create import Request
+from rootless.engine.state import userns
+from rootless.engine.state.record import Log, Network, Restart, Security
+from rootless.engine.state.resource_words import parse as parse_resources
+from rootless.engine.state.restart import parse as parse_restart
+from rootless.engine.words.health import NOTHING_ASKED, HealthRequest, duration
+from rootless.engine.words.mounts import Mount, parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.words.values import (
     merge_env,
     parse_bytes,
     parse_device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.command import Args, Command
 from rootless.cli.commands.container_stop import SIGNAL, TIMEOUT
 from rootless.cli.each import each
-from rootless.engine import start, stop
+from rootless.engine.life import start, stop
 from rootless.session import session
 from rootless.storage.store import Store
 

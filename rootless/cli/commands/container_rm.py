@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.each import each
-from rootless.engine import listing, remove
+from rootless.engine.life import remove
+from rootless.engine.state import listing
 from rootless.errors import InvalidInput, NotFound
 from rootless.session import session
 from rootless.storage import containers

@@ -10,10 +10,10 @@ from rootless.cli.command import FLAG, RUN, Args, Command, Option
 from rootless.cli.commands.container_options import OPTIONS
 from rootless.cli.commands.container_request import to_request
 from rootless.cli.main import say
-from rootless.engine import attach, create, logout, remove, start, terminal
-from rootless.engine import images as local
-from rootless.engine.create import Request
-from rootless.engine.record import Record
+from rootless.engine.images import named as local
+from rootless.engine.life import attach, create, logout, remove, start, terminal
+from rootless.engine.life.create import Request
+from rootless.engine.state.record import Record
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux import signal
 from rootless.session import session

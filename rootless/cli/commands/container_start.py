@@ -6,8 +6,8 @@ from rootless.cli import attachment
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.commands.container_run import stay
 from rootless.cli.each import each
-from rootless.engine import attach, start, terminal
-from rootless.engine.record import Record
+from rootless.engine.life import attach, start, terminal
+from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage import containers

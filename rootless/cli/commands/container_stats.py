@@ -9,8 +9,8 @@ from rootless.cli import units
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import render
-from rootless.engine import stats
-from rootless.engine.stats import Figures
+from rootless.engine.views import stats
+from rootless.engine.views.stats import Figures
 from rootless.storage.store import Store
 
 HEADERS = {

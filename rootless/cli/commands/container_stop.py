@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option, integer
 from rootless.cli.each import together
-from rootless.engine import listing, stop
+from rootless.engine.life import stop
+from rootless.engine.state import listing
 from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 

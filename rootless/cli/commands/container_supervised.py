@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rootless.cli.command import Args, Command
-from rootless.engine import restart
+from rootless.engine.state import restart
 from rootless.errors import Conflict, NotFound
 from rootless.storage.store import Store
 
@@ -26,7 +26,7 @@ def _after_exit(args: Args) -> int:
 
 def _start_again(args: Args) -> int:
     """The restart itself, in the process that was the container's last monitor."""
-    from rootless.engine import start
+    from rootless.engine.life import start
     from rootless.session import session
 
     store = Store.open()
@@ -40,11 +40,11 @@ def _start_again(args: Args) -> int:
 
 def _health_check(args: Args) -> int:
     """One check by the monitor's clock; status 10: the next one soon, the container is starting."""
-    from rootless.engine import health
+    from rootless.engine.life import healthcheck
 
     store, identifier = Store.open(), args.positional[0]
     try:
-        return HEALTH_STARTING if health.by_timer(store, identifier) else 0
+        return HEALTH_STARTING if healthcheck.by_timer(store, identifier) else 0
     except (Conflict, NotFound):
         return 0  # ended meanwhile
 

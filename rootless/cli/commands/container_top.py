@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.command import Args, Command
 from rootless.cli.tables import print_table
-from rootless.engine import top
+from rootless.engine.views import top
 from rootless.storage import containers
 from rootless.storage.store import Store
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rootless.cli.command import VALUE, Args, Command, Option
 from rootless.cli.commands.limit_options import CHANGEABLE
 from rootless.cli.each import each
-from rootless.engine import restart
-from rootless.engine.resource_words import parse
-from rootless.engine.update import update
+from rootless.engine.life.update import update
+from rootless.engine.state import restart
+from rootless.engine.state.resource_words import parse
 from rootless.storage.store import Store
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.main import complain, say
-from rootless.engine import boot, logout
+from rootless.engine.life import boot, logout
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage import containers

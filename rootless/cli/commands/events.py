@@ -6,7 +6,8 @@ import json
 
 from rootless.cli.command import LIST, VALUE, Args, Command, Option
 from rootless.cli.filters import collect, convert
-from rootless.engine import clock, event_log
+from rootless.engine.state import event_log
+from rootless.engine.words import clock
 from rootless.storage.store import Store
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rootless.cli.command import RUN, Args, Command
-from rootless.engine import health
+from rootless.engine.life import healthcheck
+from rootless.engine.state import health
 from rootless.storage import containers
 from rootless.storage.store import Store
 
@@ -12,7 +13,7 @@ def run(args: Args) -> int:
     """Check once, now; status 0 for success, 1 for failure, 125 where there is nothing to check."""
     store = Store.open()
     identifier = containers.find(store, args.positional[0])
-    found = health.check(store, identifier, by_timer=False)
+    found = healthcheck.check(store, identifier, by_timer=False)
     if found is None or not found["log"] or found["log"][-1]["ExitCode"] != 0:
         print(health.UNHEALTHY)
         return 1

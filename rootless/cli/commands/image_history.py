@@ -8,7 +8,7 @@ from rootless.cli import units
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis, short_id
-from rootless.engine.image_listing import Step, history
+from rootless.engine.images.listing import Step, history
 from rootless.storage.store import Store
 
 HEADERS = {

@@ -12,7 +12,7 @@ from rootless.storage.store import Store
 def load(args: Args) -> int:
     """Every image in the archive; a line for each name, or the id of one without."""
     from rootless.cli import progress
-    from rootless.engine.images import familiar
+    from rootless.engine.images.named import familiar
     from rootless.image import load as archives
     from rootless.image import platforms
 
@@ -26,7 +26,7 @@ def load(args: Args) -> int:
         loaded = archives.load(Store.open(), args.input or "-", platform=platform, progress=shown)
     finally:
         progress.finish(shown)
-    from rootless.engine import events
+    from rootless.engine.state import events
 
     for one in loaded:
         events.write(Store.open(), "image", "load", one.image.id, name=familiar(one.names[0]) if one.names else "")

@@ -8,7 +8,7 @@ from rootless.cli import filters, units
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import short_id
-from rootless.engine.image_listing import FILTERS, Row, rows
+from rootless.engine.images.listing import FILTERS, Row, rows
 from rootless.storage.store import Store
 
 HEADERS = {

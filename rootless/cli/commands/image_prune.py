@@ -6,21 +6,21 @@ from rootless.cli import filters, units
 from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.commands.image_rm import show_pruned
 from rootless.cli.confirm import FORCE, confirm, warning
-from rootless.engine import image_removal
+from rootless.engine.images import removal
 from rootless.session import session
 from rootless.storage.store import Store
 
 
 def prune(args: Args) -> int:
     """Remove dangling images, or with --all every image that no container uses."""
-    wanted = filters.collect(args.filter, image_removal.PRUNE_FILTERS)
+    wanted = filters.collect(args.filter, removal.PRUNE_FILTERS)
     loss = (
         "all images without at least one container associated to them" if args.all else "all dangling images"
     )
     if not confirm(warning([loss]), force=args.force):
         return 0
     session.join()
-    pruned = image_removal.prune(Store.open(), every=args.all, filters=wanted)
+    pruned = removal.prune(Store.open(), every=args.all, filters=wanted)
     show_pruned(pruned.removed)
     print(f"Total reclaimed space: {units.human_size(pruned.reclaimed_bytes)}")
     return 0

@@ -11,7 +11,7 @@ from rootless.storage.store import Store
 def pull(args: Args) -> int:
     """Fetch an image; its canonical name is the last line on stdout."""
     from rootless.cli import progress
-    from rootless.engine import images
+    from rootless.engine.images import named
     from rootless.image import reference
 
     text = args.positional[0]
@@ -23,24 +23,24 @@ def pull(args: Args) -> int:
     before = _known(store, text)
     shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
     try:
-        image = images.pull(
+        image = named.pull(
             store, text, platform=args.platform, progress=shown, quiet=args.quiet, tls_verify=args.tls_verify
         )
     finally:
         progress.finish(shown)
     if not args.quiet:
         fresh = "Image is up to date for" if before == image.id else "Downloaded newer image for"
-        print(f"Digest: {images.digest_of(image)}\nStatus: {fresh} {wanted.familiar()}")
+        print(f"Digest: {named.digest_of(image)}\nStatus: {fresh} {wanted.familiar()}")
     print(wanted.canonical)
     return 0
 
 
 def _known(store: Store, text: str) -> str | None:
-    from rootless.engine import images
+    from rootless.engine.images import named
     from rootless.errors import RootlessError
 
     try:
-        return images.find(store, text, all_names=False).id
+        return named.find(store, text, all_names=False).id
     except RootlessError:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.command import FLAG, Args, Command, Option
-from rootless.engine import image_removal
+from rootless.engine.images import removal
 from rootless.errors import NotFound, RootlessError
 from rootless.session import session
 from rootless.storage.store import Store
@@ -19,18 +19,18 @@ def remove(args: Args) -> int:
     try:
         for text in args.positional:
             try:
-                removed = image_removal.remove(store, text, force=args.force)
+                removed = removal.remove(store, text, force=args.force)
             except RootlessError as error:
                 complain(error)
                 failed = failed or not (args.force and isinstance(error, NotFound))
                 continue
             show(removed)
     finally:
-        image_removal.collect(store)
+        removal.collect(store)
     return 1 if failed else 0
 
 
-def show(removed: image_removal.Removed) -> None:
+def show(removed: removal.Removed) -> None:
     """`Untagged:` and `Deleted:` lines."""
     for name in removed.untagged:
         print(f"Untagged: {name}")
@@ -38,7 +38,7 @@ def show(removed: image_removal.Removed) -> None:
         print(f"Deleted: {identifier}")
 
 
-def show_pruned(every: list[image_removal.Removed]) -> None:
+def show_pruned(every: list[removal.Removed]) -> None:
     """What a prune removed, under a heading; nothing where that is none."""
     if every:
         print("Deleted Images:")

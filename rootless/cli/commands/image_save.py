@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from rootless.cli.command import VALUE, Args, Command, Option
-from rootless.engine import image_saving
+from rootless.engine.images import saving
 from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
 
 def save(args: Args) -> int:
     """Write the images to --output or stdout."""
-    if args.format not in (*image_saving.FORMATS, image_saving.DIRECTORY):
+    if args.format not in (*saving.FORMATS, saving.DIRECTORY):
         raise InvalidInput(
             f"unknown format '{args.format}'", hint="one of docker-archive, oci-archive, oci-dir"
         )
-    image_saving.write(Store.open(), args.positional, output=args.output, as_format=args.format)
+    saving.write(Store.open(), args.positional, output=args.output, as_format=args.format)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.command import Args, Command
-from rootless.engine.images import tag
+from rootless.engine.images.named import tag
 from rootless.storage.store import Store
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rootless.cli import units
 from rootless.cli.command import VALUE, Args, Command, Option
-from rootless.engine.system import info
+from rootless.engine.views.system import info
 from rootless.storage.store import Store
 
 

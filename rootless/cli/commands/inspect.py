@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option, choice
-from rootless.engine.inspect import inspect_any
+from rootless.engine.views.inspect import inspect_any
 from rootless.errors import RootlessError
 from rootless.storage.store import Store
 

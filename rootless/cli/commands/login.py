@@ -10,7 +10,7 @@ from rootless.errors import InvalidInput
 
 def login(args: Args) -> int:
     """Ask for what was not given, try it, keep it."""
-    from rootless.engine import logins
+    from rootless.engine.images import logins
 
     registry = args.positional[0] if args.positional else logins.DEFAULT
     if args.password_stdin and args.password is not None:

@@ -7,7 +7,7 @@ from rootless.cli.command import Args, Command
 
 def logout(args: Args) -> int:
     """Forget what is known for a registry."""
-    from rootless.engine import logins
+    from rootless.engine.images import logins
 
     registry = args.positional[0] if args.positional else logins.DEFAULT
     for path in logins.logout(registry):

@@ -8,7 +8,7 @@ from rootless.cli import units
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis, print_table, short_id
-from rootless.engine import system
+from rootless.engine.views import system
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage.store import Store

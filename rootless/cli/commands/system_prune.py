@@ -6,7 +6,9 @@ from rootless.cli import filters, units
 from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.commands.image_rm import show_pruned
 from rootless.cli.confirm import FORCE, confirm, warning
-from rootless.engine import image_removal, pruning, volumes
+from rootless.engine.files import volumes
+from rootless.engine.images import removal
+from rootless.engine.life import pruning
 from rootless.session import session
 from rootless.storage.store import Store
 
@@ -36,7 +38,7 @@ def prune(args: Args) -> int:
         reclaimed += freed
         if names:
             print("Deleted Volumes:\n" + "\n".join(names) + "\n")
-    images = image_removal.prune(store, every=args.all, filters=wanted)
+    images = removal.prune(store, every=args.all, filters=wanted)
     reclaimed += images.reclaimed_bytes
     show_pruned(images.removed)
     print(f"Total reclaimed space: {units.human_size(reclaimed)}")

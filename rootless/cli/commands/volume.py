@@ -8,7 +8,7 @@ from rootless.cli import filters, units
 from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.cli.listing import print_listing
-from rootless.engine import volumes
+from rootless.engine.files import volumes
 from rootless.errors import NotFound, RootlessError
 from rootless.storage.store import Store
 

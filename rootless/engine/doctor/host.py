@@ -9,10 +9,10 @@ import time
 
 from rootless import paths
 from rootless.cgroup import find
-from rootless.engine import walls
 from rootless.engine.doctor.finding import Finding, error, not_available, ok, warning
 from rootless.engine.doctor.isolation import Probe
 from rootless.engine.doctor.scene import Scene
+from rootless.engine.state import walls
 from rootless.errors import NotSupported
 from rootless.linux import landlock
 from rootless.linux.process import set_no_new_privs

@@ -1,0 +1,1 @@
+"""Images by the names users give them: found, fetched, listed, removed, saved."""

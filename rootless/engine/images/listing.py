@@ -1,0 +1,148 @@
+"""What `images` and `history` show: rows as data, filtered as Docker filters."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any, NamedTuple
+
+from rootless.engine.images.named import digest_of, familiar, find
+from rootless.engine.words import clock
+from rootless.errors import InvalidInput
+from rootless.image import reference
+from rootless.storage import images
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+FILTERS = ("dangling", "label", "before", "since", "until", "reference")
+NONE = "<none>"
+
+
+class Row(NamedTuple):
+    """One line of `images`: an image under one of its names. `created` in seconds since 1970."""
+
+    repository: str
+    tag: str
+    digest: str
+    image: Image
+    created: float
+
+
+class Step(NamedTuple):
+    """One line of `history`. `id` is empty where no image is known for it."""
+
+    id: str
+    created: float
+    created_by: str
+    size: int
+    comment: str
+
+
+def created(image: Image) -> float:
+    """When the image was made, seconds since 1970; 0 where it does not say."""
+    return _seconds(image.config.get("created"))
+
+
+def _seconds(text: object) -> float:
+    try:
+        return clock.to_nanoseconds(str(text)) / 1e9 if text else 0.0
+    except InvalidInput:
+        return 0.0
+
+
+def rows(store: Store, *, repository: str | None = None, filters: dict[str, list[str]]) -> list[Row]:
+    """A row for each name that passes, newest image first; dangling images as <none>."""
+    found = []
+    for image in select(store, filters):
+        made = created(image)
+        digest = digest_of(image) or NONE
+        named = []
+        for name in image.names:
+            parsed = reference.parse(name)
+            if _shown(parsed, filters.get("reference"), repository):
+                named.append(Row(parsed.familiar_name(), parsed.tag or NONE, digest, image, made))
+        if not image.names and repository is None and not filters.get("reference"):
+            named.append(Row(NONE, NONE, digest, image, made))
+        found += named
+    return found
+
+
+def select(store: Store, filters: dict[str, list[str]]) -> list[Image]:
+    """The images that pass all filters but `reference`, which is about names."""
+    everything = images.list_images(store)
+    dangling = filters.get("dangling", [None])[-1]
+    if dangling not in (None, "true", "1", "false", "0"):
+        raise InvalidInput(f"invalid filter 'dangling={dangling}'", hint="dangling=true or dangling=false")
+    before = min((created(find(store, text)) for text in filters.get("before", ())), default=None)
+    since = max((created(find(store, text)) for text in filters.get("since", ())), default=None)
+    until = min((clock.parse_moment(text) / 1e9 for text in filters.get("until", ())), default=None)
+    chosen = []
+    for image in everything:
+        made = created(image)
+        if dangling is not None and (dangling in ("true", "1")) != (not image.names):
+            continue
+        if (before is not None and made >= before) or (since is not None and made <= since):
+            continue
+        if until is not None and made >= until:
+            continue
+        if has_labels(image, filters.get("label", ())):
+            chosen.append(image)
+    return chosen
+
+
+def has_labels(image: Image, wanted: Any) -> bool:
+    """Whether the image has every `key` or `key=value` of `wanted`."""
+    labels = (image.config.get("config") or {}).get("Labels") or {}
+    for word in wanted:
+        key, equals, value = word.partition("=")
+        if key not in labels or (equals and labels[key] != value):
+            return False
+    return True
+
+
+def _shown(name: reference.Reference, patterns: list[str] | None, repository: str | None) -> bool:
+    """Whether a name passes `--filter reference=` and the argument of `images`."""
+    if repository is not None and not _matches(name, repository):
+        return False
+    return patterns is None or any(_matches(name, pattern) for pattern in patterns)
+
+
+def _matches(name: reference.Reference, pattern: str) -> bool:
+    candidates = (name.familiar(), name.familiar_name(), name.canonical, name.name)
+    return any(_glob(candidate, pattern) for candidate in candidates)
+
+
+def _glob(text: str, pattern: str) -> bool:
+    """Go's path.Match: `*` and `?` stay within one component."""
+    parts, wanted = text.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+
+
+def history(store: Store, text: str) -> list[Step]:
+    """The image's steps, newest first; the first carries the image's id, as Docker has it."""
+    from rootless.storage import layers
+
+    image = find(store, text)
+    sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
+    told = [entry for entry in image.config.get("history") or () if isinstance(entry, dict)]
+    if sum(not entry.get("empty_layer") for entry in told) != len(sizes):
+        told = [{"created": image.config.get("created")} for _ in sizes]  # says nothing we can trust
+    steps, remaining = [], iter(sizes)
+    for entry in told:
+        size = 0 if entry.get("empty_layer") else next(remaining)
+        steps.append(
+            Step(
+                "",
+                _seconds(entry.get("created")),
+                str(entry.get("created_by", "")),
+                size,
+                str(entry.get("comment", "")),
+            )
+        )
+    if steps:
+        steps[-1] = steps[-1]._replace(id=image.id)
+    return steps[::-1]
+
+
+def all_names(store: Store) -> list[str]:
+    """Every name, as people write it; for completion."""
+    return sorted(familiar(name) for image in images.list_images(store) for name in image.names)

@@ -1,0 +1,147 @@
+"""`rmi` and `image prune`: names first, then the image, unless something still needs it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.engine.images.listing import has_labels, select
+from rootless.engine.images.named import familiar, find, is_id
+from rootless.engine.state import events
+from rootless.errors import Conflict, InvalidInput
+from rootless.image import reference
+from rootless.storage import containers, images
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+
+class Removed(NamedTuple):
+    """What happened, in order: names taken away, then identifiers deleted."""
+
+    untagged: list[str]
+    deleted: list[str]
+
+
+class Pruned(NamedTuple):
+    """What a prune removed and the bytes it freed."""
+
+    removed: list[Removed]
+    reclaimed_bytes: int
+
+
+PRUNE_FILTERS = ("dangling", "label", "label!", "until")
+
+
+def remove(store: Store, text: str, *, force: bool = False) -> Removed:
+    """As `_remove`, which see; what is gone is in the log of events."""
+    image = find(store, text)
+    removed = _remove(store, text, image, force=force)
+    for name in removed.untagged:
+        events.write(store, "image", "untag", image.id, name=name)
+    for identifier in removed.deleted:
+        events.write(store, "image", "delete", identifier, name=text)
+    return removed
+
+
+def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
+    """Take away the name `text`, and the image with its last name; or all names, for an id.
+
+    Conflict in Docker's words where containers use it or, for an id, several repositories name it;
+    `force` overrides all but a running container. The caller has joined the session and then
+    calls `collect`.
+    """
+    if is_id(text, image):
+        return _remove_by_id(store, image, force=force)
+    name = _name_meant(image, text)
+    if len(image.names) > 1:
+        images.untag(store, name)
+        return Removed([familiar(name)], [])
+    running, stopped = users(store, image)
+    if (running or stopped) and not force:
+        user = (running or stopped)[0]
+        raise Conflict(
+            f'conflict: unable to remove repository reference "{text}" (must force) - container {user[:12]} '
+            f"is using its referenced image {_short(image)}",
+            hint=f"remove the container first: `rootless rm {user[:12]}`",
+        )
+    if running:  # by force, a name may go while its image stays
+        images.untag(store, name)
+        return Removed([familiar(name)], [])
+    images.remove(store, image.id)
+    return Removed([familiar(name)], [image.id])
+
+
+def _name_meant(image: Image, text: str) -> str:
+    wanted = reference.parse(text)
+    if wanted.canonical in image.names:
+        return wanted.canonical
+    for name in image.names:  # by digest: the first name in that repository
+        if reference.parse(name).name == wanted.name:
+            return name
+    return image.names[0]
+
+
+def _remove_by_id(store: Store, image: Image, *, force: bool) -> Removed:
+    running, stopped = users(store, image)
+    if running:
+        raise Conflict(
+            f"conflict: unable to delete {_short(image)} (cannot be forced) - image is being used by running "
+            f"container {running[0][:12]}",
+            hint=f"stop it first: `rootless stop {running[0][:12]}`",
+        )
+    if not force:
+        if len({reference.parse(name).name for name in image.names}) > 1:
+            raise Conflict(
+                f"conflict: unable to delete {_short(image)} (must be forced) - image is referenced in multiple "
+                "repositories",
+                hint="remove its names one by one, or all of them with --force",
+            )
+        if stopped:
+            raise Conflict(
+                f"conflict: unable to delete {_short(image)} (must be forced) - image is being used by stopped "
+                f"container {stopped[0][:12]}",
+                hint=f"remove the container first: `rootless rm {stopped[0][:12]}`",
+            )
+    images.remove(store, image.id)
+    return Removed([familiar(name) for name in image.names], [image.id])
+
+
+def users(store: Store, image: Image) -> tuple[list[str], list[str]]:
+    """Ids of running and of other containers made from the image."""
+    running: list[str] = []
+    stopped: list[str] = []
+    for identifier in images.containers_using(store, image.id):
+        state = containers.status(store, identifier).state
+        (running if state in ("running", "paused") else stopped).append(identifier)
+    return running, stopped
+
+
+def _short(image: Image) -> str:
+    return image.id.removeprefix("sha256:")[:12]
+
+
+def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned:
+    """Remove dangling images, or all that no container uses. The caller has joined the session."""
+    for key in filters:
+        if key not in PRUNE_FILTERS:
+            raise InvalidInput(f"invalid filter '{key}'", hint="known filters: " + ", ".join(PRUNE_FILTERS))
+    if filters.get("dangling", ["true"])[-1] in ("false", "0"):
+        every = True
+    asked = {key: words for key, words in filters.items() if key in ("label", "until")}
+    removed = []
+    for image in select(store, asked):
+        if image.names and not every:
+            continue
+        if any(has_labels(image, [word]) for word in filters.get("label!", ())):
+            continue
+        if any(users(store, image)):
+            continue
+        images.remove(store, image.id)
+        removed.append(Removed([familiar(name) for name in image.names], [image.id]))
+    return Pruned(removed, collect(store))
+
+
+def collect(store: Store) -> int:
+    """Give back what no image and no container needs any more; bytes freed."""
+    from rootless.storage import gc
+
+    return gc.collect(store).freed_bytes

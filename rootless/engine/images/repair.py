@@ -1,0 +1,57 @@
+"""Layers that a power cut may have damaged are unpacked again, and new ones brought to the disk."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from rootless.engine.state.record import Record
+from rootless.errors import NotFound
+from rootless.image import manifest
+from rootless.image.manifest import Manifest
+from rootless.image.progress import silent
+from rootless.image.transfer import Layer, fetch_layers
+from rootless.storage import blobs, images, layers
+from rootless.storage.store import Store
+
+
+def restore(store: Store, record: Record) -> None:
+    """Unpack the missing and the doubtful layers of a container's image from their blobs.
+
+    Joins the session. NotFound where a blob is gone too: then only a pull helps.
+    """
+    image = images.find(store, record["image_id"], all_names=False)
+    document = blobs.read(store, str(image.manifest["digest"]))
+    parsed = manifest.parse(document, str(image.manifest.get("mediaType", "")))
+    if not isinstance(parsed, Manifest) or not all(blobs.has(store, blob.digest) for blob in parsed.layers):
+        raise NotFound(
+            f"the layers of {record['image'] or record['image_id'][:19]} are gone",
+            hint=f"pull the image again: rootless pull {record['image']}",
+        )
+    pairs = zip(parsed.layers, record["diff_ids"], strict=True)
+    fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=silent)
+
+
+def settle_in_background(store: Store) -> None:
+    """Bring freshly unpacked layers to the disk in a process of its own: it may take seconds.
+
+    Where it is killed, or never gets that far, they count as doubtful after the next boot.
+    """
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        if os.fork() == 0:
+            _settle(store)
+    finally:
+        os._exit(0)
+
+
+def _settle(store: Store) -> Any:
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.closerange(3, 256)
+    layers.settle(store)

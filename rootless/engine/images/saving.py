@@ -1,0 +1,86 @@
+"""Which images and names `save` means, and a file that is complete or not there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from rootless.engine.images.named import find, is_id
+from rootless.errors import InvalidInput, RootlessError
+from rootless.image import reference, save
+from rootless.storage import images
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+FORMATS = tuple(str(word) for word in save.Format)
+DIRECTORY = "oci-dir"
+
+
+def choose(store: Store, texts: Sequence[str]) -> list[tuple[Image, list[str]]]:
+    """Each image with the canonical names to save it under: those given; for a repository without tag, all
+    of its tags; for an id none, as Docker has it."""
+    chosen: dict[str, tuple[Image, list[str]]] = {}
+    for text in texts:
+        for image, names in _meant(store, text):
+            _, known = chosen.setdefault(image.id, (image, []))
+            known += [name for name in names if name not in known]
+    return list(chosen.values())
+
+
+def _meant(store: Store, text: str) -> list[tuple[Image, list[str]]]:
+    wanted: reference.Reference | None
+    try:
+        wanted = reference.parse(text)
+    except InvalidInput:
+        wanted = None
+    if wanted is not None and not wanted.digest and not text.endswith(f":{wanted.tag}"):
+        tagged = [
+            (image, [name for name in image.names if _repository(name) == wanted.name and "@" not in name])
+            for image in images.list_images(store)
+        ]
+        found = [(image, names) for image, names in tagged if names]
+        if found:
+            return found
+    image = find(store, text)
+    if wanted is None or is_id(text, image):
+        return [(image, [])]
+    return [(image, [wanted.canonical] if wanted.canonical in image.names else [])]
+
+
+def _repository(name: str) -> str:
+    return reference.parse(name).name
+
+
+def write(store: Store, texts: Sequence[str], *, output: str | None, as_format: str) -> None:
+    """Save to the file or directory `output`, or to stdout; a file appears only when it is complete."""
+    wanted = choose(store, texts)
+    if as_format == DIRECTORY:
+        if output is None:
+            raise InvalidInput("a directory needs a name", hint="-o DIRECTORY")
+        save.save_directory(store, wanted, output)
+        return
+    form = save.Format(as_format)
+    if output is None:
+        if sys.stdout.isatty():
+            raise InvalidInput(
+                "cowardly refusing to save to a terminal", hint="use the -o flag or redirect the output"
+            )
+        save.save(store, wanted, sys.stdout.buffer, as_format=form)
+        return
+    if os.path.exists(output) and not os.path.isfile(output):
+        with open(output, "wb") as file:  # a pipe or device; a directory fails here
+            save.save(store, wanted, file, as_format=form)
+        return
+    aside = f"{output}.{os.getpid()}.part"
+    try:
+        with open(aside, "xb") as file:
+            save.save(store, wanted, file, as_format=form)
+        os.rename(aside, output)
+    except FileNotFoundError as error:
+        raise RootlessError(f"cannot write {output}: {error.strerror}") from None
+    finally:
+        try:
+            os.unlink(aside)
+        except FileNotFoundError:
+            pass

@@ -1,0 +1,202 @@
+"""Containers that come back with the machine: systemd user units, or lines of the user's crontab.
+
+A unit per container (`rootless enable NAME`), or one for all whose restart policy says so
+(`rootless enable --policies`). Units are the user's: ~/.config/systemd/user.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from rootless import paths
+from rootless.cgroup.find import DELEGATED_VARIABLE
+from rootless.engine.life import start, stop
+from rootless.engine.state import restart
+from rootless.engine.state.record import Record
+from rootless.errors import NotFound, NotSupported, RootlessError
+from rootless.storage import atomic, containers
+from rootless.storage import restart as stored
+from rootless.storage.store import Store
+
+POLICIES = "rootless-restart"
+"""The unit, and the mark in the crontab, that stands for all containers with a restart policy."""
+
+
+def unit_name(name: str) -> str:
+    """The systemd unit of a container, by its name; of all ("")."""
+    return f"rootless-{name}.service" if name else POLICIES + ".service"
+
+
+def uses_systemd() -> bool:
+    """sd_booted(3)."""
+    return os.path.isdir("/run/systemd/system")
+
+
+def enable(store: Store, name: str) -> str:
+    """Have the container of this name ("": all with a policy) started at boot; what was written.
+
+    Idempotent: writing again is how a unit follows a new installation or ROOT. NotSupported where
+    the host has neither systemd nor crontab.
+    """
+    if uses_systemd():
+        path = f"{_unit_directory()}/{unit_name(name)}"
+        wants = f"{_unit_directory()}/default.target.wants"
+        os.makedirs(wants, exist_ok=True)
+        atomic.write_bytes(path, unit(store, name).encode(), mode=0o644)
+        link = f"{wants}/{unit_name(name)}"
+        if not os.path.islink(link):
+            os.symlink(path, link)
+        _reload()
+        return path
+    _write_crontab([*_others(name), _crontab_line(store, name)])
+    return "crontab"
+
+
+def disable(name: str) -> str:
+    """Undo `enable`; what was changed. NotFound where it was not enabled. A running container runs on."""
+    path = f"{_unit_directory()}/{unit_name(name)}"
+    if os.path.lexists(path):
+        for gone in (f"{_unit_directory()}/default.target.wants/{unit_name(name)}", path):
+            try:
+                os.unlink(gone)
+            except FileNotFoundError:
+                pass
+        _reload()
+        return path
+    if not uses_systemd() and len(_others(name)) < len(_read_crontab()):
+        _write_crontab(_others(name))
+        return "crontab"
+    raise NotFound(f"{name or 'restart policies'}: not enabled")
+
+
+def _unit_directory() -> str:
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (base if base.startswith("/") else paths.home() + "/.config") + "/systemd/user"
+
+
+def unit(store: Store, name: str) -> str:
+    """The text of the unit. Type=notify with the monitor as main process: systemd sees the container's end
+    and its restarts by policy as they are; the container stays in the unit's own, delegated cgroup."""
+    command = _quoted([sys.executable, "-m", "rootless.cli"])
+    environment = "\n".join(f"Environment={_quoted([word])}" for word in _environment(store))
+    if name:
+        body = (
+            "Type=notify\nNotifyAccess=all\n"
+            f"ExecStart={command} start {name}\n"
+            f"ExecStop={command} container stop-with-machine {name}"
+        )
+    else:
+        body = (
+            "Type=oneshot\nRemainAfterExit=yes\n"
+            f"ExecStart={command} container start-with-machine\n"
+            f"ExecStop={command} container stop-with-machine"
+        )
+    what = f"Container {name}" if name else "Containers with a restart policy"
+    return (
+        f"# Written by `rootless enable`.\n[Unit]\nDescription={what} (rootless)\n\n"
+        f"[Service]\n{environment}{chr(10) if environment else ''}{body}\n"
+        f"Delegate=yes\nEnvironment={DELEGATED_VARIABLE}=%n\nTimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n"
+    )
+
+
+def _environment(store: Store) -> list[str]:
+    default = paths.home() + "/.local/share/rootless"
+    words = [] if store.root == default else [f"ROOTLESS_ROOT={store.root}"]
+    if "PYTHONPATH" in os.environ:  # a checkout, not an installation
+        words.append("PYTHONPATH=" + os.environ["PYTHONPATH"])
+    return words
+
+
+def _quoted(words: list[str]) -> str:
+    """systemd.service(5), Command lines: quoted, % doubled, no variables."""
+    return " ".join(
+        '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
+        for word in words
+    )
+
+
+def _reload() -> None:
+    """Without a user manager that answers, the unit is found when it starts next."""
+    try:
+        subprocess.run(
+            ["systemctl", "--user", "daemon-reload"], capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        pass
+
+
+def _mark(name: str) -> str:
+    return f"# rootless enable {name}" if name else f"# {POLICIES}"
+
+
+def _crontab_line(store: Store, name: str) -> str:
+    import shlex
+
+    verb = ["start", name] if name else ["container", "start-with-machine"]
+    words = ["env", *_environment(store), sys.executable, "-m", "rootless.cli", *verb]
+    # In a crontab % is a newline.
+    return "@reboot " + shlex.join(words).replace("%", "\\%") + " " + _mark(name)
+
+
+def _read_crontab() -> list[str]:
+    try:
+        done = subprocess.run(["crontab", "-l"], capture_output=True, text=True, timeout=30, check=False)
+    except FileNotFoundError:
+        raise NotSupported(
+            "this host has neither systemd nor crontab to start a container at boot",
+            hint="start it by whatever runs at boot: rootless start NAME",
+        ) from None
+    return done.stdout.splitlines() if done.returncode == 0 else []
+
+
+def _others(name: str) -> list[str]:
+    return [line for line in _read_crontab() if not line.endswith(" " + _mark(name))]
+
+
+def _write_crontab(lines: list[str]) -> None:
+    text = "".join(line + "\n" for line in lines)
+    done = subprocess.run(
+        ["crontab", "-"], input=text, capture_output=True, text=True, timeout=30, check=False
+    )
+    if done.returncode:
+        raise RootlessError(f"crontab refuses: {done.stderr.strip()}", hint="see crontab(1), cron.allow")
+
+
+def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
+    """Start what ran before and has a policy that brings it back, as Docker does when it starts;
+    ids, and the error where one could not be started. The caller has joined the session."""
+    done: list[tuple[str, RootlessError | None]] = []
+    for identifier in containers.ids(store):
+        try:
+            status = containers.status(store, identifier)
+            record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+            policy = restart.of(store, record)
+            if status.state != "exited" or not stored.starts_at_boot(policy, status.exit_code):
+                continue
+            own = unit_name(containers.name_of(store, identifier) or identifier)
+            if os.path.lexists(f"{_unit_directory()}/{own}"):
+                continue  # its own unit's
+            start.start(store, identifier)
+            done.append((identifier, None))
+        except start.AlreadyRunning:
+            continue
+        except RootlessError as error:
+            done.append((identifier, error))
+    return done
+
+
+def stop_with_machine(store: Store, names: list[str]) -> None:
+    """Stop these containers (all that run by a policy, without names) in a way that counts as the
+    machine's doing: they come back with it."""
+    if names:
+        found = [containers.find(store, name) for name in names]
+    else:
+        found = [each for each in containers.ids(store) if restart.has_policy(store, each)]
+    for identifier in found:
+        try:
+            stop.stop(store, identifier, by_hand=False)
+        except RootlessError:
+            continue  # gone meanwhile
+

@@ -1,0 +1,123 @@
+"""`exec`: one more process in a running container. HOT: no lock, no session, no database."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.engine.life import spec
+from rootless.engine.life.streams import Streams
+from rootless.engine.state import running
+from rootless.engine.state.record import Record
+from rootless.engine.words.values import merge_env
+from rootless.errors import Conflict, InvalidInput
+from rootless.linux import signal
+from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.linux.terminal import set_window_size
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
+from rootless.runtime import enter
+from rootless.runtime.enter import Entered
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class ExecRequest(Fields):
+    """What a user asked `exec` for; empty words mean the container's own."""
+
+    argv: list[str]
+    env: list[str] = []
+    workdir: str = ""
+    user: str = ""
+    tty: bool = False
+    interactive: bool = False
+    detach: bool = False
+    privileged: bool = False
+    rows: int = 0
+    columns: int = 0
+
+
+def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
+    """Start the process; the caller owns the descriptors. Conflict where the container does not run."""
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    if request.workdir and not request.workdir.startswith("/"):
+        raise InvalidInput(
+            f"the working directory '{request.workdir}' is invalid, it needs to be an absolute path"
+        )
+    with running.require(store, identifier) as found:
+        if found.state.get("paused"):
+            raise Conflict(f"container {identifier} is paused, unpause the container before exec")
+        configuration = _configuration(record, request)
+        return enter.enter(
+            found.pid,
+            found.start_time,
+            configuration,
+            terminal=request.tty,
+            stdin=request.interactive,
+            detach=request.detach,
+            rows=request.rows,
+            columns=request.columns,
+            seccomp_profile=spec.seccomp(_privileged(record, request)),
+            cache_dir=store.root + "/seccomp",
+            cgroup=str(found.state.get("cgroup") or ""),
+            cgroup_unit=str(found.state.get("cgroup_unit") or ""),
+            cgroup_optional=not any(
+                str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
+            ),
+        )
+
+
+def _privileged(record: Record, request: ExecRequest) -> Record:
+    if not request.privileged:
+        return record
+    return {**record, "security": {**record["security"], "privileged": True, "no_new_privileges": False}}
+
+
+def _configuration(record: Record, request: ExecRequest) -> dict[str, Any]:
+    record = _privileged(record, request)
+    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
+    configuration = spec.process(record, every)
+    configuration["args"] = request.argv
+    configuration["terminal"] = request.tty
+    environment = record["env"] + (["TERM=xterm"] if request.tty else [])
+    configuration["env"] = merge_env(environment, request.env)
+    configuration["cwd"] = request.workdir or record["workdir"]
+    if request.user:
+        configuration["user"]["username"] = request.user
+    return configuration
+
+
+def streams(entered: Entered, *, stdin: int | None) -> Streams:
+    """The relay between our standard streams and the process's."""
+    if entered.terminal_fd >= 0:
+        return Streams(
+            outputs={entered.terminal_fd: 1}, to_process=entered.terminal_fd, stdin=stdin, ended=entered.pidfd
+        )
+    return Streams(
+        outputs={entered.stdout_fd: 1, entered.stderr_fd: 2},
+        to_process=entered.stdin_fd,
+        stdin=stdin,
+        ended=entered.pidfd,
+    )
+
+
+def resize(entered: Entered, rows: int, columns: int) -> None:
+    """Give the process's terminal its size; the kernel sends it SIGWINCH."""
+    if entered.terminal_fd >= 0 and rows and columns:
+        set_window_size(entered.terminal_fd, rows=rows, columns=columns)
+
+
+def send(entered: Entered, number: int) -> None:
+    """Pass a signal on; nothing where the process has ended."""
+    try:
+        signal.pidfd_send_signal(entered.pidfd, number)
+    except ProcessLookupError:
+        pass
+
+
+def exit_code(entered: Entered) -> int:
+    """The exit code of the ended process, 128+n for a signal."""
+    code = os.waitstatus_to_exitcode(enter.wait(entered))
+    return code if code >= 0 else 128 - code

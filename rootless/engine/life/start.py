@@ -1,0 +1,261 @@
+"""`start`: a created container becomes processes. HOT."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from rootless.engine.life import activation, attach, connect, monitoring, spec
+from rootless.engine.state import events, resources, restart, running
+from rootless.engine.state.record import Record
+from rootless.engine.words import clock
+from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
+from rootless.linux import process, signal
+from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
+from rootless.runtime import launch as runtime
+from rootless.runtime.root import Root
+from rootless.session import session
+from rootless.storage import atomic, containers, rootfs
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
+
+SHARED_KINDS = ("pid", "ipc", "network")
+
+
+class Launched(Fields):
+    """A container that has begun to run its command.
+
+    `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.
+    """
+
+    pid: int
+    start_time: int
+    attach_fd: int
+
+
+class AlreadyRunning(Conflict):
+    """The container runs; for `rootless start` no failure, as for Docker's."""
+
+
+def start(
+    store: Store,
+    identifier: str,
+    *,
+    client: bool = False,
+    rows: int = 0,
+    columns: int = 0,
+    again: bool = False,
+) -> Launched:
+    """Start a container that does not run; the caller has joined the session.
+
+    With `client`, the caller stays attached, and removes a --rm container itself. `again`: the caller
+    was its monitor and does what the restart policy decided. Conflict where it runs already, or
+    where that restart was called off. Where the command cannot be run (CommandNotFound,
+    CommandNotExecutable) or anything else fails, nothing is left running and `inspect` shows the error.
+    """
+    with containers.lock(store, identifier):
+        if running.find(store, identifier) is not None:
+            raise AlreadyRunning(f"container {identifier[:12]} is already running")
+        running.refuse_elsewhere(store, identifier)
+        running.wait_ended(store, identifier)
+        if again and not restart.is_due(store, identifier):
+            raise Conflict(f"the restart of container {identifier[:12]} was called off")
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        before = containers.status(store, identifier)
+        if before.state == "restarting" and not again:
+            restart.cancel(store, identifier)
+        restart.begin(store, record, again=again)
+        try:
+            return _start(store, record, client=client, rows=rows, columns=columns)
+        except RootlessError as error:
+            _note_failure(store, record, error, before)
+            raise
+
+
+def _note_failure(store: Store, record: Record, error: RootlessError, before: containers.Status) -> None:
+    """Leave the reason for `inspect` and `ps`; the container counts as created, or exited as before."""
+    failed: dict[str, Any] = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
+    if before.started_at:
+        failed |= {"started_at": before.started_at, "finished_at": before.finished_at}
+    try:
+        atomic.write_json(
+            containers.directory(store, record["id"]) + "/state.json",
+            failed,
+            durable=not record["auto_remove"],
+        )
+    except OSError:
+        pass  # a full disk must not hide the first error
+
+
+def _start(store: Store, record: Record, *, client: bool, rows: int, columns: int) -> Launched:
+    identifier = record["id"]
+    directory = containers.directory(store, identifier)
+    run_dir = store.run_directory(identifier)
+    durable = not record["auto_remove"]
+    root = _root(store, record, directory)
+    shared = {kind: _shared_pid(store, record, kind) for kind in SHARED_KINDS}
+    etc = directory
+    if shared["network"]:
+        etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
+    else:
+        connect.write_etc(record, directory)
+    _fill_volumes(store, record, root)
+    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
+    configuration = spec.build(
+        record,
+        spec.Circumstances(
+            etc,
+            store.volumes,
+            {kind: pid for kind, pid in shared.items() if pid},
+            every,
+            devices=_host_devices() if record["security"]["privileged"] else (),
+            host_mqueue=os.path.isdir("/dev/mqueue"),
+            last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
+        ),
+    )
+    handed = activation.handed(record)
+    configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
+    configuration["mounts"] += handed.mounts
+    started_at = clock.now()
+    placing = resources.Placing(record, own_user_namespace=not any(shared.values()))
+
+    def record_state(launched: runtime.Launched) -> None:
+        network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
+        state = {
+            "pid": launched.pid,
+            "start_time": launched.start_time,
+            "boot_id": process.boot_id(),
+            "pid_namespace": process.pid_namespace(),
+            "monitor_pid": launched.monitor_pid,
+            "monitor_start_time": launched.monitor_start_time,
+            "started_at": started_at,
+            "driver": root.driver,
+            "network": network,
+            **placing.state(),
+        }
+        atomic.write_json(directory + "/state.json", state, durable=durable)
+
+    mode = record["network"]["mode"]
+    launched = runtime.launch(
+        configuration,
+        root=root,
+        container_dir=directory,
+        run_dir=run_dir,
+        stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
+        supervision=monitoring.supervision(record, client=client)._replace(
+            events_dir=events.directory(store), event=events.tail(record)
+        ),
+        network=connect.slirp(store, record, run_dir) if mode == "slirp4netns" else None,
+        record=record_state,
+        place=placing,
+        client=client,
+        # Said before the start, so that the monitor of even the shortest command knows.
+        greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
+        preserve_fds=handed.descriptors,
+    )
+    events.container(store, "start", record)
+    for warning in launched.network.get("warnings") or []:
+        print(f"rootless: {warning}", file=sys.stderr)
+    activation.tell_started(record, launched.monitor_pid, client=client)
+    return Launched(launched.pid, launched.start_time, launched.attach_fd)
+
+
+def _root(store: Store, record: Record, directory: str) -> Root:
+    if record["rootfs"]:
+        # Mounted at a place of its own: even the host's / can be a container's root then.
+        merged = directory + "/merged"
+        os.makedirs(merged, mode=0o700, exist_ok=True)
+        return Root("directory", (record["rootfs"],), "", "", merged, record["read_only"])
+    try:
+        root = _layers(store, record, directory)
+    except (Corrupt, NotFound):
+        # A layer that a power cut may have damaged, or that is gone: its blob still has it.
+        from rootless.engine.images.repair import restore
+
+        restore(store, record)
+        root = _layers(store, record, directory)
+    if root.driver != "overlay" and not record.get("id_map"):
+        from rootless.storage import driver
+
+        warning = driver.take_warning(store)
+        if warning:
+            print(f"rootless: {warning}", file=sys.stderr)
+    return root
+
+
+def _layers(store: Store, record: Record, directory: str) -> Root:
+    id_map = record.get("id_map")
+    if not id_map:
+        return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+    from rootless.storage.shifted import prepare_shifted
+
+    return prepare_shifted(
+        store, directory, record["diff_ids"], id_map["uid"], id_map["gid"], readonly=record["read_only"]
+    )
+
+
+def _host_devices() -> tuple[str, ...]:
+    """What --privileged adds to /dev: the host's nodes, and directories of nodes, that are not the
+    container's own anyway. What this account may do with them is up to their modes."""
+    own = {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm", "mqueue"}
+    found = []
+    for name in sorted(set(os.listdir("/dev")) - own):
+        mode = os.lstat(f"/dev/{name}").st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or (stat.S_ISDIR(mode) and name != "fd"):
+            found.append(f"/dev/{name}")
+    return tuple(found)
+
+
+def _shared_pid(store: Store, record: Record, kind: str) -> int:
+    """PID 1 of the container whose namespace this one shares; 0 where it has its own."""
+    mode = record["network"]["mode"] if kind == "network" else str(record[kind])  # type: ignore[literal-required]
+    if not mode.startswith("container:"):
+        return 0
+    other = containers.find(store, mode.partition(":")[2])
+    if other == record["id"]:
+        raise Conflict(f"a container cannot join its own {kind} namespace")
+    found = running.find(store, other)
+    if found is None:
+        raise Conflict(
+            f"cannot join {kind} namespace of a non running container: {other}",
+            hint=f"start it first: rootless start {other[:12]}",
+        )
+    found.close()
+    return found.pid
+
+
+def _fill_volumes(store: Store, record: Record, root: Root) -> None:
+    """Give a volume that is used for the first time the image's content at its target, as Docker does."""
+    used = [m for m in record["mounts"] if m["type"] == "volume"]
+    fresh = [m for m in used if m["copy_up"]]
+    id_map = record.get("id_map")
+    if not fresh and not (used and id_map):
+        return
+    from rootless.engine.files.volume_content import fill, unused
+
+    empty = unused(store, used) if id_map else []
+    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root)
+    if id_map:
+        from rootless.storage.shifted import give
+
+        for path in empty:
+            give(path, id_map["uid"], id_map["gid"])
+
+
+def send(launched: Launched, number: int) -> None:
+    """Pass a signal on to PID 1; nothing where it has ended."""
+    try:
+        pidfd = process.pidfd_open_checked(launched.pid, launched.start_time)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)

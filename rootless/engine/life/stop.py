@@ -1,0 +1,206 @@
+"""`stop`, `kill`, `wait`, `pause`: the ends of a container, and halts on the way. HOT."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rootless.cgroup import group
+from rootless.engine.life import attach
+from rootless.engine.state import events, restart, running
+from rootless.engine.state.record import Record
+from rootless.engine.words.signals import parse_signal
+from rootless.errors import Conflict, NotFound, RootlessError
+from rootless.linux import signal
+from rootless.storage import atomic, containers
+from rootless.storage.store import Store
+
+DEFAULT_TIMEOUT_S = 10
+
+
+def stop(
+    store: Store,
+    identifier: str,
+    *,
+    signal_name: str = "",
+    timeout_s: int | None = None,
+    by_hand: bool = True,
+) -> None:
+    """Ask PID 1 to end, and kill it after `timeout_s` (-1: never). Nothing where it does not run.
+
+    No policy restarts it then; `by_hand` False leaves that open for the machine's next start.
+    """
+    with containers.lock(store, identifier):
+        found = running.find(store, identifier)
+        if found is None:
+            running.refuse_elsewhere(store, identifier)
+            running.wait_ended(store, identifier)
+            if containers.status(store, identifier).state == "restarting":
+                restart.cancel(store, identifier, by_hand=by_hand)
+            return
+        restart.cancel(store, identifier, by_hand=by_hand)
+        record = _record(store, identifier)
+        if timeout_s is None:
+            timeout_s = record["stop_timeout"]
+        if timeout_s is None:
+            timeout_s = DEFAULT_TIMEOUT_S
+        with found:
+            asked = found.send(parse_signal(signal_name or record["stop_signal"]))
+            if found.state.get("paused"):
+                _resume(store, found)
+            if asked and not found.wait(None if timeout_s < 0 else timeout_s):
+                found.send(signal.SIGKILL)
+                found.wait(None)
+    # The lock is free again: the clean-up of a --rm container takes it.
+    running.wait_recorded(store, identifier)
+    events.container(store, "stop", record)
+
+
+def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
+    """Send a signal to PID 1; with SIGKILL, wait until the end is recorded. Conflict where it does not run."""
+    number = parse_signal(signal_name)
+    found = running.find(store, identifier)
+    if found is None and restart.has_policy(store, identifier):
+        with containers.lock(store, identifier):
+            running.wait_ended(store, identifier)
+            if restart.cancel(store, identifier):
+                return
+            found = running.find(store, identifier)  # it has just been started again
+    if found is None:
+        raise Conflict(f"cannot kill container: {identifier}: container {identifier} is not running")
+    with found:
+        if number in (signal.SIGKILL, parse_signal(_record(store, identifier)["stop_signal"])):
+            restart.cancel_unlocked(store, identifier)
+        events.container(store, "kill", _record(store, identifier), signal=str(int(number)))
+        found.send(number)
+        if number != signal.SIGKILL:
+            return
+        found.wait(None)
+    running.wait_recorded(store, identifier)
+
+
+def wait(store: Store, identifier: str) -> int:
+    """Block until the container has ended; its exit code. A container that never ran counts as ended: 0."""
+    try:
+        connection = attach.connect(store.runtime + "/c/" + identifier)
+    except Conflict:
+        # No 30 seconds: between a restart's delay and its start there is no monitor to ask.
+        while (status := containers.status(store, identifier)).state in ("running", "restarting"):
+            running.wait_recorded(store, identifier)
+            if status.state == "restarting":
+                return wait(store, identifier)
+        return status.exit_code
+    # The monitor itself tells the status, so that a --rm container cannot vanish before it is read.
+    sink = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        outcome = attach.relay(connection, stdin=None, detach_keys=None, stdout=sink, stderr=sink)
+    finally:
+        os.close(sink)
+        connection.close()
+    if outcome.status is not None:
+        return attach.exit_code(outcome.status)
+    try:
+        return containers.status(store, identifier).exit_code
+    except NotFound:
+        return 137
+
+
+def pause(store: Store, identifier: str) -> None:
+    """Halt all processes of the container; Conflict where it does not run or is paused."""
+    with containers.lock(store, identifier), running.require(store, identifier) as found:
+        if found.state.get("paused"):
+            raise Conflict(f"Container {identifier} is already paused")
+        # Said first: a kill between must not leave a halted container that counts as running.
+        _write_state(store, found, paused=True)
+        try:
+            _halt(found)
+        except RootlessError:
+            _write_state(store, found, paused=False)
+            raise
+        events.container(store, "pause", _record(store, identifier))
+
+
+def unpause(store: Store, identifier: str) -> None:
+    """Let a paused container go on; Conflict where it is not paused."""
+    with containers.lock(store, identifier), running.require(store, identifier) as found:
+        if not found.state.get("paused"):
+            raise Conflict(f"Container {identifier} is not paused")
+        _resume(store, found)
+        events.container(store, "unpause", _record(store, identifier))
+
+
+def _halt(found: running.Running) -> None:
+    """By the cgroup's freezer, which the container cannot undo; else by a signal to each process."""
+    cgroup = str(found.state.get("cgroup") or "")
+    if group.can_freeze(cgroup):
+        group.freeze(cgroup, frozen=True)
+        return
+    if cgroup and not group.exists(cgroup):
+        raise group.gone(cgroup, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    for pid in pids(found.pid):
+        _signal(pid, signal.SIGSTOP)
+
+
+def _resume(store: Store, found: running.Running) -> None:
+    cgroup = str(found.state.get("cgroup") or "")
+    if group.can_freeze(cgroup):
+        group.freeze(cgroup, frozen=False)
+    else:
+        for pid in pids(found.pid):
+            _signal(pid, signal.SIGCONT)
+    _write_state(store, found, paused=False)
+
+
+def _write_state(store: Store, found: running.Running, *, paused: bool) -> None:
+    path = containers.directory(store, found.id) + "/state.json"
+    atomic.write_json(path, {**found.state, "paused": paused})
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def pids(first: int) -> list[int]:
+    """All processes of the pid namespace that `first` is in, as seen from here, `first` at the front.
+
+    With --pid=host, where that namespace is everybody's, `first` and its descendants.
+    """
+    own = os.stat("/proc/self/ns/pid").st_ino
+    try:
+        namespace = os.stat(f"/proc/{first}/ns/pid").st_ino
+    except FileNotFoundError:
+        return []
+    if namespace == own:
+        return _descendants(first)
+    found = [first]
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != first:
+            try:
+                if os.stat(f"/proc/{entry}/ns/pid").st_ino == namespace:
+                    found.append(int(entry))
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
+                continue  # ended, or not ours to look at: so not of our container
+    return found
+
+
+def _descendants(first: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as file:
+                    parent = int(file.read().rpartition(b")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            children.setdefault(parent, []).append(int(entry))
+    found = [first]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def _record(store: Store, identifier: str) -> Record:
+    return containers.config(store, identifier)  # type: ignore[return-value]

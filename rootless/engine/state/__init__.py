@@ -1,0 +1,1 @@
+"""What is remembered of containers and what runs of them; changes no process."""

@@ -1,0 +1,138 @@
+"""Reading the log of events: what was, and what comes, in Docker's shape."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rootless.engine.state.events import LOG_NAME
+from rootless.engine.words import clock
+from rootless.errors import InvalidInput
+from rootless.storage.store import Store
+
+POLL_S = 0.1
+FILTERS = ("container", "event", "image", "label", "type", "volume")
+
+
+def follow(
+    store: Store, *, since_ns: int | None, until_ns: int | None, filters: dict[str, list[str]]
+) -> Iterator[dict[str, Any]]:
+    """The events from `since_ns` (None: from now) to `until_ns` (None: for ever; waits for what comes).
+
+    In Docker's shape (API v1.51, EventMessage). With neither it waits until interrupted.
+    """
+    for kind in filters.get("type", []):
+        if kind not in ("container", "image", "volume", "network", "daemon"):
+            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image or volume")
+    path = store.root + "/events"
+    begin = time.time_ns() if since_ns is None else since_ns
+    for entry in _entries(path, until_ns):
+        if until_ns is not None and entry["time_ns"] > until_ns:
+            return
+        if entry["time_ns"] >= begin and matches(entry, filters):
+            yield to_docker(entry)
+
+
+def _entries(path: str, until_ns: int | None) -> Iterator[dict[str, Any]]:
+    yield from _lines(f"{path}/{LOG_NAME}.1", [b""])
+    rest = [b""]
+    position, inode = 0, 0
+    while True:
+        # First the clock, then the file: what is older than the limit has been read when we stop.
+        over = until_ns is not None and time.time_ns() > until_ns
+        try:
+            with open(f"{path}/{LOG_NAME}", "rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino != inode:
+                    if inode:  # rotated: what was written after our last look is in the one before
+                        yield from _lines(f"{path}/{LOG_NAME}.1", rest, position)
+                    position, inode, rest = 0, status.st_ino, [b""]
+                if status.st_size > position:
+                    file.seek(position)
+                    data = file.read(status.st_size - position)
+                    position += len(data)
+                    yield from _parse(data, rest)
+        except FileNotFoundError:
+            pass
+        if over:
+            return
+        time.sleep(POLL_S)
+
+
+def _lines(path: str, rest: list[bytes], position: int = 0) -> Iterator[dict[str, Any]]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(position)
+            yield from _parse(file.read(), rest)
+    except FileNotFoundError:
+        return
+
+
+def _parse(data: bytes, rest: list[bytes]) -> Iterator[dict[str, Any]]:
+    *lines, rest[0] = (rest[0] + data).split(b"\n")
+    for line in lines:
+        # A torn line has no end of its own: the next event stands behind it.
+        start = line.rfind(b'{"time_ns":')
+        try:
+            entry = json.loads(line[max(0, start) :])
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and isinstance(entry.get("time_ns"), int) and "action" in entry:
+            yield entry
+
+
+def matches(entry: dict[str, Any], filters: dict[str, list[str]]) -> bool:
+    """Whether an entry of the log passes: any value of a key, all keys (Docker's rule). Pure."""
+    kind, identifier = entry.get("type", ""), str(entry.get("id", ""))
+    attributes: dict[str, str] = entry.get("attributes") or {}
+    for key, wanted in filters.items():
+        if key == "event":
+            passes = entry["action"] in wanted
+        elif key == "type":
+            passes = kind in wanted
+        elif key == "label":
+            passes = all(_label(attributes, word) for word in wanted)
+        elif key == "container":
+            name = attributes.get("name", "")
+            passes = kind == "container" and any(name == w or identifier.startswith(w) for w in wanted)
+        elif key == "image":
+            found = {attributes.get("image", ""), attributes.get("name", ""), identifier}
+            passes = bool(found & set(wanted))
+        else:
+            passes = kind == "volume" and identifier in wanted
+        if not passes:
+            return False
+    return True
+
+
+def _label(attributes: dict[str, str], word: str) -> bool:
+    key, equals, value = word.partition("=")
+    return key in attributes and (not equals or attributes[key] == value)
+
+
+def to_docker(entry: dict[str, Any]) -> dict[str, Any]:
+    """Docker's EventMessage."""
+    attributes = entry.get("attributes") or {}
+    found: dict[str, Any] = {}
+    if entry.get("type") == "container":
+        found = {"status": entry["action"], "id": entry.get("id", ""), "from": attributes.get("image", "")}
+    return {
+        **found,
+        "Type": entry.get("type", ""),
+        "Action": entry["action"],
+        "Actor": {"ID": entry.get("id", ""), "Attributes": attributes},
+        "scope": "local",
+        "time": entry["time_ns"] // 1_000_000_000,
+        "timeNano": entry["time_ns"],
+    }
+
+
+def words(message: dict[str, Any]) -> str:
+    """The line that `docker events` prints for a message."""
+    actor = message["Actor"]
+    attributes = ", ".join(f"{key}={value}" for key, value in sorted(actor["Attributes"].items()))
+    told = f" ({attributes})" if attributes else ""
+    return f"{clock.from_nanoseconds(message['timeNano'])} {message['Type']} {message['Action']} {actor['ID']}{told}"

@@ -1,0 +1,94 @@
+"""The log of events: who did what to a container, an image or a volume, and when. HOT.
+
+ROOT/events/events.log holds one JSON object a line, oldest first; events.log.1 is the one before. Each
+writer appends a line in one write(2), so lines never mix, and nobody holds anything open: there is
+no daemon. The monitor writes `die` and `oom` in the same shape (helpers/event.c).
+
+    {"time_ns":N,"action":"start","type":"container","id":"...","attributes":{"name":"...","image":"..."}}
+
+A power cut may leave a torn line at the end; readers skip what is no line. A log that cannot be
+written (a full disk) never stops a verb.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from rootless import jsontext
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rootless.engine.state.record import Record
+    from rootless.storage.store import Store
+
+LOG_NAME = "events.log"
+MAXIMUM_BYTES = 4 << 20
+
+
+def directory(store: Store) -> str:
+    """Where the log is; made here if need be."""
+    path = store.root + "/events"
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:
+        pass  # it is there, or a write will fail, too
+    return path
+
+
+def write(store: Store, kind: str, action: str, identifier: str, **attributes: str) -> None:
+    """Append one event; `kind` is container, image or volume. Never fails."""
+    line = jsontext.dumps(
+        {
+            "time_ns": time.time_ns(),
+            "action": action,
+            "type": kind,
+            "id": identifier,
+            "attributes": {key: value for key, value in attributes.items() if value},
+        }
+    )
+    _append(directory(store), line.encode() + b"\n")
+
+
+def container(store: Store, action: str, record: Record, **attributes: str) -> None:
+    """An event of a container, with the attributes that all of them have."""
+    write(store, "container", action, record["id"], **_of(record), **attributes)
+
+
+def tail(record: Record) -> str:
+    """The end of the lines that the monitor writes about the container, its attributes left open."""
+    found = {"type": "container", "id": record["id"], "attributes": _of(record)}
+    return jsontext.dumps(found)[1:-2]
+
+
+def _of(record: Record) -> dict[str, str]:
+    # Labels, as Docker gives them, but never so many that a line is no longer written in one piece.
+    labels = {key: value for key, value in record["labels"].items() if len(key) + len(value) < 128}
+    few = dict(list(labels.items())[:8])
+    return {**few, "image": record["image"] or record["rootfs"], "name": record["name"]}
+
+
+def _append(path: str, line: bytes) -> None:
+    try:
+        fd = os.open(
+            f"{path}/{LOG_NAME}", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+    except OSError:
+        return
+    try:
+        os.write(fd, line)
+        if os.fstat(fd).st_size > MAXIMUM_BYTES:
+            _rotate(path, fd)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def _rotate(path: str, fd: int) -> None:
+    """Rename the full log; whoever comes second finds it done."""
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    here, held = os.stat(f"{path}/{LOG_NAME}"), os.fstat(fd)
+    if (here.st_dev, here.st_ino) == (held.st_dev, held.st_ino):
+        os.rename(f"{path}/{LOG_NAME}", f"{path}/{LOG_NAME}.1")

@@ -1,0 +1,262 @@
+"""A container's limits: as recorded, as OCI's linux.resources, and held to what makes sense. HOT.
+
+Docker's words and its checks (daemon/daemon_unix.go, verifyPlatformContainerResources); what a
+host can enforce is not decided here but in rootless/cgroup.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from rootless.cgroup import group
+from rootless.cgroup.limits import parse_cpu_list
+from rootless.cgroup.place import DEFAULT_PIDS, Placement, Wish, place
+from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.engine.state.record import Record
+
+MINIMUM_BYTES = 6 << 20
+MINIMUM_PERIOD_US, MAXIMUM_PERIOD_US, MINIMUM_QUOTA_US = 1000, 1_000_000, 1000
+PERIOD_US = 100_000
+
+
+class Rate(TypedDict):
+    """One --device-read-bps and the like: a block device and bytes or operations a second."""
+
+    path: str
+    rate: int
+
+
+class Resources(TypedDict, total=False):
+    """What was asked for; a key that is missing was not. Sizes in bytes (-1: no limit), times in us."""
+
+    memory: int
+    memory_reservation: int
+    memory_swap: int
+    nano_cpus: int
+    cpu_shares: int
+    cpu_period: int
+    cpu_quota: int
+    cpuset_cpus: str
+    cpuset_mems: str
+    pids_limit: int
+    blkio_weight: int
+    device_read_bps: list[Rate]
+    device_write_bps: list[Rate]
+    device_read_iops: list[Rate]
+    device_write_iops: list[Rate]
+
+
+_THROTTLES = {
+    "device_read_bps": "throttleReadBpsDevice",
+    "device_write_bps": "throttleWriteBpsDevice",
+    "device_read_iops": "throttleReadIOPSDevice",
+    "device_write_iops": "throttleWriteIOPSDevice",
+}
+
+
+def of(record: Record) -> Resources:
+    """The container's; those made before there were limits have none."""
+    return record.get("resources") or {}
+
+
+def check(asked: Resources) -> None:
+    """Refuse what no machine could give, or not this one; Docker's words where it has some."""
+    _check_memory(asked)
+    _check_cpu(asked)
+    _check_set(asked.get("cpuset_cpus"), "cpus", "/sys/devices/system/cpu/online")
+    _check_set(asked.get("cpuset_mems"), "memory nodes", "/sys/devices/system/node/has_memory")
+    weight = asked.get("blkio_weight", 0)
+    if weight and not 10 <= weight <= 1000:
+        raise InvalidInput("Range of blkio weight is from 10 to 1000")
+    if asked.get("pids_limit", 1) < -1:
+        raise InvalidInput("invalid --pids-limit", hint="a number from 1, or -1 for no limit")
+
+
+def _check_memory(asked: Resources) -> None:
+    memory, reservation = asked.get("memory", 0), asked.get("memory_reservation", 0)
+    swap = asked.get("memory_swap", 0)
+    if 0 < memory < MINIMUM_BYTES:
+        raise InvalidInput("Minimum memory limit allowed is 6MB")
+    if 0 < reservation < MINIMUM_BYTES:
+        raise InvalidInput("Minimum memory reservation allowed is 6MB")
+    if memory > 0 and swap > 0 and swap < memory:
+        raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if memory <= 0 and swap > 0:
+        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if memory > 0 and reservation > memory:
+        raise InvalidInput("Minimum memory limit can not be less than memory reservation limit, see usage")
+
+
+def _check_cpu(asked: Resources) -> None:
+    nano, period, quota = asked.get("nano_cpus", 0), asked.get("cpu_period", 0), asked.get("cpu_quota", 0)
+    if nano and (period or quota):
+        word = "Period" if period else "Quota"
+        raise InvalidInput(f"Conflicting options: Nano CPUs and CPU {word} cannot both be set")
+    available = os.cpu_count() or 1
+    if nano < 0 or nano > available * 1_000_000_000:
+        raise InvalidInput(
+            f"Range of CPUs is from 0.01 to {available}.00, as there are only {available} CPUs available"
+        )
+    if nano and nano * PERIOD_US // 1_000_000_000 < MINIMUM_QUOTA_US:
+        raise InvalidInput(f"Range of CPUs is from 0.01 to {available}.00")
+    if period and not MINIMUM_PERIOD_US <= period <= MAXIMUM_PERIOD_US:
+        raise InvalidInput("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
+    if quota > 0 and quota < MINIMUM_QUOTA_US:
+        raise InvalidInput("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    if asked.get("cpu_shares", 0) < 0:
+        raise InvalidInput(f"invalid --cpu-shares: {asked['cpu_shares']}", hint="2 to 262144; 1024 is the default")
+
+
+def _check_set(words: str | None, what: str, path: str) -> None:
+    if not words:
+        return
+    option = "--cpuset-cpus" if what == "cpus" else "--cpuset-mems"
+    try:
+        wanted = parse_cpu_list(words)
+    except ValueError:
+        raise InvalidInput(f"invalid value '{words}' for {option}", hint="write for example 0-2,5") from None
+    try:
+        with open(path, encoding="ascii") as file:
+            available = file.read().strip()
+        if wanted <= parse_cpu_list(available):
+            return
+    except (OSError, ValueError):
+        return  # the kernel will tell
+    raise InvalidInput(f"Requested {what} are not available - requested {words}, available: {available}")
+
+
+def to_oci(asked: Resources) -> dict[str, Any]:
+    """linux.resources (config-linux.md, "Control groups"); InvalidInput for a device that is none."""
+    found: dict[str, Any] = {}
+    memory: dict[str, Any] = {}
+    if asked.get("memory"):
+        memory["limit"] = asked["memory"]
+    if asked.get("memory_reservation"):
+        memory["reservation"] = asked["memory_reservation"]
+    if asked.get("memory_swap"):
+        memory["swap"] = asked["memory_swap"]
+    elif asked.get("memory", 0) > 0:
+        memory["swap"] = 2 * asked["memory"]  # Docker's: as much swap as memory
+        memory["swapIsDefault"] = True
+    cpu: dict[str, Any] = {}
+    if asked.get("nano_cpus"):
+        cpu["period"], cpu["quota"] = PERIOD_US, asked["nano_cpus"] * PERIOD_US // 1_000_000_000
+    if asked.get("cpu_period"):
+        cpu["period"] = asked["cpu_period"]
+    if asked.get("cpu_quota"):
+        cpu["quota"] = asked["cpu_quota"]
+    if asked.get("cpu_shares"):
+        cpu["shares"] = asked["cpu_shares"]
+    if asked.get("cpuset_cpus"):
+        cpu["cpus"] = asked["cpuset_cpus"]
+    if asked.get("cpuset_mems"):
+        cpu["mems"] = asked["cpuset_mems"]
+    found["pids"] = {"limit": asked["pids_limit"]} if asked.get("pids_limit") else {
+        "limit": DEFAULT_PIDS, "default": True}  # fmt: skip
+    block: dict[str, Any] = {"weight": asked["blkio_weight"]} if asked.get("blkio_weight") else {}
+    for key, name in _THROTTLES.items():
+        rates: list[Rate] = asked.get(key) or []  # type: ignore[assignment]
+        if rates:
+            block[name] = [_throttle(rate) for rate in rates]
+    for name, values in (("memory", memory), ("cpu", cpu), ("blockIO", block)):
+        if values:
+            found[name] = values
+    return found
+
+
+def _throttle(rate: Rate) -> dict[str, int]:
+    try:
+        status = os.stat(rate["path"])
+    except OSError as error:
+        raise InvalidInput(f"{rate['path']}: {error.strerror}", hint="name a block device, such as /dev/sda") from None
+    if not stat.S_ISBLK(status.st_mode):
+        raise InvalidInput(f"{rate['path']} is not a block device", hint="name one, such as /dev/sda")
+    number = status.st_rdev
+    return {"major": os.major(number), "minor": os.minor(number), "rate": rate["rate"]}
+
+
+class Placing:
+    """What the launch calls to give the container its cgroup, and what state.json remembers of it."""
+
+    def __init__(self, record: Record, *, own_user_namespace: bool) -> None:
+        self.placement = Placement()
+        self.wish = Wish(
+            group.name_of(record["name"], record["id"]),
+            f"rootless container {record['name']} ({record['image'] or record['rootfs']})",
+            to_oci(of(record)),
+            record.get("cgroups") or "enabled",
+            record.get("cgroup_parent") or "",
+            own_user_namespace,
+        )
+
+    def __call__(self) -> Placement:
+        """Runs in the process that becomes the monitor."""
+        self.placement = place(self.wish)
+        if self.placement.warning:
+            print(f"rootless: {self.placement.warning}", file=sys.stderr)
+        return self.placement
+
+    def state(self) -> dict[str, Any]:
+        """cgroup: its directory or ""; cgroup_how: the rung; cgroup_unit: systemd's scope; limits: name ->
+        what holds it; cgroup_why: why there is none."""
+        found = self.placement
+        return {
+            "cgroup": found.path,
+            "cgroup_how": found.how,
+            "cgroup_unit": found.unit,
+            "cgroup_why": found.why,
+            "limits": found.limits,
+        }
+
+
+def refuse_swappiness(value: int | None) -> None:
+    """--memory-swappiness has no counterpart in cgroup v2; -1 asks for nothing."""
+    if value is not None and value != -1:
+        raise NotSupported(
+            "--memory-swappiness cannot be set: cgroup v2 has no such limit",
+            hint="bound the swap itself: --memory-swap equal to --memory allows none",
+        )
+
+
+def host_config(record: Record, state: dict[str, Any]) -> dict[str, Any]:
+    """The limits as HostConfig of Docker's API has them; "Limits" says what holds each while it runs,
+    "Freezer" what `pause` halts it with."""
+    asked = of(record)
+    memory = asked.get("memory", 0)
+    cgroup = str(state.get("cgroup") or "")
+    found: dict[str, Any] = {
+        "Memory": memory,
+        "MemoryReservation": asked.get("memory_reservation", 0),
+        "MemorySwap": asked.get("memory_swap") or 2 * memory,
+        "MemorySwappiness": None,
+        "NanoCpus": asked.get("nano_cpus", 0),
+        "CpuShares": asked.get("cpu_shares", 0),
+        "CpuPeriod": asked.get("cpu_period", 0),
+        "CpuQuota": asked.get("cpu_quota", 0),
+        "CpusetCpus": asked.get("cpuset_cpus", ""),
+        "CpusetMems": asked.get("cpuset_mems", ""),
+        "PidsLimit": asked.get("pids_limit") or DEFAULT_PIDS,
+        "BlkioWeight": asked.get("blkio_weight", 0),
+        "CgroupParent": record.get("cgroup_parent") or "",
+        "Cgroups": record.get("cgroups") or "enabled",
+        "Cgroup": cgroup,
+        "CgroupFrom": state.get("cgroup_how", ""),
+        "Limits": state.get("limits") or {},
+        "Freezer": "cgroup.freeze" if group.can_freeze(cgroup) else "SIGSTOP",
+    }
+    for key, name in (
+        ("device_read_bps", "BlkioDeviceReadBps"),
+        ("device_write_bps", "BlkioDeviceWriteBps"),
+        ("device_read_iops", "BlkioDeviceReadIOps"),
+        ("device_write_iops", "BlkioDeviceWriteIOps"),
+    ):
+        rates: list[Rate] = asked.get(key) or []  # type: ignore[assignment]
+        found[name] = [{"Path": rate["path"], "Rate": rate["rate"]} for rate in rates]
+    return found

@@ -1,0 +1,180 @@
+"""-v, --mount and --tmpfs: a user's words into mounts. Pure: looks at no file system.
+
+Grammar and wording are Docker's (docs.docker.com, "docker run", Bind mounts and Volumes). HOT.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.engine.words.values import parse_bytes
+from rootless.errors import InvalidInput
+from rootless.record import TypedDict
+
+_PROPAGATION = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
+# Words that other hosts need and that change nothing on Linux without a virtual machine.
+_WITHOUT_EFFECT = frozenset({"consistent", "cached", "delegated", "default"})
+
+
+class Mount(TypedDict):
+    """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs)."""
+
+    type: str
+    source: str
+    target: str
+    read_only: bool
+    volume: str
+    copy_up: bool
+    options: list[str]
+
+
+def _mount(kind: str, target: str) -> Mount:
+    return {
+        "type": kind,
+        "source": "",
+        "target": target,
+        "read_only": False,
+        "volume": "",
+        "copy_up": kind == "volume",
+        "options": [],
+    }
+
+
+def _guest_path(path: str, word: str) -> str:
+    if not path.startswith("/"):
+        raise InvalidInput(f"invalid mount path: '{path}' mount path must be absolute (in '{word}')")
+    clean = os.path.normpath(path)
+    clean = "/" + clean.lstrip("/")
+    if clean == "/":
+        raise InvalidInput(f"invalid specification: destination can't be '/' (in '{word}')")
+    return clean
+
+
+def parse_volume(word: str) -> Mount:
+    """One -v word: `[SOURCE:]TARGET[:OPTIONS]`, SOURCE a path or a volume's name."""
+    parts = word.split(":")
+    if len(parts) == 1:
+        return _mount("volume", _guest_path(word, word))
+    if len(parts) > 3 or not all(parts):
+        raise InvalidInput(f"invalid volume specification: '{word}'", hint="write SOURCE:TARGET[:ro]")
+    source, target = parts[0], _guest_path(parts[1], word)
+    if source.startswith(("/", ".", "~")):
+        mount = _mount("bind", target)
+        mount["source"] = os.path.abspath(os.path.expanduser(source))
+        mount["options"] = ["rbind"]
+    else:
+        mount = _mount("volume", target)
+        mount["volume"] = volume_name(source)
+    for option in parts[2].split(",") if len(parts) == 3 else []:
+        _apply_option(mount, option, word)
+    return mount
+
+
+def volume_name(name: str) -> str:
+    """The name checked as Docker checks it; raises InvalidInput."""
+    # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
+    rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
+    if len(name) < 2 or not (name.isascii() and name[0].isalnum() and rest.isalnum()):
+        raise InvalidInput(
+            f'"{name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" '
+            "are allowed",
+            hint="if you intended to pass a host directory, use an absolute path",
+        )
+    return name
+
+
+def _apply_option(mount: Mount, option: str, word: str) -> None:
+    if option in ("ro", "readonly"):
+        mount["read_only"] = True
+    elif option == "rw":
+        mount["read_only"] = False
+    elif option in ("nocopy", "volume-nocopy"):
+        mount["copy_up"] = False
+    elif option in _PROPAGATION or option in ("noexec", "nosuid", "nodev", "exec", "suid", "dev"):
+        mount["options"].append(option)
+    elif option in ("bind", "rbind"):
+        mount["options"] = [o for o in mount["options"] if o not in ("bind", "rbind")] + [option]
+    elif option in ("z", "Z"):
+        mount["options"].append(option)
+    elif option not in _WITHOUT_EFFECT:
+        raise InvalidInput(f"invalid mode: '{option}' (in '{word}')")
+
+
+def parse_tmpfs(word: str) -> Mount:
+    """One --tmpfs word: `TARGET[:OPTIONS]`; Docker's defaults are rw,noexec,nosuid,nodev."""
+    target, _, options = word.partition(":")
+    mount = _mount("tmpfs", _guest_path(target, word))
+    for option in filter(None, options.split(",")):
+        name, _, value = option.partition("=")
+        if name == "size":
+            mount["options"].append(f"size={parse_bytes(value, name='tmpfs size')}")
+        elif name in ("mode", "uid", "gid", "nr_inodes", "nr_blocks"):
+            mount["options"].append(option)
+        elif option == "ro":
+            mount["read_only"] = True
+        elif option in ("rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "noatime", "sync"):
+            mount["options"].append(option)
+        else:
+            raise InvalidInput(f"invalid tmpfs option '{option}' (in '{word}')")
+    return mount
+
+
+_TRUE = {"true": True, "1": True, "": True, "false": False, "0": False}
+
+
+def parse_mount(word: str) -> Mount:
+    """One --mount word: comma-separated key=value, as `type=bind,src=/a,dst=/b,readonly`."""
+    fields: dict[str, str] = {}
+    for field in word.split(","):
+        key, _, value = field.partition("=")
+        fields[key.strip().lower()] = value
+    kind = fields.pop("type", "volume")
+    if kind not in ("bind", "volume", "tmpfs"):
+        raise InvalidInput(
+            f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume and tmpfs are supported"
+        )
+    target = _first(fields, "target", "dst", "destination")
+    if not target:
+        raise InvalidInput(f"target is required (in '{word}')")
+    mount = _mount(kind, _guest_path(target, word))
+    source = _first(fields, "source", "src")
+    if kind == "bind":
+        if not source:
+            raise InvalidInput(f"source is required for a bind mount (in '{word}')")
+        mount["source"] = os.path.abspath(os.path.expanduser(source))
+        mount["options"] = ["rbind"]
+    elif kind == "volume":
+        mount["volume"] = volume_name(source) if source else ""
+    elif source:
+        raise InvalidInput(f"a tmpfs mount has no source (in '{word}')")
+    for key, value in fields.items():
+        _apply_field(mount, key, value, word)
+    return mount
+
+
+def _first(fields: dict[str, str], *names: str) -> str:
+    found = ""
+    for name in names:
+        found = fields.pop(name, "") or found
+    return found
+
+
+def _apply_field(mount: Mount, key: str, value: str, word: str) -> None:
+    kind = mount["type"]
+    if key in ("readonly", "ro", "volume-nocopy", "bind-nonrecursive"):
+        if value not in _TRUE:
+            raise InvalidInput(f"invalid value for {key}: {value} (in '{word}')")
+        if key == "volume-nocopy":
+            mount["copy_up"] = not _TRUE[value]
+        elif key == "bind-nonrecursive":
+            mount["options"] = ["bind" if _TRUE[value] else "rbind"]
+        else:
+            mount["read_only"] = _TRUE[value]
+    elif key == "bind-propagation" and kind == "bind" and value in _PROPAGATION:
+        mount["options"].append(value)
+    elif key == "tmpfs-size" and kind == "tmpfs":
+        mount["options"].append(f"size={parse_bytes(value, name='tmpfs-size')}")
+    elif key == "tmpfs-mode" and kind == "tmpfs":
+        mount["options"].append(f"mode={value}")
+    elif key != "consistency":
+        raise InvalidInput(f"unexpected key '{key}' in '{word}'")
