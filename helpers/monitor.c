@@ -28,10 +28,11 @@ static void keep_descriptors(struct monitor *m)
     const int named[] = {m->dir, m->fallback_dir, m->events.dir, m->socket, m->first_client,
                          m->terminal, m->stdin_fd, m->output.fd, m->error.fd};
     enum { NAMED = sizeof named / sizeof *named };
-    int keep[NAMED + HOLDS_MAX];
+    int keep[NAMED + HOLDS_MAX + PASSED_MAX];
     memcpy(keep, named, sizeof named);
     memcpy(keep + NAMED, m->holds, m->hold_count * sizeof *keep);
-    keep_only(keep, NAMED + m->hold_count);
+    passed_numbers(keep + NAMED + m->hold_count, m->passed);
+    keep_only(keep, NAMED + m->hold_count + m->passed);
     for (size_t i = 3; i < NAMED; i++)
         if (named[i] >= 0)
             set_nonblocking(named[i]);
@@ -138,6 +139,7 @@ _Noreturn static void clean_up(struct monitor *m)
     cgroup_remove(&m->cgroup);
     if (!m->cleanup || (m->cleanup_if && faccessat(m->dir, m->cleanup_if, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
         exit(0);
+    passed_inherit(m->passed);
     run_command(m->cleanup);
 }
 
@@ -234,7 +236,7 @@ int main(int argc, char **argv)
     m->log.fd = -1;
     parse_arguments(m, argc, argv);
     if (m->wait_ms >= 0)
-        wait_and_run(m->wait_ms, m->cleanup);
+        wait_and_run(m->wait_ms, m->cleanup, m->passed);
     keep_descriptors(m);
     m->signals = take_signals();
     if (chdir("/") < 0)

@@ -58,6 +58,7 @@ struct monitor {
     size_t hold_count;
     char **cleanup;         /* NULL: none */
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */
+    size_t passed;          /* descriptors after stderr that the clean-up inherits */
     int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
     struct health health;
 

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -47,7 +48,19 @@ void run_command(char **argv)
     _exit(127);
 }
 
-void wait_and_run(int64_t wait_ms, char **argv)
+void passed_numbers(int *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = 3 + (int)i;
+}
+
+void passed_inherit(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fcntl(3 + (int)i, F_SETFD, 0);
+}
+
+void wait_and_run(int64_t wait_ms, char **argv, size_t passed)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -60,11 +73,14 @@ void wait_and_run(int64_t wait_ms, char **argv)
     /* The terminal's end is none of ours; SIGTERM is, so that a machine can be shut down meanwhile. */
     for (size_t i = 0; i < IGNORED_COUNT; i++)
         signal(ignored[i], ignored[i] == SIGTERM ? SIG_DFL : SIG_IGN);
-    keep_only(NULL, 0);
+    int keep[PASSED_MAX];
+    passed_numbers(keep, passed);
+    keep_only(keep, passed);
     detach_stdio();
     if (chdir("/") == 0)
         trim_footprint();
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         ;
+    passed_inherit(passed);
     run_command(argv);
 }

@@ -2,6 +2,7 @@
 #ifndef ROOTLESS_PROCESS_H
 #define ROOTLESS_PROCESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Milliseconds of a clock that only goes forward; always above 0. */
@@ -11,10 +12,17 @@ int64_t now_ms(void);
    returned (-1: errno). */
 int take_signals(void);
 
+#define PASSED_MAX 512
+
+/* The numbers of the `count` descriptors after stderr, and whether they stay open at an exec. */
+void passed_numbers(int *numbers, size_t count);
+void passed_inherit(size_t count);
+
 /* Executes argv with the signals and the standing of an ordinary process; ends with 127 if it cannot. */
 _Noreturn void run_command(char **argv);
 
-/* Waits without a descriptor or a signal of the monitor's, then run_command(argv): a restart's delay. */
-_Noreturn void wait_and_run(int64_t wait_ms, char **argv);
+/* Waits without a descriptor (but the `passed` after stderr) or a signal of the monitor's, then
+   run_command(argv): a restart's delay. */
+_Noreturn void wait_and_run(int64_t wait_ms, char **argv, size_t passed);
 
 #endif

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 ATTACH_SOCKET = "attach"
+PASSED_MAX = 512  # helpers/process.h
 
 
 class Stdio(Record):
@@ -53,6 +54,7 @@ class Supervision(Record):
     event: str = ""
     cleanup_if: str = ""  # the clean-up is run only if this file is in the container's directory then
     health: HealthTimer | None = None
+    pass_fds: int = 0  # descriptors after stderr that stay open for the clean-up: sd_listen_fds(3)
 
 
 class Streams(Record):
@@ -110,6 +112,15 @@ class Watched(Record):
     cgroup: str = ""  # the container's; the monitor tells its OOM kills, empties and removes it
 
 
+def listen_fds() -> int:
+    """How many descriptors after stderr systemd, or a monitor that was this process, has handed to us:
+    sd_listen_fds(3)."""
+    environ = os.environ
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not environ.get("LISTEN_FDS", "").isdecimal():
+        return 0
+    return min(int(environ["LISTEN_FDS"]), PASSED_MAX)
+
+
 def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
     """Exec the C monitor in this process: same pid, same children. Raises RootlessError."""
     program = paths.helper("monitor")
@@ -153,6 +164,11 @@ def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
         argv += ["--health-first", str(timer.first_ms), "--health-interval", str(timer.interval_ms)]
         argv += ["--health-start-interval", str(timer.start_interval_ms)]
         argv += ["--health-timeout", str(timer.timeout_ms)]
+    if supervision.pass_fds:
+        for fd in range(3, 3 + supervision.pass_fds):
+            os.set_inheritable(fd, True)
+        argv += ["--pass", str(supervision.pass_fds)]
+        os.environ["LISTEN_PID"] = str(os.getpid())  # of the clean-up, too: it is this process
     if supervision.cleanup:
         argv += ["--", *supervision.cleanup]
     null = os.open("/dev/null", os.O_RDWR)

@@ -138,3 +138,16 @@ def test_arguments_are_checked(helpers: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 2
         assert "rootless-monitor: " in done.stderr
+
+
+def test_passed_descriptors_are_open_to_the_end_and_the_clean_up_inherits_them(monitor: Monitor, tmp_path: Path) -> None:
+    """Both of its shapes: watching a child, and waiting for a restart. A stray one is closed by both."""
+    told = tmp_path / "told"
+    again = f"exec {monitor.program} --wait 1 --pass 2 -- sh -c 'ls -l /proc/self/fd >{told}'"
+    watch = f"{monitor.program} --pid $child --start-time 0 --dir 8 --pass 2 -- sh -c \"$again\""
+    script = f'sleep 0.3 & child=$!; exec 3</etc/passwd 4</etc/group 5</etc/hosts 8<"$1"; exec {watch}'
+    environment = {**os.environ, "again": again}
+    subprocess.run(["sh", "-c", script, "sh", str(tmp_path)], env=environment, check=True, timeout=20)
+    open_files = {line.split()[8]: line.split()[-1] for line in told.read_text().splitlines() if "->" in line}
+    assert (open_files["3"], open_files["4"]) == ("/etc/passwd", "/etc/group")
+    assert "5" not in open_files or open_files["5"].startswith("/proc/")

@@ -1,7 +1,8 @@
 """What systemd hands to the service it starts, handed on to the container. HOT.
 
 sd_listen_fds(3): descriptors from 3 on, LISTEN_FDS, LISTEN_FDNAMES; in the container LISTEN_PID is
-that of its command. They are the one exception to "no descriptor but 0-2 crosses".
+that of its command. They are the one exception to "no descriptor but 0-2 crosses". The monitor keeps
+them open and hands them to the next start by a restart policy: connections wait meanwhile.
 sd_notify(3): NOTIFY_SOCKET. --sdnotify=conmon (the default): we say READY=1 when the command has been
 executed; container: its socket is mounted and the command says so itself; ignore: nobody does. Except
 with `ignore`, and while a client stays attached, the monitor becomes the service's main process
@@ -17,12 +18,12 @@ from rootless.errors import NotSupported
 from rootless.linux import socket
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
+from rootless.runtime.supervise import listen_fds
 
 if TYPE_CHECKING:
     from typing import Any
 
 SOCKET_IN_CONTAINER = "/run/notify/notify.sock"
-MOST_DESCRIPTORS = 512
 
 
 class Handed(Fields):
@@ -40,9 +41,7 @@ def handed(record: Record) -> Handed:
         return Handed()
     env: list[str] = []
     mounts: list[dict[str, Any]] = []
-    count = 0
-    if environ.get("LISTEN_PID") == str(os.getpid()) and environ.get("LISTEN_FDS", "").isdecimal():
-        count = min(int(environ["LISTEN_FDS"]), MOST_DESCRIPTORS)
+    if count := listen_fds():
         # With --init the command is the first child of PID 1.
         env = [f"LISTEN_FDS={count}", f"LISTEN_PID={2 if record['init'] else 1}"]
         if environ.get("LISTEN_FDNAMES"):

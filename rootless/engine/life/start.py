@@ -148,7 +148,9 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         run_dir=run_dir,
         stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
         supervision=monitoring.supervision(record, client=client)._replace(
-            events_dir=events.directory(store), event=events.tail(record)
+            events_dir=events.directory(store),
+            event=events.tail(record),
+            pass_fds=0 if record["auto_remove"] else handed.descriptors,
         ),
         network=connect.slirp(store, record, run_dir) if mode == "slirp4netns" else None,
         record=record_state,

@@ -132,6 +132,8 @@ def _end_waiting(store: Store, identifier: str) -> None:
 
 def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
     """Called by the process that was the monitor: what it is to exec next; () is nothing: the end."""
+    from rootless.runtime.supervise import listen_fds
+
     with containers.lock(store, identifier):
         state = running.read_state(store, identifier)
         status = containers.status(store, identifier)
@@ -151,7 +153,10 @@ def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
             ),
             durable=False,
         )
-    return (paths.helper("monitor"), "--wait", str(delay_ms), "--", *own_command("start-again", identifier))
+    return (
+        paths.helper("monitor"), "--wait", str(delay_ms), "--pass", str(listen_fds()),
+        "--", *own_command("start-again", identifier),
+    )  # fmt: skip
 
 
 def next_delay_ms(last_ms: int, ran_s: float) -> int:
