@@ -205,7 +205,7 @@ done
 }
 say "pip install ."
 extras=
-case $verb in test) extras=[dev] ;; esac
+case $verb in test | bench) extras=[dev] ;; esac # the benchmarks use the tests' harness
 PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install -qq ".$extras" </dev/null
 rm -rf build rootless.egg-info
 PATH=$source_dir/.venv/bin:$PATH

@@ -25,12 +25,12 @@ def measure(world: World) -> list[Row]:
         before = processes.descendants().keys()
         theirs = _started(before, lambda: podman("run", "-d", "--name", "bench", IMAGE, "sleep", "1000"))
     try:
-        python = [each.command for each in ours if "python" in _name(each)]
+        python = [each.command for each in ours if "python" in program(each)]
         if python:
             raise RuntimeError(f"an interpreter stays behind: {python}")
-        monitor = _private_kib([each for each in ours if "holder" not in _name(each)])
-        conmon = _private_kib([each for each in theirs if "conmon" in _name(each)])
-        holders = [each for each in processes.descendants().values() if "holder" in _name(each)]
+        monitor = private_kib([each for each in ours if "holder" not in program(each)])
+        conmon = private_kib([each for each in theirs if "conmon" in program(each)])
+        holders = [each for each in processes.descendants().values() if "holder" in program(each)]
         rows = [
             Row(
                 "memory beside the command",
@@ -47,7 +47,7 @@ def measure(world: World) -> list[Row]:
             rows.append(
                 Row("memory beside the command", "conmon", "KiB", monitor, conmon, monitor / conmon, None, 1)
             )
-        rows.append(Row("memory of the session's holder", "", "KiB", _private_kib(holders), 0, 0, None, 1))
+        rows.append(Row("memory of the session's holder", "", "KiB", private_kib(holders), 0, 0, None, 1))
         return rows
     finally:
         world.both("rm", "--force", "bench")
@@ -61,11 +61,11 @@ def _started(before: Iterable[tuple[int, int]], start: Callable[[], object]) -> 
     return [
         each
         for key, each in found.items()
-        if key not in known and _name(each) not in ("busybox", "slirp4netns")
+        if key not in known and program(each) not in ("busybox", "slirp4netns")
     ]
 
 
-def _name(process: processes.Process) -> str:
+def program(process: processes.Process) -> str:
     """The program's own name: the title it gave itself is not to be trusted."""
     try:
         return Path(f"/proc/{process.pid}/exe").readlink().name
@@ -73,7 +73,8 @@ def _name(process: processes.Process) -> str:
         return Path(f"/proc/{process.pid}/comm").read_text().strip()
 
 
-def _private_kib(found: list[processes.Process]) -> float:
+def private_kib(found: list[processes.Process]) -> float:
+    """KiB that these processes alone hold."""
     total = 0
     for process in found:
         for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
