@@ -124,6 +124,7 @@ give_cgroup() {
         case ${file##*/} in delegated | login | cgroup.procs | cgroup.threads | cgroup.subtree_control) ;; *) continue ;; esac
         chown "$account" "$file" 2>/dev/null || return 0
     done
+    mkdir -p "$top-apart" && chown "$account" "$top-apart" "$top-apart/cgroup.procs" "$top-apart/cgroup.subtree_control"
     echo $$ >"$top/outside/cgroup.procs" 2>/dev/null || return 0
     ROOTLESS_TEST_CGROUP=$top
     export ROOTLESS_TEST_CGROUP

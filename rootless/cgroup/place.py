@@ -27,6 +27,7 @@ DEFAULT_PIDS = 2048
 SETUP_BYTES = 64 << 20
 SLICE = "user.slice"
 _CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
+_MOVE = "only an administrator may move a process there from outside: echo PID > .../cgroup.procs"
 IN_USER_NAMESPACE = "user namespace (RLIMIT_NPROC)"
 
 
@@ -79,17 +80,31 @@ def place(wish: Wish) -> Placement:
         except OSError as error:
             # A rung that does not hold: the next one.
             why = f"{subtree.how} cgroup: {error.filename or subtree.path}: {error.strerror}"
+            _refuse_if_named(wish, subtree, why, f"run this from within {subtree.path}, or leave it out; {_MOVE}")
         except Unavailable as error:
             why = error.message
             hint = (
                 "look at `systemctl --user status`; if that hangs, too, log out and in, or the administrator runs: "
                 f"systemctl restart user@{find.facts().uid}.service"
             )
+            _refuse_if_named(wish, subtree, why, hint)
         except NotSupported as error:
             if subtree.how != "systemd":
                 raise
             why = error.message
+            _refuse_if_named(wish, subtree, why, hint)
     return _without(wish, wanted, why or "no cgroup of this account's own", hint)
+
+
+def _refuse_if_named(wish: Wish, subtree: find.Subtree, why: str, hint: str) -> None:
+    """A rung that the user named has no next one: what was asked for would be missing without a word."""
+    named = ""
+    if wish.parent:
+        named = f"--cgroup-parent {wish.parent}"
+    elif subtree.how == "admin" and os.environ.get(find.ROOT_VARIABLE):
+        named = f"${find.ROOT_VARIABLE}"
+    if named:
+        raise NotSupported(f"{named} cannot be used: {why}", hint=hint)
 
 
 def _allowed(wish: Wish, found: find.Search) -> list[find.Subtree]:

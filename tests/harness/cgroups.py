@@ -3,6 +3,7 @@
     MOUNT/rootless-tests-UID             its cgroup.procs is the account's: processes may be moved within
     MOUNT/rootless-tests-UID/outside     where the tests run: nothing there is theirs to divide
     MOUNT/rootless-tests-UID/delegated   all theirs, as an administrator or systemd would delegate it
+    MOUNT/rootless-tests-UID-apart       theirs, too, but nothing lets them move in from where they run
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ def give(account: pwd.struct_passwd) -> dict[str, str]:
     if not mount:
         return {}
     top = Path(mount) / f"rootless-tests-{account.pw_uid}"
+    apart = Path(f"{top}-apart")
     try:
-        for path in (top, top / "outside", top / "delegated", top / "delegated/login"):
+        for path in (top, top / "outside", top / "delegated", top / "delegated/login", apart):
             path.mkdir(exist_ok=True)
         os.chown(top / "cgroup.procs", account.pw_uid, -1)
         os.chown(top / "outside/cgroup.procs", account.pw_uid, -1)
-        for path in (top / "delegated", top / "delegated/login"):
+        for path in (top / "delegated", top / "delegated/login", apart):
             for name in _FILES:
                 with contextlib.suppress(FileNotFoundError):
                     os.chown(path / name, account.pw_uid, -1)
@@ -37,6 +39,12 @@ def give(account: pwd.struct_passwd) -> dict[str, str]:
     except OSError:
         return {}  # a read-only mount, or no right: the tests that want it say so
     return {VARIABLE: str(top)}
+
+
+def apart() -> Path | None:
+    """A directory that is the tests' to divide and out of their reach."""
+    named = os.environ.get(VARIABLE)
+    return Path(named + "-apart") if named else None
 
 
 def delegated() -> Path | None:
