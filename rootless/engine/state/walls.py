@@ -118,7 +118,7 @@ def apparmor(profile: str) -> dict[str, str]:
     except OSError:
         enabled = False
     if not enabled:
-        return _wall("apparmor", NOT_AVAILABLE, "this kernel has it not, or not switched on")
+        return _wall("apparmor", NOT_AVAILABLE, "this kernel does not have it, or it is switched off")
     if not profile or profile == "unconfined":
         return _wall("apparmor", OFF, "no profile asked for (--security-opt apparmor=PROFILE)")
     return _wall("apparmor", ON, profile)
@@ -129,7 +129,7 @@ def selinux(words: list[str]) -> dict[str, str]:
         with open("/sys/fs/selinux/enforce") as file:
             enforcing = file.read().strip() == "1"
     except OSError:
-        return _wall("selinux", NOT_AVAILABLE, "this kernel has it not, or not switched on")
+        return _wall("selinux", NOT_AVAILABLE, "this kernel does not have it, or it is switched off")
     asked = [word for word in words if word != "disable"]
     if not asked:
         return _wall("selinux", OFF, "no label asked for (--security-opt label=type:...)")
