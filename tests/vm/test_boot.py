@@ -10,7 +10,7 @@ import pytest
 
 from tests.vm.machine import Machine
 
-# logind's UserStopDelaySec (10 s), then ten seconds for what ignores SIGTERM, on a slow machine.
+# logind's UserStopDelaySec (10 s unless set), then ten seconds for what ignores SIGTERM, on a slow machine.
 STOP_DELAY_S = 60
 QUIET = "--network none busybox"
 
@@ -57,25 +57,30 @@ def log_out(vm: Machine) -> None:
     wait_until(lambda: vm.run("root", quiet, check=False).returncode == 0, "the logout", 30)
 
 
+KILL_CONF = "/etc/systemd/logind.conf.d/kill.conf"
+TELL_LOGIND = "systemctl kill --kill-who=main -s HUP systemd-logind"
+
+
+def configure_logind(vm: Machine, *lines: str) -> None:
+    """logind is not restarted, only told (SIGHUP): it would start the managers of all users that it finds."""
+    text = r"\n".join(("[Login]", "UserStopDelaySec=2", *lines, ""))
+    vm.run("root", f"mkdir -p $(dirname {KILL_CONF}); printf '{text}' >{KILL_CONF}; {TELL_LOGIND}")
+
+
 @pytest.fixture
 def killing(vm: Machine) -> Iterator[None]:
     """logind with KillUserProcesses=yes, its own default, and no session of alice's from before.
 
-    A session that ended without this setting has left our holder, and goes when it goes. logind is not
-    restarted, only told (SIGHUP): it would start the managers of all users that it finds.
+    A session that ended without this setting has left our holder, and goes when it goes.
     """
-    path = "/etc/systemd/logind.conf.d/kill.conf"
-    tell = "systemctl kill --kill-who=main -s HUP systemd-logind"
-    vm.run(
-        "root", f"mkdir -p /etc/systemd/logind.conf.d; printf '[Login]\\nKillUserProcesses=yes\\n' >{path}; {tell}"
-    )
+    configure_logind(vm, "KillUserProcesses=yes")
     vm.logout("alice")
     end_old = "for each in $(loginctl show-user alice -p Sessions --value); do systemctl stop session-$each.scope; done"
     vm.run("root", end_old, check=False)
     gone = '[ -z "$(loginctl show-user alice -p Sessions --value)" ]'
     wait_until(lambda: vm.run("root", gone, check=False).returncode == 0, "the end of old sessions", 30, vm=vm)
     yield
-    vm.run("root", f"rm {path}; {tell}")
+    vm.run("root", f"rm {KILL_CONF}; {TELL_LOGIND}")
 
 
 def test_logout_without_lingering_on_a_host_that_kills(
@@ -92,12 +97,29 @@ def test_logout_without_lingering_on_a_host_that_kills(
     assert alice("rootless start web >/dev/null; rootless exec web echo works") == "works"
 
 
+def test_a_host_that_kills_some_users_only(vm: Machine, killing: None, alice: Callable[[str], str]) -> None:
+    """Where she is spared nothing is said, and logind leaves her session, and what is in it, alone."""
+    told = {}
+    for number, lines in enumerate(
+        (("KillOnlyUsers=bob",), ("KillOnlyUsers=bob alice",), ("KillOnlyUsers=alice", "KillExcludeUsers=alice"))
+    ):
+        configure_logind(vm, "KillUserProcesses=yes", *lines)
+        forget = "rm -f /run/user/1000/rootless/told-lingering"
+        done = vm.run("alice", f"{forget}; rootless run -d --name spared{number} {QUIET} sleep 401{number}")
+        told[lines] = "lingering is off" in done.stderr
+    assert list(told.values()) == [False, True, False], told
+    log_out(vm)
+    time.sleep(10)
+    assert runs(vm, "sleep 4010")
+    assert state(vm, "spared2") == "running 0"
+
+
 def test_logout_with_lingering(vm: Machine, killing: None, alice: Callable[[str], str]) -> None:
     vm.run("root", "loginctl enable-linger alice")
     done = vm.run("alice", f"rootless run -d --name web {QUIET} sleep 4003")
     assert "lingering" not in done.stderr
     log_out(vm)
-    time.sleep(15)
+    time.sleep(10)
     assert runs(vm, "sleep 4003")
     assert state(vm, "web") == "running 0"
     assert alice("rootless exec web echo works") == "works"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import paths
+from rootless import jsontext, paths
 from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 
@@ -79,11 +79,11 @@ def _in_session(pid: int) -> bool:
 
 
 def _holder_pid() -> int:
-    from rootless.session import session
+    from rootless.session import connection
 
     try:
-        connection = session.ask_holder(paths.runtime_dir())
-    except (session.NoHolder, OSError):
+        holder = connection.ask_holder(paths.runtime_dir())
+    except (connection.NoHolder, OSError):
         return 0
     if connection.namespace_fd >= 0:
         os.close(connection.namespace_fd)
@@ -91,13 +91,18 @@ def _holder_pid() -> int:
 
 
 def kills_user_processes() -> bool:
-    """logind's KillUserProcesses; False where logind does not answer within two seconds."""
+    """Whether logind ends this user's processes with their session: its KillUserProcesses, KillOnlyUsers and
+    KillExcludeUsers, logind.conf(5). False where logind does not answer within two seconds."""
     import subprocess
 
     manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+    properties = ("KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers")
     options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 2, "check": False}
     try:
-        done = subprocess.run(["busctl", "get-property", *manager, "KillUserProcesses"], **options)
-    except (OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(["busctl", "--json=short", "get-property", *manager, *properties], **options)
+        kills, only, exclude = (jsontext.loads(line)["data"] for line in str(done.stdout).splitlines())
+    except (OSError, subprocess.TimeoutExpired, ValueError):
         return False
-    return str(done.stdout).strip() == "b true"
+    # As manager_shall_kill() of logind-user.c decides.
+    name = user_name()
+    return bool(kills) and name not in exclude and (not only or name in only)
