@@ -24,6 +24,7 @@ from rootless.storage.status import Status, status
 from rootless.storage.store import Store, make_directory, open_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = [
@@ -263,8 +264,8 @@ def config(store: Store, container_id: str) -> dict[str, Any]:
         ) from error
 
 
-def sweep(store: Store) -> list[str]:
+def sweep(store: Store, before_removal: Callable[[Store, str], None] | None = None) -> list[str]:
     """See rootless.storage.sweep.sweep_containers."""
     from rootless.storage.sweep import sweep_containers
 
-    return sweep_containers(store)
+    return sweep_containers(store, before_removal)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+MONITOR_LOST = "monitor lost"
+MACHINE_RESTARTED = "the machine was restarted"
+
+
 class Status(Record):
     """What is true of a container now, as far as the kernel and its files tell."""
 
@@ -24,6 +28,11 @@ class Status(Record):
     finished_at: str
     oom_killed: bool
     error: str  # why it is in this state, where that is not plain
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether it has ended and nobody has written down how."""
+        return not self.finished_at and self.error in (MONITOR_LOST, MACHINE_RESTARTED)
 
 
 def status(store: Store, container_id: str) -> Status:
@@ -72,7 +81,7 @@ def status(store: Store, container_id: str) -> Status:
             # It has just ended, and its monitor is about to write down how.
             return Status("running", pid, 0, started_at, "", False, "")
         # The monitor may have written it and ended between our two looks: once more.
-    why = "monitor lost" if same_boot else "the machine was restarted"
+    why = MONITOR_LOST if same_boot else MACHINE_RESTARTED
     return Status("exited", 0, 137, started_at, "", False, why)
 
 

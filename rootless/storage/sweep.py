@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 from rootless.errors import RootlessError
 from rootless.linux.process import alive, boot_id
@@ -17,8 +18,10 @@ from rootless.storage.store import Store, open_lock
 from rootless.storage.tree import remove_tree
 
 
-def sweep_containers(store: Store) -> list[str]:
+def sweep_containers(store: Store, before_removal: Callable[[Store, str], None] | None = None) -> list[str]:
     """Clean up after killed processes and power cuts; what was removed, for `--debug`.
+
+    `before_removal` is called with each --rm container that is removed, under its lock.
 
     Wants the session joined. Cheap when there is nothing to do: two directory listings.
     """
@@ -44,6 +47,8 @@ def sweep_containers(store: Store) -> list[str]:
             continue
         try:
             with containers.lock(store, entry, blocking=False):
+                if before_removal is not None:
+                    before_removal(store, entry)
                 containers.remove(store, entry)
             done.append(entry)
         except RootlessError:

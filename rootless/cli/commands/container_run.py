@@ -28,7 +28,7 @@ def make(store: Store, request: Request, args: Args) -> str:
         raise Conflict(
             "container ID file found, make sure the other container isn't running or delete " + args.cidfile
         )
-    containers.sweep(store)
+    remove.sweep(store)
     image = None if request.rootfs else find_image(store, request, args)
     with store.lease():
         # Nothing is collected from here on until there is a container that refers to the image.

@@ -6,13 +6,16 @@ import json
 
 from rootless.cli.command import LIST, VALUE, Args, Command, Option
 from rootless.cli.filters import collect, convert
-from rootless.engine.state import event_log
+from rootless.engine.state import event_log, lost
 from rootless.engine.words import clock
 from rootless.storage.store import Store
 
 
 def run(args: Args) -> int:
     """Print events, one a line, until --until or an interrupt."""
+    store = Store.open()
+    # Ends that nobody told, as of killed monitors; before the clock is read for --until.
+    lost.notice_all(store)
     filters = collect(args.filter, event_log.FILTERS)
     since = clock.parse_moment(args.since) if args.since else None
     until = clock.parse_moment(args.until) if args.until else None
@@ -22,7 +25,9 @@ def run(args: Args) -> int:
         from rootless.cli.template import Template
 
         compiled = Template(template)
-    for message in event_log.follow(Store.open(), since_ns=since, until_ns=until, filters=filters):
+    for message in event_log.follow(
+        store, since_ns=since, until_ns=until, filters=filters, meanwhile=lambda: lost.notice_all(store)
+    ):
         if compiled is not None:
             print(compiled.execute(message), flush=True)
         elif template:

@@ -22,6 +22,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
                 if not force:
                     raise _refused(store, identifier, "paused" if found.state.get("paused") else "running")
                 restart.cancel_unlocked(store, identifier)
+                _tell_kill(store, identifier)
                 found.send(signal.SIGKILL)
                 found.wait(None)
             running.wait_recorded(store, identifier)
@@ -44,6 +45,14 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
             return
 
 
+def _tell_kill(store: Store, identifier: str) -> None:
+    try:
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    except RootlessError:
+        return  # damaged: it is removed all the same
+    events.container(store, "kill", record, signal=str(int(signal.SIGKILL)))
+
+
 def _refused(store: Store, identifier: str, state: str) -> Conflict:
     return Conflict(
         f'cannot remove container "{containers.name_of(store, identifier) or identifier[:12]}": '
@@ -57,6 +66,10 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
     anonymous = _anonymous_volumes(store, identifier) if volumes else []
     try:
         record: Record | None = containers.config(store, identifier)  # type: ignore[assignment]
+        if containers.status(store, identifier).unrecorded:
+            from rootless.engine.state import lost
+
+            lost.notice(store, identifier)
     except RootlessError:
         record = None  # damaged, and to be removed for that
     containers.remove(store, identifier)
@@ -69,6 +82,21 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
         from rootless.storage import volumes as stored
 
         stored.remove(store, name, missing_ok=True)
+
+
+def sweep(store: Store) -> None:
+    """Clear away what killed processes and power cuts left; of --rm containers their ends are told, too."""
+    containers.sweep(store, _tell)
+
+
+def _tell(store: Store, identifier: str) -> None:
+    from rootless.engine.state import lost
+
+    lost.notice(store, identifier)
+    try:
+        events.container(store, "destroy", containers.config(store, identifier))  # type: ignore[arg-type]
+    except RootlessError:
+        pass  # damaged, and to be removed for that
 
 
 def _anonymous_volumes(store: Store, identifier: str) -> list[str]:

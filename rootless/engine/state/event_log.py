@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rootless.engine.state.events import LOG_NAME
@@ -14,13 +14,18 @@ from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
 POLL_S = 0.1
+LOOKS = 10
+"""Looks at the log, POLL_S apart, between two calls of what else is to be looked after."""
 FILTERS = ("container", "event", "image", "label", "type", "volume")
 
 
 def follow(
-    store: Store, *, since_ns: int | None, until_ns: int | None, filters: dict[str, list[str]]
-) -> Iterator[dict[str, Any]]:
+    store: Store, *, since_ns: int | None, until_ns: int | None, filters: dict[str, list[str]],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
     """The events from `since_ns` (None: from now) to `until_ns` (None: for ever; waits for what comes).
+
+    `meanwhile` is called about once a second: it may write events that nobody else would.
 
     In Docker's shape (API v1.51, EventMessage). With neither it waits until interrupted.
     """
@@ -29,17 +34,25 @@ def follow(
             raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image or volume")
     path = store.root + "/events"
     begin = time.time_ns() if since_ns is None else since_ns
-    for entry in _entries(path, until_ns):
+    for entry in _entries(path, until_ns, meanwhile):
         if until_ns is not None and entry["time_ns"] > until_ns:
             return
         if entry["time_ns"] >= begin and matches(entry, filters):
             yield to_docker(entry)
 
 
-def _entries(path: str, until_ns: int | None) -> Iterator[dict[str, Any]]:
+def has(store: Store, identifier: str, action: str, since_ns: int) -> bool:
+    """Whether the log tells `action` of this container, not before `since_ns`."""
+    return any(
+        entry["action"] == action and entry.get("id") == identifier and entry["time_ns"] >= since_ns
+        for entry in _entries(store.root + "/events", 0, lambda: None)
+    )
+
+
+def _entries(path: str, until_ns: int | None, meanwhile: Callable[[], None]) -> Iterator[dict[str, Any]]:
     yield from _lines(f"{path}/{LOG_NAME}.1", [b""])
     rest = [b""]
-    position, inode = 0, 0
+    position, inode, looks = 0, 0, 0
     while True:
         # First the clock, then the file: what is older than the limit has been read when we stop.
         over = until_ns is not None and time.time_ns() > until_ns
@@ -59,6 +72,9 @@ def _entries(path: str, until_ns: int | None) -> Iterator[dict[str, Any]]:
             pass
         if over:
             return
+        looks += 1
+        if looks % LOOKS == 0:
+            meanwhile()
         time.sleep(POLL_S)
 
 

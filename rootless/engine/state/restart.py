@@ -71,6 +71,10 @@ def set_policy(store: Store, identifier: str, word: str) -> None:
 
 def begin(store: Store, record: Record, *, again: bool) -> None:
     """The container is about to start; the caller holds its lock. `again`: by its policy."""
+    if not again and containers.status(store, record["id"]).unrecorded:
+        from rootless.engine.state import lost
+
+        lost.notice(store, record["id"])
     found = stored.read(store, record["id"])
     if found is None:
         if record["restart"]["name"] in ("no", ""):
