@@ -11,8 +11,7 @@ from pathlib import Path
 
 from rootless.cli import help as page
 from rootless.cli.command import COUNT, FLAG, LIST, Command, Option
-from rootless.cli.main import GLOBAL_OPTIONS
-from rootless.cli.table import COMMANDS, NOUNS, Entry, load
+from rootless.cli.table import COMMANDS, GLOBAL_OPTIONS, NOUNS, Entry, load
 
 
 def pages() -> dict[str, str]:

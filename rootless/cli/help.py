@@ -8,10 +8,9 @@ import sys
 import click
 
 from rootless.cli.command import COUNT, FLAG, LIST, Command, Option
-from rootless.cli.main import GLOBAL_OPTIONS
 from rootless.cli.parser import UsageError
 from rootless.cli.suggest import closest
-from rootless.cli.table import BY_PATH, NOUNS, Entry, load
+from rootless.cli.table import BY_PATH, GLOBAL_OPTIONS, NOUNS, Entry, load
 from rootless.cli.tree import PROGRAM, OurCommand, OurGroup, command_of
 
 

@@ -9,27 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from rootless.cli.command import EXEC, FLAG, PLAIN, RUN, VALUE, Args, Option
+from rootless.cli.command import EXEC, PLAIN, RUN, Args
 from rootless.cli.parser import HelpWanted, UsageError, parse, parse_options
-from rootless.cli.table import BY_PATH, HIDDEN, NOUNS, Entry, load
+from rootless.cli.table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, Entry, load
 from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rootless.cli.command import Command
-
-LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
-
-GLOBAL_OPTIONS = (
-    Option(("-D", "--debug"), "debug", FLAG, help="Show tracebacks and what is being done"),
-    Option(("-l", "--log-level"), "log_level", VALUE, metavar="string", complete="|".join(LOG_LEVELS),
-           help='Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")'),
-    Option(("--root",), "root", VALUE, metavar="string", complete="directory",
-           help="Where images, containers and volumes are kept (default $ROOTLESS_ROOT, "
-                "or ~/.local/share/rootless)"),
-    Option(("-v", "--version"), "version", FLAG, help="Print version information and quit"),
-)  # fmt: skip
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv`, or the process's own, and return the exit status.

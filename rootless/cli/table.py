@@ -6,6 +6,7 @@ after a colon. The first path is the one in the list of help; the others are the
 
 from __future__ import annotations
 
+from rootless.cli.command import FLAG, VALUE, Option
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ class Entry(Record):
     def name(self) -> str:
         return self.paths[0]
 
+
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+GLOBAL_OPTIONS = (
+    Option(("-D", "--debug"), "debug", FLAG, help="Show tracebacks and what is being done"),
+    Option(("-l", "--log-level"), "log_level", VALUE, metavar="string", complete="|".join(LOG_LEVELS),
+           help='Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")'),
+    Option(("--root",), "root", VALUE, metavar="string", complete="directory",
+           help="Where images, containers and volumes are kept (default $ROOTLESS_ROOT, "
+                "or ~/.local/share/rootless)"),
+    Option(("-v", "--version"), "version", FLAG, help="Print version information and quit"),
+)  # fmt: skip
 
 NOUNS = {
     "container": "Manage containers",

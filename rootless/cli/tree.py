@@ -11,9 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from rootless.cli.command import COUNT, FLAG, LIST, Command, Option
-from rootless.cli.main import GLOBAL_OPTIONS
 from rootless.cli.parser import HelpWanted, UsageError, parse_options
-from rootless.cli.table import BY_PATH, NOUNS, Entry, load
+from rootless.cli.table import BY_PATH, GLOBAL_OPTIONS, NOUNS, Entry, load
 
 PROGRAM = "rootless"
 
@@ -32,7 +31,7 @@ class Word(click.ParamType[str]):
         """Names from the store, the fixed words, or the shell's own file completion."""
         if self.subject in ("file", "directory"):
             return [CompletionItem(incomplete, type="dir" if self.subject == "directory" else "file")]
-        from rootless.cli.completion import names
+        from rootless.cli.stored import names
 
         return [CompletionItem(name) for name in names(self.subject) if name.startswith(incomplete)]
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from rootless.linux import namespace, process
 from rootless.session import idmap
+from rootless.session.connection import RECORD_NAME
 from rootless.session.idmap import IdRange
 from rootless.session.mapping import Mapping
-from rootless.session.session import RECORD_NAME
 
 
 class Record(NamedTuple):

@@ -24,9 +24,7 @@ from contextlib import contextmanager
 from rootless import paths
 from rootless.errors import RootlessError
 from rootless.session import idmap, mapping, record
-from rootless.session.holder import fork_holder
-from rootless.session.mapping import Mapping
-from rootless.session.session import (
+from rootless.session.connection import (
     RECORD_NAME,
     SOCKET_NAME,
     NoHolder,
@@ -34,6 +32,8 @@ from rootless.session.session import (
     namespace_from_holder,
     with_address,
 )
+from rootless.session.holder import fork_holder
+from rootless.session.mapping import Mapping
 
 _LOCK_NAME = "session.lock"
 _NEW_NAME = "session.sock.new"

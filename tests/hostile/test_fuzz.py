@@ -21,7 +21,7 @@ from rootless.runtime.namespaces import read_namespaces, split_map
 from rootless.runtime.passwd import find_user
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.seccomp_compiler import select_rules
-from rootless.session.session import with_address
+from rootless.session.connection import with_address
 from tests.harness.command import Rootless
 
 BOUNDED = settings(

@@ -15,8 +15,9 @@ import pytest
 from rootless import paths
 from rootless.errors import NotSupported
 from rootless.linux import namespace, process
-from rootless.session import idmap, record, session
-from rootless.session.session import NoHolder, Session
+from rootless.session import connection, idmap, record, session
+from rootless.session.connection import NoHolder
+from rootless.session.session import Session
 from tests.kernel.conftest import Places, use
 from tests.kernel.forked import forked
 
@@ -34,9 +35,9 @@ def join_in_child(places: Places) -> tuple[Session, int]:
 
 
 def holder_pid(places: Places) -> int:
-    connection = session.ask_holder(str(places.runtime))
-    os.close(connection.namespace_fd)
-    return connection.holder_pid
+    holder = connection.ask_holder(str(places.runtime))
+    os.close(holder.namespace_fd)
+    return holder.holder_pid
 
 
 def holders(inode: int) -> list[int]:
@@ -216,7 +217,7 @@ def test_a_holder_that_is_stopped_is_replaced(places: Places) -> None:
 
     def child() -> None:
         use(places)
-        session.ANSWER_TIMEOUT_S = 1
+        connection.ANSWER_TIMEOUT_S = 1
         session.join()
 
     forked(child)
@@ -317,8 +318,8 @@ def kill_inner(places: Places) -> None:
         session.join()
         # Named after its user namespace: see paths.runtime_dir.
         (inner,) = (places.runtime.parent / "inner").glob("rootless-in-*")
-        connection = session.ask_holder(str(inner))
-        os.kill(connection.holder_pid, signal.SIGKILL)
+        holder = connection.ask_holder(str(inner))
+        os.kill(holder.holder_pid, signal.SIGKILL)
 
     forked(child)
 
@@ -367,7 +368,7 @@ def test_files_touched_without_a_change_cost_one_look(places: Places) -> None:
 def test_ranges_that_were_taken_away_are_told(places: Places, capfd: pytest.CaptureFixture[str]) -> None:
     def child() -> tuple[Session, int]:
         use(places)
-        before = session.ask_holder(str(places.runtime)).namespace_fd
+        before = connection.ask_holder(str(places.runtime)).namespace_fd
         known = record.read(str(places.runtime))
         assert known is not None
         bigger = known.mapping._replace(uid=[*known.mapping.uid, idmap.IdRange(900000, 5, 5)])

@@ -85,9 +85,9 @@ def _holder_pid() -> int:
         holder = connection.ask_holder(paths.runtime_dir())
     except (connection.NoHolder, OSError):
         return 0
-    if connection.namespace_fd >= 0:
-        os.close(connection.namespace_fd)
-    return connection.holder_pid
+    if holder.namespace_fd >= 0:
+        os.close(holder.namespace_fd)
+    return holder.holder_pid
 
 
 def kills_user_processes() -> bool:

@@ -7,7 +7,7 @@ import stat
 import sys
 
 from rootless.engine.life import activation, attach, connect, monitoring, spec
-from rootless.engine.state import events, resources, restart, running
+from rootless.engine.state import events, placing, restart, running
 from rootless.engine.state.record import Record
 from rootless.engine.words import clock
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
@@ -122,7 +122,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
     configuration["mounts"] += handed.mounts
     started_at = clock.now()
-    placing = resources.Placing(record, own_user_namespace=not any(shared.values()))
+    place = placing.Placing(record, own_user_namespace=not any(shared.values()))
 
     def record_state(launched: runtime.Launched) -> None:
         network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
@@ -136,7 +136,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             "started_at": started_at,
             "driver": root.driver,
             "network": network,
-            **placing.state(),
+            **place.state(),
         }
         atomic.write_json(directory + "/state.json", state, durable=durable)
 
@@ -154,7 +154,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         ),
         network=connect.slirp(store, record, run_dir) if mode == "slirp4netns" else None,
         record=record_state,
-        place=placing,
+        place=place,
         client=client,
         # Said before the start, so that the monitor of even the shortest command knows.
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),

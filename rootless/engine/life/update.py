@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from rootless.cgroup import apply, find, group, limits
 from rootless.cgroup.place import IN_USER_NAMESPACE
-from rootless.engine.state import events, resources, running
+from rootless.engine.state import events, placing, resources, running
 from rootless.engine.state.record import Record
 from rootless.engine.state.resources import Resources
 from rootless.errors import InvalidInput, NotSupported
@@ -25,7 +25,7 @@ def update(store: Store, identifier: str, changes: Resources) -> None:
         raise InvalidInput("nothing to update", hint="give at least one limit, for example --memory 512m")
     with containers.lock(store, identifier):
         record = cast(Record, containers.config(store, identifier))
-        before = resources.of(record)
+        before = placing.of(record)
         after = _merged(before, changes)
         resources.check(after)
         wanted = limits.settings(resources.to_oci(after))

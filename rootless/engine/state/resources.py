@@ -1,4 +1,4 @@
-"""A container's limits: as recorded, as OCI's linux.resources, and held to what makes sense. HOT.
+"""Limits as they are recorded, as OCI's linux.resources, and held to what makes sense. HOT.
 
 Docker's words and its checks (daemon/daemon_unix.go, verifyPlatformContainerResources); what a
 host can enforce is not decided here but in rootless/cgroup.
@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 
-from rootless.cgroup import group
 from rootless.cgroup.limits import parse_cpu_list
-from rootless.cgroup.place import DEFAULT_PIDS, Placement, Wish, place
+from rootless.cgroup.place import DEFAULT_PIDS
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from typing import Any
-
-    from rootless.engine.state.record import Record
 
 MINIMUM_BYTES = 6 << 20
 MINIMUM_PERIOD_US, MAXIMUM_PERIOD_US, MINIMUM_QUOTA_US = 1000, 1_000_000, 1000
@@ -59,11 +55,6 @@ _THROTTLES = {
     "device_read_iops": "throttleReadIOPSDevice",
     "device_write_iops": "throttleWriteIOPSDevice",
 }
-
-
-def of(record: Record) -> Resources:
-    """The container's; those made before there were limits have none."""
-    return record.get("resources") or {}
 
 
 def check(asked: Resources) -> None:
@@ -182,40 +173,6 @@ def _throttle(rate: Rate) -> dict[str, int]:
     return {"major": os.major(number), "minor": os.minor(number), "rate": rate["rate"]}
 
 
-class Placing:
-    """What the launch calls to give the container its cgroup, and what state.json remembers of it."""
-
-    def __init__(self, record: Record, *, own_user_namespace: bool) -> None:
-        self.placement = Placement()
-        self.wish = Wish(
-            group.name_of(record["name"], record["id"]),
-            f"rootless container {record['name']} ({record['image'] or record['rootfs']})",
-            to_oci(of(record)),
-            record.get("cgroups") or "enabled",
-            record.get("cgroup_parent") or "",
-            own_user_namespace,
-        )
-
-    def __call__(self) -> Placement:
-        """Runs in the process that becomes the monitor."""
-        self.placement = place(self.wish)
-        if self.placement.warning:
-            print(f"rootless: {self.placement.warning}", file=sys.stderr)
-        return self.placement
-
-    def state(self) -> dict[str, Any]:
-        """cgroup: its directory or ""; cgroup_how: the rung; cgroup_unit: systemd's scope; limits: name ->
-        what holds it; cgroup_why: why there is none."""
-        found = self.placement
-        return {
-            "cgroup": found.path,
-            "cgroup_how": found.how,
-            "cgroup_unit": found.unit,
-            "cgroup_why": found.why,
-            "limits": found.limits,
-        }
-
-
 def refuse_swappiness(value: int | None) -> None:
     """--memory-swappiness has no counterpart in cgroup v2; -1 asks for nothing."""
     if value is not None and value != -1:
@@ -223,40 +180,3 @@ def refuse_swappiness(value: int | None) -> None:
             "--memory-swappiness cannot be set: cgroup v2 has no such limit",
             hint="bound the swap itself: --memory-swap equal to --memory allows none",
         )
-
-
-def host_config(record: Record, state: dict[str, Any]) -> dict[str, Any]:
-    """The limits as HostConfig of Docker's API has them; "Limits" says what holds each while it runs,
-    "Freezer" what `pause` halts it with."""
-    asked = of(record)
-    memory = asked.get("memory", 0)
-    cgroup = str(state.get("cgroup") or "")
-    found: dict[str, Any] = {
-        "Memory": memory,
-        "MemoryReservation": asked.get("memory_reservation", 0),
-        "MemorySwap": asked.get("memory_swap") or 2 * memory,
-        "MemorySwappiness": None,
-        "NanoCpus": asked.get("nano_cpus", 0),
-        "CpuShares": asked.get("cpu_shares", 0),
-        "CpuPeriod": asked.get("cpu_period", 0),
-        "CpuQuota": asked.get("cpu_quota", 0),
-        "CpusetCpus": asked.get("cpuset_cpus", ""),
-        "CpusetMems": asked.get("cpuset_mems", ""),
-        "PidsLimit": asked.get("pids_limit") or DEFAULT_PIDS,
-        "BlkioWeight": asked.get("blkio_weight", 0),
-        "CgroupParent": record.get("cgroup_parent") or "",
-        "Cgroups": record.get("cgroups") or "enabled",
-        "Cgroup": cgroup,
-        "CgroupFrom": state.get("cgroup_how", ""),
-        "Limits": state.get("limits") or {},
-        "Freezer": "cgroup.freeze" if group.can_freeze(cgroup) else "SIGSTOP",
-    }
-    for key, name in (
-        ("device_read_bps", "BlkioDeviceReadBps"),
-        ("device_write_bps", "BlkioDeviceWriteBps"),
-        ("device_read_iops", "BlkioDeviceReadIOps"),
-        ("device_write_iops", "BlkioDeviceWriteIOps"),
-    ):
-        rates: list[Rate] = asked.get(key) or []  # type: ignore[assignment]
-        found[name] = [{"Path": rate["path"], "Rate": rate["rate"]} for rate in rates]
-    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rootless.engine.state import health, resources, restart, running, walls
+from rootless.engine.state import health, placing, restart, running, walls
 from rootless.engine.state.record import Record, argv
 from rootless.engine.words import clock
 from rootless.engine.words.health import Healthcheck
@@ -45,7 +45,7 @@ def inspect_container(store: Store, reference: str, *, size: bool = False) -> di
         "Platform": "linux",
         "AppArmorProfile": record["security"]["apparmor"],
         "Walls": walls.of_container(record, containers.status(store, identifier).pid),
-        "HostConfig": _host_config(record, policy) | resources.host_config(record, state),
+        "HostConfig": _host_config(record, policy) | placing.host_config(record, state),
         "GraphDriver": {"Name": state.get("driver", ""), "Data": {"UpperDir": f"{directory}/upper"}},
         "Mounts": [_mount(store, mount) for mount in record["mounts"]],
         "Config": _config(record),

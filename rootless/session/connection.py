@@ -1,0 +1,79 @@
+"""The holder's socket: asking for the session's user namespace. HOT.
+
+One connection, one descriptor back (SCM_RIGHTS, unix(7)). What is to be done where nobody answers
+is start.py's.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from rootless.linux import socket
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANSWER_TIMEOUT_S = 3
+SOCKET_NAME = "session.sock"
+RECORD_NAME = "session.json"
+# The longest path a socket's address takes is 107 bytes; beyond, we go through /proc/self/fd.
+_SUN_PATH_MAX = 107
+_UCRED = struct.Struct("iII")  # pid, uid, gid: unix(7)
+
+
+class NoHolder(Exception):
+    """Nobody usable answers on the session's socket; `holder_pid` if somebody is there but silent."""
+
+    def __init__(self, message: str, *, holder_pid: int = 0) -> None:
+        super().__init__(message)
+        self.holder_pid = holder_pid
+
+
+class Connection(Record):
+    """What the holder gave us: its namespace (ours to close) and its pid."""
+
+    namespace_fd: int
+    holder_pid: int
+
+
+def namespace_from_holder(runtime: str, name: str = SOCKET_NAME) -> int:
+    """The session's user namespace as a descriptor, the caller's to close; NoHolder if stale."""
+    return ask_holder(runtime, name).namespace_fd
+
+
+def ask_holder(runtime: str, name: str = SOCKET_NAME) -> Connection:
+    """Connect, and receive the namespace's descriptor. NoHolder: none there, dead, or silent."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        # Kernel timeouts, not settimeout(): that one makes connect fail at once on a full backlog.
+        limit = struct.pack("ll", ANSWER_TIMEOUT_S, 0)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        pid = 0
+        try:
+            with_address(runtime, name, client.connect)
+            # Of the process that called listen(2): that is why start.py lets the holder's do it.
+            pid, uid, _ = _UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+            answer, descriptors, _, _ = socket.recv_fds(client, 1, 4)
+        except OSError as error:
+            raise NoHolder(error.strerror or str(error), holder_pid=pid) from error
+    if answer != b"S" or len(descriptors) != 1 or uid != os.getuid():
+        for fd in descriptors:
+            os.close(fd)
+        raise NoHolder("unexpected answer on the session's socket")
+    os.set_inheritable(descriptors[0], False)
+    return Connection(descriptors[0], pid)
+
+
+def with_address(directory: str, name: str, use: Callable[[str], None]) -> None:
+    """Call `use` (connect or bind) with the socket's address, however long the directory's path."""
+    path = os.path.join(directory, name)
+    if len(os.fsencode(path)) <= _SUN_PATH_MAX:
+        use(path)
+        return
+    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        use(f"/proc/self/fd/{fd}/{name}")
+    finally:
+        os.close(fd)
