@@ -25,6 +25,7 @@ BOOT_LIMIT_S = 300.0
 COMMAND_LIMIT_S = 120.0
 MEMORY_MIB = 3072
 PROCESSORS = 2  # of the machine
+SECOND_DISK_MIB = 256  # /dev/vdb: an empty ext4 file system, not mounted
 # mitigations and address randomisation cost emulated time and protect nothing here.
 KERNEL_LINE = "console=ttyS0 root=/dev/vda rw quiet mitigations=off nokaslr systemd.show_status=false"
 
@@ -49,6 +50,10 @@ class Machine:
         # A disk of ours on top; what the guest has flushed survives our SIGKILL, as with real disks.
         self._disk = self._directory / "disk.qcow2"
         _check([need_program("qemu-img"), "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image.disk, self._disk])
+        self._second_disk = self._directory / "disk2.raw"
+        with self._second_disk.open("wb") as file:
+            file.truncate(SECOND_DISK_MIB << 20)
+        _check([need_program("mke2fs"), "-q", "-t", "ext4", "-E", "root_owner=1000:1000", self._second_disk])
 
     # --- power ---------------------------------------------------------------------------------
 
@@ -63,6 +68,7 @@ class Machine:
             "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_LINE,
             "-serial", f"file:{self._console}", "-device", "virtio-rng-pci",
             "-drive", f"file={self._disk},format=qcow2,if=virtio",
+            "-drive", f"file={self._second_disk},format=raw,if=virtio",
             "-netdev", f"user,id=n0,restrict=off,hostfwd=tcp:127.0.0.1:{self._port}-:22",
             "-device", "virtio-net-pci,netdev=n0",
         ]  # fmt: skip

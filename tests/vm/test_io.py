@@ -1,0 +1,86 @@
+"""Limits on a disk: measured with direct I/O on the machine's second disk, and what cannot be held is said."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vm.machine import Machine
+
+DISK = "/dev/vdb"
+PLACE = "/mnt/second"
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def disk(vm: Machine) -> Iterator[str]:
+    """The MAJ:MIN of a disk that nothing else uses, mounted and alice's."""
+    vm.run("root", f"mkdir -p {PLACE}; mount {DISK} {PLACE}; chown alice {PLACE}")
+    vm.run("alice", f"dd if=/dev/zero of={PLACE}/data bs=1M count=64 oflag=direct status=none")
+    yield vm.run("root", f"lsblk -dno MAJ:MIN {DISK}").stdout.strip()
+    vm.run("root", f"umount {PLACE}")
+
+
+@pytest.fixture(autouse=True)
+def _clean(vm: Machine) -> Iterator[None]:
+    yield
+    vm.run("alice", 'ids=$(ls ~/.local/share/rootless/containers); [ -z "$ids" ] || rootless rm -f $ids', check=False)
+
+
+def limited(vm: Machine, name: str, *options: str) -> str:
+    """Start a container with the disk's file system at /disk; its cgroup."""
+    words = " ".join(options)
+    command = f"rootless run -d --name {name} {words} -v {PLACE}:/disk busybox sleep 1000 >/dev/null"
+    return vm.run("alice", f"{command} && rootless inspect -f '{{{{.HostConfig.Cgroup}}}}' {name}").stdout.strip()
+
+
+def seconds(vm: Machine, name: str, *jobs: str) -> list[float]:
+    """What each `dd` took, in the container."""
+    script = "cat /proc/uptime; " + "".join(f"dd {job} 2>/dev/null; cat /proc/uptime; " for job in jobs)
+    clock = [float(line.split()[0]) for line in vm.run("alice", f"rootless exec {name} sh -c '{script}'").stdout.splitlines()]
+    return [after - before for before, after in itertools.pairwise(clock)]
+
+
+def test_bytes_a_second(vm: Machine, disk: str) -> None:
+    cgroup = limited(vm, "bytes", f"--device-read-bps {DISK}:4mb", f"--device-write-bps {DISK}:2mb")
+    assert vm.run("alice", f"cat {cgroup}/io.max").stdout.split() == [
+        disk, f"rbps={4 * MIB}", f"wbps={2 * MIB}", "riops=max", "wiops=max",
+    ]  # fmt: skip
+    read_s, write_s = seconds(
+        vm, "bytes",
+        "if=/disk/data of=/dev/null bs=256k count=80 iflag=direct",  # 20 MiB
+        "if=/dev/zero of=/disk/written bs=256k count=40 oflag=direct",  # 10 MiB
+    )  # fmt: skip
+    assert 20 / read_s == pytest.approx(4, rel=0.25)
+    assert 10 / write_s == pytest.approx(2, rel=0.25)
+    figures = json.loads(vm.run("alice", "rootless stats --no-stream --format json bytes").stdout)
+    read, _, written = figures["BlockIO"].partition(" / ")
+    assert megabytes(read) == pytest.approx(20 * MIB / 1e6, rel=0.2), figures
+    assert megabytes(written) == pytest.approx(10 * MIB / 1e6, rel=0.2), figures
+
+
+def megabytes(word: str) -> float:
+    assert word.endswith("MB"), word
+    return float(word.removesuffix("MB"))
+
+
+def test_operations_a_second(vm: Machine, disk: str) -> None:
+    cgroup = limited(vm, "operations", f"--device-read-iops {DISK}:40", f"--device-write-iops {DISK}:20")
+    assert vm.run("alice", f"cat {cgroup}/io.max").stdout.split()[3:] == ["riops=40", "wiops=20"]
+    read_s, write_s = seconds(
+        vm, "operations",
+        "if=/disk/data of=/dev/null bs=4k count=200 iflag=direct",
+        "if=/dev/zero of=/disk/data bs=4k count=100 oflag=direct conv=notrunc",
+    )  # fmt: skip
+    assert 200 / read_s == pytest.approx(40, rel=0.25)
+    assert 100 / write_s == pytest.approx(20, rel=0.25)
+
+
+def test_without_a_limit_it_is_faster(vm: Machine, disk: str) -> None:
+    """The rates above are the limits' doing, not the disk's."""
+    limited(vm, "free")
+    (read_s,) = seconds(vm, "free", "if=/disk/data of=/dev/null bs=256k count=80 iflag=direct")
+    assert 20 / read_s > 8
