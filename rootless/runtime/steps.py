@@ -232,11 +232,30 @@ class Cgroup(Record):
             unified = False
         if unified:
             try:
-                mount_filesystem(root_fd, self.guest_path, "cgroup2", flags=self.flags)
+                self._mount(root_fd)
             except PermissionError:
                 HostTree("/sys/fs/cgroup", self.guest_path).apply(root_fd)
         else:
             mount_filesystem(root_fd, self.guest_path, "tmpfs", flags=self.flags, data="mode=755,size=0")
+
+    def _mount(self, root_fd: int) -> None:
+        try:
+            mount_filesystem(root_fd, self.guest_path, "cgroup2", flags=self.flags)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+        # It is there already, with the host's /sys: mount(2) puts no file system on itself.
+        context = m.fsopen("cgroup2")
+        mounted = -1
+        try:
+            m.fsconfig_create(context)
+            mounted = m.fsmount(context, 0, self.flags & 0xF)  # the MOUNT_ATTR_ bits are the MS_ bits
+            attach(mounted, root_fd, self.guest_path, directory=True)
+        finally:
+            os.close(context)
+            if mounted >= 0:
+                os.close(mounted)
 
 
 class Sysctl(Record):
