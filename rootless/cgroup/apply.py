@@ -46,16 +46,18 @@ def ordered(path: str, settings: list[Setting]) -> list[Setting]:
 
 
 def _file(path: str, setting: Setting) -> str:
-    other = _FALLBACKS.get(setting.file)
+    other = "" if ".unified[" in setting.limit else _FALLBACKS.get(setting.file)
     if other and not group.read(path, setting.file) and group.read(path, other):
         return other
     return setting.file
 
 
 def _restored(file: str, before: str, value: str) -> str:
+    device = value.split()[0] if value else ""
+    if file in ("io.weight", "io.bfq.weight") and device != "default":
+        return f"{device} default"
     if file != "io.max":
         return before.splitlines()[0] if before else MAXIMUM
-    device = value.split()[0]
     for line in before.splitlines():
         if line.startswith(device + " "):
             return line
@@ -64,11 +66,12 @@ def _restored(file: str, before: str, value: str) -> str:
 
 def _write(path: str, file: str, value: str, setting: Setting) -> None:
     if file == "io.bfq.weight":
-        value = f"default {max(1, min(1000, int(value.split()[-1]) // 10))}"
+        device, weight = value.split()
+        value = f"{device} {max(1, min(1000, int(weight) // 10))}"
     try:
         group.write(f"{path}/{file}", value)
     except OSError as error:
-        option = "--" + setting.limit
+        option = setting.asked_as
         if error.errno == errno.ENOENT and group.exists(path):
             if setting.default:
                 return
@@ -76,7 +79,7 @@ def _write(path: str, file: str, value: str, setting: Setting) -> None:
                 f"{option} cannot be set: this kernel has no {file}",
                 hint="it lacks what the limit is made of (swap accounting, an I/O scheduler with weights)",
             ) from None
-        if error.errno in (errno.EINVAL, errno.ERANGE, errno.ENODEV) and group.exists(path):
+        if error.errno in (errno.EINVAL, errno.ERANGE, errno.ENODEV, errno.EOPNOTSUPP) and group.exists(path):
             raise InvalidInput(f"{option}: the kernel refuses '{value}' in {file}: {error.strerror}") from None
         if error.errno == errno.EBUSY:
             raise InvalidInput(f"{option}: '{value}' is less than the container already uses") from None

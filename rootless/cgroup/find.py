@@ -77,7 +77,17 @@ def facts() -> Facts:
             text = file.read()
     except OSError:
         text = ""
-    return Facts(mount_point(), own_path(text), text, paths.host_uid())
+    return Facts(mount_point(), own_path(text), text, paths.host_uid() or _owner_of_root())
+
+
+def _owner_of_root() -> int:
+    """Whose systemd root's is: in a user namespace (Podman's, unshare's) that of the user it is outside."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        for line in file:
+            inside, outside, _ = map(int, line.split())
+            if inside == 0:
+                return outside
+    return 0
 
 
 def mount_point() -> str:

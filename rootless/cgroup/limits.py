@@ -17,13 +17,19 @@ MAXIMUM = "max"
 
 
 class Setting(Record):
-    """One limit: its option, the file that holds it and what is written there (several lines of io.max)."""
+    """One limit: its option without the dashes, or its path in an OCI configuration; the file that holds
+    it and what is written there (several lines of io.max)."""
 
     limit: str
     controller: str
     file: str
     values: tuple[str, ...]
     default: bool = False  # nobody asked for it by name: it may be missing
+
+    @property
+    def asked_as(self) -> str:
+        """The limit as whoever set it wrote it."""
+        return self.limit if self.limit.startswith("linux.") else "--" + self.limit
 
 
 def settings(resources: dict[str, Any]) -> list[Setting]:

@@ -1,13 +1,15 @@
-"""A scope of the user's systemd for one container, over D-Bus: org.freedesktop.systemd1(5).
+"""A scope of systemd for one container, over D-Bus: org.freedesktop.systemd1(5).
 
-Not HOT: jeepney is imported here and nowhere else, and only where this rung is tried. The bus may
-be gone or hang: everything together has two seconds, then the caller takes the next rung.
+The user's own systemd makes it; for real root, whose containers are the machine's, the system's. Not
+HOT: jeepney is imported here and nowhere else, and only where this rung is tried. The bus may be gone
+or hang: everything together has two seconds, then the caller takes the next rung.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from typing import Any
 
@@ -16,8 +18,10 @@ from rootless.cgroup.limits import Setting
 from rootless.errors import NotSupported, Unavailable
 
 TIMEOUT_S = 2.0
+SYSTEM_BUS = "/run/dbus/system_bus_socket"
 _UNLIMITED = (1 << 64) - 1
 _STOP_US = 10_000_000
+_PEER = 12  # struct ucred
 
 
 def unit_name(name: str) -> str:
@@ -27,13 +31,27 @@ def unit_name(name: str) -> str:
 
 # Weights count among siblings, and the container's cgroup is alone in its scope: the scope has them, too.
 _WEIGHTS = {"cpu.weight": "CPUWeight", "io.weight": "IOWeight"}
+_IDLE = 0  # a CPUWeight of systemd 252
 
 
 def weights(settings: list[Setting]) -> list[tuple[str, tuple[str, Any]]]:
     """What of `settings` has to hold for the scope as a whole, as systemd's properties. Pure."""
-    return [
-        (_WEIGHTS[one.file], ("t", int(one.values[0].split()[-1]))) for one in settings if one.file in _WEIGHTS
-    ]
+    found: dict[str, tuple[str, Any]] = {}
+    devices = []
+    for one in settings:
+        for value in one.values:
+            *device, weight = value.split() or [""]
+            if not weight.isdecimal():
+                continue
+            if one.file == "cpu.idle":
+                found["CPUWeight"] = ("t", _IDLE if int(weight) else found.get("CPUWeight", ("t", 100))[1])
+            elif one.file == "io.weight" and device not in ([], ["default"]):
+                devices.append((f"/dev/block/{device[0]}", int(weight)))
+            elif one.file in _WEIGHTS:
+                found[_WEIGHTS[one.file]] = ("t", int(weight))
+    if devices:
+        found["IODeviceWeight"] = ("a(st)", devices)
+    return list(found.items())
 
 
 def set_weights(known: find.Facts, unit: str, settings: list[Setting]) -> None:
@@ -45,9 +63,9 @@ def set_weights(known: find.Facts, unit: str, settings: list[Setting]) -> None:
 
 
 def start(
-    known: find.Facts, name: str, *, description: str, slice_name: str, settings: list[Setting]
+    known: find.Facts, name: str, *, description: str, slice_name: str, settings: list[Setting], pid: int = 0
 ) -> str:
-    """Have systemd put this very process into a new scope; the scope's directory.
+    """Have systemd put the process `pid` (0: this very one) into a new scope; the scope's directory.
 
     Unavailable where the bus does not answer in time, NotSupported where systemd refuses.
     """
@@ -55,7 +73,7 @@ def start(
     properties: list[tuple[str, tuple[str, Any]]] = [
         ("Description", ("s", description)),
         ("Delegate", ("b", True)),
-        ("PIDs", ("au", [os.getpid()])),
+        ("PIDs", ("au", [pid or os.getpid()])),
         ("Slice", ("s", slice_name)),
         ("CollectMode", ("s", "inactive-or-failed")),
         # Limits are ours to set, below; the manager's default would be one that nobody asked for.
@@ -74,10 +92,20 @@ def start(
                 if not error.name.endswith(".UnitExists") or time.monotonic() + 0.1 > deadline:
                     raise
                 time.sleep(0.01)
-        own = _wait_for(known, unit, deadline)
+        own = _wait_for(pid or "self", unit, deadline)
     if own is None:
         raise Unavailable(f"systemd did not make {unit} within {TIMEOUT_S:g} s")
     return known.mount + own
+
+
+def stop(known: find.Facts, unit: str) -> None:
+    """End a scope that is there still. Raises as `start`, but for one that is not."""
+    with _Bus(known.uid, time.monotonic() + TIMEOUT_S) as bus:
+        try:
+            bus.call("StopUnit", "ss", (unit, "replace"))
+        except _Refused as error:
+            if not error.name.endswith(".NoSuchUnit"):
+                raise
 
 
 def attach(known: find.Facts, unit: str, below: str, pid: int, target: str) -> None:
@@ -88,18 +116,22 @@ def attach(known: find.Facts, unit: str, below: str, pid: int, target: str) -> N
         bus.call("AttachProcessesToUnit", "ssau", (unit, below, [pid]))
     wanted = target.removeprefix(known.mount)
     while time.monotonic() < deadline:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-            if find.own_path(file.read()) == wanted:
-                return
+        if _cgroup_of(pid) == wanted:
+            return
         time.sleep(0.002)
     raise Unavailable(f"systemd did not move process {pid} into {wanted}")
 
 
-def _wait_for(known: find.Facts, unit: str, deadline: float) -> str | None:
-    """Our own cgroup once it is the unit's. The job's end is what we see of ourselves: no signals
-    of the bus are needed to know it."""
+def _cgroup_of(pid: int | str) -> str:
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        return find.own_path(file.read())
+
+
+def _wait_for(pid: int | str, unit: str, deadline: float) -> str | None:
+    """The process's cgroup once it is the unit's. The job's end is what we see of the process: no
+    signals of the bus are needed to know it."""
     while True:
-        own = find.facts().own
+        own = _cgroup_of(pid)
         if own.endswith("/" + unit):
             return own
         if time.monotonic() > deadline:
@@ -116,7 +148,8 @@ class _Refused(NotSupported):
 
 
 class _Bus:
-    """A connection to the user's bus; jeepney's messages on a socket with a deadline."""
+    """A connection to the bus of the user, or of the system for root; jeepney's messages on a socket with
+    a deadline."""
 
     def __init__(self, uid: int, deadline: float) -> None:
         try:
@@ -126,6 +159,7 @@ class _Bus:
         self.parser = Parser()
         self.deadline = deadline
         self.serial = 0
+        self.whose = "the user's" if uid else "the system's"
         self.socket = _connect(uid, deadline)
         self._authenticate(uid)
 
@@ -143,11 +177,11 @@ class _Bus:
         try:
             data = self.socket.recv(65536)
         except TimeoutError:
-            raise Unavailable(f"the user's D-Bus did not answer within {TIMEOUT_S:g} s") from None
+            raise Unavailable(f"{self.whose} D-Bus did not answer within {TIMEOUT_S:g} s") from None
         except OSError as error:
-            raise Unavailable(f"the user's D-Bus broke off: {error.strerror}") from None
+            raise Unavailable(f"{self.whose} D-Bus broke off: {error.strerror}") from None
         if not data:
-            raise Unavailable("the user's D-Bus closed the connection")
+            raise Unavailable(f"{self.whose} D-Bus closed the connection")
         return data
 
     def _authenticate(self, uid: int) -> None:
@@ -157,7 +191,7 @@ class _Bus:
         while not answer.endswith(b"\r\n"):
             answer += self._receive()
         if not answer.startswith(b"OK "):
-            raise Unavailable("the user's D-Bus does not let us in")
+            raise Unavailable(f"{self.whose} D-Bus does not let us in")
         self._send(b"BEGIN\r\n")
         self._message("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "", ())
 
@@ -166,7 +200,7 @@ class _Bus:
         try:
             self.socket.sendall(data)
         except OSError as error:
-            raise Unavailable(f"the user's D-Bus: {error}") from None
+            raise Unavailable(f"{self.whose} D-Bus: {error}") from None
 
     def call(self, method: str, signature: str, body: tuple[Any, ...]) -> None:
         """Call a method of systemd's manager and wait for its answer."""
@@ -203,13 +237,23 @@ class _Bus:
 
 def _connect(uid: int, deadline: float) -> socket.socket:
     tried = []
-    for path in find.bus_sockets(uid):
+    for path in find.bus_sockets(uid) if uid else _system_sockets():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         try:
             connection.connect(path)
-            return connection
         except OSError as error:
             tried.append(f"{path}: {error.strerror or 'timed out'}")
             connection.close()
-    raise Unavailable("no D-Bus of this user: " + "; ".join(tried))
+            continue
+        if not int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER)[:4], sys.byteorder):
+            # We tell systemd the numbers of processes, which it would take for others.
+            connection.close()
+            raise NotSupported(f"{path}: its systemd lives in another pid namespace")
+        return connection
+    raise Unavailable(f"no D-Bus of {'this user' if uid else 'the system'}: " + "; ".join(tried))
+
+
+def _system_sockets() -> tuple[str, ...]:
+    named = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "")
+    return (named.removeprefix("unix:path=").partition(",")[0] if named.startswith("unix:path=") else SYSTEM_BUS,)

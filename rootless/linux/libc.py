@@ -54,6 +54,7 @@ _BY_MACHINE = {
         "keyctl": 250,
         "renameat2": 316,
         "seccomp": 317,
+        "bpf": 321,
     },
     "aarch64": {
         "capget": 90,
@@ -62,6 +63,7 @@ _BY_MACHINE = {
         "keyctl": 219,
         "renameat2": 276,
         "seccomp": 277,
+        "bpf": 280,
     },
 }
 _NO_SUCH_CALL = -1  # every kernel answers it with ENOSYS

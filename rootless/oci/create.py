@@ -214,6 +214,7 @@ def record(wish: Wish, claim: Claim, created: Created, cgroup: Cgroup) -> None:
         "owner": str(os.getuid()),
         "annotations": spec.get("annotations") or {},
         "cgroup": cgroup.path,
+        "unit": cgroup.unit,
     }
     claim.keep(jsontext.dumps(document).encode())
 

@@ -54,6 +54,7 @@ def exec_command(args: Arguments) -> int:
         preserve_fds=count,
         listener=listener_of(spec, container.document(found)),
         cgroup=container.cgroup,
+        cgroup_unit=container.unit,
     )
     master = entered.terminal_fd
     if master >= 0 and socket_path:

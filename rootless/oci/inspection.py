@@ -1,4 +1,4 @@
-"""`list`, `ps`, `pause`, `resume`, `update` and `events`."""
+"""`list`, `ps`, `pause`, `resume` and `events`; `update` is in a file of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import sys
 import time
 
 from rootless.errors import Conflict, InvalidInput, NotSupported
-from rootless.oci import cgroups, processes, state
-from rootless.oci.config import read
-from rootless.oci.rules_linux import RESOURCES
+from rootless.oci import processes, state
 from rootless.oci.running import root_of
-from rootless.oci.schema import check
+from rootless.oci.update import update
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,8 +18,8 @@ if TYPE_CHECKING:
     from rootless.oci.arguments import Arguments
     from rootless.oci.state import Container
 
-_NO_CGROUP = "it has no cgroup, because this account could make none"
-_HINT = "`rootless doctor` says what is missing for cgroups; --cgroup-manager must not be disabled"
+_NO_CGROUP = "it has no cgroup"
+_HINT = "create it with --systemd-cgroup, or with a limit; `rootless doctor` says what is missing for cgroups"
 
 
 def list_containers(args: Arguments) -> int:
@@ -114,60 +112,6 @@ def pause(args: Arguments) -> int:
 def resume(args: Arguments) -> int:
     """Thaw it."""
     return _freeze(args, frozen=False)
-
-
-# option -> (object, key) of linux.resources
-_UPDATES = {
-    "--blkio-weight": ("blockIO", "weight"),
-    "--cpu-period": ("cpu", "period"),
-    "--cpu-quota": ("cpu", "quota"),
-    "--cpu-burst": ("cpu", "burst"),
-    "--cpu-share": ("cpu", "shares"),
-    "--cpu-rt-period": ("cpu", "realtimePeriod"),
-    "--cpu-rt-runtime": ("cpu", "realtimeRuntime"),
-    "--cpu-idle": ("cpu", "idle"),
-    "--cpuset-cpus": ("cpu", "cpus"),
-    "--cpuset-mems": ("cpu", "mems"),
-    "--memory": ("memory", "limit"),
-    "--memory-reservation": ("memory", "reservation"),
-    "--memory-swap": ("memory", "swap"),
-    "--pids-limit": ("pids", "limit"),
-}
-
-
-def update(args: Arguments) -> int:
-    """Change limits: of --resources (a file, or - for stdin), then of the options."""
-    resources: dict[str, Any] = {}
-    source = args.value("--resources")
-    if source is not None:
-        given = read("/dev/stdin" if source == "-" else source, name="resources")[1]
-        check(given, RESOURCES, name="resources")
-        resources = given
-    for option, (group_name, key) in _UPDATES.items():
-        text = args.value(option)
-        if text is not None:
-            resources.setdefault(group_name, {})[key] = text if "cpuset" in option else _signed(option, text)
-    check(resources, RESOURCES, name="update")
-    # Setting back to "unlimited" asks for something here, other than at create.
-    wanted = {name: value for name, value in resources.items() if value and name != "devices"}
-    with state.Held(root_of(args), args.words[0]) as container:
-        if container.status() == state.STOPPED:
-            raise Conflict(f"cannot update container {container.id}: it has stopped")
-        lines = cgroups.settings(wanted)
-        if not lines:
-            return 0
-        if not container.cgroup:
-            raise NotSupported(f"cannot update container {container.id}: {_NO_CGROUP}", hint=_HINT)
-        from rootless.cgroup import apply
-
-        apply.apply(container.cgroup, lines)
-    return 0
-
-
-def _signed(option: str, text: str) -> int:
-    if not text.removeprefix("-").isdecimal():
-        raise InvalidInput(f"{option}: {text!r} is not a number")
-    return int(text)
 
 
 def events(args: Arguments) -> int:

@@ -141,7 +141,7 @@ def _delete(container: Container, *, force: bool) -> None:
         spec = container.config()
     except (OSError, ValueError):
         spec = {}
-    cgroups.remove(container.cgroup)
+    cgroups.remove(container.cgroup, container.unit)
     state.remove(container.directory)
     warn_hooks(spec, "poststop", container.document(state.STOPPED))
 

@@ -133,7 +133,8 @@ def _end(created: Created, directory: str) -> None:
         from rootless.oci.state import find
 
         root, name = os.path.split(directory)
-        cgroups.remove(find(root, name).cgroup)
+        container = find(root, name)
+        cgroups.remove(container.cgroup, container.unit)
         remove(directory)
 
 

@@ -67,6 +67,7 @@ class Container(Record):
     owner: str
     annotations: dict[str, str]
     cgroup: str
+    unit: str = ""  # systemd's scope that the cgroup is in
 
     @property
     def directory(self) -> str:

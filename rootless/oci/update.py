@@ -1,0 +1,117 @@
+"""`update`: other limits, and for real root other device rules, for a container that is there."""
+
+from __future__ import annotations
+
+from rootless.errors import Conflict, InvalidInput, NotSupported
+from rootless.oci import cgroups, state
+from rootless.oci.config import read
+from rootless.oci.rules_linux import RESOURCES
+from rootless.oci.running import root_of
+from rootless.oci.schema import check
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.cgroup.limits import Setting
+    from rootless.oci.arguments import Arguments
+    from rootless.oci.state import Container
+
+# option -> (object, key) of linux.resources
+_OPTIONS = {
+    "--blkio-weight": ("blockIO", "weight"),
+    "--cpu-period": ("cpu", "period"),
+    "--cpu-quota": ("cpu", "quota"),
+    "--cpu-burst": ("cpu", "burst"),
+    "--cpu-share": ("cpu", "shares"),
+    "--cpu-rt-period": ("cpu", "realtimePeriod"),
+    "--cpu-rt-runtime": ("cpu", "realtimeRuntime"),
+    "--cpu-idle": ("cpu", "idle"),
+    "--cpuset-cpus": ("cpu", "cpus"),
+    "--cpuset-mems": ("cpu", "mems"),
+    "--memory": ("memory", "limit"),
+    "--memory-reservation": ("memory", "reservation"),
+    "--memory-swap": ("memory", "swap"),
+    "--pids-limit": ("pids", "limit"),
+}
+
+
+def update(args: Arguments) -> int:
+    """Change limits: of --resources (a file, or - for stdin), then of the options."""
+    given = _given(args)
+    with state.Held(root_of(args), args.words[0]) as container:
+        if container.status() == state.STOPPED:
+            raise Conflict(f"cannot update container {container.id}: it has stopped")
+        lines = _lines(given, container)
+        program = cgroups.devices_of(container.config(), given) if given.get("devices") else None
+        if (lines or (program and program.needed)) and not container.cgroup:
+            raise NotSupported(
+                f"cannot update container {container.id}: it has no cgroup",
+                hint="create it with --systemd-cgroup, or with a limit; `rootless doctor` says what is missing",
+            )
+        _check_before(given, container)
+        _write(container, lines)
+        if program is not None and container.cgroup:
+            program.attach(container.cgroup)
+    return 0
+
+
+def _given(args: Arguments) -> dict[str, Any]:
+    """linux.resources as the command line has them, checked."""
+    resources: dict[str, Any] = {}
+    source = args.value("--resources")
+    if source is not None:
+        resources = read("/dev/stdin" if source == "-" else source, name="resources")[1]
+        check(resources, RESOURCES, name="resources")
+    for option, (group_name, key) in _OPTIONS.items():
+        text = args.value(option)
+        if text is not None:
+            value = text if "cpuset" in option else _signed(option, text)
+            resources[group_name] = {**(resources.get(group_name) or {}), key: value}
+    check(resources, RESOURCES, name="update")
+    return resources
+
+
+def _signed(option: str, text: str) -> int:
+    if not text.removeprefix("-").isdecimal():
+        raise InvalidInput(f"{option}: {text!r} is not a number")
+    return int(text)
+
+
+def _lines(given: dict[str, Any], container: Container) -> list[Setting]:
+    """The settings, with what one of them needs of those that are in force."""
+    from rootless.cgroup import group
+    from rootless.oci import resources
+
+    found = resources.changes(given)
+    cpu, memory = found.get("cpu") or {}, found.get("memory") or {}
+    if ("quota" in cpu) != ("period" in cpu):  # one file holds both
+        quota, period = (group.read(container.cgroup, "cpu.max") or "max 100000").split()
+        now = {"quota": int(quota) if quota.isdecimal() else -1, "period": int(period)}
+        found["cpu"] = {**now, **cpu}
+    if "swap" in memory and "limit" not in memory:  # the two together
+        limit = group.read(container.cgroup, "memory.max")
+        found["memory"] = {**memory, **({"limit": int(limit)} if limit.isdecimal() else {})}
+    return resources.settings(found)
+
+
+def _check_before(given: dict[str, Any], container: Container) -> None:
+    """memory.checkBeforeUpdate: rather no change than a container that is killed by it."""
+    from rootless.cgroup import group
+
+    memory = given.get("memory") or {}
+    limit, used = memory.get("limit") or 0, group.read(container.cgroup, "memory.current")
+    if memory.get("checkBeforeUpdate") and limit > 0 and used.isdecimal() and int(used) > limit:
+        raise InvalidInput(f"linux.resources.memory.limit: {limit} is less than the {used} bytes in use")
+
+
+def _write(container: Container, lines: list[Setting]) -> None:
+    if not lines:
+        return
+    from rootless.cgroup import apply
+
+    apply.apply(container.cgroup, lines)
+    if container.unit:
+        from rootless.cgroup import find, scope
+
+        scope.set_weights(find.facts(), container.unit, lines)
