@@ -17,14 +17,7 @@ def run(args: Args) -> int:
     if args.restart is not None:
         restart.parse(args.restart)
     store = Store.open()
-
-    def change(identifier: str) -> None:
-        if args.restart is not None:
-            restart.set_policy(store, identifier, args.restart)
-        if args.restart is None or args.given - {"restart"}:
-            update(store, identifier, changes)
-
-    return each(store, args.positional, change)
+    return each(store, args.positional, lambda identifier: update(store, identifier, changes, args.restart))
 
 
 COMMAND = Command(

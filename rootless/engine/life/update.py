@@ -1,5 +1,5 @@
-"""`update`: other limits for a container, at once where it runs. Both or neither: what the kernel
-refuses leaves the container and its record as they were."""
+"""`update`: other limits for a container, at once where it runs, and another restart policy. All or
+nothing: what the kernel refuses leaves the container and its record as they were."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from rootless.cgroup import apply, find, group, limits
 from rootless.cgroup.place import IN_USER_NAMESPACE
-from rootless.engine.state import events, placing, resources, running
+from rootless.engine.state import events, placing, resources, restart, running
 from rootless.engine.state.record import Record
 from rootless.engine.state.resources import Resources
 from rootless.errors import InvalidInput, NotSupported
@@ -15,30 +15,40 @@ from rootless.storage import atomic, containers
 from rootless.storage.store import Store
 
 
-def update(store: Store, identifier: str, changes: Resources) -> None:
-    """Change the limits named in `changes`. Two at once wait for each other.
+def update(store: Store, identifier: str, changes: Resources, policy: str | None = None) -> None:
+    """Change the limits named in `changes`, and the restart policy. Two at once wait for each other.
 
     InvalidInput for what makes no sense with the limits that stay, NotSupported for what the
     running container's cgroup cannot hold, NotFound where that cgroup has been removed.
     """
-    if not changes:
+    if not changes and policy is None:
         raise InvalidInput("nothing to update", hint="give at least one limit, for example --memory 512m")
     with containers.lock(store, identifier):
         record = cast(Record, containers.config(store, identifier))
-        before = placing.of(record)
-        after = _merged(before, changes)
-        resources.check(after)
-        wanted = limits.settings(resources.to_oci(after))
-        found = running.find(store, identifier)
-        if found is not None:
-            with found:
-                old = limits.settings(resources.to_oci(before))
-                changed = [one for one in wanted if one not in old] + _lifted(old, wanted)
-                _apply(store, found, changed)
-        record["resources"] = after
-        path = containers.directory(store, identifier) + "/config.json"
-        atomic.write_json(path, cast(dict[str, Any], record), durable=not record["auto_remove"])
+        if policy is not None:
+            restart.check_policy(record, policy)
+        if changes:
+            _change(store, record, changes)
+        if policy is not None:
+            restart.set_policy(store, record, policy)
     events.container(store, "update", record)
+
+
+def _change(store: Store, record: Record, changes: Resources) -> None:
+    identifier = record["id"]
+    before = placing.of(record)
+    after = _merged(before, changes)
+    resources.check(after)
+    wanted = limits.settings(resources.to_oci(after))
+    found = running.find(store, identifier)
+    if found is not None:
+        with found:
+            old = limits.settings(resources.to_oci(before))
+            changed = [one for one in wanted if one not in old] + _lifted(old, wanted)
+            _apply(store, found, changed)
+    record["resources"] = after
+    path = containers.directory(store, identifier) + "/config.json"
+    atomic.write_json(path, cast(dict[str, Any], record), durable=not record["auto_remove"])
 
 
 def _merged(before: Resources, changes: Resources) -> Resources:

@@ -57,16 +57,18 @@ def has_policy(store: Store, identifier: str) -> bool:
     return found is not None and found.name != "no"
 
 
-def set_policy(store: Store, identifier: str, word: str) -> None:
-    """`update --restart`: takes effect at the next end of PID 1."""
+def check_policy(record: Record, word: str) -> tuple[str, int]:
+    """A --restart word for a container that is there; Conflict for one that is removed at its end."""
     name, retries = parse(word)
-    with containers.lock(store, identifier):
-        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-        if record["auto_remove"] and name != "no":
-            raise Conflict(
-                "Restart policy cannot be updated because AutoRemove is enabled for the container"
-            )
-        stored.write(store, identifier, of(store, record)._replace(name=name, retries=retries))
+    if record["auto_remove"] and name != "no":
+        raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
+    return name, retries
+
+
+def set_policy(store: Store, record: Record, word: str) -> None:
+    """`update --restart`: takes effect at the next end of PID 1. The caller holds the container's lock."""
+    name, retries = check_policy(record, word)
+    stored.write(store, record["id"], of(store, record)._replace(name=name, retries=retries))
 
 
 def begin(store: Store, record: Record, *, again: bool) -> None:
