@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
-from rootless.errors import InvalidInput, NotSupported
-from rootless.linux import mount as m
-from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime.mounting import attach
-from rootless.runtime.resolve import mount_target
+from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.nodes import Device, Node, Symlink
 
 if TYPE_CHECKING:
     from typing import Any
@@ -35,64 +33,12 @@ DEFAULT_LINKS = {
 }
 
 
-class Symlink(Record):
-    """A link in /dev; one that is there already stays."""
-
-    target: str
-    guest_path: str
-
-    def describe(self) -> str:
-        return f"link {self.guest_path} to {self.target}"
-
-    def apply(self, root_fd: int) -> None:
-        parent, name = os.path.split(self.guest_path)
-        fd = mount_target(root_fd, parent, directory=True)
-        try:
-            os.symlink(self.target, name, dir_fd=fd)
-        except FileExistsError:
-            pass
-        finally:
-            os.close(fd)
-
-
-class Device(Record):
-    """A device node of the host, bound: a user namespace cannot make nodes."""
-
-    host_path: str
-    guest_path: str
-    rdev: int = 0
-    optional: bool = False
-
-    def describe(self) -> str:
-        return f"bind device {self.host_path} to {self.guest_path}"
-
-    def apply(self, root_fd: int) -> None:
-        try:
-            fd = m.open_tree(m.AT_FDCWD, self.host_path, m.OPEN_TREE_CLONE)
-        except FileNotFoundError:
-            if self.optional:
-                return
-            raise InvalidInput(
-                f'error gathering device information while adding custom device "{self.host_path}":'
-                " no such file or directory"
-            ) from None
-        try:
-            status = os.fstat(fd)
-            if self.rdev and status.st_rdev != self.rdev:
-                raise NotSupported(f"{self.host_path} is not the device it should be")
-            attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(status.st_mode))
-        finally:
-            os.close(fd)
-
-
 def default_devices(*, make: bool = False) -> list[Step]:
     """The nodes and links every container has."""
     steps: list[Step] = []
     for name, number in DEFAULT_DEVICES.items():
         path, rdev = f"/dev/{name}", os.makedev(*number)
         if make:
-            from rootless.runtime.nodes import Node
-
             steps.append(Node(path, stat.S_IFCHR | 0o666, rdev))
         else:
             steps.append(Device(path, path, rdev))
@@ -122,8 +68,6 @@ def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[
         if device.get("type", "c") in ("c", "u", "b") and "major" in device:
             number = _number(device)
         if make:
-            from rootless.runtime.nodes import Node
-
             kind = _KINDS[device.get("type", "c")]
             mode = kind | int(device.get("fileMode") or 0o666) & 0o777
             steps.append(Node(path, mode, number, device.get("uid") or 0, device.get("gid") or 0))

@@ -24,12 +24,11 @@ from rootless.storage.status import Status, status
 from rootless.storage.store import Store, make_directory, open_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 __all__ = [
     "Lock", "Status", "config", "create", "directory", "find", "ids", "lock", "name_of", "names",
-    "new_id", "remove", "rename", "status", "sweep",
+    "new_id", "remove", "rename", "status",
 ]  # fmt: skip
 
 _HEX = frozenset("0123456789abcdef")
@@ -262,10 +261,3 @@ def config(store: Store, container_id: str) -> dict[str, Any]:
             f"container {container_id[:12]} has a damaged config.json: {error}",
             hint=f"remove it: `rootless rm -f {container_id[:12]}`",
         ) from error
-
-
-def sweep(store: Store, before_removal: Callable[[Store, str], None] | None = None) -> list[str]:
-    """See rootless.storage.sweep.sweep_containers."""
-    from rootless.storage.sweep import sweep_containers
-
-    return sweep_containers(store, before_removal)

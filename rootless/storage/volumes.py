@@ -127,13 +127,6 @@ def list_volumes(store: Store) -> list[Volume]:
     return found
 
 
-def size(store: Store, name: str) -> int:
-    """Bytes of the volume's files."""
-    from rootless.storage.usage import tree_bytes
-
-    return tree_bytes(find(store, name).path)
-
-
 def remove(store: Store, name: str, *, missing_ok: bool = False) -> None:
     """Delete the volume and what is in it; gone for everybody at once. Wants the session joined.
 

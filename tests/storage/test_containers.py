@@ -16,6 +16,7 @@ from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.process import boot_id, start_time
 from rootless.storage import containers
 from rootless.storage.store import Store
+from rootless.storage.sweep import sweep_containers
 from tests.storage.joined import Joined
 
 
@@ -89,7 +90,7 @@ def test_claim_of_a_vanished_container_is_void(store: Store) -> None:
     with pytest.raises(NotFound):
         containers.find(store, "web")
     assert containers.find(store, make(store, "web"))
-    assert containers.sweep(store) == [f".rm-{identifier}"]
+    assert sweep_containers(store) == [f".rm-{identifier}"]
 
 
 def test_one_of_many_wins_a_name(store: Store) -> None:
@@ -195,7 +196,7 @@ def test_transient_containers_do_not_outlive_a_boot(store: Store) -> None:
     link = containers.directory(store, lost) + "/transient"
     os.unlink(link)
     os.symlink("another boot", link)
-    assert containers.sweep(store) == [lost]
+    assert sweep_containers(store) == [lost]
     assert containers.ids(store) == sorted([kept, plain])
     assert set(containers.names(store).values()) == {"kept", "plain"}
 
@@ -206,11 +207,11 @@ def test_sweep_spares_what_is_being_made(store: Store) -> None:
     os.mkdir(new)
     held = containers._claim_lock(new)
     os.symlink("a" * 64, f"{store.names}/soon")
-    assert containers.sweep(store) == []
+    assert sweep_containers(store) == []
     with pytest.raises(Conflict):
         make(store, "soon")
     os.close(held)
-    assert containers.sweep(store) == [f".new-{'a' * 64}", "soon"]
+    assert sweep_containers(store) == [f".new-{'a' * 64}", "soon"]
     make(store, "soon")
 
 
@@ -236,12 +237,12 @@ def test_killed_at_any_instant(store: Store) -> None:
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         assert os.WIFSIGNALED(status)
-        containers.sweep(store)
+        sweep_containers(store)
         for identifier in containers.ids(store):
             assert containers.config(store, identifier) == {"image_id": "sha256:x"}
             assert containers.status(store, identifier).state == "created"
             containers.remove(store, identifier)
-        containers.sweep(store)
+        sweep_containers(store)
         left = os.listdir(store.containers) if os.path.isdir(store.containers) else []
         assert [entry for entry in left if not _young(store, entry)] == []
         assert containers.names(store) == {}

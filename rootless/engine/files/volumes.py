@@ -7,7 +7,7 @@ from typing import Any
 from rootless.engine.state import events
 from rootless.engine.words.mounts import volume_name
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
-from rootless.storage import containers
+from rootless.storage import containers, usage
 from rootless.storage import volumes as stored
 from rootless.storage.store import Store
 from rootless.storage.volumes import Volume
@@ -124,7 +124,7 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> tuple[
             continue
         if any(_labelled(volume, [word]) for word in filters.get("label!", ())):
             continue
-        size = stored.size(store, volume.name)
+        size = usage.tree_bytes(volume.path)
         try:
             remove(store, volume.name)
         except RootlessError:

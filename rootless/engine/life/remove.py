@@ -86,7 +86,9 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
 
 def sweep(store: Store) -> None:
     """Clear away what killed processes and power cuts left; of --rm containers their ends are told, too."""
-    containers.sweep(store, _tell)
+    from rootless.storage.sweep import sweep_containers
+
+    sweep_containers(store, _tell)
 
 
 def _tell(store: Store, identifier: str) -> None:
