@@ -3,7 +3,7 @@
 run_packages="uidmap slirp4netns fuse-overlayfs gcc libc6-dev mmdebstrap python3-venv libseccomp2 ca-certificates"
 peer_packages="podman runc bubblewrap docker-registry busybox-static"
 test_packages="$peer_packages buildah crun containerd rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
-    debootstrap acl attr iproute2 procps openssl util-linux
+    debootstrap acl attr cron iproute2 procps openssl util-linux
     qemu-system-x86 qemu-utils e2fsprogs openssh-client" # the last line: tests/vm
 fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static mmdebstrap python3 libseccomp"
 

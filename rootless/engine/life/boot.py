@@ -12,10 +12,10 @@ import sys
 
 from rootless import paths
 from rootless.cgroup.find import DELEGATED_VARIABLE
-from rootless.engine.life import start, stop
+from rootless.engine.life import crontab, start, stop
 from rootless.engine.state import restart
 from rootless.engine.state.record import Record
-from rootless.errors import NotFound, NotSupported, RootlessError
+from rootless.errors import NotFound, RootlessError
 from rootless.storage import atomic, containers
 from rootless.storage import restart as stored
 from rootless.storage.store import Store
@@ -50,7 +50,7 @@ def enable(store: Store, name: str) -> str:
             os.symlink(path, link)
         _reload()
         return path
-    _write_crontab([*_others(name), _crontab_line(store, name)])
+    crontab.add(_crontab_line(store, name), _mark(name))
     return "crontab"
 
 
@@ -65,8 +65,7 @@ def disable(name: str) -> str:
                 pass
         _reload()
         return path
-    if not uses_systemd() and len(_others(name)) < len(_read_crontab()):
-        _write_crontab(_others(name))
+    if not uses_systemd() and crontab.remove(_mark(name)):
         return "crontab"
     raise NotFound(f"{name or 'restart policies'}: not enabled")
 
@@ -131,37 +130,13 @@ def _mark(name: str) -> str:
     return f"# rootless enable {name}" if name else f"# {POLICIES}"
 
 
-def _crontab_line(store: Store, name: str) -> str:
-    import shlex
-
+def _crontab_line(store: Store, name: str) -> bytes:
     verb = ["start", name] if name else ["container", "start-with-machine"]
-    words = ["env", *_environment(store), sys.executable, "-m", "rootless.cli", *verb]
-    # In a crontab % is a newline.
-    return "@reboot " + shlex.join(words).replace("%", "\\%") + " " + _mark(name)
-
-
-def _read_crontab() -> list[str]:
-    try:
-        done = subprocess.run(["crontab", "-l"], capture_output=True, text=True, timeout=30, check=False)
-    except FileNotFoundError:
-        raise NotSupported(
-            "this host has neither systemd nor crontab to start a container at boot",
-            hint="start it by whatever runs at boot: rootless start NAME",
-        ) from None
-    return done.stdout.splitlines() if done.returncode == 0 else []
-
-
-def _others(name: str) -> list[str]:
-    return [line for line in _read_crontab() if not line.endswith(" " + _mark(name))]
-
-
-def _write_crontab(lines: list[str]) -> None:
-    text = "".join(line + "\n" for line in lines)
-    done = subprocess.run(
-        ["crontab", "-"], input=text, capture_output=True, text=True, timeout=30, check=False
-    )
-    if done.returncode:
-        raise RootlessError(f"crontab refuses: {done.stderr.strip()}", hint="see crontab(1), cron.allow")
+    words = ["env", *_environment(store)]
+    if runtime := os.environ.get("XDG_RUNTIME_DIR", ""):
+        # Where our sockets are has to be the same for cron's commands and for those of a login.
+        words.append(f"XDG_RUNTIME_DIR={runtime}")
+    return crontab.line([*words, sys.executable, "-m", "rootless.cli", *verb], _mark(name))
 
 
 def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:

@@ -1,0 +1,158 @@
+"""`enable` and `disable` on a host without systemd: a line of the user's crontab, by Debian's own crontab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rootless.engine.life import boot, crontab
+from rootless.errors import InvalidInput
+from tests.harness.account import SYSTEM_PATH, User
+from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
+from tests.harness.trees import remove_tree
+from tests.need import need
+
+THEIRS = b"MAILTO=me\n\n  # Caf\xe9 \x0c and \xff \n5 4 * * *\techo 100\\% # rootless enable web.\n@daily true"
+OF_CRON = {"SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture
+def table(user: User) -> Iterator[None]:
+    """The account's crontab, as it was again afterwards."""
+    need(not boot.uses_systemd(), "a host without systemd")
+    need(shutil.which("crontab", path=SYSTEM_PATH), "crontab (cron) is not installed")
+    before = subprocess.run(["crontab", "-l"], capture_output=True, check=False)
+    yield
+    if before.returncode == 0:
+        subprocess.run(["crontab", "-"], input=before.stdout, check=True)
+    else:
+        subprocess.run(["crontab", "-r"], capture_output=True, check=False)
+
+
+def lines() -> list[bytes]:
+    done = subprocess.run(["crontab", "-l"], capture_output=True, check=False)
+    return done.stdout.split(b"\n")[:-1] if done.returncode == 0 else []
+
+
+def run_as_cron_does(line: bytes) -> None:
+    """entry.c and do_command.c of Debian's cron: up to the first bare %, with \\% for a percent sign."""
+    assert line.startswith(b"@reboot ")
+    command = re.split(rb"(?<!\\)%", line.removeprefix(b"@reboot "))[0].replace(b"\\%", b"%")
+    home = str(Path.home())
+    environment = {**OF_CRON, "HOME": home, "LOGNAME": os.environ.get("USER", "")}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], env=environment, cwd=home, stdin=subprocess.DEVNULL, capture_output=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def inspected(rootless: Rootless, name: str) -> dict[str, Any]:
+    (found,) = json.loads(rootless("inspect", name).stdout)
+    return dict(found)
+
+
+def test_a_line_comes_once_and_goes_alone(rootless: Rootless, busybox_image: str, table: None) -> None:
+    subprocess.run(["crontab", "-"], input=THEIRS + b"\n", check=True)
+    rootless("create", "--name", "web", "--network", "none", "busybox", "sleep", "1000")
+    assert rootless("enable", "web").stdout == "web: crontab\n"
+    rootless("enable", "web")
+    theirs = THEIRS.split(b"\n")
+    *rest, ours = lines()
+    assert rest == theirs
+    assert re.fullmatch(rb"@reboot .* start web # rootless enable web", ours)
+    rootless("enable", "--policies")
+    assert len(lines()) == len(theirs) + 2
+    rootless("disable", "web")
+    assert lines()[:-1] == theirs
+    rootless("disable", "--policies")
+    assert lines() == theirs
+    assert "not enabled" in rootless("disable", "web", status=None).stderr
+    rootless("rm", "web")
+
+
+def test_the_line_starts_the_container(rootless: Rootless, busybox_image: str, table: None) -> None:
+    rootless("run", "-d", "--name", "web", "--restart", "on-failure", "--network", "none", "busybox",
+             "sh", "-c", "[ -e /second ] || { touch /second; exit 1; }; exec sleep 1000")  # fmt: skip
+    wait_until(lambda: inspected(rootless, "web")["RestartCount"] == 1, "the restart by its policy")
+    wait_until(lambda: inspected(rootless, "web")["State"]["Status"] == "running", "the second run")
+    rootless("enable", "web")
+    os.kill(inspected(rootless, "web")["State"]["MonitorPid"], 9)  # as a power cut would
+    wait_until(lambda: inspected(rootless, "web")["State"]["Status"] == "exited", "the end")
+    run_as_cron_does(lines()[-1])
+    found = inspected(rootless, "web")
+    assert (found["State"]["Status"], found["RestartCount"]) == ("running", 0)
+    assert rootless("exec", "web", "echo", "reached").stdout == "reached\n"
+    rootless("disable", "web")
+    rootless("rm", "-f", "web")
+
+
+def test_all_with_a_policy(rootless: Rootless, busybox_image: str, table: None) -> None:
+    for name, policy in (("back", "always"), ("stays", "no")):
+        rootless("run", "-d", "--name", name, "--restart", policy, "--network", "none", "busybox", "sleep", "1000")
+        os.kill(inspected(rootless, name)["State"]["MonitorPid"], 9)
+        wait_until(lambda name=name: inspected(rootless, name)["State"]["Status"] == "exited", "the end")  # type: ignore[misc]
+    rootless("enable", "--policies")
+    run_as_cron_does(lines()[-1])
+    assert inspected(rootless, "back")["State"]["Status"] == "running"
+    assert inspected(rootless, "stays")["State"]["Status"] == "exited"
+    rootless("disable", "--policies")
+    rootless("rm", "-f", "back", "stays")
+
+
+def test_paths_with_blanks_percent_signs_and_quotes(
+    rootless: Rootless, busybox_image: str, table: None, tmp_path: Path
+) -> None:
+    root = tmp_path / "50% of 'all'"
+    odd = {"ROOTLESS_ROOT": str(root)}
+    archive = tmp_path / "busybox.tar"
+    rootless("save", "-o", archive, "busybox")
+    rootless("load", "-i", archive, env=odd)
+    rootless("create", "--name", "odd", "--network", "none", "busybox", "sleep", "1000", env=odd)
+    rootless("enable", "odd", env=odd)
+    run_as_cron_does(lines()[-1])
+    assert "Up" in rootless("ps", env=odd).stdout
+    rootless("disable", "odd", env=odd)
+    rootless("rm", "-f", "odd", env=odd)
+    rootless("system", "prune", "--all", "--force", env=odd)
+    remove_tree(root)
+
+
+def test_without_crontab(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    need(not boot.uses_systemd(), "a host without systemd")
+    rootless("create", "--name", "web", "--network", "none", "busybox", "true")
+    nothing = {"PATH": str(tmp_path)}
+    told = rootless("enable", "web", env=nothing, status=1).stderr
+    assert "neither systemd nor crontab" in told
+    assert "hint: start it by whatever runs at boot" in told
+    rootless("rm", "web")
+
+
+def test_a_crontab_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    rootless: Rootless, busybox_image: str, tmp_path: Path
+) -> None:
+    """As cron.deny has it; writing would be the loss of all that was there."""
+    need(not boot.uses_systemd(), "a host without systemd")
+    program = tmp_path / "crontab"
+    program.write_text(f'#!/bin/sh\n[ "$1" = -l ] && {{ echo "You may not use crontab" >&2; exit 1; }}\ntouch {tmp_path}/lost\n')
+    program.chmod(0o755)
+    rootless("create", "--name", "web", "--network", "none", "busybox", "true")
+    told = rootless("enable", "web", env={"PATH": f"{tmp_path}:{SYSTEM_PATH}"}, status=1).stderr
+    assert "crontab refuses: You may not use crontab" in told
+    assert not (tmp_path / "lost").exists()
+    rootless("rm", "web")
+
+
+def test_what_a_crontab_cannot_hold() -> None:
+    for path in ("a\nb", "a\\%b"):
+        with pytest.raises(InvalidInput):
+            crontab.line(["env", f"ROOTLESS_ROOT={path}"], "# mark")
