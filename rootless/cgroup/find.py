@@ -26,6 +26,7 @@ HYBRID = "/sys/fs/cgroup/unified"
 ROOT_VARIABLE = "ROOTLESS_CGROUP_ROOT"
 DELEGATED_VARIABLE = "ROOTLESS_DELEGATED_UNIT"
 LEAF = "rootless-leaf"
+DELEGATED = "Delegate=cpu cpuset io memory pids"
 
 # A path component that these systems alone make, in any hierarchy: name, test of one component.
 _BATCH_SYSTEMS = (
@@ -240,7 +241,7 @@ def _hint(known: Facts, batch: str) -> str:
     if os.path.isdir("/run/systemd/system"):
         delegate = (
             "the administrator runs: mkdir -p /etc/systemd/system/user@.service.d && "
-            "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' "
+            f"printf '[Service]\\n{DELEGATED}\\n' "
             "> /etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload "
             f"&& systemctl restart user@{known.uid}.service"
         )

@@ -182,8 +182,12 @@ def split(lines: list[Setting]) -> tuple[list[Setting], tuple[Setting, ...]]:
 
 
 def lacks(lines: list[Setting], lacking: frozenset[str], where: str, hint: str) -> NotSupported:
+    from rootless.cgroup import find
+
     names = dict.fromkeys(line.limit for line in lines if line.controller in lacking)
     controllers = ", ".join(sorted(lacking))
+    more = " ".join(sorted(lacking - _CONTROLLERS))
     return NotSupported(
-        f"{', '.join(names)} cannot be enforced: the controller {controllers} is not given to {where}", hint=hint
+        f"{', '.join(names)} cannot be enforced: the controller {controllers} is not given to {where}",
+        hint=hint.replace(find.DELEGATED, f"{find.DELEGATED} {more}".rstrip()),
     )

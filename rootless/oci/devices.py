@@ -73,7 +73,7 @@ def program(rules: list[dict[str, Any]], spec: dict[str, Any]) -> Program | None
     everything is allowed, or we are not real root."""
     if not _is_real_root():
         return None
-    found = [_read(rule, index) for index, rule in enumerate(rules)]
+    found = read_rules(rules)
     code = compile_rules(found)
     if not code:
         return None
@@ -82,6 +82,11 @@ def program(rules: list[dict[str, Any]], spec: dict[str, Any]) -> Program | None
     bounding = ((spec.get("process") or {}).get("capabilities") or {}).get("bounding") or []
     makes_nodes = not own and "CAP_MKNOD" in bounding
     return Program(code, makes_nodes and any(not rule.allow for rule in found))
+
+
+def read_rules(rules: list[dict[str, Any]]) -> list[Rule]:
+    """The rules as numbers; InvalidInput with the JSON path of one that is none. Pure."""
+    return [_read(rule, index) for index, rule in enumerate(rules)]
 
 
 def _is_real_root() -> bool:

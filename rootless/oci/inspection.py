@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
 import time
 
 from rootless.errors import Conflict, InvalidInput, NotSupported
+from rootless.linux.process import pidfd_open_checked
 from rootless.oci import processes, state
 from rootless.oci.running import root_of
 from rootless.oci.update import update
@@ -123,20 +126,63 @@ def events(args: Arguments) -> int:
     if not container.cgroup:
         raise NotSupported(f"container {container.id} has no statistics: {_NO_CGROUP}", hint=_HINT)
     seconds = _duration(args.value("--interval") or "5s")
-    kills = _oom_kills(container)
-    while True:
-        _print_event(container, "stats", _statistics(container.cgroup))
-        if args.flag("--stats"):
-            return 0
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if not container.is_alive():
+    with _OomKills(container) as kills:
+        while True:
+            _print_event(container, "stats", _statistics(container.cgroup))
+            if args.flag("--stats"):
                 return 0
-            time.sleep(min(0.2, seconds))
-            now = _oom_kills(container)
-            if now > kills:
-                _print_event(container, "oom", {})
-                kills = now
+            deadline = time.monotonic() + seconds
+            while (left := deadline - time.monotonic()) > 0:
+                alive = container.is_alive()  # asked first: what killed it is told
+                if kills.wait(left if alive else 0):
+                    _print_event(container, "oom", {})
+                elif not alive:
+                    return 0
+
+
+class _OomKills:
+    """The kernel's count of them, which wakes us when it changes. systemd removes the cgroup as soon as
+    it is empty: to look at times would be too late for a container that is killed as a whole."""
+
+    def __init__(self, container: Container) -> None:
+        self._poll = select.poll()
+        self._events = -1
+        try:
+            self._events = os.open(f"{container.cgroup}/memory.events", os.O_RDONLY | os.O_CLOEXEC)
+            self._poll.register(self._events, select.POLLPRI)
+        except FileNotFoundError:
+            pass  # no memory controller: nobody counts
+        try:
+            self._pidfd = pidfd_open_checked(container.pid, container.start_time)
+        except ProcessLookupError:
+            raise Conflict(f"container {container.id} is not running") from None
+        self._poll.register(self._pidfd, select.POLLIN)
+        self._seen = 0
+        self._seen = self._count()
+
+    def __enter__(self) -> _OomKills:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in (self._pidfd, self._events):
+            if fd >= 0:
+                os.close(fd)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for one, for the end of the container's init, or that long; whether there was one."""
+        self._poll.poll(seconds * 1000)
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        try:
+            words = os.pread(self._events, 4096, 0).split() if self._events >= 0 else []
+        except OSError:  # the cgroup is gone, and would wake us for ever
+            self._poll.unregister(self._events)
+            os.close(self._events)
+            self._events = -1
+            return self._seen
+        return int(words[words.index(b"oom_kill") + 1]) if b"oom_kill" in words else self._seen
 
 
 def _print_event(container: Container, kind: str, data: dict[str, Any]) -> None:
@@ -150,12 +196,6 @@ def _duration(text: str) -> float:
         if text.endswith(unit) and number.replace(".", "", 1).isdecimal() and float(number) > 0:
             return float(number) * factor
     raise InvalidInput(f"--interval: {text!r} is not a duration such as 5s")
-
-
-def _oom_kills(container: Container) -> int:
-    from rootless.cgroup import group
-
-    return group.events(container.cgroup, "memory.events").get("oom_kill", 0)
 
 
 def _statistics(path: str) -> dict[str, Any]:
