@@ -8,21 +8,25 @@ from rootless.cgroup import group
 from rootless.cgroup.limits import MAXIMUM, Setting
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 
-# What bfq calls its own weight where iocost is not in the kernel.
-_FALLBACKS = {"io.weight": "io.bfq.weight"}
+# Of iocost and of BFQ: a kernel has one of them, or both.
+_WEIGHTS = ("io.weight", "io.bfq.weight")
 
 
 def apply(path: str, settings: list[Setting]) -> None:
     """Write `settings` to the cgroup `path`. A RootlessError names the limit that the kernel refuses;
     then what was written before is as it was."""
     undo: list[tuple[str, str]] = []
+    if any(setting.file in _WEIGHTS for setting in settings):
+        from rootless.cgroup import weights
+
+        weights.require(settings)
     try:
         for setting in ordered(path, settings):
-            file = _file(path, setting)
-            before = group.read(path, file)
-            for value in setting.values:
-                undo.append((file, _restored(file, before, value)))
-                _write(path, file, value, setting)
+            for file in _files(path, setting):
+                before = group.read(path, file)
+                for value in setting.values:
+                    undo.append((file, _restored(file, before, value)))
+                    _write(path, file, value, setting)
     except RootlessError:
         for file, value in reversed(undo):
             try:
@@ -45,11 +49,11 @@ def ordered(path: str, settings: list[Setting]) -> list[Setting]:
     return sorted(settings, key=shrinks)
 
 
-def _file(path: str, setting: Setting) -> str:
-    other = "" if ".unified[" in setting.limit else _FALLBACKS.get(setting.file)
-    if other and not group.read(path, setting.file) and group.read(path, other):
-        return other
-    return setting.file
+def _files(path: str, setting: Setting) -> tuple[str, ...]:
+    """Where the setting is written: a weight of I/O to each file that there is, as systemd does."""
+    if setting.file not in _WEIGHTS or ".unified[" in setting.limit:
+        return (setting.file,)
+    return tuple(file for file in _WEIGHTS if group.read(path, file)) or (setting.file,)
 
 
 def _restored(file: str, before: str, value: str) -> str:
@@ -65,9 +69,11 @@ def _restored(file: str, before: str, value: str) -> str:
 
 
 def _write(path: str, file: str, value: str, setting: Setting) -> None:
-    if file == "io.bfq.weight":
+    if file != setting.file:
+        from rootless.cgroup.weights import of_bfq
+
         device, weight = value.split()
-        value = f"{device} {max(1, min(1000, int(weight) // 10))}"
+        value = f"{device} {of_bfq(int(weight))}"
     try:
         group.write(f"{path}/{file}", value)
     except OSError as error:

@@ -65,6 +65,10 @@ def place(wish: Wish) -> Placement:
     """Make the container's cgroup and set its limits. A limit that was asked for and cannot be set is
     NotSupported; the default one on processes is a warning then. Nothing is left where this raises."""
     wanted = limits.settings(wish.resources)
+    if any(one.controller == "io" for one in wanted):
+        from rootless.cgroup import weights
+
+        weights.require(wanted)
     if wish.mode == "disabled":
         return _without(wish, wanted, "--cgroups=disabled was given", "leave --cgroups=disabled out")
     found = find.search()

@@ -30,12 +30,11 @@ def unit_name(name: str) -> str:
 
 
 # Weights count among siblings, and the container's cgroup is alone in its scope: the scope has them, too.
-_WEIGHTS = {"cpu.weight": "CPUWeight", "io.weight": "IOWeight"}
 _IDLE = 0  # a CPUWeight of systemd 252
 
 
 def weights(settings: list[Setting]) -> list[tuple[str, tuple[str, Any]]]:
-    """What of `settings` has to hold for the scope as a whole, as systemd's properties. Pure."""
+    """What of `settings` has to hold for the scope as a whole, as systemd's properties."""
     found: dict[str, tuple[str, Any]] = {}
     devices = []
     for one in settings:
@@ -46,12 +45,20 @@ def weights(settings: list[Setting]) -> list[tuple[str, tuple[str, Any]]]:
             if one.file == "cpu.idle":
                 found["CPUWeight"] = ("t", _IDLE if int(weight) else found.get("CPUWeight", ("t", 100))[1])
             elif one.file == "io.weight" and device not in ([], ["default"]):
-                devices.append((f"/dev/block/{device[0]}", int(weight)))
-            elif one.file in _WEIGHTS:
-                found[_WEIGHTS[one.file]] = ("t", int(weight))
+                devices.append((f"/dev/block/{device[0]}", _io_weight(weight)))
+            elif one.file == "io.weight":
+                found["IOWeight"] = ("t", _io_weight(weight))
+            elif one.file == "cpu.weight":
+                found["CPUWeight"] = ("t", int(weight))
     if devices:
         found["IODeviceWeight"] = ("a(st)", devices)
     return list(found.items())
+
+
+def _io_weight(weight: str) -> int:
+    from rootless.cgroup.weights import IOCOST, heeded, of_systemd
+
+    return int(weight) if IOCOST in heeded() else of_systemd(int(weight))
 
 
 def set_weights(known: find.Facts, unit: str, settings: list[Setting]) -> None:

@@ -25,7 +25,8 @@ BOOT_LIMIT_S = 300.0
 COMMAND_LIMIT_S = 120.0
 MEMORY_MIB = 3072
 PROCESSORS = 2  # of the machine
-SECOND_DISK_MIB = 256  # /dev/vdb: an empty ext4 file system, not mounted
+SECOND_DISK_MIB = 256  # /dev/vdb: an empty ext4 file system, not mounted, alice's
+SECOND_DISK_BPS = 16 << 20  # a disk that can be kept busy: what shares it by weight waits for it
 # mitigations and address randomisation cost emulated time and protect nothing here.
 KERNEL_LINE = "console=ttyS0 root=/dev/vda rw quiet mitigations=off nokaslr systemd.show_status=false"
 
@@ -68,7 +69,7 @@ class Machine:
             "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_LINE,
             "-serial", f"file:{self._console}", "-device", "virtio-rng-pci",
             "-drive", f"file={self._disk},format=qcow2,if=virtio",
-            "-drive", f"file={self._second_disk},format=raw,if=virtio",
+            "-drive", f"file={self._second_disk},format=raw,if=virtio,throttling.bps-total={SECOND_DISK_BPS}",
             "-netdev", f"user,id=n0,restrict=off,hostfwd=tcp:127.0.0.1:{self._port}-:22",
             "-device", "virtio-net-pci,netdev=n0",
         ]  # fmt: skip

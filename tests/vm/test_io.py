@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -84,3 +85,39 @@ def test_without_a_limit_it_is_faster(vm: Machine, disk: str) -> None:
     limited(vm, "free")
     (read_s,) = seconds(vm, "free", "if=/disk/data of=/dev/null bs=256k count=80 iflag=direct")
     assert 20 / read_s > 8
+
+
+def test_weights_that_no_disk_heeds(vm: Machine, disk: str) -> None:
+    """Debian's schedulers know no weights, and the file io.weight takes any number all the same."""
+    assert "bfq]" not in vm.run("root", "cat /sys/block/vd?/queue/scheduler").stdout
+    done = vm.run("alice", "rootless run --rm --blkio-weight 300 busybox true", check=False)
+    assert done.returncode == 125
+    assert "--blkio-weight cannot be enforced: no disk of this machine is shared by weights" in done.stderr
+    assert "echo bfq >" in done.stderr
+
+
+def test_weights_of_bfq(vm: Machine, disk: str) -> None:
+    """As the error says; then 200 to 800 is 1 to 4, though systemd has each container in a scope of its own."""
+    vm.run("root", "modprobe bfq; echo bfq >/sys/block/vdb/queue/scheduler")
+    try:
+        busy = "sh -c 'while :; do dd if=/disk/data of=/dev/null bs=64k iflag=direct 2>/dev/null; done'"
+        told = vm.run(
+            "alice",
+            f"""
+            for each in small:200 large:800; do
+                rootless run -d --name ${{each%:*}} --blkio-weight ${{each#*:}} -v {PLACE}:/disk busybox {busy} >/dev/null
+                group=$(rootless inspect -f '{{{{.HostConfig.Cgroup}}}}' ${{each%:*}})
+                cat $group/io.bfq.weight $group/../io.bfq.weight
+                stat="$stat $group/io.stat"
+            done
+            sleep 2; cat $stat; sleep 12; cat $stat
+            """,
+        ).stdout
+    finally:
+        vm.run("root", "echo none >/sys/block/vdb/queue/scheduler")
+    weights = [int(each) for each in re.findall(r"default (\d+)", told)]
+    assert weights[0] == weights[1]
+    assert weights[2] == weights[3]
+    assert weights[2] / weights[0] == pytest.approx(4, rel=0.06)  # shares are converted as crun converts them
+    small, large, small_after, large_after = (int(each) for each in re.findall(rf"{disk} rbytes=(\d+)", told))
+    assert (large_after - large) / (small_after - small) == pytest.approx(4, rel=0.25)
