@@ -216,8 +216,8 @@ def _link(error: OSError, guest_path: str) -> Exception:
 
 
 class Cgroup(Record):
-    """/sys/fs/cgroup, read-only: our own part of cgroup v2, or nothing at all where the host
-    still has v1, whose files would show limits that are not ours."""
+    """/sys/fs/cgroup, read-only: our own part of cgroup v2. Where the host has v1, whose files would show
+    limits that are not ours, nothing at all; and where it has v2 beside v1 nothing but a part of our own."""
 
     guest_path: str
     flags: int = m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC | m.MS_RDONLY
@@ -232,30 +232,43 @@ class Cgroup(Record):
             unified = False
         if unified:
             try:
-                self._mount(root_fd)
+                self._attach(root_fd, self._detached())
             except PermissionError:
                 HostTree("/sys/fs/cgroup", self.guest_path).apply(root_fd)
-        else:
+        elif not self._mount_beside_v1(root_fd):
             mount_filesystem(root_fd, self.guest_path, "tmpfs", flags=self.flags, data="mode=755,size=0")
 
-    def _mount(self, root_fd: int) -> None:
+    def _mount_beside_v1(self, root_fd: int) -> bool:
+        """A hybrid host's v2: the kernel gives it to whoever owns the cgroup namespace. Of the hierarchy's
+        root, which is everybody's, it shows nothing: that alone has no cgroup.events."""
         try:
-            mount_filesystem(root_fd, self.guest_path, "cgroup2", flags=self.flags)
-            return
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-        # It is there already, with the host's /sys: mount(2) puts no file system on itself.
-        context = m.fsopen("cgroup2")
-        mounted = -1
+            if filesystem_type("/sys/fs/cgroup/unified") != "cgroup2":
+                return False
+            mounted = self._detached()
+        except (FileNotFoundError, PermissionError):
+            return False
         try:
-            m.fsconfig_create(context)
-            mounted = m.fsmount(context, 0, self.flags & 0xF)  # the MOUNT_ATTR_ bits are the MS_ bits
+            os.stat("cgroup.events", dir_fd=mounted)
+        except FileNotFoundError:
+            os.close(mounted)
+            return False
+        self._attach(root_fd, mounted)
+        return True
+
+    def _attach(self, root_fd: int, mounted: int) -> None:
+        try:
             attach(mounted, root_fd, self.guest_path, directory=True)
         finally:
+            os.close(mounted)
+
+    def _detached(self) -> int:
+        # Not mount(2), which puts no file system on itself: it may be there with the host's /sys.
+        context = m.fsopen("cgroup2")
+        try:
+            m.fsconfig_create(context)
+            return m.fsmount(context, 0, self.flags & 0xF)  # the MOUNT_ATTR_ bits are the MS_ bits
+        finally:
             os.close(context)
-            if mounted >= 0:
-                os.close(mounted)
 
 
 class Sysctl(Record):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rootless.cgroup import find
 from tests.harness.command import Rootless
 
 SLEEP = ("busybox", "sleep", "300")
@@ -34,6 +35,18 @@ def test_a_cgroup_of_its_own(rootless: Rootless, delegated: Path, busybox_image:
     assert "0::/\n" in rootless("run", "--rm", "busybox", "cat", "/proc/self/cgroup").stdout
     rootless("rm", "-f", "own")
     assert not path.exists()
+
+
+def test_it_is_seen_inside(rootless: Rootless, delegated: Path, busybox_image: str) -> None:
+    """Also where the host has v1 beside it: the container's own part, read-only."""
+    look = "stat -f -c %T /sys/fs/cgroup; cat /sys/fs/cgroup/cgroup.events; ls -d /sys/fs/cgroup/*/; mkdir /sys/fs/cgroup/x"
+    done = rootless("run", "--rm", "busybox", "sh", "-c", look, status=None)
+    assert "populated 1" in done.stdout
+    assert "Read-only file system" in done.stderr
+    assert "login" not in done.stdout  # nothing of what is above or beside it
+    of_the_host = rootless("run", "--rm", "--cgroupns", "host", "busybox", "ls", "-A", "/sys/fs/cgroup").stdout
+    if find.mount_point() == find.HYBRID:
+        assert of_the_host == ""
 
 
 def test_exec_is_in_it(rootless: Rootless, delegated: Path, busybox_image: str) -> None:
