@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.harness.images import busybox_layer, static_busybox
+from tests.image.strange_registry import Handler, StrangeRegistry, tar_of
 from tests.vm.machine import Machine
 
 # logind's UserStopDelaySec (10 s unless set), then ten seconds for what ignores SIGTERM, on a slow machine.
 STOP_DELAY_S = 60
+BIG_BYTES = 40 << 20
 QUIET = "--network none busybox"
 
 
@@ -166,22 +172,45 @@ def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Calla
 
 
 def test_power_cut(vm: Machine, alice: Callable[[str], str]) -> None:
-    """In the middle of `run`, of a load (what a pull writes) and of `rm`: nothing is lost, all goes on."""
+    """In the middle of `run`, of a pull, of a load and of `rm`: nothing is lost, all goes on, the pull where
+    it was."""
     alice(
         f"rootless run -d --name kept --restart always {QUIET} sh -c 'echo kept >/kept; exec sleep 4009' >/dev/null\n"
         "for i in 1 2 3; do rootless create --name gone$i busybox true >/dev/null; done; sync"
     )
-    loops = [
-        vm.start("alice", f"while :; do rootless run --rm {QUIET} true; done"),
-        vm.start("alice", "while :; do rootless load -q -i /srv/busybox.tar; done"),
-        vm.start("alice", "rootless rm gone1 gone2 gone3"),
-    ]
-    time.sleep(4)
-    vm.power_cut()
-    for each in loops:
-        each.kill()
-        each.wait()
-    assert state(vm, "kept").split()[0] in ("exited", "running")
+    big = os.urandom(BIG_BYTES)
+    with StrangeRegistry() as registry:
+        image = registry.add_image(
+            [busybox_layer(static_busybox()), tar_of({"big": big})],
+            config={"Cmd": ["sh"], "Env": ["PATH=/bin"]},
+        )
+        digest = image["layers"][1]["digest"]
+        registry.before = lambda handler: handler.path.endswith(digest) and trickle(handler, registry.blobs[digest])
+        partial = f"~alice/.local/share/rootless/blobs/partial/{digest[7:]}"
+        pull = f"rootless pull -q --tls-verify=false 10.0.2.2:{registry.address.partition(':')[2]}/big"
+        loops = [vm.start("alice", pull)]
+        arrived = f"[ $(stat -c %s {partial}) -gt {BIG_BYTES // 4} ]"
+        vm.run("root", f"until {arrived} 2>/dev/null; do sleep 0.2; done; sync {partial}", timeout=60)
+        loops += [
+            vm.start("alice", f"while :; do rootless run --rm {QUIET} true; done"),
+            vm.start("alice", "while :; do rootless load -q -i /srv/busybox.tar; done"),
+            vm.start("alice", "rootless rm gone1 gone2 gone3"),
+        ]
+        time.sleep(4)
+        vm.power_cut()
+        for each in loops:
+            each.kill()
+            each.wait()
+        there = int(vm.run("root", f"stat -c %s {partial}").stdout)
+        assert BIG_BYTES // 4 <= there < BIG_BYTES
+        assert state(vm, "kept").split()[0] in ("exited", "running")
+        registry.before = lambda _: False
+        registry.requests.clear()
+        alice(pull)
+        ranges = [headers.get("Range") for _, path, headers in registry.requests if path.endswith(digest)]
+        assert ranges == [f"bytes={there}-"]
+    name = pull.rpartition(" ")[2]
+    assert alice(f"rootless run --rm --network none {name} sha256sum /big").split()[0] == hashlib.sha256(big).hexdigest()
     listed = alice("rootless ps -a --format '{{.Names}} {{.State}}'").splitlines()
     assert {line.split()[1] for line in listed} <= {"exited", "created", "running"}
     assert alice(f"rootless run --rm {QUIET} echo works") == "works"
@@ -189,3 +218,15 @@ def test_power_cut(vm: Machine, alice: Callable[[str], str]) -> None:
     assert alice("rootless load -q -i /srv/busybox.tar")
     assert alice("rootless rm -f $(rootless ps -aq) >/dev/null; rootless ps -aq") == ""
     assert alice("ls -A ~/.local/share/rootless/containers") == ""
+
+
+def trickle(handler: Handler, data: bytes) -> bool:
+    """Send a blob at 1 MiB a second; as much as the other side lives to take."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for at in range(0, len(data), 1 << 18):
+            handler.wfile.write(data[at : at + (1 << 18)])
+            time.sleep(0.25)
+    return True
