@@ -27,6 +27,7 @@ except ImportError:  # setuptools < 70.1
 
 SOURCES = {
     "rootless-init": ["init.c", "descriptor.c", "footprint.c", "text.c"],
+    "rootless-exec": ["exec.c", "descriptor.c", "text.c"],
     "rootless-holder": ["holder.c", "descriptor.c", "footprint.c", "text.c"],
     "rootless-monitor": [
         "monitor.c",
@@ -54,12 +55,12 @@ COMPILE = shlex.split(
 LINK = shlex.split("-static -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
 
 NO_COMPILER = """\
-rootless builds three small static C programs and found no working C compiler ({tried}). \
+rootless builds four small static C programs and found no working C compiler ({tried}). \
 Debian, Ubuntu: apt install gcc libc6-dev. Fedora, RHEL: dnf install gcc glibc-static. Alpine: apk add gcc \
 musl-dev. Another compiler is named by the environment variable CC. Without root, take a wheel: it carries \
 the programs and needs no compiler."""
 NO_STATIC_LIBC = """\
-rootless builds three small static C programs, and {compiler} cannot link a static program: the C library's \
+rootless builds four small static C programs, and {compiler} cannot link a static program: the C library's \
 static half (libc.a) is missing. Debian, Ubuntu: apt install libc6-dev. Fedora, RHEL: dnf install \
 glibc-static. Alpine: apk add musl-dev. Or set CC to a compiler that has one (CC=musl-gcc). Without root, \
 take a wheel: it carries the programs and needs no compiler."""

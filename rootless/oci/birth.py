@@ -12,6 +12,7 @@ from rootless.oci.config import Bundle
 from rootless.oci.gate import Gate
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, credentials, namespaces, seccomp
+from rootless.runtime.handover import open_program
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root
 from rootless.runtime.steps import Bind
@@ -116,4 +117,6 @@ def make_birth(
         preserve_fds=wish.preserve_fds,
         keyring=wish.keyring,
         pivot=wish.pivot,
+        program=open_program(),
+        hidden=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
     )

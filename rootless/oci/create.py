@@ -98,13 +98,16 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     to_c, from_a = pair()
     made.pid = _clone(birth, joined, made.cgroup, to_c, from_a)
     from_a.close()
-    for fd in (*(birth.stdio or ()), listener, record_fd, *(fd for _, fd in joined.fds)):
+    for fd in (*(birth.stdio or ()), listener, record_fd, birth.program, *(fd for _, fd in joined.fds)):
         if fd >= 0:
             os.close(fd)
     if maps is not None:
         identity.write_maps(made.pid, maps)
     made.cgroup.enter(made.pid)
     to_c.send("mapped")
+    if birth.hidden:
+        for fd in to_c.expect("namespaces").fds:
+            os.close(fd)
     message = to_c.receive()
     if message is not None and message.kind == "mounted":
         state["pid"] = made.pid
@@ -167,11 +170,14 @@ def _clone(
         return pid
     # Whoever enters a pid namespace cannot have other children outside: B goes, and the init
     # becomes our child all the same.
+    from rootless.runtime import closing
+    from rootless.runtime.between import enter_joined
+
     between = os.fork()
     if between == 0:
         step = "join namespaces"
         try:
-            namespaces.join(joined)
+            enter_joined(birth, joined, from_a, (to_c.fileno(),))
             step = "make the namespaces"
             pid = clone(joined.new | CLONE_PARENT)
             if pid == 0:
@@ -181,6 +187,7 @@ def _clone(
         except (OSError, RootlessError) as error:
             from_a.send_error(error, step=step)
         finally:
+            closing.leave_nothing()
             os._exit(0)
     try:
         return int(to_c.expect("cloned").data["pid"])

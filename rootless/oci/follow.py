@@ -9,6 +9,7 @@ from rootless.errors import Conflict
 from rootless.linux import socket
 from rootless.oci import console
 from rootless.record import TYPE_CHECKING
+from rootless.runtime.handover import executed
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
@@ -46,4 +47,6 @@ def follow(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> Non
                 listener_of(spec, state)(int(state["pid"]), message.fds[0])
             finally:
                 os.close(message.fds[0])
+        elif message.kind != "executing":
+            executed(message, spec["process"]["args"])
         message = channel.receive()

@@ -11,6 +11,7 @@ from rootless.oci.hooks import run_hooks
 from rootless.oci.state import CREATED, CREATING
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import credentials
+from rootless.runtime.handover import hand_over
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ class Gate(Record):
         process = birth.spec["process"]
         capabilities = credentials.read_process_capabilities(process)
 
-        def become() -> None:
+        def execute(path: str, arguments: list[str], own: dict[str, str]) -> None:
             listener = credentials.confine(process, capabilities, birth.seccomp)
             if listener >= 0:
                 os.close(listener)
+            hand_over(birth.program, None, path, arguments, own, seccomp=birth.seccomp)
 
         state = {**self.state, "status": CREATED, "pid": os.getpid()}
-        run_hooks(self.spec, "startContainer", state, become=become)
+        run_hooks(self.spec, "startContainer", state, execute=execute)

@@ -10,10 +10,13 @@ from rootless import jsontext
 from rootless.errors import RootlessError
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
+from rootless.runtime import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    Execute = Callable[[str, list[str], dict[str, str]], object]
 
 POINTS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
@@ -23,16 +26,16 @@ def run_hooks(
     point: str,
     state: dict[str, Any],
     *,
-    become: Callable[[], None] | None = None,
+    execute: Execute = os.execve,
 ) -> None:
     """Run spec.hooks[point] one after the other; RootlessError at the first that fails or takes
-    longer than its timeout (then it is killed, with all of its process group). `become` is
-    called in each before its exec."""
+    longer than its timeout (then it is killed, with all of its process group). `execute` is what
+    becomes each, as execve(2)."""
     for index, hook in enumerate((spec.get("hooks") or {}).get(point) or []):
-        _run(hook, f"hooks.{point}[{index}]", jsontext.dumps(state).encode(), become)
+        _run(hook, f"hooks.{point}[{index}]", jsontext.dumps(state).encode(), execute)
 
 
-def _run(hook: dict[str, Any], name: str, text: bytes, become: Callable[[], None] | None) -> None:
+def _run(hook: dict[str, Any], name: str, text: bytes, execute: Execute) -> None:
     path = hook["path"]
     environment = dict(word.partition("=")[::2] for word in hook.get("env") or [])
     stdin = os.memfd_create("state", os.MFD_CLOEXEC)
@@ -48,10 +51,8 @@ def _run(hook: dict[str, Any], name: str, text: bytes, become: Callable[[], None
             os.dup2(output, 1)
             os.dup2(output, 2)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            if become is not None:
-                become()
-            os.closerange(3, 256)
-            os.execve(path, hook.get("args") or [path], environment)
+            credentials.close_all_but_stdio()
+            execute(path, hook.get("args") or [path], environment)
         except (OSError, RootlessError) as error:
             os.write(2, str(error).encode())
         finally:

@@ -11,9 +11,9 @@ import os
 
 from rootless.errors import RootlessError
 from rootless.linux import signal
-from rootless.linux.process import set_pdeathsig
+from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING
-from rootless.runtime import container, namespaces, wire
+from rootless.runtime import closing, container, credentials, namespaces, scheduling, wire
 from rootless.runtime.clone import CLONE_PARENT
 
 if TYPE_CHECKING:
@@ -56,6 +56,25 @@ def clone_through(
     return cloned, between
 
 
+def enter_joined(
+    birth: container.Birth, joined: namespaces.Joined, channel: wire.Channel, kept: tuple[int, ...] = ()
+) -> None:
+    """Join the namespaces in B, ready to clone C: with nothing open but what C needs and `kept`, and, where
+    C is `hidden`, so that nobody in them can look into us, or into C from its first moment on."""
+    if birth.hidden:
+        # What takes files of /proc/self, which are soon not ours to write any more; C inherits it.
+        credentials.set_oom_score(birth.spec["process"])
+        linux = birth.spec.get("linux") or {}
+        if scheduling.wants_time(linux):
+            users = tuple(pair for pair in joined.fds if pair[0] == "user")
+            namespaces.join(joined._replace(fds=users))
+            scheduling.apply_time(linux)
+            joined = joined._replace(fds=joined.fds[len(users) :])
+        set_dumpable(False)
+    namespaces.join(joined)
+    closing.keep_only((*container.kept(birth, channel), *kept))
+
+
 def _live(
     birth: container.Birth,
     place: Birthplace,
@@ -68,20 +87,20 @@ def _live(
     step = "join namespaces"
     try:
         set_pdeathsig(signal.SIGKILL)
+        to_c.close()
         if place.bounds_processes:
             mapped.expect("mapped")
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
             set_pdeathsig(signal.SIGKILL)
             birth = birth._replace(processes=place.bound())
-        namespaces.join(joined)
+        enter_joined(birth, joined, from_a, (place.placement.fd,))
         step = "make the namespaces"
         try:
             pid = place.clone(joined.new | CLONE_PARENT)
         except OSError as error:
             raise namespaces.refused(error) from None
         if pid == 0:
-            to_c.close()
             container.live(birth, from_a)
         if place.bounds_processes:
             step = "map user and group ids"
@@ -91,4 +110,5 @@ def _live(
     except (OSError, RootlessError) as error:
         from_a.send_error(error, step=step)
     finally:
+        closing.leave_nothing()
         os._exit(0)

@@ -100,6 +100,11 @@ def execute(path: str | int, arguments: list[str], environment: dict[str, str]) 
         raise _translated(error, arguments[0] if arguments else str(path)) from None
 
 
+def refused(number: int, name: str) -> RootlessError:
+    """The error `number` (errno) of an execve(2) of `name`, as Docker words it."""
+    return _translated(OSError(number, os.strerror(number)), name)
+
+
 def _translated(error: OSError, name: str) -> RootlessError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return CommandNotFound(

@@ -17,6 +17,7 @@ from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import closing, credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
+from rootless.runtime.handover import hand_over
 from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import mount_target
 from rootless.runtime.root import Root, attach_root, enter_root, mount_root, move_root
@@ -56,7 +57,8 @@ class Birth(Record):
     rows: int
     columns: int
     seccomp: credentials.Filter
-    init_fd: int = -1  # --init: the program that is PID 1 then
+    program: int = -1  # what executes the command (handover.py), or is PID 1 (--init)
+    init: bool = False
     turns: Turns | None = None
     preserve_fds: int = 0  # how many after stderr the command inherits
     keyring: bool = True
@@ -64,6 +66,7 @@ class Birth(Record):
     scopes: int = 0  # LANDLOCK_SCOPE_*
     stranger: bool = False  # the container has no id for the caller, whose files its root cannot reach
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
+    hidden: bool = False  # its user namespace is joined: others in there must never look into it
 
 
 class Progress:
@@ -81,6 +84,8 @@ def live(birth: Birth, channel: Channel) -> NoReturn:
     except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
         channel.send_error(error, step=progress.step)
     finally:
+        if birth.hidden:
+            closing.leave_nothing()
         os._exit(125)
 
 
@@ -89,19 +94,21 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     # Whatever happens to the monitor, the container does not outlive it.
     set_pdeathsig(signal.SIGKILL)
     # What our caller had open is nothing of the container's, not even for a moment.
-    kept = (*range(3, 3 + birth.preserve_fds), *(birth.turns.descriptors() if birth.turns else ()))
-    closing.keep_only((channel.fileno(), birth.init_fd, *(birth.stdio or ()), *kept))
+    closing.keep_only(kept(birth, channel))
     closing.forget_paths()
     progress.step = "wait for the user namespace"
     channel.expect("mapped")
+    if birth.hidden:
+        _show_namespaces(channel)
     reset_signals()
     os.setsid()
     if birth.processes:
         credentials.restore_processes(birth.processes)
     progress.step = "oom_score_adj"
-    credentials.set_oom_score(process)
+    if not birth.hidden:
+        credentials.set_oom_score(process)
     progress.step = "time namespace, personality, scheduling"
-    scheduling.apply(spec)
+    scheduling.apply(spec, time=not birth.hidden)
     # From here on nothing that shares a namespace with us may look into this Python.
     set_dumpable(False)
     if birth.stranger:
@@ -115,8 +122,7 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     if birth.keyring:
         credentials.new_keyring(filtered=bool(birth.seccomp.bpf))
     if birth.new & n.CLONE_NEWCGROUP:
-        # Not by the clone: the namespace's root would be the cgroup of the process that cloned us.
-        progress.step = "cgroup namespace"
+        progress.step = "cgroup namespace"  # not by the clone: its root would be the cloner's cgroup
         n.unshare(n.CLONE_NEWCGROUP)
     _name_host(birth, progress)
 
@@ -189,9 +195,22 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     if listener >= 0:
         channel.send("seccomp", {}, (listener,))
     progress.step = "exec"
-    if birth.init_fd >= 0:
-        execute(birth.init_fd, ["rootless-init", "--", path, *arguments[1:]], environment)
-    execute(path, arguments, environment)
+    if birth.init:
+        execute(birth.program, ["rootless-init", "--", path, *arguments[1:]], environment)
+    hand_over(birth.program, channel, path, arguments, environment, seccomp=birth.seccomp)
+
+
+def kept(birth: Birth, channel: Channel) -> tuple[int, ...]:
+    """The descriptors that C needs: all others are closed before anything of the container's sees it."""
+    turns = birth.turns.descriptors() if birth.turns else ()
+    return (channel.fileno(), birth.program, *(birth.stdio or ()), *range(3, 3 + birth.preserve_fds), *turns)
+
+
+def _show_namespaces(channel: Channel) -> None:
+    """Hand our user and network namespace to A, which cannot look at them."""
+    fds = tuple(os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net"))
+    channel.send("namespaces", {}, fds)
+    closing.close_all(fds)
 
 
 def read_environment(process: dict[str, Any], *, home: str, uid: int) -> dict[str, str]:
@@ -215,9 +234,6 @@ def reset_signals() -> None:
         signal.SIGINT,
         signal.SIGQUIT,
         signal.SIGTERM,
-    ):
-        signal.signal(number, signal.SIG_DFL)
-    for number in (
         signal.SIGCHLD,
         signal.SIGTSTP,
         signal.SIGTTIN,

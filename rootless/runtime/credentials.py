@@ -17,6 +17,7 @@ from rootless.linux.process import (
     CLOSE_RANGE_CLOEXEC,
     close_range,
     process_limit,
+    set_dumpable,
     set_keep_capabilities,
     set_no_new_privs,
     set_process_limit,
@@ -37,6 +38,7 @@ class Filter(Record):
 
     bpf: bytes = b""
     flags: int = 0
+    kills: bool = False  # a process that asks for what is not listed
 
 
 def set_oom_score(process: dict[str, Any]) -> None:
@@ -151,6 +153,8 @@ def become(user: User, *, umask: int | None) -> None:
             hint="the range of subordinate ids (/etc/subuid, /etc/subgid) is too small for it",
         ) from None
     os.umask(0o022 if umask is None else umask)
+    # A change of ids has set it to fs.suid_dumpable, which may be 1.
+    set_dumpable(False)
 
 
 def change_directory(path: str) -> None:

@@ -32,8 +32,9 @@ from rootless.runtime import (
     wire,
 )
 from rootless.runtime.clone import CLONE_PARENT, clone
-from rootless.runtime.command import execute, find_command
+from rootless.runtime.command import find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
+from rootless.runtime.handover import executed, hand_over, open_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +66,7 @@ class _Request(Record):
     keyring: bool
     preserve_fds: int
     scopes: int
+    program: int  # handover.py's
     cgroup: str = ""
     cgroup_unit: str = ""
     cgroup_optional: bool = False
@@ -123,7 +125,7 @@ def enter(
         request = _Request(
             pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
             scoping.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
-            cgroup, cgroup_unit, cgroup_optional,
+            open_program(), cgroup, cgroup_unit, cgroup_optional,
         )  # fmt: skip
         return _enter(request, listener)
     finally:
@@ -147,7 +149,7 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
         ours.close()
         _run_e1(request, theirs, placed=placed)
     theirs.close()
-    closing.close_all((*(fd for _, fd in request.fds), *(streams.child or ())))
+    closing.close_all((*(fd for _, fd in request.fds), *(streams.child or ()), request.program))
     entered = -1
     master = -1
     try:
@@ -156,7 +158,9 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
                 entered = int(message.data["pid"])
             elif message.kind == "terminal":
                 master = message.fds[0]
-            else:  # "seccomp"
+            elif message.kind != "seccomp":
+                executed(message, request.process["args"])
+            else:
                 try:
                     if listener is not None:
                         listener(entered, message.fds[0])
@@ -199,6 +203,10 @@ def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoRetu
         set_dumpable(False)
         progress.step = "join the container's namespaces"
         namespaces.enter(request.pidfd, request.fds)
+        # What our caller had open is nothing of the container's, not even for a moment.
+        kept = range(3, 3 + request.preserve_fds)
+        closing.keep_only((channel.fileno(), request.program, *(request.streams.child or ()), *kept))
+        closing.forget_paths()
         progress.step = "fork into the container"
         try:
             pid = clone(CLONE_PARENT)
@@ -226,10 +234,6 @@ def _run_e2(request: _Request, channel: wire.Channel) -> NoReturn:
 def _become(request: _Request, channel: wire.Channel, progress: Progress) -> None:
     process = request.process
     set_pdeathsig(signal.SIGKILL)
-    # What our caller had open is nothing of the container's, not even for a moment.
-    kept = range(3, 3 + request.preserve_fds)
-    closing.keep_only((channel.fileno(), *(request.streams.child or ()), *kept))
-    closing.forget_paths()
     reset_signals()
     os.setsid()
     progress.step = "scheduling"
@@ -274,7 +278,7 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
     if notified >= 0:
         channel.send("seccomp", {}, (notified,))
     progress.step = "exec"
-    execute(path, arguments, environment)
+    hand_over(request.program, channel, path, arguments, environment, seccomp=request.filter)
 
 
 def wait(entered: Entered) -> int:

@@ -23,9 +23,11 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, credentials, namespaces, scoping, seccomp, supervise, wire
 from rootless.runtime.birthplace import Birthplace
 from rootless.runtime.closing import close_all
-from rootless.runtime.initprogram import open_init, wants_init
+from rootless.runtime.handover import executed, open_program
+from rootless.runtime.initprogram import wants_init
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root, fuse_overlay
+from rootless.runtime.sealed import open_sealed
 from rootless.runtime.supervise import Stdio as Stdio
 from rootless.runtime.supervise import Supervision as Supervision
 
@@ -111,7 +113,7 @@ def launch(
         _run_a(request, theirs, parent)
     theirs.close()
     close_all(fd for _, fd in joined.fds)
-    close_all((client_fd, birth.init_fd))
+    close_all((client_fd, birth.program))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: A is the monitor now; or an error
@@ -163,7 +165,9 @@ def _prepare(
         rows=stdio.rows,
         columns=stdio.columns,
         seccomp=seccomp.filter_of(spec, cache_dir=cache_dir),
-        init_fd=open_init() if wants_init(spec) else -1,
+        program=open_sealed("init") if wants_init(spec) else open_program(),
+        init=wants_init(spec),
+        hidden=not joined.new & n.CLONE_NEWUSER,
         scopes=scoping.needed(process, own_network=circumstances.own_network, own_pid=circumstances.own_pid),
     )
     return birth, joined, (uid_map, gid_map)
@@ -220,34 +224,35 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     from_a.close()
     close_all(streams.child or ())
     for fd in range(3, 3 + birth.preserve_fds):
-        os.set_inheritable(fd, False)  # C has them; what else A starts does not
+        os.set_inheritable(fd, False)  # C has them
     if birth.new & n.CLONE_NEWUSER and not launch.place.bounds_processes:
         launch.step = "map user and group ids"
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
-    # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
-    inside = {kind: namespaces.open_of(launch.pid, kind) for kind in ("user", "net")}
-    to_c.send("mapped")
+    if birth.hidden:
+        to_c.send("mapped")
+        user, net = to_c.expect("namespaces").fds
+    else:
+        # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
+        user, net = (namespaces.open_of(launch.pid, kind) for kind in ("user", "net"))
+        to_c.send("mapped")
     if launch.between > 0:
         os.waitpid(launch.between, 0)
-
     # The network comes up while C mounts.
     found: dict[str, Any] = {}
-    hold: list[int] = []
     if request.root.driver == "fuse-overlayfs":
         launch.step = "mount the root (fuse-overlayfs)"
         mount = fuse_overlay(
             request.root,
-            # Ids that are shown shifted are those of the session: the daemon stays in it.
-            user_namespace=-1 if request.root.uid_map else inside["user"],
+            user_namespace=-1 if request.root.uid_map else user,  # shifted ids are those of the session
         )
         to_c.send("rootfs", {}, (mount,))
         os.close(mount)
     if request.network is not None:
         launch.step = "network"
-        found = dict(request.network(launch.pid, (inside["user"], inside["net"])))
-        hold = list(found.pop("hold_fds", ()))
-    close_all(inside.values())
+        found = dict(request.network(launch.pid, (user, net)))
+    hold = tuple(found.pop("hold_fds", ()))
+    close_all((user, net))
     launch.step = "set up the container"
     ready = to_c.expect("ready")
     terminal = ready.fds[0] if ready.fds else -1
@@ -258,7 +263,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     launch.step = "execute the command"
     to_c.send("start")
     to_c.expect("executing")
-    to_c.receive()  # the end: it has exec'd, or ended since
+    executed(to_c.receive(), birth.spec["process"]["args"])
     to_c.close()
     launch.step = "set the limits"
     launch.place.settle()
@@ -269,7 +274,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     supervise.become_monitor(
         supervise.Watched(
             launch.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
-            request.client, terminal, streams, tuple(hold), launch.place.placement.path,
+            request.client, terminal, streams, hold, launch.place.placement.path,
         ),
         request.supervision,
     )  # fmt: skip

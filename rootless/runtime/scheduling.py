@@ -57,17 +57,29 @@ _MEMORY_FLAGS = {
 }
 
 
-def apply(spec: dict[str, Any]) -> None:
+def apply(spec: dict[str, Any], *, time: bool = True) -> None:
     """What spec.linux and spec.process ask of this process; InvalidInput, or NotSupported where
-    the kernel or this account cannot give it."""
+    the kernel or this account cannot give it. `time`: a time namespace too."""
     linux, process = spec.get("linux") or {}, spec.get("process") or {}
-    if any(entry.get("type") == "time" and not entry.get("path") for entry in linux.get("namespaces") or []):
-        new_time_namespace(linux.get("timeOffsets") or {})
+    if time and wants_time(linux):
+        apply_time(linux)
     if linux.get("memoryPolicy"):
         _set_memory_policy(linux["memoryPolicy"])
     if linux.get("personality"):
         _set_personality(linux["personality"])
     apply_to_process(process)
+
+
+def wants_time(linux: dict[str, Any]) -> bool:
+    """Whether spec.linux asks for a new time namespace."""
+    return any(
+        entry.get("type") == "time" and not entry.get("path") for entry in linux.get("namespaces") or []
+    )
+
+
+def apply_time(linux: dict[str, Any]) -> None:
+    """Make it; its file in /proc is ours to write only as long as others may look into us."""
+    new_time_namespace(linux.get("timeOffsets") or {})
 
 
 def apply_to_process(process: dict[str, Any]) -> None:

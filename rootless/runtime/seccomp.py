@@ -84,6 +84,7 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
         # The kernel takes only one of the two ways to answer; one thread needs no TSYNC.
         flags &= ~SECCOMP_FILTER_FLAG_TSYNC
     caps = sorted(set(capabilities))
+    kills = str(profile.get("defaultAction")).startswith(("SCMP_ACT_KILL", "SCMP_ACT_TRAP"))
     default = profile.get(DEFAULT_MARK) == "default"
     if default:
         status = os.stat(PROFILE_PATH)
@@ -97,7 +98,7 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
         with open(path, "rb", buffering=0) as file:
             bpf = file.read()
         if bpf and len(bpf) % 8 == 0:
-            return Filter(bpf, flags)
+            return Filter(bpf, flags, kills)
     except OSError:
         pass
     if default:
@@ -107,7 +108,7 @@ def compiled(profile: dict[str, Any], capabilities: list[str], *, cache_dir: str
 
     bpf = compile_profile(profile, frozenset(caps))
     _keep(path, bpf)
-    return Filter(bpf, flags)
+    return Filter(bpf, flags, kills)
 
 
 def _notifies(profile: dict[str, Any]) -> bool:

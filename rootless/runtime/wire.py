@@ -2,8 +2,10 @@
 
     A -> C    mapped                   your user namespace has its ids
     A -> C    rootfs [mount]           a FUSE root, whose daemon A started: attach it
+    C -> A    namespaces {} [user, network]    where the user namespace is joined, and nobody may look
     C -> A    ready {} [terminal]      all is mounted; with a terminal its master comes along
     A -> C    start                    the network is up, the state recorded: run
+    C -> A    executing, refused {errno}    all but executed; by helpers/exec.c: it could not be
     any up    error {kind, message, hint, errno, step}
     A -> CLI  launched {...}
 
@@ -71,7 +73,10 @@ class Channel:
             return None
         if not packet:
             return None
-        kind, data = jsontext.loads(packet)
+        try:
+            kind, data = jsontext.loads(packet)
+        except (ValueError, TypeError):
+            raise RootlessError("a process of the launch was tampered with") from None
         if kind == "error":
             for fd in fds:
                 os.close(fd)

@@ -92,16 +92,36 @@ static int ending(int pid)
 	return n <= 0 || !strncmp(line, "0 ", 2);
 }
 
-/* watch SECONDS: everything in /proc that is not of this image, looked into by every door. */
-static int watch(int seconds)
+/* Whether it runs a program of this image (where files are given one of those), or the one in sealed memory
+ * that executes a command: that has no more rights than the command, and nothing to hide. */
+static int is_known(int pid, const struct stat *self, const struct stat *root, char **files)
 {
-	struct stat self, root, other;
+	static const char sealed[] = "/memfd:rootless-";
+	struct stat other;
+	char path[64], exe[PATH_MAX];
+	snprintf(path, sizeof path, "/proc/%d/exe", pid);
+	ssize_t n = readlink(path, exe, sizeof exe);
+	if (n > 0 && !strncmp(exe, sealed, sizeof sealed - 1))
+		return 1;
+	if (stat(path, &other) < 0)
+		return 0;
+	for (char **file = files; *file; file++) {
+		struct stat one;
+		if (stat(*file, &one) == 0 && one.st_ino == other.st_ino && one.st_dev == other.st_dev)
+			return 1;
+	}
+	return !*files && (other.st_dev == self->st_dev || other.st_dev == root->st_dev);
+}
+
+/* watch SECONDS FILE...: everything in /proc that is not of this image, looked into by every door. */
+static int watch(int seconds, char **files)
+{
+	struct stat self, root;
 	char path[64], buffer[256];
 	static const char *const doors[] = {"exe", "root", "cwd", "environ", "mem", "maps", "fd/3", "map_files", "auxv"};
 	time_t end = time(NULL) + seconds;
 	stat("/proc/self/exe", &self);
 	stat("/", &root);
-#define OF_THE_IMAGE(s) ((s).st_dev == self.st_dev || (s).st_dev == root.st_dev)
 	puts("watching");
 	fflush(stdout);
 	while (time(NULL) < end) {
@@ -111,23 +131,22 @@ static int watch(int seconds)
 			int pid = atoi(e->d_name);
 			if (pid <= 1 || pid == getpid())
 				continue;
-			snprintf(path, sizeof path, "/proc/%d/exe", pid);
-			int known = stat(path, &other) == 0 && OF_THE_IMAGE(other);
 			/* One that is ending has no program any more; its root is the container's. */
-			if (known || ending(pid))
+			if (is_known(pid, &self, &root, files) || ending(pid))
 				continue;
 			for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
 				snprintf(path, sizeof path, "/proc/%d/%s", pid, doors[i]);
 				int fd = open(path, O_RDONLY | O_NONBLOCK);
+				if (fd < 0)
+					continue;
+				ssize_t n = read(fd, buffer, sizeof buffer);
+				/* A directory may be opened and show no more than "." and "..". */
+				if (n < 0 && errno == EISDIR)
+					n = syscall(SYS_getdents64, fd, buffer, sizeof buffer) - 48;
 				/* The process may have become one of ours between the two looks. */
-				snprintf(path, sizeof path, "/proc/%d/exe", pid);
-				if (fd >= 0 && !(stat(path, &other) == 0 && OF_THE_IMAGE(other)) && !ending(pid)) {
-					ssize_t n = read(fd, buffer, sizeof buffer);
-					if (n > 0 || errno == EISDIR)
-						report(pid, doors[i]);
-				}
-				if (fd >= 0)
-					close(fd);
+				if (n > 0 && !is_known(pid, &self, &root, files) && !ending(pid))
+					report(pid, doors[i]);
+				close(fd);
 			}
 		}
 		closedir(d);
@@ -240,8 +259,8 @@ int main(int argc, char **argv)
 		return descriptors();
 	if (!strcmp(verb, "swap") && argc == 4)
 		return swap(argv[2], argv[3]);
-	if (!strcmp(verb, "watch") && argc == 3)
-		return watch(atoi(argv[2]));
+	if (!strcmp(verb, "watch") && argc >= 3)
+		return watch(atoi(argv[2]), argv + 3);
 	if (!strcmp(verb, "grab") && argc == 5)
 		return grab(argv[2], argv[3], atoi(argv[4]));
 	if (!strcmp(verb, "abstract") && argc == 3)

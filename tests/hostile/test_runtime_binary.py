@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from tests.harness import images
 from tests.harness.command import Rootless
 from tests.hostile.conftest import Attack
+from tests.need import need_program
 
 
 @pytest.fixture
@@ -62,6 +66,83 @@ def test_cve_2016_9962_processes_that_enter_cannot_be_looked_into(
     lines = rootless("logs", "box").lines
     assert (lines[0], lines[-1]) == ("watching", "watched")
     assert [line for line in lines if line.startswith("caught")] == []
+    rootless("rm", "box")
+
+
+@pytest.fixture
+def racer(trap: Path, payload: Path) -> Path:
+    """A root with a `tool` and a `script`, and for either one that leads to whoever executes it; with all
+    that our interpreter would need to start there, and to stay a while."""
+    root = trap / "root"
+    for name in ("bin", "proc", "dev", "tmp", "etc"):
+        (root / name).mkdir(parents=True)
+    images.plain_busybox(root)
+    shutil.copy(payload, root / "bin/payload")
+    (root / "bin/tool").symlink_to("payload")
+    (root / "bin/tool-2").symlink_to("/proc/self/exe")
+    (root / "bin/script").write_text("#!/bin/busybox true\n")
+    (root / "bin/script-2").write_text("#!/proc/self/exe\n")
+    for name in ("script", "script-2", "payload"):
+        (root / "bin" / name).chmod(0o755)
+    found = subprocess.run(["ldd", os.path.realpath(sys.executable)], capture_output=True, text=True, check=True)
+    for library in [word for word in found.stdout.split() if word.startswith("/")]:
+        (root / library.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, root / library.lstrip("/"))
+    slow = trap / "slow.c"
+    slow.write_text("#include <unistd.h>\n__attribute__((constructor)) static void f(void) { usleep(300000); }\n")
+    subprocess.run([need_program("cc"), "-shared", "-fPIC", "-o", root / "slow.so", slow], check=True, timeout=60)
+    return root
+
+
+RACE = "payload swap /bin/tool /bin/tool-2 & payload swap /bin/script /bin/script-2 & exec payload watch 9 /bin/busybox /bin/payload"
+
+
+def test_cve_2019_5736_races_for_the_interpreter(rootless: Rootless, racer: Path) -> None:
+    """The command is what it should be when it is looked at, and a link when it is executed."""
+    options = ("--name", "racer", "--network", "none", "-e", "LD_PRELOAD=/slow.so", "--rootfs", racer)
+    rootless("run", "-d", *options, "busybox", "sh", "-c", RACE)
+    end = time.monotonic() + 7
+    seen = set()
+    while time.monotonic() < end:
+        for words in (("tool", "descriptors"), ("script",)):
+            seen.add(rootless("exec", "racer", *words, status=None).status)
+    rootless("wait", "racer")
+    lines = rootless("logs", "racer").lines
+    assert lines[-1] == "watched", lines
+    assert [line for line in lines if line.startswith("caught")] == []
+    # Both sides were met: the command itself, and a link that was seen in time.
+    assert {0, 126} <= seen
+    rootless("rm", "-f", "racer")
+
+
+def test_a_process_that_joins_cannot_be_looked_into(rootless: Rootless, racer: Path) -> None:
+    """--pid container:NAME: the new container's first process is in view of the other's while it still has
+    the host's root. The other one has every capability over the user namespace that they share."""
+    options = ("--network", "none", "--rootfs", racer)
+    watch = ("payload", "watch", "9", "/bin/busybox", "/bin/payload")
+    rootless("run", "-d", "--name", "box", "--privileged", *options, *watch)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        rootless("run", "--rm", "--pid", "container:box", *options, "busybox", "sleep", "0.2")
+        rootless("run", "--rm", "--pid", "container:box", *options, "nothing", status=127)
+        rootless("run", "--rm", "--pid", "container:box", "-u", "nobody-there", *options, "busybox", status=125)
+    rootless("wait", "box")
+    lines = rootless("logs", "box").lines
+    assert (lines[0], lines[-1]) == ("watching", "watched")
+    assert [line for line in lines if line.startswith("caught")] == []
+    rootless("rm", "box")
+
+
+def test_health_checks_cannot_be_looked_into(rootless: Rootless, racer: Path) -> None:
+    options = ("--network", "none", "--health-cmd", "/bin/tool descriptors", "--health-interval", "1s")
+    (racer / "bin/sh").symlink_to("busybox")
+    rootless("run", "-d", "--name", "box", *options, "--rootfs", racer, "sh", "-c", RACE)
+    rootless("wait", "box")
+    lines = rootless("logs", "box").lines
+    assert lines[-1] == "watched"
+    assert [line for line in lines if line.startswith("caught")] == []
+    (found,) = json.loads(rootless("inspect", "box").stdout)
+    assert len(found["State"]["Health"]["Log"]) > 2, "there were some"
     rootless("rm", "box")
 
 

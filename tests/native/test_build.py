@@ -14,7 +14,7 @@ from tests.native.monitored import STDIN, WILL_CLEAN, Monitor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PT_INTERP = 3
-PROGRAMS = ("rootless-init", "rootless-holder", "rootless-monitor")
+PROGRAMS = ("rootless-init", "rootless-exec", "rootless-holder", "rootless-monitor")
 
 
 def build(target: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -118,7 +118,7 @@ class Runtime:
         self, *args: str, status: int | None = 0, timeout: float = 30, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run the command; its status is checked unless it is None."""
-        options.setdefault("stdin", subprocess.DEVNULL)
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, **options}
         done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(self.program), "--root", str(self.state), *args],
             env={
@@ -126,7 +126,6 @@ class Runtime:
                 "HOME": str(Path.home()),
                 "XDG_RUNTIME_DIR": str(self.bundle.parent),
             },
-            capture_output=True,
             text=True,
             timeout=timeout,
             check=False,

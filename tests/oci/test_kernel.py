@@ -27,10 +27,11 @@ def test_time_namespace(oci: Runtime) -> None:
 
 def test_scheduling(oci: Runtime) -> None:
     process = oci.spec["process"]
-    process["scheduler"] = {"policy": "SCHED_BATCH", "nice": 3}
+    nice = min(19, os.nice(0) + 3)  # we may be niced ourselves
+    process["scheduler"] = {"policy": "SCHED_BATCH", "nice": nice}
     process["ioPriority"] = {"class": "IOPRIO_CLASS_IDLE", "priority": 0}
     stat = oci.run("cat", "/proc/self/stat").rpartition(")")[2].split()
-    assert (stat[16], stat[38]) == ("3", "3"), "nice, and SCHED_BATCH"
+    assert (stat[16], stat[38]) == (str(nice), "3"), "nice, and SCHED_BATCH"
     process["scheduler"] = {"policy": "SCHED_FIFO", "priority": 10}
     if os.getuid():
         assert "SCHED_FIFO" in oci.run("true", status=1)

@@ -1,0 +1,74 @@
+"""From our Python to the container's command, by way of a small program in sealed memory. HOT.
+
+A command is looked at (command.py) and executed afterwards, by its name: scripts and programs see the
+name they were called by. In between a container that runs already may put a link to /proc/self/exe in
+its place, or write one into the "#!" line of a script, and what is executed then is whatever executes.
+Were that this interpreter, its file could be overwritten on the host (CVE-2019-5736); it is
+helpers/exec.c, in memory that nobody can write. That program can be looked into: it has every right
+that the command has and no other, and the filter is loaded before it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.record import TYPE_CHECKING
+from rootless.runtime import command
+from rootless.runtime.sealed import open_sealed
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from rootless.runtime.credentials import Filter
+    from rootless.runtime.wire import Channel, Message
+
+
+def open_program() -> int:
+    """The program that `hand_over` takes, opened while the host's paths can be seen; the caller's. -1 where
+    the administrator forbids executable memory (vm.memfd_noexec=2): then Python executes the command."""
+    try:
+        return open_sealed("exec")
+    except PermissionError:
+        return -1
+
+
+def hand_over(
+    program: int,
+    channel: Channel | None,
+    path: str,
+    arguments: list[str],
+    environment: dict[str, str],
+    *,
+    seccomp: Filter,
+) -> NoReturn:
+    """Execute the command at `path`; all other descriptors are marked to be closed.
+
+    An error of the execution is a message "refused" for `executed`; without a `channel` text on stderr.
+    The filter `seccomp`, loaded by now, must allow execve(2), and need not allow execveat(2).
+    """
+    if program < 0:
+        command.execute(path, arguments, environment)
+    told = -1 if channel is None else channel.fileno()
+    if told >= 0:
+        os.set_inheritable(told, True)
+    words = ["rootless-exec", str(told), path, *arguments]
+    places: list[int | str] = [program, f"/proc/self/fd/{program}"]
+    if seccomp.kills:
+        places.reverse()
+    for place in places:
+        try:
+            os.execve(place, words, environment)
+        except OSError:
+            continue
+    command.execute(program, words, environment)
+
+
+def executed(message: Message | None, arguments: list[str]) -> None:
+    """Nothing if the end of the channel says that the command runs; its error, in Docker's words, if not.
+    What is said here was said by a process that the container may have got hold of."""
+    if message is None:
+        return
+    for fd in message.fds:
+        os.close(fd)
+    number = message.data.get("errno") if type(message.data) is dict else None
+    raise command.refused(number if type(number) is int else 0, arguments[0])
