@@ -33,7 +33,9 @@ class Image(Record):
     config: dict[str, Any]  # OCI image configuration
     manifest: dict[str, Any]  # descriptor: mediaType, digest, size
     size: int  # bytes of the unpacked layers
-    layers: tuple[str, ...] = ()  # digests of the compressed layers, bottom first
+    # Digests of the compressed layers as they are stored, bottom first: the manifest's, or those of the
+    # image that had brought the same contents in another compression.
+    layers: tuple[str, ...] = ()
 
 
 def _quote(name: str) -> str:
@@ -170,7 +172,7 @@ def add(
     record = {
         "id": image_id,
         "manifest": manifest_desc,
-        "layers": [layer["digest"] for layer in manifest.get("layers", ())],
+        "layers": _stored(store, [layer["digest"] for layer in manifest.get("layers", ())], list(diff_ids)),
         "config": config,
         "size": sum(layers.size(store, diff_id) for diff_id in diff_ids),
     }
@@ -180,6 +182,20 @@ def add(
     if name is not None:
         tag(store, image_id, name)
     return find(store, image_id)
+
+
+def _stored(store: Store, digests: list[str], diff_ids: list[str]) -> list[str]:
+    """A layer that was there already was not fetched: its blob is the other image's, and now ours to keep, too."""
+    from rootless.storage import blobs
+
+    there = list(digests)
+    if len(digests) == len(diff_ids) and not all(blobs.has(store, digest) for digest in digests):
+        pairs = (pair for other in list_images(store) for pair in zip(other.diff_ids, other.layers, strict=False))
+        known = {diff_id: digest for diff_id, digest in pairs if blobs.has(store, digest)}
+        for at, diff_id in enumerate(diff_ids):
+            if not blobs.has(store, digests[at]):
+                there[at] = known.get(diff_id, digests[at])
+    return there
 
 
 def tag(store: Store, image_id: str, name: str) -> None:

@@ -72,15 +72,15 @@ class StrangeRegistry:
         self.manifests[tag] = self.manifests[digest_of(data)] = (media_type, data)
         return digest_of(data)
 
-    def add_image(self, layers: list[bytes], *, tag: str = "latest", **config: Any) -> dict[str, Any]:
-        """An image of uncompressed tars; its manifest as a dict."""
+    def add_image(self, layers: list[bytes], *, tag: str = "latest", level: int = 1, **config: Any) -> dict[str, Any]:
+        """An image of uncompressed tars, which gzip packs at `level`; its manifest as a dict."""
         document = {
             "architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"]},
             "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
             **config,
         }  # fmt: skip
         data = json.dumps(document).encode()
-        packed = [gzip.compress(layer, 1, mtime=0) for layer in layers]
+        packed = [gzip.compress(layer, level, mtime=0) for layer in layers]
         manifest = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
