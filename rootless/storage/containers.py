@@ -161,6 +161,8 @@ def find(store: Store, ref: str) -> str:
     if name and name[0] in claims.NAME_START and claims.NAME_REST.issuperset(name):
         try:
             holder = os.readlink(f"{store.names}/{name}")
+        except PermissionError:
+            raise  # somebody else's store: not to be taken for an empty one
         except OSError:
             holder = ""
         if holder and os.path.isdir(base + holder):
