@@ -23,7 +23,7 @@ GLOBAL = {
     "--version": FLAG,
     "--help": FLAG,
 }
-_SHORT = {"-v": "--version", "-h": "--help"}
+_SHORT = {"-v": "--version", "-h": "--help", "--usage": "--help"}
 
 _START = {
     "--bundle": VALUE,
@@ -152,7 +152,7 @@ COMMANDS = {
     ),
     "features": Command({}, {}, 0, 0, "", "print what this runtime can do"),
     "spec": Command(
-        {"--bundle": VALUE, "--config": VALUE, "--rootless": FLAG},
+        {"--bundle": VALUE, "--config": VALUE, "--file": VALUE, "--rootless": FLAG},
         {"-b": "--bundle", "-f": "--config"},
         0,
         0,

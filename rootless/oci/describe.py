@@ -147,7 +147,7 @@ def specification(*, rootless: bool) -> dict[str, Any]:
 
 def spec(args: Arguments) -> int:
     """Write config.json into --bundle; one that is there stays."""
-    path = os.path.join(args.value("--bundle") or ".", args.value("--config") or "config.json")
+    path = os.path.join(args.value("--bundle") or ".", args.value("--config") or args.value("--file") or "config.json")
     try:
         with open(path, "x") as file:
             json.dump(specification(rootless=args.flag("--rootless")), file, indent=4)

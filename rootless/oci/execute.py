@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import Conflict, InvalidInput
+from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.oci import console, state
 from rootless.oci.config import check_process, read_process
 from rootless.oci.create import write_pid
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from rootless.oci.arguments import Arguments
 
+# What changes the container's own process; --process brings one of its own.
+_CHANGES = ("--cwd", "--env", "--user", "--additional-gids", "--no-new-privs", "--process-label", "--apparmor", "--cap")
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
@@ -53,7 +55,7 @@ def exec_command(args: Arguments) -> int:
         inherit=True,
         preserve_fds=count,
         listener=listener_of(spec, container.document(found)),
-        cgroup=container.cgroup,
+        cgroup=_cgroup(container, args.value("--cgroup")),
         cgroup_unit=container.unit,
     )
     master = entered.terminal_fd
@@ -75,13 +77,33 @@ def exec_command(args: Arguments) -> int:
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
+def _cgroup(container: state.Container, below: str | None) -> str:
+    """The container's cgroup, or the one `below` it that --cgroup names: of cgroup v2, and there."""
+    if below is None:
+        return container.cgroup
+    if not container.cgroup:
+        raise NotSupported(f"--cgroup: container {container.id} has no cgroup")
+    if ":" in below:
+        raise NotSupported(f"--cgroup: {below!r} names a controller, as for cgroup v1: there is only v2")
+    path = os.path.normpath(f"{container.cgroup}/{below}")
+    if path != container.cgroup and not path.startswith(f"{container.cgroup}/"):
+        raise InvalidInput(f"--cgroup: {below!r} is not below the container's cgroup")
+    if not os.path.isdir(path):
+        raise NotFound(f"--cgroup: there is no cgroup {path}")
+    return path
+
+
 def _process(args: Arguments, first: dict[str, Any]) -> dict[str, Any]:
     """The process to run: --process's, or the container's own with what the options change."""
     given = args.value("--process")
     if given is not None:
         if len(args.words) > 1:
             raise InvalidInput("--process has the command: none may follow")
-        return read_process(given)
+        for name in _CHANGES:
+            if args.flag(name) or args.value(name) is not None or name in args.lists:
+                raise InvalidInput(f"{name} does not go with --process, which has it all")
+        process = read_process(given)
+        return {**process, "terminal": True} if args.flag("--tty") else process
     if len(args.words) < 2:
         raise InvalidInput("no command specified")
     process = {**first, "args": args.words[1:], "terminal": args.flag("--tty")}

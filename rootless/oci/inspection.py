@@ -66,6 +66,8 @@ def ps(args: Arguments) -> int:
     container = state.find(root_of(args), args.words[0])
     if container.status() == state.STOPPED:
         raise Conflict(f"container {container.id} is not running")
+    if args.value("--format") not in (None, "table", "json"):
+        raise InvalidInput("--format is table or json")
     found = processes.pids(container)
     if args.value("--format") == "json":
         print(json.dumps(found))

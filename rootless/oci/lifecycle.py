@@ -68,12 +68,33 @@ def show_state(args: Arguments) -> int:
     return 0
 
 
+def _matching(root: str, pattern: str) -> list[Container]:
+    """The containers whose id the regular expression finds something in."""
+    import re
+
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise InvalidInput(f"--regex: {pattern!r} is not a regular expression: {error}") from None
+    return [container for container in state.all_containers(root) if expression.search(container.id)]
+
+
 def kill(args: Arguments) -> int:
-    """Send a signal."""
-    container = state.find(root_of(args), args.words[0])
+    """Send a signal; with --regex to all that run."""
+    root, everyone = root_of(args), args.flag("--all")
     text = args.value("--signal") or (args.words[1] if len(args.words) > 1 else "TERM")
-    number = signal_number(text)
-    everyone = args.flag("--all")
+    if not args.flag("--regex"):
+        container = state.find(root, args.words[0])
+        return _kill(container, signal_number(text), everyone=everyone)
+    for container in _matching(root, args.words[0]):
+        try:
+            _kill(container, signal_number(text), everyone=everyone)
+        except Conflict:
+            continue  # it does not run
+    return 0
+
+
+def _kill(container: Container, number: int, *, everyone: bool) -> int:
     try:
         pidfd = pidfd_open_checked(container.pid, container.start_time)
     except ProcessLookupError:
@@ -116,6 +137,11 @@ def delete(args: Arguments) -> int:
     """Remove what is left of a stopped container; with --force end it first."""
     root = root_of(args)
     force = args.flag("--force")
+    if args.flag("--regex"):
+        for found in _matching(root, args.words[0]):
+            with state.Held(root, found.id) as container:
+                _delete(container, force=force)
+        return 0
     try:
         with state.Held(root, args.words[0]) as container:
             _delete(container, force=force)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rootless.errors import CommandNotExecutable, CommandNotFound, RootlessError
+from rootless.errors import CommandNotExecutable, CommandNotFound, InvalidInput, NotSupported, RootlessError
 from rootless.oci.arguments import parse
 from rootless.record import TYPE_CHECKING
 
@@ -69,7 +69,21 @@ def run(words: list[str]) -> int:
         return 1
 
 
+def _check_globals(args: Arguments) -> None:
+    """What is taken for its callers' sake has the values it may have; what cannot be done is refused."""
+    for name, words in (
+        ("--rootless", ("auto", "true", "false")),
+        ("--log-format", ("text", "json")),
+        ("--log-level", ("error", "warning", "info", "debug")),
+    ):
+        if args.value(name) not in (None, *words):
+            raise InvalidInput(f"{name}: {args.value(name)!r} is not one of {', '.join(words)}")
+    if args.value("--criu") is not None:
+        raise NotSupported("--criu: this runtime makes no checkpoints")
+
+
 def _dispatch(args: Arguments) -> int:
+    _check_globals(args)
     if args.flag("--version"):
         from rootless import __version__
         from rootless.oci.config import VERSION_MAX
@@ -117,7 +131,7 @@ def _status(error: RootlessError, args: Arguments | None) -> int:
 
 
 def _debugging(args: Arguments | None) -> bool:
-    return args is not None and args.flag("--debug")
+    return args is not None and (args.flag("--debug") or args.value("--log-level") == "debug")
 
 
 def _tell(error: RootlessError, args: Arguments | None, words: list[str]) -> None:
