@@ -174,10 +174,15 @@ def test_a_controller_that_is_missing(vm: Machine) -> None:
         vm.run("root", f"rm -r {unit}; {again}")
 
 
-def test_two_updates_at_once(vm: Machine) -> None:
-    vm.run("alice", "rootless run -d --name twice busybox sleep 1000")
-    vm.run("alice", "rootless update -m 64m twice & rootless update --cpus 0.5 twice & wait")
-    found = inspected(vm, "twice")["HostConfig"]
-    assert (found["Memory"], found["NanoCpus"]) == (64 * MIB, 500_000_000)
+def test_updates_at_once(vm: Machine) -> None:
+    """Each changes one thing, and none takes back what another has changed."""
+    vm.run("alice", "rootless run -d --name busy1 busybox sleep 1000")
+    options = ("-m 64m", "--cpus 0.5", "--pids-limit 77", "--cpu-shares 300", "--restart on-failure:3")
+    vm.run("alice", "".join(f"rootless update {each} busy1 & " for each in options) + "wait")
+    found = inspected(vm, "busy1")["HostConfig"]
+    assert (found["Memory"], found["NanoCpus"], found["PidsLimit"], found["CpuShares"]) == (64 * MIB, 500_000_000, 77, 300)
+    assert found["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
     assert found["Limits"]["memory"] == "cgroup memory.max"
     assert found["Limits"]["cpus"] == "cgroup cpu.max"
+    files = " ".join(f"{cgroup(vm, 'busy1')}/{name}" for name in ("memory.max", "cpu.max", "pids.max", "cpu.weight"))
+    assert vm.run("alice", f"cat {files}").stdout.split() == [str(64 * MIB), "50000", "100000", "77", "12"]
