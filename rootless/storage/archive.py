@@ -6,13 +6,15 @@ Names sorted, so the same tree gives the same bytes. Wants the session joined.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rootless.errors import RootlessError
+from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.storage import atomic, layers
 from rootless.storage.copy import is_opaque
 from rootless.storage.store import Store
@@ -32,9 +34,16 @@ class Sink(Protocol):
 Owners = Mapping[str, "tuple[int, int] | list[int]"]
 
 
-def write_tree(root_fd: int, out: Sink, *, owners: Owners | None = None) -> None:
-    """The tree below the directory `root_fd` as a tar stream, its end mark included."""
-    _Writer(out, owners or {}, whiteouts=False).run(root_fd)
+def write_tree(
+    root_fd: int,
+    out: Sink,
+    *,
+    owners: Owners | None = None,
+    shown: Callable[[int, int], tuple[int, int]] | None = None,
+) -> None:
+    """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
+    in it, only where. `shown`: the owner to write, of the owner that stat(2) tells."""
+    _Writer(out, owners or {}, whiteouts=False, shown=shown).run(root_fd)
 
 
 def write_layer(path: str, out: Sink, *, owners: Owners | None = None) -> None:
@@ -69,8 +78,16 @@ def merged_owners(store: Store, diff_ids: tuple[str, ...] | list[str]) -> dict[s
 
 
 class _Writer:
-    def __init__(self, out: Sink, owners: Owners, *, whiteouts: bool) -> None:
+    def __init__(
+        self,
+        out: Sink,
+        owners: Owners,
+        *,
+        whiteouts: bool,
+        shown: Callable[[int, int], tuple[int, int]] | None = None,
+    ) -> None:
         self._out = out
+        self._shown = shown
         self._owners = owners
         self._whiteouts = whiteouts
         self._links: dict[tuple[int, int], str] = {}
@@ -102,7 +119,13 @@ class _Writer:
     def _one(self, fd: int, name: str, path: str, status: os.stat_result) -> None:
         mode = status.st_mode
         if stat.S_ISDIR(mode):
-            inner = os.open(name, _DIRECTORY, dir_fd=fd)
+            try:
+                inner = openat2(fd, name, _DIRECTORY, resolve=RESOLVE_NO_XDEV)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._header(_info(path + "/", status), path, {})  # mounted: /proc, a volume
+                return
             try:
                 self._header(_info(path + "/", status), path, _xattrs(inner))
                 self._children(inner, path + "/")
@@ -128,7 +151,15 @@ class _Writer:
             info.linkname = os.readlink(name, dir_fd=fd)
             self._header(info, path, {})
         elif stat.S_ISREG(mode):
-            source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=fd)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            try:
+                source = openat2(fd, name, flags, resolve=RESOLVE_NO_XDEV)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                info.size = 0  # mounted: /etc/hosts
+                self._header(info, path, {})
+                return
             try:
                 self._header(info, path, _xattrs(source))
                 self._contents(source, info.size)
@@ -155,6 +186,8 @@ class _Writer:
         self._header(info, path, {})
 
     def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str]) -> None:
+        if self._shown is not None:
+            info.uid, info.gid = self._shown(info.uid, info.gid)
         owner = self._owners.get(path)
         if owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
             info.uid, info.gid = owner

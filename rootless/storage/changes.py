@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.errors import RootlessError
@@ -21,8 +22,15 @@ class Change(NamedTuple):
     path: str
 
 
-def diff(store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str]) -> list[Change]:
+Shown = Callable[[int, int], "tuple[int, int]"]
+
+
+def diff(
+    store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str], shown: Shown | None = None
+) -> list[Change]:
     """Changes of the container against its layers (bottom first), sorted by path.
+
+    `shown`: the image's numbers of the owners in a copy that was given to other ids.
 
     Directories above a change are listed as changed, a deleted directory once, without what was
     in it. Wants the session joined; the container may run.
@@ -42,7 +50,7 @@ def diff(store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str]
             return []  # never started
         fds.append(upper)
         found: dict[str, str] = {}
-        _compare(upper, fds[:-1], "", found, whole=top == copied)
+        _compare(upper, fds[:-1], "", found, copy=(shown or _as_it_is) if top == copied else None)
     except RecursionError:
         raise RootlessError("the container has directories nested more than some 300 levels deep") from None
     finally:
@@ -51,10 +59,10 @@ def diff(store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str]
     return [Change(kind, path) for path, kind in sorted(found.items())]
 
 
-def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *, whole: bool) -> None:
-    """Compare one directory; `whole`: `upper` is a full copy, what it lacks is deleted."""
+def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None) -> None:
+    """Compare one directory; `copy`: `upper` is a full copy with these owners, what it lacks is deleted."""
     names = os.listdir(upper)
-    if whole or is_opaque(upper):
+    if copy is not None or is_opaque(upper):
         for name in _merged_names(lowers) - set(names):
             _record(found, "D", f"{path}/{name}")
     for name in names:
@@ -64,7 +72,7 @@ def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *,
         except FileNotFoundError:
             continue
         before = _lookup(lowers, name)
-        if _is_whiteout(now, name) and not whole:
+        if _is_whiteout(now, name) and copy is None:
             if name[:4] == ".wh.":
                 if name == ".wh..wh..opq":
                     continue
@@ -74,14 +82,14 @@ def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *,
             continue
         if before is None:
             _record(found, "A", here)
-        elif not _same(before, now, whole=whole):
+        elif not _same(before, now, copy):
             _record(found, "C", here)
         if stat.S_ISDIR(now.st_mode):
-            _descend(upper, lowers, name, here, found, whole=whole)
+            _descend(upper, lowers, name, here, found, copy=copy)
 
 
 def _descend(
-    upper: int, lowers: list[int], name: str, here: str, found: dict[str, str], *, whole: bool
+    upper: int, lowers: list[int], name: str, here: str, found: dict[str, str], *, copy: Shown | None
 ) -> None:
     inner: list[int] = []
     try:
@@ -90,7 +98,7 @@ def _descend(
         except OSError:
             return  # gone, or replaced, while we looked
         inner.extend(_open_lower(lowers, name))
-        _compare(inner[0], inner[1:], here, found, whole=whole)
+        _compare(inner[0], inner[1:], here, found, copy=copy)
     finally:
         for fd in inner:
             os.close(fd)
@@ -104,13 +112,18 @@ def _record(found: dict[str, str], kind: str, path: str) -> None:
         above = above.rpartition("/")[0]
 
 
-def _same(before: os.stat_result, now: os.stat_result, *, whole: bool) -> bool:
+def _as_it_is(uid: int, gid: int) -> tuple[int, int]:
+    return uid, gid
+
+
+def _same(before: os.stat_result, now: os.stat_result, copy: Shown | None) -> bool:
     """Whether nothing a user would call a change happened; copy-up alone of a directory is none."""
     if stat.S_IFMT(before.st_mode) != stat.S_IFMT(now.st_mode):
         return False
-    if stat.S_ISDIR(now.st_mode) or whole:
-        facts = ("st_mode", "st_uid", "st_gid", "st_mtime_ns")
-        same = all(getattr(before, fact) == getattr(now, fact) for fact in facts)
+    if stat.S_ISDIR(now.st_mode) or copy is not None:
+        owner = (copy or _as_it_is)(now.st_uid, now.st_gid)
+        same = (before.st_mode, before.st_mtime_ns) == (now.st_mode, now.st_mtime_ns)
+        same = same and (before.st_uid, before.st_gid) == owner
         return same and (stat.S_ISDIR(now.st_mode) or before.st_size == now.st_size)
     return False
 

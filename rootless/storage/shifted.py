@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 
 from rootless.runtime.root import Root
 from rootless.storage.probe import find_program
@@ -21,6 +22,10 @@ from rootless.storage.store import Store
 from rootless.storage.tree import remove_tree
 
 Extents = list[list[int]]
+Owners = Callable[[int, int], "tuple[int, int]"]
+"""What becomes of a file's uid and gid on their way into a container's numbers or out of them."""
+NOBODY = 65534
+MARK = "rootfs.shifted"
 
 
 def prepare_shifted(
@@ -43,7 +48,7 @@ def prepare_shifted(
     ):
         root = prepare(store, container_dir, diff_ids, readonly=readonly, driver="fuse-overlayfs")
         return root._replace(uid_map=_words(uid), gid_map=_words(gid))
-    done = container_dir + "/rootfs.shifted"
+    done = f"{container_dir}/{MARK}"
     if not os.path.exists(done):
         remove_tree(container_dir + "/rootfs")  # of a start that was killed
     root = prepare(store, container_dir, diff_ids, readonly=readonly, driver="directory")
@@ -64,6 +69,28 @@ def translate(number: int, extents: Extents) -> int:
         if inside <= number < inside + size:
             return outside + number - inside
     return number
+
+
+def into(uid: Extents, gid: Extents) -> Owners:
+    """From the numbers that a container with these maps sees to the session's. Pure."""
+    return lambda user, group: (translate(user, uid), translate(group, gid))
+
+
+def out_of(uid: Extents, gid: Extents) -> Owners:
+    """From the session's ids to the numbers that the container sees, nobody's for what it has none for. Pure."""
+
+    def shown(number: int, extents: Extents) -> int:
+        for inside, outside, size in extents:
+            if outside <= number < outside + size:
+                return inside + number - outside
+        return NOBODY
+
+    return lambda user, group: (shown(user, uid), shown(group, gid))
+
+
+def is_copy(container_dir: str) -> bool:
+    """Whether the container's files lie there with the ids that it was given: the ladder's last rung."""
+    return os.path.exists(f"{container_dir}/{MARK}")
 
 
 def give(path: str, uid: Extents, gid: Extents) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from rootless.engine.state import userns
 from rootless.errors import InvalidInput, NotSupported
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
+from tests.harness.trees import remove_tree
 from tests.need import need
 
 LOOK = (
@@ -145,6 +149,71 @@ def test_a_volume_belongs_to_the_first(rootless: Rootless, busybox_image: str, w
     out = rootless("run", *options, busybox_image, "sh", "-c", script, env=way, warns=True)
     assert out.lines == ["1000", "0"]
     rootless("volume", "rm", "kept")
+
+
+def owners_in(tar: bytes) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        return {member.name.removeprefix("./"): f"{member.uid}:{member.gid}" for member in archive}
+
+
+@pytest.fixture(params=["keep-id", "auto", "nomap", "host"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_files_have_the_containers_owners_from_outside(
+    rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str], mode: str
+) -> None:
+    """diff, export and cp, while it runs and when it has ended."""
+    script = "echo x >/etc/new; chown 1000:50 /etc/new; chown 33:33 /etc/group; exec sleep 1000"
+    rootless("run", "-d", "--name", "odd", "--network", "none", f"--userns={mode}", "--user", "0", "-v", "first:/home/user",
+             busybox_image, "sh", "-c", script, env=way, warns=True)  # fmt: skip
+    wait_until(lambda: "/etc/group" in rootless("diff", "odd", env=way).stdout, "the container's changes")
+    expected = {"bin/busybox": "0:0", "etc/new": "1000:50", "etc/passwd": "0:0", "etc/group": "33:33"}
+    for ended in (False, True):
+        found = owners_in(rootless("export", "odd", env=way).raw)
+        assert {name: found[name] for name in expected} == expected
+        assert not [name for name in found if name.startswith(("proc/", "sys/", "home/user/"))]
+        assert owners_in(rootless("cp", "odd:/etc/new", "-", env=way).raw) == {"new": "1000:50"}
+        changed = [line for line in rootless("diff", "odd", env=way).lines if not line.startswith("C /home")]
+        assert changed == ["C /etc", "C /etc/group", "A /etc/new"]
+        if not ended:
+            rootless("stop", "-t", "0", "odd", env=way)
+    rootless("start", "odd", env=way, warns=True)
+    assert rootless("exec", "odd", "stat", "-c", "%u:%g", "/home/user").stdout == "1000:1000\n"
+    rootless("rm", "-f", "odd")
+    rootless("volume", "rm", "first")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_cp_gives_the_containers_owners(
+    rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str], mode: str, running: bool
+) -> None:
+    rootless("run", "-d", "--name", "odd", "--network", "none", f"--userns={mode}", "--user", "0", busybox_image, "sleep", "1000",
+             env=way, warns=True)  # fmt: skip
+    if not running:
+        rootless("stop", "-t", "0", "odd", env=way)
+    (tmp_path / "mine").write_text("x")
+    rootless("cp", tmp_path / "mine", "odd:/root/plain", env=way)
+    rootless("cp", "-a", tmp_path / "mine", "odd:/root/kept", env=way)
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member = tarfile.TarInfo("streamed")
+        member.uid, member.gid = 1000, 50
+        archive.addfile(member)
+    rootless("cp", "-", "odd:/root", stdin=stream.getvalue(), env=way)
+    rootless("cp", "-a", "odd:/root/streamed", tmp_path / "out", env=way)
+    rootless("cp", "-a", tmp_path / "out", "odd:/root/back", env=way)
+    if not running:
+        rootless("start", "odd", env=way, warns=True)
+    found = rootless("exec", "--user", "0", "odd", "stat", "-c", "%u:%g", *(f"/root/{name}" for name in
+                     ("plain", "kept", "streamed", "back"))).lines  # fmt: skip
+    assert found == ["0:0", "0:0", "1000:50", "1000:50"]
+    rootless("cp", "odd:/root/streamed", tmp_path / "mine", env=way)
+    assert (tmp_path / "mine").stat().st_uid == os.getuid()
+    rootless("rm", "-f", "odd")
+    remove_tree(tmp_path)
+    tmp_path.mkdir()
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def run(args: Args) -> int:
         ending = "/." if host_path.endswith("/.") else "/" if host_path.endswith("/") else ""
         host_path = os.path.abspath(host_path) + ending
     session.join()
-    with copy.container_root(store, identifier) as root_fd:
-        inside, outside = Place(root_fd), Place(-1)
+    with copy.container_root(store, identifier) as inside:
+        outside = Place(-1)
         if source_name and host_path == "-":
             copy.write_tar(inside, source, follow_link=args.follow_link)
             return 0

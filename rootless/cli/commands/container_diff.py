@@ -7,7 +7,7 @@ from rootless.cli.tables import plain
 from rootless.engine.state.record import Record
 from rootless.errors import NotSupported
 from rootless.session import session
-from rootless.storage import changes, containers
+from rootless.storage import changes, containers, shifted
 from rootless.storage.changes import Change
 from rootless.storage.store import Store
 
@@ -20,7 +20,10 @@ def run(args: Args) -> int:
     if record["rootfs"]:
         raise NotSupported("a container made with --rootfs has no image to compare with")
     session.join()
-    found = changes.diff(store, containers.directory(store, identifier), record["diff_ids"])
+    directory = containers.directory(store, identifier)
+    id_map = record.get("id_map") if shifted.is_copy(directory) else None
+    shown = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
+    found = changes.diff(store, directory, record["diff_ids"], shown)
     for change in without_mount_points(found, record):
         print(f"{change.kind} {plain(change.path)}")
     return 0

@@ -24,17 +24,17 @@ def run(args: Args) -> int:
     output = os.path.abspath(args.output) if args.output else ""
     session.join()
     owners = archive.merged_owners(store, record["diff_ids"])
-    with container_root(store, identifier) as root_fd:
+    with container_root(store, identifier) as place:
         if not output:
             sys.stdout.flush()
-            archive.write_tree(root_fd, sys.stdout.buffer, owners=owners)
+            archive.write_tree(place.root_fd, sys.stdout.buffer, owners=owners, shown=place.out_of)
             sys.stdout.buffer.flush()
             return 0
         # Aside and renamed: an interrupted export leaves no half archive under the name asked for.
         aside = f"{output}.{os.getpid()}.partial"
         try:
             with open(aside, "xb") as file:
-                archive.write_tree(root_fd, file, owners=owners)
+                archive.write_tree(place.root_fd, file, owners=owners, shown=place.out_of)
             os.rename(aside, output)
         except BaseException:
             if os.path.exists(aside):

@@ -17,10 +17,11 @@ from rootless.engine.files import tree
 from rootless.engine.files.tree import Entry, Policy
 from rootless.engine.state import running
 from rootless.engine.state.record import Record
+from rootless.engine.state.userns import IdMap
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from rootless.runtime.root import Root, mounted
-from rootless.storage import containers, rootfs
+from rootless.storage import containers, rootfs, shifted
 from rootless.storage.store import Store
 
 _PATH_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -28,19 +29,22 @@ _MOST_LINKS = 40
 
 
 @contextmanager
-def container_root(store: Store, identifier: str) -> Iterator[int]:
-    """An O_PATH descriptor of the container's root: the live one, or mounted for us alone."""
+def container_root(store: Store, identifier: str) -> Iterator[Place]:
+    """The container's root, as an O_PATH descriptor: the live one, or mounted for us alone."""
+    id_map = containers.config(store, identifier).get("id_map")
     found = running.find(store, identifier)
     if found is not None:
         with found:
             fd = os.open(f"/proc/{found.pid}/root", _PATH_DIRECTORY)
         try:
-            yield fd
+            yield Place(fd, id_map)
         finally:
             os.close(fd)
         return
     with containers.lock(store, identifier), mounted(stopped_root(store, identifier)) as fd:
-        yield fd
+        # Where nothing is copied, what a container with ids of its own wrote lies there with the session's.
+        copied = id_map and shifted.is_copy(containers.directory(store, identifier))
+        yield Place(fd, id_map if copied else None)
 
 
 def stopped_root(store: Store, identifier: str) -> Root:
@@ -52,10 +56,13 @@ def stopped_root(store: Store, identifier: str) -> Root:
 
 
 class Place:
-    """One side of a copy: a root descriptor, or -1 for the host's own file system."""
+    """One side of a copy: a root descriptor, or -1 for the host's own file system. `id_map`: of a container
+    whose files we see with other owners than it does."""
 
-    def __init__(self, root_fd: int) -> None:
+    def __init__(self, root_fd: int, id_map: IdMap | None = None) -> None:
         self.root_fd = root_fd
+        self.into = shifted.into(id_map["uid"], id_map["gid"]) if id_map else None
+        self.out_of = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
 
     def open(self, path: str, flags: int) -> int:
         """Open a path on this side, links resolved inside it."""
@@ -105,7 +112,7 @@ def copy(
         is_directory = stat.S_ISDIR(status.st_mode)
         if source_path.endswith("/") and not contents_only and not is_directory:
             raise NotFound(f"{source_path}: not a directory")
-        policy = _policy(target, archive=archive)
+        policy = _policy(source, target, archive=archive)
         if target.is_directory(target_path):
             if is_directory and contents_only:
                 return _merge(origin, target, target_path, policy, stack)
@@ -122,9 +129,11 @@ def copy(
         return tree.copy(origin, destination, policy)
 
 
-def _policy(target: Place, *, archive: bool) -> Policy:
+def _policy(source: Place, target: Place, *, archive: bool) -> Policy:
     on_host = target.root_fd < 0
-    return Policy(None if archive else (0, 0), special_bits=not on_host)
+    if archive:
+        return Policy(None, special_bits=not on_host, kept=target.into or source.out_of)
+    return Policy(target.into(0, 0) if target.into else (0, 0), special_bits=not on_host)
 
 
 def _open_entry(place: Place, path: str, stack: ExitStack, *, what: str) -> Entry:
@@ -159,7 +168,7 @@ def write_tar(source: Place, path: str, *, follow_link: bool) -> None:
         if origin.stat() is None:
             raise NotFound(f"Could not find the file {path}")
         sys.stdout.flush()
-        write(origin, os.path.basename(os.path.normpath(path)) or ".", sys.stdout.buffer)
+        write(origin, os.path.basename(os.path.normpath(path)) or ".", sys.stdout.buffer, source.out_of)
 
 
 def read_tar(store: Store, target: Place, path: str) -> list[str]:
@@ -172,4 +181,4 @@ def read_tar(store: Store, target: Place, path: str) -> list[str]:
         inside = stack.enter_context(unpacked(store, sys.stdin.buffer))
         outside = target.open(path, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, outside)
-        return tree.contents(inside, outside, Policy(None, special_bits=True))
+        return tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -16,20 +16,25 @@ from rootless.storage.store import Store, make_directory
 from rootless.storage.tarsource import Source
 from rootless.storage.tree import remove_tree
 
+Shown = Callable[[int, int], "tuple[int, int]"]
 
-def write(origin: Entry, name: str, out: IO[bytes]) -> None:
-    """Write `origin` and what is below it as `name`; sockets are left out, as tar(1) does."""
+
+def write(origin: Entry, name: str, out: IO[bytes], shown: Shown | None = None) -> None:
+    """Write `origin` and what is below it as `name`; sockets are left out, as tar(1) does. `shown`: the owner
+    to write, of the owner that stat(2) tells."""
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        _add(archive, origin, name)
+        _add(archive, origin, name, shown)
 
 
-def _add(archive: tarfile.TarFile, entry: Entry, name: str) -> None:
+def _add(archive: tarfile.TarFile, entry: Entry, name: str, shown: Shown | None) -> None:
     status = entry.stat()
     if status is None or stat.S_ISSOCK(status.st_mode):
         return
     info = tarfile.TarInfo(name)
     info.mode = stat.S_IMODE(status.st_mode)
     info.uid, info.gid, info.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
+    if shown is not None:
+        info.uid, info.gid = shown(info.uid, info.gid)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     if stat.S_ISLNK(status.st_mode):
         info.type, info.linkname = tarfile.SYMTYPE, os.readlink(entry.name, dir_fd=entry.directory)
@@ -40,7 +45,7 @@ def _add(archive: tarfile.TarFile, entry: Entry, name: str) -> None:
         inside = os.open(entry.name, flags | os.O_DIRECTORY, dir_fd=entry.directory)
         try:
             for child in sorted(os.listdir(inside)):
-                _add(archive, Entry(inside, child), f"{name}/{child}")
+                _add(archive, Entry(inside, child), f"{name}/{child}", shown)
         finally:
             os.close(inside)
     elif stat.S_ISREG(status.st_mode):

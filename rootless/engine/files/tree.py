@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.errors import Conflict, RootlessError
@@ -35,11 +36,14 @@ class Entry(NamedTuple):
 class Policy(NamedTuple):
     """What becomes of owners and modes: `owner` None keeps them (cp -a), else all get that uid and gid.
 
+    `kept`: what an owner that is kept is called on the other side, where a container has ids of its own.
+
     `special_bits` False drops setuid and setgid: on the host they would lend our rights to others.
     """
 
     owner: tuple[int, int] | None
     special_bits: bool
+    kept: Callable[[int, int], tuple[int, int]] | None = None
 
 
 def copy(source: Entry, target: Entry, policy: Policy, *, depth: int = 0) -> list[str]:
@@ -143,7 +147,9 @@ def _copy_bytes(inside: int, outside: int) -> None:
 
 def _give(target: Entry, status: os.stat_result, policy: Policy) -> None:
     """Owner first: chown(2) clears the bits that chmod(2) then sets."""
-    owner = policy.owner if policy.owner is not None else (status.st_uid, status.st_gid)
+    owner = policy.owner
+    if owner is None:
+        owner = (status.st_uid, status.st_gid) if policy.kept is None else policy.kept(status.st_uid, status.st_gid)
     where = {"dir_fd": target.directory, "follow_symlinks": False}
     os.chown(target.name, *owner, **where)  # type: ignore[arg-type]
     if not stat.S_ISLNK(status.st_mode):

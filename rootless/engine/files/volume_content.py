@@ -8,6 +8,7 @@ import os
 from rootless.engine.files import tree
 from rootless.engine.files.copy import Place
 from rootless.engine.files.tree import Policy
+from rootless.engine.state.userns import IdMap
 from rootless.engine.words.mounts import Mount
 from rootless.runtime.root import Root, mounted
 from rootless.storage import volumes
@@ -22,8 +23,10 @@ def unused(store: Store, mounts: list[Mount]) -> list[str]:
     return [path for path in paths if _is_unused(path)]
 
 
-def fill(store: Store, mounts: list[Mount], root: Root) -> None:
+def fill(store: Store, mounts: list[Mount], root: Root, given: IdMap | None = None) -> None:
     """Copy the image's files into those of the volumes that are still empty; wants the session joined.
+
+    `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.
 
     A volume being filled is locked; one that a kill left half filled has a mark beside it, and is
     emptied and filled again.
@@ -33,7 +36,7 @@ def fill(store: Store, mounts: list[Mount], root: Root) -> None:
         return
     with mounted(root) as root_fd:
         for mount in empty:
-            _fill_one(volumes.find(store, mount["volume"]).path, Place(root_fd), mount["target"])
+            _fill_one(volumes.find(store, mount["volume"]).path, Place(root_fd, given), mount["target"])
 
 
 def _is_unused(path: str) -> bool:
@@ -58,9 +61,10 @@ def _fill_one(path: str, image: Place, target: str) -> None:
         try:
             os.close(os.open(_mark(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
             _empty(path)
-            tree.contents(source, volume, Policy(None, special_bits=True))
+            tree.contents(source, volume, Policy(None, special_bits=True, kept=image.out_of))
             status = os.fstat(source)
-            os.fchown(volume, status.st_uid, status.st_gid)
+            owner = status.st_uid, status.st_gid
+            os.fchown(volume, *(image.out_of(*owner) if image.out_of else owner))
             os.fchmod(volume, status.st_mode & 0o7777)
             os.unlink(_mark(path))
         finally:

@@ -241,7 +241,8 @@ def _fill_volumes(store: Store, record: Record, root: Root) -> None:
     from rootless.engine.files.volume_content import fill, unused
 
     empty = unused(store, used) if id_map else []
-    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root)
+    given = id_map if root.driver == "directory" else None
+    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given)
     if id_map:
         from rootless.storage.shifted import give
 
