@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from rootless.cgroup import find
-from rootless.cgroup.limits import Setting
+from rootless.cgroup.limits import MAXIMUM, Setting
 from rootless.errors import NotSupported, Unavailable
 
 TIMEOUT_S = 2.0
@@ -61,23 +61,49 @@ def _io_weight(weight: str) -> int:
     return int(weight) if IOCOST in heeded() else of_systemd(int(weight))
 
 
+# Limits that a scope with nothing but the container in it can have besides, where they are looked for.
+_TOTALS = {"memory.max": "MemoryMax", "memory.swap.max": "MemorySwapMax", "pids.max": "TasksMax"}
+
+
+def totals(settings: list[Setting]) -> list[tuple[str, tuple[str, Any]]]:
+    """What of `settings` can be said of the scope as a whole, as systemd's properties. Pure."""
+    found = []
+    for one in settings:
+        value = one.values[0] if one.values else ""
+        if one.file in _TOTALS and (value.isdecimal() or value == MAXIMUM):
+            found.append((_TOTALS[one.file], ("t", int(value) if value.isdecimal() else _UNLIMITED)))
+    return found
+
+
 def set_weights(known: find.Facts, unit: str, settings: list[Setting]) -> None:
     """Change those of a scope that is there, until it ends. Raises as `start`."""
-    properties = weights(settings)
+    set_properties(known, unit, weights(settings))
+
+
+def set_properties(known: find.Facts, unit: str, properties: list[tuple[str, tuple[str, Any]]]) -> None:
+    """Change properties of a scope that is there, until it ends. Raises as `start`."""
     if properties:
         with _Bus(known.uid, time.monotonic() + TIMEOUT_S) as bus:
             bus.call("SetUnitProperties", "sba(sv)", (unit, True, properties))
 
 
 def start(
-    known: find.Facts, name: str, *, description: str, slice_name: str, settings: list[Setting], pid: int = 0
+    known: find.Facts,
+    name: str,
+    *,
+    description: str,
+    slice_name: str,
+    settings: list[Setting],
+    pid: int = 0,
+    whole: tuple[Setting, ...] = (),
 ) -> str:
     """Have systemd put the process `pid` (0: this very one) into a new scope; the scope's directory.
 
-    Unavailable where the bus does not answer in time, NotSupported where systemd refuses.
+    It has the weights of `settings`, and the totals of `whole`. Unavailable where the bus does not answer in
+    time, NotSupported where systemd refuses.
     """
     unit = unit_name(name)
-    properties: list[tuple[str, tuple[str, Any]]] = [
+    properties: dict[str, tuple[str, Any]] = dict([
         ("Description", ("s", description)),
         ("Delegate", ("b", True)),
         ("PIDs", ("au", [pid or os.getpid()])),
@@ -87,12 +113,13 @@ def start(
         ("TasksMax", ("t", _UNLIMITED)),
         ("TimeoutStopUSec", ("t", _STOP_US)),
         *weights(settings),
-    ]
+        *totals(list(whole)),
+    ])  # fmt: skip
     deadline = time.monotonic() + TIMEOUT_S
     with _Bus(known.uid, deadline) as bus:
         while True:
             try:
-                bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
+                bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", list(properties.items()), []))
                 break
             except _Refused as error:
                 # Started again at once: systemd has yet to see that the last scope is empty.

@@ -93,12 +93,19 @@ class Scoped(Cgroup):
         from rootless.oci import scopes
 
         self.unit = f"{self._wanted.scope}.scope"
-        self.path = scopes.start(self._wanted, self._name, pid, settings=self._lines)
+        now, self._later = split(self._lines)
+        self.path = scopes.start(self._wanted, self._name, pid, settings=self._lines, now=now)
         wanted = needed(self._lines)
         if lacking := wanted - group.enable(os.path.dirname(self.path), wanted | _CONTROLLERS):
             raise lacks(self._lines, lacking, self.unit, find.search().hint)
-        now, self._later = split(self._lines)
         apply.apply(self.path, now)
+
+    def settle(self, pid: int) -> None:
+        super().settle(pid)
+        if self._later:
+            from rootless.oci import scopes
+
+            scopes.change(self.unit, list(self._later))
 
 
 def remove(path: str, unit: str) -> None:

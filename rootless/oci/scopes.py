@@ -3,11 +3,12 @@
     SLICE/PREFIX-NAME.scope             systemd's, delegated to us; the weights, as properties of the unit
     SLICE/PREFIX-NAME.scope/container   the container: every limit, as a file
 
-So crun does it. A scope's own files are systemd's: it writes them anew at each daemon-reload and at each
-change of a property, so that a limit written there would hold until then (runc sets each limit twice, as
-property and as file, for that reason). What is below a delegated unit systemd never touches, and there
-every file of cgroup v2 can be set, those too that no property stands for. Only weights count among the
-siblings of the scope.
+A scope's own files are systemd's: it writes them anew at each daemon-reload and at each change of a
+property, so that a limit written there would hold until then (runc sets each limit twice, as property and as
+file, for that reason). What is below a delegated unit systemd never touches, and there every file of cgroup
+v2 can be set, those too that no property stands for. Weights count among the siblings of the scope, and the
+totals (memory, swap, processes) are looked for there by Podman and `systemctl status`: those it has as
+properties besides.
 """
 
 from __future__ import annotations
@@ -53,9 +54,10 @@ def is_meant(wanted: str) -> bool:
     return wanted.count(":") == 2 and wanted.partition(":")[0].endswith(".slice")
 
 
-def start(wanted: Name, name: str, pid: int, *, settings: list[Setting]) -> str:
+def start(wanted: Name, name: str, pid: int, *, settings: list[Setting], now: list[Setting]) -> str:
     """Put the process `pid` into a new scope, and there into the container's cgroup, whose directory is
-    returned. Raises Unavailable (no D-Bus, or one that hangs), NotSupported (systemd refuses)."""
+    returned. The scope has the totals of `now`. Raises Unavailable (no D-Bus, or one that hangs),
+    NotSupported (systemd refuses)."""
     from rootless.cgroup import scope
 
     known = find.facts()
@@ -73,6 +75,7 @@ def start(wanted: Name, name: str, pid: int, *, settings: list[Setting]) -> str:
             slice_name=wanted.slice,
             settings=settings,
             pid=pid,
+            whole=tuple(now),
         )
     except (Unavailable, NotSupported) as error:
         raise type(error)(
@@ -91,6 +94,13 @@ def _hint(uid: int) -> str:
         "look at `systemctl --user status`: it needs a login by ssh or at the console, or lingering "
         f"(`loginctl enable-linger {uid}`); without systemd, leave --systemd-cgroup out"
     )
+
+
+def change(unit: str, lines: list[Setting]) -> None:
+    """Let the scope have what of these limits it has, too. Raises as `start`."""
+    from rootless.cgroup import scope
+
+    scope.set_properties(find.facts(), unit, [*scope.weights(lines), *scope.totals(lines)])
 
 
 def remove(directory: str, unit: str) -> None:

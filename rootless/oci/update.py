@@ -112,6 +112,6 @@ def _write(container: Container, lines: list[Setting]) -> None:
 
     apply.apply(container.cgroup, lines)
     if container.unit:
-        from rootless.cgroup import find, scope
+        from rootless.oci import scopes
 
-        scope.set_weights(find.facts(), container.unit, lines)
+        scopes.change(container.unit, lines)

@@ -109,8 +109,11 @@ def test_the_names_of_scopes() -> None:
     assert not scopes.is_meant("/user.slice/libpod/abc")
 
 
-def test_weights_hold_for_the_scope() -> None:
+def test_what_the_scope_has_too() -> None:
     settings = resources.settings(resources.asked(ALL))
+    assert scope.totals(settings) == [("MemoryMax", ("t", 200)), ("MemorySwapMax", ("t", 100)), ("TasksMax", ("t", 9))]
+    endless = resources.settings({"memory": {"limit": -1}, "unified": {"pids.max": "max"}})
+    assert {value for _, (_, value) in scope.totals(endless)} == {(1 << 64) - 1}
     assert dict(scope.weights(settings)) == {
         "CPUWeight": ("t", 0),  # idle
         "IOWeight": ("t", 1),

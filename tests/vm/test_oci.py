@@ -43,7 +43,9 @@ def machine(vm: Machine) -> Iterator[Machine]:
         left = vm.run(
             user,
             f"""systemctl {flag} list-units --plain --no-legend 'oci-*.scope' 'libpod-*.scope' 'rootless-oci-*.scope'
-            for name in $(/home/alice/venv/bin/rootless-oci list -q); do echo "container $name"; done""",
+            PATH=/home/alice/venv/bin:$PATH; for name in $(rootless-oci list -q); do
+                echo "container $name"; rootless-oci delete --force $name
+            done""",
         ).stdout
         assert not left, f"left behind by {user}: {left}"
 
@@ -122,13 +124,13 @@ def test_a_scope_with_all_limits(machine: Machine) -> None:
 
     told = oci(
         machine, "alice", spec,
-        """systemctl --user status oci-all.scope --no-pager | head -12; systemd-cgls --no-pager -l /user.slice
+        """systemctl --user status oci-all.scope --no-pager | head -12; echo == tree; systemd-cgls --no-pager -l /user.slice
         cat /proc/self/cgroup; rootless-oci exec all cat /proc/self/cgroup
         rootless-oci exec all sh -c 'for i in $(seq 60); do sleep 9 & done' || echo refused
         rootless-oci kill --all all USR2; sleep 1; rootless-oci ps --format json all""",
     )  # fmt: skip
     assert "rootless-oci container all" in told
-    assert "oci-all.scope" in told.partition("Control group /user.slice")[2]
+    assert "oci-all.scope" in told.partition("== tree")[2]
     assert "user-1000.slice/session-" in told, "exec came from a login outside of the scope"
     assert "\n0::/\n" in told
     assert "can't fork" in told, told
