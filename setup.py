@@ -17,6 +17,9 @@ import tempfile
 from setuptools import Command, Distribution, setup
 from setuptools.command.build import build
 
+# setuptools has none of its own; its import puts the name there, from the standard library or its own copy.
+from distutils.command.build_scripts import build_scripts  # isort: skip
+
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
 except ImportError:  # setuptools < 70.1
@@ -186,6 +189,35 @@ class build_bytecode(Command):
         sys.stdout.write(f"wrote {path} ({os.path.getsize(path)} bytes)\n")
 
 
+# Shell and Python at once: an interpreter whose path has a blank, or is very long, cannot stand after #!.
+TRAMPOLINE = """\
+#!/bin/sh
+''':'
+here=$(dirname -- "$(readlink -f -- "$0")")
+[ -x "$here/python3" ] && exec "$here/python3" "$0" "$@"
+exec python3 "$0" "$@"
+'''
+"""
+LONGEST_INTERPRETER = 120  # BINPRM_BUF_SIZE before Linux 5.1, with some room
+
+
+class build_trampolines(build_scripts):
+    """The commands' first line, where pip's would not do. Else it does: a shell costs each start a millisecond."""
+
+    def run(self) -> None:
+        super().run()
+        if " " not in sys.executable and len(sys.executable) < LONGEST_INTERPRETER:
+            return
+        for script in self.get_outputs_of_build():
+            with open(script, encoding="utf-8") as file:
+                rest = file.read().partition("\n")[2]
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(TRAMPOLINE + rest)
+
+    def get_outputs_of_build(self) -> list[str]:
+        return [os.path.join(self.build_dir, os.path.basename(each)) for each in self.scripts]
+
+
 class build_with_helpers(build):
     sub_commands = [*build.sub_commands, ("build_helpers", None), ("build_bytecode", None)]
 
@@ -208,6 +240,7 @@ setup(
     distclass=platform_package,
     cmdclass={
         "build": build_with_helpers,
+        "build_scripts": build_trampolines,
         "build_helpers": build_helpers,
         "build_bytecode": build_bytecode,
         "bdist_wheel": platform_wheel,

@@ -1,0 +1,54 @@
+"""The command as pip installs it, where the path of the environment has a blank."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness.trees import remove_tree
+from tests.need import need
+
+TREE = Path(__file__).parents[2]
+COPIED = ("rootless", "helpers", "bin", "setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "MANIFEST.in")
+
+
+@pytest.mark.timeout(300)
+def test_an_environment_and_a_source_with_blanks() -> None:
+    directory = Path(tempfile.mkdtemp(prefix="rl with blanks-", dir="/var/tmp"))
+    try:
+        source, environment = directory / "the source", directory / "my env"
+        source.mkdir()
+        for name in COPIED:
+            if (TREE / name).is_dir():
+                shutil.copytree(TREE / name, source / name, ignore=shutil.ignore_patterns("_helpers", "__pycache__"))
+            elif (TREE / name).exists():
+                shutil.copy(TREE / name, source / name)
+        # What it depends on is taken from this environment: nothing is to be fetched.
+        made = subprocess.run([sys.executable, "-m", "venv", environment], capture_output=True, text=True, check=False)
+        need(made.returncode == 0, f"python -m venv: {made.stderr}")
+        libraries = next(path for path in sys.path if path.endswith("site-packages"))
+        (environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages/ours.pth"
+         ).write_text(libraries + "\n")  # fmt: skip
+        pip = [environment / "bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", source], check=True, cwd=directory,
+                       env={**os.environ, "PYTHONPATH": libraries})  # fmt: skip
+        link = directory / "link"
+        link.symlink_to(environment / "bin/rootless")
+        elsewhere = {**os.environ, "PATH": f"{environment}/bin:{os.environ['PATH']}"}
+        for argv in ([environment / "bin/rootless"], [link], ["rootless"]):
+            done = subprocess.run([*argv, "version", "--format", "{{.Client.Version}}"], env=elsewhere, cwd=directory,
+                                  capture_output=True, text=True, check=False)  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, ""), argv
+        where = subprocess.run([environment / "bin/python", "-c", "import rootless; print(rootless.__file__)"],
+                               cwd="/", capture_output=True, text=True, check=True).stdout  # fmt: skip
+        assert str(environment) in where
+        done = subprocess.run([environment / "bin/rootless-oci", "--version"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    finally:
+        remove_tree(directory)
