@@ -80,7 +80,7 @@ class Cgroup:
 
 
 class Scoped(Cgroup):
-    """A cgroup in a scope of systemd, which is made around a process."""
+    """A cgroup in a scope of systemd, which is made around a process: it is there from `enter` on."""
 
     def __init__(self, wanted: Name, name: str, lines: list[Setting], devices: Program | None) -> None:
         super().__init__(devices=devices)
@@ -130,19 +130,16 @@ def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
         given = linux.get("resources") or {}
         wanted = linux.get("cgroupsPath") or ""
         devices = devices_of(spec, given)
-        if not wanted and mode in ("", "disabled") and not given and devices is None and not _has_cgroup_v2():
-            return Cgroup()
-        from rootless.oci import resources, scopes
-
-        asked = resources.asked(given)
+        asked, lines = _limits(given) if given else ([], [])
         if mode == "disabled":
             if asked:
-                words = ", ".join(resources.words(asked))
-                raise NotSupported(f"{words} need a cgroup: --cgroup-manager is disabled")
+                raise NotSupported(f"{', '.join(asked)} need a cgroup: --cgroup-manager is disabled")
             return none(devices, "--cgroup-manager is disabled")
-        lines = resources.settings(asked)
-        if mode == "systemd" or (not mode and scopes.is_meant(wanted)):
-            return Scoped(scopes.read(wanted, name), name, lines, devices)
+        if mode == "systemd" or (wanted and not mode):
+            from rootless.oci import scopes
+
+            if mode or scopes.is_meant(wanted):
+                return Scoped(scopes.read(wanted, name), name, lines, devices)
         if not wanted and not lines and devices is None and not _has_cgroup_v2():
             return Cgroup()
         from rootless.oci import placing
@@ -150,6 +147,14 @@ def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
         return placing.place(wanted, name, lines, devices, systemd=not mode)
 
     return place
+
+
+def _limits(given: dict[str, Any]) -> tuple[list[str], list[Setting]]:
+    """What linux.resources asks for, by its JSON paths, and as files."""
+    from rootless.oci import resources
+
+    asked = resources.asked(given)
+    return resources.words(asked), resources.settings(asked)
 
 
 def devices_of(spec: dict[str, Any], resources: dict[str, Any]) -> Program | None:
@@ -162,6 +167,7 @@ def devices_of(spec: dict[str, Any], resources: dict[str, Any]) -> Program | Non
 
 
 def none(devices: Program | None, why: str) -> Cgroup:
+    """No cgroup; NotSupported where the device rules need one."""
     if devices is not None and devices.needed:
         raise NotSupported(
             f"linux.resources.devices cannot be enforced for real root, who may make nodes of any device: {why}",
@@ -175,6 +181,7 @@ def _has_cgroup_v2() -> bool:
 
 
 def needed(lines: list[Setting]) -> frozenset[str]:
+    """The controllers of the settings."""
     return frozenset(line.controller for line in lines) - {"cgroup"}
 
 
@@ -189,6 +196,7 @@ def split(lines: list[Setting]) -> tuple[list[Setting], tuple[Setting, ...]]:
 
 
 def lacks(lines: list[Setting], lacking: frozenset[str], where: str, hint: str) -> NotSupported:
+    """The error for controllers that the cgroup has not; the hint names them, too."""
     from rootless.cgroup import find
 
     names = dict.fromkeys(line.limit for line in lines if line.controller in lacking)
