@@ -6,6 +6,7 @@ import pytest
 
 from rootless.errors import InvalidInput
 from rootless.image import distributions, platforms
+from tests.harness.account import User
 from tests.harness.command import Rootless
 from tests.need import need_program
 
@@ -41,6 +42,22 @@ def test_refused(rootless: Rootless, words: list[str], says: str) -> None:
     refused = rootless("bootstrap", *words, status=None)
     assert refused.status != 0
     assert says in refused.stderr
+
+
+@pytest.mark.own_store
+@pytest.mark.parametrize(
+    "sources", ["", "deb [signed-by=/x] https://deb.example/debian-security stable main\ndeb-src http://x/debian a main\n"]
+)
+def test_a_host_whose_sources_name_no_mirror(rootless: Rootless, user: User, sources: str) -> None:
+    """/etc/apt is an empty one here, or of a host with other sources: nothing is guessed."""
+    need_program("mmdebstrap")
+    script = 'mount -t tmpfs none /etc/apt && printf "$1" >/etc/apt/sources.list && shift && exec "$@"'
+    command = [*rootless.argv, "bootstrap", "debian:bookworm"]
+    done = user.run(["unshare", "-Urm", "sh", "-c", script, "sh", sources, *command], env=rootless.environment)
+    assert done.returncode == 1
+    assert "this host's apt sources name no Debian mirror" in done.stderr
+    assert "hint: name one near you: --mirror URL" in done.stderr
+    assert rootless("images", "-q").stdout == ""
 
 
 @pytest.mark.parametrize(
