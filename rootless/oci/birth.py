@@ -94,6 +94,7 @@ def make_birth(
         base=wish.bundle.path,
         any_filesystem=True,
         make_nodes=capable and maps is None,
+        mount_label=(spec.get("linux") or {}).get("mountLabel") or "",
     )
     plan = build_plan(spec, circumstances)
     if maps is not None and capable:

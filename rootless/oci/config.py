@@ -139,6 +139,10 @@ def _check_process_sense(process: dict[str, Any], name: str) -> None:
     _settle_ambient(process)
     if not process.get("args"):
         raise InvalidInput(f"{name}.args: must have at least 1 element")
+    if process.get("selinuxLabel") and not has_selinux():
+        raise NotSupported(f"{name}.selinuxLabel: this host has no SELinux")
+    if process.get("apparmorProfile") not in (None, "", "unconfined") and not _has_apparmor():
+        raise NotSupported(f"{name}.apparmorProfile: this host has no AppArmor")
     if not process["cwd"].startswith("/"):
         raise InvalidInput(f"{name}.cwd: must be an absolute path")
     seen = set()
@@ -180,14 +184,25 @@ def _check_linux_sense(linux: dict[str, Any], name: str) -> None:
             raise _fail(name, f"linux.devices[{index}].path", "must be an absolute path")
         if device["type"] != "p" and (device.get("major") is None or device.get("minor") is None):
             raise _fail(name, f"linux.devices[{index}]", "needs major and minor")
-    for key, what in (
-        ("intelRdt", "Intel RDT (resctrl) is real root's"),
-        ("netDevices", "moving the host's network devices is real root's"),
-    ):
-        if linux.get(key):
-            raise NotSupported(f"{name}: linux.{key}: {what}, and this runtime does not do it")
-    if linux.get("mountLabel") and not os.path.isdir("/sys/fs/selinux"):
+    if linux.get("intelRdt"):
+        raise NotSupported(
+            f"{name}: linux.intelRdt: Intel RDT (resctrl) is real root's, and this runtime does not do it"
+        )
+    if linux.get("mountLabel") and not has_selinux():
         raise NotSupported(f"{name}: linux.mountLabel: this host has no SELinux")
+
+
+def has_selinux() -> bool:
+    """Whether this host has SELinux switched on."""
+    return os.path.exists("/sys/fs/selinux/enforce")
+
+
+def _has_apparmor() -> bool:
+    try:
+        with open("/sys/module/apparmor/parameters/enabled") as file:
+            return file.read().strip() == "Y"
+    except OSError:
+        return False
 
 
 def _check_root(rootfs: str, name: str) -> None:

@@ -12,6 +12,7 @@ import os
 from rootless import jsontext
 from rootless.errors import RootlessError
 from rootless.linux import signal, socket
+from rootless.linux.namespace import CLONE_NEWNET
 from rootless.linux.process import boot_id, start_time
 from rootless.oci import console, identity
 from rootless.oci.birth import Wish, make_birth, open_namespaces
@@ -83,6 +84,12 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     maps = identity.maps(linux, capable=capable) if own_user else None
     _mark_idmapped(spec)
     joined = open_namespaces(linux, own_user=own_user)
+    devices = linux.get("netDevices") or {}
+    if devices:
+        from rootless.oci import netdevices
+
+        own_network = bool(joined.new & CLONE_NEWNET) or any(kind == "network" for kind, _ in joined.fds)
+        netdevices.check(spec, capable=capable, own_network=own_network)
     state = state_document(
         wish.id, CREATING, 0, wish.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
     )
@@ -104,10 +111,16 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     if maps is not None:
         identity.write_maps(made.pid, maps)
     made.cgroup.enter(made.pid)
+    # Before "mapped": afterwards it cannot be looked into.
+    network = namespaces.open_of(made.pid, "net") if devices and not birth.hidden else -1
     to_c.send("mapped")
     if birth.hidden:
-        for fd in to_c.expect("namespaces").fds:
-            os.close(fd)
+        user, network = to_c.expect("namespaces").fds
+        os.close(user)
+    if devices:
+        netdevices.move(devices, network)
+    if network >= 0:
+        os.close(network)
     message = to_c.receive()
     if message is not None and message.kind == "mounted":
         state["pid"] = made.pid

@@ -60,7 +60,7 @@ def features(_: Arguments) -> int:
             "selinux": {"enabled": os.path.isdir("/sys/fs/selinux")},
             "intelRdt": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": True}},
-            "netDevices": {"enabled": False},
+            "netDevices": {"enabled": True},
         },
         "annotations": {"io.rootless.version": _version()},
     }

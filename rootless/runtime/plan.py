@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rootless.runtime.steps import Step
 
 _FILESYSTEMS = frozenset(("tmpfs", "mqueue", "ramfs", "overlay", "cgroup2", "binder", "bpf"))
+# Those that SELinux lets a user namespace label (selinux_set_mnt_opts in the kernel).
+_LABELLED = frozenset(("tmpfs", "ramfs", "devpts", "overlay"))
 _IPC_SYSCTLS = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
 
 
@@ -35,6 +37,7 @@ class Circumstances(Record):
     base: str = ""  # what relative sources are relative to; empty: there are none
     any_filesystem: bool = False  # types we know nothing of are the kernel's to judge
     make_nodes: bool = False  # devices are made where that is allowed, not bound
+    mount_label: str = ""  # linux.mountLabel
 
 
 def build_plan(
@@ -94,7 +97,8 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
     if fstype == "cgroup":
         return Cgroup(guest_path, options.flags)
     if fstype == "devpts":
-        return Filesystem("devpts", guest_path, options.flags, _devpts_data(options.data, circumstances))
+        data = _labelled(_devpts_data(options.data, circumstances), "devpts", circumstances)
+        return Filesystem("devpts", guest_path, options.flags, data)
     if fstype == "mqueue" and not circumstances.own_ipc:
         return HostTree("/dev/mqueue", guest_path, writable=True, optional=True)
     known = fstype in _FILESYSTEMS or fstype.startswith("fuse")
@@ -107,12 +111,18 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
             fstype,
             guest_path,
             options.flags,
-            options.data,
+            _labelled(options.data, fstype, circumstances),
             source or "",
             options.copy_up,
             options.propagation,
         )
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
+
+
+def _labelled(data: str, fstype: str, circumstances: Circumstances) -> str:
+    if not circumstances.mount_label or fstype not in _LABELLED:
+        return data
+    return ",".join(word for word in (data, f'context="{circumstances.mount_label}"') if word)
 
 
 def _devpts_data(data: str, circumstances: Circumstances) -> str:

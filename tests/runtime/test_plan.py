@@ -12,7 +12,7 @@ from rootless.runtime.masks import Mask, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.namespaces import is_mapped, read_namespaces, split_map
 from rootless.runtime.options import parse_options
 from rootless.runtime.plan import Circumstances, build_plan
-from rootless.runtime.steps import Bind, HostTree, Proc, Sysctl, Sysfs
+from rootless.runtime.steps import Bind, Filesystem, HostTree, Proc, Sysctl, Sysfs
 from tests.runtime.conftest import default_spec
 
 OWN = Circumstances(own_pid=True, own_network=True, own_ipc=True, own_uts=True)
@@ -113,3 +113,17 @@ def test_capabilities_newer_than_the_kernel_are_left_out() -> None:
     assert read_capabilities(process, last=37).bounding == {"CAP_CHOWN"}
     with pytest.raises(InvalidInput):
         read_capabilities({"capabilities": {"bounding": ["CAP_X"]}}, last=40)
+
+
+def test_mount_labels_go_where_selinux_takes_them() -> None:
+    mounts = [
+        {"destination": "/a", "type": "tmpfs", "options": ["size=1m"]},
+        {"destination": "/b", "type": "tmpfs"},
+        {"destination": "/p", "type": "devpts", "options": ["newinstance"]},
+        {"destination": "/q", "type": "mqueue"},
+    ]
+    label = "system_u:object_r:container_file_t:s0:c1,c2"
+    facts = Circumstances(True, True, True, True, mount_label=label)
+    found = [step.data for step in build_plan({"mounts": mounts}, facts)[:4] if isinstance(step, Filesystem)]
+    context = f'context="{label}"'
+    assert found == [f"size=1m,{context}", context, f"newinstance,{context}", ""]

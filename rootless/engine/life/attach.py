@@ -118,7 +118,7 @@ def relay(
                     packet = connection.recv(PACKET_LIMIT)
                 except ConnectionResetError:
                     packet = b""
-                if not packet:
+                if not packet or (packet[0] == EXITED and len(packet) < 5):
                     return Outcome(None, detached=False)
                 if packet[0] == EXITED:
                     return Outcome(struct.unpack_from("=i", packet, 1)[0], detached=False)
