@@ -124,7 +124,7 @@ def _allowed(wish: Wish, found: find.Search) -> list[find.Subtree]:
         if not below:
             raise InvalidInput(
                 f"--cgroup-parent {wish.parent}: there is no subtree of ours to make it in",
-                hint="with systemd name a slice, for example work.slice",
+                hint="with systemd name a slice, for example work.slice" if subtrees else found.hint,
             )
         return [_below(wish.parent, one) for one in below[:1]]
     return subtrees

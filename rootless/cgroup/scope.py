@@ -234,7 +234,7 @@ class _Bus:
         try:
             self.socket.sendall(data)
         except OSError as error:
-            raise Unavailable(f"{self.whose} D-Bus: {error}") from None
+            raise Unavailable(f"{self.whose} D-Bus broke off: {error.strerror or 'timed out'}") from None
 
     def call(self, method: str, signature: str, body: tuple[Any, ...]) -> None:
         """Call a method of systemd's manager and wait for its answer."""

@@ -107,9 +107,12 @@ class Command(Record):
 def integer(text: str) -> int:
     """A `convert` for whole numbers, worded as Docker's."""
     try:
-        return int(text, 10)
+        number = int(text, 10)
     except ValueError:
         raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
 
 
 def choice(*words: str) -> Callable[[str], str]:
@@ -117,7 +120,7 @@ def choice(*words: str) -> Callable[[str], str]:
 
     def convert(text: str) -> str:
         if text not in words:
-            raise ValueError("must be one of " + ", ".join(words))
+            raise ValueError("must be one of " + ", ".join(word for word in words if word))
         return text
 
     return convert

@@ -28,6 +28,8 @@ from rootless.errors import InvalidInput, NotSupported
 def to_request(args: Args) -> Request:
     """The request that the words of `run` or `create` describe; raises InvalidInput."""
     name, command = args.positional[0], args.positional[1:]
+    if args.oom_score_adj is not None and not -1000 <= args.oom_score_adj <= 1000:
+        raise InvalidInput(f"Invalid value {args.oom_score_adj}, range for oom score adj is [-1000, 1000]")
     environment = [entry for path in args.env_file for entry in read_env_file(path)]
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
     labels = [line for path in args.label_file for line in read_label_file(path)] + args.label

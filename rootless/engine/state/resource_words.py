@@ -51,7 +51,7 @@ def _size(word: str, key: str) -> int:
 def parse_cpus(word: str) -> int:
     """Billionths of a processor of "1.5"."""
     whole, _, part = word.partition(".")
-    if not (whole + part).isdecimal() or not (whole + part).isascii() or len(part) > 9:
+    if not (whole + part).isdecimal() or not (whole + part).isascii() or len(part) > 9 or len(whole) > 9:
         raise InvalidInput(f"invalid argument for --cpus: '{word}'", hint="write a number such as 0.5 or 2")
     return int(whole or "0") * 1_000_000_000 + int((part + "0" * 9)[:9])
 

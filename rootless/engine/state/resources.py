@@ -65,24 +65,30 @@ def check(asked: Resources) -> None:
     _check_set(asked.get("cpuset_mems"), "memory nodes", "/sys/devices/system/node/has_memory")
     weight = asked.get("blkio_weight", 0)
     if weight and not 10 <= weight <= 1000:
-        raise InvalidInput("Range of blkio weight is from 10 to 1000")
+        raise InvalidInput("Range of blkio weight is from 10 to 1000", hint=f"--blkio-weight {weight} is outside")
     if asked.get("pids_limit", 1) < -1:
-        raise InvalidInput("invalid --pids-limit", hint="a number from 1, or -1 for no limit")
+        raise InvalidInput(f"invalid --pids-limit: {asked['pids_limit']}", hint="a number from 1, or -1 for no limit")
+
+
+_SWAP = "--memory-swap is memory and swap together: --memory 64m --memory-swap 128m allows 64m of swap"
 
 
 def _check_memory(asked: Resources) -> None:
     memory, reservation = asked.get("memory", 0), asked.get("memory_reservation", 0)
     swap = asked.get("memory_swap", 0)
     if 0 < memory < MINIMUM_BYTES:
-        raise InvalidInput("Minimum memory limit allowed is 6MB")
+        raise InvalidInput("Minimum memory limit allowed is 6MB", hint="a start alone takes that: --memory 6m or more")
     if 0 < reservation < MINIMUM_BYTES:
-        raise InvalidInput("Minimum memory reservation allowed is 6MB")
+        raise InvalidInput("Minimum memory reservation allowed is 6MB", hint="--memory-reservation 6m or more")
     if memory > 0 and swap > 0 and swap < memory:
-        raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
+        raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage", hint=_SWAP)
     if memory <= 0 and swap > 0:
-        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
+        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage", hint=_SWAP)
     if memory > 0 and reservation > memory:
-        raise InvalidInput("Minimum memory limit can not be less than memory reservation limit, see usage")
+        raise InvalidInput(
+            "Minimum memory limit can not be less than memory reservation limit, see usage",
+            hint="lower --memory-reservation: it is what the container keeps when memory is short",
+        )
 
 
 def _check_cpu(asked: Resources) -> None:

@@ -22,9 +22,13 @@ def parse_bytes(word: str, *, name: str = "size") -> int:
         raise InvalidInput(
             f"invalid {name}: '{word}'", hint="write a number with b, k, m or g, for example 64m"
         )
-    return int(float(number) * 1024**power)
+    size = float(number) * 1024**power
+    if size >= 1 << 63:
+        raise InvalidInput(f"invalid {name}: '{word}' is out of range", hint="at most 8191p")
+    return int(size)
 
 
+_LONGEST_S = (1 << 63) / 1e9  # Go's, in nanoseconds
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -38,7 +42,7 @@ def parse_duration(word: str, *, name: str = "duration") -> float:
             break
         total += float(match[1]) * _SECONDS[match[2]]
         end = match.end()
-    if not word or end != len(word):
+    if not word or end != len(word) or total >= _LONGEST_S:
         raise InvalidInput(f"invalid {name}: '{word}'", hint="write for example 30s, 1m30s or 2h")
     return total
 
@@ -68,7 +72,7 @@ def parse_ulimit(word: str) -> Ulimit:
         high = low if not hard else (-1 if hard == "unlimited" else int(hard))
     except ValueError:
         raise InvalidInput(f"invalid ulimit argument: {word}", hint="write NAME=SOFT[:HARD]") from None
-    if not equals or low < -1 or high < -1:
+    if not equals or low < -1 or high < -1 or max(low, high) >= 1 << 63:
         raise InvalidInput(f"invalid ulimit argument: {word}", hint="write NAME=SOFT[:HARD]")
     if high != -1 and (low > high or low == -1):
         raise InvalidInput(
