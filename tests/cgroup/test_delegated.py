@@ -139,5 +139,10 @@ def test_removed_under_us(rootless: Rootless, delegated: Path, busybox_image: st
     path.rmdir()
     assert "cgroup is gone" in rootless("pause", "robbed", status=1).stderr
     assert "cgroup is gone" in rootless("exec", "robbed", "true", status=1).stderr
+    before = inspected(rootless, "robbed")["HostConfig"]
+    assert "cgroup is gone" in rootless("update", "-m", "64m", "--restart", "always", "robbed", status=1).stderr
+    assert inspected(rootless, "robbed")["HostConfig"] == before
+    assert "robbed" in rootless("stats", "--no-stream", "robbed").stdout
+    assert "sleep 300" in rootless("top", "robbed").stdout
     rootless("stop", "-t", "0", "robbed")
     rootless("rm", "robbed")

@@ -41,10 +41,10 @@ def test_an_environment_and_a_source_with_blanks() -> None:
         link = directory / "link"
         link.symlink_to(environment / "bin/rootless")
         elsewhere = {**os.environ, "PATH": f"{environment}/bin:{os.environ['PATH']}"}
-        for argv in ([environment / "bin/rootless"], [link], ["rootless"]):
-            done = subprocess.run([*argv, "version", "--format", "{{.Client.Version}}"], env=elsewhere, cwd=directory,
+        for command in (str(environment / "bin/rootless"), str(link), "rootless"):
+            done = subprocess.run([command, "version", "--format", "{{.Client.Version}}"], env=elsewhere, cwd=directory,
                                   capture_output=True, text=True, check=False)  # fmt: skip
-            assert (done.returncode, done.stderr) == (0, ""), argv
+            assert (done.returncode, done.stderr) == (0, ""), command
         where = subprocess.run([environment / "bin/python", "-c", "import rootless; print(rootless.__file__)"],
                                cwd="/", capture_output=True, text=True, check=True).stdout  # fmt: skip
         assert str(environment) in where

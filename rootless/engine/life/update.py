@@ -3,6 +3,8 @@ nothing: what the kernel refuses leaves the container and its record as they wer
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any, cast
 
 from rootless.cgroup import apply, find, group, limits
@@ -80,6 +82,8 @@ def _lifted(old: list[limits.Setting], wanted: list[limits.Setting]) -> list[lim
 def _apply(store: Store, found: running.Running, changed: list[limits.Setting]) -> None:
     path = str(found.state.get("cgroup") or "")
     held: dict[str, str] = dict(found.state.get("limits") or {})
+    if changed and path and not group.exists(path):
+        raise group.gone(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     controllers = group.own_controllers(path)
     for one in changed:
         if one.controller in controllers:
