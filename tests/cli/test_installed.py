@@ -30,13 +30,13 @@ def test_an_environment_and_a_source_with_blanks() -> None:
             elif (TREE / name).exists():
                 shutil.copy(TREE / name, source / name)
         # What it depends on is taken from this environment: nothing is to be fetched.
-        made = subprocess.run([sys.executable, "-m", "venv", environment], capture_output=True, text=True, check=False)
+        made = subprocess.run([sys.executable, "-m", "venv", str(environment)], capture_output=True, text=True, check=False)
         need(made.returncode == 0, f"python -m venv: {made.stderr}")
         libraries = next(path for path in sys.path if path.endswith("site-packages"))
         (environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages/ours.pth"
          ).write_text(libraries + "\n")  # fmt: skip
-        pip = [environment / "bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", source], check=True, cwd=directory,
+        pip = [str(environment / "bin/python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", str(source)], check=True, cwd=directory,
                        env={**os.environ, "PYTHONPATH": libraries})  # fmt: skip
         link = directory / "link"
         link.symlink_to(environment / "bin/rootless")
