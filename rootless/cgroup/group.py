@@ -76,6 +76,21 @@ def clear(path: str, leaf: str) -> None:
     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
 
 
+def give(path: str, uid: int) -> None:
+    """Let `uid` divide the cgroup: it, and the files that the kernel says go with it, belong to them. OSError."""
+    try:
+        with open("/sys/kernel/cgroup/delegate", encoding="ascii") as file:
+            names = file.read().split()
+    except FileNotFoundError:  # before Linux 4.15
+        names = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]
+    os.chown(path, uid, -1)
+    for name in names:
+        try:
+            os.chown(f"{path}/{name}", uid, -1)
+        except FileNotFoundError:
+            continue  # of a controller that is not there
+
+
 def processes(path: str) -> list[int]:
     """The processes in the cgroup itself, not below it; those we cannot see (0) are left out."""
     with open(path + "/cgroup.procs", encoding="ascii") as file:

@@ -45,6 +45,7 @@ class Cgroup:
     ) -> None:
         self.path = path
         self.unit = ""
+        self.owner = -1  # whose it becomes: a container that may divide it
         self._fd = fd
         self._later = later
         self._devices = devices
@@ -65,6 +66,10 @@ class Cgroup:
 
     def settle(self, pid: int) -> None:
         """All is set up: from now on holds what would have been in our own way."""
+        if self.owner >= 0 and self.path:
+            from rootless.cgroup import group
+
+            group.give(self.path, self.owner)
         if self._devices is not None and self.path:
             self._devices.attach(self.path)
         if self._later:
@@ -126,6 +131,11 @@ def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
     """What makes the cgroup of a container, with the cgroup manager `mode`."""
 
     def place(spec: dict[str, Any], name: str) -> Cgroup:
+        cgroup = choose(spec, name)
+        cgroup.owner = owner_of(spec)
+        return cgroup
+
+    def choose(spec: dict[str, Any], name: str) -> Cgroup:
         linux = spec.get("linux") or {}
         given = linux.get("resources") or {}
         wanted = linux.get("cgroupsPath") or ""
@@ -155,6 +165,22 @@ def _limits(given: dict[str, Any]) -> tuple[list[str], list[Setting]]:
 
     asked = resources.asked(given)
     return resources.words(asked), resources.settings(asked)
+
+
+def owner_of(spec: dict[str, Any]) -> int:
+    """The uid whose the cgroup is to be (config-linux.md, "Cgroup ownership"), as we see it; -1: it stays ours.
+    That is so without a cgroup namespace of its own, or where the container sees the cgroup read-only."""
+    linux = spec.get("linux") or {}
+    kinds = {entry["type"] for entry in linux.get("namespaces") or [] if not entry.get("path")}
+    mounts = [entry for entry in spec.get("mounts") or [] if entry["destination"] == "/sys/fs/cgroup"]
+    read_only = not mounts or "ro" in (mounts[-1].get("options") or [])
+    if os.geteuid() != 0 or read_only or not kinds >= {"user", "cgroup"}:
+        return -1
+    uid = ((spec.get("process") or {}).get("user") or {}).get("uid") or 0
+    for entry in linux.get("uidMappings") or []:
+        if entry["containerID"] <= uid < entry["containerID"] + entry["size"]:
+            return int(entry["hostID"] + uid - entry["containerID"])
+    return -1
 
 
 def devices_of(spec: dict[str, Any], resources: dict[str, Any]) -> Program | None:

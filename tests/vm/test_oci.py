@@ -317,6 +317,23 @@ def test_real_roots_devices(machine: Machine) -> None:
     assert said[at:] == ["made null", "no kmsg", "no disk", "512", "not written", "1", "written", "0", "made kmsg", "no entropy"]
 
 
+def test_a_cgroup_that_the_container_may_divide(machine: Machine) -> None:
+    """With namespaces of its own and a cgroup that is mounted writable it belongs to the container's root."""
+    linux = spec_of("alice")["linux"]
+    maps = {f"{kind}Mappings": [{"containerID": 0, "hostID": 100000, "size": 65536}] for kind in ("uid", "gid")}
+    script = "stat -c %u /sys/fs/cgroup /sys/fs/cgroup/pids.max; mkdir /sys/fs/cgroup/own && echo divided"
+    spec = spec_of("root", "sh", "-c", script, **maps, namespaces=linux["namespaces"], cgroupsPath="system.slice:oci:own")
+    spec["mounts"] += [
+        {"destination": "/sys", "type": "none", "source": "/sys", "options": ["rbind", "ro"]},
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "noexec", "nodev"]},
+    ]
+    assert oci(machine, "root", spec, "rootless-oci run --bundle . own").split() == ["0", "65534", "divided"]
+    spec["mounts"][-1]["options"].append("ro")
+    told = oci(machine, "root", spec, "rootless-oci run --bundle . own", check=False)
+    assert told.split()[:2] == ["65534", "65534"]
+    assert "Read-only" in told
+
+
 def test_podman_as_real_root(machine: Machine) -> None:
     told = machine.run(
         "root",
