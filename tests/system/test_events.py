@@ -42,6 +42,16 @@ def test_rm_force_tells_the_kill(rootless: Rootless, busybox_image: str) -> None
     assert kill["signal"] == "9"
 
 
+def test_stop_tells_its_signals(rootless: Rootless, busybox_image: str) -> None:
+    """As Docker: each signal, the end, the stop. sleep as PID 1 takes no SIGTERM, so both are sent."""
+    rootless("run", "-d", "--name", "deaf", *SLEEP)
+    rootless("stop", "-t", "1", "deaf")
+    found = told(rootless, "--filter", "container=deaf")
+    assert [action for action, _ in found] == ["create", "start", "kill", "kill", "die", "stop"]
+    assert [about["signal"] for action, about in found if action == "kill"] == ["15", "9"]
+    rootless("rm", "deaf")
+
+
 def test_a_killed_monitor_is_told_once(rootless: Rootless, busybox_image: str) -> None:
     rootless("run", "-d", "--name", "orphan", *SLEEP)
     kill_monitor(rootless, "orphan")
@@ -85,7 +95,8 @@ def test_of_a_rm_container_too(rootless: Rootless, busybox_image: str) -> None:
 
 def test_a_waiting_reader_notices_by_itself(rootless: Rootless, busybox_image: str) -> None:
     rootless("run", "-d", "--name", "watched", *SLEEP)
-    watching = rootless.start("events", "--filter", "event=die")
+    # From before, or what happens between its start and its first look would be missed.
+    watching = rootless.start("events", "--since", "1h", "--filter", "event=die", "--filter", "container=watched")
     wait_until(lambda: any("events" in each.command for each in processes.descendants().values()), "the reader")
     kill_monitor(rootless, "watched")
     assert watching.stdout is not None

@@ -45,10 +45,13 @@ def stop(
         if timeout_s is None:
             timeout_s = DEFAULT_TIMEOUT_S
         with found:
-            asked = found.send(parse_signal(signal_name or record["stop_signal"]))
+            number = parse_signal(signal_name or record["stop_signal"])
+            _tell_kill(store, record, number)
+            asked = found.send(number)
             if found.state.get("paused"):
                 _resume(store, found)
             if asked and not found.wait(None if timeout_s < 0 else timeout_s):
+                _tell_kill(store, record, signal.SIGKILL)
                 found.send(signal.SIGKILL)
                 found.wait(None)
     # The lock is free again: the clean-up of a --rm container takes it.
@@ -71,12 +74,17 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
     with found:
         if number in (signal.SIGKILL, parse_signal(_record(store, identifier)["stop_signal"])):
             restart.cancel_unlocked(store, identifier)
-        events.container(store, "kill", _record(store, identifier), signal=str(int(number)))
+        _tell_kill(store, _record(store, identifier), number)
         found.send(number)
         if number != signal.SIGKILL:
             return
         found.wait(None)
     running.wait_recorded(store, identifier)
+
+
+def _tell_kill(store: Store, record: Record, number: int) -> None:
+    """Docker's event of a signal that somebody sends; before it is sent, so that it stands before the end."""
+    events.container(store, "kill", record, signal=str(int(number)))
 
 
 def wait(store: Store, identifier: str) -> int:
