@@ -7,7 +7,7 @@ import os
 
 from rootless.errors import InvalidInput
 from rootless.linux import namespace as n
-from rootless.oci import identity
+from rootless.oci import console, identity
 from rootless.oci.config import Bundle
 from rootless.oci.gate import Gate
 from rootless.record import TYPE_CHECKING, Record
@@ -84,7 +84,7 @@ def make_birth(
         return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
 
     root = Root("directory", (), "", "", wish.bundle.rootfs, False)
-    size = process.get("consoleSize") or {}
+    size = process.get("consoleSize") or console.own_size(process, wish.console_socket)
     circumstances = Circumstances(
         own_pid=own("pid"),
         own_network=own("network"),

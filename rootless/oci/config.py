@@ -7,6 +7,7 @@ import stat
 
 from rootless import jsontext
 from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.oci.hooks import POINTS
 from rootless.oci.rules import CONFIG, PROCESS
 from rootless.oci.schema import check
 from rootless.record import TYPE_CHECKING
@@ -116,9 +117,9 @@ def _check_sense(spec: dict[str, Any], name: str) -> None:
                 raise _fail(
                     name, f"mounts[{index}].{key}", "needs a bind mount with the option idmap or ridmap"
                 )
-    for point, hooks in (spec.get("hooks") or {}).items():
-        for index, hook in enumerate(hooks or []):
-            if isinstance(hook, dict) and not hook["path"].startswith("/"):
+    for point in POINTS:
+        for index, hook in enumerate((spec.get("hooks") or {}).get(point) or []):
+            if not hook["path"].startswith("/"):
                 raise _fail(name, f"hooks.{point}[{index}].path", "must be an absolute path")
     _check_linux_sense(spec.get("linux") or {}, name)
 

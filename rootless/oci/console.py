@@ -6,6 +6,10 @@ import os
 
 from rootless.errors import InvalidInput, NotFound, RootlessError, Unavailable
 from rootless.linux import socket
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _TIMEOUT_S = 10
 
@@ -47,6 +51,19 @@ def connect(path: str) -> socket.socket:
         client.close()
         raise
     return client
+
+
+def own_size(process: dict[str, Any], path: str | None) -> dict[str, int]:
+    """The size of our own terminal, as process.consoleSize has it, where the container's is relayed to it."""
+    if not process.get("terminal") or path:
+        return {}
+    from rootless.linux.terminal import window_size
+
+    try:
+        rows, columns = window_size(0)
+    except OSError:
+        return {}  # our stdin is no terminal
+    return {"height": rows, "width": columns}
 
 
 def check(path: str | None, *, terminal: bool, detach: bool) -> None:

@@ -39,7 +39,7 @@ def exec_command(args: Arguments) -> int:
     detach = args.flag("--detach")
     socket_path = args.value("--console-socket")
     console.check(socket_path, terminal=terminal, detach=detach)
-    size = process.get("consoleSize") or {}
+    size = process.get("consoleSize") or console.own_size(process, socket_path)
     profile = (spec.get("linux") or {}).get("seccomp")
     entered = enter(
         container.pid,

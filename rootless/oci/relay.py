@@ -41,13 +41,18 @@ def _copy(master: int, pid: int) -> int:
     for fd in (master, 0, pidfd):
         poll.register(fd, select.POLLIN)
     status: int | None = None
+    last = b"\n"
     try:
         while status is None or _readable(master):
             ready = [fd for fd, _ in poll.poll(None if status is None else 0)] if status is None else [master]
             if master in ready and not _pass(master, 1):
                 break
-            if 0 in ready and not _pass(0, master):
-                poll.unregister(0)
+            if 0 in ready:
+                block = _pass(0, master)
+                if not block:
+                    poll.unregister(0)
+                    _end_of_file(master, after=last)
+                last = block[-1:]
             if pidfd in ready and status is None:
                 status = os.waitpid(pid, 0)[1]
     finally:
@@ -59,15 +64,23 @@ def _readable(fd: int) -> bool:
     return bool(select.select([fd], [], [], 0)[0])
 
 
-def _pass(source: int, target: int) -> bool:
-    """Copy what is there; False at the end."""
+def _end_of_file(master: int, *, after: bytes) -> None:
+    """Type what ends a terminal's input, for who reads it by lines; a line without an end takes it twice."""
+    try:
+        modes = termios.tcgetattr(master)
+        if modes[3] & termios.ICANON:
+            os.write(master, modes[6][termios.VEOF] * (1 if after == b"\n" else 2))
+    except (OSError, termios.error):
+        pass  # nobody has the terminal's other side open any more
+
+
+def _pass(source: int, target: int) -> bytes:
+    """Copy what is there, and return it; b"" at the end."""
     try:
         block = os.read(source, 65536)
     except OSError:  # EIO: nobody has the terminal's other side open any more
-        return False
-    while block:
-        written = os.write(target, block)
-        block = block[written:]
-        if not block:
-            return True
-    return False
+        return b""
+    rest = block
+    while rest:
+        rest = rest[os.write(target, rest) :]
+    return block
