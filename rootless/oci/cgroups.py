@@ -1,10 +1,4 @@
-"""The container's cgroup, as the OCI's words ask for it. HOT where nothing is asked.
-
-cgroup v2 only. Asked for a scope of systemd it is in one, or there is no container (oci/scopes.py).
-Otherwise `linux.cgroupsPath` is taken where we may make it, then the places of the engine's ladder
-(rootless/cgroup/find.py). What cannot be enforced is an error that names it: a configuration that asks
-for no resources gets no cgroup where none can be made, and nothing is said.
-"""
+"""A container's cgroup from its making to its removal. HOT."""
 
 from __future__ import annotations
 
@@ -16,29 +10,18 @@ from rootless.record import TYPE_CHECKING
 from rootless.runtime.clone import clone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from rootless.cgroup.limits import Setting
     from rootless.oci.devices import Program
     from rootless.oci.scopes import Name
 
-_MODES = ("", "cgroupfs", "systemd", "disabled")
 # Less memory than that, and the Python which sets the container up may not fit.
 _SETUP_BYTES = 64 << 20
 _CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
 
 
-def check_mode(mode: str) -> str:
-    """The word of --cgroup-manager."""
-    if mode not in _MODES:
-        raise NotSupported(f"unknown cgroup manager {mode!r}", hint="cgroupfs, systemd or disabled")
-    return mode
-
-
 class Cgroup:
-    """A container's cgroup, or none (`path` empty); `unit`: systemd's scope it is in. `later` are limits, and `devices` rules, that hold
-    once the container is set up."""
+    """A container's cgroup, or none (`path` empty); `unit`: systemd's scope it is in. `later` are limits,
+    and `devices` rules, that hold once the container is set up."""
 
     def __init__(
         self, path: str = "", fd: int = -1, *, later: tuple[Setting, ...] = (), devices: Program | None = None
@@ -127,71 +110,6 @@ def remove(path: str, unit: str) -> None:
         scopes.remove(os.path.dirname(path), unit)
 
 
-def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
-    """What makes the cgroup of a container, with the cgroup manager `mode`."""
-
-    def place(spec: dict[str, Any], name: str) -> Cgroup:
-        cgroup = choose(spec, name)
-        cgroup.owner = owner_of(spec)
-        return cgroup
-
-    def choose(spec: dict[str, Any], name: str) -> Cgroup:
-        linux = spec.get("linux") or {}
-        given = linux.get("resources") or {}
-        wanted = linux.get("cgroupsPath") or ""
-        devices = devices_of(spec, given)
-        asked, lines = _limits(given) if given else ([], [])
-        if mode == "disabled":
-            if asked:
-                raise NotSupported(f"{', '.join(asked)} need a cgroup: --cgroup-manager is disabled")
-            return none(devices, "--cgroup-manager is disabled")
-        if mode == "systemd" or (wanted and not mode):
-            from rootless.oci import scopes
-
-            if mode or scopes.is_meant(wanted):
-                return Scoped(scopes.read(wanted, name), name, lines, devices)
-        if not wanted and not lines and devices is None and not _has_cgroup_v2():
-            return Cgroup()
-        from rootless.oci import placing
-
-        return placing.place(wanted, name, lines, devices, systemd=not mode)
-
-    return place
-
-
-def _limits(given: dict[str, Any]) -> tuple[list[str], list[Setting]]:
-    """What linux.resources asks for, by its JSON paths, and as files."""
-    from rootless.oci import resources
-
-    asked = resources.asked(given)
-    return resources.words(asked), resources.settings(asked)
-
-
-def owner_of(spec: dict[str, Any]) -> int:
-    """The uid whose the cgroup is to be (config-linux.md, "Cgroup ownership"), as we see it; -1: it stays ours.
-    That is so without a cgroup namespace of its own, or where the container sees the cgroup read-only."""
-    linux = spec.get("linux") or {}
-    kinds = {entry["type"] for entry in linux.get("namespaces") or [] if not entry.get("path")}
-    mounts = [entry for entry in spec.get("mounts") or [] if entry["destination"] == "/sys/fs/cgroup"]
-    read_only = not mounts or "ro" in (mounts[-1].get("options") or [])
-    if os.geteuid() != 0 or read_only or not kinds >= {"user", "cgroup"}:
-        return -1
-    uid = ((spec.get("process") or {}).get("user") or {}).get("uid") or 0
-    for entry in linux.get("uidMappings") or []:
-        if entry["containerID"] <= uid < entry["containerID"] + entry["size"]:
-            return int(entry["hostID"] + uid - entry["containerID"])
-    return -1
-
-
-def devices_of(spec: dict[str, Any], resources: dict[str, Any]) -> Program | None:
-    """For real root the rules of linux.resources.devices; for others the user namespace is the rule."""
-    if os.geteuid() != 0:
-        return None
-    from rootless.oci import devices
-
-    return devices.program(resources.get("devices") or [], spec)
-
-
 def none(devices: Program | None, why: str) -> Cgroup:
     """No cgroup; NotSupported where the device rules need one."""
     if devices is not None and devices.needed:
@@ -200,10 +118,6 @@ def none(devices: Program | None, why: str) -> Cgroup:
             hint="leave CAP_MKNOD out of process.capabilities.bounding, or use a user namespace",
         )
     return Cgroup()
-
-
-def _has_cgroup_v2() -> bool:
-    return os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 
 
 def needed(lines: list[Setting]) -> frozenset[str]:

@@ -6,7 +6,7 @@ import os
 
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import signal
-from rootless.oci import cgroups
+from rootless.oci import cgroups, manager
 from rootless.oci.birth import Wish
 from rootless.oci.claim import Claim
 from rootless.oci.config import load
@@ -64,7 +64,7 @@ def _wish(args: Arguments, *, detach: bool, waits: bool) -> Wish:
         detach=detach,
         waits=waits,
         pid_file=args.value("--pid-file"),
-        place=cgroups.placer(manager_of(args)),
+        place=manager.placer(manager_of(args)),
     )
 
 
@@ -79,7 +79,7 @@ def manager_of(args: Arguments) -> str:
     """--cgroup-manager, or systemd by --systemd-cgroup."""
     if args.flag("--systemd-cgroup"):
         return "systemd"
-    return cgroups.check_mode(args.value("--cgroup-manager") or "")
+    return manager.check_mode(args.value("--cgroup-manager") or "")
 
 
 def create_command(args: Arguments) -> int:

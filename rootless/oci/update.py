@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.errors import Conflict, InvalidInput, NotSupported
-from rootless.oci import cgroups, state
+from rootless.oci import manager, state
 from rootless.oci.config import read
 from rootless.oci.rules_linux import RESOURCES
 from rootless.oci.running import root_of
@@ -43,7 +43,7 @@ def update(args: Arguments) -> int:
         if container.status() == state.STOPPED:
             raise Conflict(f"cannot update container {container.id}: it has stopped")
         lines = _lines(given, container)
-        program = cgroups.devices_of(container.config(), given) if given.get("devices") else None
+        program = manager.devices_of(container.config(), given) if given.get("devices") else None
         if (lines or (program and program.needed)) and not container.cgroup:
             raise NotSupported(
                 f"cannot update container {container.id}: it has no cgroup",

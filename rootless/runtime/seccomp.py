@@ -157,10 +157,12 @@ def _keep(path: str, bpf: bytes) -> None:
     aside = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(aside, "wb") as file:
+        # Nobody else's to write, whatever the umask: it is a wall of every later container.
+        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with open(fd, "wb") as file:
             file.write(bpf)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(fd)
         os.rename(aside, path)
     except OSError:
         try:

@@ -24,7 +24,8 @@ def write(runtime: str, inode: int, mapping: Mapping) -> None:
     """Write aside, rename. Not fsynced: it is worth nothing after a reboot."""
     path = os.path.join(runtime, RECORD_NAME)
     text = json.dumps({"boot_id": process.boot_id(), "inode": inode, "mapping": mapping._asdict()})
-    with open(path + ".new", "w") as file:
+    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(fd, "w") as file:
         file.write(text)
     os.rename(path + ".new", path)
 

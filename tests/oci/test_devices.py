@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rootless.errors import InvalidInput
-from rootless.oci import devices
+from rootless.oci import devices, manager
 from rootless.oci.devices import BLOCK, CHAR, MKNOD, READ, WRITE, Rule, compile_rules
 
 EVERYTHING = MKNOD | READ | WRITE
@@ -147,6 +147,4 @@ def test_nonsense(rule: dict[str, object], path: str) -> None:
 def test_only_real_root_has_a_program() -> None:
     with open("/proc/self/uid_map") as file:
         real = os.geteuid() == 0 and file.read().split() == ["0", "0", "4294967295"]
-    from rootless.oci import cgroups
-
-    assert (cgroups.devices_of({}, {"devices": [{"allow": False}]}) is not None) == real
+    assert (manager.devices_of({}, {"devices": [{"allow": False}]}) is not None) == real

@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import OUTCOME
 from tests.vm import image, wheels
 from tests.vm.machine import PROCESSORS, USERS, Machine
+from tests.vm.oci_host import MAKE_ROOTFS
 
 TEST_LIMIT_S = 600
 T = TypeVar("T")
@@ -74,6 +75,22 @@ def sweep(request: pytest.FixtureRequest) -> Iterator[None]:
         machine: Machine = request.getfixturevalue("vm")
         for user in USERS:
             machine.run(user, 'ids=$(rootless ps -aq); [ -z "$ids" ] || rootless rm -f $ids', check=False)
+
+
+@pytest.fixture
+def machine(vm: Machine) -> Iterator[Machine]:
+    """`vm` with a root file system, for bundles and as an archive; no container is left, nor a scope of one."""
+    vm.run("root", MAKE_ROOTFS)
+    yield vm
+    for user, flag in (("alice", "--user"), ("root", "--system")):
+        left = vm.run(
+            user,
+            f"""systemctl {flag} list-units --plain --no-legend 'oci-*.scope' 'libpod-*.scope' 'rootless-oci-*.scope'
+            PATH=/home/alice/venv/bin:$PATH; for name in $(rootless-oci list -q); do
+                echo "container $name"; rootless-oci delete --force $name
+            done""",
+        ).stdout
+        assert not left, f"left behind by {user}: {left}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
