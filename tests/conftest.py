@@ -11,6 +11,7 @@ debian_image    a bootstrapped Debian, likewise
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -34,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if account.is_host_root():
         account.become_ordinary(config)
     processes.adopt_orphans()
+    # Started by nohup(1), say: what is ignored at its start a shell cannot trap, and tests wait for that.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)

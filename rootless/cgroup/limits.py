@@ -112,7 +112,7 @@ def _io(block: dict[str, Any]) -> list[Setting]:
         found.append(Setting("blkio-weight", "io", "io.weight", (f"default {weight_of_blkio(block['weight'])}",)))
     for key, (limit, word) in _THROTTLES.items():
         lines = tuple(
-            f"{entry['major']}:{entry['minor']} {word}={_maximum(entry['rate'])}"
+            f"{entry['major']}:{entry['minor']} {word}={_maximum(entry.get('rate', 0))}"
             for entry in block.get(key) or []
         )
         if lines:

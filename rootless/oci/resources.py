@@ -39,7 +39,7 @@ def _means_nothing(name: str, key: str, value: Any) -> bool:
             return True
         return key in ("limit", "swap", "reservation", "kernel", "kernelTCP") and value in (-1, 0)
     if name == "pids":
-        return bool(value <= 0)
+        return key != "limit" or bool(value <= 0)
     if name == "cpu":
         # 1024 shares are what everybody has who asks for none; containerd writes them always.
         return value == 0 or (key == "quota" and value < 0) or (key == "shares" and value == 1024)

@@ -76,7 +76,11 @@ class Channel:
         try:
             kind, data = jsontext.loads(packet)
         except (ValueError, TypeError):
-            raise RootlessError("a process of the launch was tampered with") from None
+            kind = data = None
+        if type(kind) is not str or type(data) is not dict:
+            for fd in fds:
+                os.close(fd)
+            raise RootlessError("a process of the launch was tampered with")
         if kind == "error":
             for fd in fds:
                 os.close(fd)

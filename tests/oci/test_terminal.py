@@ -120,7 +120,7 @@ def test_exec_with_a_terminal(oci: Runtime, at_terminal: Start) -> None:
     assert terminal.wait() == 6
 
 
-@pytest.mark.parametrize("stdin", ["pipe", "line", "null"])
+@pytest.mark.parametrize("stdin", ["pipe", "line", "null", "closed"])
 def test_a_terminal_without_one_of_our_own(oci: Runtime, stdin: str) -> None:
     """stdin that ends is an end of file for what reads the terminal, and the output comes all the same."""
     oci.spec["process"]["terminal"] = True
@@ -128,9 +128,12 @@ def test_a_terminal_without_one_of_our_own(oci: Runtime, stdin: str) -> None:
     oci.write()
     argv = [str(oci.program), "--root", str(oci.state), *run(oci)]
     typed = {"pipe": b"typed\n", "line": b"typed"}.get(stdin, b"")
-    if stdin == "null":
-        argv = ["sh", "-c", 'exec "$@" </dev/null', "sh", *argv]
+    if stdin in ("null", "closed"):
+        end = "</dev/null" if stdin == "null" else "<&-"
+        argv = ["sh", "-c", f'exec "$@" {end}', "sh", *argv]
     done = subprocess.run(argv, input=typed, capture_output=True, timeout=15, check=False, env=environment(oci))
     assert done.returncode == 0, done.stderr
     assert b"ended" in done.stdout
     assert (b"typed" in done.stdout) == (stdin in ("pipe", "line"))
+    # Nothing else was typed: where 0 was closed, no file of ours had come to be the terminal's input.
+    assert len(done.stdout) < 100
