@@ -9,9 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.harness import processes
 from tests.harness.account import SYSTEM_PATH
 from tests.need import need
 
@@ -163,6 +165,22 @@ class Runtime:
         """`state`."""
         found: dict[str, Any] = json.loads(self("state", name).stdout)
         return found
+
+    def record(self) -> dict[str, bytes | None]:
+        """Everything below --root: the bytes of each file, None for what is none."""
+        found = sorted(self.state.rglob("*")) if self.state.exists() else []
+        return {
+            str(path.relative_to(self.state)): path.read_bytes() if path.is_file() else None for path in found
+        }
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What is refused in here leaves --root as it was, byte for byte, and no process."""
+        record, before = self.record(), processes.descendants()
+        yield
+        assert self.record() == record
+        processes.wait_until(lambda: processes.descendants().keys() <= before.keys(), "no process is left")
+        assert processes.descendants().keys() == before.keys(), "what ran still runs"
 
     def clean(self) -> None:
         """Delete what is left."""
