@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
-from typing import Any
-
-Connect = Callable[..., dict[str, Any]]
 
 
 def ask(port: int, text: bytes, *, address: str = "127.0.0.1") -> bytes:

@@ -75,3 +75,12 @@ def test_linux_knows_nothing_of_the_rest() -> None:
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
 def test_no_rooms_for_odds_and_ends(path: Path) -> None:
     assert path.stem not in {"utils", "util", "common", "helpers", "misc", "base"}
+
+
+def test_files_are_short() -> None:
+    """What does not fit into 300 lines is two things."""
+    tree = ROOT.parent
+    places = [(name, pattern) for name in ("rootless", "tests", "benchmarks") for pattern in ("*.py", "*.c")]
+    files = [path for name, pattern in (*places, ("helpers", "*.[ch]")) for path in (tree / name).rglob(pattern)]
+    long = {str(path): count for path in files if (count := path.read_text("utf-8").count("\n")) > 300}
+    assert not long
