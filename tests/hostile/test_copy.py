@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from rootless.engine.files import tree
+from rootless.engine.files.tree import Entry, Policy
+from rootless.errors import Conflict
 from tests.harness import images
 from tests.harness.command import Rootless
 
@@ -61,6 +66,27 @@ def test_cve_2021_41089_modes_of_the_host_stay(rootless: Rootless, busybox_image
     assert stat.S_IMODE((trap / "secret").stat().st_mode) == 0o600
     assert (trap / "secret").read_text() == "the host's own"
     rootless("rm", "box")
+
+
+def test_cve_2021_41089_modes_change_on_what_was_made_only(trap: Path) -> None:
+    """A link to a file of the host takes the place of each file as soon as it has been copied."""
+    (trap / "secret").chmod(0o600)
+    (trap / "source").mkdir()
+    (trap / "target").mkdir()
+    (trap / "source/name").write_bytes(b"x" * (1 << 20))
+    (trap / "source/name").chmod(0o666)
+    source, target = (os.open(trap / name, os.O_RDONLY | os.O_DIRECTORY) for name in ("source", "target"))
+    script = f"while :; do ln -s {trap}/secret link; mv -fT link name; done 2>/dev/null"
+    with subprocess.Popen(["sh", "-c", script], cwd=trap / "target") as swapper:
+        try:
+            for _ in range(ROUNDS * 10):
+                with contextlib.suppress(OSError, Conflict):
+                    tree.copy(Entry(source, "name"), Entry(target, "name"), Policy(None, special_bits=True))
+        finally:
+            swapper.kill()
+            os.close(source)
+            os.close(target)
+    assert stat.S_IMODE((trap / "secret").stat().st_mode) == 0o600
 
 
 def test_cp_out_does_not_make_set_user_id_files(rootless: Rootless, busybox_image: str, trap: Path) -> None:
