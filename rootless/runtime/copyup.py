@@ -48,13 +48,9 @@ def _copy_directory(source: int, target: int) -> None:
                 os.close(other)
         elif stat.S_ISLNK(status.st_mode):
             os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-        elif stat.S_ISREG(status.st_mode):
+            os.chown(name, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+        elif stat.S_ISREG(status.st_mode):  # nodes, sockets and FIFOs are not content
             _copy_file(source, target, name)
-        else:
-            continue  # nodes, sockets and FIFOs are not content
-        os.chown(name, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
-        if not stat.S_ISLNK(status.st_mode):
-            os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=target)
     status = os.fstat(source)
     os.fchown(target, status.st_uid, status.st_gid)
     os.fchmod(target, stat.S_IMODE(status.st_mode))
@@ -68,6 +64,9 @@ def _copy_file(source: int, target: int, name: str) -> None:
         try:
             while os.sendfile(other, one, None, 1 << 20):
                 pass
+            status = os.fstat(one)
+            os.fchown(other, status.st_uid, status.st_gid)
+            os.fchmod(other, stat.S_IMODE(status.st_mode))
         finally:
             os.close(other)
     finally:
