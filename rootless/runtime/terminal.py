@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from rootless.errors import RootlessError
+from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_magic
 from rootless.linux.terminal import open_pair, set_controlling_terminal, set_window_size
@@ -17,10 +18,16 @@ _DEVPTS_MAGIC = 0x1CD1
 def open_terminal(root_fd: int, *, rows: int, columns: int) -> tuple[int, int]:
     """(master, slave) of a new terminal in the devpts at /dev/pts of `root_fd`; rows and columns
     of 0 leave the size unset."""
-    directory = open_in_root(root_fd, "/dev/pts", links=False)
+    none = "/dev/pts of the container is not a devpts: it cannot have a terminal"
+    try:
+        directory = open_in_root(root_fd, "/dev/pts", links=False)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        raise RootlessError(none) from None
     try:
         if filesystem_magic(directory) != _DEVPTS_MAGIC:
-            raise RootlessError("/dev/pts of the container is not a devpts: it cannot have a terminal")
+            raise RootlessError(none)
         master, slave = open_pair("ptmx", dir_fd=directory)
     finally:
         os.close(directory)
@@ -30,10 +37,15 @@ def open_terminal(root_fd: int, *, rows: int, columns: int) -> tuple[int, int]:
 
 
 def bind_console(root_fd: int, slave: int) -> None:
-    """Make the terminal /dev/console, as Docker does."""
+    """Make the terminal /dev/console, as Docker does; never over what a link of that name leads to
+    (CVE-2025-52565)."""
     fd = m.open_tree(slave, "", m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH)
     try:
-        attach(fd, root_fd, "/dev/console", directory=False)
+        attach(fd, root_fd, "/dev/console", directory=False, links=False)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InvalidInput("/dev/console is a symbolic link: refusing to mount the terminal on it") from None
     finally:
         os.close(fd)
 

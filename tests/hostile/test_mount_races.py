@@ -11,8 +11,11 @@ import pytest
 
 from tests.harness import images
 from tests.harness.command import Rootless
+from tests.harness.terminal import Terminal
+from tests.oci.bundles import Runtime, installed, make_rootfs
 
 ROUNDS = 12
+DEEP = "/out" + "/d" * 30  # mounted last, for mounts are made in the order of their depth
 
 
 @pytest.fixture
@@ -22,6 +25,15 @@ def root(trap: Path) -> Path:
     for name in ("bin", "tmp"):
         (path / name).mkdir(parents=True)
     images.plain_busybox(path)
+    return path
+
+
+@pytest.fixture
+def victim(trap: Path) -> Path:
+    """A directory of the host with a file of its own."""
+    path = trap / "victim"
+    path.mkdir()
+    (path / "own").touch()
     return path
 
 
@@ -39,20 +51,18 @@ def swapper(rootless: Rootless, busybox_image: str, payload: Path, trap: Path) -
 
 
 def test_cve_2021_30465_targets_swapped_while_mounting(
-    rootless: Rootless, busybox_image: str, swapper: Path, trap: Path
+    rootless: Rootless, busybox_image: str, swapper: Path, victim: Path, trap: Path
 ) -> None:
+    """Were the first mount made where the link leads on the host, the second would bind what covers it."""
     source = trap / "source"
     source.mkdir()
     (source / "planted").write_text("x")
-    secret = str(trap / "secret").lstrip("/")
-    script = f"cat /shared/a/{secret} /shared/b/{secret} /{secret} 2>/dev/null; cat /proc/self/mountinfo | cut -d' ' -f5"
-    for _ in range(ROUNDS):
-        done = rootless("run", "--rm", "--network", "none", "-v", f"{swapper}:/shared", "-v", f"{source}:/shared/a/x",
-                        "--tmpfs", "/shared/a/etc", busybox_image, "sh", "-c", script, status=None)  # fmt: skip
+    for name in "ab" * (ROUNDS // 2):
+        done = rootless("run", "--rm", "--network", "none", "-v", f"{swapper}:/shared", "-v",
+                        f"{source}:/shared/{name}{victim}", "-v", f"{victim}:{DEEP}", busybox_image, "ls", DEEP,
+                        status=None)  # fmt: skip
         assert done.status in (0, 125)
-        assert "the host's own" not in done.stdout
-    assert not Path("/x").exists()
-    assert not os.path.ismount("/etc")
+        assert done.stdout == ("" if done.status else "own\n")
 
 
 def test_cve_2024_45310_nothing_is_made_outside(
@@ -104,31 +114,32 @@ def test_cve_2025_31133_dev_null_is_a_link(
     assert not [line for line in lines if " /proc/k" in line and "/null " not in line]
 
 
-@pytest.mark.parametrize("name", ["console", "pts", "ptmx"])
-def test_cve_2025_52565_dev_console_is_a_link(
-    rootless: Rootless, busybox_image: str, trap: Path, name: str
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "target", "status"),
+    [("console", "/proc/sys/kernel/core_pattern", 1), ("pts", "/proc/sys/kernel", 1),
+     ("ptmx", "/proc/sys/kernel/core_pattern", 0)],
+)  # fmt: skip
+def test_cve_2025_52565_dev_console_is_a_link(trap: Path, name: str, target: str, status: int) -> None:
     """The terminal is bound to /dev/console before or after the masks: over a link to a masked file."""
+    oci = Runtime(installed(trap), trap, make_rootfs(trap / "rootfs"))
     dev = trap / "dev"
-    dev.mkdir()
-    (dev / name).symlink_to("/proc/sys/kernel" if name == "pts" else "/proc/sys/kernel/core_pattern")
-    before = Path("/proc/sys/kernel/core_pattern").read_text()
-    script = "(echo pwned >/proc/sys/kernel/core_pattern) 2>/dev/null; (echo pwned >/dev/console) 2>/dev/null; true"
-    rootless(
-        "run",
-        "--rm",
-        "-t",
-        "--network",
-        "none",
-        "-v",
-        f"{dev}:/dev",
-        busybox_image,
-        "sh",
-        "-c",
-        script,
-        status=None,
-    )
-    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
+    (dev / "pts").mkdir(parents=True)
+    if name == "pts":
+        (dev / "pts").rmdir()
+    (dev / name).symlink_to(target)
+    kept = [entry for entry in oci.spec["mounts"] if entry["destination"] in ("/proc", "/dev/pts")]
+    bound = {"destination": "/dev", "source": str(dev), "options": ["bind"]}
+    oci.spec["mounts"] = [kept[0], bound, kept[1]]
+    oci.spec["process"].update(terminal=True, args=["cut", "-d ", "-f5", "/proc/self/mountinfo"])
+    oci.write()
+    argv = [str(oci.program), "--root", str(oci.state), "run", "--bundle", str(oci.bundle), "c"]
+    window = Terminal(argv, dict(os.environ))
+    assert window.wait() == status, window.screen
+    if status:
+        assert f"/dev/{name}" in window.screen
+    else:
+        assert {"/", "/dev/pts", "/dev/console", "/proc/sys"} <= set(window.screen.split())
+        assert "/proc/sys/kernel" not in window.screen
 
 
 def test_cve_2025_52881_what_is_written_to_proc_goes_to_proc(
@@ -158,20 +169,22 @@ def test_cve_2022_0811_a_sysctl_is_one_sysctl(rootless: Rootless, busybox_image:
 
 
 @pytest.mark.parametrize("link", ["escape", "deep/escape"])
+@pytest.mark.parametrize("propagation", ["rprivate", "rslave", "rshared"])
 def test_cve_2024_1753_and_2024_9407_links_as_targets(
-    rootless: Rootless, root: Path, trap: Path, link: str
+    rootless: Rootless, root: Path, victim: Path, trap: Path, link: str, propagation: str
 ) -> None:
-    """A target that is a link to "/" of the host, with every propagation."""
+    """A target that is a link to "/": the container's, whatever it is on the host, with every propagation."""
     (root / "deep").mkdir()
     (root / link).symlink_to("/")
     source = trap / "source"
     source.mkdir()
-    for propagation in ("rprivate", "rslave", "rshared"):
-        rootless("run", "--rm", "--network", "none", "-v", f"{source}:/{link}{trap}:{propagation}", "--rootfs", root,
-                 "busybox", "touch", f"{trap}/inside", status=None)  # fmt: skip
-    assert (trap / "secret").read_text() == "the host's own"
-    assert not (trap / "inside").exists()
-    assert not os.path.ismount(trap)
+    script = f"busybox touch {victim}/inside; busybox ls {DEEP}"
+    done = rootless("run", "--rm", "--network", "none", "-v", f"{source}:/{link}{victim}:{propagation}",
+                    "-v", f"{victim}:{DEEP}", "--rootfs", root, "busybox", "sh", "-c", script)  # fmt: skip
+    assert done.stdout == "own\n", "the host's directory was not covered"
+    assert (source / "inside").exists(), "the mount is inside, where the link leads there"
+    assert [path.name for path in victim.iterdir()] == ["own"]
+    assert not os.path.ismount(victim)
 
 
 def test_cve_2024_9341_no_directory_of_the_host_comes_along(rootless: Rootless, root: Path) -> None:
@@ -181,20 +194,11 @@ def test_cve_2024_9341_no_directory_of_the_host_comes_along(rootless: Rootless, 
     (root / "etc/system-fips").write_text("")
     (root / "etc/crypto-policies").symlink_to("/")
     (root / "run").symlink_to("/")
-    out = rootless(
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--rootfs",
-        root,
-        "busybox",
-        "cut",
-        "-d ",
-        "-f5",
-        "/proc/self/mountinfo",
-    )
-    assert not [line for line in out.lines if "crypto" in line or "secrets" in line]
+    out = rootless("run", "--rm", "--network", "none", "--rootfs", root,
+                   "busybox", "cut", "-d ", "-f5", "/proc/self/mountinfo")  # fmt: skip
+    ours = {"/", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
+    assert "/" in out.lines
+    assert [line for line in out.lines if not line.startswith(("/proc", "/sys", "/dev")) and line not in ours] == []
 
 
 def test_cve_2023_25809_cgroups_are_read_only(rootless: Rootless, busybox_image: str) -> None:
