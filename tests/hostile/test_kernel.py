@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
+from tests.harness.terminal import Terminal
 from tests.hostile.conftest import Attack
 from tests.need import need
+from tests.oci.bundles import Runtime, installed, make_rootfs
 
 # x86_64 and aarch64 numbers of what must be refused, with harmless arguments.
 FORBIDDEN = {
@@ -59,7 +63,7 @@ def test_socket_families_in_use(attack: Attack, family: int) -> None:
 
 def test_cve_2022_0492_release_agent(rootless: Rootless, busybox_image: str) -> None:
     script = (
-        "mkdir /c; (unshare -UrmC true || mount -t cgroup -o memory cgroup /c || mount -t cgroup2 cgroup2 /c)"
+        "mkdir /c; (unshare -Urm true || mount -t cgroup -o memory cgroup /c || mount -t cgroup2 cgroup2 /c)"
         " 2>/dev/null && echo MOUNTED; find / -xdev -name release_agent 2>/dev/null;"
         " (echo /x >/sys/fs/cgroup/release_agent) 2>/dev/null && echo WRITTEN; true"
     )
@@ -153,6 +157,34 @@ def test_shocker_open_by_handle(attack: Attack) -> None:
 def test_typing_into_the_callers_terminal(attack: Attack) -> None:
     """TIOCSTI (CVE-2017-5226 elsewhere): a container has no terminal but one of its own."""
     assert not [line for line in attack("typing") if "OK" in line]
+
+
+@pytest.mark.parametrize("options", [(), ("-i",)])
+def test_typing_at_the_callers_terminal(
+    rootless: Rootless, terminal: Callable[..., Terminal], busybox_image: str, payload: Path, options: tuple[str, ...]
+) -> None:
+    """The same with a terminal in reach: that of who says run, or exec."""
+    mount = ("--network", "none", "-v", f"{payload}:/payload:ro")
+    rootless("run", "-d", "--name", "box", *mount, busybox_image, "sleep", "60")
+    for words in (("run", "--rm", *options, *mount, busybox_image), ("exec", *options, "box")):
+        window = terminal(*words, "/payload", "typing")
+        assert window.wait() == 0
+        assert len(window.screen.split()) == 4, window.screen
+        assert "OK" not in window.screen
+    rootless("rm", "-f", "box")
+
+
+def test_typing_at_the_terminal_of_the_runtime(trap: Path, payload: Path) -> None:
+    """rootless-oci run without a terminal of the container's: the caller's is its stdin, as with runc."""
+    oci = Runtime(installed(trap), trap, make_rootfs(trap / "rootfs"))
+    shutil.copy(payload, oci.rootfs / "payload")
+    oci.spec["process"]["args"] = ["/payload", "typing"]
+    oci.write()
+    argv = [str(oci.program), "--root", str(oci.state), "run", "--bundle", str(oci.bundle), "c"]
+    window = Terminal(argv, dict(os.environ))
+    assert window.wait() == 0
+    assert "0 is a terminal: E" in window.screen
+    assert "OK" not in window.screen
 
 
 def test_memory_of_the_machine(rootless: Rootless, busybox_image: str) -> None:
