@@ -17,6 +17,7 @@ from rootless.engine.files.tree import Entry, Policy
 from rootless.errors import Conflict
 from tests.harness import images
 from tests.harness.command import Rootless
+from tests.harness.trees import remove_tree
 
 ROUNDS = 15
 
@@ -138,14 +139,21 @@ def test_cve_2022_23648_volumes_are_filled_from_the_image(
     rootless("rmi", "-f", "evil:1")
 
 
-def test_cve_2021_41091_others_cannot_reach_the_store(rootless: Rootless, busybox_image: str) -> None:
-    """Set-user-id programs in a store that everybody may walk through."""
-    assert busybox_image
-    assert stat.S_IMODE(rootless.root.stat().st_mode) & 0o077 == 0
-    for name in ("layers", "containers", "blobs", "volumes"):
-        path = rootless.root / name
-        if path.exists():
-            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+def test_cve_2021_41091_others_cannot_reach_the_store(
+    rootless: Rootless, busybox_archive: Path, trap: Path
+) -> None:
+    """Set-user-id programs in a store that everybody may walk through: not even with no umask at all."""
+    store = trap / "new/store"
+    place = {"ROOTLESS_ROOT": str(store)}
+    run = ("run", "--name", "box", "--network", "none", "-v", "named:/data", "busybox", "true")
+    for words in (("load", "-i", str(busybox_archive)), run):
+        process = rootless.start(*words, env=place, umask=0)
+        assert process.wait(60) == 0
+    below = (store / name for name in ("layers", "containers", "blobs", "volumes", "names"))
+    for path in (store, *below, rootless.runtime / "rootless"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    rootless("rm", "box", env=place)
+    remove_tree(store)
 
 
 def test_set_user_id_files_in_a_bind_mount(rootless: Rootless, busybox_image: str, trap: Path) -> None:
