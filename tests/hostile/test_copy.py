@@ -90,6 +90,33 @@ def test_cve_2021_41089_modes_change_on_what_was_made_only(trap: Path) -> None:
     assert stat.S_IMODE((trap / "secret").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_cve_2018_15664_swapped_below_what_is_copied(trap: Path, payload: Path, side: str) -> None:
+    """A directory somewhere below is exchanged with a link to one of the host, for as long as we copy."""
+    (trap / "host").mkdir()
+    (trap / "host/secret").touch()
+    for name in ("source", "target"):
+        (trap / name / "tree/swapped").mkdir(parents=True)
+        (trap / name / "tree/link").symlink_to(trap / "host")
+    (trap / "source/tree/swapped/planted").touch()
+    other = trap / ("target" if side == "source" else "source") / "tree/link"
+    other.unlink()
+    source, target = (os.open(trap / name, os.O_RDONLY | os.O_DIRECTORY) for name in ("source", "target"))
+    words = [str(payload), "swap", "swapped", "link"]
+    with subprocess.Popen(words, cwd=trap / side / "tree", stdout=subprocess.DEVNULL) as swapper:
+        try:
+            for _ in range(ROUNDS * 1000):
+                with contextlib.suppress(OSError, Conflict):
+                    tree.copy(Entry(source, "tree"), Entry(target, "tree"), Policy(None, special_bits=True))
+            assert swapper.poll() is None, "it swapped all the time"
+        finally:
+            swapper.kill()
+            os.close(source)
+            os.close(target)
+    assert [path.name for path in (trap / "host").iterdir()] == ["secret"]
+    assert list((trap / "target").rglob("secret")) == []
+
+
 def test_cp_out_does_not_make_set_user_id_files(rootless: Rootless, busybox_image: str, trap: Path) -> None:
     script = "cp /bin/busybox /tool; chmod 6755 /tool; mkdir /d; cp -a /tool /d/tool"
     rootless("run", "--name", "box", "--network", "none", busybox_image, "sh", "-c", script)
