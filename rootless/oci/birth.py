@@ -97,13 +97,19 @@ def make_birth(
         mount_label=(spec.get("linux") or {}).get("mountLabel") or "",
     )
     plan = build_plan(spec, circumstances)
-    if maps is not None and capable:
+    if capable and (maps is not None or any(isinstance(step, Bind) and step.idmap for step in plan)):
         from rootless.oci.binds import open_binds
 
-        plan = open_binds(plan, spec, maps)
+        plan = open_binds(plan, maps)
         gate = gate._replace(
             mounts=tuple(step.fd for step in plan if isinstance(step, Bind) and step.fd >= 0)
         )
+    prepare: container.Prepare | None = None
+    if any({"idmap", "ridmap"} & set(entry.get("options") or ()) for entry in spec.get("mounts") or ()):
+        # Whoever asks for none imports nothing for it.
+        from rootless.runtime import idmapped
+
+        prepare = idmapped.prepare
     stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
     return container.Birth(
         spec=spec,
@@ -120,4 +126,5 @@ def make_birth(
         pivot=wish.pivot,
         program=open_program(),
         hidden=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
+        prepare=prepare,
     )

@@ -112,11 +112,7 @@ def _check_sense(spec: dict[str, Any], name: str) -> None:
     for index, mount in enumerate(spec.get("mounts") or []):
         if not mount["destination"].startswith("/"):
             raise _fail(name, f"mounts[{index}].destination", "must be an absolute path")
-        for key in ("uidMappings", "gidMappings"):
-            if mount.get(key) and not _is_idmapped(mount):
-                raise _fail(
-                    name, f"mounts[{index}].{key}", "needs a bind mount with the option idmap or ridmap"
-                )
+        _check_idmapped(mount, f"mounts[{index}]", name)
     for point in POINTS:
         for index, hook in enumerate((spec.get("hooks") or {}).get(point) or []):
             if not hook["path"].startswith("/"):
@@ -130,10 +126,22 @@ def _check_version(version: str, name: str) -> None:
         raise _fail(name, "ociVersion", f"{version!r} is not supported, only {VERSION_MIN[0]}.x is")
 
 
-def _is_idmapped(mount: dict[str, Any]) -> bool:
-    # runc and crun take the mappings alone as the wish.
+def _check_idmapped(mount: dict[str, Any], path: str, name: str) -> None:
     words = mount.get("options") or []
-    return bool({"idmap", "ridmap", "bind", "rbind"} & set(words)) or mount.get("type") == "bind"
+    bind = bool({"bind", "rbind"} & set(words)) or mount.get("type") == "bind"
+    given = [key for key in ("uidMappings", "gidMappings") if mount.get(key)]
+    if not given and not {"idmap", "ridmap"} & set(words):
+        return
+    if not bind and mount.get("type") != "tmpfs":
+        where = f"{path}.{given[0]}" if given else f"{path}.options"
+        raise _fail(name, where, "only bind mounts and tmpfs can be mounted with other ids")
+    if len(given) == 1:
+        missing = "gidMappings" if given == ["uidMappings"] else "uidMappings"
+        raise _fail(name, f"{path}.{missing}", "is required where the other one is given")
+    if not bind and not given:
+        raise _fail(
+            name, f"{path}.uidMappings", "is required: a new tmpfs has the container's own ids without it"
+        )
 
 
 def _check_process_sense(process: dict[str, Any], name: str) -> None:

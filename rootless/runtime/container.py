@@ -18,6 +18,7 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import closing, credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.handover import hand_over
+from rootless.runtime.mounting import set_root_propagation
 from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import mount_target
 from rootless.runtime.root import Root, attach_root, enter_root, mount_root, move_root
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Protocol
 
     from rootless.runtime.steps import Step
+
+    class Prepare(Protocol):
+        def __call__(self, plan: list[Step], *, hidden: bool) -> list[Step]: ...
 
     class Turns(Protocol):
         """What another supervisor than A does at the turning points of C's life; called in C."""
@@ -67,6 +71,7 @@ class Birth(Record):
     stranger: bool = False  # the container has no id for the caller, whose files its root cannot reach
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
     hidden: bool = False  # its user namespace is joined: others in there must never look into it
+    prepare: Prepare | None = None  # what must be done for the plan while C may be looked into
 
 
 class Progress:
@@ -109,6 +114,9 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
         credentials.set_oom_score(process)
     progress.step = "time namespace, personality, scheduling"
     scheduling.apply(spec, time=not birth.hidden)
+    if birth.prepare is not None:
+        progress.step = "user namespaces of mounts"
+        birth = birth._replace(plan=birth.prepare(birth.plan, hidden=birth.hidden))
     # From here on nothing that shares a namespace with us may look into this Python.
     set_dumpable(False)
     if birth.stranger:
@@ -151,7 +159,7 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     else:
         move_root(root_fd)
     os.close(root_fd)
-    _propagation(spec)
+    set_root_propagation((spec.get("linux") or {}).get("rootfsPropagation") or "")
 
     # The process: everything that looks into the image happens in its own root.
     progress.step = "user"
@@ -282,18 +290,3 @@ def _mount_root(birth: Birth, channel: Channel, progress: Progress) -> int:
         return mount_root(birth.root)
     # Its daemon must not be a process of the container: A starts it and passes us the mount.
     return attach_root(birth.root, channel.expect("rootfs").fds[0])
-
-
-_PROPAGATIONS = {
-    "slave": m.MS_SLAVE,
-    "private": m.MS_PRIVATE,
-    "shared": m.MS_SHARED,
-    "unbindable": m.MS_UNBINDABLE,
-}
-
-
-def _propagation(spec: dict[str, Any]) -> None:
-    asked = (spec.get("linux") or {}).get("rootfsPropagation") or ""
-    flag = _PROPAGATIONS.get(asked) or _PROPAGATIONS.get(asked.removeprefix("r"))
-    if flag:
-        m.mount(None, "/", None, flag | (0 if asked in _PROPAGATIONS else m.MS_REC))

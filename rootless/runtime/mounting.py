@@ -40,6 +40,21 @@ def mount_filesystem(
         os.close(target)
 
 
+def detached(root_fd: int, guest_path: str) -> int:
+    """Take away what was mounted last at `guest_path`: the detached mount, the caller's."""
+    target = mount_target(root_fd, guest_path, directory=True)
+    try:
+        fd = m.open_tree(target, "", m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH)
+        try:
+            m.umount2(f"/proc/self/fd/{target}", m.MNT_DETACH)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+    finally:
+        os.close(target)
+
+
 def set_attributes(
     fd: int, *, attr: int = 0, clear: int = 0, propagation: int = 0, recursive: bool = False
 ) -> None:
@@ -63,3 +78,18 @@ def set_attributes(
         # bits of statvfs(3) for ro, nosuid, nodev and noexec are the MS_ bits.
         present = os.fstatvfs(fd).f_flag & 0xF
         m.mount(None, path, None, m.MS_BIND | m.MS_REMOUNT | present | attr & 0xF)
+
+
+_PROPAGATIONS = {
+    "slave": m.MS_SLAVE,
+    "private": m.MS_PRIVATE,
+    "shared": m.MS_SHARED,
+    "unbindable": m.MS_UNBINDABLE,
+}
+
+
+def set_root_propagation(asked: str) -> None:
+    """linux.rootfsPropagation of the root we are in; nothing for ""."""
+    flag = _PROPAGATIONS.get(asked) or _PROPAGATIONS.get(asked.removeprefix("r"))
+    if flag:
+        m.mount(None, "/", None, flag | (0 if asked in _PROPAGATIONS else m.MS_REC))

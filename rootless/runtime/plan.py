@@ -46,8 +46,8 @@ def build_plan(
     """The steps in the order they must be applied; InvalidInput for what cannot be planned."""
     linux = spec.get("linux") or {}
     steps: list[Step] = []
-    for entry in spec.get("mounts") or []:
-        steps.append(_mount(entry, circumstances))
+    for index, entry in enumerate(spec.get("mounts") or []):
+        steps.append(_mount(entry, circumstances, f"mounts[{index}]"))
     # After the mounts: /dev itself is one of them.
     if not _dev_from_host(spec):
         steps += default_devices(make=circumstances.make_nodes)
@@ -74,20 +74,28 @@ def _is_bind(entry: dict[str, Any]) -> bool:
     return entry.get("type") == "bind" or "bind" in words or "rbind" in words
 
 
-def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
+def _mount(entry: dict[str, Any], circumstances: Circumstances, name: str) -> Step:
     guest_path = entry["destination"]
     if not guest_path.startswith("/"):
         raise InvalidInput(f"invalid mount path: '{guest_path}' mount path must be absolute")
     options = parse_options(entry.get("options") or [], guest_path=guest_path)
+    idmap = None
+    if options.idmap:
+        # Loaded now: whoever applies the step can import nothing any more.
+        from rootless.runtime import idmapped
+
+        idmap = idmapped.read(entry, name, options.idmap)
     if _is_bind(entry):
         if options.data:
             raise InvalidInput(f"unknown mount option {options.data!r} of {guest_path}")
         if not entry.get("source"):
             raise InvalidInput(f"the bind mount at {guest_path} has no source")
-        return Bind(os.path.join(circumstances.base, entry["source"]), guest_path, options)
-    if options.idmap:
-        raise InvalidInput(f"mount option {options.idmap!r} of {guest_path} is for bind mounts")
+        return Bind(os.path.join(circumstances.base, entry["source"]), guest_path, options, idmap=idmap)
     fstype = entry.get("type") or ""
+    if idmap is not None and (fstype != "tmpfs" or options.copy_up):
+        raise InvalidInput(
+            f"config.json: {name}.options: {options.idmap!r} is for bind mounts, and for tmpfs without tmpcopyup"
+        )
     if fstype == "proc":
         if not circumstances.own_pid:
             return HostTree("/proc", guest_path, writable=True)
@@ -107,7 +115,7 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
         if options.copy_up:
             # Loaded now: whoever applies the step can import nothing any more.
             from rootless.runtime import copyup  # noqa: F401
-        return Filesystem(
+        step = Filesystem(
             fstype,
             guest_path,
             options.flags,
@@ -116,6 +124,7 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances) -> Step:
             options.copy_up,
             options.propagation,
         )
+        return step if idmap is None else idmapped.MappedTmpfs(step, idmap)
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
 
 

@@ -23,6 +23,8 @@ from rootless.runtime.resolve import mount_target, open_proc_file
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from rootless.runtime.idmapped import IdMap
+
     class Step(Protocol):
         """One thing done to the file system of `root_fd`, an O_PATH descriptor of the root's mount."""
 
@@ -37,6 +39,7 @@ class Bind(Record):
     guest_path: str
     options: MountOptions
     fd: int = -1  # opened already, by somebody who may see the source where we may not
+    idmap: IdMap | None = None
 
     def describe(self) -> str:
         return f"bind {self.host_path} to {self.guest_path}"
@@ -51,11 +54,8 @@ class Bind(Record):
     def open(self) -> int:
         """The detached mount, with all that is asked of it; the caller's."""
         options = self.options
-        if options.idmap:
-            raise NotSupported(
-                f"{self.guest_path}: mount option {options.idmap!r} needs rights over the source's file system",
-                hint="the kernel maps ids only for who owns the file system's user namespace: real root",
-            )
+        if self.idmap is not None and self.idmap.fd < 0:
+            raise self.idmap.refused("its file system belongs to another user namespace")
         flags = m.OPEN_TREE_CLONE | (m.AT_RECURSIVE if options.recursive else 0)
         try:
             fd = m.open_tree(m.AT_FDCWD, self.host_path, flags)
@@ -79,6 +79,8 @@ class Bind(Record):
                 set_attributes(fd, attr=options.recursive_attr, recursive=True)
             if options.attr or options.clear_attr:
                 set_attributes(fd, attr=options.attr, clear=options.clear_attr)
+            if self.idmap is not None:
+                self.idmap.apply(fd)
         except BaseException:
             os.close(fd)
             raise
