@@ -39,6 +39,14 @@ static void keep_descriptors(struct monitor *m)
     detach_stdio();
 }
 
+/* One more line in the log of events, of now. */
+static void note(struct monitor *m, const char *action)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    event_write(&m->events, action, &now, -1);
+}
+
 static void look_at_memory(struct monitor *m)
 {
     uint64_t before = m->cgroup.oom_kills;
@@ -46,9 +54,7 @@ static void look_at_memory(struct monitor *m)
     if (m->cgroup.oom_kills == before)
         return;
     m->record.oom_killed = true;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    event_write(&m->events, "oom", &now, -1);
+    note(m, "oom");
 }
 
 /* A kill for want of memory is told where the container's errors are, once the packet before is
@@ -254,6 +260,7 @@ int main(int argc, char **argv)
     if (m->first_client >= 0)
         client_add(m, m->first_client, true);
     trim_footprint();
+    note(m, "start"); /* here and not by who starts us: it must stand before the end */
     look_for_child(m);
     loop(m);
 }

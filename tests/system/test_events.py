@@ -34,6 +34,14 @@ def kill_monitor(rootless: Rootless, name: str) -> None:
     wait_until(lambda: not alive(), "the end of the container")
 
 
+def test_the_start_stands_before_the_end(rootless: Rootless, busybox_image: str) -> None:
+    for number in range(5):
+        rootless("run", "-d", "--name", f"short{number}", "--network", "none", busybox_image, "true")
+        rootless("wait", f"short{number}")
+        assert actions(rootless, f"short{number}") == ["create", "start", "die"]
+        rootless("rm", f"short{number}")
+
+
 def test_rm_force_tells_the_kill(rootless: Rootless, busybox_image: str) -> None:
     rootless("run", "-d", "--name", "forced", *SLEEP)
     rootless("rm", "-f", "forced")
@@ -89,7 +97,7 @@ def test_of_a_rm_container_too(rootless: Rootless, busybox_image: str) -> None:
     """The next `run` sweeps it away."""
     rootless("run", "-d", "--rm", "--name", "swept", *SLEEP)
     kill_monitor(rootless, "swept")
-    rootless("run", "--rm", "--network", "none", "busybox", "true")
+    rootless("run", "--rm", "--network", "none", busybox_image, "true")
     assert actions(rootless, "swept") == ["create", "start", "die", "destroy"]
 
 

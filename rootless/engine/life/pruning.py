@@ -14,8 +14,8 @@ from rootless.storage import containers, usage
 from rootless.storage.store import Store
 
 FILTERS = ("label", "label!", "until")
-OURS = ("blobs", "containers", "driver.json", "gc.lock", "images", "layers", "names", "names.lock", "run",
-        "seccomp", "tmp", "volumes")  # fmt: skip
+OURS = ("blobs", "containers", "driver.json", "events", "gc.lock", "images", "layers", "names", "names.lock",
+        "run", "seccomp", "single-id-told", "tmp", "userns.lock", "volumes")  # fmt: skip
 """What stands below ROOT; a reset touches nothing else that a user may keep there."""
 
 

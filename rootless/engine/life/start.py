@@ -160,7 +160,6 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
         preserve_fds=handed.descriptors,
     )
-    events.container(store, "start", record)
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {warning}", file=sys.stderr)
     activation.tell_started(record, launched.monitor_pid, client=client)
