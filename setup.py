@@ -7,6 +7,7 @@ Everything else about the package stands in pyproject.toml.
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -48,6 +49,8 @@ SOURCES = {
         "text.c",
     ],
 }
+LAUNCHER = ["launcher.c", "text.c"]
+COMMANDS = ["rootless", "rootless-oci"]
 HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h"]
 
 COMPILE = shlex.split(
@@ -58,17 +61,18 @@ COMPILE = shlex.split(
 LINK = shlex.split("-static -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
 
 NO_COMPILER = """\
-rootless builds four small static C programs and found no working C compiler ({tried}). \
+rootless builds five small static C programs and found no working C compiler ({tried}). \
 Debian, Ubuntu: apt install gcc libc6-dev. Fedora, RHEL: dnf install gcc glibc-static. Alpine: apk add gcc \
 musl-dev. Another compiler is named by the environment variable CC. Without root, take a wheel: it carries \
 the programs and needs no compiler."""
 NO_STATIC_LIBC = """\
-rootless builds four small static C programs, and {compiler} cannot link a static program: the C library's \
+rootless builds five small static C programs, and {compiler} cannot link a static program: the C library's \
 static half (libc.a) is missing. Debian, Ubuntu: apt install libc6-dev. Fedora, RHEL: dnf install \
 glibc-static. Alpine: apk add musl-dev. Or set CC to a compiler that has one (CC=musl-gcc). Without root, \
 take a wheel: it carries the programs and needs no compiler."""
 
 
+@functools.cache
 def compiler() -> list[str]:
     """$CC, split as a shell would; else the first of the usual names that can do it.
 
@@ -124,7 +128,7 @@ class build_helpers(Command):
         return os.path.join(self.build_lib, "rootless", "_helpers")
 
     def get_source_files(self) -> list[str]:
-        names = {name for sources in SOURCES.values() for name in sources} | set(HEADERS)
+        names = {name for sources in [*SOURCES.values(), LAUNCHER] for name in sources} | set(HEADERS)
         return [os.path.join("helpers", name) for name in sorted(names)]
 
     def get_outputs(self) -> list[str]:
@@ -134,29 +138,30 @@ class build_helpers(Command):
         return {}
 
     def run(self) -> None:
-        command = compiler()
-        # Only for developers: a compiler newer than this source may know new warnings, and an
-        # installation must not fail on them.
-        strict = ["-Werror"] if self.inplace or self.werror else []
-        extra = shlex.split(os.environ.get("CFLAGS", ""))
-        link = [*LINK, *shlex.split(os.environ.get("LDFLAGS", ""))]
         directory = self.target_directory()
         os.makedirs(directory, exist_ok=True)
         for program, sources in SOURCES.items():
-            path = os.path.join(directory, program)
-            new = f"{path}.new"
-            files = [os.path.join("helpers", name) for name in sources]
-            argv = [*command, *COMPILE, *strict, *extra, *files, "-o", new, *link]
-            done = subprocess.run(argv, check=False)
-            if done.returncode:
-                raise SystemExit(f"rootless: building {program} failed: {shlex.join(argv)}")
-            os.chmod(new, 0o755)
-            os.rename(new, path)  # the old one may be running
-            sys.stdout.write(f"built {path} ({os.path.getsize(path)} bytes)\n")
+            # Only for developers: a compiler newer than this source may know new warnings, and an
+            # installation must not fail on them.
+            compile_program(sources, os.path.join(directory, program), strict=self.inplace or self.werror)
+
+
+def compile_program(sources: list[str], path: str, *, strict: bool) -> None:
+    """`sources` (below helpers/) as the static program `path`, replaced at once: the old one may be running."""
+    new = f"{path}.new"
+    flags = [*COMPILE, *(["-Werror"] if strict else []), *shlex.split(os.environ.get("CFLAGS", ""))]
+    link = [*LINK, *shlex.split(os.environ.get("LDFLAGS", ""))]
+    files = [os.path.join("helpers", name) for name in sources]
+    argv = [*compiler(), *flags, *files, "-o", new, *link]
+    if subprocess.run(argv, check=False).returncode:
+        raise SystemExit(f"rootless: building {os.path.basename(path)} failed: {shlex.join(argv)}")
+    os.chmod(new, 0o755)
+    os.rename(new, path)
+    sys.stdout.write(f"built {path} ({os.path.getsize(path)} bytes)\n")
 
 
 class build_bytecode(Command):
-    """Compiles the package into one file (rootless/bytecode.py), in the build tree only."""
+    """Compiles the package into one file (rootless/compilation.py), in the build tree only."""
 
     description = "compile the package's modules into one file"
     user_options = [("build-lib=", "b", "the build tree")]
@@ -183,39 +188,19 @@ class build_bytecode(Command):
         assert self.build_lib is not None
         sys.path.insert(0, os.path.abspath(self.build_lib))
         sys.dont_write_bytecode = True  # pip does that, for the Python that it installs for
-        from rootless import bytecode
+        from rootless.compilation import write
 
-        path = bytecode.write(os.path.join(self.build_lib, "rootless"))
+        path = write(os.path.join(self.build_lib, "rootless"))
         sys.stdout.write(f"wrote {path} ({os.path.getsize(path)} bytes)\n")
 
 
-# Shell and Python at once: an interpreter whose path has a blank, or is very long, cannot stand after #!.
-TRAMPOLINE = """\
-#!/bin/sh
-''':'
-here=$(dirname -- "$(readlink -f -- "$0")")
-[ -x "$here/python3" ] && exec "$here/python3" "$0" "$@"
-exec python3 "$0" "$@"
-'''
-"""
-LONGEST_INTERPRETER = 120  # BINPRM_BUF_SIZE before Linux 5.1, with some room
-
-
-class build_trampolines(build_scripts):
-    """The commands' first line, where pip's would not do. Else it does: a shell costs each start a millisecond."""
+class build_commands(build_scripts):
+    """bin/rootless-python, and beside it the programs that execute it: the commands."""
 
     def run(self) -> None:
         super().run()
-        if " " not in sys.executable and len(sys.executable) < LONGEST_INTERPRETER:
-            return
-        for script in self.get_outputs_of_build():
-            with open(script, encoding="utf-8") as file:
-                rest = file.read().partition("\n")[2]
-            with open(script, "w", encoding="utf-8") as file:
-                file.write(TRAMPOLINE + rest)
-
-    def get_outputs_of_build(self) -> list[str]:
-        return [os.path.join(self.build_dir, os.path.basename(each)) for each in self.scripts]
+        for command in COMMANDS:
+            compile_program(LAUNCHER, os.path.join(self.build_dir, command), strict=False)
 
 
 class build_with_helpers(build):
@@ -240,7 +225,7 @@ setup(
     distclass=platform_package,
     cmdclass={
         "build": build_with_helpers,
-        "build_scripts": build_trampolines,
+        "build_scripts": build_commands,
         "build_helpers": build_helpers,
         "build_bytecode": build_bytecode,
         "bdist_wheel": platform_wheel,

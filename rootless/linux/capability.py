@@ -178,8 +178,13 @@ def drop_bounding(keep: Set[str]) -> None:
     is left to drop. Capabilities newer than our table, up to the kernel's last, go too."""
     kept = _mask(keep)
     for bit in range(last_cap() + 1):
-        if not kept >> bit & 1 and _has(_PR_CAPBSET_READ, bit):
+        if kept >> bit & 1:
+            continue
+        try:
             prctl(_PR_CAPBSET_DROP, bit)
+        except OSError:
+            if _has(_PR_CAPBSET_READ, bit):
+                raise
 
 
 def set_capabilities(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import struct
+
+from rootless.linux import struct
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914

@@ -19,7 +19,7 @@ else:
     except ImportError:  # another implementation of Python
         from socket import *  # noqa: F403
     else:
-        from struct import calcsize, pack, unpack
+        from rootless.linux.struct import calcsize, pack, unpack
 
         class socket(_socket.socket):
             """socket.socket without files, families by name and timeouts by default."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
+
+from rootless.linux import struct
 
 # Numbers, since termios is a library to load, and nobody here needs the rest of it.
 _TIOCSCTTY = 0x540E

@@ -5,10 +5,8 @@ Imported on the hot path.
 
 from __future__ import annotations
 
-import struct
-
 from rootless.errors import InvalidInput, NotSupported
-from rootless.linux import socket
+from rootless.linux import socket, struct
 from rootless.record import Record
 
 DEFAULT_CIDR = "10.0.2.0/24"

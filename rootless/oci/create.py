@@ -36,10 +36,10 @@ class Created(Record):
     `channel` leads to its init where it does not wait at a socket."""
 
     pid: int
-    start_time: int
     terminal: int
     channel: Channel
     state: dict[str, Any]
+    cgroup: Cgroup
 
 
 class _Make:
@@ -99,7 +99,6 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         record_fd = claim.open_record()
     gate = Gate(spec, state, listener, record_fd, wish.detach)
     birth = make_birth(wish, joined, maps, gate, capable=capable)
-    claim.write("config.json", wish.bundle.text)
     made.cgroup = wish.place(spec, wish.id)
 
     to_c, from_a = pair()
@@ -121,6 +120,10 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         netdevices.move(devices, network)
     if network >= 0:
         os.close(network)
+    # While the init mounts.
+    claim.write("config.json", wish.bundle.text)
+    started = start_time(made.pid)
+    document = _record(wish, made.pid, started, made.cgroup)
     message = to_c.receive()
     if message is not None and message.kind == "mounted":
         state["pid"] = made.pid
@@ -136,13 +139,13 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         os.close(terminal)
         terminal = -1
     made.cgroup.settle(made.pid)
-    created = Created(made.pid, start_time(made.pid), terminal, to_c, state)
+    created = Created(made.pid, terminal, to_c, state, made.cgroup)
     if wish.waits:
         to_c.send("created")
         to_c.expect("waiting")
     if wish.pid_file:
         write_pid(wish.pid_file, created.pid)
-    record(wish, claim, created, made.cgroup)
+    claim.keep(document)  # from now on the container exists
     return created
 
 
@@ -219,14 +222,14 @@ def write_pid(path: str, pid: int) -> None:
         raise RootlessError(f"cannot write the pid file {path}: {error.strerror}") from None
 
 
-def record(wish: Wish, claim: Claim, created: Created, cgroup: Cgroup) -> None:
-    """Write state.json: from now on the container exists."""
+def _record(wish: Wish, pid: int, started: int, cgroup: Cgroup) -> bytes:
+    """What state.json will say."""
     spec = wish.bundle.spec
     document = {
         "id": wish.id,
         "version": spec["ociVersion"],
-        "pid": created.pid,
-        "start_time": created.start_time,
+        "pid": pid,
+        "start_time": started,
         "boot": boot_id(),
         "bundle": wish.bundle.path,
         "rootfs": wish.bundle.rootfs,
@@ -236,7 +239,7 @@ def record(wish: Wish, claim: Claim, created: Created, cgroup: Cgroup) -> None:
         "cgroup": cgroup.path,
         "unit": cgroup.unit,
     }
-    claim.keep(jsontext.dumps(document).encode())
+    return jsontext.dumps(document).encode()
 
 
 def _now() -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import struct
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from functools import partial
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.linux import struct
 from rootless.linux.namespace import CLONE_NEWNET, setns
 from rootless.record import TYPE_CHECKING
 

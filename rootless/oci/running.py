@@ -6,7 +6,7 @@ import os
 
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import signal
-from rootless.oci import cgroups, manager
+from rootless.oci import manager
 from rootless.oci.birth import Wish
 from rootless.oci.claim import Claim
 from rootless.oci.config import load
@@ -130,11 +130,7 @@ def _end(created: Created, directory: str) -> None:
     except (ProcessLookupError, ChildProcessError):
         pass
     if os.path.exists(os.path.join(directory, "state.json")):
-        from rootless.oci.state import find
-
-        root, name = os.path.split(directory)
-        container = find(root, name)
-        cgroups.remove(container.cgroup, container.unit)
+        created.cgroup.remove()
         remove(directory)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
+from rootless import bytecode
 from rootless.linux.process import close_range
 from rootless.record import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LAST = 0xFFFFFFFF
+_forgotten: list[object] = []
 
 
 def close_all(fds: Iterable[int]) -> None:
@@ -29,6 +31,7 @@ def close_all(fds: Iterable[int]) -> None:
 
 def keep_only(kept: tuple[int, ...]) -> None:
     """Close every descriptor above 2 but those of `kept` (-1 is none)."""
+    bytecode.forget()
     first = 3
     for fd in sorted({fd for fd in kept if fd > 2}):
         _close(first, fd - 1)
@@ -63,8 +66,9 @@ def _close(first: int, last: int) -> None:
 
 def forget_paths() -> None:
     """Import nothing from files any more: what is needed has been imported."""
-    sys.path.clear()
-    sys.path_hooks.clear()
-    sys.path_importer_cache.clear()
-    # Built-in and frozen modules stay.
-    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "PathFinder"]
+    # Put aside, not freed: that would write to pages which a new child still shares, 0.2 ms of its life.
+    _forgotten.append((sys.path, sys.path_hooks, sys.path_importer_cache))
+    sys.path, sys.path_hooks, sys.path_importer_cache = [], [], {}
+    # Built-in and frozen modules stay, and our own file's, while that is open.
+    kept = ("BuiltinImporter", "FrozenImporter", "Finder")
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") in kept]

@@ -7,9 +7,8 @@ is start.py's.
 from __future__ import annotations
 
 import os
-import struct
 
-from rootless.linux import socket
+from rootless.linux import socket, struct
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:

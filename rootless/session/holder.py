@@ -16,11 +16,10 @@ import fcntl
 import os
 import signal
 import socket
-import struct
 from typing import NoReturn
 
 from rootless.errors import NotSupported, RootlessError
-from rootless.linux import namespace, process
+from rootless.linux import namespace, process, struct
 from rootless.session import mapping
 from rootless.session.mapping import Mapping
 

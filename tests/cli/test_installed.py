@@ -35,9 +35,13 @@ def test_an_environment_and_a_source_with_blanks() -> None:
         libraries = next(path for path in sys.path if path.endswith("site-packages"))
         (environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages/ours.pth"
          ).write_text(libraries + "\n")  # fmt: skip
+        # A wheel made elsewhere, for an environment without a blank.
+        pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-w", str(directory), str(source)],
+                       check=True, cwd=directory)  # fmt: skip
+        (wheel,) = directory.glob("*.whl")
         pip = [str(environment / "bin/python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", str(source)], check=True, cwd=directory,
-                       env={**os.environ, "PYTHONPATH": libraries})  # fmt: skip
+        subprocess.run([*pip, "--no-deps", "--ignore-installed", str(wheel)], check=True, cwd=directory)
         link = directory / "link"
         link.symlink_to(environment / "bin/rootless")
         elsewhere = {**os.environ, "PATH": f"{environment}/bin:{os.environ['PATH']}"}
@@ -48,6 +52,10 @@ def test_an_environment_and_a_source_with_blanks() -> None:
         where = subprocess.run([environment / "bin/python", "-c", "import rootless; print(rootless.__file__)"],
                                cwd="/", capture_output=True, text=True, check=True).stdout  # fmt: skip
         assert str(environment) in where
+        # Its library is where only `site` finds it, by the .pth file.
+        done = subprocess.run([environment / "bin/rootless", "run", "--help"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Usage:")
         done = subprocess.run([environment / "bin/rootless-oci", "--version"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     finally:

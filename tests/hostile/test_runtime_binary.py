@@ -168,7 +168,7 @@ def evil_modules(root: Path, marker: str) -> None:
             continue
         directory = root / place.lstrip("/")
         directory.mkdir(parents=True, exist_ok=True)
-        for name in sys.stdlib_module_names | {"rootless", "encodings"}:
+        for name in sys.stdlib_module_names | {"rootless", "encodings", "sitecustomize", "usercustomize"}:
             (directory / f"{name}.py").write_text(text)
         (directory / "encodings").mkdir(exist_ok=True)
         for name in ("idna", "punycode", "latin_1", "ascii", "__init__"):
@@ -181,10 +181,10 @@ def test_cve_2019_14271_nothing_of_the_image_is_loaded(
     """docker cp loaded the container's libnss; we are Python: an image full of Python modules."""
     work = trap / "work"
     work.mkdir()
-    evil_modules(evil_root, "/work/loaded")
+    evil_modules(evil_root, "/mnt/loaded")
     (evil_root / "etc/passwd").write_text("who:x:7:7::/:/bin/sh\n")
     (evil_root / "etc/nsswitch.conf").write_text("passwd: evil files\n")
-    options = ("--network", "none", "-v", f"{work}:/work", "--rootfs", evil_root)
+    options = ("--network", "none", "-v", f"{work}:/mnt", "--rootfs", evil_root)
     rootless(
         "run", "--rm", "--ulimit", "nofile=100", "-u", "who:7", "-w", "/tmp/new", *options, "busybox", "true"
     )
@@ -208,10 +208,10 @@ def test_cve_2019_14271_nothing_of_the_image_is_loaded(
 
 def test_cve_2022_1227_top_runs_nothing_of_the_image(rootless: Rootless, evil_root: Path, trap: Path) -> None:
     for name in ("ps", "nsenter", "cat"):
-        (evil_root / "bin" / name).write_text("#!/bin/busybox sh\n/bin/busybox touch /work/ran\n")
+        (evil_root / "bin" / name).write_text("#!/bin/busybox sh\n/bin/busybox touch /mnt/ran\n")
         (evil_root / "bin" / name).chmod(0o755)
     (trap / "work").mkdir()
-    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{trap}/work:/work", "--rootfs", evil_root,
+    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{trap}/work:/mnt", "--rootfs", evil_root,
              "busybox", "sleep", "100")  # fmt: skip
     assert "sleep" in rootless("top", "box").stdout
     rootless("rm", "-f", "box")

@@ -41,13 +41,13 @@ def installed(directory: Path) -> Path:
 def make_rootfs(path: Path) -> Path:
     """A busybox root file system."""
     need(Path("/bin/busybox").exists(), "busybox-static is not installed")
-    for name in ("bin", "etc", "proc", "sys", "dev", "tmp", "work"):
+    for name in ("bin", "etc", "proc", "sys", "dev", "tmp", "data"):
         (path / name).mkdir(parents=True)
     shutil.copy("/bin/busybox", path / "bin/busybox")
     for applet in APPLETS:
         (path / "bin" / applet).symlink_to("busybox")
     (path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    (path / "work/kept").write_text("kept\n")
+    (path / "data/kept").write_text("kept\n")
     return path
 
 

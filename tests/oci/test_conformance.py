@@ -43,7 +43,7 @@ def mounts(spec: dict[str, Any]) -> None:
             "source": "made",
             "options": [*SAFE, "mode=1770", "size=1m"],
         },
-        {"destination": "/work", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]},
+        {"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]},
     ]
 
 
@@ -107,7 +107,7 @@ CASES: list[tuple[str, Change, str]] = [
     (
         "mounts",
         mounts,
-        "cut -d' ' -f5,6 /proc/self/mountinfo | sort; cat /etc/given /work/kept; stat -c %a /made; "
+        "cut -d' ' -f5,6 /proc/self/mountinfo | sort; cat /etc/given /data/kept; stat -c %a /made; "
         "touch /bound/x /etc/given; echo $?",
     ),
     ("read-only", readonly, "touch /x; echo $?; touch /dev/shm/x; echo $?; cut -d' ' -f5,6 /proc/self/mountinfo | sort"),

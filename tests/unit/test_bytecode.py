@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import rootless
-from rootless import bytecode
+from rootless import bytecode, compilation
 
 SHOW = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from rootless import bytecode
+from rootless import bytecode, compilation
 bytecode.install()
 import rootless.cli, rootless.cli.main, rootless.storage.names as names
+import rootless.oci.running, rootless.engine.doctor
+for name in sorted(sys.modules):
+    if name.startswith('rootless') and name not in ('rootless', 'rootless.bytecode'):
+        module = sys.modules[name]
+        spec = module.__spec__
+        print(name, module.__name__, module.__package__, module.__file__, getattr(module, '__path__', None), type(module))
+        print(spec.name, spec.origin, spec.parent, spec.has_location, spec.submodule_search_locations, spec.loader.name)
+        parent, _, last = name.rpartition('.')
+        print(getattr(sys.modules[parent], last) is module, sorted(set(vars(module)) - {'annotations'}))
 print(names.__file__, names.__name__, names.__package__, names.__spec__.name, names.__spec__.origin)
 print(rootless.cli.__path__, rootless.cli.__file__, rootless.cli.__package__)
 import inspect
@@ -45,14 +56,14 @@ def package(tmp_path: Path) -> Path:
 def test_modules_look_the_same(package: Path) -> None:
     plain, used = show(package.parent)
     assert used == "False"
-    bytecode.write(str(package))
+    compilation.write(str(package))
     fast, used = show(package.parent)
     assert used == "True"
     assert fast == plain
 
 
 def test_a_traceback_shows_its_lines(package: Path) -> None:
-    bytecode.write(str(package))
+    compilation.write(str(package))
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from rootless import bytecode; bytecode.install()\n"
@@ -64,17 +75,105 @@ def test_a_traceback_shows_its_lines(package: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["another Python's", "empty"])
 def test_a_file_of_another_python_is_ignored(package: Path, damage: str) -> None:
-    path = Path(bytecode.write(str(package)))
+    path = Path(compilation.write(str(package)))
     data = path.read_bytes()
     path.write_bytes(b"" if damage == "empty" else b"\0\0\0\0" + data[4:])
     assert show(package.parent)[1] == "False"
 
 
 def test_a_module_that_came_later_is_found(package: Path) -> None:
-    bytecode.write(str(package))
+    compilation.write(str(package))
     (package / "later.py").write_text("HERE = 1\n")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from rootless import bytecode; bytecode.install()\nimport rootless.later; print(rootless.later.HERE)"
     )
     assert show(package.parent, code)[0] == "1\n"
+
+
+def test_two_threads_wait_for_one_another(package: Path) -> None:
+    """One of them must not see a module that the other is still executing."""
+    (package / "slow.py").write_text("import time\ntime.sleep(0.5)\nHERE = 1\n")
+    (package / "first.py").write_text("from rootless import slow\nFOUND = slow.HERE\n")
+    compilation.write(str(package))
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from rootless import bytecode; bytecode.install()\n"
+        "import threading\n"
+        "def one(): import rootless.first; print(rootless.first.FOUND)\n"
+        "threads = [threading.Thread(target=one) for _ in range(3)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+    )
+    assert show(package.parent, code) == ("1\n" * 3, "")
+
+
+def test_a_module_that_fails_is_not_there(package: Path) -> None:
+    (package / "bad.py").write_text("raise KeyError('bad')\n")
+    (package / "first.py").write_text("import rootless.bad\n")
+    compilation.write(str(package))
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from rootless import bytecode; bytecode.install()\n"
+        "for _ in range(2):\n"
+        "  try: import rootless.first\n"
+        "  except KeyError as error: print(error, 'rootless.bad' in sys.modules, 'rootless.first' in sys.modules)"
+    )
+    assert show(package.parent, code)[0] == "'bad' False False\n" * 2
+
+
+def test_what_a_module_needs() -> None:
+    source = """
+from __future__ import annotations
+import os
+from rootless.record import TYPE_CHECKING, Record
+from rootless.linux import ctypes as c, socket
+if TYPE_CHECKING:
+    from rootless.cli import main
+else:
+    import rootless.paths
+try:
+    from rootless import jsontext
+except ImportError:
+    from rootless import cli
+def later():
+    import rootless.errors
+"""
+    known = {name for name in sys.modules if name.startswith("rootless")} | {
+        f"rootless.{name}"
+        for name in ("record", "linux", "linux.ctypes", "linux.socket", "paths", "jsontext", "cli", "cli.main", "errors")
+    }
+    assert compilation.needs(ast.parse(source), "rootless.x.y", known) == (
+        "rootless.record", "rootless.linux", "rootless.linux.ctypes", "rootless.linux.socket", "rootless.paths",
+        "rootless.jsontext",
+    )  # fmt: skip
+
+
+def test_every_module_can_be_the_first(package: Path) -> None:
+    compilation.write(str(package))
+    code = """
+import importlib, os, sys
+sys.path.insert(0, sys.argv[1])
+from rootless import bytecode
+bytecode.install()
+names = sorted(bytecode._index)
+for name in names:
+    if os.fork():
+        status = os.wait()[1]
+        if status:
+            print(name)
+        continue
+    importlib.import_module(name) if not name.endswith("__main__") else None
+    os._exit(0)
+"""
+    assert show(package.parent, code) == ("", "")
+
+
+def test_no_module_needs_itself() -> None:
+    """Else loading one would never end."""
+    root = Path(rootless.__file__).parent
+    known = {
+        ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in root.rglob("*.py")
+    }
+    graph = {name: compilation.needs(ast.parse(path.read_text()), name, known) for name, path in known.items()}
+    TopologicalSorter(graph).prepare()  # CycleError

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import select
-import struct
 
 from rootless.engine.life.terminal import DetachKeys
 from rootless.errors import Conflict, NotSupported
-from rootless.linux import socket
+from rootless.linux import socket, struct
 from rootless.record import Record
 
 STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4

@@ -1,0 +1,87 @@
+/* The commands `rootless` and `rootless-oci`: executes the file rootless-python beside this program with the
+   interpreter that stands in its first line, which whoever installed it wrote there, and without `site`. As
+   #! line that could not be: installers leave no option in it, and the kernel takes none whose path has a
+   blank or is long.
+
+   0, 1 and 2 are open then: what came closed is /dev/null. Else the next file opened would be taken for the
+   user's stream. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "text.h"
+
+#define SCRIPT "rootless-python"
+
+_Noreturn static void fail(const char *command, const char *what, const char *path)
+{
+    int error = errno;
+    char message[PATH_MAX + 256], *p = message;
+    p = put_text(put_text(p, command), ": cannot ");
+    p = put_text(put_text(put_text(p, what), " "), path);
+    p = put_text(put_text(put_text(p, ": "), strerror(error)), "\nhint: install rootless again\n");
+    if (write(2, message, (size_t)(p - message)) < 0)
+        _exit(126);
+    _exit(125);
+}
+
+static void fill_streams(const char *command)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            fail(command, "open", "/dev/null");
+}
+
+/* The interpreter's path in the script's first line, NULL where that is something else: a shell that
+   executes the interpreter in its turn, say. */
+static char *interpreter(char *line)
+{
+    char *end = strchr(line, '\n');
+    if (end == NULL || strncmp(line, "#!/", 3) != 0)
+        return NULL;
+    *end = 0;
+    char *path = line + 2;
+    /* Its path may have blanks; options may follow it, and those are ours to say. */
+    if (access(path, X_OK) != 0)
+        path[strcspn(path, " \t\r")] = 0;
+    return strncmp(strrchr(path, '/') + 1, "python", 6) == 0 ? path : NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static char options[] = "-PS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + 1];
+    ssize_t size = readlink("/proc/self/exe", script, PATH_MAX - 1);
+    char *name = size > 0 ? strrchr(script, '/') + 1 : NULL;
+    if (name == NULL || strlen(name) >= sizeof command)
+        fail("rootless", "read", "/proc/self/exe");
+    put_text(command, name);
+    fill_streams(command);
+    put_text(name, SCRIPT);
+
+    int fd = open(script, O_RDONLY | O_CLOEXEC);
+    size = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    if (size < 0)
+        fail(command, "read", script);
+    close(fd);
+
+    /* SCRIPT itself, or PYTHON -P -S SCRIPT; then COMMAND ARGS... */
+    char **arguments = calloc((size_t)argc + 5, sizeof *arguments);
+    if (arguments == NULL)
+        fail(command, "execute", script);
+    char **next = arguments, *python = interpreter(line);
+    if (python != NULL) {
+        *next++ = python;
+        *next++ = options;
+    }
+    *next++ = script;
+    *next++ = command;
+    for (int i = 1; i < argc; i++)
+        *next++ = argv[i];
+    const char *program = python != NULL ? python : script;
+    execve(program, arguments, environ);
+    fail(command, "execute", program);
+}

@@ -1,0 +1,112 @@
+"""The commands' launcher: which interpreter it executes, and with what."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.need import need
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHOW = "import os, sys; print(sys.flags.no_site, sys.flags.safe_path, sys.argv[1:], [os.path.exists(f'/dev/fd/{fd}') for fd in range(3)])"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A command as the build makes it."""
+    need(importlib.util.find_spec("setuptools"), "setuptools is not installed")
+    build = tmp_path_factory.mktemp("commands")
+    environment = {**os.environ, "CFLAGS": "-Werror"}
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "setup.py", "-q", "build_scripts", "--build-dir", build],
+        cwd=REPOSITORY, check=True, timeout=100, env=environment,
+    )  # fmt: skip
+    assert sorted(path.name for path in build.iterdir()) == ["rootless", "rootless-oci", "rootless-python"]
+    return build / "rootless-oci"
+
+
+class Place:
+    """A directory of commands; what is executed shows itself."""
+
+    def __init__(self, directory: Path, built: Path) -> None:
+        self.command = directory / "rootless-oci"
+        self.script = directory / "rootless-python"
+        directory.mkdir(parents=True)
+        shutil.copy(built, self.command)
+
+    def write(self, first_line: str, rest: str = SHOW) -> None:
+        self.script.write_text(f"{first_line}\n{rest}\n")
+        self.script.chmod(0o755)
+
+    def run(self, *args: str, program: Path | None = None, close: str = "") -> subprocess.CompletedProcess[str]:
+        argv = [str(program or self.command), *args]
+        if close:
+            argv = ["sh", "-c", f'exec "$@" {close}', "sh", *argv]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def place(tmp_path: Path, built: Path) -> Place:
+    return Place(tmp_path / "bin", built)
+
+
+ALL = "[True, True, True]"
+
+
+def test_the_interpreter_of_the_first_line(place: Place, tmp_path: Path) -> None:
+    place.write(f"#!{sys.executable}")
+    expected = f"1 True ['rootless-oci', 'run', '', 'a b'] {ALL}\n"
+    assert place.run("run", "", "a b").stdout == expected
+    link = tmp_path / "a name of the user's"
+    link.symlink_to(place.command)
+    assert place.run("run", "", "a b", program=link).stdout == expected
+
+
+@pytest.mark.parametrize("name", ["a blank", "long" * 60])
+def test_a_path_that_no_first_line_can_have(tmp_path: Path, built: Path, name: str) -> None:
+    place = Place(tmp_path / name / "bin", built)
+    python = tmp_path / name / "bin/python3"
+    python.symlink_to(sys.executable)
+    place.write(f"#!{python}")
+    with pytest.raises(OSError):
+        subprocess.run([place.script], check=False)
+    assert place.run("ps").stdout == f"1 True ['rootless-oci', 'ps'] {ALL}\n"
+
+
+def test_options_of_an_installer(place: Place) -> None:
+    place.write(f"#!{sys.executable} -sE")
+    assert place.run("ps").stdout == f"1 True ['rootless-oci', 'ps'] {ALL}\n"
+
+
+def test_a_first_line_that_is_a_shell(place: Place) -> None:
+    """Where an installer (uv, conda) writes one for a path with a blank."""
+    place.write(f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''")
+    assert place.run("ps").stdout == f"0 False ['rootless-oci', 'ps'] {ALL}\n"
+    place.write("#!/usr/bin/env python3")
+    assert place.run("ps").stdout == f"0 False ['rootless-oci', 'ps'] {ALL}\n"
+
+
+@pytest.mark.parametrize("close", ["<&-", "2>&-", "<&- 2>&-"])
+def test_streams_that_came_closed(place: Place, close: str) -> None:
+    place.write(f"#!{sys.executable}")
+    assert place.run(close=close).stdout == f"1 True ['rootless-oci'] {ALL}\n"
+
+
+def test_what_is_missing_is_told(place: Place) -> None:
+    done = place.run("ps")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr == (
+        f"rootless-oci: cannot read {place.script}: No such file or directory\nhint: install rootless again\n"
+    )
+    place.write("#!/nonexistent/python3")
+    done = place.run("ps")
+    assert done.returncode == 125
+    assert "cannot execute /nonexistent/python3: No such file or directory" in done.stderr
+    place.write("", rest="")
+    assert place.run("ps").returncode == 125
