@@ -17,9 +17,6 @@ PER_LINUX = 0x0000
 PER_LINUX32 = 0x0008
 ADDR_NO_RANDOMIZE = 0x0040000
 
-_RLIMIT_NPROC = 6
-_Limit = ctypes.c_long * 2
-
 _PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
@@ -101,20 +98,6 @@ def boot_id() -> str:
         with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
             _boot_id = file.read().decode().strip()
     return _boot_id
-
-
-def process_limit() -> tuple[int, int]:
-    """RLIMIT_NPROC, getrlimit(2): (soft, hard), -1 unlimited. Without the module resource, a library to load."""
-    limit = _Limit()
-    if libc.getrlimit(_RLIMIT_NPROC, limit) != 0:
-        raise_errno()
-    return limit[0], limit[1]
-
-
-def set_process_limit(soft: int, hard: int) -> None:
-    """RLIMIT_NPROC, setrlimit(2); -1 unlimited."""
-    if libc.setrlimit(_RLIMIT_NPROC, _Limit(soft, hard)) != 0:
-        raise_errno()
 
 
 def pid_namespace() -> int:

@@ -11,7 +11,7 @@ from rootless.oci import console, identity
 from rootless.oci.config import Bundle
 from rootless.oci.gate import Gate
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, credentials, namespaces, seccomp
+from rootless.runtime import container, namespaces, seccomp
 from rootless.runtime.handover import open_program
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root
@@ -77,7 +77,6 @@ def make_birth(
 ) -> container.Birth:
     spec = wish.bundle.spec
     process = spec["process"]
-    credentials.prepare_rlimits(process)
     kinds = {kind for kind, _ in joined.fds}
 
     def own(name: str) -> bool:

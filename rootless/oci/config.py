@@ -55,7 +55,6 @@ def load(bundle: str, config: str | None = None) -> Bundle:
 def read(path: str, *, name: str) -> tuple[bytes, Any]:
     """A JSON file: its text and its value; NotFound or InvalidInput, with the line of a mistake."""
     try:
-        # O_NONBLOCK: a FIFO in its place must not hang us; a pipe given as /dev/stdin may be read.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise NotFound(f"there is no {path}", hint="`rootless-oci spec` writes one to begin with") from None
@@ -66,7 +65,9 @@ def read(path: str, *, name: str) -> tuple[bytes, Any]:
         if stat.S_ISDIR(status.st_mode):
             raise InvalidInput(f"{path} is a directory")
         text = bytearray()
-        while block := file.read(1 << 20):
+        # A pipe (`--process /dev/stdin`) has no size.
+        most = min(status.st_size + 1, 1 << 20) if status.st_size else 1 << 16
+        while block := file.read(most):
             text += block
             if len(text) > LIMIT_BYTES:
                 raise InvalidInput(

@@ -91,7 +91,8 @@ def write_maps(pid: int, wanted: Maps) -> None:
         mapping.write_with_helpers(pid, uid=wanted.uid.split(), gid=wanted.gid.split())
         return
     if wanted.how == "single":
-        with open(f"/proc/{pid}/setgroups", "w") as file:
-            file.write("deny")
+        fd = os.open(f"/proc/{pid}/setgroups", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, b"deny")
+        os.close(fd)
     namespaces.write_map(pid, "uid", wanted.uid)
     namespaces.write_map(pid, "gid", wanted.gid)

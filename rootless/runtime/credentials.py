@@ -11,16 +11,15 @@ import errno
 import os
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import rlimit
 from rootless.linux.capability import last_cap, set_capabilities
 from rootless.linux.keyring import join_new_session_keyring
 from rootless.linux.process import (
     CLOSE_RANGE_CLOEXEC,
     close_range,
-    process_limit,
     set_dumpable,
     set_keep_capabilities,
     set_no_new_privs,
-    set_process_limit,
 )
 from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER, load_filter
 from rootless.record import TYPE_CHECKING, Record
@@ -56,32 +55,21 @@ def set_oom_score(process: dict[str, Any]) -> None:
         ) from None
 
 
-def prepare_rlimits(process: dict[str, Any]) -> None:
-    """Load what set_rlimits needs while the interpreter's files can still be seen."""
-    if process.get("rlimits"):
-        import resource  # noqa: F401
-
-
 def set_rlimits(process: dict[str, Any]) -> None:
     """process.rlimits, setrlimit(2)."""
-    limits = process.get("rlimits") or []
-    if not limits:
-        return
-    import resource
-
-    for limit in limits:
-        number = getattr(resource, limit["type"], None)
-        if number is None:
-            raise InvalidInput(f"unknown rlimit {limit['type']!r}")
+    for limit in process.get("rlimits") or []:
+        name, soft, hard = limit["type"], limit["soft"], limit["hard"]
+        if name not in rlimit.NUMBERS:
+            raise InvalidInput(f"unknown rlimit {name!r}")
         try:
-            resource.setrlimit(number, (_limit(limit["soft"]), _limit(limit["hard"])))
-        except (ValueError, PermissionError) as error:
-            name = limit["type"].removeprefix("RLIMIT_").lower()
-            if limit["soft"] > limit["hard"] != -1:
-                raise InvalidInput(f"ulimit {name}: soft limit exceeds hard limit") from None
+            rlimit.set_limit(name, _limit(soft), _limit(hard))
+        except OSError as error:
+            short = name.removeprefix("RLIMIT_").lower()
+            if soft > hard != -1:
+                raise InvalidInput(f"ulimit {short}: soft limit exceeds hard limit") from None
             raise NotSupported(
-                f"cannot set ulimit {name}={limit['soft']}:{limit['hard']}: {error}",
-                hint=f"this account's own hard limit is {resource.getrlimit(number)[1]}; "
+                f"cannot set ulimit {short}={soft}:{hard}: {(error.strerror or '').lower()}",
+                hint=f"this account's own hard limit is {rlimit.get_limit(name)[1]}; "
                 "the administrator raises it in /etc/security/limits.conf",
             ) from None
 
@@ -95,15 +83,15 @@ def limit_processes(limit: int) -> int:
     """Lower our soft RLIMIT_NPROC to `limit` if it is higher; what it was. A user namespace made now holds
     no more processes than that, all of its users' together (Linux 5.14: rlimits are counted per namespace
     and a namespace is bounded by its maker's limit)."""
-    soft, hard = process_limit()
+    soft, hard = rlimit.get_limit("RLIMIT_NPROC")
     if soft < 0 or soft > limit:
-        set_process_limit(limit, hard)
+        rlimit.set_limit("RLIMIT_NPROC", limit, hard)
     return soft
 
 
 def restore_processes(soft: int) -> None:
     """Give our soft RLIMIT_NPROC back: the namespace that bounds us is made."""
-    set_process_limit(soft, process_limit()[1])
+    rlimit.set_limit("RLIMIT_NPROC", soft, rlimit.get_limit("RLIMIT_NPROC")[1])
 
 
 def new_keyring(*, filtered: bool) -> None:

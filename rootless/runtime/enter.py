@@ -105,7 +105,6 @@ def enter(
     """
     if not process.get("args"):
         raise InvalidInput("no command specified")
-    credentials.prepare_rlimits(process)
     try:
         pidfd = pidfd_open_checked(pid, start_time)
     except ProcessLookupError:

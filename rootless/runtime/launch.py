@@ -20,7 +20,7 @@ from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, credentials, namespaces, scoping, seccomp, supervise, wire
+from rootless.runtime import container, namespaces, scoping, seccomp, supervise, wire
 from rootless.runtime.birthplace import Birthplace
 from rootless.runtime.closing import close_all
 from rootless.runtime.handover import executed, open_program
@@ -138,7 +138,6 @@ def _prepare(
         raise InvalidInput("no command specified")
     if any((spec.get("hooks") or {}).values()):
         raise NotSupported("OCI hooks are not supported", hint="remove `hooks` from the configuration")
-    credentials.prepare_rlimits(process)
     joined = namespaces.open_joined(namespaces.read_namespaces(linux))
     kinds = {kind for kind, _ in joined.fds}
     uid_map = namespaces.id_map("uid", linux.get("uidMappings") or [])
