@@ -82,3 +82,16 @@ def renameat2(old_dirfd: int, old: str, new_dirfd: int, new: str, flags: int = 0
 def rename_noreplace(old: str, new: str) -> None:
     """Rename atomically, FileExistsError when `new` exists (of whatever type)."""
     renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE)
+
+
+def chmod_nofollow(name: str, mode: int, *, dir_fd: int | None = None) -> None:
+    """chmod(2) of what `name` is, never of what a link of that name leads to: that is EOPNOTSUPP.
+
+    fchmodat(2) follows links, and whoever writes to the directory may have put one there since we
+    looked; fchmodat2(2), which would not, came with Linux 6.6. Needs /proc.
+    """
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)

@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Callable
 
+from rootless.linux.filesystem import chmod_nofollow
 from rootless.runtime.root import Root
 from rootless.storage.probe import find_program
 from rootless.storage.rootfs import prepare
@@ -107,7 +108,7 @@ def give(path: str, uid: Extents, gid: Extents) -> None:
         owner = translate(status.st_uid, uid), translate(status.st_gid, gid)
         os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
         if not stat.S_ISLNK(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-            os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=fd)
+            chmod_nofollow(name, stat.S_IMODE(status.st_mode), dir_fd=fd)
 
     for _, directories, files, fd in os.fwalk(path, follow_symlinks=False):
         for name in (*directories, *files):

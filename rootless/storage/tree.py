@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless.linux.filesystem import chmod_nofollow
+
 # Directories below this depth are first moved to the top: no recursion limit, no PATH_MAX.
 _DEPTH = 24
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,7 +53,7 @@ def _open_directory(parent: int, name: str) -> int:
         return os.open(name, _DIRECTORY, dir_fd=parent)
     except PermissionError:
         # Ours but 0000, and we are not root in the session.
-        os.chmod(name, 0o700, dir_fd=parent)
+        chmod_nofollow(name, 0o700, dir_fd=parent)
         return os.open(name, _DIRECTORY, dir_fd=parent)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.errors import Conflict, RootlessError
+from rootless.linux.filesystem import chmod_nofollow
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
@@ -154,15 +155,6 @@ def _give(target: Entry, status: os.stat_result, policy: Policy) -> None:
     os.chown(target.name, *owner, **where)  # type: ignore[arg-type]
     if not stat.S_ISLNK(status.st_mode):
         mode = stat.S_IMODE(status.st_mode)
-        _chmod(target, mode if policy.special_bits else mode & 0o1777)
+        # The container that runs may put a link in the place of what we have just made.
+        chmod_nofollow(target.name, mode if policy.special_bits else mode & 0o1777, dir_fd=target.directory)
     os.utime(target.name, ns=(status.st_atime_ns, status.st_mtime_ns), **where)  # type: ignore[arg-type]
-
-
-def _chmod(target: Entry, mode: int) -> None:
-    # fchmodat(2) follows links, and a container that runs may have put one to a file of the host in the
-    # place of what we have just made: of what is opened so, a link's own mode cannot be changed (EOPNOTSUPP).
-    fd = os.open(target.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target.directory)
-    try:
-        os.chmod(f"/proc/self/fd/{fd}", mode)
-    finally:
-        os.close(fd)

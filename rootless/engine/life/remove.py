@@ -50,7 +50,7 @@ def _tell_kill(store: Store, identifier: str) -> None:
         record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     except RootlessError:
         return  # damaged: it is removed all the same
-    events.container(store, "kill", record, signal=str(int(signal.SIGKILL)))
+    events.kill(store, record, signal.SIGKILL)
 
 
 def _refused(store: Store, identifier: str, state: str) -> Conflict:

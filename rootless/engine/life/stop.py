@@ -46,12 +46,12 @@ def stop(
             timeout_s = DEFAULT_TIMEOUT_S
         with found:
             number = parse_signal(signal_name or record["stop_signal"])
-            _tell_kill(store, record, number)
+            events.kill(store, record, number)
             asked = found.send(number)
             if found.state.get("paused"):
                 _resume(store, found)
             if asked and not found.wait(None if timeout_s < 0 else timeout_s):
-                _tell_kill(store, record, signal.SIGKILL)
+                events.kill(store, record, signal.SIGKILL)
                 found.send(signal.SIGKILL)
                 found.wait(None)
     # The lock is free again: the clean-up of a --rm container takes it.
@@ -74,17 +74,12 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
     with found:
         if number in (signal.SIGKILL, parse_signal(_record(store, identifier)["stop_signal"])):
             restart.cancel_unlocked(store, identifier)
-        _tell_kill(store, _record(store, identifier), number)
+        events.kill(store, _record(store, identifier), number)
         found.send(number)
         if number != signal.SIGKILL:
             return
         found.wait(None)
     running.wait_recorded(store, identifier)
-
-
-def _tell_kill(store: Store, record: Record, number: int) -> None:
-    """Docker's event of a signal that somebody sends; before it is sent, so that it stands before the end."""
-    events.container(store, "kill", record, signal=str(int(number)))
 
 
 def wait(store: Store, identifier: str) -> int:

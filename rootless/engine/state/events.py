@@ -56,6 +56,11 @@ def container(store: Store, action: str, record: Record, **attributes: str) -> N
     write(store, "container", action, record["id"], **_of(record), **attributes)
 
 
+def kill(store: Store, record: Record, number: int) -> None:
+    """Docker's event of a signal that somebody sends; written before it is sent, so that it stands before the end."""
+    container(store, "kill", record, signal=str(int(number)))
+
+
 def tail(record: Record) -> str:
     """The end of the lines that the monitor writes about the container, its attributes left open."""
     found = {"type": "container", "id": record["id"], "attributes": _of(record)}
