@@ -47,9 +47,8 @@ class Mask(Record):
         return f"mask {self.guest_path}"
 
     def apply(self, root_fd: int) -> None:
-        try:
-            target = open_in_root(root_fd, self.guest_path)
-        except (FileNotFoundError, NotADirectoryError):
+        target = _open(root_fd, self.guest_path)
+        if target < 0:
             return
         try:
             if stat.S_ISDIR(os.fstat(target).st_mode):
@@ -59,6 +58,14 @@ class Mask(Record):
                 _cover_with_null(target)
         finally:
             os.close(target)
+
+
+def _open(root_fd: int, guest_path: str) -> int:
+    """A descriptor of it, -1 where there is none: then there is nothing to hide."""
+    try:
+        return open_in_root(root_fd, guest_path)
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
 
 
 def _cover_with_null(target: int) -> None:
@@ -83,9 +90,8 @@ class ReadonlyPath(Record):
         return f"make {self.guest_path} read-only"
 
     def apply(self, root_fd: int) -> None:
-        try:
-            target = open_in_root(root_fd, self.guest_path)
-        except (FileNotFoundError, NotADirectoryError):
+        target = _open(root_fd, self.guest_path)
+        if target < 0:
             return
         try:
             fd = m.open_tree(target, "", m.OPEN_TREE_CLONE | m.AT_RECURSIVE | m.AT_EMPTY_PATH)

@@ -14,6 +14,7 @@ import pytest
 import rootless
 from rootless import bytecode, compilation
 
+BEGIN = "import sys; sys.path.insert(0, sys.argv[1])\nfrom rootless import bytecode; bytecode.install()\n"
 SHOW = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -65,9 +66,7 @@ def test_modules_look_the_same(package: Path) -> None:
 def test_a_traceback_shows_its_lines(package: Path) -> None:
     compilation.write(str(package))
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from rootless import bytecode; bytecode.install()\n"
-        "import traceback\nfrom rootless.storage import atomic\n"
+        BEGIN + "import traceback\nfrom rootless.storage import atomic\n"
         "try: atomic.read_bytes('/nonexistent')\nexcept OSError: traceback.print_exc(file=sys.stdout)"
     )
     assert "fd = os.open(path" in show(package.parent, code)[0]
@@ -85,8 +84,7 @@ def test_a_module_that_came_later_is_found(package: Path) -> None:
     compilation.write(str(package))
     (package / "later.py").write_text("HERE = 1\n")
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from rootless import bytecode; bytecode.install()\nimport rootless.later; print(rootless.later.HERE)"
+        BEGIN + "import rootless.later; print(rootless.later.HERE)"
     )
     assert show(package.parent, code)[0] == "1\n"
 
@@ -97,9 +95,7 @@ def test_two_threads_wait_for_one_another(package: Path) -> None:
     (package / "first.py").write_text("from rootless import slow\nFOUND = slow.HERE\n")
     compilation.write(str(package))
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from rootless import bytecode; bytecode.install()\n"
-        "import threading\n"
+        BEGIN + "import threading\n"
         "def one(): import rootless.first; print(rootless.first.FOUND)\n"
         "threads = [threading.Thread(target=one) for _ in range(3)]\n"
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
@@ -112,9 +108,7 @@ def test_a_module_that_fails_is_not_there(package: Path) -> None:
     (package / "first.py").write_text("import rootless.bad\n")
     compilation.write(str(package))
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from rootless import bytecode; bytecode.install()\n"
-        "for _ in range(2):\n"
+        BEGIN + "for _ in range(2):\n"
         "  try: import rootless.first\n"
         "  except KeyError as error: print(error, 'rootless.bad' in sys.modules, 'rootless.first' in sys.modules)"
     )
