@@ -39,10 +39,10 @@ def keep_only(kept: tuple[int, ...]) -> None:
     _close(first, _LAST)
 
 
-def leave_nothing() -> None:
-    """Before an end inside a container's namespaces: no descriptor, and a root that holds nothing. In its
-    last moments a process is looked into by whoever has capabilities over it."""
-    keep_only(())
+def leave_nothing(*kept: int) -> None:
+    """Before an end inside a container's namespaces: no descriptor but `kept`, and a root that holds
+    nothing. In its last moments a process is looked into by whoever has capabilities over it."""
+    keep_only(kept)
     try:
         os.chroot("/proc/self/fdinfo")  # of a process that ends: empty
         os.chdir("/")

@@ -87,6 +87,8 @@ def live(birth: Birth, channel: Channel) -> NoReturn:
     try:
         _live(birth, channel, progress)
     except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+        if birth.hidden:
+            closing.leave_nothing(channel.fileno())  # now: who hears of the error kills us
         channel.send_error(error, step=progress.step)
     finally:
         if birth.hidden:

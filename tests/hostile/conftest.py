@@ -15,19 +15,28 @@ from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 from tests.need import need_program
 
-SOURCE = Path(__file__).parent / "payload.c"
-
 Attack = Callable[..., list[str]]
+
+
+def compiled(name: str) -> Iterator[Path]:
+    """A program of this directory, `name`.c, in a directory of its own."""
+    directory = Path(tempfile.mkdtemp(prefix=f"rl-{name}-", dir="/var/tmp"))
+    program, source = directory / name, Path(__file__).with_name(f"{name}.c")
+    subprocess.run([need_program("cc"), "-static", "-O1", "-o", program, source], check=True, timeout=60)
+    yield program
+    remove_tree(directory)
 
 
 @pytest.fixture(scope="session")
 def payload() -> Iterator[Path]:
-    """The compiled payload.c, in a directory of its own."""
-    directory = Path(tempfile.mkdtemp(prefix="rl-payload-", dir="/var/tmp"))
-    program = directory / "payload"
-    subprocess.run([need_program("cc"), "-static", "-O1", "-o", program, SOURCE], check=True, timeout=60)
-    yield program
-    remove_tree(directory)
+    """What hostile programs try: payload.c."""
+    yield from compiled("payload")
+
+
+@pytest.fixture(scope="session")
+def observer() -> Iterator[Path]:
+    """Who stops a command at every system call and looks into it: observe.c."""
+    yield from compiled("observe")
 
 
 @pytest.fixture

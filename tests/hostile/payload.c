@@ -155,27 +155,6 @@ static int watch(int seconds, char **files)
 	return 0;
 }
 
-/* grab FD FILE SECONDS: FILE in the directory that another process has open as FD; a process that is
- * ending has no memory any more, and with it no mark that it may not be looked into. */
-static int grab(const char *number, const char *file, int seconds)
-{
-	char path[PATH_MAX];
-	time_t end = time(NULL) + seconds;
-	puts("watching");
-	fflush(stdout);
-	while (time(NULL) < end)
-		for (int pid = 2; pid < 400; pid++) {
-			snprintf(path, sizeof path, "/proc/%d/fd/%s/%s", pid, number, file);
-			int fd = pid == getpid() ? -1 : open(path, O_RDONLY);
-			if (fd >= 0) {
-				report(pid, path);
-				close(fd);
-			}
-		}
-	puts("watched");
-	return 0;
-}
-
 /* abstract NAME: connect to a socket of the abstract namespace. */
 static int abstract(const char *name)
 {
@@ -261,8 +240,6 @@ int main(int argc, char **argv)
 		return swap(argv[2], argv[3]);
 	if (!strcmp(verb, "watch") && argc >= 3)
 		return watch(atoi(argv[2]), argv + 3);
-	if (!strcmp(verb, "grab") && argc == 5)
-		return grab(argv[2], argv[3], atoi(argv[4]));
 	if (!strcmp(verb, "abstract") && argc == 3)
 		return abstract(argv[2]);
 	if (!strcmp(verb, "unix") && argc == 3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -69,22 +69,95 @@ def test_exec_passes_none_on(
     rootless("rm", "-f", "box")
 
 
-def test_none_can_be_grabbed_while_an_exec_fails(
-    rootless: Rootless, busybox_image: str, payload: Path, inherited: list[int]
+class Observed(NamedTuple):
+    """What observe.c said of a command: open descriptors as (when, number, what), open doors as
+    (when, which), and how many processes have entered the container's user namespace."""
+
+    entered: int
+    descriptors: set[tuple[str, int, str]]
+    doors: set[tuple[str, str]]
+
+    @property
+    def foreign(self) -> set[tuple[str, int, str]]:
+        """The descriptors that are not what enters: streams, the sealed program, one channel."""
+        ours = ("/dev/null", "pipe:", "/memfd:rootless-exec ")
+        sockets = {number for _, number, what in self.descriptors if what.startswith("socket:")}
+        channel = "socket:" if len(sockets) == 1 else ours[0]
+        return {one for one in self.descriptors if not one[2].startswith((*ours, channel))}
+
+
+def observe(
+    rootless: Rootless, observer: Path, passed: list[int], *words: str | Path, status: int
+) -> Observed:
+    """`words` of the command, beside the container `box`, whose processes look on. It is executed in the
+    session: there the observer may look into all of it."""
+    pid = rootless("inspect", "--format", "{{.State.Pid}}", "box").stdout.strip()
+    process = rootless.start("unshare", observer, pid, *rootless.argv, *words, pass_fds=passed)
+    out, err = process.communicate(timeout=120)
+    rootless("rm", "-f", "box")
+    assert process.returncode == status, err
+    lines = [line.split(" ", 4) for line in out.decode().splitlines()]
+    found = Observed(
+        sum(line[0] == "entered" for line in lines),
+        {(line[2], int(line[3]), line[4]) for line in lines if line[0] == "open"},
+        {(line[2], line[3]) for line in lines if line[0] in ("seen", "root")},
+    )
+    assert found.entered == 2, "the one that joins, and the one that becomes the command"
+    assert "born" in {when for when, *_ in found.descriptors}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0, ("box", "true")),
+        (0, ("-i", "-u", "1000", "box", "true")),
+        (127, ("box", "/nothing")),
+        (1, ("-w", "/nowhere", "box", "true")),
+    ],
+)
+def test_none_can_be_grabbed_from_an_exec(
+    rootless: Rootless,
+    busybox_image: str,
+    observer: Path,
+    inherited: list[int],
+    status: int,
+    words: tuple[str, ...],
 ) -> None:
-    """A process that is ending loses its memory before its descriptors, and with it the mark that
-    keeps others from looking in: what it still has open then must be nothing of the host's."""
-    rootless("run", "-d", "--name", "box", "--network", "none", "-v", f"{payload}:/payload:ro", busybox_image,
-             "/payload", "grab", "100", "secret", "7")  # fmt: skip
-    end = time.monotonic() + 4.5
-    while time.monotonic() < end:
-        for words in (("exec", "box", "/nothing"), ("exec", "-w", "/nowhere", "box", "true")):
-            process = rootless.start(*words, pass_fds=inherited)
-            process.communicate(timeout=60)
-            assert process.returncode != 0
-    rootless("wait", "box")
-    assert rootless("logs", "box").lines == ["watching", "watched"]
-    rootless("rm", "box")
+    """A process that is ending loses its memory before its descriptors, and on many kernels with it the
+    mark that keeps others from looking in: what it has open then must be nothing of the host's."""
+    rootless("run", "-d", "--name", "box", "--network", "none", busybox_image, "sleep", "60")
+    found = observe(rootless, observer, inherited, "exec", *words, status=status)
+    assert found.foreign == set()
+    assert found.doors == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "command"),
+    [
+        (0, (), "true"),
+        (127, (), "/nothing"),
+        # While its root is the host's.
+        (125, ("--tmpfs", "/bin/busybox"), "true"),
+    ],
+)
+def test_none_can_be_grabbed_from_a_run_that_joins(
+    rootless: Rootless,
+    busybox_image: str,
+    observer: Path,
+    inherited: list[int],
+    status: int,
+    options: tuple[str, ...],
+    command: str,
+) -> None:
+    """`box` has capabilities over the user namespace that both share."""
+    rootless("run", "-d", "--name", "box", "--network", "none", busybox_image, "sleep", "60")
+    words = ("run", "--rm", "--network", "none", "--pid", "container:box", *options, busybox_image, command)
+    found = observe(rootless, observer, inherited, *words, status=status)
+    assert found.foreign == set()
+    assert found.doors == set()
+    # Who hears of its failure kills it: by then it has nothing but what it tells that with.
+    assert {what.split(":")[0] for when, _, what in found.descriptors if when == "ends"} <= {"socket"}
 
 
 def test_helpers_keep_none(rootless: Rootless, busybox_image: str, inherited: list[int]) -> None:
