@@ -194,9 +194,10 @@ def _check_linux_sense(linux: dict[str, Any], name: str) -> None:
             raise _fail(name, f"linux.devices[{index}].path", "must be an absolute path")
         if device["type"] != "p" and (device.get("major") is None or device.get("minor") is None):
             raise _fail(name, f"linux.devices[{index}]", "needs major and minor")
-    if linux.get("intelRdt"):
+    if linux.get("intelRdt") is not None:  # {} asks for a class of the container's own
         raise NotSupported(
-            f"{name}: linux.intelRdt: Intel RDT (resctrl) is real root's, and this runtime does not do it"
+            f"{name}: linux.intelRdt: Intel RDT (resctrl) is real root's, and this runtime does not do it",
+            hint="leave linux.intelRdt out",
         )
     if linux.get("mountLabel") and not has_selinux():
         raise NotSupported(f"{name}: linux.mountLabel: this host has no SELinux")

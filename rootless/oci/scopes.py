@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 LEAF = "container"
 _GONE_S = 2.0
+# Of who asked by linux.cgroupsPath alone, too.
+_WITHOUT = (
+    "without systemd give --cgroup-manager cgroupfs instead of --systemd-cgroup; "
+    "a container without limits needs no cgroup"
+)
 
 
 class Name(Record):
@@ -61,12 +66,7 @@ def start(wanted: Name, name: str, pid: int, *, settings: list[Setting], now: li
     from rootless.cgroup import scope
 
     known = find.facts()
-    if not known.mount:
-        raise NotSupported("this host has no cgroup v2, and so no scope of systemd for the container")
-    if known.uid and (batch := find.batch_system(known.text)):
-        raise NotSupported(
-            f"a scope of systemd would leave the cgroup of this job of {batch}", hint=find.search(known).hint
-        )
+    demand(known)
     try:
         directory = scope.start(
             known,
@@ -87,12 +87,27 @@ def start(wanted: Name, name: str, pid: int, *, settings: list[Setting], now: li
     return path
 
 
+def demand(known: find.Facts) -> None:
+    """NotSupported where a scope is not to be had, or not to be asked for: in a job of a batch system."""
+    if not known.mount:
+        raise NotSupported(
+            "this host has no cgroup v2, and so no scope of systemd for the container", hint=_WITHOUT
+        )
+    if known.uid and (batch := find.batch_system(known.text)):
+        raise NotSupported(
+            f"a scope of systemd would leave the cgroup of this job of {batch}",
+            hint=f"{find.search(known).hint}\n{_WITHOUT}",
+        )
+
+
 def _hint(uid: int) -> str:
+    if not os.path.isdir("/run/systemd/system"):
+        return f"systemd does not run here; {_WITHOUT}"
     if not uid:
-        return "look at `systemctl status`; without systemd, leave --systemd-cgroup out"
+        return f"look at `systemctl status`; {_WITHOUT}"
     return (
         "look at `systemctl --user status`: it needs a login by ssh or at the console, or lingering "
-        f"(`loginctl enable-linger {uid}`); without systemd, leave --systemd-cgroup out"
+        f"(`loginctl enable-linger {uid}`); {_WITHOUT}"
     )
 
 

@@ -87,22 +87,3 @@ def test_an_ordinary_user_may_not(oci: Runtime) -> None:
     assert "linux.netDevices" in done.stderr
     assert "CAP_NET_ADMIN" in done.stderr
     assert oci("list", "-q").stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("part", "key", "value"),
-    [("linux", "intelRdt", {"closID": "x"}), ("linux", "mountLabel", "system_u:object_r:x_t:s0"),
-     ("process", "selinuxLabel", "system_u:system_r:x_t:s0"), ("process", "apparmorProfile", "nosuch-profile")],
-)  # fmt: skip
-def test_what_this_host_has_not_is_named(oci: Runtime, part: str, key: str, value: object) -> None:
-    oci.spec[part][key] = value
-    oci.write()
-    done = oci("run", "-b", str(oci.bundle), "c", status=1)
-    assert f"{part}.{key}" in done.stderr
-    assert oci("list", "-q").stdout == ""
-    if part == "process":
-        del oci.spec[part][key]
-        oci.create("sleep", "60")
-        oci("start", "c")
-        option = {"selinuxLabel": "--process-label", "apparmorProfile": "--apparmor"}[key]
-        assert key in oci("exec", option, str(value), "c", "true", status=255).stderr
