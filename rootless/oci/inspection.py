@@ -12,6 +12,7 @@ from rootless.errors import Conflict, InvalidInput, NotSupported
 from rootless.linux.process import pidfd_open_checked
 from rootless.oci import processes, state
 from rootless.oci.running import root_of
+from rootless.oci.statistics import statistics
 from rootless.oci.update import update
 from rootless.record import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def events(args: Arguments) -> int:
     seconds = _duration(args.value("--interval") or "5s")
     with _OomKills(container) as kills:
         while True:
-            _print_event(container, "stats", _statistics(container.cgroup))
+            _print_event(container, "stats", statistics(container.cgroup))
             if args.flag("--stats"):
                 return 0
             deadline = time.monotonic() + seconds
@@ -198,41 +199,6 @@ def _duration(text: str) -> float:
         if text.endswith(unit) and number.replace(".", "", 1).isdecimal() and float(number) > 0:
             return float(number) * factor
     raise InvalidInput(f"--interval: {text!r} is not a duration such as 5s")
-
-
-def _statistics(path: str) -> dict[str, Any]:
-    """runc's words for what cgroup v2 counts; what has no controller is left out."""
-    from rootless.cgroup import group
-
-    cpu = group.events(path, "cpu.stat")
-    data: dict[str, Any] = {}
-    if "usage_usec" in cpu:
-        data["cpu"] = {
-            "usage": {
-                "total": cpu["usage_usec"] * 1000,
-                "user": cpu.get("user_usec", 0) * 1000,
-                "kernel": cpu.get("system_usec", 0) * 1000,
-            },
-            "throttling": {
-                "periods": cpu.get("nr_periods", 0),
-                "throttledPeriods": cpu.get("nr_throttled", 0),
-                "throttledTime": cpu.get("throttled_usec", 0) * 1000,
-            },
-        }
-    if usage := group.read(path, "memory.current"):
-        data["memory"] = {
-            "usage": {"usage": int(usage), "limit": _number(group.read(path, "memory.max"))},
-            "raw": group.events(path, "memory.stat"),
-        }
-    if current := group.read(path, "pids.current"):
-        data["pids"] = {"current": int(current), "limit": _number(group.read(path, "pids.max"))}
-    else:
-        data["pids"] = {"current": len(group.processes(path))}
-    return data
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else (1 << 64) - 1
 
 
 COMMANDS = {

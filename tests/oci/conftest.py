@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.harness import cgroups
 from tests.harness.account import User
 from tests.harness.trees import remove_tree
-from tests.need import need_program
+from tests.need import need, need_program
 from tests.oci.bundles import Runtime, installed, make_rootfs
 
 
@@ -43,3 +45,14 @@ def runc(directory: Path, rootfs: Path) -> Iterator[Runtime]:
     runtime = Runtime(Path(need_program("runc")), directory, rootfs)
     yield runtime
     runtime.clean()
+
+
+@pytest.fixture
+def delegated() -> Iterator[Path]:
+    """A cgroup of ours to divide, in whose child `login` we run."""
+    path = cgroups.delegated()
+    need(path is not None, "no delegated cgroup: start pytest as root on a host with cgroup v2")
+    assert path is not None
+    (path / "login/cgroup.procs").write_text(str(os.getpid()))
+    yield path
+    (path.parent / "outside/cgroup.procs").write_text(str(os.getpid()))

@@ -6,16 +6,14 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rootless.oci.arguments import _SHORT, COMMANDS, GLOBAL
-from tests.harness import cgroups
 from tests.harness.processes import wait_until
-from tests.need import need, need_program
+from tests.need import need_program
 from tests.oci.bundles import Runtime
 from tests.runtime.conftest import gone
 
@@ -135,17 +133,6 @@ def test_exec_without_a_cgroup(oci: Runtime) -> None:
     oci.write()
     oci("--cgroup-manager=disabled", "run", "-d", "-b", str(oci.bundle), "c", **QUIET)
     assert "has no cgroup" in oci("exec", "--cgroup", "x", "c", "true", status=255).stderr
-
-
-@pytest.fixture
-def delegated() -> Iterator[Path]:
-    """A cgroup of ours to divide, in whose child `login` we run."""
-    path = cgroups.delegated()
-    need(path is not None, "no delegated cgroup: start pytest as root on a host with cgroup v2")
-    assert path is not None
-    (path / "login/cgroup.procs").write_text(str(os.getpid()))
-    yield path
-    (path.parent / "outside/cgroup.procs").write_text(str(os.getpid()))
 
 
 def test_exec_in_a_cgroup_below(oci: Runtime, delegated: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from tests.oci.bundles import Runtime
 from tests.runtime.conftest import gone
@@ -184,3 +185,15 @@ def test_no_cgroup_says_so(oci: Runtime) -> None:
     if "cannot be enforced" in done:
         assert "linux.resources.memory.limit" in done
         assert "hint" in done
+
+
+def test_delete_leaves_the_parents_of_a_cgroup(oci: Runtime, delegated: Path) -> None:
+    """Those of linux.cgroupsPath are whoever's they are by then; runc removes the last one alone, too (tests/vm)."""
+    oci.spec["linux"]["cgroupsPath"] = "a/b/c"
+    for _ in range(2):  # those of before are in nobody's way
+        oci.create("sleep", "60")
+        assert (delegated / "a/b/c").is_dir()
+        oci("delete", "--force", "c")
+        assert [str(path.relative_to(delegated)) for path in delegated.glob("a/**/")] == ["a", "a/b"]
+    (delegated / "a/b").rmdir()
+    (delegated / "a").rmdir()
