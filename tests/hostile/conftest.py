@@ -15,6 +15,8 @@ from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 from tests.need import need_program
 
+SOURCE = Path(__file__).parent / "payload.c"
+
 Attack = Callable[..., list[str]]
 
 

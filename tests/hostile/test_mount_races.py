@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,13 +209,23 @@ def test_cve_2023_25809_cgroups_are_read_only(rootless: Rootless, busybox_image:
         )
 
 
-def test_cve_2018_15664_proc_self_root_of_a_bind(rootless: Rootless, root: Path, trap: Path) -> None:
-    """--rootfs itself may be a link that is swapped: what was opened is what is mounted."""
-    other = trap / "other"
-    shutil.copytree(root, other)
-    link = trap / "link"
+def test_a_rootfs_behind_a_link_stays_what_it_was_when_it_started(
+    rootless: Rootless, root: Path, victim: Path, trap: Path
+) -> None:
+    """--rootfs may be a link. Whoever leads it elsewhere later changes nothing for a container that runs: not
+    what it sees, not where exec and cp go."""
+    link, sent = trap / "link", trap / "sent"
     link.symlink_to(root)
-    assert (
-        rootless("run", "--rm", "--network", "none", "--rootfs", link, "busybox", "echo", "hello").stdout
-        == "hello\n"
-    )
+    sent.write_text("for the container")
+    (root / "whose").write_text("the container's")
+    (victim / "whose").write_text("the host's")
+    rootless("run", "-d", "--name", "box", "--network", "none", "--rootfs", link, "busybox", "sleep", "60")
+    link.unlink()
+    link.symlink_to(victim)
+    assert rootless("exec", "box", "busybox", "cat", "/whose").stdout == "the container's"
+    rootless("cp", "box:/whose", trap / "got")
+    assert (trap / "got").read_text() == "the container's"
+    rootless("cp", sent, "box:/sent")
+    assert (root / "sent").read_text() == "for the container"
+    assert sorted(path.name for path in victim.iterdir()) == ["own", "whose"]
+    rootless("rm", "-f", "box")

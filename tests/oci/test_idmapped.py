@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness.command import Rootless
 from tests.oci.bundles import Runtime
+from tests.oci.test_entering import join_spec
 from tests.oci.test_nested import inside
 
 SWAPPED = [{"containerID": 0, "hostID": 5, "size": 1}, {"containerID": 5, "hostID": 0, "size": 1}]
@@ -81,6 +82,31 @@ def test_what_an_ordinary_user_cannot_have(oci: Runtime) -> None:
     refused(oci, {"destination": "/x", "type": "proc", "source": "proc", "options": ["idmap"]}, ".options: only bind")
     strange = [{"containerID": 0, "hostID": 4294967000, "size": 1}]
     refused(oci, {**tmpfs, "uidMappings": strange, "gidMappings": strange}, ".uidMappings[0].hostID: 4294967000 is none")
+
+
+@pytest.mark.parametrize("words", [["idmap"], ["ridmap", "mode=755"], []])
+def test_a_tmpfs_of_a_container_that_joins_a_user_namespace(oci: Runtime, words: list[str]) -> None:
+    """Its first process may not be looked into, which is how the maps would be made."""
+    all_ids(oci)
+    pid = oci.create("sleep", "60")
+    oci("start", "c")
+    join_spec(oci, pid)
+    maps: dict[str, Any] = {"uidMappings": SWAPPED, "gidMappings": SWAPPED}
+    entry = {"destination": "/x", "type": "tmpfs", "source": "tmpfs", "options": words, **maps}
+    number = len(oci.spec["mounts"])
+    oci.spec["mounts"].append(entry)
+    oci.write()
+    for verb in ("run", "create"):
+        with oci.unchanged():
+            told = oci(verb, "--bundle", str(oci.bundle), "joins", status=1).stderr
+        asked = words[0] if words else "idmap"
+        assert f"config.json: mounts[{number}].options: '{asked}': cannot be mounted with other ids" in told
+        assert "makes no user namespace" in told
+    del entry["uidMappings"], entry["gidMappings"]
+    entry["options"] = []
+    oci.spec["process"]["args"] = ["true"]
+    oci.write()
+    oci("run", "--bundle", str(oci.bundle), "joins")
 
 
 @pytest.mark.parametrize("own_user", [True, False])
