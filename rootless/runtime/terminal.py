@@ -17,23 +17,32 @@ _DEVPTS_MAGIC = 0x1CD1
 
 def open_terminal(root_fd: int, *, rows: int, columns: int) -> tuple[int, int]:
     """(master, slave) of a new terminal in the devpts at /dev/pts of `root_fd`; rows and columns
-    of 0 leave the size unset."""
-    none = "/dev/pts of the container is not a devpts: it cannot have a terminal"
+    of 0 leave the size unset. RootlessError where something else is mounted there, or the host's."""
     try:
         directory = open_in_root(root_fd, "/dev/pts", links=False)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise
-        raise RootlessError(none) from None
+        raise _none("is not a devpts") from None
     try:
         if filesystem_magic(directory) != _DEVPTS_MAGIC:
-            raise RootlessError(none)
+            raise _none("is not a devpts")
         master, slave = open_pair("ptmx", dir_fd=directory)
+    except PermissionError:
+        raise _none("is the host's, which gives none here") from None
     finally:
         os.close(directory)
     if rows > 0 and columns > 0:
         set_window_size(master, rows=rows, columns=columns)
     return master, slave
+
+
+def _none(why: str) -> RootlessError:
+    return RootlessError(
+        f"cannot have a terminal: /dev/pts of the container {why}",
+        hint="do without a terminal (-t), or mount nothing over /dev and /dev/pts: "
+        "single devices and files may be mounted below /dev",
+    )
 
 
 def bind_console(root_fd: int, slave: int) -> None:

@@ -229,3 +229,22 @@ def test_a_rootfs_behind_a_link_stays_what_it_was_when_it_started(
     assert (root / "sent").read_text() == "for the container"
     assert sorted(path.name for path in victim.iterdir()) == ["own", "whose"]
     rootless("rm", "-f", "box")
+
+
+@pytest.mark.parametrize("target", ["/dev", "/dev/pts"])
+def test_a_terminal_comes_from_the_containers_devpts_alone(
+    rootless: Rootless, busybox_image: str, trap: Path, target: str
+) -> None:
+    """Whatever looks like one in a directory that covers it: a plain ptmx, a link to the host's."""
+    devices = trap / "devices"
+    for name in (devices, devices / "pts"):
+        name.mkdir()
+        (name / "ptmx").symlink_to("/dev/ptmx")
+    options = ("--network", "none", "-v", f"{devices}:{target}")
+    rootless("run", "-d", "--name", "box", *options, busybox_image, "sleep", "60")
+    runs = (125, ("run", "--rm", "-t", *options, busybox_image, "true"))
+    for status, words in (runs, (1, ("exec", "-t", "box", "true"))):
+        done = rootless(*words, status=status)
+        assert "cannot have a terminal: /dev/pts of the container is not a devpts" in done.stderr
+        assert "hint: do without a terminal (-t), or mount nothing over /dev and /dev/pts" in done.stderr
+    rootless("rm", "-f", "box")
