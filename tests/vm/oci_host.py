@@ -25,6 +25,13 @@ up() { rootless-oci "${@:2}" create --bundle ~/oci "$1" </dev/null >out 2>&1 && 
 cgroup() { echo /sys/fs/cgroup$(cut -d: -f3 /proc/$(rootless-oci state "$1" | grep -o '"pid": [0-9]*' | cut -c8-)/cgroup); }
 """
 PODMAN = "podman --runtime /home/alice/venv/bin/rootless-oci"
+# `box OPTION... bb COMMAND...`: Podman's container, in the background; `box_cgroup`: its cgroup's path.
+PODMAN_PRELUDE = f"""
+exec 2>&1; set -e
+podman import -q {ROOTFS}.tar bb
+box() {{ {PODMAN} run -d --name box --network none --memory 100m "$@"; }}
+box_cgroup() {{ cut -d: -f3 /proc/$({PODMAN} inspect --format '{{{{.State.Pid}}}}' box)/cgroup; }}
+"""
 
 
 def spec_of(user: str, *args: str, **linux: Any) -> dict[str, Any]:
@@ -45,6 +52,26 @@ def oci(machine: Machine, user: str, spec: dict[str, Any], script: str, *, check
     """What the script says, stderr included; the bundle is in ~/oci."""
     done = machine.run(user, f"{PRELUDE}{'set -e' if check else ''}\nexec 2>&1\n{script}", stdin=json.dumps(spec), check=check)
     return done.stdout
+
+
+def podman(machine: Machine, user: str, script: str) -> str:
+    """What a script with Podman says; an error of it is the test's."""
+    return machine.run(user, f"{PODMAN_PRELUDE}\n{script}").stdout
+
+
+def show(name: str, *patterns: str) -> str:
+    """Shell text: the files of the container's cgroup as `files` reads them."""
+    return f"(cd $(cgroup {name}); grep -H . {' '.join('./' + word for word in patterns)})"
+
+
+def capable(spec: dict[str, Any], *names: str) -> None:
+    """Give the container these capabilities and no others."""
+    spec["process"]["capabilities"] = {key: list(names) for key in ("bounding", "effective", "permitted")}
+
+
+def statistics(told: str) -> list[dict[str, Any]]:
+    """The data of each event "stats" in it."""
+    return [json.loads(line)["data"] for line in told.splitlines() if line.startswith('{"type":')]
 
 
 def files(told: str) -> dict[str, list[str]]:

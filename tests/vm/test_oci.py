@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.vm.machine import Machine
-from tests.vm.oci_host import MIB, PODMAN, ROOTFS, files, oci, spec_of
+from tests.vm.oci_host import MIB, PODMAN, files, oci, podman, show, spec_of, statistics
 
 LIMITS: dict[str, Any] = {
     "memory": {"limit": 100 * MIB, "swap": 150 * MIB, "reservation": 50 * MIB},
@@ -21,7 +21,7 @@ LIMITS: dict[str, Any] = {
     "blockIO": {"weight": 500, "throttleWriteBpsDevice": [{"major": 254, "minor": 0, "rate": MIB}]},
     "unified": {"memory.high": str(80 * MIB), "memory.oom.group": "1"},
 }
-SHOW = "cgroup.procs memory.{max,low,high,swap.max,oom.group} cpu.{max,weight} cpuset.{cpus,mems} pids.max io.{max,bfq.weight}"
+FILES = "cgroup.procs memory.{max,low,high,swap.max,oom.group} cpu.{max,weight} cpuset.{cpus,mems} pids.max io.{max,bfq.weight}"
 WRITTEN = {
     "memory.max": [str(100 * MIB)],
     "memory.low": [str(50 * MIB)],
@@ -50,8 +50,8 @@ def bfq(machine: Machine) -> Iterator[None]:
 def test_a_scope_with_all_limits(machine: Machine) -> None:
     """By systemd's words alone: the unit, what is in its files, daemon-reload, exec, pause, update, the end."""
     spec = spec_of("alice", "sleep", "1000", resources=LIMITS, cgroupsPath="user.slice:oci:all")
-    show = f"cd $(cgroup all); grep -H . {' '.join('./' + word for word in SHOW.split())} ../cpu.weight ../io.bfq.weight; cd ~/oci"
-    told = oci(machine, "alice", spec, f"up all; {show}")
+    shown = show("all", *FILES.split(), "../cpu.weight", "../io.bfq.weight")
+    told = oci(machine, "alice", spec, f"up all; {shown}")
     found = files(told)
     (pid,) = found.pop("cgroup.procs")
     assert found == {**WRITTEN, "../cpu.weight": ["20"], "../io.bfq.weight": ["default 495"]}
@@ -79,7 +79,7 @@ def test_a_scope_with_all_limits(machine: Machine) -> None:
         rootless-oci resume all; cat $(cgroup all)/cgroup.events
         echo '{json.dumps(changes)}' | rootless-oci update -r - all
         rootless-oci update --cpu-share 1024 --cpu-quota 30000 --pids-limit 40 --memory-swap {120 * MIB} all
-        rootless-oci update --cpuset-cpus 99 all || {show}
+        rootless-oci update --cpuset-cpus 99 all || {shown}
         rootless-oci events --stats all
         rootless-oci delete all || rootless-oci delete --force all""",
     )  # fmt: skip
@@ -93,10 +93,13 @@ def test_a_scope_with_all_limits(machine: Machine) -> None:
     changed = {"memory.max": [str(90 * MIB)], "memory.high": ["max"], "memory.swap.max": [str(30 * MIB)], "cpu.max": ["30000 200000"]}
     weights = {"cpu.weight": ["39"], "../cpu.weight": ["39"], "io.bfq.weight": ["default 91"], "../io.bfq.weight": ["default 91"]}
     assert found == {**WRITTEN, **changed, **weights, "pids.max": ["40"]}
-    (stats,) = (json.loads(line)["data"] for line in told.splitlines() if line.startswith('{"type": "stats"'))
+    (stats,) = statistics(told)
     assert stats["memory"]["usage"]["limit"] == 90 * MIB
     assert 1 <= stats["pids"]["current"] <= stats["pids"]["limit"] == 40  # nobody has waited for the others
     assert stats["cpu"]["usage"]["total"] > 0
+    assert stats["memory"]["swap"]["limit"] == 120 * MIB
+    assert "blkio" in stats
+    assert "hugetlb" not in stats, "which is not delegated"
 
 
 def test_without_a_word_of_systemd(machine: Machine) -> None:
@@ -155,22 +158,18 @@ def test_what_cannot_be_had_is_an_error(machine: Machine) -> None:
 
 def test_podman_on_its_defaults(machine: Machine) -> None:
     """alice's Podman, cgroup manager systemd: it makes slices and scopes, and we the container's."""
-    told = machine.run(
-        "alice",
-        f"""exec 2>&1; set -e
-        podman import -q {ROOTFS}.tar bb
-        {PODMAN} run -d --name box --network none --memory 100m --pids-limit 50 --cpus 0.5 \
-            bb sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
-        cgroup=/sys/fs/cgroup$(cut -d: -f3 /proc/$({PODMAN} inspect --format '{{{{.State.Pid}}}}' box)/cgroup)
+    told = podman(
+        machine, "alice",
+        f"""box --pids-limit 50 --cpus 0.5 bb sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+        cgroup=/sys/fs/cgroup$(box_cgroup)
         echo "in $cgroup"; (cd $cgroup; grep -H . ./memory.max ./pids.max ./cpu.max)
         {PODMAN} exec box sh -c 'cat /proc/self/cgroup; exit 5' || echo "exec $?"
         {PODMAN} stats --no-stream --format '{{{{.MemUsage}}}} {{{{.PIDs}}}}' box
         {PODMAN} update --memory 80m --cpus 0.25 box; cat $cgroup/memory.max $cgroup/cpu.max
         {PODMAN} pause box; cat $cgroup/cgroup.events; {PODMAN} unpause box
         {PODMAN} stop box; {PODMAN} inspect --format '{{{{.State.Status}}}} {{{{.State.ExitCode}}}}' box
-        {PODMAN} rm box; ls -d $cgroup || true
-        """,
-    ).stdout  # fmt: skip
+        {PODMAN} rm box; ls -d $cgroup || true""",
+    )  # fmt: skip
     assert "/user.slice/libpod-" in told.partition("in ")[2].partition("\n")[0]
     assert files(told) == {"memory.max": [str(100 * MIB)], "pids.max": ["50"], "cpu.max": ["50000 100000"]}
     assert "0::/\nexec 5\n" in told

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tests.need import need_program
 from tests.vm.machine import Machine
-from tests.vm.oci_host import MIB, PODMAN, ROOTFS, files, oci, spec_of
+from tests.vm.oci_host import MIB, PODMAN, capable, files, oci, podman, show, spec_of, statistics
 
 
 def test_real_root_gets_what_is_asked_and_no_more(machine: Machine) -> None:
     """No user namespace, the capabilities of the configuration, a filter if there is one, limits and hooks."""
-    capabilities = ["CAP_KILL", "CAP_MKNOD"]
     spec = spec_of("root", "sh", "-c", "cat /proc/self/uid_map /proc/self/status; exec sleep 1000", cgroupsPath="/oci/one")
     spec["linux"]["resources"] = {"pids": {"limit": 20}, "memory": {"limit": 50 * MIB}}
     spec["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]}
-    spec["process"]["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), capabilities)
+    capable(spec, "CAP_KILL", "CAP_MKNOD")
     hook = {"path": "/bin/sh", "args": ["sh", "-c", "grep -o '\"status\": \"[a-z]*' >>/tmp/hooks"]}
     spec["hooks"] = {point: [hook] for point in ("createRuntime", "poststart", "poststop")}
     told = oci(
         machine, "root", spec,
-        """rm -f /tmp/hooks; up one; for i in $(seq 50); do grep -q Seccomp: out && break; sleep 0.1; done; cat out
-        cd $(cgroup one); pwd; grep -H . ./pids.max ./memory.max ./cgroup.procs; cd ~/oci
+        f"""rm -f /tmp/hooks; up one; for i in $(seq 50); do grep -q Seccomp: out && break; sleep 0.1; done; cat out
+        cgroup one; {show("one", "pids.max", "memory.max", "cgroup.procs")}
         rootless-oci exec --cap CAP_CHOWN one grep -E 'Cap|NoNew|Seccomp:' /proc/self/status
         rootless-oci kill one KILL; sleep 1; rootless-oci delete one; cat /tmp/hooks; ls -d /sys/fs/cgroup/oci/one || true""",
     )  # fmt: skip
@@ -52,9 +56,8 @@ def test_real_roots_devices(machine: Machine) -> None:
             "mknod kmsg c 1 11 && echo made kmsg; (echo >urandom) 2>/dev/null || echo no entropy",
         )
     )
-    nodes = ["CAP_MKNOD"]
     spec = spec_of("root", "sh", "-c", script, cgroupsPath="system.slice:oci:dev")
-    spec["process"]["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), nodes)
+    capable(spec, "CAP_MKNOD")
     spec["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"})
     # Made by the runtime, for whom the rules do not hold yet.
     spec["linux"]["devices"] = [{"path": "/dev/vdb", "type": "b", "major": 254, "minor": 16, "fileMode": 0o600}]
@@ -94,22 +97,83 @@ def test_a_cgroup_that_the_container_may_divide(machine: Machine) -> None:
 
 
 def test_podman_as_real_root(machine: Machine) -> None:
-    told = machine.run(
-        "root",
-        f"""exec 2>&1; set -e
-        podman import -q {ROOTFS}.tar bb
-        {PODMAN} run -d --name box --network none --memory 100m --device /dev/vdb:/dev/vdb:r --cap-add mknod bb sleep 1000
-        cat /proc/$({PODMAN} inspect --format '{{{{.State.Pid}}}}' box)/cgroup
+    told = podman(
+        machine, "root",
+        f"""box --device /dev/vdb:/dev/vdb:r --cap-add mknod bb sleep 1000; box_cgroup
         {PODMAN} exec box sh -c '
             cat /proc/self/uid_map; grep -E "CapBnd|Seccomp:" /proc/self/status; head -c 512 /dev/vdb | wc -c
             (echo >/dev/vdb) || echo not written; mknod /tmp/disk b 254 0 || echo no disk'
         {PODMAN} run --rm --network none --privileged bb sh -c 'mknod /dev/own b 254 0 && head -c 512 /dev/own | wc -c'
-        {PODMAN} rm -f -t 0 box
-        """,
-    ).stdout  # fmt: skip
+        {PODMAN} rm -f -t 0 box""",
+    )  # fmt: skip
     assert "/machine.slice/libpod-" in told
     assert told.split("4294967295")[0].split()[-2:] == ["0", "0"]
     assert "Seccomp:\t2" in told
     assert told.count("512\n") == 2
     assert "not written" in told
     assert "no disk" in told
+
+
+@pytest.fixture
+def runc(machine: Machine) -> str:
+    """runc's command, the one of the host."""
+    machine.put(Path(need_program("runc")), "/srv/runc", user="root")
+    return "/srv/runc --root /run/theirs"
+
+
+HUGE = "import mmap, time; pages = mmap.mmap(-1, 2 << 20, flags=0x40022); pages[0] = 1; print(1, flush=True); time.sleep(1000)"
+# Of runc 1.2 and newer.
+NEWER = re.compile(r"(cpu|memory|blkio)\.psi\..*|memory\.usage\.max")
+
+
+def figures(value: Any, path: str = "") -> dict[str, int]:
+    """What is not zero, which runc leaves out, each under its path; entries of devices under their device."""
+    found: dict[str, int] = {}
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found |= figures(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for entry in value:
+            found[f"{path}[{entry.get('major', 0)}:{entry.get('minor', 0)} {entry['op']}]"] = entry.get("value", 0)
+    else:
+        found[path] = value
+    return {key: number for key, number in found.items() if number}
+
+
+def test_events_beside_runc(machine: Machine, runc: str) -> None:
+    """Two containers, runc's and ours, in one cgroup that is frozen: what is told of it is the same, word for word."""
+    spec = spec_of("root", "sleep", "1000", cgroupsPath="/oci/both")
+    told = oci(
+        machine, "root", spec,
+        f"""rm -f /tmp/huge; {runc} run -d --bundle . theirs </dev/null >/dev/null 2>&1; up both
+        cd $(cgroup both); echo 2 >/proc/sys/vm/nr_hugepages; echo {2 * MIB} >hugetlb.2MB.max; echo {200 * MIB} >memory.max
+        echo {90 * MIB} >memory.swap.max; echo 40 >pids.max; echo '50000 100000' >cpu.max
+        sh -c 'echo $$ >cgroup.procs; exec dd of=/dev/null bs=64k count=4 iflag=direct' </dev/vdb
+        sh -c 'echo $$ >cgroup.procs; exec python3 -c "{HUGE}"' >/tmp/huge 2>&1 &
+        until grep -q 1 /tmp/huge; do sleep 0.2; done
+        sh -c 'echo $$ >cgroup.procs; exec python3 -c "{HUGE}"' || echo "huge $?"
+        echo 1 >cgroup.freeze; until grep -q 'frozen 1' cgroup.events; do sleep 0.1; done; cd ~/oci
+        {runc} events --stats theirs; rootless-oci events --stats both; [ ! -e /proc/pressure/io ] || echo pressure
+        rootless-oci delete --force both; {runc} delete --force theirs; echo 0 >/proc/sys/vm/nr_hugepages""",
+    )  # fmt: skip
+    assert "huge 135" in told, "SIGBUS: the limit of huge pages"
+    theirs, ours = statistics(told)
+    assert ours["hugetlb"].keys() == theirs["hugetlb"].keys()
+    assert (ours["hugetlb"]["2MB"], "psi" in ours["blkio"]) == ({"usage": 2 * MIB, "failcnt": 1}, "pressure" in told)
+    wanted, found = figures(theirs), figures(ours)
+    assert {"blkio.ioServiceBytesRecursive[254:16 Read]", "memory.swap.limit", "cpu.usage.total"} <= wanted.keys()
+    assert not wanted.keys() - found.keys()
+    assert all(NEWER.fullmatch(key) for key in found.keys() - wanted.keys()), found.keys() - wanted.keys()
+    # Each processor holds some pages ready for the cgroup, which the kernel takes back when it likes.
+    different = {key: (wanted[key], found[key]) for key in wanted if abs(wanted[key] - found[key]) > key.startswith("memory.") * MIB}
+    assert not different
+
+
+def test_parents_of_a_cgroup_stay_as_with_runc(machine: Machine, runc: str) -> None:
+    told = oci(
+        machine, "root", spec_of("root", "true", cgroupsPath="/oci-ours/b/c"),
+        f"""rootless-oci run --bundle . parents
+        sed -i s,/oci-ours,/oci-theirs, config.json; {runc} run --bundle . parents
+        cd /sys/fs/cgroup; find oci-ours oci-theirs -depth -type d -print -delete""",
+    )  # fmt: skip
+    assert told.split() == ["oci-ours/b", "oci-ours", "oci-theirs/b", "oci-theirs"]
