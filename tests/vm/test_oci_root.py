@@ -153,6 +153,7 @@ def test_events_beside_runc(machine: Machine, runc: str) -> None:
         until grep -q 1 /tmp/huge; do sleep 0.2; done
         sh -c 'echo $$ >cgroup.procs; exec python3 -c "{HUGE}"' || echo "huge $?"
         echo 1 >cgroup.freeze; until grep -q 'frozen 1' cgroup.events; do sleep 0.1; done; cd ~/oci
+        sleep 1  # the clock of the processors' quota has run out
         {runc} events --stats theirs; rootless-oci events --stats both; [ ! -e /proc/pressure/io ] || echo pressure
         rootless-oci delete --force both; {runc} delete --force theirs; echo 0 >/proc/sys/vm/nr_hugepages""",
     )  # fmt: skip
