@@ -123,7 +123,7 @@ def make_birth(
         preserve_fds=wish.preserve_fds,
         keyring=wish.keyring,
         pivot=wish.pivot,
-        program=open_program(),
+        program=open_program(process),
         hidden=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
         prepare=prepare,
     )

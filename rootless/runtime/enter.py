@@ -124,7 +124,7 @@ def enter(
         request = _Request(
             pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
             scoping.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
-            open_program(), cgroup, cgroup_unit, cgroup_optional,
+            open_program(process), cgroup, cgroup_unit, cgroup_optional,
         )  # fmt: skip
         return _enter(request, listener)
     finally:

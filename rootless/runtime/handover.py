@@ -17,19 +17,34 @@ from rootless.runtime import command
 from rootless.runtime.sealed import open_sealed
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from rootless.runtime.credentials import Filter
     from rootless.runtime.wire import Channel, Message
 
 
-def open_program() -> int:
-    """The program that `hand_over` takes, opened while the host's paths can be seen; the caller's. -1 where
-    the administrator forbids executable memory (vm.memfd_noexec=2): then Python executes the command."""
+def open_program(process: dict[str, Any]) -> int:
+    """The program that `hand_over` takes, opened while the host's paths can be seen; the caller's. -1: Python
+    executes the command, where the administrator forbids executable memory (vm.memfd_noexec=2), and where
+    SELinux is to confine it: a policy's way into a label is a file of the image, and who has the label
+    writes to no file of the host."""
+    if selinux_enforces(process):
+        return -1
     try:
         return open_sealed("exec")
     except PermissionError:
         return -1
+
+
+def selinux_enforces(process: dict[str, Any]) -> bool:
+    """Whether `process` is to have an SELinux label on a host where that is more than a remark in a log."""
+    if not process.get("selinuxLabel"):
+        return False
+    try:
+        with open("/sys/fs/selinux/enforce", "rb", buffering=0) as file:
+            return file.read() == b"1"
+    except FileNotFoundError:
+        return False
 
 
 def hand_over(

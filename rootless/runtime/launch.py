@@ -23,11 +23,10 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, namespaces, scoping, seccomp, supervise, wire
 from rootless.runtime.birthplace import Birthplace
 from rootless.runtime.closing import close_all
-from rootless.runtime.handover import executed, open_program
-from rootless.runtime.initprogram import wants_init
+from rootless.runtime.handover import executed
+from rootless.runtime.initprogram import open_first, wants_init
 from rootless.runtime.plan import Circumstances, build_plan
 from rootless.runtime.root import Root, fuse_overlay
-from rootless.runtime.sealed import open_sealed
 from rootless.runtime.supervise import Stdio as Stdio
 from rootless.runtime.supervise import Supervision as Supervision
 
@@ -164,7 +163,7 @@ def _prepare(
         rows=stdio.rows,
         columns=stdio.columns,
         seccomp=seccomp.filter_of(spec, cache_dir=cache_dir),
-        program=open_sealed("init") if wants_init(spec) else open_program(),
+        program=open_first(spec),
         init=wants_init(spec),
         hidden=not joined.new & n.CLONE_NEWUSER,
         scopes=scoping.needed(process, own_network=circumstances.own_network, own_pid=circumstances.own_pid),
