@@ -32,7 +32,9 @@ def installed(directory: Path) -> Path:
         return beside
     path = directory / "rootless-oci"
     path.write_text(
-        f'#!/bin/sh\nPYTHONPATH={REPOSITORY} PYTHONDONTWRITEBYTECODE=1 exec {sys.executable} -m rootless.oci.main "$@"\n'
+        # The launcher's part: 0 is open.
+        "#!/bin/sh\n{ : <&0; } 2>/dev/null || exec </dev/null\n"
+        f'PYTHONPATH={REPOSITORY} PYTHONDONTWRITEBYTECODE=1 exec {sys.executable} -m rootless.oci.main "$@"\n'
     )
     path.chmod(0o755)
     return path
