@@ -25,7 +25,7 @@ SUITES = ("bookworm", "trixie")
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 PACKAGES = """
 systemd systemd-sysv systemd-container dbus dbus-user-session libpam-systemd udev kmod linux-image-cloud-amd64
-openssh-server iproute2 procps util-linux netbase ca-certificates cron apparmor
+openssh-server iproute2 procps util-linux netbase ca-certificates cron apparmor selinux-policy-default policycoreutils
 python3 python3-venv uidmap slirp4netns fuse-overlayfs libseccomp2 busybox-static podman
 """.split()
 # What nobody reads in a test, and drivers of devices that this machine has not.

@@ -43,6 +43,7 @@ class Machine:
         self.image = image
         self.name = image.suite
         self.boots = 0
+        self.kernel_options = ""  # for the next boot
         self._in_use = os.open(image.disk.parent, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(self._in_use, fcntl.LOCK_SH)  # image.py removes what nobody uses
         self._directory = Path(tempfile.mkdtemp(prefix="rl-vm-", dir="/var/tmp"))
@@ -66,7 +67,7 @@ class Machine:
             "setpriv", "--pdeathsig", "KILL",  # killed tests leave no machine running
             need_program("qemu-system-x86_64"), "-accel", accel, "-cpu", processor,
             "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_LINE,
+            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", f"{KERNEL_LINE} {self.kernel_options}",
             "-serial", f"file:{self._console}", "-device", "virtio-rng-pci",
             "-drive", f"file={self._disk},format=qcow2,if=virtio",
             "-drive", f"file={self._second_disk},format=raw,if=virtio,throttling.bps-total={SECOND_DISK_BPS}",
