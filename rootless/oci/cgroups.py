@@ -56,9 +56,16 @@ class Cgroup:
         if self._devices is not None and self.path:
             self._devices.attach(self.path)
         if self._later:
-            from rootless.cgroup import apply, group
+            from rootless.cgroup import apply
 
             apply.apply(self.path, list(self._later))
+            self.demand_memory()
+
+    def demand_memory(self) -> None:
+        """InvalidInput where the limits that `settle` set have killed what is to be started."""
+        if self._later:
+            from rootless.cgroup import group
+
             if group.events(self.path, "memory.events").get("oom_kill"):
                 raise InvalidInput(f"{self._later[0].limit}: is too little to start a container in")
 

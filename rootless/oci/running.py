@@ -102,7 +102,10 @@ def run_command(args: Arguments) -> int:
             state = {**created.state, "status": RUNNING, "pid": created.pid}
             follow(created.channel, wish.bundle.spec, state)
         except (OSError, RootlessError):
-            _end(created, claim.directory)
+            try:
+                created.cgroup.demand_memory()
+            finally:
+                _end(created, claim.directory)
             raise
         created.channel.close()
     warn_hooks(wish.bundle.spec, "poststart", state)

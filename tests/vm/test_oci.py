@@ -118,7 +118,7 @@ def test_without_a_word_of_systemd(machine: Machine) -> None:
     spec = spec_of("alice", "cat", "/proc/self/cgroup")
     assert "/session-" in oci(machine, "alice", {**spec, "linux": {**spec["linux"], "namespaces": spec["linux"]["namespaces"][:-1]}},
                               "rootless-oci run --bundle . plain")  # fmt: skip
-    spec["linux"]["resources"] = {"memory": {"limit": 1 << 18}}
+    spec["linux"]["resources"] = {"memory": {"limit": 1 << 14}}
     told = oci(machine, "alice", spec, "rootless-oci run --bundle . small", check=False)
     assert "linux.resources.memory.limit: is too little" in told
 

@@ -26,6 +26,7 @@ def enforcing(vm: Machine) -> Iterator[Machine]:
     vm.run("root", "setenforce 1")
     yield vm
     vm.kernel_options = ""
+    vm.run("alice", "sync")  # or containers that were removed may be there again
     vm.power_cut()  # nobody comes in any more who could do it in good order
 
 
