@@ -20,7 +20,7 @@
 _Noreturn static void fail(const char *command, const char *what, const char *path)
 {
     int error = errno;
-    char message[PATH_MAX + 256], *p = message;
+    char message[PATH_MAX + NAME_MAX + 512], *p = message; /* both names, and what is said of them */
     p = put_text(put_text(p, command), ": cannot ");
     p = put_text(put_text(put_text(p, what), " "), path);
     p = put_text(put_text(put_text(p, ": "), strerror(error)), "\nhint: install rootless again\n");

@@ -150,5 +150,3 @@ def forget() -> None:
     that number next would be taken for code."""
     if Finder in sys.meta_path:
         sys.meta_path.remove(Finder)
-
-
