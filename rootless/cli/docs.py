@@ -58,7 +58,7 @@ def _page(entry: Entry, command: Command) -> str:
         "",
         f"{entry.summary}.",
         "",
-        f"    {page.usage(entry.name, command)}",
+        *(f"    {line.strip()}" for line in page.usage(entry.name, command).splitlines()),
         "",
     ]
     if command.description:

@@ -100,6 +100,12 @@ def _apply(settings: Args) -> None:
         if not settings.root:
             raise UsageError('invalid argument "" for "--root" flag: not a directory')
         os.environ["ROOTLESS_ROOT"] = os.path.abspath(settings.root)
+    if settings.config:
+        os.environ["DOCKER_CONFIG"] = os.path.abspath(settings.config)
+    if settings.context not in (None, "", "default"):
+        from rootless.cli import refused
+
+        raise refused.value("--context", settings.context)
     if settings.log_level is not None and settings.log_level not in LOG_LEVELS:
         raise UsageError(f'unable to parse logging level: "{settings.log_level}"')
     if settings.debug or settings.log_level == "debug":
@@ -123,6 +129,11 @@ def _help(path: str) -> int:
 
 
 def _unknown(path: str) -> int:
+    from rootless.cli import refused
+
+    reason = refused.command(path)
+    if reason is not None:
+        return _report(reason, None)
     from rootless.cli.help import unknown
 
     print(unknown(path), file=sys.stderr)

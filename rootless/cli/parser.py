@@ -34,13 +34,15 @@ def parse(command: Command, words: list[str], *, name: str | None = None) -> Arg
 
     Raises UsageError or HelpWanted.
     """
-    args = parse_options(command.options, words, interspersed=command.interspersed)
+    args = parse_options(command.options, words, interspersed=command.interspersed, command=command.name)
     check_count(command, len(args.positional), name=name or command.name)
     return args
 
 
-def parse_options(options: tuple[Option, ...], words: list[str], *, interspersed: bool) -> Args:
-    """Options and positional words, their number unchecked."""
+def parse_options(
+    options: tuple[Option, ...], words: list[str], *, interspersed: bool, command: str = ""
+) -> Args:
+    """Options and positional words, their number unchecked; `command` is whose they are, "" the program."""
     by_name: dict[str, Option] = {}
     args = Args()
     values = args.__dict__
@@ -59,14 +61,16 @@ def parse_options(options: tuple[Option, ...], words: list[str], *, interspersed
         elif word == "--":
             break
         elif word[1] == "-":
-            index = _long(by_name, word, words, index, args)
+            index = _long(by_name, word, words, index, args, command)
         else:
-            index = _short(by_name, word, words, index, args)
+            index = _short(by_name, word, words, index, args, command)
     args.positional.extend(words[index:])
     return args
 
 
-def _long(by_name: dict[str, Option], word: str, words: list[str], index: int, args: Args) -> int:
+def _long(
+    by_name: dict[str, Option], word: str, words: list[str], index: int, args: Args, command: str
+) -> int:
     name, equals, value = word.partition("=")
     if len(name) == 2 or name[2] == "-":
         raise UsageError(f"bad flag syntax: {word}")
@@ -74,6 +78,7 @@ def _long(by_name: dict[str, Option], word: str, words: list[str], index: int, a
     if option is None:
         if name == "--help":
             raise HelpWanted
+        _refuse(command, name)
         raise UsageError(f"unknown flag: {name}", hint=_likely(name, by_name))
     if equals:
         _set(option, value, args)
@@ -89,7 +94,9 @@ def _long(by_name: dict[str, Option], word: str, words: list[str], index: int, a
     return index
 
 
-def _short(by_name: dict[str, Option], word: str, words: list[str], index: int, args: Args) -> int:
+def _short(
+    by_name: dict[str, Option], word: str, words: list[str], index: int, args: Args, command: str
+) -> int:
     letters = word[1:]
     while letters:
         letter, rest = letters[0], letters[1:]
@@ -97,6 +104,7 @@ def _short(by_name: dict[str, Option], word: str, words: list[str], index: int, 
         if option is None:
             if letter == "h":
                 raise HelpWanted
+            _refuse(command, "-" + letter)
             raise UsageError(f"unknown shorthand flag: '{letter}' in {word}")
         if len(rest) > 1 and rest[0] == "=":
             _set(option, rest[1:], args)
@@ -156,6 +164,15 @@ def _set(option: Option, text: str | None, args: Args) -> None:
 
 def _invalid(option: Option, text: str, reason: str, *, hint: str | None = None) -> UsageError:
     return UsageError(f'invalid argument "{text}" for "{option.shown}" flag: {reason}', hint=hint)
+
+
+def _refuse(command: str, name: str) -> None:
+    """Raise NotSupported with the reason where Docker's command has the option `name`."""
+    from rootless.cli import refused
+
+    reason = refused.flag(command, name)
+    if reason is not None:
+        raise reason
 
 
 def _likely(name: str, by_name: dict[str, Option]) -> str | None:

@@ -6,13 +6,18 @@ from collections.abc import Iterable
 
 
 def closest(word: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
-    """The known words that start with `word` or are at most two edits away, nearest first."""
+    """The known words that start with `word` or are a slip of the fingers away, nearest first.
+
+    A slip is one edit, two in a word of six letters; in one of two letters, whose every edit makes another
+    word, only their order. No guess is better than one that leads astray.
+    """
     found = []
+    letters = word.strip("-")
     for candidate in known:
         distance = edits(word, candidate)
-        if distance <= min(2, max(1, len(word) // 2)):
+        if distance <= (2 if len(letters) > 5 else 1) and (len(letters) > 2 or sorted(word) == sorted(candidate)):
             found.append((distance, candidate))
-        elif len(word) > 1 and candidate.startswith(word) and len(word.strip("-")) > 1:
+        elif len(letters) > 1 and candidate.startswith(word):
             found.append((3, candidate))
     return [candidate for _, candidate in sorted(found)[:limit]]
 

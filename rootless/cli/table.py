@@ -27,6 +27,9 @@ class Entry(Record):
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 GLOBAL_OPTIONS = (
+    Option(("--config",), "config", VALUE, metavar="string", complete="directory",
+           help="Location of client config files (default $DOCKER_CONFIG, or ~/.docker)"),
+    Option(("-c", "--context"), "context", VALUE, metavar="string", hidden=True),
     Option(("-D", "--debug"), "debug", FLAG, help="Show tracebacks and what is being done"),
     Option(("-l", "--log-level"), "log_level", VALUE, metavar="string", complete="|".join(LOG_LEVELS),
            help='Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")'),
@@ -73,7 +76,7 @@ COMMANDS: tuple[Entry, ...] = (
           "Import the contents from a tarball to create a filesystem image"),
     Entry(("inspect",), "inspect", "Return low-level information on containers, images and volumes"),
     Entry(("container inspect",), "inspect:CONTAINER", "Display detailed information on one or more containers"),
-    Entry(("image inspect", "image-inspect"), "inspect:IMAGE", "Display detailed information on one or more images"),
+    Entry(("image inspect",), "inspect:IMAGE", "Display detailed information on one or more images"),
     Entry(("kill", "container kill"), "container_kill", "Kill one or more running containers"),
     Entry(("load", "image load"), "image_load", "Load an image from a tar archive or STDIN"),
     Entry(("logs", "container logs"), "container_logs", "Fetch the logs of a container"),

@@ -57,7 +57,7 @@ def _split(word: str) -> tuple[str, str]:
 COMMAND = Command(
     name="cp",
     summary="Copy files/folders between a container and the local filesystem",
-    usage="[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n  rootless cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+    usage="[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n        rootless cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     options=(
         Option(("-a", "--archive"), "archive", FLAG, help="Archive mode (copy all uid/gid information)"),
         Option(("-L", "--follow-link"), "follow_link", FLAG, help="Always follow symbol link in SRC_PATH"),

@@ -6,10 +6,34 @@ from rootless.cli.command import FLAG, LIST, VALUE, Option, choice, integer
 from rootless.cli.commands.limit_options import LIMITS
 from rootless.engine.state.record import SDNOTIFY
 from rootless.engine.words.health import ON_FAILURE
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _harmless(option: str, *words: str) -> Callable[[str], str]:
+    """A `convert` for an option of Docker's that changes nothing here: the values that ask for what we do."""
+
+    def convert(text: str) -> str:
+        if text not in words:
+            from rootless.cli import refused
+
+            raise refused.value(option, text)
+        return text
+
+    return convert
+
 
 # fmt: off
 OPTIONS: tuple[Option, ...] = (
     *LIMITS,
+    Option(("--disable-content-trust",), "disable_content_trust", VALUE, implied="true", hidden=True,
+           convert=_harmless("--disable-content-trust", "true", "1")),
+    Option(("--isolation",), "isolation", VALUE, hidden=True, convert=_harmless("--isolation", "", "default")),
+    Option(("--runtime",), "runtime", VALUE, hidden=True, convert=_harmless(
+        "--runtime", "", "runc", "crun", "io.containerd.runc.v2", "rootless", "rootless-oci")),
+    Option(("--volume-driver",), "volume_driver", VALUE, hidden=True, convert=_harmless("--volume-driver", "", "local")),
     Option(("--add-host",), "add_host", LIST, metavar="list", help="Add a custom host-to-IP mapping (host:ip)"),
     Option(("--annotation",), "annotation", LIST, metavar="map", help="Add an annotation to the container"),
     Option(("-a", "--attach"), "attach", LIST, metavar="list", help="Attach to STDIN, STDOUT or STDERR"),

@@ -173,7 +173,7 @@ COMMAND = Command(
     status=RUN,
     complete="image",
     examples=(
-        ("A shell in a Debian container, gone when you leave it", "rootless run -it --rm debian:bookworm bash"),
-        ("A web server on port 8080", "rootless run -d --name web -p 8080:80 -v ./site:/var/www/html:ro web-image"),
+        ("rootless run -it --rm debian:bookworm bash", "a shell in a Debian container, gone when you leave it"),
+        ("rootless run -d --name web -p 8080:80 -v ./site:/var/www/html:ro web-image", "a web server on port 8080"),
     ),
 )

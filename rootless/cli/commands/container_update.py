@@ -32,5 +32,5 @@ COMMAND = Command(
     handler=run,
     min_args=1,
     complete="container",
-    examples=(("Give a running container half a processor", "rootless update --cpus 0.5 web"),),
+    examples=(("rootless update --cpus 0.5 web", "give a running container half a processor"),),
 )  # fmt: skip

@@ -73,7 +73,7 @@ ENABLE = Command(
     handler=_enable,
     description="Writes a systemd user unit (or, without systemd, a @reboot line of your crontab) that starts the "
     "container when the machine boots. With systemd, lingering must be on for that: loginctl enable-linger.",
-    examples=(("The container web, with the machine", "rootless enable web"),),
+    examples=(("rootless enable web", "the container web, with the machine"),),
     complete="container",
 )
 DISABLE = Command(

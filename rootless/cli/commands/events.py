@@ -52,7 +52,7 @@ COMMAND = Command(
     handler=run,
     max_args=0,
     examples=(
-        ("What happened in the last ten minutes", "rootless events --since 10m --until 0s"),
-        ("Containers that ran out of memory", "rootless events --since 24h --until 0s --filter event=oom"),
+        ("rootless events --since 10m --until 0s", "what happened in the last ten minutes"),
+        ("rootless events --since 24h --until 0s --filter event=oom", "containers that ran out of memory"),
     ),
 )  # fmt: skip

@@ -1,0 +1,160 @@
+"""Docker's words that are not ours, each with the reason and what to do instead.
+
+Imported only when a word is not one of ours: nobody who writes Docker's language meets "unknown", or a
+guess at what he mistyped. A test compares these tables, and ours, with the help of Docker 28.2.
+"""
+
+from __future__ import annotations
+
+from rootless.errors import NotSupported
+
+Reason = tuple[str, str]
+"""Why not, to follow "NAME is not supported: "; and what to do instead."""
+
+_ONE_MACHINE: Reason = ("rootless runs containers on one machine", "start each container with `rootless run`")
+_DOCKERFILE: Reason = (
+    "rootless runs images and does not build them",
+    "`buildah bud --isolation oci --runtime rootless-oci -t NAME .`, then `buildah push NAME docker-archive:"
+    "NAME.tar:NAME` and `rootless load -i NAME.tar`; for packages of a distribution `rootless bootstrap`",
+)
+_NETWORKS: Reason = (
+    "there are no networks of one's own yet",
+    "publish ports with -p, or share one container's network: --network container:NAME",
+)
+_PUSH: Reason = (
+    "rootless writes to no registry",
+    "rootless save -o IMAGE.tar IMAGE, then skopeo copy docker-archive:IMAGE.tar docker://REGISTRY/IMAGE",
+)
+_COMMIT: Reason = (
+    "an image is made of packages or of an archive",
+    "rootless export CONTAINER | rootless import -c 'CMD [\"sh\"]' - IMAGE",
+)
+_CONTEXTS: Reason = (
+    "there is no daemon, and so no other place to talk to",
+    "for containers of another machine run rootless there: ssh HOST rootless ...",
+)
+_CHECKPOINT: Reason = (
+    "saving a container's processes (CRIU) needs root",
+    "`rootless pause` keeps them in memory",
+)
+
+# fmt: off
+COMMANDS: dict[str, Reason] = {
+    "build": _DOCKERFILE,
+    "builder": ("nothing is built, and so there is no cache of builds", "`rootless system prune` frees other space"),
+    "buildx": _DOCKERFILE,
+    "image build": _DOCKERFILE,
+    "checkpoint": _CHECKPOINT,
+    "commit": _COMMIT,
+    "container commit": _COMMIT,
+    "compose": ("there is no reader of compose files", "start each service with `rootless run`; services that must "
+                "reach each other share a network: --network container:NAME"),
+    "config": _ONE_MACHINE,
+    "context": _CONTEXTS,
+    "image push": _PUSH,
+    "manifest": ("rootless makes no manifest lists", "skopeo inspect --raw docker://IMAGE shows one"),
+    "network": _NETWORKS,
+    "node": _ONE_MACHINE,
+    "plugin": ("there is no daemon that could load plugins", "`rootless volume create -o type=none -o o=bind -o "
+               "device=DIRECTORY` makes a volume of what is mounted already"),
+    "push": _PUSH,
+    "secret": ("secrets belong to a swarm", "bind a file that only you can read: -v ./secret:/run/secrets/NAME:ro"),
+    "service": _ONE_MACHINE,
+    "stack": _ONE_MACHINE,
+    "swarm": _ONE_MACHINE,
+    "trust": ("signatures are not looked at", "name an image by its digest, IMAGE@sha256:...: what comes is checked against it"),
+    "volume update": ("that is for volumes of a swarm", "`rootless volume create --label` gives a new volume labels"),
+}
+
+_WINDOWS: Reason = ("that is for containers of Windows", "--cpus, --device-read-bps and --device-read-iops are Linux's")
+_REALTIME: Reason = ("real-time shares need control groups of version 1 and root", "--cpus or --cpu-shares")
+_SWARM_VOLUME: Reason = ("that is for volumes of a swarm", "leave it out: a volume belongs to this machine")
+_ADDRESS: Reason = (
+    "a container has a network of its own, with the address that slirp4netns gives",
+    "--network slirp4netns:cidr=10.1.0.0/24 chooses the range; `rootless inspect` shows the address",
+)
+_TLS: Reason = ("there is no daemon to talk to, and so nothing to encrypt", "leave it out")
+_BY_NAME: Reason = (
+    "there are no networks in which containers find each other by name",
+    "share one container's network (--network container:NAME) and use localhost, or publish ports with -p",
+)
+
+FLAGS: dict[str, dict[str, Reason]] = {
+    "": {
+        "-H": _CONTEXTS,
+        "--host": _CONTEXTS,
+        "--tls": _TLS,
+        "--tlscacert": _TLS,
+        "--tlscert": _TLS,
+        "--tlskey": _TLS,
+        "--tlsverify": _TLS,
+    },
+    "run": {
+        "--blkio-weight-device": ("the kernel has no weight for each device without root", "--blkio-weight, or --device-read-bps"),
+        "--cpu-count": _WINDOWS,
+        "--cpu-percent": _WINDOWS,
+        "--cpu-rt-period": _REALTIME,
+        "--cpu-rt-runtime": _REALTIME,
+        "--device-cgroup-rule": ("device rules need root; what a container may open is up to your own rights", "--device /dev/x"),
+        "--gpus": ("nobody brings the driver's libraries into a container yet", "give it the devices, --device /dev/nvidia0 "
+                   "--device /dev/nvidiactl --device /dev/nvidia-uvm (or --device /dev/dri), and bind the libraries with -v"),
+        "--io-maxbandwidth": _WINDOWS,
+        "--io-maxiops": _WINDOWS,
+        "--ip": _ADDRESS,
+        "--ip6": ("a container has the address that slirp4netns gives", "--network slirp4netns:enable_ipv6=true gives it one"),
+        "--kernel-memory": ("the kernel has no such limit any more", "--memory counts the kernel's memory, too"),
+        "--link": _BY_NAME,
+        "--link-local-ip": _ADDRESS,
+        "--mac-address": ("slirp4netns chooses the hardware address", "leave it out"),
+        "--net-alias": _BY_NAME,
+        "--network-alias": _BY_NAME,
+        "--oom-kill-disable": ("control groups of version 2 have no such switch", "--oom-score-adj -500 makes it less likely"),
+        "--storage-opt": ("the size of a container's files has no limit of its own", "a tmpfs has one: --tmpfs /data:size=1g"),
+        "--use-api-socket": ("there is no API to talk to", "leave it out"),
+    },
+    "rm": {
+        "-l": ("there are no links between containers", "leave it out"),
+        "--link": ("there are no links between containers", "leave it out"),
+    },
+    "start": {"--checkpoint": _CHECKPOINT, "--checkpoint-dir": _CHECKPOINT},
+    "update": {"--cpu-rt-period": _REALTIME, "--cpu-rt-runtime": _REALTIME, "--kernel-memory": (
+        "the kernel has no such limit any more", "--memory counts the kernel's memory, too")},
+    "volume create": dict.fromkeys(
+        ("--availability", "--group", "--limit-bytes", "--required-bytes", "--scope", "--secret", "--sharing",
+         "--topology-preferred", "--topology-required", "--type"), _SWARM_VOLUME),
+    "volume ls": {"--cluster": _SWARM_VOLUME},
+}
+FLAGS["create"] = FLAGS["run"]
+
+_NVIDIA: Reason = ("rootless has one runtime, its own", "leave it out; for a GPU: --device /dev/nvidia0 --device /dev/nvidiactl "
+                   "--device /dev/nvidia-uvm, and the driver's libraries with -v")
+VALUES: dict[str, Reason] = {
+    "--context": _CONTEXTS,
+    "--disable-content-trust": COMMANDS["trust"],
+    "--isolation": ("that is for containers of Windows", "leave it out, or write `default`"),
+    "--runtime": _NVIDIA,
+    "--volume-driver": ("volumes are directories of yours", "leave it out, or write `local`"),
+}
+"""Options of which we take the harmless values: why not the others."""
+# fmt: on
+
+
+def command(path: str) -> NotSupported | None:
+    """The error for a command of Docker's that we lack (`network ls` by its noun); None for any other word."""
+    reason = COMMANDS.get(path) or COMMANDS.get(path.partition(" ")[0])
+    return None if reason is None else _error(f"rootless {path}", reason)
+
+
+def flag(command: str, name: str) -> NotSupported | None:
+    """The error for an option that Docker's `command` ("" for the program) has and ours lacks, or None."""
+    reason = FLAGS.get(command, {}).get(name)
+    return None if reason is None else _error(name, reason)
+
+
+def value(option: str, given: str) -> NotSupported:
+    """The error for a value of `option` that would mean something to Docker's daemon."""
+    return _error(f"{option} {given}".rstrip(), VALUES[option])
+
+
+def _error(what: str, reason: Reason) -> NotSupported:
+    return NotSupported(f"{what} is not supported: {reason[0]}", hint=reason[1])

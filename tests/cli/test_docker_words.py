@@ -1,0 +1,128 @@
+"""Docker's words: every command and option of Docker 28.2 is ours, or is refused with its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rootless.cli import refused
+from rootless.cli.command import COUNT, FLAG
+from rootless.cli.completion import script
+from rootless.cli.help import text
+from rootless.cli.main import run
+from rootless.cli.table import BY_PATH, COMMANDS, GLOBAL_OPTIONS, NOUNS, Entry, load
+
+DOCKER = {
+    path: words.split()
+    for path, _, words in (
+        line.partition(":")
+        for line in (Path(__file__).parent / "docker-28.2.txt").read_text().splitlines()
+        if not line.startswith("#")
+    )
+}
+SHARED = sorted(path for path in DOCKER if path in BY_PATH or path == "docker")
+AWAITED = {
+    "--details", "--platform", "--tree", "--all-tags", "-a",
+}  # fmt: skip
+LACKING = sorted(path for path in DOCKER if path not in SHARED and path not in (*NOUNS, "search"))
+
+
+@pytest.mark.parametrize("path", SHARED)
+def test_every_option_of_docker_is_ours_or_refused(path: str) -> None:
+    options = GLOBAL_OPTIONS if path == "docker" else load(BY_PATH[path]).options
+    command = "" if path == "docker" else load(BY_PATH[path]).name
+    ours = {name: option for option in options for name in option.names}
+    for word in DOCKER[path]:
+        for name in word.removesuffix("=").split(","):
+            if name not in ours and name not in AWAITED:
+                assert refused.flag(command, name) is not None, f"docker {path} {name}"
+            elif name in ours and name.startswith("--"):
+                takes_none = ours[name].kind in (FLAG, COUNT) or ours[name].implied is not None
+                assert takes_none is not word.endswith("="), f"docker {path} {name} takes a value, or none"
+
+
+@pytest.mark.parametrize("path", LACKING)
+def test_every_command_of_docker_is_ours_or_refused(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*path.split(), "--anything", "x"]) == 1
+    error = capsys.readouterr().err
+    assert f"rootless: rootless {' '.join(path.split()[:2])} is not supported: " in error or (
+        f"rootless: rootless {path.partition(' ')[0]} is not supported: " in error
+    )
+    assert error.count("\n") == 2
+    assert "\nhint: " in error
+
+
+def test_what_is_refused_is_not_what_we_have() -> None:
+    assert not refused.COMMANDS.keys() & {*BY_PATH, *NOUNS}
+    for command, flags in refused.FLAGS.items():
+        options = load(BY_PATH[command]).options if command else GLOBAL_OPTIONS
+        assert not flags.keys() & {name for option in options for name in option.names}
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        ("run --gpus all bb", "--gpus is not supported: nobody brings the driver's libraries"),
+        ("create --gpus=all bb", "--gpus is not supported: "),
+        ("run --ip 10.0.0.3 bb", "--ip is not supported: "),
+        ("run --link a:b bb", "--link is not supported: "),
+        ("run --runtime nvidia bb", "--runtime nvidia is not supported: rootless has one runtime"),
+        ("run --isolation hyperv bb", "--isolation hyperv is not supported: "),
+        ("run --volume-driver nfs bb", "--volume-driver nfs is not supported: "),
+        ("run --disable-content-trust=false bb", "--disable-content-trust false is not supported: "),
+    ],
+)
+def test_a_refused_option_of_run(words: str, begins: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words.split()) == 125
+    error = capsys.readouterr().err
+    assert error.startswith("rootless: " + begins)
+    assert "did you mean" not in error
+    assert "\nhint: " in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-H tcp://x ps", "--host=unix:///x ps", "-c elsewhere ps", "--context=elsewhere ps", "--tlsverify ps"],
+)
+def test_a_refused_option_of_the_program(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words.split()) == 1
+    assert "is not supported: there is no daemon" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["-c default version", "--context=default version", "--context= version"])
+def test_the_context_that_everybody_has(words: str) -> None:
+    assert run(words.split()) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [
+        ("run --nmae x bb", "did you mean --name?"),
+        ("run --detahc bb", "did you mean --detach?"),
+        ("run --xx bb", None),
+        ("run --ap bb", None),
+        ("ps --hots", None),
+    ],
+)
+def test_a_guess_is_near_or_not_made(
+    words: str, guess: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(words.split())
+    error = capsys.readouterr().err
+    assert error.startswith("rootless: unknown flag: ")
+    assert (f"hint: {guess}\n" in error) if guess else ("hint:" not in error)
+
+
+def test_what_is_refused_is_not_offered() -> None:
+    pages = text("run") + text("") + script("fish")
+    for word in ("--gpus", "--link ", "--runtime", "--isolation", "--host ", "--context", "  network", "  build"):
+        assert word not in pages, word
+    assert "image-inspect" not in pages
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
+def test_the_examples_are_commands(entry: Entry) -> None:
+    for line, meaning in load(entry).examples:
+        assert line.split()[0] == "rootless"
+        assert not meaning.startswith("rootless")
