@@ -1,7 +1,8 @@
 /* The commands `rootless` and `rootless-oci`: executes the file rootless-python beside this program with the
-   interpreter that stands in its first line, which whoever installed it wrote there, and without `site`. As
-   #! line that could not be: installers leave no option in it, and the kernel takes none whose path has a
-   blank or is long.
+   interpreter that stands in its first line, which whoever installed it wrote there, without `site` and
+   with nothing of the environment: PYTHONPATH, PYTHONHOME and the like are the user's programs', and could
+   bring modules of theirs in among ours. As #! line that could not be: installers leave no option in it, and
+   the kernel takes none whose path has a blank or is long.
 
    0, 1 and 2 are open then: what came closed is /dev/null. Else the next file opened would be taken for the
    user's stream. */
@@ -53,7 +54,7 @@ static char *interpreter(char *line)
 
 int main(int argc, char **argv)
 {
-    static char options[] = "-PS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + 1];
+    static char options[] = "-EPS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + 1];
     ssize_t size = readlink("/proc/self/exe", script, PATH_MAX - 1);
     char *name = size > 0 ? strrchr(script, '/') + 1 : NULL;
     if (name == NULL || strlen(name) >= sizeof command)
@@ -68,7 +69,7 @@ int main(int argc, char **argv)
         fail(command, "read", script);
     close(fd);
 
-    /* SCRIPT itself, or PYTHON -P -S SCRIPT; then COMMAND ARGS... */
+    /* SCRIPT itself, or PYTHON -E -P -S SCRIPT; then COMMAND ARGS... */
     char **arguments = calloc((size_t)argc + 5, sizeof *arguments);
     if (arguments == NULL)
         fail(command, "execute", script);

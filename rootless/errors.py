@@ -16,6 +16,8 @@ the hot path: standard library only, and little of it.
 
 from __future__ import annotations
 
+import errno
+
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -92,6 +94,13 @@ KINDS: dict[str, type[RootlessError]] = {
 }
 
 
+def hint_for(error: BaseException) -> str | None:
+    """What can be done about an error of the kernel's, wherever it comes from."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit of open files: `ulimit -n 1024`"
+    return None
+
+
 def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | None]:
     """The error as plain data, to cross a process boundary; see `raise_data`."""
     if isinstance(error, RootlessError):
@@ -107,7 +116,7 @@ def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | No
     return {
         "kind": "RootlessError",
         "message": f"{where}{error or type(error).__name__}",
-        "hint": None,
+        "hint": hint_for(error),
         "errno": number,
         "step": step,
     }

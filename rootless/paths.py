@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from rootless.errors import NotSupported
 
@@ -133,6 +134,11 @@ def _is_private(path: str) -> bool:
         return False
     # os.getuid(), not host_uid(): inside the session what is ours shows as root's, as we do.
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+
+
+def own_program() -> tuple[str, ...]:
+    """The command line that runs `rootless` again, the same one, whatever is in the environment then."""
+    return (sys.executable, "-EPS", f"{os.path.dirname(os.path.abspath(__file__))}/cli/__main__.py")
 
 
 def helper(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from rootless import inherited
 from rootless.cli.command import EXEC, PLAIN, RUN, Args
 from rootless.cli.parser import HelpWanted, UsageError, parse, parse_options
 from rootless.cli.table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, Entry, load
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(words: list[str]) -> int:
     """`words` as a command line: every error rendered on stderr, output flushed, the exit status returned."""
+    inherited.settle()
     _encoding_safe()
     try:
         status = _dispatch(words)

@@ -7,7 +7,7 @@ import os
 import shlex
 
 from rootless import paths
-from rootless.errors import NotSupported, RootlessError
+from rootless.errors import NotSupported, RootlessError, hint_for
 
 
 def translate(error: OSError) -> RootlessError:
@@ -27,7 +27,9 @@ def translate(error: OSError) -> RootlessError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotSupported(f"permission denied{place}")
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return NotSupported("too many open files", hint="raise the limit: `ulimit -n 4096`")
+        return NotSupported("too many open files", hint=hint_for(error))
+    if error.errno == errno.EFBIG:
+        return NotSupported(f"a file would become larger than this process may write{place}", hint="raise the limit: `ulimit -f unlimited`")
     if error.errno in (errno.EAGAIN, errno.ENOMEM):
         reason = "memory" if error.errno == errno.ENOMEM else "processes (see `ulimit -u`) or memory"
         return NotSupported(f"the host is short of {reason}{place}")

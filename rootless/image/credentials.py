@@ -15,7 +15,7 @@ import os
 import subprocess
 from typing import Any, NamedTuple
 
-from rootless import paths
+from rootless import inherited, paths
 from rootless.errors import InvalidInput, NotFound, Unavailable
 
 _DOCKER_HUB_KEYS = ("docker.io", "index.docker.io", "https://index.docker.io/v1/", "registry-1.docker.io")
@@ -194,6 +194,7 @@ def _ask_helper(name: str, registry: str) -> Credentials | None:
             capture_output=True,
             timeout=_HELPER_TIMEOUT_S,
             check=False,
+            umask=inherited.umask,
         )
     except FileNotFoundError:
         raise Unavailable(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import select
 
-from rootless.errors import RootlessError
+from rootless.errors import RootlessError, hint_for
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def spawn(job: Job, protection: Sequence[str]) -> Running:
             user, network = len(sources), len(sources) + 1
             target = ["--netns-type=path", f"--userns-path=/proc/self/fd/{user}", f"/proc/self/fd/{network}"]
             sources += [job.user_fd, job.network_fd]
+        _keep_to_ourselves()
         child = os.posix_spawn(
             job.program,
             [*_arguments(job.options, socket_path, protection), *target, INTERFACE],
@@ -83,7 +84,7 @@ def spawn(job: Job, protection: Sequence[str]) -> Running:
     except OSError as error:
         for fd in opened:
             os.close(fd)
-        raise RootlessError(f"cannot start {job.program}: {error.strerror}") from error
+        raise RootlessError(f"cannot start {job.program}: {error.strerror}", hint=hint_for(error)) from error
     for fd in opened:
         if fd not in (exit_w, ready_r, stderr_r):
             os.close(fd)
@@ -91,13 +92,13 @@ def spawn(job: Job, protection: Sequence[str]) -> Running:
 
 
 def _file_actions(sources: list[int]) -> list[tuple[int, ...]]:
-    """Source N becomes descriptor N of the child; of all others none is left open."""
-    # Moved above all targets first: a dup2 must not hit the next one's source.
-    moved = [(os.POSIX_SPAWN_DUP2, source, 100 + number) for number, source in enumerate(sources)]
-    placed = [(os.POSIX_SPAWN_DUP2, 100 + number, number) for number in range(len(sources))]
-    doomed = [100 + number for number in range(len(sources))]
-    doomed += [fd for fd in _inheritable() if fd >= len(sources)]
-    return [*moved, *placed, *((os.POSIX_SPAWN_CLOSE, fd) for fd in doomed)]
+    """Source N becomes descriptor N of the child; what is not close-on-exec stays open beside them."""
+    # Moved above all targets and sources first: a dup2 must not hit the next one's source. Not to any
+    # number that is high enough for sure: it would be beyond a low RLIMIT_NOFILE.
+    base = max(*sources, len(sources)) + 1
+    moved = [(os.POSIX_SPAWN_DUP2, source, base + number) for number, source in enumerate(sources)]
+    placed = [(os.POSIX_SPAWN_DUP2, base + number, number) for number in range(len(sources))]
+    return [*moved, *placed, *((os.POSIX_SPAWN_CLOSE, base + number) for number in range(len(sources)))]
 
 
 def _arguments(options: Options, socket_path: str, protection: Sequence[str]) -> list[str]:
@@ -122,16 +123,15 @@ def _arguments(options: Options, socket_path: str, protection: Sequence[str]) ->
     return argv
 
 
-def _inheritable() -> list[int]:
-    """Descriptors that would leak into a child: the caller's shell may have left us some."""
-    found = []
+def _keep_to_ourselves() -> None:
+    """Have what the caller's shell may have left us close at an exec. In the child it could not be closed:
+    posix_spawn takes no number beyond RLIMIT_NOFILE, and what was opened before that was lowered has one."""
     for text in os.listdir("/proc/self/fd"):
         try:
-            if os.get_inheritable(int(text)):
-                found.append(int(text))
+            if int(text) > 2:
+                os.set_inheritable(int(text), False)
         except OSError:
             continue  # the one that listed the directory
-    return found
 
 
 def last_words(running: Running) -> str:

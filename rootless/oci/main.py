@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from rootless import inherited
 from rootless.errors import CommandNotExecutable, CommandNotFound, InvalidInput, NotSupported, RootlessError
 from rootless.oci.arguments import parse
 from rootless.record import TYPE_CHECKING
@@ -33,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(words: list[str]) -> int:
     """The command line `words`; every error told, the exit status returned."""
     args: Arguments | None = None
+    inherited.settle()
+    os.umask(inherited.umask)  # as with runc, --pid-file, state and hooks have the caller's
     try:
         args = parse(words)
         status = _dispatch(args)

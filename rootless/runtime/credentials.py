@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless import inherited
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import rlimit
 from rootless.linux.capability import last_cap, set_capabilities
@@ -56,7 +57,8 @@ def set_oom_score(process: dict[str, Any]) -> None:
 
 
 def set_rlimits(process: dict[str, Any]) -> None:
-    """process.rlimits, setrlimit(2)."""
+    """process.rlimits, setrlimit(2); of what they do not name, the caller's."""
+    inherited.give_descriptors_back()
     for limit in process.get("rlimits") or []:
         name, soft, hard = limit["type"], limit["soft"], limit["hard"]
         if name not in rlimit.NUMBERS:

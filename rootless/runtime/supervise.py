@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import paths
+from rootless import inherited, paths
 from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
@@ -176,6 +176,8 @@ def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
         os.dup2(null, fd)
     if null > 2:
         os.close(null)
+    # What it executes at the end, and what that starts again, has the caller's limit as the first start had.
+    inherited.give_descriptors_back()
     # The launch is complete: from now on the container outlives the command that started it.
     set_pdeathsig(0)
     try:

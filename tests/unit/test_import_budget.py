@@ -54,7 +54,7 @@ def test_version_imports_next_to_nothing() -> None:
     modules = imported("version")
     ours = {module for module in modules if module.partition(".")[0] == "rootless"}
     assert ours == {
-        "rootless", "rootless.errors", "rootless.record", "rootless.cli", "rootless.cli.main",
+        "rootless", "rootless.errors", "rootless.inherited", "rootless.record", "rootless.cli", "rootless.cli.main",
         "rootless.cli.command", "rootless.cli.parser", "rootless.cli.table", "rootless.cli.commands",
         "rootless.cli.commands.version",
     }  # fmt: skip

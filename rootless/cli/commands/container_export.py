@@ -33,7 +33,8 @@ def run(args: Args) -> int:
         # Aside and renamed: an interrupted export leaves no half archive under the name asked for.
         aside = f"{output}.{os.getpid()}.partial"
         try:
-            with open(aside, "xb") as file:
+            # Private, as Docker's: a container's files may be secrets.
+            with open(aside, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 archive.write_tree(place.root_fd, file, owners=owners, shown=place.out_of)
             os.rename(aside, output)
         except BaseException:

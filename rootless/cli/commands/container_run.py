@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from rootless import inherited
 from rootless.cli import attachment
 from rootless.cli.command import FLAG, RUN, Args, Command, Option
 from rootless.cli.commands.container_options import OPTIONS
@@ -38,6 +39,7 @@ def make(store: Store, request: Request, args: Args) -> str:
     if args.cidfile:
         try:
             with open(args.cidfile, "x", encoding="ascii") as file:
+                os.fchmod(file.fileno(), 0o666 & ~inherited.umask)
                 file.write(identifier)
         except OSError:
             remove.remove(store, identifier, volumes=True)

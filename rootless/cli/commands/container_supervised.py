@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rootless import inherited
 from rootless.cli.command import Args, Command
 from rootless.engine.state import restart
 from rootless.errors import Conflict, NotFound
@@ -20,6 +21,7 @@ def _after_exit(args: Args) -> int:
     except NotFound:
         return 0  # removed meanwhile
     if argv:
+        inherited.give_descriptors_back()
         os.execv(argv[0], argv)
     return 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from rootless import inherited
 from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.main import complain, say
 from rootless.engine.life import boot, logout
@@ -28,6 +31,7 @@ def _names(store: Store, args: Args, *, existing: bool) -> list[str]:
 
 def _enable(args: Args) -> int:
     store = Store.open()
+    os.umask(inherited.umask)  # what is made below ~/.config is the user's
     for name in _names(store, args, existing=True):
         written = boot.enable(store, name)
         print(f"{name or boot.POLICIES}: {written}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+from rootless import inherited
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.errors import InvalidInput
 
@@ -24,6 +26,7 @@ def login(args: Args) -> int:
         print("WARNING! Using --password via the CLI is insecure. Use --password-stdin.", file=sys.stderr)
     if username is None or password is None:
         username, password = _ask(username, password)
+    os.umask(inherited.umask)  # what is made below ~/.config is the user's
     path = logins.login(registry, username, password, tls_verify=args.tls_verify)
     print(f"Login Succeeded: kept in {path}", file=sys.stderr)
     return 0

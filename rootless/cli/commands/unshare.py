@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from rootless import inherited
 from rootless.cli.command import RUN, Args, Command
 from rootless.errors import CommandNotExecutable, CommandNotFound
 from rootless.session import session
@@ -17,6 +18,7 @@ def unshare(args: Args) -> int:
     session.join()
     os.environ.setdefault("ROOTLESS_UNSHARE", "1")
     sys.stdout.flush()
+    inherited.give_back()
     try:
         os.execvp(argv[0], argv)
     except OSError as error:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from rootless import inherited
 from rootless.engine.images.named import find, is_id
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import reference, save
@@ -52,12 +53,17 @@ def _repository(name: str) -> str:
     return reference.parse(name).name
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # as Docker's: an image may hold secrets
+
+
 def write(store: Store, texts: Sequence[str], *, output: str | None, as_format: str) -> None:
     """Save to the file or directory `output`, or to stdout; a file appears only when it is complete."""
     wanted = choose(store, texts)
     if as_format == DIRECTORY:
         if output is None:
             raise InvalidInput("a directory needs a name", hint="-o DIRECTORY")
+        os.umask(inherited.umask)
         save.save_directory(store, wanted, output)
         return
     form = save.Format(as_format)
@@ -74,7 +80,7 @@ def write(store: Store, texts: Sequence[str], *, output: str | None, as_format: 
         return
     aside = f"{output}.{os.getpid()}.part"
     try:
-        with open(aside, "xb") as file:
+        with open(aside, "xb", opener=_private) as file:
             save.save(store, wanted, file, as_format=form)
         os.rename(aside, output)
     except FileNotFoundError as error:

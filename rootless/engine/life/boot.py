@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 from rootless import paths
 from rootless.cgroup.find import DELEGATED_VARIABLE
@@ -78,7 +77,7 @@ def _unit_directory() -> str:
 def unit(store: Store, name: str) -> str:
     """The text of the unit. Type=notify with the monitor as main process: systemd sees the container's end
     and its restarts by policy as they are; the container stays in the unit's own, delegated cgroup."""
-    command = _quoted([sys.executable, "-m", "rootless.cli"])
+    command = _quoted(list(paths.own_program()))
     environment = "\n".join(f"Environment={_quoted([word])}" for word in _environment(store))
     if name:
         body = (
@@ -102,10 +101,7 @@ def unit(store: Store, name: str) -> str:
 
 def _environment(store: Store) -> list[str]:
     default = paths.home() + "/.local/share/rootless"
-    words = [] if store.root == default else [f"ROOTLESS_ROOT={store.root}"]
-    if "PYTHONPATH" in os.environ:  # a checkout, not an installation
-        words.append("PYTHONPATH=" + os.environ["PYTHONPATH"])
-    return words
+    return [] if store.root == default else [f"ROOTLESS_ROOT={store.root}"]
 
 
 def _quoted(words: list[str]) -> str:
@@ -136,7 +132,7 @@ def _crontab_line(store: Store, name: str) -> bytes:
     if runtime := os.environ.get("XDG_RUNTIME_DIR", ""):
         # Where our sockets are has to be the same for cron's commands and for those of a login.
         words.append(f"XDG_RUNTIME_DIR={runtime}")
-    return crontab.line([*words, sys.executable, "-m", "rootless.cli", *verb], _mark(name))
+    return crontab.line([*words, *paths.own_program(), *verb], _mark(name))
 
 
 def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:

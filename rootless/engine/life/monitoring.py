@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
+from rootless import paths
 from rootless.engine.state.record import LOG_NAME, Record
 from rootless.engine.state.restart import own_command
 from rootless.engine.words.health import Healthcheck, first_delay_ns
@@ -19,9 +18,7 @@ def supervision(record: Record, *, client: bool) -> Supervision:
     identifier = record["id"]
     if record["auto_remove"]:
         # Where it must remove a --rm container that nobody is attached to.
-        cleanup: tuple[str, ...] = (
-            sys.executable, "-m", "rootless.cli", "rm", "--force", "--volumes", identifier,
-        )  # fmt: skip
+        cleanup: tuple[str, ...] = (*paths.own_program(), "rm", "--force", "--volumes", identifier)
     else:
         cleanup = own_command("after-exit", identifier)
     healthcheck = record.get("healthcheck")

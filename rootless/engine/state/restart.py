@@ -9,7 +9,6 @@ restarting, and one SIGKILL that it is not. docs/decisions/restart-policies.md.
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from rootless import paths
@@ -174,4 +173,4 @@ def next_delay_ms(last_ms: int, ran_s: float) -> int:
 
 def own_command(verb: str, identifier: str) -> tuple[str, ...]:
     """The command line of a hidden `rootless container` command, for the monitor to run."""
-    return (sys.executable, "-m", "rootless.cli", "container", verb, identifier)
+    return (*paths.own_program(), "container", verb, identifier)
