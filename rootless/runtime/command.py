@@ -8,14 +8,26 @@ import stat
 
 from rootless.errors import CommandNotExecutable, CommandNotFound, RootlessError
 from rootless.record import TYPE_CHECKING
+from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import open_in_root
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 # What exec(3) searches where the environment has no PATH.
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_INTERPRETERS = 5
+
+
+def read_environment(process: dict[str, Any], *, home: str, uid: int) -> dict[str, str]:
+    """process.env as a mapping; HOME from the user's entry where it is not given. In the container's root."""
+    environment = {}
+    for word in process.get("env") or []:
+        name, _, value = word.partition("=")
+        environment[name] = value
+    if "HOME" not in environment:
+        environment["HOME"] = home or find_user(str(uid)).home
+    return environment
 
 
 def find_command(name: str, environment: dict[str, str]) -> str:

@@ -17,9 +17,10 @@ from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import closing, credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
+from rootless.runtime.command import read_environment as read_environment
 from rootless.runtime.handover import hand_over
+from rootless.runtime.masks import CLOSING
 from rootless.runtime.mounting import set_root_propagation
-from rootless.runtime.passwd import find_user
 from rootless.runtime.resolve import mount_target
 from rootless.runtime.root import Root, attach_root, enter_root, mount_root, move_root
 from rootless.runtime.steps import Bind
@@ -141,8 +142,11 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
     root_fd = _mount_root(birth, channel, progress)
     for step in birth.plan:
-        progress.step = step.describe()
-        step.apply(root_fd)
+        if not isinstance(step, CLOSING):
+            progress.step = step.describe()
+            step.apply(root_fd)
+    # What is missing for these is made in the container's file system, so that is closed after them:
+    # the console's mount point, the working directory, and whatever the caller's hooks put there.
     progress.step = "terminal"
     master = slave = -1
     if birth.stdio is None:
@@ -150,11 +154,15 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
         terminal.bind_console(root_fd, slave)
     progress.step = "working directory"
     cwd = process.get("cwd") or "/"
-    if cwd != "/" and not birth.root.readonly and not (spec.get("root") or {}).get("readonly"):
+    if cwd != "/":
         os.close(mount_target(root_fd, cwd, directory=True))
     if birth.turns is not None:
         progress.step = "hooks"
         birth.turns.mounted(channel)
+    for step in birth.plan:
+        if isinstance(step, CLOSING):
+            progress.step = step.describe()
+            step.apply(root_fd)
     progress.step = "pivot_root"
     if birth.pivot:
         enter_root(root_fd)
@@ -221,17 +229,6 @@ def _show_namespaces(channel: Channel) -> None:
     fds = tuple(os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net"))
     channel.send("namespaces", {}, fds)
     closing.close_all(fds)
-
-
-def read_environment(process: dict[str, Any], *, home: str, uid: int) -> dict[str, str]:
-    """process.env as a mapping; HOME from the user's entry where it is not given."""
-    environment = {}
-    for word in process.get("env") or []:
-        name, _, value = word.partition("=")
-        environment[name] = value
-    if "HOME" not in environment:
-        environment["HOME"] = home or find_user(str(uid)).home
-    return environment
 
 
 def reset_signals() -> None:

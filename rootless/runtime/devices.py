@@ -58,11 +58,15 @@ def _number(device: dict[str, Any]) -> int:
 
 def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[Step]:
     """Steps for spec.linux.devices (OCI config-linux.md): bound from the host's node of the same
-    path, checked to have the number asked for; with `make` made where that is allowed."""
+    path, checked to have the number asked for; with `make` made where that is allowed.
+
+    What every container has anyway is left out, and so is /dev/ptmx, which callers list among all of a
+    host's devices: through the link of that name the host's would come to stand over the container's own."""
     steps: list[Step] = []
     for device in devices:
         path = device["path"]
-        if path.startswith("/dev/") and path[5:] in DEFAULT_DEVICES:
+        name = os.path.normpath(path).removeprefix("/dev/")
+        if name in DEFAULT_DEVICES or name == "ptmx":
             continue
         number = 0
         if device.get("type", "c") in ("c", "u", "b") and "major" in device:

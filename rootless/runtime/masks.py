@@ -9,7 +9,7 @@ from rootless.errors import NotSupported
 from rootless.linux import mount as m
 from rootless.record import Record
 from rootless.runtime.mounting import ATTACH, set_attributes
-from rootless.runtime.resolve import open_in_root
+from rootless.runtime.resolve import mount_target, open_in_root
 
 MASKED_PATHS = (
     "/proc/asound",
@@ -104,6 +104,34 @@ class ReadonlyPath(Record):
             os.close(target)
 
 
+class Kept(Record):
+    """What has just been mounted at `guest_path`, held for ReadonlyMounts: a later mount may cover it."""
+
+    guest_path: str
+    held: list[int]
+
+    def describe(self) -> str:
+        return f"hold {self.guest_path}, to be made read-only"
+
+    def apply(self, root_fd: int) -> None:
+        self.held.append(mount_target(root_fd, self.guest_path, directory=True))
+
+
+class ReadonlyMounts(Record):
+    """New file systems that are asked for read-only: until now something could still be made in them."""
+
+    held: list[int]  # one list with the plan's Kept
+
+    def describe(self) -> str:
+        return "make new file systems read-only"
+
+    def apply(self, root_fd: int) -> None:
+        for fd in self.held:
+            set_attributes(fd, attr=m.MOUNT_ATTR_RDONLY)
+            os.close(fd)
+        self.held.clear()
+
+
 class ReadonlyRoot(Record):
     """The root itself, last: until now mount points could still be made in it."""
 
@@ -112,3 +140,7 @@ class ReadonlyRoot(Record):
 
     def apply(self, root_fd: int) -> None:
         set_attributes(root_fd, attr=m.MOUNT_ATTR_RDONLY)
+
+
+# Steps at a plan's end that wait until nothing more is to be made in the container's file system.
+CLOSING = (ReadonlyMounts, ReadonlyRoot)

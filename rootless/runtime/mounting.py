@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from rootless.errors import NotSupported
 from rootless.linux import mount as m
-from rootless.runtime.resolve import mount_target
+from rootless.runtime.resolve import mount_target, open_in_root
 
 # move_mount(2) from one descriptor onto another.
 ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
@@ -32,12 +33,27 @@ def mount_filesystem(
     source: str | None = None,
     links: bool = True,
 ) -> None:
-    """Mount a new file system at `guest_path`, made where it is missing."""
+    """Mount a new file system at `guest_path`, made where it is missing. A tmpfs whose mode is not asked for
+    has that of the directory it covers: one that was private is not everybody's (the kernel's 1777)."""
+    mode = ""
+    if fstype == "tmpfs" and not any(word.startswith("mode=") for word in data.split(",")):
+        mode = _mode_word(root_fd, guest_path, links=links)
     target = mount_target(root_fd, guest_path, directory=True, links=links)
     try:
-        m.mount(source or fstype, f"/proc/self/fd/{target}", fstype, flags, data or None)
+        m.mount(source or fstype, f"/proc/self/fd/{target}", fstype, flags, ",".join(filter(None, (mode, data))) or None)
     finally:
         os.close(target)
+
+
+def _mode_word(root_fd: int, guest_path: str, *, links: bool) -> str:
+    try:
+        fd = open_in_root(root_fd, guest_path, links=links)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""  # it is yet to be made
+    try:
+        return f"mode={stat.S_IMODE(os.fstat(fd).st_mode):o}"
+    finally:
+        os.close(fd)
 
 
 def detached(root_fd: int, guest_path: str) -> int:

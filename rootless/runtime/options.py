@@ -54,6 +54,9 @@ _IGNORED = frozenset(
         "nolazytime",
         "norelatime",
         "nostrictatime",
+        "ratime",
+        "rnorelatime",
+        "rnostrictatime",
         "copyup",
         "notmpcopyup",
         "nocopy",
@@ -73,7 +76,7 @@ KNOWN_WORDS = frozenset(
         *_ATIME,
         *_SUPERBLOCK,
         *_PROPAGATION,
-        *(f"r{word}" for word in (*_SET, *_CLEAR, *_PROPAGATION)),
+        *(f"r{word}" for word in (*_SET, *_CLEAR, *_ATIME, *_PROPAGATION)),
         *_IGNORED,
     )
 )
@@ -81,8 +84,9 @@ KNOWN_WORDS = frozenset(
 
 class MountOptions(Record):
     """What the words ask for. `*_attr` are MOUNT_ATTR_ bits for binds, `flags` MS_ bits for
-    filesystems; `recursive_attr` covers the mounts below a bind too ("rro"). Attributes are only
-    ever added to a bind: what its source lacks (rw, suid, dev) a user namespace cannot give back."""
+    filesystems; `recursive_attr` covers the mounts below a bind too ("rro"), and a new file system, which has
+    none below it, has those words in `flags`. Attributes are only ever added to a bind: what its source
+    lacks (rw, suid, dev) a user namespace cannot give back."""
 
     bind: bool = False
     recursive: bool = False
@@ -90,6 +94,7 @@ class MountOptions(Record):
     attr: int = 0
     clear_attr: int = 0
     recursive_attr: int = 0
+    recursive_clear_attr: int = 0
     propagation: int = 0
     propagation_recursive: bool = False
     data: str = ""
@@ -100,7 +105,7 @@ class MountOptions(Record):
 def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
     """The words of one mount; InvalidInput for what a rootless mount cannot have."""
     bind = recursive = propagation_recursive = False
-    flags = attr = clear = recursive_attr = propagation = 0
+    flags = attr = clear = recursive_attr = recursive_clear = propagation = 0
     data: list[str] = []
     copy_up, idmap = False, ""
     for word in words:
@@ -123,9 +128,14 @@ def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
             propagation_recursive = word not in _PROPAGATION
             propagation = _PROPAGATION[stem if propagation_recursive else word]
         elif stem in _SET:
+            flags |= _SET[stem][0]
             recursive_attr |= _SET[stem][1]
         elif stem in _CLEAR:
-            pass  # "rrw" and the like: what the source has already
+            flags &= ~_SET[_CLEAR[stem]][0]  # of a bind: what the source has already
+        elif stem in _ATIME:
+            flags |= _ATIME[stem][0]
+            recursive_attr = recursive_attr & ~m.MOUNT_ATTR__ATIME | _ATIME[stem][1]
+            recursive_clear |= m.MOUNT_ATTR__ATIME
         elif word in _IGNORED:
             pass
         elif word in ("idmap", "ridmap"):
@@ -141,6 +151,7 @@ def parse_options(words: list[str], *, guest_path: str = "") -> MountOptions:
         attr,
         clear,
         recursive_attr,
+        recursive_clear,
         propagation,
         propagation_recursive,
         ",".join(data),

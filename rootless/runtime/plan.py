@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 
 from rootless.errors import InvalidInput
+from rootless.linux.mount import MS_RDONLY
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.devices import asked_devices, default_devices
-from rootless.runtime.masks import Mask, ReadonlyPath, ReadonlyRoot
+from rootless.runtime.masks import Kept, Mask, ReadonlyMounts, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.options import parse_options
 from rootless.runtime.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Sysctl, Sysfs
 
@@ -43,11 +44,13 @@ class Circumstances(Record):
 def build_plan(
     spec: dict[str, Any], circumstances: Circumstances, *, root_readonly: bool = False
 ) -> list[Step]:
-    """The steps in the order they must be applied; InvalidInput for what cannot be planned."""
+    """The steps in the order they must be applied; InvalidInput for what cannot be planned. Those of
+    masks.CLOSING, at the end, wait for all else that is made in the container's file system."""
     linux = spec.get("linux") or {}
     steps: list[Step] = []
+    held: list[int] = []
     for index, entry in enumerate(spec.get("mounts") or []):
-        steps.append(_mount(entry, circumstances, f"mounts[{index}]"))
+        steps += _closing_later(_mount(entry, circumstances, f"mounts[{index}]"), held)
     # After the mounts: /dev itself is one of them.
     if not _dev_from_host(spec):
         steps += default_devices(make=circumstances.make_nodes)
@@ -57,9 +60,25 @@ def build_plan(
         steps.append(_sysctl(name, str(value), circumstances))
     steps += [ReadonlyPath(path) for path in linux.get("readonlyPaths") or []]
     steps += [Mask(path) for path in linux.get("maskedPaths") or []]
+    if any(isinstance(step, Kept) for step in steps):
+        steps.append(ReadonlyMounts(held))
     if root_readonly or (spec.get("root") or {}).get("readonly"):
         steps.append(ReadonlyRoot())
     return steps
+
+
+def _closing_later(step: Step, held: list[int]) -> list[Step]:
+    """`step`; and a new file system of the container's own writable for now, with what holds it, where
+    something may have to be made in it: mount points, what lies below a tmpcopyup, all of /dev. A bind is
+    read-only at once: nothing is ever made in what its owner gives read-only."""
+    mount = getattr(step, "tmpfs", step)  # MappedTmpfs
+    if not isinstance(mount, Filesystem) or not mount.flags & MS_RDONLY:
+        return [step]
+    if mount.fstype not in ("tmpfs", "ramfs") and mount.guest_path.rstrip("/") != "/dev":
+        return [step]
+    writable = mount._replace(flags=mount.flags & ~MS_RDONLY)
+    step = writable if mount is step else step._replace(tmpfs=writable)  # type: ignore[attr-defined]
+    return [step, Kept(mount.guest_path, held)]
 
 
 def _dev_from_host(spec: dict[str, Any]) -> bool:
@@ -98,7 +117,7 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances, name: str) -> St
         )
     if fstype == "proc":
         if not circumstances.own_pid:
-            return HostTree("/proc", guest_path, writable=True)
+            return HostTree("/proc", guest_path, writable=not options.flags & MS_RDONLY)
         return Proc(guest_path, options.flags, options.data)
     if fstype == "sysfs":
         return Sysfs(guest_path, options.flags) if circumstances.own_network else HostTree("/sys", guest_path)
@@ -108,7 +127,7 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances, name: str) -> St
         data = _labelled(_devpts_data(options.data, circumstances), "devpts", circumstances)
         return Filesystem("devpts", guest_path, options.flags, data)
     if fstype == "mqueue" and not circumstances.own_ipc:
-        return HostTree("/dev/mqueue", guest_path, writable=True, optional=True)
+        return HostTree("/dev/mqueue", guest_path, writable=not options.flags & MS_RDONLY, optional=True)
     known = fstype in _FILESYSTEMS or fstype.startswith("fuse")
     if known or (fstype and circumstances.any_filesystem):
         source = entry.get("source") if circumstances.any_filesystem else None

@@ -75,8 +75,9 @@ class Bind(Record):
             # Private unless asked otherwise, as Docker: nothing mounted later on one side shows
             # on the other.
             set_attributes(fd, propagation=options.propagation or m.MS_PRIVATE, recursive=True)
-            if options.recursive_attr:
-                set_attributes(fd, attr=options.recursive_attr, recursive=True)
+            if options.recursive_attr or options.recursive_clear_attr:
+                more, less = options.recursive_attr, options.recursive_clear_attr
+                set_attributes(fd, attr=more, clear=less, recursive=True)
             if options.attr or options.clear_attr:
                 set_attributes(fd, attr=options.attr, clear=options.clear_attr)
             if self.idmap is not None:

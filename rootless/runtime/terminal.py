@@ -62,7 +62,11 @@ def bind_console(root_fd: int, slave: int) -> None:
 def use_terminal(slave: int, *, uid: int) -> None:
     """Make `slave` stdin, stdout, stderr and the controlling terminal of this session leader."""
     if uid:
-        os.fchown(slave, uid, -1)
+        try:
+            os.fchown(slave, uid, -1)
+        except OSError as error:
+            if error.errno != errno.EROFS:  # a devpts asked for read-only: it stays root's, as with runc
+                raise
     set_controlling_terminal(slave)
     for fd in range(3):
         os.dup2(slave, fd)

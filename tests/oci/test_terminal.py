@@ -137,3 +137,22 @@ def test_a_terminal_without_one_of_our_own(oci: Runtime, stdin: str) -> None:
     assert (b"typed" in done.stdout) == (stdin in ("pipe", "line"))
     # Nothing else was typed: where 0 was closed, no file of ours had come to be the terminal's input.
     assert len(done.stdout) < 100
+
+
+def test_of_a_container_with_a_read_only_root_and_no_dev_of_its_own(oci: Runtime, at_terminal: Start) -> None:
+    """The console's mount point is made before the root is closed."""
+    gone = ("/dev", "/dev/shm", "/dev/mqueue")
+    oci.spec["mounts"] = [entry for entry in oci.spec["mounts"] if entry["destination"] not in gone]
+    oci.spec["root"]["readonly"] = True
+    terminal = at_terminal(*run(oci), script="tty; touch /x; exit 3")
+    terminal.expect("/dev/(pts/0|console)")
+    terminal.expect("Read-only file system")
+    assert terminal.wait() == 3
+
+
+def test_where_ptmx_is_among_the_devices(oci: Runtime, at_terminal: Start) -> None:
+    """containerd and moby list it for every privileged container: the terminal is the container's own."""
+    oci.spec["linux"]["devices"] = [{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2}]
+    terminal = at_terminal(*run(oci), script="tty; /bin/busybox script -c /bin/tty /dev/null; exit 3")
+    terminal.expect("/dev/(pts/0|console)")
+    assert terminal.wait() == 3

@@ -161,3 +161,11 @@ def test_anybody_inside_may_ping_and_use_low_ports(rootless: Rootless, busybox_i
     asked = ("--sysctl", "net.ipv4.ip_unprivileged_port_start=1024")
     out = rootless("run", "--rm", *asked, busybox_image, "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start").lines
     assert out == ["1024"]
+
+
+def test_what_is_read_only_is_so_when_all_is_made(rootless: Rootless, busybox_image: str) -> None:
+    """Mount points, a copied directory and the working directory are made first."""
+    script = "pwd; touch x /t/x /t/below/x 2>&1; stat -c %a /etc"
+    options = ("--read-only", "-w", "/not/there", "--tmpfs", "/t:ro", "--tmpfs", "/t/below", "--tmpfs", "/etc")
+    found = run(rootless, busybox_image, script, *options)
+    assert found == ["/not/there", "touch: x: Read-only file system", "touch: /t/x: Read-only file system", "755"]

@@ -96,7 +96,7 @@ def test_two_threads_wait_for_one_another(package: Path) -> None:
     compilation.write(str(package))
     code = (
         BEGIN + "import threading\n"
-        "def one(): import rootless.first; print(rootless.first.FOUND)\n"
+        "def one(): import os, rootless.first; os.write(1, b'%d\\n' % rootless.first.FOUND)\n"
         "threads = [threading.Thread(target=one) for _ in range(3)]\n"
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
     )

@@ -227,7 +227,10 @@ def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]
     """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
     user = [_user_mount(mount, circumstances) for mount in record["mounts"]]
     user += [
-        _device(device["source"], device["target"], device["permissions"]) for device in record["devices"]
+        # As runc: the container has a ptmx of its own, and the host's would give it the host's terminals.
+        _device(device["source"], device["target"], device["permissions"])
+        for device in record["devices"]
+        if device["target"] != "/dev/ptmx"
     ]
     taken = {entry["destination"] for entry in user}
     user = [_entry(path, "bind", path, "rbind") for path in circumstances.devices if path not in taken] + user
