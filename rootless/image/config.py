@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from rootless.errors import Corrupt
-from rootless.image import manifest, reference
+from rootless.image import manifest, reference, run_config
 
-_STRINGS = ("User", "WorkingDir", "StopSignal")
-_LISTS = ("Env", "Entrypoint", "Cmd", "Shell", "OnBuild")
-_SETS = ("ExposedPorts", "Volumes")
+LONGEST_WORD, LONGEST_TEXT, MOST_HISTORY = 255, 65_536, 10_000
+"""Of a platform's words, of a line of history; an author may be as long as one of those."""
 
 
 def parse(
@@ -26,7 +25,10 @@ def parse(
     document = manifest.load_json(data, what)
     if not isinstance(document, dict):
         raise Corrupt(f"{what} is no JSON object")
-    document = {key: value for key, value in document.items() if value is not None}
+    try:
+        document = {key: run_config.text(value) for key, value in document.items() if value is not None}
+    except RecursionError:
+        raise Corrupt(f"{what} is nested too deeply") from None
     rootfs = document.get("rootfs")
     if not isinstance(rootfs, dict) or rootfs.get("type", "layers") != "layers":
         raise Corrupt(f"{what} has no rootfs of type layers")
@@ -42,36 +44,13 @@ def parse(
     for key in ("architecture", "os", "variant", "created", "author"):
         if not isinstance(document.get(key, ""), str):
             raise Corrupt(f"{what}: {key} is no string")
+        if len(document.get(key, "")) > (LONGEST_TEXT if key == "author" else LONGEST_WORD):
+            raise Corrupt(f"{what}: {key} is too long")
     history = document.get("history", [])
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise Corrupt(f"{what}: history is no list of objects")
-    document["config"] = _run_config(document.get("config", {}), what)
+    if len(history) > MOST_HISTORY:
+        raise Corrupt(f"{what}: history has more than {MOST_HISTORY} entries")
+    document["config"] = run_config.check(document.get("config", {}), what)
     return document
 
-
-def _run_config(document: Any, what: str) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise Corrupt(f"{what}: config is no object")
-    config: dict[str, Any] = {key: value for key, value in document.items() if value is not None}
-    for key in _STRINGS:
-        if not isinstance(config.get(key, ""), str):
-            raise Corrupt(f"{what}: config.{key} is no string")
-    for key in _LISTS:
-        value = config.get(key, [])
-        # Windows and very old builders wrote a single string.
-        if isinstance(value, str):
-            value = config[key] = [value]
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise Corrupt(f"{what}: config.{key} is no list of strings")
-        if any("\0" in item for item in value):
-            raise Corrupt(f"{what}: config.{key} contains a NUL character")
-    for key in _SETS:
-        if not isinstance(config.get(key, {}), dict):
-            raise Corrupt(f"{what}: config.{key} is no object")
-    labels = config.get("Labels", {})
-    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        raise Corrupt(f"{what}: config.Labels is no object of strings")
-    healthcheck = config.get("Healthcheck", {})
-    if not isinstance(healthcheck, dict):
-        raise Corrupt(f"{what}: config.Healthcheck is no object")
-    return config

@@ -46,7 +46,7 @@ def parse(words: Iterable[str]) -> list[PortMapping]:
 
 
 def parse_exposed(words: Iterable[str]) -> list[tuple[int, str]]:
-    """The (port, protocol) pairs of `--expose` words and an image's ExposedPorts, sorted.
+    """The (port, protocol) pairs of `--expose` words, sorted.
 
     Grammar: port[-port][/proto].
     """
@@ -60,9 +60,26 @@ def parse_exposed(words: Iterable[str]) -> list[tuple[int, str]]:
     return sorted(found)
 
 
+def read_exposed(words: Iterable[str]) -> list[tuple[int, str]]:
+    """The (port, protocol) pairs of a record's `80/tcp` and `8000-8010/tcp`, sorted. Nothing a record says is an
+    error: one container may not break the list of all."""
+    found: set[tuple[int, str]] = set()
+    for word in words:
+        numbers, _, protocol = word.partition("/")
+        first, dash, last = numbers.partition("-")
+        ends = [int(text) for text in (first, last if dash else first) if text.isdecimal() and len(text) <= 5]
+        if len(ends) == 2:
+            found.update((port, protocol or "tcp") for port in range(ends[0], min(ends[1], 65535) + 1))
+    return sorted(found)
+
+
 def publish_all(exposed: Iterable[tuple[int, str]], published: Iterable[PortMapping]) -> list[PortMapping]:
-    """What `-P` adds: every exposed port that is not published yet, on a free host port."""
+    """What `-P` adds: every exposed port that is not published yet, on a free host port; NotSupported for sctp."""
     taken = {(mapping.container_port, mapping.protocol) for mapping in published}
+    exposed = list(exposed)
+    for port, protocol in exposed:
+        if protocol not in PROTOCOLS:
+            raise _no_sctp(f"{port}/{protocol}")
     return [PortMapping("", 0, port, protocol) for port, protocol in exposed if (port, protocol) not in taken]
 
 
@@ -110,13 +127,17 @@ def _split_protocol(text: str, word: str) -> tuple[str, str]:
     if not port:
         raise InvalidInput(f"no port specified: {word}<empty>", hint="name the container's port: -p 8080:80")
     if protocol == "sctp":
-        raise NotSupported(
-            f"sctp ports cannot be published without root: {word}",
-            hint="slirp4netns forwards tcp and udp; use --network host for sctp",
-        )
+        raise _no_sctp(word)
     if protocol not in PROTOCOLS:
         raise InvalidInput(f"invalid proto: {protocol}", hint="tcp or udp")
     return port, protocol
+
+
+def _no_sctp(word: str) -> NotSupported:
+    return NotSupported(
+        f"sctp ports cannot be published without root: {word}",
+        hint="slirp4netns forwards tcp and udp; use --network host for sctp",
+    )
 
 
 def _split_address(text: str, word: str) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from rootless.engine.state import health, restart
 from rootless.engine.words.health import NOTHING_ASKED, SECOND_NS, HealthRequest, merge
+from rootless.image.run_config import RunConfig, read
 from rootless.storage.restart import Restart, comes_back, starts_at_boot
 
 
@@ -41,16 +42,19 @@ def test_who_comes_back(policy: Restart, code: int, back: bool, at_boot: bool) -
 
 
 def test_the_check_is_the_users_then_the_images_then_dockers() -> None:
-    image = {"Test": ["CMD-SHELL", "curl x"], "Interval": 7 * SECOND_NS, "Retries": 9}
+    said = {"Test": ["CMD-SHELL", "curl x"], "Interval": 7 * SECOND_NS, "Retries": 9}
+    image = read({"Healthcheck": said, "Shell": ["/bin/bash", "-c"]})
     asked: HealthRequest = {**NOTHING_ASKED, "retries": 2, "timeout_ns": 0}
-    found = merge(asked, image, ["/bin/bash", "-c"])
+    found = merge(asked, image)
     assert found is not None
     assert found["argv"] == ["/bin/bash", "-c", "curl x"]
     assert (found["interval_ns"], found["retries"], found["timeout_ns"]) == (7 * SECOND_NS, 2, 30 * SECOND_NS)
     assert merge({**NOTHING_ASKED, "test": ["NONE"]}, image) is None
-    assert merge(NOTHING_ASKED, {"Test": ["NONE"]}) is None
-    assert merge(NOTHING_ASKED, None) is None
-    assert merge(asked, None) is None
+    assert merge(NOTHING_ASKED, read({"Healthcheck": {"Test": ["NONE"]}})) is None
+    # Docker: an unknown kind is no check.
+    assert merge(NOTHING_ASKED, read({"Healthcheck": {"Test": ["true"]}})) is None
+    assert merge(NOTHING_ASKED, RunConfig()) is None
+    assert merge(asked, RunConfig()) is None
 
 
 STATE = {"pid": 5, "start_time": 6, "started_at": "2026-01-02T03:04:05Z"}
@@ -61,7 +65,7 @@ def result(code: int, second: int = 5) -> dict[str, Any]:
 
 
 def test_health_is_judged_as_docker_does() -> None:
-    check = merge({**NOTHING_ASKED, "test": ["CMD-SHELL", "x"], "retries": 2, "start_period_ns": 120 * SECOND_NS}, None)
+    check = merge({**NOTHING_ASKED, "test": ["CMD-SHELL", "x"], "retries": 2, "start_period_ns": 120 * SECOND_NS}, RunConfig())
     assert check is not None
     seen = health.judge({}, result(1), check, STATE)
     assert (seen["status"], seen["failing_streak"]) == ("starting", 0)

@@ -20,6 +20,7 @@ from rootless.engine.words.values import (
     read_env_file,
 )
 from rootless.errors import InvalidInput, NotFound
+from rootless.words import UserWord
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ from rootless.errors import InvalidInput, NotFound
     ],
 )
 def test_volume(word: str, kind: str, source: str, target: str, read_only: bool) -> None:
-    mount = parse_volume(word)
+    mount = parse_volume(UserWord(word))
     assert (mount["type"], mount["source"], mount["target"], mount["read_only"]) == (
         kind,
         source,
@@ -45,7 +46,7 @@ def test_volume(word: str, kind: str, source: str, target: str, read_only: bool)
 
 def test_relative_bind_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert str(tmp_path / "site") == parse_volume("./site:/srv")["source"]
+    assert str(tmp_path / "site") == parse_volume(UserWord("./site:/srv"))["source"]
 
 
 @pytest.mark.parametrize(
@@ -53,18 +54,18 @@ def test_relative_bind_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_volume_refused(word: str) -> None:
     with pytest.raises(InvalidInput):
-        parse_volume(word)
+        parse_volume(UserWord(word))
 
 
 def test_mount_bind_with_all_its_words() -> None:
-    mount = parse_mount("type=bind,src=/a,dst=/b,readonly,bind-propagation=rslave")
+    mount = parse_mount(UserWord("type=bind,src=/a,dst=/b,readonly,bind-propagation=rslave"))
     assert (mount["source"], mount["target"], mount["read_only"]) == ("/a", "/b", True)
     assert "rslave" in mount["options"]
 
 
 def test_mount_tmpfs_size_is_bytes() -> None:
-    assert "size=1048576" in parse_mount("type=tmpfs,target=/t,tmpfs-size=1m")["options"]
-    assert parse_tmpfs("/t:size=64k,mode=1777")["options"] == ["size=65536", "mode=1777"]
+    assert "size=1048576" in parse_mount(UserWord("type=tmpfs,target=/t,tmpfs-size=1m"))["options"]
+    assert parse_tmpfs(UserWord("/t:size=64k,mode=1777"))["options"] == ["size=65536", "mode=1777"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_mount_tmpfs_size_is_bytes() -> None:
 )  # fmt: skip
 def test_mount_refused(word: str) -> None:
     with pytest.raises(InvalidInput):
-        parse_mount(word)
+        parse_mount(UserWord(word))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 ROOMS = ["cli", "engine", "image", "storage", "network", "oci", "runtime", "cgroup", "session", "linux"]
 # The engine's own rooms, by the same rule; __init__.py stands below them.
 ENGINE = ["doctor", "views", "life", "files", "images", "state", "words"]
-BELOW_EVERYTHING = {"bytecode", "compilation", "errors", "inherited", "jsontext", "paths", "record", "__version__"}
+BELOW_EVERYTHING = {"bytecode", "compilation", "errors", "inherited", "jsontext", "paths", "record", "words", "__version__"}
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 OF_ENGINE = [path for path in FILES if path.parent.parent == ROOT / "engine"]
 

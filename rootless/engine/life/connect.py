@@ -68,7 +68,7 @@ def slirp(store: Store, record: Record, run_dir: str) -> Network:
     options = slirp.parse("slirp4netns:" + ",".join(network["options"]))
     published = ports.from_data(network["ports"])
     if network["publish_all"]:
-        published += ports.publish_all(ports.parse_exposed(network["exposed"]), published)
+        published += ports.publish_all(ports.read_exposed(network["exposed"]), published)
 
     def connect(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
         return slirp.start(

@@ -11,18 +11,16 @@ from rootless.engine.state.resources import check as check_resources
 from rootless.engine.words import clock, names
 from rootless.engine.words.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.words.health import merge as merge_healthcheck
-from rootless.engine.words.mounts import Mount, parse_volume
+from rootless.engine.words.mounts import Mount, image_volume
 from rootless.engine.words.signals import parse_signal
 from rootless.engine.words.values import Device, Ulimit, merge_env
 from rootless.errors import Conflict, InvalidInput, NotFound
-from rootless.record import TYPE_CHECKING
+from rootless.image import run_config
+from rootless.image.run_config import RunConfig
 from rootless.record import Record as Fields
 from rootless.storage import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
-
-if TYPE_CHECKING:
-    from typing import Any
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 VERSION = 1
@@ -139,13 +137,13 @@ def _inherited(store: Store, request: Request) -> list[Mount]:
 
 def make_record(request: Request, image: Image | None) -> Record:
     """The record that `request` and the image's configuration describe."""
-    config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
+    config = run_config.read(image.config.get("config")) if image else RunConfig()
     identifier = containers.new_id()
     entrypoint = request.entrypoint
     cmd = list(request.cmd)
     if entrypoint is None:
-        entrypoint = list(config.get("Entrypoint") or [])
-        cmd = cmd or list(config.get("Cmd") or [])
+        entrypoint = [word.text for word in config.entrypoint]
+        cmd = cmd or [word.text for word in config.cmd]
     shared_host_name = request.uts == "host" or request.network["mode"] == "host"
     hostname = request.hostname or (os.uname().nodename if shared_host_name else identifier[:12])
     terminal = ["TERM=xterm"] if request.tty else []
@@ -162,10 +160,12 @@ def make_record(request: Request, image: Image | None) -> Record:
         "entrypoint": entrypoint,
         "cmd": cmd,
         "env": merge_env(
-            [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal], config.get("Env") or [], request.env
+            [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal],
+            [word.text for word in config.env],
+            request.env,
         ),
-        "workdir": request.workdir or config.get("WorkingDir") or "/",
-        "user": request.user or userns.default_user(request.userns, *_caller()) or config.get("User") or "",
+        "workdir": request.workdir or config.workdir.text or "/",
+        "user": request.user or userns.default_user(request.userns, *_caller()) or config.user.text,
         "group_add": request.group_add,
         "umask": request.umask,
         "hostname": hostname,
@@ -176,14 +176,14 @@ def make_record(request: Request, image: Image | None) -> Record:
         "auto_remove": request.auto_remove,
         "init": request.init,
         "read_only": request.read_only,
-        "labels": {**(config.get("Labels") or {}), **request.labels},
+        "labels": {**{key: word.text for key, word in config.labels.items()}, **request.labels},
         "annotations": request.annotations,
         "mounts": _mounts(request.mounts, config),
         "devices": request.devices,
         "ulimits": request.ulimits,
         "sysctls": request.sysctls,
         "shm_size": request.shm_size,
-        "stop_signal": request.stop_signal or config.get("StopSignal") or "SIGTERM",
+        "stop_signal": request.stop_signal or config.stop_signal.text or "SIGTERM",
         "stop_timeout": request.stop_timeout,
         "oom_score_adj": request.oom_score_adj,
         "pid": request.pid,
@@ -198,17 +198,16 @@ def make_record(request: Request, image: Image | None) -> Record:
         "log": request.log,
         "security": request.security,
         "restart": request.restart,
-        "healthcheck": merge_healthcheck(request.health, config.get("Healthcheck"), config.get("Shell")),
+        "healthcheck": merge_healthcheck(request.health, config),
         "sdnotify": request.sdnotify,
     }
 
 
-def _network(asked: Network, config: dict[str, Any]) -> Network:
-    exposed = sorted({*asked["exposed"], *(config.get("ExposedPorts") or {})})
-    return {**asked, "exposed": exposed}
+def _network(asked: Network, config: RunConfig) -> Network:
+    return {**asked, "exposed": sorted({*asked["exposed"], *(port.text for port in config.exposed)})}
 
 
-def _mounts(asked: list[Mount], config: dict[str, Any]) -> list[Mount]:
+def _mounts(asked: list[Mount], config: RunConfig) -> list[Mount]:
     """The mounts asked for, and an anonymous volume for each VOLUME of the image not covered."""
     targets = {mount["target"] for mount in asked}
     if len(targets) < len(asked):
@@ -217,9 +216,8 @@ def _mounts(asked: list[Mount], config: dict[str, Any]) -> list[Mount]:
             if mount["target"] in seen:
                 raise InvalidInput(f"Duplicate mount point: {mount['target']}")
             seen.add(mount["target"])
-    image_volumes = [parse_volume(path) for path in sorted(config.get("Volumes") or {}) if path.strip("/")]
+    every = asked + [image_volume(path) for path in dict.fromkeys(config.volumes) if path not in targets]
     # Parents before children, so that one does not cover the other.
-    every = asked + [volume for volume in image_volumes if volume["target"] not in targets]
     return sorted(every, key=lambda mount: mount["target"].count("/"))
 
 

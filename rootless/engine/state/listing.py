@@ -67,7 +67,7 @@ def ports_column(row: Row) -> str:
     """Docker's PORTS column."""
     if not row.status.pid:
         return ""
-    return ports.describe(published(row), ports.parse_exposed(row.record["network"]["exposed"]))
+    return ports.describe(published(row), ports.read_exposed(row.record["network"]["exposed"]))
 
 
 def command(record: Record) -> str:

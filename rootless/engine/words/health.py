@@ -6,10 +6,8 @@ Docker's meaning and defaults; times are nanoseconds, as in Docker's and the OCI
 from __future__ import annotations
 
 from rootless.errors import InvalidInput
-from rootless.record import TYPE_CHECKING, TypedDict
-
-if TYPE_CHECKING:
-    from typing import Any
+from rootless.image.run_config import RunConfig
+from rootless.record import TypedDict
 
 SECOND_NS = 1_000_000_000
 DEFAULT_INTERVAL_NS, DEFAULT_TIMEOUT_NS, DEFAULT_START_INTERVAL_NS = 30 * SECOND_NS, 30 * SECOND_NS, 5 * SECOND_NS
@@ -64,29 +62,26 @@ def duration(word: str, *, name: str) -> int:
     return found
 
 
-def merge(asked: HealthRequest, image: dict[str, Any] | None, shell: list[str] | None = None) -> Healthcheck | None:
-    """The check of a container; None for none. `shell` is the image's SHELL, for CMD-SHELL.
+def merge(asked: HealthRequest, image: RunConfig) -> Healthcheck | None:
+    """The check of a container; None for none. The image's SHELL is for CMD-SHELL.
 
-    As Docker's merge: what was not asked for is the image's; where neither says it, the default.
+    As Docker's merge: what was not asked for is the image's; where neither says it, the default. A kind that is
+    neither CMD nor CMD-SHELL is no check, as there.
     """
-    config = image if isinstance(image, dict) else {}
-    test = asked["test"] or [str(word) for word in config.get("Test") or []]
-    if not test or test[0] == "NONE":
-        return None
-    if test[0] == "CMD-SHELL":
-        argv = [*(shell or ["/bin/sh", "-c"]), *test[1:2]]
-    elif test[0] == "CMD":
+    test: list[str] = asked["test"] or [word.text for word in image.health_test]
+    argv: list[str] = []
+    if test[:1] == ["CMD-SHELL"]:
+        argv = [*([word.text for word in image.shell] or ["/bin/sh", "-c"]), *test[1:2]]
+    elif test[:1] == ["CMD"]:
         argv = test[1:]
-    else:
-        raise InvalidInput(f"the image's HEALTHCHECK is of an unknown kind: {test[0]}", hint="--no-healthcheck")
     if not argv or (test[0] == "CMD-SHELL" and not "".join(test[1:])):
         return None
 
     def value(asked_for: int | None, key: str, default: int) -> int:
         if asked_for:
             return asked_for
-        found = config.get(key)
-        return found if isinstance(found, int) and found > 0 else default
+        found = image.health_numbers.get(key, 0)
+        return found if found > 0 else default
 
     return {
         "test": test,

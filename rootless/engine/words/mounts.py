@@ -10,6 +10,7 @@ import os
 from rootless.engine.words.values import parse_bytes
 from rootless.errors import InvalidInput
 from rootless.record import TypedDict
+from rootless.words import GuestPath, UserWord
 
 _PROPAGATION = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 # Words that other hosts need and that change nothing on Linux without a virtual machine.
@@ -21,14 +22,14 @@ class Mount(TypedDict):
 
     type: str
     source: str
-    target: str
+    target: GuestPath
     read_only: bool
     volume: str
     copy_up: bool
     options: list[str]
 
 
-def _mount(kind: str, target: str) -> Mount:
+def _mount(kind: str, target: GuestPath) -> Mount:
     return {
         "type": kind,
         "source": "",
@@ -40,17 +41,22 @@ def _mount(kind: str, target: str) -> Mount:
     }
 
 
-def _guest_path(path: str, word: str) -> str:
+def _guest_path(path: str, word: UserWord) -> GuestPath:
     if not path.startswith("/"):
         raise InvalidInput(f"invalid mount path: '{path}' mount path must be absolute (in '{word}')")
     clean = os.path.normpath(path)
     clean = "/" + clean.lstrip("/")
     if clean == "/":
         raise InvalidInput(f"invalid specification: destination can't be '/' (in '{word}')")
-    return clean
+    return GuestPath(clean)
 
 
-def parse_volume(word: str) -> Mount:
+def image_volume(path: GuestPath) -> Mount:
+    """The anonymous volume for a VOLUME of an image. No grammar: an image speaks of nothing but its own inside."""
+    return _mount("volume", path)
+
+
+def parse_volume(word: UserWord) -> Mount:
     """One -v word: `[SOURCE:]TARGET[:OPTIONS]`, SOURCE a path or a volume's name."""
     parts = word.split(":")
     if len(parts) == 1:
@@ -83,7 +89,7 @@ def volume_name(name: str) -> str:
     return name
 
 
-def _apply_option(mount: Mount, option: str, word: str) -> None:
+def _apply_option(mount: Mount, option: str, word: UserWord) -> None:
     if option in ("ro", "readonly"):
         mount["read_only"] = True
     elif option == "rw":
@@ -100,7 +106,7 @@ def _apply_option(mount: Mount, option: str, word: str) -> None:
         raise InvalidInput(f"invalid mode: '{option}' (in '{word}')")
 
 
-def parse_tmpfs(word: str) -> Mount:
+def parse_tmpfs(word: UserWord) -> Mount:
     """One --tmpfs word: `TARGET[:OPTIONS]`; Docker's defaults are rw,noexec,nosuid,nodev."""
     target, _, options = word.partition(":")
     mount = _mount("tmpfs", _guest_path(target, word))
@@ -122,7 +128,7 @@ def parse_tmpfs(word: str) -> Mount:
 _TRUE = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
-def parse_mount(word: str) -> Mount:
+def parse_mount(word: UserWord) -> Mount:
     """One --mount word: comma-separated key=value, as `type=bind,src=/a,dst=/b,readonly`."""
     fields: dict[str, str] = {}
     for field in word.split(","):
@@ -159,7 +165,7 @@ def _first(fields: dict[str, str], *names: str) -> str:
     return found
 
 
-def _apply_field(mount: Mount, key: str, value: str, word: str) -> None:
+def _apply_field(mount: Mount, key: str, value: str, word: UserWord) -> None:
     kind = mount["type"]
     if key in ("readonly", "ro", "volume-nocopy", "bind-nonrecursive"):
         if value not in _TRUE:

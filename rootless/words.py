@@ -1,0 +1,36 @@
+"""Whose word a text is: the caller's, an image's, or a path inside a container. HOT; below everything.
+
+A user's `-v` may name a directory of the host, an image's VOLUME may not, though both are texts in a document. So
+what an image says is an ImageWord, which no grammar takes by mistake, for it is no str, neither to mypy nor to
+Python; what may name things of the host takes a UserWord; and where a mount leads to is a GuestPath.
+"""
+
+from __future__ import annotations
+
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import NewType
+
+    UserWord = NewType("UserWord", str)
+    """What the caller typed, or has in a file that they named: it may speak of the host."""
+    GuestPath = NewType("GuestPath", str)
+    """Absolute and normal, below the root of a container; never a path of the host."""
+else:
+
+    def UserWord(text: str) -> str:
+        return text
+
+    GuestPath = UserWord
+
+
+class ImageWord(Record):
+    """What an image says of itself: it speaks of the inside of its own container, or is data.
+
+    Who takes `text` out of it answers for what is done with it.
+    """
+
+    text: str = ""
+
+
+__all__ = ["GuestPath", "ImageWord", "UserWord"]
