@@ -1,6 +1,8 @@
 # Sourced by setup.sh. Debian's and Ubuntu's names of what each verb uses.
 
-run_packages="uidmap slirp4netns fuse-overlayfs gcc libc6-dev mmdebstrap python3-venv libseccomp2 ca-certificates"
+host_packages="uidmap slirp4netns fuse-overlayfs python3-venv libseccomp2 ca-certificates" # with a wheel these are all
+run_packages="$host_packages gcc libc6-dev mmdebstrap"
+better_packages="musl-tools" # with musl a waiting monitor has a third of the memory that it has with glibc
 peer_packages="podman runc bubblewrap docker-registry busybox-static"
 test_packages="$peer_packages buildah crun containerd rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
     debootstrap acl attr cron iproute2 procps openssl util-linux
@@ -9,9 +11,10 @@ fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static 
 
 wanted_packages() { # VERB
     case $1 in
-    test) echo $run_packages $test_packages ;;
-    bench) echo $run_packages $peer_packages ;;
-    *) echo $run_packages ;;
+    test) echo $run_packages $better_packages $test_packages ;;
+    bench) echo $run_packages $better_packages $peer_packages ;;
+    required) echo $run_packages ;;
+    *) echo $run_packages $better_packages ;;
     esac
 }
 

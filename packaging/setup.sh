@@ -10,6 +10,7 @@
 #   ROOTLESS_ACCOUNT      the ordinary account (rootless-user)
 #   ROOTLESS_MUST_WORK=1  tests that cannot run here are failures
 #   ROOTLESS_TRY_AGAIN=1  what failed is run once more, and told
+#   ROOTLESS_PREPARED=1   all is installed and copied: only run (packaging/gate.sh, which runs two at a time)
 set -eu
 
 verb=${1:-}
@@ -87,7 +88,6 @@ mend_devices() { # without udev (containers, minimal machines) these are root's 
 }
 
 make_account() {
-    account=${ROOTLESS_ACCOUNT:-rootless-user}
     if ! id "$account" >/dev/null 2>&1; then
         useradd -m -s /bin/bash "$account"
         say "made the account $account"
@@ -100,9 +100,6 @@ make_account() {
 }
 
 copy_source() {
-    home=$(getent passwd "$account" | cut -d: -f6)
-    [ -d "$home" ] || die "$account has no home directory"
-    target=$home/rootless
     [ ! -e "$target" ] || [ -e "$target/.made-by-setup" ] || die "$target is there, and not made by this script"
     mkdir -p "$target"
     # Its virtual environment stays; everything else is replaced, so that what is gone here is gone there.
@@ -130,12 +127,22 @@ give_cgroup() {
     export ROOTLESS_TEST_CGROUP
 }
 
+# One key of the configuration that pip has for root alone. pip itself is not asked: it need not be installed for root.
+pip_option() { # KEY
+    python3 - "$1" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" "$HOME/.pip/pip.conf" <<'END' 2>/dev/null || true
+import configparser, sys
+parser = configparser.RawConfigParser()
+parser.read(sys.argv[2:], encoding="utf-8")
+print(*parser.get("global", sys.argv[1], fallback="").split())
+END
+}
+
 # The account downloads from where root's pip does, with certificates that it can read.
 pip_environment() {
     for key in index-url extra-index-url find-links cert; do
         name=PIP_$(echo "$key" | tr a-z- A-Z_)
         eval "value=\${$name:-}"
-        [ -n "$value" ] || value=$(python3 -m pip config get "global.$key" 2>/dev/null || true)
+        [ -n "$value" ] || value=$(pip_option "$key")
         [ -z "$value" ] || export "$name=$value"
     done
     for name in PIP_CERT SSL_CERT_FILE REQUESTS_CA_BUNDLE; do
@@ -151,10 +158,16 @@ as_account() {
 }
 
 if is_host_root; then
-    install_packages
-    mend_devices
-    make_account
-    copy_source
+    account=${ROOTLESS_ACCOUNT:-rootless-user}
+    if [ -z "${ROOTLESS_PREPARED:-}" ]; then
+        install_packages
+        mend_devices
+        make_account
+    fi
+    home=$(getent passwd "$account" | cut -d: -f6)
+    [ -d "$home" ] || die "$account has no home directory"
+    target=$home/rootless
+    [ -n "${ROOTLESS_PREPARED:-}" ] || copy_source
     pip_environment
     say "going on as $account in $target"
     cd "$target"
@@ -177,7 +190,7 @@ if [ -n "$missing" ]; then
     test) [ -z "${ROOTLESS_MUST_WORK:-}" ] && say "tests that need these will be skipped: $missing" ;;
     bench) say "peers that are not installed are left out: $missing" ;;
     esac
-    required=$(missing_packages install)
+    required=$(missing_packages required)
     [ -z "$required" ] || die "packages are missing; an administrator runs:" \
         "apt-get install $required" "(Fedora, RHEL: dnf install $fedora_packages)"
 fi
@@ -204,11 +217,13 @@ done
     rm -rf .venv
     "$python" -m venv .venv
 }
-say "pip install ."
-extras=
-case $verb in test | bench) extras=[dev] ;; esac # the benchmarks use the tests' harness
-PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install -qq ".$extras" </dev/null
-rm -rf build rootless.egg-info
+if [ -z "${ROOTLESS_PREPARED:-}" ]; then
+    say "pip install ."
+    extras=
+    case $verb in test | bench) extras=[dev] ;; esac # the benchmarks use the tests' harness
+    PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install -qq ".$extras" </dev/null
+    rm -rf build rootless.egg-info
+fi
 PATH=$source_dir/.venv/bin:$PATH
 export PATH
 

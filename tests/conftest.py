@@ -32,6 +32,7 @@ OUTCOME = pytest.StashKey[bool]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_store: the test changes images; it gets a store of its own")
+    config.addinivalue_line("markers", "differs: tests/vm: not the same on every release, so that the gate has it on each")
     if account.is_host_root():
         account.become_ordinary(config)
     processes.adopt_orphans()

@@ -251,6 +251,12 @@ def has_sockets(pid: int, count: int) -> bool:
     return sum("socket:" in target for target in descriptors(pid).values()) >= count
 
 
+def own_memory(pid: int) -> int:
+    """KiB that a process has to itself. Not Private_Dirty: that counts a program's file until it is on the disk."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.split("\nAnonymous:")[1].split()[0])
+
+
 def cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])

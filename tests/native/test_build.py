@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.monitored import STDIN, WILL_CLEAN, Monitor
+from tests.native.monitored import STDIN, WILL_CLEAN, Monitor, eventually, own_memory
+from tests.need import need_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PT_INTERP = 3
 PROGRAMS = ("rootless-init", "rootless-exec", "rootless-holder", "rootless-monitor")
 
 
-def build(target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-W", "ignore", "setup.py", "-q", "build_helpers", "--build-lib", str(target)]
+def build(target: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-W", "ignore", "setup.py", "-q", "build_helpers", "--build-lib", str(target), *options]
     return subprocess.run(
         argv, cwd=REPOSITORY, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -36,6 +37,24 @@ def test_programs_are_static_and_small(helpers: Path) -> None:
         assert PT_INTERP not in types, f"{name} wants a dynamic linker"
         assert len(data) < 1_000_000
         assert (helpers / name).stat().st_mode & 0o111 == 0o111
+
+
+@pytest.mark.parametrize(("compiler", "own", "with_file"), [("musl-gcc", 32, 100), ("cc", 80, 300)])
+def test_memory_while_waiting_by_compiler(tmp_path: Path, compiler: str, own: int, with_file: int) -> None:
+    """Either builds without a warning. There is a monitor for each container; the second figure is with the
+    pages of its program, which all monitors share."""
+    need_program(compiler)
+    done = build(tmp_path, "--werror", CC=compiler)
+    assert done.returncode == 0, done.stderr
+    waiting = subprocess.Popen([tmp_path / "rootless/_helpers/rootless-monitor", "--wait", "60000", "--", "true"])
+    try:
+        eventually(lambda: Path(f"/proc/{waiting.pid}/comm").read_text().startswith("rootless-"))
+        rollup = Path(f"/proc/{waiting.pid}/smaps_rollup").read_text()
+        assert own_memory(waiting.pid) < own, rollup
+        assert int(rollup.split("\nRss:")[1].split()[0]) < with_file, rollup
+    finally:
+        waiting.kill()
+        waiting.wait()
 
 
 def test_no_compiler(tmp_path: Path, helpers: Path) -> None:

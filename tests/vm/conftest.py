@@ -1,7 +1,8 @@
 """`vm`: a Debian machine with the wheel of this checkout installed by alice, bob and carol.
 
 Every test of this tier runs once on each suite; the machines are built, booted and thrown away one after
-the other. ROOTLESS_VM_SUITES chooses some ("trixie"), ROOTLESS_VM_DIR is where images are kept,
+the other. ROOTLESS_VM_SUITES chooses: "trixie bookworm:short" is all of them on the first, and on the second those
+marked `differs`, whose subject is not the same on every release. ROOTLESS_VM_DIR is where images are kept,
 ROOTLESS_VM_ACCEL is qemu's -accel (tcg).
 """
 
@@ -24,14 +25,26 @@ from tests.vm.oci_host import MAKE_ROOTFS
 TEST_LIMIT_S = 600
 T = TypeVar("T")
 PHASES = pytest.StashKey[list[str]]()
-SUITES = os.environ.get("ROOTLESS_VM_SUITES", " ".join(image.SUITES)).split()
+CHOSEN = [each.partition(":") for each in os.environ.get("ROOTLESS_VM_SUITES", " ".join(image.SUITES)).split()]
+SUITES = [suite for suite, _, _ in CHOSEN]
+SHORT = {suite for suite, _, choice in CHOSEN if choice == "short"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    for item in ours:
         # Machines are slow; a boot in a fixture has limits of its own.
-        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+        if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_LIMIT_S, func_only=True))
+    left_out = {item for item in ours if _suite(item) in SHORT and item.get_closest_marker("differs") is None}
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _suite(item: pytest.Item) -> str:
+    call = getattr(item, "callspec", None)
+    return str(call.params.get("vm", "")) if call is not None else ""
 
 
 @pytest.fixture(scope="session")

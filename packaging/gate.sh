@@ -1,0 +1,88 @@
+#!/bin/sh
+# The gate: a machine that has nothing (packaging/fresh-machine.sh), then all tests but those of tests/vm; beside these
+# two, the tests with machines. Needs root, as the first does. See .ci/run and .ci/full.
+#
+# Each of the two lanes writes into a file. The first is shown while it runs, then the second, so that nothing is
+# mixed; the last line counts both. It passes if all of it does.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '==> gate: %s\n' "$*"; }
+seconds() { date +%s; }
+began=$(seconds)
+
+# --- a lane: a process of its own, with all that it starts in one process group ------------------
+
+tests() { # PYTEST ARGUMENTS
+    ROOTLESS_PREPARED=1 ./test "$@"
+}
+
+without_machines() {
+    status=0
+    packaging/fresh-machine.sh || status=1
+    tests --ignore=tests/vm || status=1
+    return $status
+}
+
+with_machines() { # what failed is remembered apart from the other lane's
+    tests -o cache_dir=.pytest_cache/machines tests/vm
+}
+
+if [ "${1:-}" = --lane ]; then
+    status=0
+    $2 || status=$?
+    say "$2: status $status after $(($(seconds) - began)) s"
+    echo $status >"$3/$2.status"
+    exit $status
+fi
+
+# --- both ----------------------------------------------------------------------------------------
+
+[ "$(id -u)" = 0 ] || { say "needs root, to try a machine that has nothing" >&2; exit 1; }
+logs=$(mktemp -d /var/tmp/rootless-gate-XXXXXX)
+lanes=
+end() {
+    for pid in $lanes; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+    rm -rf "$logs"
+}
+trap end EXIT
+trap 'exit 143' INT TERM HUP
+
+./test --version # installs
+say "all is installed: $(($(seconds) - began)) s"
+
+for name in without_machines with_machines; do
+    setsid packaging/gate.sh --lane $name "$logs" >"$logs/$name.log" 2>&1 </dev/null &
+    lanes="$lanes $!"
+done
+name=without_machines
+for pid in $lanes; do
+    tail -n +1 -f --pid="$pid" "$logs/$name.log"
+    wait "$pid" || true
+    name=with_machines
+done
+lanes=
+
+failed=0
+for name in without_machines with_machines; do
+    [ "$(cat "$logs/$name.status" 2>/dev/null)" = 0 ] || failed=1
+done
+# Of a run that was repeated the first failures do not count: what failed twice is in its last line.
+awk -v seconds=$(($(seconds) - began)) -v status=$failed '
+    FNR == 1 { add(); failures = 0 }
+    /^=+ .* in [0-9.]+s.* =+$/ {
+        failures = 0
+        for (i = 2; i < NF; i++) {
+            if ($(i + 1) ~ /^passed/) passed += $i
+            if ($(i + 1) ~ /^(failed|errors?)/) failures += $i
+            if ($(i + 1) ~ /^skipped/) skipped += $i
+        }
+    }
+    function add() { failed += failures }
+    END {
+        add()
+        if (status && !failed) failed = 1 # something else than a test
+        printf "==> gate: %d passed, %d failed, %d skipped in %d s\n", passed, failed, skipped, seconds
+    }
+' "$logs/without_machines.log" "$logs/with_machines.log"
+exit $failed
