@@ -18,13 +18,24 @@ def each(store: Store, names: Iterable[str], verb: Callable[[str], object], *, e
     for name in names:
         try:
             verb(containers.find(store, name))
-        except RootlessError as error:
-            complain(error)
+        except (RootlessError, OSError) as error:
+            _complain(error)
             status = 1
             continue
         if echo:
             print(name, flush=True)
     return status
+
+
+def _complain(error: RootlessError | OSError) -> None:
+    """Tell what went wrong with one; the others are still to be done."""
+    if isinstance(error, BrokenPipeError) and error.filename is None:
+        raise error  # nobody reads what we print
+    if isinstance(error, OSError):
+        from rootless.cli.oserrors import translate
+
+        error = translate(error)
+    complain(error)
 
 
 _AT_ONCE = 64
@@ -38,7 +49,7 @@ def together(store: Store, names: Iterable[str], verb: Callable[[str], object]) 
     if len(wanted) < 2:
         return each(store, wanted, verb)
     slots = threading.Semaphore(_AT_ONCE)
-    failed: dict[int, BaseException] = {}
+    failed: dict[int, RootlessError | OSError] = {}
 
     def work(position: int, name: str) -> None:
         with slots:
@@ -54,11 +65,9 @@ def together(store: Store, names: Iterable[str], verb: Callable[[str], object]) 
     for position, (name, thread) in enumerate(zip(wanted, threads, strict=True)):
         thread.join()
         error = failed.get(position)
-        if isinstance(error, RootlessError):
-            complain(error)
+        if error is not None:
+            _complain(error)
             status = 1
-        elif error is not None:
-            raise error
         else:
             print(name, flush=True)
     return status

@@ -11,9 +11,14 @@ the container's lock. The rule itself is here because a container's status depen
     after                "PID:START TIME" of the run that `due` follows; of an older one it is void
     cancelled            whatever the policy, not after this run (stop, kill)
     stopped              stopped by hand: unless-stopped does not bring it back at boot either
+
+On a full disk nothing can be written, and a container has to be stopped all the same: then the file is
+renamed. Under the other name it says what it says, and that the restart is called off.
 """
 
 from __future__ import annotations
+
+import os
 
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE = "restart.json"
+STOPPED, HALTED = "restart.stopped", "restart.halted"
+"""restart.json's names where it could not be written again: called off by hand, and not by hand."""
 POLICIES = ("no", "always", "on-failure", "unless-stopped")
 
 
@@ -39,22 +46,54 @@ class Restart(Record):
     stopped: bool = False
 
 
-def _path(store: Store, container_id: str) -> str:
-    return f"{store.root}/containers/{container_id}/{FILE}"
+def _path(store: Store, container_id: str, name: str = FILE) -> str:
+    return f"{store.root}/containers/{container_id}/{name}"
 
 
 def read(store: Store, container_id: str) -> Restart | None:
     """What is written; None where there is nothing (no policy, or never started)."""
-    try:
-        found = atomic.read_json(_path(store, container_id))
-        return Restart(**found)
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
+    for name in (FILE, STOPPED, HALTED):
+        try:
+            found = Restart(**atomic.read_json(_path(store, container_id, name)))
+        except FileNotFoundError:
+            continue
+        except (ValueError, TypeError):
+            return None
+        if name == FILE:
+            return found
+        return found._replace(cancelled=True, stopped=found.stopped or name == STOPPED, due="")
+    return None
 
 
 def write(store: Store, container_id: str, restart: Restart, *, durable: bool = True) -> None:
     """Replace what is written; the caller holds the container's lock."""
     atomic.write_json(_path(store, container_id), restart._asdict(), durable=durable)
+    for name in (STOPPED, HALTED):
+        try:
+            os.unlink(_path(store, container_id, name))
+        except FileNotFoundError:
+            pass
+
+
+def call_off(store: Store, container_id: str, restart: Restart, *, by_hand: bool) -> None:
+    """`write` that the restart is cancelled; never fails, so that what runs can be ended first and last.
+
+    Without space the file is renamed, which needs none, and is as safe from a kill or a power cut as a
+    rename is. Where not even that can be done (a read-only file system) the policy finds no way back either:
+    each start writes a state.json.
+    """
+    now = restart._replace(cancelled=True, stopped=restart.stopped or by_hand, due="")
+    try:
+        write(store, container_id, now)
+        return
+    except OSError:
+        pass
+    for name in (FILE, HALTED):
+        try:
+            os.rename(_path(store, container_id, name), _path(store, container_id, STOPPED if now.stopped else HALTED))
+            return
+        except OSError:
+            continue
 
 
 def run_of(state: dict[str, Any]) -> str:

@@ -93,8 +93,8 @@ def _reset_inside(store: Store) -> int:
         for identifier in containers.ids(store):
             try:
                 remove.remove(store, identifier, force=True)
-            except RootlessError as error:
-                failures.append(error.message)
+            except (RootlessError, OSError) as error:
+                failures.append(error.message if isinstance(error, RootlessError) else str(error))
         for name in OURS:
             failures += remove_tree(f"{store.root}/{name}")
         failures += remove_tree(f"{store.runtime}/c")

@@ -49,7 +49,11 @@ def stop(
             events.kill(store, record, number)
             asked = found.send(number)
             if found.state.get("paused"):
-                _resume(store, found)
+                _thaw(found)
+                try:
+                    _write_state(store, found, paused=False)
+                except OSError:
+                    pass  # a full disk must not keep it from its end
             if asked and not found.wait(None if timeout_s < 0 else timeout_s):
                 events.kill(store, record, signal.SIGKILL)
                 found.send(signal.SIGKILL)
@@ -128,7 +132,8 @@ def unpause(store: Store, identifier: str) -> None:
     with containers.lock(store, identifier), running.require(store, identifier) as found:
         if not found.state.get("paused"):
             raise Conflict(f"Container {identifier} is not paused")
-        _resume(store, found)
+        _thaw(found)
+        _write_state(store, found, paused=False)
         events.container(store, "unpause", _record(store, identifier))
 
 
@@ -144,14 +149,13 @@ def _halt(found: running.Running) -> None:
         _signal(pid, signal.SIGSTOP)
 
 
-def _resume(store: Store, found: running.Running) -> None:
+def _thaw(found: running.Running) -> None:
     cgroup = str(found.state.get("cgroup") or "")
     if group.can_freeze(cgroup):
         group.freeze(cgroup, frozen=False)
     else:
         for pid in pids(found.pid):
             _signal(pid, signal.SIGCONT)
-    _write_state(store, found, paused=False)
 
 
 def _write_state(store: Store, found: running.Running, *, paused: bool) -> None:

@@ -102,9 +102,7 @@ def cancel(store: Store, identifier: str, *, by_hand: bool = True) -> bool:
     if found is None:
         return False
     was_restarting = containers.status(store, identifier).state == "restarting"
-    stored.write(
-        store, identifier, found._replace(cancelled=True, stopped=found.stopped or by_hand, due="")
-    )
+    stored.call_off(store, identifier, found, by_hand=by_hand)
     if was_restarting and stored.is_planned(found, running.read_state(store, identifier)):
         # Written before: whoever was killed too late, in the middle of a start, would not do it.
         _end_waiting(store, identifier)
