@@ -156,5 +156,10 @@ def value(option: str, given: str) -> NotSupported:
     return _error(f"{option} {given}".rstrip(), VALUES[option])
 
 
+def network_option(key: str, option: str) -> NotSupported:
+    """The error for `key` of --network's long form, which is `option` of `run` ("" where there is none)."""
+    return _error(f"--network {key}=", FLAGS["run"].get(option, _NETWORKS))
+
+
 def _error(what: str, reason: Reason) -> NotSupported:
     return NotSupported(f"{what} is not supported: {reason[0]}", hint=reason[1])

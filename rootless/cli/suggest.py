@@ -15,7 +15,9 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     letters = word.strip("-")
     for candidate in known:
         distance = edits(word, candidate)
-        if distance <= (2 if len(letters) > 5 else 1) and (len(letters) > 2 or sorted(word) == sorted(candidate)):
+        if distance <= (2 if len(letters) > 5 else 1) and (
+            len(letters) > 2 or sorted(word) == sorted(candidate)
+        ):
             found.append((distance, candidate))
         elif len(letters) > 1 and candidate.startswith(word):
             found.append((3, candidate))

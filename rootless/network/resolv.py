@@ -38,8 +38,8 @@ def resolv_conf(
 ) -> str:
     """The text of /etc/resolv.conf for a container with network `mode`.
 
-    mode: "host" (the host's file as it stands, unless something was asked for), "none", or
-    "slirp4netns". forwarder: the address of slirp's own resolver (10.0.2.3, from the data
+    mode: "host" (the host's file as it stands, unless something was asked for), "none",
+    "bridge" or "slirp4netns". forwarder: the address of slirp's own resolver (10.0.2.3, from the data
     that slirp.start returned or slirp.Options.addresses()), which asks the host's first server
     from the host's side: so 127.0.0.53, VPNs and split DNS work. The host's other servers that
     are no loopback address follow, so that one dead server is no dead network.

@@ -116,7 +116,16 @@ def test_a_guess_is_near_or_not_made(
 
 def test_what_is_refused_is_not_offered() -> None:
     pages = text("run") + text("") + script("fish")
-    for word in ("--gpus", "--link ", "--runtime", "--isolation", "--host ", "--context", "  network", "  build"):
+    for word in (
+        "--gpus",
+        "--link ",
+        "--runtime",
+        "--isolation",
+        "--host ",
+        "--context",
+        "  network",
+        "  build",
+    ):
         assert word not in pages, word
     assert "image-inspect" not in pages
 

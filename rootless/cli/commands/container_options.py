@@ -78,8 +78,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--log-opt",), "log_opt", LIST, metavar="list", help="Log driver options (max-size, max-file)"),
     Option(("--mount",), "mount", LIST, metavar="mount", help="Attach a filesystem mount to the container"),
     Option(("--name",), "name", VALUE, metavar="string", default="", help="Assign a name to the container"),
-    Option(("--network", "--net"), "network", VALUE, metavar="network", default="", complete="none|host|slirp4netns|container:",
-           help="Connect a container to a network: none, host, slirp4netns[:OPTIONS] or container:NAME"),
+    Option(("--network", "--net"), "network", VALUE, metavar="network", default="",
+           complete="bridge|none|host|slirp4netns|container:",
+           help="Connect a container to a network: bridge, none, host, slirp4netns[:OPTIONS] or container:NAME "
+                '(default "bridge")'),
     Option(("--no-healthcheck",), "no_healthcheck", FLAG, help="Disable any container-specified HEALTHCHECK"),
     Option(("--oom-score-adj",), "oom_score_adj", VALUE, metavar="int", convert=integer,
            help="Tune host's OOM preferences (-1000 to 1000)"),

@@ -22,7 +22,7 @@ from rootless.engine.words.values import (
     read_env_file,
     read_label_file,
 )
-from rootless.errors import InvalidInput, NotSupported
+from rootless.errors import InvalidInput
 
 
 def to_request(args: Args) -> Request:
@@ -120,19 +120,11 @@ def _userns(word: str) -> str:
 
 
 def _network(args: Args) -> Network:
-    word = args.network
-    mode, _, options = word.partition(":")
-    if mode == "container":
-        if not options:
-            raise InvalidInput("invalid container format container:<name|id>")
-        mode, options = word, ""
-    elif mode in ("", "default", "private"):
-        mode = "slirp4netns"
-    elif mode == "bridge" or mode not in ("none", "host", "slirp4netns"):
-        raise NotSupported(
-            f"network {mode} not found",
-            hint="networks are: slirp4netns (the default), host, none and container:NAME",
-        )
+    mode, options = "bridge", []
+    if args.network:
+        from rootless.cli import network_option
+
+        mode, options = network_option.parse(args.network)
     published, exposed = [], []
     if args.publish or args.expose:
         from rootless.network import ports
@@ -141,7 +133,7 @@ def _network(args: Args) -> Network:
         exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
     return {
         "mode": mode,
-        "options": [option for option in options.split(",") if option],
+        "options": options,
         "ports": published,
         "exposed": exposed,
         "publish_all": args.publish_all,

@@ -29,6 +29,8 @@ def make(store: Store, request: Request, args: Args) -> str:
         raise Conflict(
             "container ID file found, make sure the other container isn't running or delete " + args.cidfile
         )
+    for warning in create.warnings(request):
+        say(warning)
     remove.sweep(store)
     image = None if request.rootfs else find_image(store, request, args)
     with store.lease():

@@ -5,7 +5,7 @@ What slirp4netns needs is imported for those who have one.
 
 from __future__ import annotations
 
-from rootless.engine.state.record import Record
+from rootless.engine.state.record import OWN_NETWORK, Record
 from rootless.network import hosts, resolv
 from rootless.record import TYPE_CHECKING
 from rootless.storage import atomic
@@ -23,7 +23,7 @@ def write_etc(record: Record, directory: str) -> None:
     network = record["network"]
     mode = network["mode"]
     options = None
-    if mode == "slirp4netns":
+    if mode in OWN_NETWORK:
         from rootless.network import slirp
 
         options = slirp.parse("slirp4netns:" + ",".join(network["options"]))

@@ -256,16 +256,20 @@ def check(record: Record) -> None:
         raise InvalidInput(
             f"invalid hostname: '{record['hostname']}'", hint="at most 64 letters, digits, . and -"
         )
-    mode = record["network"]["mode"]
-    if record["network"]["ports"] and (mode in ("none", "host") or mode.startswith("container:")):
-        if mode.startswith("container:"):
-            raise InvalidInput("conflicting options: port publishing and the container type network mode")
+    network = record["network"]
+    if (network["ports"] or network["publish_all"]) and network["mode"].startswith("container:"):
         raise InvalidInput(
-            f"conflicting options: port publishing and --network {mode}",
-            hint="leave -p out: with host the ports are the host's own"
-            if mode == "host"
-            else "use the default network",
+            "conflicting options: port publishing and the container type network mode",
+            hint="publish the ports with the container whose network it is",
         )
+
+
+def warnings(request: Request) -> list[str]:
+    """What of the request has no effect, in Docker's words: one line each, none of them an error."""
+    network = request.network
+    if (network["ports"] or network["publish_all"]) and network["mode"] in ("host", "none"):
+        return [f"Published ports are discarded when using {network['mode']} network mode"]
+    return []
 
 
 def _make_volumes(store: Store, record: Record) -> None:

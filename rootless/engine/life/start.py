@@ -8,7 +8,7 @@ import sys
 
 from rootless.engine.life import activation, attach, connect, monitoring, spec
 from rootless.engine.state import events, placing, restart, running
-from rootless.engine.state.record import Record
+from rootless.engine.state.record import OWN_NETWORK, Record
 from rootless.engine.words import clock
 from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
 from rootless.linux import process, signal
@@ -152,7 +152,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             event=events.tail(record),
             pass_fds=0 if record["auto_remove"] else handed.descriptors,
         ),
-        network=connect.slirp(store, record, run_dir) if mode == "slirp4netns" else None,
+        network=connect.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
         record=record_state,
         place=place,
         client=client,

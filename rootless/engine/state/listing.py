@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.record import Record, argv
+from rootless.engine.state.record import OWN_NETWORK, Record, argv
 from rootless.engine.words import clock
 from rootless.errors import InvalidInput, RootlessError
 from rootless.network import ports, slirp
@@ -140,7 +140,8 @@ def _matches_one(row: Row, key: str, word: str, store: Store) -> bool:
     if key == "volume":
         return any(word in (m["volume"], m["target"], m["source"]) for m in record["mounts"])
     if key == "network":
-        return record["network"]["mode"] == word
+        mode = record["network"]["mode"]
+        return mode == word or (mode in OWN_NETWORK and word in OWN_NETWORK)
     if key == "publish":
         return any(
             word.partition("/")[0] in (str(m.host_port), str(m.container_port)) for m in published(row)

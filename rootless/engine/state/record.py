@@ -23,8 +23,12 @@ SDNOTIFY = ("container", "conmon", "ignore")
 """Who tells systemd's NOTIFY_SOCKET that the container is ready: itself, we when it runs, nobody."""
 
 
+OWN_NETWORK = ("bridge", "slirp4netns")
+"""The modes in which slirp4netns brings a container's own network up: Docker's name of it, and Podman's."""
+
+
 class Network(TypedDict):
-    """mode: none, host, slirp4netns or container:ID; options are the words after `slirp4netns:`.
+    """mode: bridge, none, host, slirp4netns or container:ID; options are the words after `slirp4netns:`.
 
     `ports` as network.ports.to_data writes them; `exposed` as "80/tcp".
     """

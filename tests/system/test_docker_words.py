@@ -1,0 +1,70 @@
+"""Docker's words as scripts use them: the network's name, what has no effect, directories that are made."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness.command import Rootless
+
+ADDRESS = ("ip", "-o", "-4", "addr", "show", "tap0")
+
+
+@pytest.mark.parametrize("word", ["bridge", "default", "name=bridge"])
+def test_the_default_network_by_name(rootless: Rootless, busybox_image: str, word: str) -> None:
+    assert "10.0.2.100/24" in rootless("run", "--rm", "--network", word, busybox_image, *ADDRESS).stdout
+
+
+def test_a_container_is_found_by_its_network(rootless: Rootless, busybox_image: str) -> None:
+    rootless("create", "--name", "one", busybox_image)
+    rootless("create", "--name", "two", "--net", "bridge", busybox_image)
+    rootless("create", "--name", "three", "--network", "none", busybox_image)
+    listed = rootless("ps", "-a", "--filter", "network=bridge", "--format", "{{.Names}}").lines
+    assert sorted(listed) == ["one", "two"]
+    mode = "{{.HostConfig.NetworkMode}}"
+    assert rootless("inspect", "-f", mode, "one", "two", "three").lines == ["bridge", "bridge", "none"]
+    rootless("rm", "one", "two", "three")
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("nosuch", "network nosuch not found"),
+        ("name=nosuch", "network nosuch not found"),
+        ("name=bridge,alias=web", "--network alias= is not supported: "),
+        ("name=bridge,name", "invalid field name: must be a key=value pair"),
+        ("nom=bridge", "invalid field key nom"),
+        ("host:x", "network host:x not found"),
+    ],
+)
+def test_a_network_that_there_is_not(rootless: Rootless, busybox_image: str, word: str, message: str) -> None:
+    refused = rootless("create", "--network", word, busybox_image, status=125)
+    assert refused.stderr.startswith(f"rootless: {message}")
+    assert "hint:" in refused.stderr or "key=value" in message
+
+
+@pytest.mark.parametrize("network", ["host", "none"])
+def test_ports_where_there_is_nothing_to_publish(
+    rootless: Rootless, busybox_image: str, network: str
+) -> None:
+    words = ("--rm", "-p", "18080:80", "--network", network, busybox_image, "echo", "ran")
+    done = rootless("run", *words, warns=True)
+    assert done.stdout == "ran\n"
+    assert done.stderr == f"rootless: Published ports are discarded when using {network} network mode\n"
+
+
+def test_ports_belong_to_the_container_whose_network_it_is(rootless: Rootless, busybox_image: str) -> None:
+    refused = rootless("create", "-P", "--network", "container:x", busybox_image, status=125)
+    assert "port publishing and the container type network mode" in refused.stderr
+
+
+def test_harmless_options_change_nothing(rootless: Rootless, busybox_image: str) -> None:
+    words = "--runtime=runc --isolation=default --volume-driver=local --disable-content-trust".split()
+    assert rootless("run", "--rm", *words, busybox_image, "echo", "ran").stdout == "ran\n"
+
+
+def test_a_daemon_that_others_use_is_nothing_to_us(
+    rootless: Rootless, busybox_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("HOST", "tcp://127.0.0.1:1"), ("CONTEXT", "elsewhere"), ("TLS_VERIFY", "1")):
+        monkeypatch.setenv(f"DOCKER_{name}", value)
+    assert rootless("run", "--rm", busybox_image, "echo", "ran").stdout == "ran\n"
