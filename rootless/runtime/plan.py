@@ -104,6 +104,11 @@ def _mount(entry: dict[str, Any], circumstances: Circumstances, name: str) -> St
         from rootless.runtime import idmapped
 
         idmap = idmapped.read(entry, name, options.idmap)
+    if "io.rootless.subpath" in entry:
+        # Loaded now: whoever applies the step can import nothing any more.
+        from rootless.runtime import mount_parts
+
+        return mount_parts.of(entry, options)
     if _is_bind(entry):
         if options.data:
             raise InvalidInput(f"unknown mount option {options.data!r} of {guest_path}")

@@ -54,6 +54,8 @@ def _collect(store: Store) -> Collected:
         except RootlessError:
             continue
         wanted_layers.update(config.get("diff_ids") or ())
+        for mount in config.get("mounts") or ():  # --mount type=image
+            wanted_layers.update(mount.get("diff_ids") or ())
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
         if digest not in wanted_blobs:

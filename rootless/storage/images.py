@@ -247,7 +247,7 @@ def remove(store: Store, image_id: str) -> None:
 
 
 def containers_using(store: Store, image_id: str) -> list[str]:
-    """Ids of containers whose config.json says "image_id": `image_id`."""
+    """Ids of containers made from the image, or with a mount of it."""
     from rootless.storage import containers
 
     using = []
@@ -256,6 +256,7 @@ def containers_using(store: Store, image_id: str) -> list[str]:
             config = atomic.read_json(containers.directory(store, container_id) + "/config.json")
         except (FileNotFoundError, ValueError):
             continue
-        if config.get("image_id") == image_id:
+        mounted = (mount.get("image") for mount in config.get("mounts") or ())
+        if config.get("image_id") == image_id or image_id in mounted:
             using.append(container_id)
     return using

@@ -1,7 +1,7 @@
 """Volumes: directories that outlive containers. Which containers use one is the engine's to know.
 
     volumes/<name>/_data         what is mounted, 0755 and the session's root's when new
-    volumes/<name>/volume.json   {"created_at", "labels", "anonymous"}
+    volumes/<name>/volume.json   {"created_at", "labels", "anonymous", "options"}
     volumes/.rm-*                being deleted; swept
 
 A volume is there once volumes/<name> is: made aside and renamed.
@@ -27,6 +27,7 @@ class Volume(NamedTuple):
     labels: dict[str, str]
     created_at: str  # RFC 3339, UTC
     anonymous: bool
+    options: dict[str, str] = {}  # what is mounted instead of `path`, in the words of `volume create -o`
 
 
 def _check(name: str) -> None:
@@ -39,7 +40,12 @@ def _check(name: str) -> None:
 
 
 def create(
-    store: Store, name: str | None = None, *, labels: dict[str, str] | None = None, anonymous: bool = False
+    store: Store,
+    name: str | None = None,
+    *,
+    labels: dict[str, str] | None = None,
+    options: dict[str, str] | None = None,
+    anonymous: bool = False,
 ) -> Volume:
     """Make a volume; without a name 64 random hexadecimal digits. Conflict if it is there."""
     if name is None:
@@ -56,6 +62,7 @@ def create(
             "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "labels": labels or {},
             "anonymous": anonymous,
+            "options": options or {},
         }
         atomic.write_json(new + "/volume.json", record)
         try:
@@ -73,14 +80,20 @@ def create(
     return find(store, name)
 
 
-def ensure(store: Store, name: str, *, labels: dict[str, str] | None = None) -> Volume:
+def ensure(
+    store: Store,
+    name: str,
+    *,
+    labels: dict[str, str] | None = None,
+    options: dict[str, str] | None = None,
+) -> Volume:
     """The volume `name`, made if it is not there."""
     try:
         return find(store, name)
     except NotFound:
         pass
     try:
-        return create(store, name, labels=labels)
+        return create(store, name, labels=labels, options=options)
     except Conflict:
         return find(store, name)
 
@@ -105,6 +118,7 @@ def find(store: Store, name: str) -> Volume:
         record.get("labels", {}),
         record.get("created_at", ""),
         bool(record.get("anonymous")),
+        record.get("options", {}),
     )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.harness.command import Rootless
@@ -68,3 +72,44 @@ def test_a_daemon_that_others_use_is_nothing_to_us(
     for name, value in (("HOST", "tcp://127.0.0.1:1"), ("CONTEXT", "elsewhere"), ("TLS_VERIFY", "1")):
         monkeypatch.setenv(f"DOCKER_{name}", value)
     assert rootless("run", "--rm", busybox_image, "echo", "ran").stdout == "ran\n"
+
+
+def test_a_missing_directory_of_v_is_made(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    source = tmp_path / "not/there"
+    rootless("create", "--name", "box", "-v", f"{source}:/d", busybox_image, "touch", "/d/f")
+    assert not source.exists()  # as with Docker, the start makes it
+    for _ in range(2):
+        rootless("start", "-a", "box")
+        status = (source / "f").stat()
+        assert (status.st_uid, source.stat().st_uid) == (os.getuid(), os.getuid())
+        shutil.rmtree(tmp_path / "not")
+    rootless("rm", "box")
+
+
+def test_mount_is_strict_unless_asked(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    source = tmp_path / "there"
+    word = f"type=bind,src={source},dst=/d"
+    refused = rootless("run", "--rm", "--mount", word, busybox_image, status=125)
+    assert f"bind source path does not exist: {source}\n" in refused.stderr
+    assert not source.exists()
+    rootless("run", "--rm", "--mount", word + ",bind-create-src", busybox_image, "touch", "/d/f")
+    assert (source / "f").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/proc/no/such", "/proc is not writable for you"),
+        ("/etc/passwd/x", "/etc/passwd is not a directory"),
+        ("/usr/lib/not-there", "/usr/lib is not writable for you"),
+        ("LINK", "it is a symbolic link that leads nowhere"),
+    ],
+)
+def test_a_directory_that_cannot_be_made(
+    rootless: Rootless, busybox_image: str, tmp_path: Path, path: str, reason: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    path = path.replace("LINK", str(tmp_path / "link"))
+    refused = rootless("run", "--name", "box", "-v", f"{path}:/d", busybox_image, status=125)
+    assert f"error while creating mount source path '{path}': {reason}\n" in refused.stderr
+    assert rootless("ps", "-aq").stdout == ""

@@ -120,7 +120,8 @@ def _userns(word: str) -> str:
 
 
 def _network(args: Args) -> Network:
-    mode, options = "bridge", []
+    mode: str = "bridge"
+    options: list[str] = []
     if args.network:
         from rootless.cli import network_option
 

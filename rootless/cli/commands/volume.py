@@ -29,6 +29,10 @@ HEADERS = {
 def create(args: Args) -> int:
     """Make a volume, or find the one of that name, and print its name."""
     name = args.name or (args.positional[0] if args.positional else None)
+    if "type=tmpfs" in args.opt:
+        from rootless.cli.main import say
+
+        say("each container gets a tmpfs of its own by this volume's name: nothing is shared through it")
     print(volumes.create(Store.open(), name, driver=args.driver, options=args.opt, labels=args.label))
     return 0
 

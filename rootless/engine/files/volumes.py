@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rootless.engine.files import volume_options
 from rootless.engine.state import events
 from rootless.engine.words.mounts import volume_name
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
@@ -24,25 +25,22 @@ def create(
     """Make the volume `name` (None: a random name, anonymous) unless it is there; its name."""
     if driver != "local":
         raise NotSupported(f"no volume driver '{driver}'", hint="`local` is the only one")
-    if options:
-        raise NotSupported(
-            f"the volume option {options[0]!r} would mount something on the host",
-            hint="bind the mounted directory instead: -v /directory:/place",
-        )
-    pairs = dict(_pair(word) for word in labels)
+    asked = dict(_pair(word, "option") for word in options)
+    volume_options.check(asked)
+    pairs = dict(_pair(word, "label") for word in labels)
     if name is None:
-        made = stored.create(store, None, labels=pairs, anonymous=True).name
+        made = stored.create(store, None, labels=pairs, options=asked, anonymous=True).name
     else:
         volume_name(name)
-        made = stored.ensure(store, name, labels=pairs).name
+        made = stored.ensure(store, name, labels=pairs, options=asked).name
     events.write(store, "volume", "create", made, driver="local")
     return made
 
 
-def _pair(word: str) -> tuple[str, str]:
+def _pair(word: str, kind: str) -> tuple[str, str]:
     key, _, value = word.partition("=")
     if not key:
-        raise InvalidInput(f"invalid label '{word}'", hint="write key=value")
+        raise InvalidInput(f"invalid {kind} '{word}'", hint="write key=value")
     return key, value
 
 
@@ -96,7 +94,7 @@ def inspect(store: Store, name: str) -> dict[str, Any]:
         "Labels": volume.labels or None,
         "Mountpoint": volume.path,
         "Name": volume.name,
-        "Options": None,
+        "Options": volume.options or None,
         "Scope": "local",
     }
 

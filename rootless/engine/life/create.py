@@ -85,7 +85,10 @@ def create(store: Store, request: Request, image: Image | None) -> str:
         request = request._replace(mounts=_inherited(store, request))
     record = make_record(request, image)
     check(record)
-    _make_volumes(store, record)
+    if any(mount["type"] in ("volume", "image") for mount in record["mounts"]):
+        from rootless.engine.files import mounted_volumes
+
+        mounted_volumes.make(store, record)
     if record["userns"] in ("", "host", "private"):
         return _record(store, request, record)
     with userns.reserve(store):
@@ -242,10 +245,9 @@ def check(record: Record) -> None:
         raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
     for mount in record["mounts"]:
         if mount["type"] == "bind" and not os.path.exists(mount["source"]):
-            raise NotFound(
-                f'invalid mount config for type "bind": bind source path does not exist: {mount["source"]}',
-                hint=f"make it first: mkdir -p {mount['source']}",
-            )
+            from rootless.engine.files import bind_sources
+
+            bind_sources.check(mount)
     for device in record["devices"]:
         if not os.path.exists(device["source"]):
             raise NotFound(f"error gathering device information while adding custom device \"{device['source']}\": "
@@ -270,18 +272,3 @@ def warnings(request: Request) -> list[str]:
     if (network["ports"] or network["publish_all"]) and network["mode"] in ("host", "none"):
         return [f"Published ports are discarded when using {network['mode']} network mode"]
     return []
-
-
-def _make_volumes(store: Store, record: Record) -> None:
-    """Create the named volumes that do not exist and the anonymous ones."""
-    wanted = [mount for mount in record["mounts"] if mount["type"] == "volume"]
-    if not wanted:
-        return
-    from rootless.storage import volumes
-
-    for mount in wanted:
-        if mount["volume"]:
-            volumes.ensure(store, mount["volume"])
-        else:
-            mount["volume"] = volumes.create(store, None, anonymous=True).name
-            mount["options"].append("anonymous")

@@ -263,6 +263,8 @@ def _entry(destination: str, kind: str, source: str, *options: str) -> dict[str,
 
 
 def _user_mount(mount: Mount, circumstances: Circumstances) -> dict[str, Any]:
+    if "oci" in mount:
+        return mount["oci"]
     # SELinux relabelling (z, Z) is for hosts that enforce it; "anonymous" is a note of our own.
     options = [word for word in mount["options"] if word not in ("z", "Z", "anonymous")]
     access = "ro" if mount["read_only"] else "rw"
@@ -274,6 +276,8 @@ def _user_mount(mount: Mount, circumstances: Circumstances) -> dict[str, Any]:
         options.insert(0, "rbind")
     if not any("private" in word or "shared" in word or "slave" in word for word in options):
         options.append("rprivate")
+    if mount.get("recursive") == "readonly":
+        access = "rro"
     return _entry(mount["target"], "bind", source, *options, access)
 
 

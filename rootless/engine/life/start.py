@@ -104,6 +104,10 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
         connect.write_etc(record, directory)
+    if any("create_source" in mount or "resolve" in mount for mount in record["mounts"]):
+        from rootless.engine.files import mount_sources
+
+        record = mount_sources.prepare(store, record)
     _fill_volumes(store, record, root)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(

@@ -9,8 +9,11 @@ import os
 
 from rootless.engine.words.values import parse_bytes
 from rootless.errors import InvalidInput
-from rootless.record import TypedDict
+from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.words import GuestPath, UserWord
+
+if TYPE_CHECKING:
+    from typing import Any, NotRequired
 
 _PROPAGATION = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 # Words that other hosts need and that change nothing on Linux without a virtual machine.
@@ -18,7 +21,13 @@ _WITHOUT_EFFECT = frozenset({"consistent", "cached", "delegated", "default"})
 
 
 class Mount(TypedDict):
-    """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs)."""
+    """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs).
+
+    `create_source`: a start makes the directory where it is missing. `recursive`: "writable" or "readonly",
+    where --mount says it. `image` is a reference, made an id at create; `subpath` leads to a part of a volume
+    or an image. `volume_options` and `volume_labels` are for a volume that is not there yet. `resolve`: what
+    is mounted is looked up at each start (files/mount_sources.py), and is `oci` for that start.
+    """
 
     type: str
     source: str
@@ -27,6 +36,15 @@ class Mount(TypedDict):
     volume: str
     copy_up: bool
     options: list[str]
+    create_source: NotRequired[bool]
+    recursive: NotRequired[str]
+    image: NotRequired[str]
+    diff_ids: NotRequired[list[str]]
+    subpath: NotRequired[str]
+    volume_options: NotRequired[dict[str, str]]
+    volume_labels: NotRequired[dict[str, str]]
+    resolve: NotRequired[bool]
+    oci: NotRequired[dict[str, Any]]
 
 
 def _mount(kind: str, target: GuestPath) -> Mount:
@@ -68,6 +86,7 @@ def parse_volume(word: UserWord) -> Mount:
         mount = _mount("bind", target)
         mount["source"] = os.path.abspath(os.path.expanduser(source))
         mount["options"] = ["rbind"]
+        mount["create_source"] = True
     else:
         mount = _mount("volume", target)
         mount["volume"] = volume_name(source)
@@ -131,13 +150,18 @@ _TRUE = {"true": True, "1": True, "": True, "false": False, "0": False}
 def parse_mount(word: UserWord) -> Mount:
     """One --mount word: comma-separated key=value, as `type=bind,src=/a,dst=/b,readonly`."""
     fields: dict[str, str] = {}
+    repeated: list[tuple[str, str]] = []
     for field in word.split(","):
         key, _, value = field.partition("=")
-        fields[key.strip().lower()] = value
+        key = key.strip().lower()
+        if key in ("volume-opt", "volume-label"):
+            repeated.append((key, value))
+        else:
+            fields[key] = value
     kind = fields.pop("type", "volume")
-    if kind not in ("bind", "volume", "tmpfs"):
+    if kind not in ("bind", "volume", "tmpfs", "image"):
         raise InvalidInput(
-            f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume and tmpfs are supported"
+            f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume, tmpfs and image are supported"
         )
     target = _first(fields, "target", "dst", "destination")
     if not target:
@@ -151,10 +175,18 @@ def parse_mount(word: UserWord) -> Mount:
         mount["options"] = ["rbind"]
     elif kind == "volume":
         mount["volume"] = volume_name(source) if source else ""
+    elif kind == "image":
+        if not source:
+            raise InvalidInput(f"source is required for an image mount (in '{word}')")
+        mount["image"], mount["read_only"], mount["resolve"] = source, True, True
     elif source:
         raise InvalidInput(f"a tmpfs mount has no source (in '{word}')")
-    for key, value in fields.items():
+    for key, value in [*fields.items(), *repeated]:
         _apply_field(mount, key, value, word)
+    if "recursive" in mount:
+        from rootless.engine.words import mount_keys
+
+        mount_keys.check(mount)
     return mount
 
 
@@ -183,4 +215,6 @@ def _apply_field(mount: Mount, key: str, value: str, word: UserWord) -> None:
     elif key == "tmpfs-mode" and kind == "tmpfs":
         mount["options"].append(f"mode={value}")
     elif key != "consistency":
-        raise InvalidInput(f"unexpected key '{key}' in '{word}'")
+        from rootless.engine.words import mount_keys
+
+        mount_keys.apply(mount, key, value, word)

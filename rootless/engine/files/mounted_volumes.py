@@ -1,0 +1,35 @@
+"""The volumes that a new container mounts are made, the images looked up. Imported where there are any."""
+
+from __future__ import annotations
+
+from rootless.engine.state.record import Record
+from rootless.storage import volumes
+from rootless.storage.store import Store
+
+
+def make(store: Store, record: Record) -> None:
+    """Create the named volumes that do not exist and the anonymous ones; NotFound for an image that is not there.
+
+    The caller holds a lease on the store.
+    """
+    for mount in record["mounts"]:
+        if mount["type"] == "image":
+            from rootless.engine.files import mount_sources
+
+            mount_sources.settle(store, mount)
+    for mount in record["mounts"]:
+        if mount["type"] != "volume":
+            continue
+        asked, labels = mount.pop("volume_options", {}), mount.pop("volume_labels", {})
+        if asked:
+            from rootless.engine.files import volume_options
+
+            volume_options.check(asked)
+        if mount["volume"]:
+            made = volumes.ensure(store, mount["volume"], labels=labels, options=asked)
+        else:
+            made = volumes.create(store, None, labels=labels, options=asked, anonymous=True)
+            mount["volume"] = made.name
+            mount["options"].append("anonymous")
+        if made.options or "subpath" in mount:
+            mount["resolve"], mount["copy_up"] = True, False
