@@ -193,6 +193,15 @@ def fsmount(fd: int, flags: int = 0, attr_flags: int = 0) -> int:
     return syscall(number("fsmount"), fd, flags | FSMOUNT_CLOEXEC, attr_flags)
 
 
+def mount_id(fd: int) -> int:
+    """The number of the mount that `fd` was opened in (O_PATH will do), proc_pid_fdinfo(5); 0 where it is not told."""
+    with open(f"/proc/self/fdinfo/{fd}", "rb", 0) as file:
+        for line in file.read().splitlines():
+            if line[:7] == b"mnt_id:":
+                return int(line[7:])
+    return 0
+
+
 class _MountAttr(ctypes.Structure):
     _fields_ = [
         ("attr_set", ctypes.c_uint64),

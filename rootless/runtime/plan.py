@@ -50,7 +50,7 @@ def build_plan(
     steps: list[Step] = []
     held: list[int] = []
     for index, entry in enumerate(spec.get("mounts") or []):
-        steps += _closing_later(_mount(entry, circumstances, f"mounts[{index}]"), held)
+        steps += _closing_later(mount_step(entry, circumstances, f"mounts[{index}]"), held)
     # After the mounts: /dev itself is one of them.
     if not _dev_from_host(spec):
         steps += default_devices(make=circumstances.make_nodes)
@@ -93,7 +93,8 @@ def _is_bind(entry: dict[str, Any]) -> bool:
     return entry.get("type") == "bind" or "bind" in words or "rbind" in words
 
 
-def _mount(entry: dict[str, Any], circumstances: Circumstances, name: str) -> Step:
+def mount_step(entry: dict[str, Any], circumstances: Circumstances, name: str) -> Step:
+    """What is done for one of the configuration's mounts, which errors call `name`; InvalidInput."""
     guest_path = entry["destination"]
     if not guest_path.startswith("/"):
         raise InvalidInput(f"invalid mount path: '{guest_path}' mount path must be absolute")

@@ -10,13 +10,14 @@ from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime.closing import forget_paths
+from rootless.runtime.closing import close_all, forget_paths
 from rootless.runtime.wire import pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from rootless.runtime.steps import Step
     from rootless.runtime.wire import Message
 
     # Data and descriptors, as a message has them.
@@ -153,30 +154,38 @@ class mounted:
     """The root of a stopped container, mounted out of everybody's sight: a context manager giving
     a descriptor of its directory, for os.listdir, dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
 
-    A forked child makes the mount in a mount namespace of its own and passes the descriptor;
-    nothing shows in the host's mounts, and whatever happens to us nothing stays mounted. The
-    caller has joined the session.
+    A forked child makes the mount in a mount namespace of its own, does the `steps` to it (mounts in the
+    root), and passes the descriptor and the namespace's, which keeps what is mounted together: nothing
+    shows in the host's mounts, and whatever happens to us nothing stays mounted. The caller has joined
+    the session.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, steps: Sequence[Step] = ()) -> None:
         self._root = root
-        self._fd = -1
+        self._steps = steps
+        self._fds: tuple[int, ...] = ()
 
     def __enter__(self) -> int:
-        self._fd = _mounted_elsewhere(self._root)
-        return self._fd
+        self._fds = tuple(_mounted_elsewhere(self._root, self._steps))
+        return self._fds[0]
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        close_all(self._fds)
 
 
-def _mounted_elsewhere(root: Root) -> int:
+def _mounted_elsewhere(root: Root, steps: Sequence[Step]) -> list[int]:
     def mount(doing: _Doing) -> Answer:
         doing.step = f"mount the root ({root.driver})"
-        mount_root(root)
-        return {}, (os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),)
+        root_fd = mount_root(root)
+        for step in steps:
+            doing.step = step.describe()
+            step.apply(root_fd)
+        doing.step = ""
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        top = os.open(root.path, flags | os.O_DIRECTORY)
+        return {}, (top, os.open("/proc/self/ns/mnt", flags))
 
-    return _apart(mount).fds[0]
+    return _apart(mount).fds
 
 
 def run_in_root(root: Root, action: Callable[[], Any]) -> Any:

@@ -135,22 +135,26 @@ class _Copy:
 
 
 def copy_data(source: int, target: int, size: int) -> None:
-    """Contents of one file: shared blocks where possible, holes kept otherwise."""
+    """The first `size` bytes of one file, however it grows meanwhile: shared blocks where possible, holes
+    kept otherwise. What of them is gone by then is a hole."""
     try:
         fcntl.ioctl(target, _FICLONE, source)
+        os.ftruncate(target, size)
         return
     except OSError:
         pass
     os.ftruncate(target, size)
     position = 0
     while position < size:
+        end = size
         try:
             position = os.lseek(source, position, os.SEEK_DATA)
+            end = min(os.lseek(source, position, os.SEEK_HOLE), size)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return
-            raise
-        end = os.lseek(source, position, os.SEEK_HOLE)
+            if error.errno != errno.EINVAL:  # a file system that knows no holes
+                raise
         while position < end:
             try:
                 done = os.copy_file_range(source, target, end - position, position, position)

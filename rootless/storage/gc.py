@@ -11,7 +11,7 @@ import os
 from typing import NamedTuple
 
 from rootless.errors import RootlessError
-from rootless.storage import blobs, containers, images, layers
+from rootless.storage import blobs, containers, images, layers, staging, volumes
 from rootless.storage.store import Store, open_lock
 
 
@@ -69,6 +69,8 @@ def _collect(store: Store) -> Collected:
             gone_layers += 1
     freed += _drop_partial(store)
     layers.sweep(store)
+    volumes.sweep(store)
+    staging.sweep(store)
     return Collected(gone_blobs, gone_layers, freed, False)
 
 

@@ -49,7 +49,8 @@ def prepare(
         except OSError:
             pass
     if driver is None:
-        driver = probe(store)
+        # What the container wrote before is where the driver of that time put it.
+        driver = "directory" if os.path.isdir(container_dir + "/rootfs") else probe(store)
     if driver == "directory":
         from rootless.storage.copy import copy_layers
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from rootless.engine.files import tree
-from rootless.engine.files.tree import Entry, Policy
+from rootless.engine.files.entry import Entry
+from rootless.engine.files.tree import Policy
 from rootless.errors import Conflict
 from tests.harness import images
 from tests.harness.command import Rootless

@@ -6,8 +6,9 @@ import os
 import sys
 
 from rootless.cli.command import FLAG, Args, Command, Option
-from rootless.engine.files import copy
-from rootless.engine.files.copy import Place
+from rootless.cli.tables import plain
+from rootless.engine.files import copy, view
+from rootless.engine.files.place import Place
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage import containers
@@ -15,35 +16,39 @@ from rootless.storage.store import Store
 
 
 def run(args: Args) -> int:
-    """Copy between a container and the host, or a tar stream on stdin or stdout."""
+    """Copy between containers and the host, or a tar stream on stdin or stdout."""
     source_name, source = _split(args.positional[0])
     target_name, target = _split(args.positional[1])
-    if source_name and target_name:
-        raise InvalidInput("copying between containers is not supported")
-    if not source_name and not target_name:
+    names = [name for name in (source_name, target_name) if name]
+    if not names:
         raise InvalidInput("must specify at least one container source", hint="write CONTAINER:PATH on one side")
     store = Store.open()
-    identifier = containers.find(store, source_name or target_name)
-    host_path = target if source_name else source
-    if host_path != "-":
-        # Before the session is joined nothing changes the working directory's meaning; still, once.
-        ending = "/." if host_path.endswith("/.") else "/" if host_path.endswith("/") else ""
-        host_path = os.path.abspath(host_path) + ending
+    identifiers = [containers.find(store, name) for name in names]
+    if not source_name and source != "-":
+        source = _absolute(source)
+    if not target_name and target != "-":
+        target = _absolute(target)
     session.join()
-    with copy.container_root(store, identifier) as inside:
-        outside = Place(-1)
-        if source_name and host_path == "-":
-            copy.write_tar(inside, source, follow_link=args.follow_link)
-            return 0
-        if source_name:
-            left_out = copy.copy(inside, source, outside, host_path, archive=args.archive, follow_link=args.follow_link)
-        elif host_path == "-":
-            left_out = copy.read_tar(store, inside, target)
+    with view.files(store, identifiers) as places:
+        origin = places[0] if source_name else Place(-1)
+        place = places[-1] if target_name else Place(-1)
+        if not target_name and target == "-":
+            left_out = copy.write_tar(origin, source, follow_link=args.follow_link)
+        elif not source_name and source == "-":
+            left_out = copy.read_tar(store, place, target)
         else:
-            left_out = copy.copy(outside, host_path, inside, target, archive=args.archive, follow_link=args.follow_link)
+            left_out = copy.copy(origin, source, place, target, archive=args.archive, follow_link=args.follow_link)
     for line in left_out:
-        print(f"rootless: {line}", file=sys.stderr)
+        print(f"rootless: {plain(line)}", file=sys.stderr)
     return 0
+
+
+def _absolute(path: str) -> str:
+    """A path of the host's, before anything can change what the working directory means; the "/" or "/." at
+    its end, which says what is meant, stays."""
+    if os.path.basename(path) == ".":
+        return os.path.join(os.path.abspath(path), ".")
+    return os.path.abspath(path) + ("/" if path.endswith("/") else "")
 
 
 def _split(word: str) -> tuple[str, str]:
@@ -54,10 +59,13 @@ def _split(word: str) -> tuple[str, str]:
     return name, path or "/"
 
 
+_ALSO = "        rootless cp [OPTIONS] "
+
 COMMAND = Command(
     name="cp",
     summary="Copy files/folders between a container and the local filesystem",
-    usage="[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n        rootless cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+    usage=f"[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n{_ALSO}SRC_PATH|- CONTAINER:DEST_PATH\n"
+    f"{_ALSO}CONTAINER:SRC_PATH CONTAINER:DEST_PATH",
     options=(
         Option(("-a", "--archive"), "archive", FLAG, help="Archive mode (copy all uid/gid information)"),
         Option(("-L", "--follow-link"), "follow_link", FLAG, help="Always follow symbol link in SRC_PATH"),

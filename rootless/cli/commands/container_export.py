@@ -6,7 +6,7 @@ import os
 import sys
 
 from rootless.cli.command import VALUE, Args, Command, Option
-from rootless.engine.files.copy import container_root
+from rootless.engine.files.view import root_alone
 from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
 from rootless.session import session
@@ -24,7 +24,7 @@ def run(args: Args) -> int:
     output = os.path.abspath(args.output) if args.output else ""
     session.join()
     owners = archive.merged_owners(store, record["diff_ids"])
-    with container_root(store, identifier) as place:
+    with root_alone(store, identifier) as place:
         if not output:
             sys.stdout.flush()
             archive.write_tree(place.root_fd, sys.stdout.buffer, owners=owners, shown=place.out_of)

@@ -1,184 +1,158 @@
-"""`cp`: between a container, running or not, and the host; Docker's rules for what goes where.
+"""`cp`: between containers, running or not, and the host; Docker's rules for what goes where.
 
-The container's side is a descriptor of its root; every path of the user is resolved below it
+A container's side is a descriptor of its root; every path of the user is resolved below it
 with openat2(RESOLVE_IN_ROOT) (CVE-2018-15664, CVE-2019-14271: nothing of the container's is executed
 or followed outside). Wants the session joined.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 from rootless.engine.files import tree
-from rootless.engine.files.tree import Entry, Policy
-from rootless.engine.state import running
-from rootless.engine.state.record import Record
-from rootless.engine.state.userns import IdMap
-from rootless.errors import Conflict, InvalidInput, NotFound
-from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
-from rootless.runtime.root import Root, mounted
-from rootless.storage import containers, rootfs, shifted
+from rootless.engine.files.entry import Entry
+from rootless.engine.files.place import Place
+from rootless.engine.files.tree import Policy
+from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.storage.store import Store
 
-_PATH_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-_MOST_LINKS = 40
+Owners = Callable[[int, int], "tuple[int, int]"]
 
 
-@contextmanager
-def container_root(store: Store, identifier: str) -> Iterator[Place]:
-    """The container's root, as an O_PATH descriptor: the live one, or mounted for us alone."""
-    id_map = containers.config(store, identifier).get("id_map")
-    found = running.find(store, identifier)
-    if found is not None:
-        with found:
-            fd = os.open(f"/proc/{found.pid}/root", _PATH_DIRECTORY)
-        try:
-            yield Place(fd, id_map)
-        finally:
-            os.close(fd)
-        return
-    with containers.lock(store, identifier), mounted(stopped_root(store, identifier)) as fd:
-        # Where nothing is copied, what a container with ids of its own wrote lies there with the session's.
-        copied = id_map and shifted.is_copy(containers.directory(store, identifier))
-        yield Place(fd, id_map if copied else None)
+class Origin(NamedTuple):
+    """What is to be copied. `name` is what it is called below an existing directory, "" for its contents."""
 
-
-def stopped_root(store: Store, identifier: str) -> Root:
-    """The root of a container that does not run."""
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-    if record["rootfs"]:
-        return Root("directory", (), "", "", record["rootfs"], False)
-    return rootfs.prepare(store, containers.directory(store, identifier), record["diff_ids"])
-
-
-class Place:
-    """One side of a copy: a root descriptor, or -1 for the host's own file system. `id_map`: of a container
-    whose files we see with other owners than it does."""
-
-    def __init__(self, root_fd: int, id_map: IdMap | None = None) -> None:
-        self.root_fd = root_fd
-        self.into = shifted.into(id_map["uid"], id_map["gid"]) if id_map else None
-        self.out_of = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
-
-    def open(self, path: str, flags: int) -> int:
-        """Open a path on this side, links resolved inside it."""
-        if self.root_fd < 0:
-            return os.open(path, flags | os.O_CLOEXEC)
-        inside = "./" + path.lstrip("/")
-        return openat2(
-            self.root_fd, inside, flags | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
-        )
-
-    def is_directory(self, path: str) -> bool:
-        """Whether the path, links followed, is a directory."""
-        try:
-            os.close(self.open(path, _PATH_DIRECTORY))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
-
-    def resolved(self, path: str) -> str:
-        """The path with a link in its last component followed, at most 40 times."""
-        for _ in range(_MOST_LINKS):
-            parent, name = os.path.split(path.rstrip("/") or "/")
-            if not name:
-                return "/"
-            directory = self.open(parent or ".", _PATH_DIRECTORY)
-            try:
-                target = os.readlink(name, dir_fd=directory)
-            except OSError:
-                return path
-            finally:
-                os.close(directory)
-            path = target if target.startswith("/") else os.path.join(parent, target)
-        raise InvalidInput(f"too many links: {path}")
+    entry: Entry
+    mode: int
+    name: str
 
 
 def copy(
     source: Place, source_path: str, target: Place, target_path: str, *, archive: bool, follow_link: bool
 ) -> list[str]:
-    """Copy as `docker cp` does; what was left out, a line each. NotFound, Conflict."""
-    contents_only = source_path.endswith("/.") or source_path in (".", "/")
-    clean_source = source_path if follow_link is False else source.resolved(source_path)
+    """Copy as `docker cp` does; what was left out, a line each. NotFound, Conflict, InvalidInput."""
     with ExitStack() as stack:
-        origin = _open_entry(source, clean_source, stack, what=source_path)
-        status = origin.stat()
-        if status is None:
-            raise NotFound(f"Could not find the file {source_path}")
-        is_directory = stat.S_ISDIR(status.st_mode)
-        if source_path.endswith("/") and not contents_only and not is_directory:
-            raise NotFound(f"{source_path}: not a directory")
+        origin = _origin(source, source_path, stack, follow_link=follow_link)
         policy = _policy(source, target, archive=archive)
+        is_directory = stat.S_ISDIR(origin.mode)
         if target.is_directory(target_path):
-            if is_directory and contents_only:
-                return _merge(origin, target, target_path, policy, stack)
-            name = os.path.basename(os.path.normpath(clean_source if clean_source != "/" else "."))
-            directory = target.open(target_path, os.O_RDONLY | os.O_DIRECTORY)
+            directory = target.open_directory(target_path, what=target_path)
             stack.callback(os.close, directory)
-            return tree.copy(origin, Entry(directory, name), policy)
-        destination = _open_entry(target, target.resolved(target_path), stack, what=target_path)
+            target.refuse_read_only(directory, target_path)
+            with _told_read_only(target):
+                return tree.copy(origin.entry, Entry(directory, origin.name or "."), policy)
+        # Neither it nor what a link of that name leads to is a directory.
+        wanted = _asserts_directory(target_path)
+        destination = target.entry(target.resolved(_plain(target_path)), what=target_path)
+        stack.callback(os.close, destination.directory)
         there = destination.stat()
-        if is_directory and there is not None:
-            raise Conflict(f"cannot copy directory {source_path} to file {target_path}")
-        if not is_directory and there is None and target_path.endswith("/"):
+        if there is not None:
+            _check_replaced(there, target_path, origin, source_path, wanted=wanted)
+        elif wanted and not is_directory:
             raise NotFound(f"no such directory: {target_path}")
-        return tree.copy(origin, destination, policy)
+        target.refuse_read_only(destination.directory, target_path)
+        with _told_read_only(target):
+            return tree.copy(origin.entry, destination, policy)
+
+
+def _origin(source: Place, path: str, stack: ExitStack, *, follow_link: bool) -> Origin:
+    """A trailing "/" or "/." follows a link, and wants a directory; "/." and the root mean what is in it."""
+    name = os.path.basename(os.path.normpath(path))
+    if _asserts_directory(path):
+        try:
+            fd = source.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            raise NotFound(f"Could not find the file {path}") from None
+        except NotADirectoryError:
+            raise NotFound(f"{path}: not a directory") from None
+        stack.callback(os.close, fd)
+        contents = os.path.basename(path) == "." or name in ("", ".", "..")
+        return Origin(Entry(fd, "."), os.fstat(fd).st_mode, "" if contents else name)
+    entry = source.entry(source.resolved(path) if follow_link else path, what=path)
+    stack.callback(os.close, entry.directory)
+    status = entry.stat()
+    if status is None:
+        raise NotFound(f"Could not find the file {path}")
+    if stat.S_ISSOCK(status.st_mode) or stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
+        raise NotSupported(f"{path} is a {kind}, and cannot be copied")
+    return Origin(entry, status.st_mode, name)
+
+
+def _asserts_directory(path: str) -> bool:
+    return path.endswith("/") or os.path.basename(path) == "."
+
+
+def _plain(path: str) -> str:
+    """The path without the "/" or "/." at its end."""
+    while path not in ("/", ".") and _asserts_directory(path):
+        path = path.rstrip("/") or "/" if path.endswith("/") else path[:-1]
+    return path
+
+
+def _check_replaced(
+    there: os.stat_result, path: str, origin: Origin, source_path: str, *, wanted: bool
+) -> None:
+    """Refuse what cannot be put in the place of a file, or of what is no file at all."""
+    if wanted:
+        raise Conflict(f"{path}: not a directory")
+    if stat.S_ISDIR(origin.mode):
+        raise Conflict(f"cannot copy directory {source_path} to file {path}")
+    if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
+        raise InvalidInput(f'destination "{path}" must be a directory or a regular file')
 
 
 def _policy(source: Place, target: Place, *, archive: bool) -> Policy:
-    on_host = target.root_fd < 0
+    bits, top = not target.on_host, source.top
     if archive:
-        return Policy(None, special_bits=not on_host, kept=target.into or source.out_of)
-    return Policy(target.into(0, 0) if target.into else (0, 0), special_bits=not on_host)
+        return Policy(None, special_bits=bits, kept=_kept(source.out_of, target.into), top=top)
+    return Policy(target.into(0, 0) if target.into else (0, 0), special_bits=bits, top=top)
 
 
-def _open_entry(place: Place, path: str, stack: ExitStack, *, what: str) -> Entry:
-    """The parent directory opened and the last name; "." for the root itself."""
-    clean = os.path.normpath(path)
-    parent, name = os.path.split(clean)
-    if name in ("", ".", ".."):
-        parent, name = clean, "."
+def _kept(out_of: Owners | None, into: Owners | None) -> Owners | None:
+    if out_of is None or into is None:
+        return out_of or into
+    first, second = out_of, into
+    return lambda uid, gid: second(*first(uid, gid))
+
+
+@contextmanager
+def _told_read_only(target: Place) -> Iterator[None]:
+    """What is mounted read-only somewhere below where we began."""
     try:
-        directory = place.open(parent or ".", os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"Could not find the file or directory {what}") from None
-    stack.callback(os.close, directory)
-    return Entry(directory, name)
+        yield
+    except OSError as error:
+        if error.errno != errno.EROFS or target.on_host:
+            raise
+        raise Conflict(f"mounted volume is marked read-only: {error.filename or ''}".rstrip(": ")) from None
 
 
-def _merge(origin: Entry, target: Place, target_path: str, policy: Policy, stack: ExitStack) -> list[str]:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    inside = os.open(origin.name, flags | os.O_NOFOLLOW, dir_fd=origin.directory)
-    stack.callback(os.close, inside)
-    outside = target.open(target_path, os.O_RDONLY | os.O_DIRECTORY)
-    stack.callback(os.close, outside)
-    return tree.contents(inside, outside, policy)
-
-
-def write_tar(source: Place, path: str, *, follow_link: bool) -> None:
-    """`cp CONTAINER:PATH -`: the file or tree as a tar stream on stdout."""
+def write_tar(source: Place, path: str, *, follow_link: bool) -> list[str]:
+    """`cp CONTAINER:PATH -`: the file or tree as a tar stream on stdout; what was left out, a line each."""
     from rootless.engine.files.tar_stream import write
 
     with ExitStack() as stack:
-        origin = _open_entry(source, source.resolved(path) if follow_link else path, stack, what=path)
-        if origin.stat() is None:
-            raise NotFound(f"Could not find the file {path}")
+        origin = _origin(source, path, stack, follow_link=follow_link)
         sys.stdout.flush()
-        write(origin, os.path.basename(os.path.normpath(path)) or ".", sys.stdout.buffer, source.out_of)
+        return write(origin.entry, origin.name or ".", sys.stdout.buffer, shown=source.out_of, top=source.top)
 
 
 def read_tar(store: Store, target: Place, path: str) -> list[str]:
-    """`cp - CONTAINER:PATH`: a tar stream from stdin unpacked into an existing directory."""
+    """`cp - CONTAINER:PATH`: a tar stream from stdin, plain or compressed, unpacked into an existing directory."""
     if not target.is_directory(path):
         raise NotFound(f'destination "{path}" must be a directory')
     from rootless.engine.files.tar_stream import unpacked
 
     with ExitStack() as stack:
-        inside = stack.enter_context(unpacked(store, sys.stdin.buffer))
-        outside = target.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        outside = target.open_directory(path, what=path)
         stack.callback(os.close, outside)
-        return tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))
+        target.refuse_read_only(outside, path)
+        inside = stack.enter_context(unpacked(store, sys.stdin.buffer))
+        with _told_read_only(target):
+            return tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))

@@ -8,54 +8,104 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, NamedTuple
 
-from rootless.engine.files.tree import Entry
+from rootless.engine.files.entry import FILE, Entry, kernels, left_out, read_kernels
+from rootless.engine.files.tree import many_descriptors
+from rootless.errors import Corrupt
+from rootless.image import inflate
+from rootless.storage import staging
 from rootless.storage.extract import Extractor, Limits
-from rootless.storage.store import Store, make_directory
+from rootless.storage.store import Store
 from rootless.storage.tarsource import Source
-from rootless.storage.tree import remove_tree
 
 Shown = Callable[[int, int], "tuple[int, int]"]
 
 
-def write(origin: Entry, name: str, out: IO[bytes], shown: Shown | None = None) -> None:
+def write(
+    origin: Entry, name: str, out: IO[bytes], *, shown: Shown | None = None, top: tuple[int, int] | None = None
+) -> list[str]:
     """Write `origin` and what is below it as `name`; sockets are left out, as tar(1) does. `shown`: the owner
-    to write, of the owner that stat(2) tells."""
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        _add(archive, origin, name, shown)
+    to write, of the owner that stat(2) tells; `top` as in tree.Policy. What was left out, a line each."""
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive, many_descriptors():
+        return _Writer(archive, shown, top).run(origin, name)
 
 
-def _add(archive: tarfile.TarFile, entry: Entry, name: str, shown: Shown | None) -> None:
-    status = entry.stat()
-    if status is None or stat.S_ISSOCK(status.st_mode):
-        return
-    info = tarfile.TarInfo(name)
-    info.mode = stat.S_IMODE(status.st_mode)
-    info.uid, info.gid, info.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
-    if shown is not None:
-        info.uid, info.gid = shown(info.uid, info.gid)
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    if stat.S_ISLNK(status.st_mode):
-        info.type, info.linkname = tarfile.SYMTYPE, os.readlink(entry.name, dir_fd=entry.directory)
-        archive.addfile(info)
-    elif stat.S_ISDIR(status.st_mode):
-        info.type = tarfile.DIRTYPE
-        archive.addfile(info)
-        inside = os.open(entry.name, flags | os.O_DIRECTORY, dir_fd=entry.directory)
+class _Level(NamedTuple):
+    """A directory that is being written; the descriptor is ours."""
+
+    inside: int
+    names: Iterator[str]
+    path: str
+
+
+class _Writer:
+    def __init__(self, archive: tarfile.TarFile, shown: Shown | None, top: tuple[int, int] | None) -> None:
+        self._archive = archive
+        self._shown = shown
+        self._top = top
+        self._levels: list[_Level] = []
+        self._told: list[str] = []
+
+    def run(self, origin: Entry, name: str) -> list[str]:
         try:
-            for child in sorted(os.listdir(inside)):
-                _add(archive, Entry(inside, child), f"{name}/{child}", shown)
+            self._add(origin, name)
+            while self._levels:
+                level = self._levels[-1]
+                for child in level.names:
+                    self._add(Entry(level.inside, child), f"{level.path}/{child}")
+                    break
+                else:
+                    os.close(self._levels.pop().inside)
         finally:
+            for level in self._levels:
+                os.close(level.inside)
+        return self._told
+
+    def _add(self, entry: Entry, path: str) -> None:
+        status = entry.stat()
+        if status is None or stat.S_ISSOCK(status.st_mode):
+            return
+        info = tarfile.TarInfo(path)
+        info.mode = stat.S_IMODE(status.st_mode)
+        info.uid, info.gid, info.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
+        if self._shown is not None:
+            info.uid, info.gid = self._shown(info.uid, info.gid)
+        if stat.S_ISLNK(status.st_mode):
+            info.type, info.linkname = tarfile.SYMTYPE, os.readlink(entry.name, dir_fd=entry.directory)
+            self._archive.addfile(info)
+        elif stat.S_ISDIR(status.st_mode):
+            info.type = tarfile.DIRTYPE
+            self._archive.addfile(info)
+            self._enter(entry, path)
+        elif stat.S_ISREG(status.st_mode):
+            self._file(entry, info)
+        elif stat.S_ISFIFO(status.st_mode):
+            info.type = tarfile.FIFOTYPE
+            self._archive.addfile(info)
+
+    def _enter(self, entry: Entry, path: str) -> None:
+        inside = entry.open_directory()
+        try:
+            why = left_out(inside, entry.name, entry.directory, self._top)
+            names = [] if why else sorted(os.listdir(inside))
+        except BaseException:
             os.close(inside)
-    elif stat.S_ISREG(status.st_mode):
-        fd = os.open(entry.name, flags, dir_fd=entry.directory)
+            raise
+        if why:
+            self._told.append(f"{path}: {why}")
+        self._levels.append(_Level(inside, iter(names), path))
+
+    def _file(self, entry: Entry, info: tarfile.TarInfo) -> None:
+        fd = os.open(entry.name, FILE, dir_fd=entry.directory)
         with os.fdopen(fd, "rb") as file:
             info.size = os.fstat(fd).st_size
-            archive.addfile(info, _Exactly(file, info.size))
-    elif stat.S_ISFIFO(status.st_mode):
-        info.type = tarfile.FIFOTYPE
-        archive.addfile(info)
+            if not info.size and kernels(fd):
+                data = read_kernels(fd)
+                info.size = len(data)
+                self._archive.addfile(info, io.BytesIO(data))
+            else:
+                self._archive.addfile(info, _Exactly(file, info.size))
 
 
 class _Exactly(io.RawIOBase):
@@ -75,19 +125,49 @@ class _Exactly(io.RawIOBase):
 
 @contextmanager
 def unpacked(store: Store, stream: IO[bytes]) -> Iterator[int]:
-    """The tar stream unpacked into a private directory, as a descriptor; deleted at the end."""
-    place = f"{store.root}/tmp"
-    make_directory(place)
-    directory = f"{place}/cp-{os.getpid()}-{os.urandom(4).hex()}"
-    os.mkdir(directory, 0o700)
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        source = Source(stream)
+    """The tar stream, plain or compressed, unpacked into a private directory, as a descriptor; deleted at the
+    end. Corrupt for what is no archive, or a broken one."""
+    with staging.directory(store, "cp") as path:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        source = Source(_Checked(inflate.open_stream(stream, what="the archive")))
         try:
             Extractor(fd, limits=Limits(), whiteouts=False).run(source)
             yield fd
         finally:
             source.close()
             os.close(fd)
-    finally:
-        remove_tree(directory)
+
+
+class _Checked:
+    """A stream whose beginning is a tar header's, or Corrupt: the words for a stream that is something else."""
+
+    def __init__(self, stream: inflate.Source) -> None:
+        self._stream = stream
+        self._head: bytes | None = None
+
+    def read(self, size: int, /) -> bytes:
+        if self._head is None:
+            head = b""
+            while len(head) < tarfile.BLOCKSIZE and (more := self._stream.read(size)):
+                head += more
+            _check_head(head[: tarfile.BLOCKSIZE])
+            self._head = head
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        return self._stream.read(size)
+
+
+def _check_head(head: bytes) -> None:
+    if head.strip(b"\0"):
+        try:
+            tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+            return
+        except tarfile.HeaderError:
+            pass
+    elif len(head) == tarfile.BLOCKSIZE:
+        return  # an archive of nothing
+    raise Corrupt(
+        "invalid tar header: this is no archive",
+        hint="a tar archive is expected, plain or compressed by gzip, bzip2, xz or zstd",
+    )

@@ -1,37 +1,24 @@
 """Copying a file or tree from one place to another, where either may be a hostile container's.
 
-Works on directory descriptors and single names, never on paths: a container that swaps a directory
-for a link while we copy gets an error, not a file of the host. Runs in the session.
+Runs in the session, on entries (entry.py). Directories are gone through with a list of our own: how deep a
+tree is costs descriptors, never the interpreter's stack.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from rootless.engine.files.entry import FILE, Entry, identity, kernels, left_out, read_kernels
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.filesystem import chmod_nofollow
+from rootless.linux.rlimit import get_limit, set_limit
+from rootless.storage.copy import copy_data
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CHUNK = 1 << 20
-_DEEPEST = 2000
-
-
-class Entry(NamedTuple):
-    """A name in an open directory. The descriptor is the caller's."""
-
-    directory: int
-    name: str
-
-    def stat(self) -> os.stat_result | None:
-        """lstat(2) of it; None where it does not exist."""
-        try:
-            return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
+_DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
 
 
 class Policy(NamedTuple):
@@ -40,121 +27,187 @@ class Policy(NamedTuple):
     `kept`: what an owner that is kept is called on the other side, where a container has ids of its own.
 
     `special_bits` False drops setuid and setgid: on the host they would lend our rights to others.
+
+    `top` identifies the root of the source, a container that runs: its devices are no files to copy.
     """
 
     owner: tuple[int, int] | None
     special_bits: bool
     kept: Callable[[int, int], tuple[int, int]] | None = None
+    top: tuple[int, int] | None = None
 
 
-def copy(source: Entry, target: Entry, policy: Policy, *, depth: int = 0) -> list[str]:
+def copy(source: Entry, target: Entry, policy: Policy) -> list[str]:
     """Copy `source` to the name `target`, merging directories and replacing files.
 
-    Returns what was left out (sockets, device nodes), one line each. Conflict where a directory
-    would replace a file or the other way round.
+    Returns what was left out (sockets, device nodes, the kernel's own), one line each. Conflict where a
+    directory would replace a file or the other way round, or be copied into itself. A file that is
+    replaced is there all the time, the old or the new one; one that grows is cut at the size first seen.
     """
-    status = source.stat()
-    if status is None:
-        return [f"{source.name}: vanished while it was copied"] if depth else []
-    if depth > _DEEPEST:
-        raise RootlessError(f"{source.name}: directories nested more than {_DEEPEST} deep")
-    if stat.S_ISDIR(status.st_mode):
-        return _copy_directory(source, target, status, policy, depth)
-    _make_room(target)
-    if stat.S_ISREG(status.st_mode):
-        _copy_file(source, target, policy)
-    elif stat.S_ISLNK(status.st_mode):
-        os.symlink(os.readlink(source.name, dir_fd=source.directory), target.name, dir_fd=target.directory)
-        _give(target, status, policy)
-    elif stat.S_ISFIFO(status.st_mode):
-        os.mkfifo(target.name, 0o600, dir_fd=target.directory)
-        _give(target, status, policy)
-    else:
-        return [f"{source.name}: {'socket' if stat.S_ISSOCK(status.st_mode) else 'device'} left out"]
-    return []
+    with many_descriptors():
+        return _Copy(policy).run(source, target)
 
 
-def _make_room(target: Entry) -> None:
-    there = target.stat()
-    if there is None:
-        return
-    if stat.S_ISDIR(there.st_mode):
-        raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
-    os.unlink(target.name, dir_fd=target.directory)
-
-
-def _copy_directory(
-    source: Entry, target: Entry, status: os.stat_result, policy: Policy, depth: int
-) -> list[str]:
-    there = target.stat()
-    if there is not None and not stat.S_ISDIR(there.st_mode):
-        raise Conflict(f"cannot overwrite non-directory {target.name!r} with a directory")
-    if there is None:
-        os.mkdir(target.name, 0o700, dir_fd=target.directory)
-    inside = os.open(source.name, _DIRECTORY, dir_fd=source.directory)
-    try:
-        outside = os.open(target.name, _DIRECTORY, dir_fd=target.directory)
-        try:
-            left_out = contents(inside, outside, policy, depth=depth + 1)
-        finally:
-            os.close(outside)
-    finally:
-        os.close(inside)
-    if there is None:
-        _give(target, status, policy)
-    return left_out
-
-
-def contents(source_fd: int, target_fd: int, policy: Policy, *, depth: int = 1) -> list[str]:
+def contents(source_fd: int, target_fd: int, policy: Policy) -> list[str]:
     """Copy all that is in one directory into another; see `copy`."""
-    left_out: list[str] = []
-    for name in os.listdir(source_fd):
-        left_out += copy(Entry(source_fd, name), Entry(target_fd, name), policy, depth=depth)
-    return left_out
+    return copy(Entry(source_fd, "."), Entry(target_fd, "."), policy)
 
 
-def _copy_file(source: Entry, target: Entry, policy: Policy) -> None:
-    # O_NONBLOCK: it may have become a FIFO since we looked.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    inside = os.open(source.name, flags, dir_fd=source.directory)
-    try:
-        status = os.fstat(inside)
-        if not stat.S_ISREG(status.st_mode):
-            raise Conflict(f"{source.name}: changed while it was copied")
-        create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        outside = os.open(target.name, create, 0o600, dir_fd=target.directory)
+class _Level(NamedTuple):
+    """A directory that is being copied; the descriptors are ours."""
+
+    inside: int
+    outside: int
+    names: Iterator[str]
+    target: Entry
+    status: os.stat_result | None  # what it is given at the end, where it is new
+    path: str
+
+
+class _Copy:
+    """One copy under way."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._levels: list[_Level] = []
+        self._made: set[tuple[int, int]] = set()
+        self._told: list[str] = []
+
+    def run(self, source: Entry, target: Entry) -> list[str]:
         try:
-            _copy_bytes(inside, outside)
+            self._one(source, target, source.name)
+            while self._levels:
+                level = self._levels[-1]
+                for name in level.names:
+                    path = f"{level.path}/{name}" if level.path != "." else name
+                    self._one(Entry(level.inside, name), Entry(level.outside, name), path)
+                    break
+                else:
+                    self._leave()
         finally:
-            os.close(outside)
-    finally:
-        os.close(inside)
-    _give(target, status, policy)
+            for level in self._levels:
+                os.close(level.inside)
+                os.close(level.outside)
+        return self._told
 
+    def _one(self, source: Entry, target: Entry, path: str) -> None:
+        status = source.stat()
+        if status is None:
+            if self._levels:
+                self._told.append(f"{path}: vanished while it was copied")
+        elif stat.S_ISDIR(status.st_mode):
+            self._enter(source, target, status, path)
+        elif stat.S_ISREG(status.st_mode):
+            self._file(source, target)
+        elif stat.S_ISLNK(status.st_mode):
+            link = os.readlink(source.name, dir_fd=source.directory)
+            self._put(target, status, lambda new: os.symlink(link, new.name, dir_fd=new.directory))
+        elif stat.S_ISFIFO(status.st_mode):
+            self._put(target, status, lambda new: os.mkfifo(new.name, 0o600, dir_fd=new.directory))
+        else:
+            kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
+            self._told.append(f"{path}: {kind} left out")
 
-def _copy_bytes(inside: int, outside: int) -> None:
-    try:
-        while os.copy_file_range(inside, outside, _CHUNK):
-            pass
-        return
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+    def _enter(self, source: Entry, target: Entry, status: os.stat_result, path: str) -> None:
+        there = target.stat()
+        if there is not None and not stat.S_ISDIR(there.st_mode):
+            raise Conflict(f"cannot overwrite non-directory {target.name!r} with a directory")
+        if identity(status) in self._made:
+            raise Conflict(f"cannot copy a directory, {path!r}, into itself")
+        if len(self._levels) > _DEEPEST:
+            raise RootlessError(f"{source.name}: directories nested more than {_DEEPEST} deep")
+        # Listed before anything is made: what lies on both sides is not copied again.
+        inside = source.open_directory()
+        try:
+            why = left_out(inside, source.name, source.directory, self._policy.top)
+            names = [] if why else os.listdir(inside)
+            if there is None:
+                os.mkdir(target.name, 0o700, dir_fd=target.directory)
+            outside = target.open_directory()
+        except BaseException:
+            os.close(inside)
             raise
-    while data := os.read(inside, _CHUNK):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(outside, view) :]
+        if why:
+            self._told.append(f"{path}: {why}")
+        if there is None:
+            self._made.add(identity(os.fstat(outside)))
+        self._levels.append(_Level(inside, outside, iter(names), target, status if there is None else None, path))
+
+    def _leave(self) -> None:
+        level = self._levels.pop()
+        os.close(level.inside)
+        os.close(level.outside)
+        if level.status is not None:
+            self._give(level.target, level.status)
+
+    def _file(self, source: Entry, target: Entry) -> None:
+        inside = os.open(source.name, FILE, dir_fd=source.directory)
+        try:
+            status = os.fstat(inside)
+            if not stat.S_ISREG(status.st_mode):
+                raise Conflict(f"{source.name}: changed while it was copied")
+
+            def fill(new: Entry) -> None:
+                create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                outside = os.open(new.name, create, 0o600, dir_fd=new.directory)
+                try:
+                    if not status.st_size and kernels(inside):
+                        os.write(outside, read_kernels(inside))
+                    else:
+                        copy_data(inside, outside, status.st_size)
+                finally:
+                    os.close(outside)
+
+            self._put(target, status, fill)
+        finally:
+            os.close(inside)
+
+    def _put(self, target: Entry, status: os.stat_result, make: Callable[[Entry], None]) -> None:
+        """Make what `make` does at `target`; beside it and renamed where something is there already."""
+        there = target.stat()
+        if there is None:
+            make(target)
+            self._give(target, status)
+            return
+        if stat.S_ISDIR(there.st_mode):
+            raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
+        target.refuse_mount_point()
+        aside = Entry(target.directory, f".rootless-cp-{os.urandom(8).hex()}")
+        try:
+            make(aside)
+            self._give(aside, status)
+            os.rename(aside.name, target.name, src_dir_fd=aside.directory, dst_dir_fd=target.directory)
+        except BaseException:
+            try:
+                os.unlink(aside.name, dir_fd=aside.directory)
+            except OSError:
+                pass
+            raise
+
+    def _give(self, target: Entry, status: os.stat_result) -> None:
+        """Owner first: chown(2) clears the bits that chmod(2) then sets."""
+        policy = self._policy
+        owner = policy.owner
+        if owner is None:
+            owner = status.st_uid, status.st_gid
+            owner = owner if policy.kept is None else policy.kept(*owner)
+        where = {"dir_fd": target.directory, "follow_symlinks": False}
+        os.chown(target.name, *owner, **where)  # type: ignore[arg-type]
+        if not stat.S_ISLNK(status.st_mode):
+            mode = stat.S_IMODE(status.st_mode)
+            # The container that runs may put a link in the place of what we have just made.
+            chmod_nofollow(target.name, mode if policy.special_bits else mode & 0o1777, dir_fd=target.directory)
+        os.utime(target.name, ns=(status.st_atime_ns, status.st_mtime_ns), **where)  # type: ignore[arg-type]
 
 
-def _give(target: Entry, status: os.stat_result, policy: Policy) -> None:
-    """Owner first: chown(2) clears the bits that chmod(2) then sets."""
-    owner = policy.owner
-    if owner is None:
-        owner = (status.st_uid, status.st_gid) if policy.kept is None else policy.kept(status.st_uid, status.st_gid)
-    where = {"dir_fd": target.directory, "follow_symlinks": False}
-    os.chown(target.name, *owner, **where)  # type: ignore[arg-type]
-    if not stat.S_ISLNK(status.st_mode):
-        mode = stat.S_IMODE(status.st_mode)
-        # The container that runs may put a link in the place of what we have just made.
-        chmod_nofollow(target.name, mode if policy.special_bits else mode & 0o1777, dir_fd=target.directory)
-    os.utime(target.name, ns=(status.st_atime_ns, status.st_mtime_ns), **where)  # type: ignore[arg-type]
+@contextmanager
+def many_descriptors() -> Iterator[None]:
+    """As many as we may have: two are held for each level. What we start later gets the limit that we had."""
+    soft, hard = get_limit("RLIMIT_NOFILE")
+    if soft != hard:
+        set_limit("RLIMIT_NOFILE", hard, hard)
+    try:
+        yield
+    finally:
+        if soft != hard:
+            set_limit("RLIMIT_NOFILE", soft, hard)

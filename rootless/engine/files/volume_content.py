@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from rootless.engine.files import tree
-from rootless.engine.files.copy import Place
+from rootless.engine.files.place import Place
 from rootless.engine.files.tree import Policy
 from rootless.engine.state.userns import IdMap
 from rootless.engine.words.mounts import Mount

@@ -7,10 +7,11 @@ runtime inside the root (runtime/passwd.py).
 
 from __future__ import annotations
 
+from rootless.engine.files import mount_points
+from rootless.engine.files.mount_points import oci_mount
 from rootless.engine.state import resources
 from rootless.engine.state.record import Record, argv
 from rootless.engine.state.userns import IdMap
-from rootless.engine.words.mounts import Mount
 from rootless.engine.words.values import Ulimit
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING
@@ -225,60 +226,36 @@ def _rlimit(limit: Ulimit) -> dict[str, Any]:
 
 def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]]:
     """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
-    user = [_user_mount(mount, circumstances) for mount in record["mounts"]]
+    user = mount_points.of_user(record, circumstances.volumes)
     user += [
         # As runc: the container has a ptmx of its own, and the host's would give it the host's terminals.
         _device(device["source"], device["target"], device["permissions"])
         for device in record["devices"]
         if device["target"] != "/dev/ptmx"
     ]
-    taken = {entry["destination"] for entry in user}
-    user = [_entry(path, "bind", path, "rbind") for path in circumstances.devices if path not in taken] + user
+    taken = {mount["destination"] for mount in user}
+    user = [oci_mount(path, "bind", path, "rbind") for path in circumstances.devices if path not in taken] + user
     sys_mode = "rw" if record["security"]["privileged"] else "ro"
     default = [
-        _entry("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
-        _entry("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _entry("/dev/pts", "devpts", "devpts",
+        oci_mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        oci_mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        oci_mount("/dev/pts", "devpts", "devpts",
                "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
-        _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", sys_mode),
-        _entry("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
+        oci_mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", sys_mode),
+        oci_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
     ]  # fmt: skip
     if record["ipc"] != "host" or circumstances.host_mqueue:
-        default.append(_entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
+        default.append(oci_mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
     if record["ipc"] == "host":
-        default.append(_entry("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
+        default.append(oci_mount("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
     elif circumstances.shared.get("ipc"):
         source = f"/proc/{circumstances.shared['ipc']}/root/dev/shm"
-        default.append(_entry("/dev/shm", "bind", source, "rbind", "nosuid", "noexec", "nodev"))
+        default.append(oci_mount("/dev/shm", "bind", source, "rbind", "nosuid", "noexec", "nodev"))
     elif record["ipc"] != "none":
         size = f"size={record['shm_size']}"
-        default.append(_entry("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
-    for name in ("resolv.conf", "hostname", "hosts"):
-        default.append(_entry(f"/etc/{name}", "bind", f"{circumstances.etc}/{name}", "rbind", "rprivate"))
-    return [entry for entry in default if entry["destination"] not in taken] + user
-
-
-def _entry(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
-    return {"destination": destination, "type": kind, "source": source, "options": list(options)}
-
-
-def _user_mount(mount: Mount, circumstances: Circumstances) -> dict[str, Any]:
-    if "oci" in mount:
-        return mount["oci"]
-    # SELinux relabelling (z, Z) is for hosts that enforce it; "anonymous" is a note of our own.
-    options = [word for word in mount["options"] if word not in ("z", "Z", "anonymous")]
-    access = "ro" if mount["read_only"] else "rw"
-    if mount["type"] == "tmpfs":
-        defaults = [word for word in ("noexec", "nosuid", "nodev") if word[2:] not in options]
-        return _entry(mount["target"], "tmpfs", "tmpfs", *defaults, *options, access)
-    source = mount["source"] or f"{circumstances.volumes}/{mount['volume']}/_data"
-    if not any(word in ("bind", "rbind") for word in options):
-        options.insert(0, "rbind")
-    if not any("private" in word or "shared" in word or "slave" in word for word in options):
-        options.append("rprivate")
-    if mount.get("recursive") == "readonly":
-        access = "rro"
-    return _entry(mount["target"], "bind", source, *options, access)
+        default.append(oci_mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
+    default += mount_points.of_etc(circumstances.etc)
+    return [mount for mount in default if mount["destination"] not in taken] + user
 
 
 def _device(source: str, target: str, permissions: str) -> dict[str, Any]:
@@ -287,4 +264,4 @@ def _device(source: str, target: str, permissions: str) -> dict[str, Any]:
             f"--device {source}: permissions '{permissions}' cannot be enforced without root",
             hint="a rootless container gets what your own permissions on the device allow; write rw or rwm",
         )
-    return _entry(target, "bind", source, "rbind")
+    return oci_mount(target, "bind", source, "rbind")

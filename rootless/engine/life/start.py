@@ -6,19 +6,19 @@ import os
 import stat
 import sys
 
+from rootless.engine.files import container_root
 from rootless.engine.life import activation, attach, connect, monitoring, spec
 from rootless.engine.state import events, placing, restart, running
 from rootless.engine.state.record import OWN_NETWORK, Record
 from rootless.engine.words import clock
-from rootless.errors import Conflict, Corrupt, NotFound, RootlessError
+from rootless.errors import Conflict, RootlessError
 from rootless.linux import process, signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime import launch as runtime
-from rootless.runtime.root import Root
 from rootless.session import session
-from rootless.storage import atomic, containers, rootfs
+from rootless.storage import atomic, containers
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -97,18 +97,15 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     directory = containers.directory(store, identifier)
     run_dir = store.run_directory(identifier)
     durable = not record["auto_remove"]
-    root = _root(store, record, directory)
+    root = container_root.prepare(store, record)
     shared = {kind: _shared_pid(store, record, kind) for kind in SHARED_KINDS}
     etc = directory
     if shared["network"]:
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
         connect.write_etc(record, directory)
-    if any("create_source" in mount or "resolve" in mount for mount in record["mounts"]):
-        from rootless.engine.files import mount_sources
-
-        record = mount_sources.prepare(store, record)
-    _fill_volumes(store, record, root)
+    record = container_root.resolve_mounts(store, record)
+    container_root.fill_volumes(store, record, root)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(
         record,
@@ -170,40 +167,6 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     return Launched(launched.pid, launched.start_time, launched.attach_fd)
 
 
-def _root(store: Store, record: Record, directory: str) -> Root:
-    if record["rootfs"]:
-        # Mounted at a place of its own: even the host's / can be a container's root then.
-        merged = directory + "/merged"
-        os.makedirs(merged, mode=0o700, exist_ok=True)
-        return Root("directory", (record["rootfs"],), "", "", merged, record["read_only"])
-    try:
-        root = _layers(store, record, directory)
-    except (Corrupt, NotFound):
-        # A layer that a power cut may have damaged, or that is gone: its blob still has it.
-        from rootless.engine.images.repair import restore
-
-        restore(store, record)
-        root = _layers(store, record, directory)
-    if root.driver != "overlay" and not record.get("id_map"):
-        from rootless.storage import driver
-
-        warning = driver.take_warning(store)
-        if warning:
-            print(f"rootless: {warning}", file=sys.stderr)
-    return root
-
-
-def _layers(store: Store, record: Record, directory: str) -> Root:
-    id_map = record.get("id_map")
-    if not id_map:
-        return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
-    from rootless.storage.shifted import prepare_shifted
-
-    return prepare_shifted(
-        store, directory, record["diff_ids"], id_map["uid"], id_map["gid"], readonly=record["read_only"]
-    )
-
-
 def _host_devices() -> tuple[str, ...]:
     """What --privileged adds to /dev: the host's nodes, and directories of nodes, that are not the
     container's own anyway. What this account may do with them is up to their modes."""
@@ -232,25 +195,6 @@ def _shared_pid(store: Store, record: Record, kind: str) -> int:
         )
     found.close()
     return found.pid
-
-
-def _fill_volumes(store: Store, record: Record, root: Root) -> None:
-    """Give a volume that is used for the first time the image's content at its target, as Docker does."""
-    used = [m for m in record["mounts"] if m["type"] == "volume"]
-    fresh = [m for m in used if m["copy_up"]]
-    id_map = record.get("id_map")
-    if not fresh and not (used and id_map):
-        return
-    from rootless.engine.files.volume_content import fill, unused
-
-    empty = unused(store, used) if id_map else []
-    given = id_map if root.driver == "directory" else None
-    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given)
-    if id_map:
-        from rootless.storage.shifted import give
-
-        for path in empty:
-            give(path, id_map["uid"], id_map["gid"])
 
 
 def send(launched: Launched, number: int) -> None:

@@ -1,0 +1,151 @@
+"""A container's files from outside, running or not.
+
+A container that does not run is mounted for us alone, and with it all that a start would mount in it:
+what is read is what it will see, and what is written is where it will find it. The mounts are made as
+a start makes them, on descriptors, in a mount namespace that ends with us. Wants the session joined.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from rootless.engine.files import container_root, mount_points
+from rootless.engine.files.place import PATH_DIRECTORY, Place
+from rootless.engine.state import running
+from rootless.engine.state.record import Record
+from rootless.errors import RootlessError
+from rootless.linux import mount as m
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
+from rootless.runtime.masks import ReadonlyRoot
+from rootless.runtime.mounting import attach
+from rootless.runtime.plan import Circumstances, mount_step
+from rootless.runtime.resolve import mount_target
+from rootless.runtime.root import mounted
+from rootless.runtime.steps import Filesystem
+from rootless.storage import containers
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.runtime.steps import Step
+
+
+_PROPAGATIONS = ("private", "shared", "slave", "unbindable")
+
+
+@contextmanager
+def files(store: Store, identifiers: list[str]) -> Iterator[list[Place]]:
+    """Each container's root with all that is mounted in it: the live one, or mounted for us alone, under
+    the container's lock. A container that is named twice is one place."""
+    with ExitStack() as stack:
+        places: dict[str, Place] = {}
+        # In one order for everybody, so that two copies in opposite directions do not wait for each other.
+        for identifier in sorted(set(identifiers)):
+            places[identifier] = stack.enter_context(_files(store, identifier))
+        yield [places[identifier] for identifier in identifiers]
+
+
+@contextmanager
+def _files(store: Store, identifier: str) -> Iterator[Place]:
+    found = running.find(store, identifier)
+    if found is None:
+        with containers.lock(store, identifier):
+            # It may have been started while we waited.
+            found = running.find(store, identifier)
+            if found is None:
+                running.refuse_elsewhere(store, identifier)
+                record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+                root = container_root.prepare(store, record)
+                record = container_root.resolve_mounts(store, record)
+                container_root.fill_volumes(store, record, root)
+                with mounted(root, _steps(store, record)) as fd:
+                    yield Place(fd, record.get("id_map"))
+                return
+    with found:
+        fd = os.open(f"/proc/{found.pid}/root", PATH_DIRECTORY)
+    try:
+        yield Place(fd, containers.config(store, identifier).get("id_map"), runs=True)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def root_alone(store: Store, identifier: str) -> Iterator[Place]:
+    """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
+    image has in their place."""
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    found = running.find(store, identifier)
+    if found is not None:
+        from rootless.runtime.inside import clone_tree
+
+        with found:
+            fd = clone_tree(found.pid, found.pidfd, "/", recursive=False)
+        try:
+            yield Place(fd, record.get("id_map"))
+        finally:
+            os.close(fd)
+        return
+    with containers.lock(store, identifier), mounted(container_root.prepare(store, record)) as fd:
+        yield Place(fd, record.get("id_map"))
+
+
+def _steps(store: Store, record: Record) -> list[Step]:
+    """The mounts of a start, less the kernel's own, in their order; private, whatever was asked for: what
+    we mount below one must not show on the host."""
+    steps: list[Step] = []
+    nothing = Circumstances(own_pid=False, own_network=False, own_ipc=False, own_uts=False)
+    user = mount_points.of_user(record, store.volumes)
+    taken = {mount["destination"] for mount in user}
+    for mount in mount_points.of_etc(containers.directory(store, _owner_of_etc(store, record))):
+        if mount["destination"] not in taken:
+            steps.append(_OfEtc(mount["source"], mount["destination"]))
+    for mount in user:
+        target = mount["destination"]
+        if mount["type"] != "tmpfs":
+            kept = [word for word in mount.get("options") or () if not word.endswith(_PROPAGATIONS)]
+            steps.append(mount_step({**mount, "options": [*kept, "rprivate"]}, nothing, target))
+        else:
+            # It is made at the start, empty, and what were written to one of ours would be lost.
+            flags = m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC
+            steps.append(Filesystem("tmpfs", target, flags, "mode=755"))
+    if record["read_only"]:
+        steps.append(ReadonlyRoot())
+    return steps
+
+
+def _owner_of_etc(store: Store, record: Record) -> str:
+    """The container whose files of /etc these are: the other one's where it shares the network."""
+    mode = record["network"]["mode"]
+    if mode.startswith("container:"):
+        try:
+            return containers.find(store, mode.partition(":")[2])
+        except RootlessError:
+            pass  # it is gone: this one will not start again, its files are there all the same
+    return record["id"]
+
+
+class _OfEtc(Fields):
+    """A file of /etc that each start writes anew: nothing can be put in its place. Before the first start
+    it is what the image has there."""
+
+    host_path: str
+    guest_path: str
+
+    def describe(self) -> str:
+        return f"bind {self.host_path} to {self.guest_path}"
+
+    def apply(self, root_fd: int) -> None:
+        target = mount_target(root_fd, self.guest_path, directory=False)
+        try:
+            try:
+                fd = m.open_tree(m.AT_FDCWD, self.host_path, m.OPEN_TREE_CLONE)
+            except FileNotFoundError:
+                fd = m.open_tree(target, "", m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH)
+            try:
+                attach(fd, root_fd, self.guest_path, directory=False)
+            finally:
+                os.close(fd)
+        finally:
+            os.close(target)
