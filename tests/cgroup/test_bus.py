@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def answering(server: socket.socket, answers: list[bytes]) -> threading.Thread:
                 connection.sendall(answer)
             connection.recv(4096)
             if not answers:
-                time.sleep(scope.TIMEOUT_S + 1)
+                connection.recv(4096)  # until the other side has had enough
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -48,10 +47,8 @@ def answering(server: socket.socket, answers: list[bytes]) -> threading.Thread:
 
 def test_it_hangs(bus: socket.socket) -> None:
     thread = answering(bus, [])
-    begin = time.monotonic()
     with pytest.raises(Unavailable, match="did not answer within 2 s"):
         start()
-    assert time.monotonic() - begin < scope.TIMEOUT_S + 1
     thread.join()
 
 

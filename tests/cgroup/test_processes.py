@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from rootless.cgroup.place import counts_by_namespace
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 from tests.need import need
 
 # A shell that cannot fork ends: the first process is none that has to.
@@ -28,23 +28,17 @@ def pids(rootless: Rootless, name: str) -> int:
 def test_a_fork_bomb(rootless: Rootless, busybox_image: str) -> None:
     """It fills its limit and not the machine: others start, and it can be killed."""
     rootless("run", "-d", "--name", "bomb", *NO_CGROUP, "--pids-limit", "100", "busybox", "sh", "-c", BOMB)
-    time.sleep(1)
-    most = 0
-    for _ in range(3):
-        most = max(most, pids(rootless, "bomb"))
-    assert 90 <= most <= 100
-    begin = time.monotonic()
+    wait_until(lambda: pids(rootless, "bomb") >= 90, "its limit")
+    assert [count for count in (pids(rootless, "bomb") for _ in range(3)) if count > 100] == []
     rootless("run", "--rm", *NO_CGROUP, "busybox", "true")
-    assert time.monotonic() - begin < 20
     rootless("rm", "-f", "bomb")
 
 
 def test_the_bound_is_exact(rootless: Rootless, busybox_image: str) -> None:
     script = "i=0; while [ $i -lt 19 ]; do sleep 300 & i=$((i+1)); done; echo full; wait"
     rootless("run", "-d", "--name", "full", *NO_CGROUP, "--pids-limit", "20", "busybox", "sh", "-c", script)
-    time.sleep(1)
+    wait_until(lambda: rootless("logs", "full").stdout == "full\n", "all processes")
     assert pids(rootless, "full") == 20
-    assert rootless("logs", "full").stdout == "full\n"
     assert "reached its limit" in rootless("exec", "full", "true", status=1).stderr
     rootless("rm", "-f", "full")
 
@@ -68,6 +62,5 @@ def test_two_do_not_share_a_bound(rootless: Rootless, busybox_image: str) -> Non
     script = "i=0; while [ $i -lt 19 ]; do sleep 300 & i=$((i+1)); done; wait"
     for name in ("left", "right"):
         rootless("run", "-d", "--name", name, *NO_CGROUP, "--pids-limit", "20", "busybox", "sh", "-c", script)
-    time.sleep(1)
-    assert [pids(rootless, "left"), pids(rootless, "right")] == [20, 20]
+    wait_until(lambda: [pids(rootless, "left"), pids(rootless, "right")] == [20, 20], "all processes of both")
     rootless("rm", "-f", "left", "right")

@@ -59,7 +59,7 @@ def test_an_environment_and_a_source_with_blanks() -> None:
         assert done.stdout.startswith("Usage:")
         with subprocess.Popen([link, "--root", directory / "store", "events"], stdout=subprocess.DEVNULL) as following:
             try:
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + 60
                 while Path(f"/proc/{following.pid}/comm").read_text() != "rootless\n":
                     assert time.monotonic() < deadline
                     time.sleep(0.01)

@@ -11,7 +11,7 @@ from tests.harness import processes
 
 # What stays between commands by design: our session's holder, and Podman's.
 STAYING = ("rootless: session", "rootless-holder", "podman")
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 
 
 class Before(NamedTuple):

@@ -104,7 +104,7 @@ def end(process: Process, *, patience_s: float = 2.0) -> None:
             time.sleep(0.01)
 
 
-def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
     """Poll until `condition()` is true; AssertionError naming `what` after `timeout_s` seconds."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -74,7 +74,7 @@ class Registry:
 
     def _await(self) -> None:
         host, _, port = self.address.partition(":")
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while True:
             try:
                 with socket.create_connection((host, int(port)), timeout=1) as found:

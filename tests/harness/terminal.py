@@ -13,7 +13,7 @@ import struct
 import termios
 import time
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Terminal:

@@ -191,7 +191,7 @@ def test_killed_while_loading(rootless: Rootless, tmp_path: Path) -> None:
         running = rootless.start("load", "-i", path)
         time.sleep(delay_s)
         running.send_signal(signal.SIGKILL)
-        running.wait(10)
+        running.wait(60)
         images = rootless("images", "-q").stdout
         assert images == "" or (rootless.root / "layers" / digest_of(big)[7:] / "fs/file599").exists()
     rootless("load", "-i", path)

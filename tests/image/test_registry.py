@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,10 +99,9 @@ def test_a_long_retry_after_is_not_waited_for(strange: StrangeRegistry) -> None:
         return True
 
     strange.before = fail
-    began = time.monotonic()
     with pytest.raises(Unavailable, match=r"limits our requests: toomanyrequests: slow\[31m down"):
         fetch(strange)
-    assert time.monotonic() - began < 2
+    assert strange.count("/manifests/") == 1
 
 
 def test_hanging_up_is_retried(strange: StrangeRegistry) -> None:

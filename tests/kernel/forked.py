@@ -19,7 +19,7 @@ from rootless.linux import namespace
 T = TypeVar("T")
 
 
-def forked(closure: Callable[[], T], *, timeout_s: float = 30) -> T:
+def forked(closure: Callable[[], T], *, timeout_s: float = 60) -> T:
     """What `closure` returns in a child of ours; what it raises is raised here, with the
     child's traceback as a note. Results and exceptions must be picklable."""
     reader, writer = os.pipe()

@@ -18,7 +18,6 @@ from rootless.session.session import Session
 from tests.kernel.conftest import Places, use
 from tests.kernel.forked import forked
 from tests.kernel.sessions import (
-    USER,
     holder_count,
     holder_pid,
     holders,
@@ -50,19 +49,10 @@ def test_joining_makes_us_root_of_all_our_ids(places: Places) -> None:
     assert owner == joined.uid_map[1].outside + 999
 
 
-def test_all_commands_share_one_namespace_and_joining_is_quick(places: Places) -> None:
+def test_all_commands_share_one_namespace(places: Places) -> None:
     first = join_in_child(places)
 
-    def timed() -> tuple[Session, int, float]:
-        use(places)
-        begin = time.perf_counter()
-        joined = session.join()
-        return joined, os.stat(USER).st_ino, time.perf_counter() - begin
-
-    runs = [forked(timed) for _ in range(10)]
-    assert {run[:2] for run in runs} == {first}
-    # 0.3 ms on an idle machine; the best of ten, so that a busy one does not fail us
-    assert min(run[2] for run in runs) < 0.005
+    assert {join_in_child(places) for _ in range(10)} == {first}
 
 
 def test_programs_started_inside_know_where_they_are(places: Places) -> None:

@@ -26,7 +26,7 @@ class Client:
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
-        connection.settimeout(20)
+        connection.settimeout(60)
         self.stdout = b""
         self.stderr = b""
         self.status: int | None = None
@@ -191,7 +191,7 @@ class Monitor:
         self.clients.append(client)
         return client
 
-    def wait(self, timeout_s: float = 20) -> int:
+    def wait(self, timeout_s: float = 60) -> int:
         """The monitor's own wait status."""
         pidfd = os.pidfd_open(self.pid)
         try:
@@ -225,7 +225,7 @@ class Monitor:
             os.waitpid(self.pid, 0)
 
 
-def eventually(condition: Callable[[], Any], *, within_s: float = 10) -> Any:
+def eventually(condition: Callable[[], Any], *, within_s: float = 60) -> Any:
     """The condition's first true value; fails after the time."""
     deadline = time.monotonic() + within_s
     while True:

@@ -197,16 +197,15 @@ def test_container_that_closes_its_stdin(monitor: Monitor) -> None:
 
 
 def test_stray_holder_of_the_pipes_is_not_awaited(monitor: Monitor) -> None:
-    script = "setsid sleep 30 & echo $!; exit 1"
+    script = "setsid sleep 1000 & echo $!; exit 1"
     client = monitor.start("sh", "-c", script, client=True).client
     assert client is not None
-    started = time.monotonic()
     client.finish()
     stray = int(client.stdout)
     try:
         assert client.status == 1 << 8
-        assert time.monotonic() - started < 5
         monitor.wait()
+        os.kill(stray, 0)  # it is there still
     finally:
         os.kill(stray, signal.SIGKILL)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
@@ -37,10 +36,9 @@ def test_checks_come_at_their_interval(monitor: Monitor, tmp_path: Path) -> None
     started = time.time()
     monitor.start("sleep", "100", options=checked(*stamping(told)))
     eventually(lambda: len(stamps(told)) >= 4)
-    times = [started, *stamps(told)]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times[1:])]
-    assert times[1] - started >= 0.1
-    assert min(gaps) >= 0.2
+    # Each may write late, so that the next seems early: what holds is the distance to the start.
+    for number, stamp in enumerate(stamps(told)):
+        assert stamp - started >= 0.1 + number * 0.2
     os.kill(monitor.child, signal.SIGKILL)
     monitor.wait()
     count = len(stamps(told))
@@ -56,11 +54,11 @@ def test_status_10_asks_for_the_start_interval(monitor: Monitor, tmp_path: Path)
 
 def test_never_two_at_once_and_killed_at_the_timeout(monitor: Monitor, tmp_path: Path) -> None:
     told = tmp_path / "told"
+    started = time.time()
     monitor.start("sleep", "100", options=checked(*stamping(told, "exec sleep 77"), interval=50, timeout=400))
     eventually(lambda: len(stamps(told)) >= 3)
-    first, second, third = stamps(told)[:3]
-    assert second - first >= 0.4
-    assert third - second >= 0.4
+    for number, stamp in enumerate(stamps(told)):
+        assert stamp - started >= 0.1 + number * 0.45
     running = subprocess.run(["pgrep", "-P", str(monitor.pid), "-f", "sleep 77"], capture_output=True, check=False)
     assert len(running.stdout.split()) <= 1
 
@@ -124,7 +122,7 @@ def test_wait(helpers: Path, tmp_path: Path) -> None:
     assert own_memory(waiting.pid) < 80, "one waits for each container that is to be restarted"
     for number in (signal.SIGHUP, signal.SIGINT):
         waiting.send_signal(number)
-    assert waiting.wait(timeout=10) == 0
+    assert waiting.wait(timeout=60) == 0
     assert time.monotonic() - started >= 0.7
     assert mark.read_text().split() == ["0", "1", "2", "3"]
 
@@ -134,7 +132,7 @@ def test_wait_ends_with_sigterm(helpers: Path, tmp_path: Path) -> None:
     waiting = subprocess.Popen([helpers / "rootless-monitor", "--wait", "60000", "--", "true"])
     time.sleep(0.2)
     waiting.terminate()
-    assert waiting.wait(timeout=10) == -signal.SIGTERM
+    assert waiting.wait(timeout=60) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

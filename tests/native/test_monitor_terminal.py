@@ -80,11 +80,12 @@ def test_terminal_hung_up_by_a_session_in_the_container(monitor: Monitor) -> Non
 
 
 def test_stray_holder_of_the_terminal_is_not_awaited(monitor: Monitor) -> None:
-    script = "trap '' HUP; sleep 30 <&0 & echo $!; exit 1"
+    script = "trap '' HUP; sleep 1000 <&0 & echo $!; exit 1"
     client = monitor.start("sh", "-c", script, terminal=True, client=True).client
     assert client is not None
     client.finish()
     try:
-        monitor.wait(5)
+        monitor.wait()
+        os.kill(int(client.stdout), 0)  # it is there still
     finally:
         os.kill(int(client.stdout), signal.SIGKILL)

@@ -15,7 +15,7 @@ def ask(port: int, text: bytes, *, address: str = "127.0.0.1") -> bytes:
 
 def ask_udp(port: int, text: bytes, *, address: str = "127.0.0.1") -> bytes:
     with socket.socket(type=socket.SOCK_DGRAM) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect((address, port))
         connection.send(text)
         return connection.recv(65536)

@@ -123,17 +123,15 @@ def test_a_powerless_newuidmap(user: User, tmp_path: Path) -> None:
 
 
 def test_a_probe_that_hangs_costs_its_own_line_only() -> None:
-    began = time.monotonic()
     found = run_all(
         [
-            Probe("slow", lambda _: time.sleep(60), essential=True),  # type: ignore[arg-type,return-value]
-            Probe("stuck", lambda _: time.sleep(60)),  # type: ignore[arg-type,return-value]
+            Probe("slow", lambda _: time.sleep(1000), essential=True),  # type: ignore[arg-type,return-value]
+            Probe("stuck", lambda _: time.sleep(1000)),  # type: ignore[arg-type,return-value]
             Probe("good", lambda _: ok("good", "works")),
         ],
         SCENE,
         timeout_s=0.3,
     )
-    assert time.monotonic() - began < 10
     assert [(each.name, each.status.value) for each in found] == [
         ("slow", "error"),
         ("stuck", "warning"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +118,8 @@ def test_hooks_that_fail_or_hang(oci: Runtime) -> None:
     for point in ("prestart", "createRuntime", "createContainer"):
         oci.spec["hooks"] = {point: [{"path": "/bin/sh", "args": ["sh", "-c", "echo why >&2; exit 4"]}]}
         refused(oci, f"hooks.{point}[0]", "exit status 4", "why")
-        oci.spec["hooks"] = {point: [{"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}]}
-        begin = time.monotonic()
+        oci.spec["hooks"] = {point: [{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]}
         refused(oci, f"hooks.{point}[0]", "within 1 s")
-        assert time.monotonic() - begin < 5
         oci.spec["hooks"] = {point: [{"path": "/no/such"}]}
         refused(oci, f"hooks.{point}[0]")
     oci.spec["hooks"] = {"startContainer": [{"path": "/bin/false", "args": ["false"]}]}

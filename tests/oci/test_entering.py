@@ -82,7 +82,7 @@ WATCH = "payload watch 7 /bin/busybox /bin/payload >/tmp/seen"
 
 def caught(oci: Runtime) -> list[str]:
     seen = oci.rootfs / "tmp/seen"
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not seen.read_text().endswith("watched\n"):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -137,7 +137,7 @@ class Box:
                 os.kill(pid, signal.SIGKILL)
 
 
-def gone(pid: int, *, timeout_s: float = 5) -> bool:
+def gone(pid: int, *, timeout_s: float = 60) -> bool:
     """Whether the process ends (a zombie counts) within the time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -127,7 +127,7 @@ def execute(request: dict[str, Any]) -> dict[str, Any]:
         os.close(entered.stdin_fd)
     found = {fd: b"" for fd in (entered.terminal_fd, entered.stdout_fd, entered.stderr_fd) if fd >= 0}
     open_fds = set(found)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while open_fds and time.monotonic() < deadline:
         for fd in select.select(list(open_fds), [], [], 1)[0]:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -120,17 +121,42 @@ def test_killed_while_unpacking_and_removing(store: Store, joined: Joined) -> No
     joined(run)
 
 
+class Telling(Slow):
+    """Closes a descriptor when it is first read: by then the unpack has locked its directory."""
+
+    def __init__(self, data: bytes, descriptor: int) -> None:
+        super().__init__(data)
+        self._descriptor = descriptor
+
+    def read(self, size: int = -1) -> bytes:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        return super().read(size)
+
+
 def test_sweeping_spares_an_unpack_under_way(store: Store, joined: Joined) -> None:
+    """Before its lock the directory is empty, and a sweep may take it: the unpack makes another."""
+
     def run() -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
         pid = os.fork()
         if pid == 0:
             try:
-                layers.unpack(store, DIFF_ID, Slow(LAYER))
+                layers.unpack(store, DIFF_ID, Telling(LAYER, writer))
             finally:
                 os._exit(0)
+        os.close(writer)
+        locked = False
         while os.waitpid(pid, os.WNOHANG) == (0, 0):
-            assert layers.sweep(store) == []
+            swept = layers.sweep(store)
+            assert not locked or swept == []
+            with contextlib.suppress(BlockingIOError):
+                locked = os.read(reader, 1) == b""
             time.sleep(0.002)
+        os.close(reader)
+        assert locked
         assert layers.has(store, DIFF_ID)
 
     joined(run)

@@ -44,7 +44,7 @@ def answer(listening: socket.socket) -> str:
 
 def wait_refused(address: tuple[str, int]) -> None:
     """Up to when nobody has the socket: not the container, the monitor, the network, the session's holder."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(address, timeout=5).close()

@@ -27,7 +27,7 @@ def health(rootless: Rootless) -> dict[str, Any]:
 
 
 def until(rootless: Rootless, status: str) -> dict[str, Any]:
-    wait_until(lambda: health(rootless)["Status"] == status, status, timeout_s=20)
+    wait_until(lambda: health(rootless)["Status"] == status, status)
     return health(rootless)
 
 
@@ -77,11 +77,9 @@ def test_a_check_that_hangs_is_killed(rootless: Rootless, busybox_image: str) ->
 
 
 def test_stop_does_not_wait_for_a_check(rootless: Rootless, busybox_image: str) -> None:
-    start(rootless, busybox_image, "sleep 77", "--health-interval", "100ms")
-    wait_until(lambda: "sleep 77" in rootless("top", "web").stdout, "a check that runs")
-    started = time.monotonic()
+    start(rootless, busybox_image, "sleep 1077", "--health-interval", "100ms", "--health-timeout", "1h")
+    wait_until(lambda: "sleep 1077" in rootless("top", "web").stdout, "a check that runs")
     rootless("stop", "-t", "0", "web")
-    assert time.monotonic() - started < 5
     wait_until(lambda: not processes_of("health-check"), "the end of the check")
     assert not health(rootless)["Log"]
     rootless("rm", "web")
@@ -118,10 +116,10 @@ def test_on_failure(rootless: Rootless, busybox_image: str, action: str, state: 
         action, "--stop-timeout", "0", script="date +%N; sleep 1000",
     )  # fmt: skip
     if state == "running":
-        wait_until(lambda: len(rootless("logs", "web").lines) >= 2, "the second start", timeout_s=20)
+        wait_until(lambda: len(rootless("logs", "web").lines) >= 2, "the second start")
     else:
         wait_until(
-            lambda: rootless("inspect", "-f", "{{.State.Status}}", "web").stdout.strip() == state, state, timeout_s=20
+            lambda: rootless("inspect", "-f", "{{.State.Status}}", "web").stdout.strip() == state, state
         )
     rootless("rm", "-f", "web")
 
@@ -132,7 +130,7 @@ def test_kill_and_a_policy(rootless: Rootless, busybox_image: str) -> None:
         rootless, busybox_image, "false", "--health-interval", "500ms", "--health-retries", "1",
         "--health-on-failure", "kill", "--restart", "on-failure", script="echo run; sleep 1000",
     )  # fmt: skip
-    wait_until(lambda: len(rootless("logs", "web").lines) >= 2, "the restart", timeout_s=20)
+    wait_until(lambda: len(rootless("logs", "web").lines) >= 2, "the restart")
     rootless("rm", "-f", "web")
 
 

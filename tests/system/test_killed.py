@@ -48,7 +48,7 @@ def test_killed_cli_of_rm_container(rootless: Rootless, busybox_image: str) -> N
     wait_until(lambda: ours("sleep 2") and "web" in rootless("ps").stdout, "the container")
     client.kill()
     client.wait()
-    wait_until(lambda: not rootless("ps", "-aq").stdout, "the clean-up", timeout_s=15)
+    wait_until(lambda: not rootless("ps", "-aq").stdout, "the clean-up")
 
 
 def test_killed_at_any_moment_of_run(rootless: Rootless, busybox_image: str) -> None:
@@ -79,4 +79,4 @@ def test_term_to_the_cli_reaches_the_command(rootless: Rootless, busybox_image: 
     assert client.stdout is not None
     assert client.stdout.readline() == b"ready\n"
     client.terminate()
-    assert client.wait(timeout=20) == 12
+    assert client.wait(timeout=60) == 12

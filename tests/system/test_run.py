@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -217,8 +216,6 @@ def test_rootfs_directory(rootless: Rootless, tmp_path: Path) -> None:
 
 
 def test_start_does_not_wait_for_the_command(rootless: Rootless, busybox_image: str) -> None:
-    begin = time.monotonic()
-    identity = rootless("run", "-d", "--rm", busybox_image, "sleep", "60").stdout.strip()
-    assert time.monotonic() - begin < 30
+    identity = rootless("run", "-d", "--rm", busybox_image, "sleep", "1000").stdout.strip()
     assert len(identity) == 64
     rootless("rm", "-f", identity)

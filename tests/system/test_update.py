@@ -105,7 +105,7 @@ def test_two_at_once_lose_neither(rootless: Rootless, busybox_image: str, stoppe
         words = [["--restart", f"on-failure:{number + 2}"], other]
         both = [rootless.start("update", *each, "web") for each in words]
         for each in both:
-            assert each.wait(30) == 0, each.stderr
+            assert each.wait(60) == 0, each.stderr
     if stopped:
         assert policy(rootless, "web") == ("on-failure", 4)
         assert inspected(rootless, "web")["HostConfig"]["NanoCpus"] == 500_000_000

