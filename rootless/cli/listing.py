@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import client_config
 from rootless.cli.tables import print_table
 from rootless.record import TYPE_CHECKING
 
@@ -18,11 +19,16 @@ def print_listing(
     template: str | None,
     quiet: bool = False,
     identity: str = "ID",
+    stored: str = "",
 ) -> None:
     """Print `rows`: only `identity` with --quiet, else by `template`, else a table of `columns`.
 
+    `stored` is the key of config.json that may hold the template of who gives none: psFormat and so on.
+
     `headers` maps every field that a template may name to its column header; a row holds all of them.
     """
+    if stored and not template and not quiet:
+        template = client_config.text(stored)
     if quiet and not template:
         print_table(None, [[row[identity]] for row in rows])
     elif template and template != "table":

@@ -66,12 +66,9 @@ def test_harmless_options_change_nothing(rootless: Rootless, busybox_image: str)
     assert rootless("run", "--rm", *words, busybox_image, "echo", "ran").stdout == "ran\n"
 
 
-def test_a_daemon_that_others_use_is_nothing_to_us(
-    rootless: Rootless, busybox_image: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in (("HOST", "tcp://127.0.0.1:1"), ("CONTEXT", "elsewhere"), ("TLS_VERIFY", "1")):
-        monkeypatch.setenv(f"DOCKER_{name}", value)
-    assert rootless("run", "--rm", busybox_image, "echo", "ran").stdout == "ran\n"
+def test_a_daemon_that_others_use_is_nothing_to_us(rootless: Rootless, busybox_image: str) -> None:
+    others = {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_CONTEXT": "elsewhere", "DOCKER_TLS_VERIFY": "1"}
+    assert rootless("run", "--rm", busybox_image, "echo", "ran", env=others).stdout == "ran\n"
 
 
 def test_a_missing_directory_of_v_is_made(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:

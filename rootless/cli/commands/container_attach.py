@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from rootless.cli import attachment
+from rootless.cli import attachment, client_config
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.life import attach, terminal
 from rootless.engine.state import running
@@ -19,7 +19,8 @@ def run(args: Args) -> int:
     store = Store.open()
     identifier = containers.find(store, args.positional[0])
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-    keys = terminal.parse_detach_keys(args.detach_keys or record["detach_keys"] or terminal.DEFAULT_DETACH_KEYS)
+    chosen = args.detach_keys or record["detach_keys"] or client_config.text("detachKeys")
+    keys = terminal.parse_detach_keys(chosen or terminal.DEFAULT_DETACH_KEYS)
     with running.require(store, identifier) as found:
         if found.state.get("paused"):
             raise Conflict("You cannot attach to a paused container, unpause it first")

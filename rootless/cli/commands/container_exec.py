@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.cli import attachment
+from rootless.cli import attachment, client_config
 from rootless.cli.command import EXEC, FLAG, LIST, VALUE, Args, Command, Option
 from rootless.engine.life import attach, execute, terminal
 from rootless.engine.life.execute import ExecRequest
@@ -17,7 +17,8 @@ def run(args: Args) -> int:
     """Run a command in a running container; its exit status."""
     if args.tty and args.interactive and not args.detach:
         attach.require_terminal(0)
-    keys = terminal.parse_detach_keys(args.detach_keys or terminal.DEFAULT_DETACH_KEYS)
+    chosen = args.detach_keys or client_config.text("detachKeys")
+    keys = terminal.parse_detach_keys(chosen or terminal.DEFAULT_DETACH_KEYS)
     environment = [entry for path in args.env_file for entry in read_env_file(path)]
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
     rows, columns = attachment.window() if args.tty else (0, 0)

@@ -49,7 +49,7 @@ def run(args: Args) -> int:
     now = time.time()
     shown = [_shown(store, row, now, full=args.no_trunc, size=args.size) for row in rows]
     columns = (*COLUMNS, "Size") if args.size else COLUMNS
-    print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet)
+    print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet, stored="psFormat")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rootless.cli import client_config
 from rootless.cli.command import Args
 from rootless.engine.life.create import Request
 from rootless.engine.state import userns
@@ -30,7 +31,9 @@ def to_request(args: Args) -> Request:
     name, command = args.positional[0], args.positional[1:]
     if args.oom_score_adj is not None and not -1000 <= args.oom_score_adj <= 1000:
         raise InvalidInput(f"Invalid value {args.oom_score_adj}, range for oom score adj is [-1000, 1000]")
+    config = client_config.read()
     environment = [entry for path in args.env_file for entry in read_env_file(path)]
+    environment = client_config.proxies(config, [*environment, *args.env]) + environment
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
     labels = [line for path in args.label_file for line in read_label_file(path)] + args.label
     entrypoint = None
@@ -51,7 +54,7 @@ def to_request(args: Args) -> Request:
         domainname=args.domainname,
         tty=args.tty,
         open_stdin=args.interactive,
-        detach_keys=args.detach_keys or "",
+        detach_keys=args.detach_keys or client_config.text("detachKeys", config),
         auto_remove=args.rm,
         init=args.init,
         read_only=args.read_only,
@@ -74,7 +77,7 @@ def to_request(args: Args) -> Request:
         resources=parse_resources(args),
         cgroups=args.cgroups,
         cgroup_parent=args.cgroup_parent,
-        platform=args.platform,
+        platform=client_config.platform(args.platform),
         network=_network(args),
         log=_log(args),
         security=_security(args),

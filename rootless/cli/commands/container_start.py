@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.cli import attachment
+from rootless.cli import attachment, client_config
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.commands.container_run import stay
 from rootless.cli.each import each
@@ -38,7 +38,8 @@ def _attached(store: Store, identifier: str, args: Args) -> int:
     wants_input = args.interactive and record["open_stdin"]
     if record["tty"] and wants_input:
         attach.require_terminal(0)
-    keys = terminal.parse_detach_keys(args.detach_keys or record["detach_keys"] or terminal.DEFAULT_DETACH_KEYS)
+    chosen = args.detach_keys or record["detach_keys"] or client_config.text("detachKeys")
+    keys = terminal.parse_detach_keys(chosen or terminal.DEFAULT_DETACH_KEYS)
     attached = frozenset(("stdin", "stdout", "stderr") if wants_input else ("stdout", "stderr"))
     session.join()
     rows, columns = attachment.window() if record["tty"] else (0, 0)

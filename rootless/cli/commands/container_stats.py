@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from rootless.cli import units
+from rootless.cli import client_config, units
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import render
@@ -32,6 +32,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def run(args: Args) -> int:
     """Show what the containers use: once, or anew each second until interrupted."""
+    template = args.format or client_config.text("statsFormat")
     store = Store.open()
     identifiers = stats.selected(store, args.positional, every=args.all)
     before = stats.sample(store, identifiers)
@@ -40,19 +41,19 @@ def run(args: Args) -> int:
         if not args.no_stream:
             identifiers = stats.selected(store, args.positional, every=args.all)
         after = stats.sample(store, identifiers)
-        _print(stats.compare(before, after), args)
+        _print(stats.compare(before, after), template, args)
         if args.no_stream:
             return 0
         before = after
 
 
-def _print(figures: list[Figures], args: Args) -> None:
+def _print(figures: list[Figures], template: str, args: Args) -> None:
     rows = [_row(one, full=args.no_trunc) for one in figures]
     live = not args.no_stream and sys.stdout.isatty()
-    if args.format or not live:
+    if template or not live:
         if live:
             sys.stdout.write("\x1b[H\x1b[J")
-        print_listing(rows, COLUMNS, headers=HEADERS, template=args.format)
+        print_listing(rows, COLUMNS, headers=HEADERS, template=template)
         sys.stdout.flush()
         return
     shown = []

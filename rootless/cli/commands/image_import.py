@@ -11,13 +11,14 @@ from rootless.storage.store import Store
 
 def make(args: Args) -> int:
     """Import the tarball and print the image's id."""
-    from rootless.cli import progress
+    from rootless.cli import client_config, progress
     from rootless.image import platforms
     from rootless.image.import_tar import import_tar
 
     path, name = args.positional[0], args.positional[1] if len(args.positional) > 1 else None
     if path.startswith(("http://", "https://")):
         raise NotSupported("import reads files, not addresses", hint=f"curl -fL {path} | rootless import -")
+    wanted = client_config.platform(args.platform)
     shown = progress.for_stream(sys.stderr, quiet=args.quiet)
     try:
         image = import_tar(
@@ -26,7 +27,7 @@ def make(args: Args) -> int:
             name,
             change=args.change,
             message=args.message,
-            platform=platforms.parse(args.platform) if args.platform else None,
+            platform=platforms.parse(wanted) if wanted else None,
             progress=shown,
         )
     finally:

@@ -39,6 +39,7 @@ def list_images(args: Args) -> int:
         headers=HEADERS,
         template=args.format,
         quiet=args.quiet,
+        stored="imagesFormat",
     )
     return 0
 

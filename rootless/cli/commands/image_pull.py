@@ -10,7 +10,7 @@ from rootless.storage.store import Store
 
 def pull(args: Args) -> int:
     """Fetch an image; its canonical name is the last line on stdout."""
-    from rootless.cli import progress
+    from rootless.cli import client_config, progress
     from rootless.engine.images import named
     from rootless.image import reference
 
@@ -24,7 +24,8 @@ def pull(args: Args) -> int:
     shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
     try:
         image = named.pull(
-            store, text, platform=args.platform, progress=shown, quiet=args.quiet, tls_verify=args.tls_verify
+            store, text, platform=client_config.platform(args.platform) or None, progress=shown, quiet=args.quiet,
+            tls_verify=args.tls_verify,
         )
     finally:
         progress.finish(shown)

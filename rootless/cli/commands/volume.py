@@ -42,7 +42,13 @@ def list_volumes(args: Args) -> int:
     wanted = filters.collect(args.filter, volumes.FILTERS)
     rows = [_fields(volume) for volume in volumes.select(Store.open(), wanted)]
     print_listing(
-        rows, ["Driver", "Name"], headers=HEADERS, template=args.format, quiet=args.quiet, identity="Name"
+        rows,
+        ["Driver", "Name"],
+        headers=HEADERS,
+        template=args.format,
+        quiet=args.quiet,
+        identity="Name",
+        stored="volumesFormat",
     )
     return 0
 

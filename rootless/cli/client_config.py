@@ -1,0 +1,78 @@
+"""What Docker's client keeps in config.json and its users count on: proxies, detachKeys, formats. HOT.
+
+Looked for in $DOCKER_CONFIG (or --config), else ~/.docker. A file that is not there costs one failed open;
+logins in it are image/credentials.py's to read.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless import paths
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+_MOST_BYTES = 1 << 20
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
+_PROXIES = {
+    "httpProxy": "HTTP_PROXY",
+    "httpsProxy": "HTTPS_PROXY",
+    "noProxy": "NO_PROXY",
+    "ftpProxy": "FTP_PROXY",
+    "allProxy": "ALL_PROXY",
+}
+
+
+def read() -> dict[str, Any]:
+    """The file's object; {} where there is none. One that cannot be read is said, and not used, as by Docker."""
+    directory = os.environ.get("DOCKER_CONFIG") or paths.home() + "/.docker"
+    try:
+        descriptor = os.open(directory + "/config.json", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return {}
+    from rootless import jsontext
+
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            document = jsontext.loads(file.read(_MOST_BYTES) or b"{}")
+        if isinstance(document, dict):
+            return document
+    except (OSError, ValueError, RecursionError):
+        pass
+    from rootless.cli.main import say
+
+    say(f"cannot read {directory}/config.json: it is no JSON object, and not used")
+    return {}
+
+
+def text(key: str, config: dict[str, Any] | None = None) -> str:
+    """The string that the file has for `key`, or ""."""
+    value = (read() if config is None else config).get(key)
+    return value if isinstance(value, str) else ""
+
+
+def proxies(config: dict[str, Any], given: Iterable[str]) -> list[str]:
+    """The variables that `proxies` gives a new container, in capitals and small letters, but for those that
+    the user's own words (`NAME=VALUE` or `NAME`) name."""
+    found = config.get("proxies")
+    if not isinstance(found, dict):
+        return []
+    chosen = found.get(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST) or found.get("default")
+    if not isinstance(chosen, dict):
+        return []
+    names = {word.partition("=")[0] for word in given}
+    return [
+        f"{name}={value}"
+        for key, upper in _PROXIES.items()
+        if isinstance(value := chosen.get(key), str) and value
+        for name in (upper, upper.lower())
+        if name not in names
+    ]
+
+
+def platform(given: str | None) -> str:
+    """--platform, or $DOCKER_DEFAULT_PLATFORM where it was not given."""
+    return given or os.environ.get("DOCKER_DEFAULT_PLATFORM", "")
