@@ -149,26 +149,11 @@ def _network(args: Args) -> Network:
 
 
 def _log(args: Args) -> Log:
-    driver = args.log_driver
-    if driver in ("none", "json-file", "local", "k8s-file"):
-        driver = "none" if driver == "none" else "json-file"
-    else:
-        raise InvalidInput(f"logger: no log driver named '{driver}' is registered", hint="json-file or none")
-    options = parse_pairs(args.log_opt)
-    unknown = set(options) - {"max-size", "max-file"}
-    if unknown:
-        raise InvalidInput(f"unknown log opt '{sorted(unknown)[0]}' for json-file log driver")
-    size = options.get("max-size", "")
-    count = options.get("max-file", "1")
-    if not count.isdecimal() or int(count) < 1:
-        raise InvalidInput(f"invalid value for max-file: '{count}'", hint="a number from 1")
-    if int(count) > 1 and not size:
-        raise InvalidInput("cannot specify max-file without max-size")
-    return {
-        "driver": driver,
-        "max_size": parse_bytes(size, name="max-size") if size else 0,
-        "max_files": int(count),
-    }
+    if args.log_driver == "json-file" and not args.log_opt:
+        return {"driver": "json-file", "max_size": 0, "max_files": 1}
+    from rootless.engine.state import log_options
+
+    return log_options.parse(args.log_driver, parse_pairs(args.log_opt))
 
 
 def _security(args: Args) -> Security:

@@ -268,7 +268,11 @@ def check(record: Record) -> None:
 
 def warnings(request: Request) -> list[str]:
     """What of the request has no effect, in Docker's words: one line each, none of them an error."""
-    network = request.network
+    network, found = request.network, []
     if (network["ports"] or network["publish_all"]) and network["mode"] in ("host", "none"):
-        return [f"Published ports are discarded when using {network['mode']} network mode"]
-    return []
+        found.append(f"Published ports are discarded when using {network['mode']} network mode")
+    if request.log.get("options"):
+        from rootless.engine.state import log_options
+
+        found += log_options.warnings(request.log)
+    return found

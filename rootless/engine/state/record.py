@@ -45,11 +45,15 @@ class Network(TypedDict):
 
 
 class Log(TypedDict):
-    """driver: json-file (ours: CRI lines) or none; sizes in bytes, 0 = no rotation."""
+    """driver: json-file (ours: CRI lines) or none; sizes in bytes, 0 = no rotation.
+
+    `options` are the words of --log-opt; engine/state/log_options.py has their meaning for `logs --details`.
+    """
 
     driver: str
     max_size: int
     max_files: int
+    options: NotRequired[dict[str, str]]
 
 
 class Restart(TypedDict):
