@@ -7,10 +7,12 @@ which is pure; libseccomp then gets nothing but names, actions and comparisons.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from typing import Any, NamedTuple
 
 from rootless.errors import InvalidInput, NotSupported
+from rootless.runtime import seccomp_newer
 
 _ACTIONS = {
     "SCMP_ACT_KILL": 0x00000000,
@@ -42,6 +44,8 @@ _MACHINES = {
     "ppc64le": ("ppc64le", "SCMP_ARCH_PPC64LE"),
 }
 _EPERM = 1
+_ENOSYS = _ACTIONS["SCMP_ACT_ERRNO"] | errno.ENOSYS
+_PERMISSIVE = (_ACTIONS["SCMP_ACT_TRACE"], _ACTIONS["SCMP_ACT_LOG"], _ACTIONS["SCMP_ACT_ALLOW"])
 _EEXIST = -17
 _ATTR_BAD_ARCH = 2
 _ATTR_NO_NEW_PRIVS = 3
@@ -73,6 +77,7 @@ class Selected(NamedTuple):
     default_action: int
     architectures: tuple[str, ...]
     rules: tuple[Rule, ...]
+    names: tuple[str, ...]  # of all system calls that it names, those too for which it has no rule
 
 
 def select_rules(
@@ -82,20 +87,22 @@ def select_rules(
     word, native = _MACHINES.get(machine, (machine, ""))
     default = _action(profile.get("defaultAction", ""), profile.get("defaultErrnoRet"))
     rules: list[Rule] = []
+    known: list[str] = []
     for entry in profile.get("syscalls") or []:
         if not _holds(entry, capabilities, word, release):
             continue
         action = _action(entry.get("action", ""), entry.get("errnoRet"))
+        names = tuple(entry.get("names") or ((entry["name"],) if entry.get("name") else ()))
+        known += names
         if action == default:
             continue  # libseccomp refuses a rule that changes nothing
-        names = tuple(entry.get("names") or ((entry["name"],) if entry.get("name") else ()))
         comparisons = tuple(_comparison(argument) for argument in entry.get("args") or [])
         if len({comparison.argument for comparison in comparisons}) < len(comparisons):
             # Several conditions on one argument mean "any of them", as runc reads them.
             rules += [Rule(names, action, (comparison,)) for comparison in comparisons]
         else:
             rules.append(Rule(names, action, comparisons))
-    return Selected(default, _architectures(profile, native), tuple(rules))
+    return Selected(default, _architectures(profile, native), tuple(rules), tuple(dict.fromkeys(known)))
 
 
 def _architectures(profile: dict[str, Any], native: str) -> tuple[str, ...]:
@@ -170,7 +177,9 @@ def _load() -> ctypes.CDLL:
     library.seccomp_arch_resolve_name.restype = ctypes.c_uint32
     library.seccomp_arch_resolve_name.argtypes = (ctypes.c_char_p,)
     library.seccomp_arch_add.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.seccomp_arch_native.restype = ctypes.c_uint32
     library.seccomp_syscall_resolve_name.argtypes = (ctypes.c_char_p,)
+    library.seccomp_syscall_resolve_name_arch.argtypes = (ctypes.c_uint32, ctypes.c_char_p)
     library.seccomp_attr_set.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32)
     library.seccomp_rule_add_array.argtypes = (
         ctypes.c_void_p,
@@ -200,7 +209,7 @@ def compile_profile(profile: dict[str, Any], capabilities: frozenset[str]) -> by
         raise InvalidInput("seccomp profile: libseccomp does not take its default action")
     try:
         _fill(library, context, selected)
-        return _export(library, context)
+        return _newer(library, selected) + _export(library, context)
     finally:
         library.seccomp_release(context)
 
@@ -209,10 +218,7 @@ def _fill(library: ctypes.CDLL, context: int, selected: Selected) -> None:
     library.seccomp_attr_set(context, _ATTR_NO_NEW_PRIVS, 0)
     # A search tree instead of a list; libseccomp before 2.5 does not know it.
     library.seccomp_attr_set(context, _ATTR_OPTIMIZE, 2)
-    for name in selected.architectures:
-        token = library.seccomp_arch_resolve_name(name.removeprefix("SCMP_ARCH_").lower().encode())
-        if token == _NATIVE:
-            continue  # newer than this libseccomp
+    for name, token in _tokens(library, selected).items():
         code = library.seccomp_arch_add(context, token)
         if code not in (0, _EEXIST):
             raise InvalidInput(f"seccomp profile: architecture {name}: {os.strerror(-code)}")
@@ -225,6 +231,30 @@ def _fill(library: ctypes.CDLL, context: int, selected: Selected) -> None:
             code = library.seccomp_rule_add_array(context, rule.action, number, len(rule.comparisons), array)
             if code not in (0, _EEXIST):
                 raise InvalidInput(f"seccomp profile: rule for {name}: {os.strerror(-code)}")
+
+
+def _tokens(library: ctypes.CDLL, selected: Selected) -> dict[str, int]:
+    """libseccomp's numbers of the profile's architectures; those newer than this libseccomp are left out."""
+    words = {name: name.removeprefix("SCMP_ARCH_").lower().encode() for name in selected.architectures}
+    found = {name: library.seccomp_arch_resolve_name(word) for name, word in words.items()}
+    return {name: token for name, token in found.items() if token != _NATIVE}
+
+
+def _newer(library: ctypes.CDLL, selected: Selected) -> bytes:
+    """Instructions that answer what is newer than the profile; none where its default is to let pass what
+    it does not name, to have it traced, or ENOSYS already."""
+    if selected.default_action & 0xFFFF0000 in _PERMISSIVE or selected.default_action == _ENOSYS:
+        return b""
+    newest: dict[int, int] = {}
+    x32 = None
+    for name, token in {"": library.seccomp_arch_native(), **_tokens(library, selected)}.items():
+        numbers = [library.seccomp_syscall_resolve_name_arch(token, word.encode()) for word in selected.names]
+        known = max((number for number in numbers if number >= 0), default=None)
+        if name == "SCMP_ARCH_X32":
+            x32 = known
+        elif known is not None:
+            newest[token] = known
+    return seccomp_newer.instructions(newest, x32) if newest else b""
 
 
 def _export(library: ctypes.CDLL, context: int) -> bytes:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rootless.errors import InvalidInput
-from rootless.runtime import seccomp
+from rootless.runtime import seccomp, seccomp_newer
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
-from rootless.runtime.seccomp_compiler import select_rules
+from rootless.runtime.seccomp_compiler import compile_profile, select_rules
 
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 
@@ -100,3 +101,50 @@ def test_an_oci_filter(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_done_without() -> None:
     assert seccomp.compiled(seccomp.DEFAULT, [], cache_dir="/proc/no/such").bpf
+
+
+def test_only_a_default_that_refuses_is_changed() -> None:
+    """The program of a profile whose default answers ENOSYS, or lets pass, is libseccomp's alone."""
+    entry = {"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5}
+    first_jump = {}
+    for name, action in (
+        ("refuses", {"defaultAction": "SCMP_ACT_ERRNO"}),
+        ("kills", {"defaultAction": "SCMP_ACT_KILL_PROCESS"}),
+        ("enosys", {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38}),
+        ("allows", {"defaultAction": "SCMP_ACT_ALLOW"}),
+        ("traces", {"defaultAction": "SCMP_ACT_TRACE"}),
+    ):
+        bpf = compile_profile({**action, "syscalls": [entry]}, frozenset())
+        first_jump[name] = struct.pack("=HBBI", 0x06, 0, 0, ERRNO | 38) in bpf[:48]
+    assert first_jump == {"refuses": True, "kills": True, "enosys": False, "allows": False, "traces": False}
+
+
+def test_newer_than_each_architecture() -> None:
+    """Interpreted here, as the kernel does it: what falls off the end goes on to the filter."""
+    bpf = seccomp_newer.instructions({0xC000003E: 300, 0x40000003: 400}, 0x40000000 + 310)
+    for architecture, number, answer in (
+        (0xC000003E, 300, None), (0xC000003E, 301, 38), (0xC000003E, 0x3FFFFFFF, 38),
+        (0xC000003E, 0x40000000 + 310, None), (0xC000003E, 0x40000000 + 311, 38),
+        (0x40000003, 400, None), (0x40000003, 401, 38), (0xC00000B7, 999, None),
+    ):  # fmt: skip
+        assert interpret(bpf, architecture, number) == answer, (hex(architecture), number)
+    bare = seccomp_newer.instructions({0xC000003E: 300})
+    assert interpret(bare, 0xC000003E, 301) == 38
+    assert interpret(bare, 0xC000003E, 0x40000000 + 999) is None  # x32 is not the profile's: the filter's to judge
+
+
+def interpret(bpf: bytes, architecture: int, number: int) -> int | None:
+    """The errno that the program answers with; None where it goes on."""
+    program = list(struct.iter_unpack("=HBBI", bpf))
+    place, loaded = 0, 0
+    while place < len(program):
+        code, yes, no, operand = program[place]
+        place += 1
+        if code == 0x20:
+            loaded = {0: number, 4: architecture}[operand]
+        elif code == 0x06:
+            return int(operand & 0xFFFF)
+        else:
+            held = {0x15: loaded == operand, 0x25: loaded > operand, 0x35: loaded >= operand}[code]
+            place += yes if held else no
+    return None
