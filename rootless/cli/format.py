@@ -10,29 +10,52 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rootless.cli.tables import render
-from rootless.cli.template import Template
+from rootless.cli.template import Template, WrongTemplate
+from rootless.cli.template_values import Row
+from rootless.engine.views.gotypes import plain
+from rootless.errors import InvalidInput
+
+NO_TEMPLATE = 64
+"""Docker's exit status for a `--format` of inspect, info, version and events that is no template."""
 
 
-def print_one(value: Any, template: str) -> None:
-    """One object (`version`, `info`): `json`, or a template."""
-    sys.stdout.write(one(value, template) + "\n")
+def compiled(template: str) -> Template:
+    """`json`, or a template; WrongTemplate."""
+    return Template("{{json .}}" if template.strip() == "json" else template)
 
 
-def one(value: Any, template: str) -> str:
-    """The text of one object, without a newline at its end."""
-    return Template("{{json .}}" if template.strip() == "json" else template).execute(value)
+def print_object(value: Any, template: str) -> int:
+    """One object (`version`, `info`) by its template; Docker's exit status where that is none."""
+    from rootless.cli.main import complain
+
+    try:
+        parsed = compiled(template)
+    except WrongTemplate as error:
+        complain(error)
+        return NO_TEMPLATE
+    sys.stdout.write(parsed.execute(value) + "\n")
+    return 0
 
 
-def print_inspected(values: list[Any], template: str | None) -> None:
-    """`inspect`: an indented JSON array, or a line for each object."""
-    if template is None or template == "":
-        import json
+def print_json(values: list[Any]) -> None:
+    """`inspect` without --format: an indented JSON array."""
+    import json
 
-        sys.stdout.write(json.dumps(values, indent=4, ensure_ascii=False) + "\n")
-        return
-    compiled = Template("{{json .}}" if template.strip() == "json" else template)
-    for value in values:
-        sys.stdout.write(compiled.execute(value) + "\n")
+    sys.stdout.write(json.dumps(plain(values), indent=4, ensure_ascii=False) + "\n")
+
+
+def inspected(value: Any, template: Template) -> str:
+    """The line of an inspected object.
+
+    As Docker has it: what the typed object cannot give is looked for in its JSON, where a missing key is an error.
+    """
+    try:
+        return template.execute(value)
+    except InvalidInput as typed:
+        try:
+            return template.execute(plain(value), strict=True)
+        except InvalidInput as error:
+            raise InvalidInput(f"template parsing error: {error.message}", hint=typed.hint) from None
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], template: str, headers: Mapping[str, str]) -> None:
@@ -44,8 +67,11 @@ def print_rows(rows: Iterable[Mapping[str, Any]], template: str, headers: Mappin
         source, table = rest.lstrip(), True
     else:
         source, table = template, False
-    compiled = Template(source.replace("\\t", "\t").replace("\\n", "\n"))
-    lines = [compiled.execute(dict(sorted(row.items()))) for row in rows]
+    parsed = Template(source.replace("\\t", "\t").replace("\\n", "\n"))
+    try:
+        lines = [parsed.execute(Row(row)) for row in rows]
+    except InvalidInput as error:
+        raise InvalidInput(f"failed to execute template: {error.message}", hint=error.hint) from None
     if table:
         sys.stdout.write(render(None, [line.split("\t") for line in [_header(source, headers), *lines]]))
     else:
@@ -56,12 +82,12 @@ def _header(source: str, headers: Mapping[str, str]) -> str:
     """The template applied to the headers; functions that shorten or encode leave those alone."""
     import re
 
-    plain = re.sub(r"\{\{-?\s*(?:json|upper|lower|title|truncate|split|join)\s", "{{ print ", source)
-    plain = re.sub(r"\|\s*(?:json|upper|lower|title)\b", "| print", plain)
-    return Template(plain.replace("\\t", "\t").replace("\\n", "\n")).execute(_Headers(headers))
+    bare = re.sub(r"\{\{-?\s*(?:json|upper|lower|title|truncate|split|join)\s", "{{ print ", source)
+    bare = re.sub(r"\|\s*(?:json|upper|lower|title)\b", "| print", bare)
+    return Template(bare.replace("\\t", "\t").replace("\\n", "\n")).execute(_Headers(headers))
 
 
-class _Headers(dict[str, Any]):
+class _Headers(Row):
     """`{{.Label "x"}}` as a header is the label's name."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:

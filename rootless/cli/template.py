@@ -1,252 +1,183 @@
-"""The part of Go's text/template that `--format` is used for: parsed into nodes, then executed.
+"""Go's text/template as `--format` uses it, executed over typed objects, rows and plain data.
 
-Fields, nested and indexed; pipes; `if`, `range`, `with`, variables; `{{-` and `-}}`. Functions are in
-template_functions.py. Errors name line and column. Knows nothing of containers.
+Fields, nested and indexed; pipes; if, range, with, break, continue; variables; define, template and block;
+`{{-` and `-}}`. Functions are in template_functions.py. Errors are Go's, with line and column. Knows
+nothing of containers.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from rootless.cli.template_functions import FUNCTIONS, TemplateFault, field, is_true, show, sorted_items
-from rootless.cli.template_lexer import Token, lex
+from rootless.cli.template_functions import FUNCTIONS
+from rootless.cli.template_lexer import WrongTemplate, column_of, line_of
+from rootless.cli.template_parser import Block, Call, Command, Constant, Jump, Name, Nodes, Parser, Pipe, Text
+from rootless.cli.template_values import (
+    TemplateFault,
+    field,
+    is_true,
+    known_fields,
+    show,
+    sorted_items,
+    text_of,
+)
 from rootless.errors import InvalidInput
 
-
-class Text(NamedTuple):
-    text: str
-
-
-class Name(NamedTuple):
-    """A variable (`$x`), a function, or "." followed by fields."""
-
-    token: Token
-    name: str
-    fields: tuple[str, ...]
-
-
-class Constant(NamedTuple):
-    token: Token
-    value: Any
-
-
-class Pipe(NamedTuple):
-    """`$declared := command | command`; a command is operands, the first of them maybe a function."""
-
-    token: Token
-    declares: tuple[str, ...]
-    commands: tuple[tuple[Any, ...], ...]
-    fields: tuple[str, ...] = ()
-
-
-class Block(NamedTuple):
-    """if, range or with: a pipe, what follows where it is true, and else."""
-
-    kind: str
-    pipe: Pipe
-    body: tuple[Any, ...]
-    otherwise: tuple[Any, ...]
+__all__ = ["Template", "WrongTemplate"]
+_DEEPEST = 100
+"""Templates within templates; Python's stack is smaller than Go's."""
 
 
 class Template:
     """A parsed template; `execute` gives its text for one object."""
 
     def __init__(self, source: str) -> None:
-        self._tokens = lex(source)
-        self._at = 0
-        self.nodes, end = self._nodes()
-        if end is not None:
-            raise _fault(end, f"unexpected {{{{{end.text}}}}}")
+        self.source = source
+        try:
+            parsed = Parser(source)
+        except RecursionError:
+            raise WrongTemplate(
+                "template parsing error: template: :1: max expression depth exceeded"
+            ) from None
+        self.nodes, self.defined = parsed.nodes, parsed.defined
 
-    def execute(self, data: Any) -> str:
-        """The text for `data` (dicts, lists, strings, numbers, None); InvalidInput where it does not fit."""
-        out: list[str] = []
-        _Run(data, out).nodes(self.nodes, data)
-        return "".join(out)
+    def execute(self, data: Any, *, strict: bool = False) -> str:
+        """The text for `data` (typed objects, dicts, lists, strings, numbers, None); InvalidInput where it does not fit.
 
-    # Parsing: tokens into nodes.
+        `strict`: a map's missing key is an error, as Docker has it for objects whose type it does not know.
+        """
+        run = _Run(self, data, strict=strict)
+        try:
+            run.nodes(self.nodes, data)
+        except RecursionError:
+            raise InvalidInput("template: :1:0: exceeded maximum template depth") from None
+        return "".join(run.out)
 
-    def _nodes(self) -> tuple[tuple[Any, ...], Token | None]:
-        """Nodes up to the end, or to an `else` or `end`, which is returned and consumed."""
-        nodes: list[Any] = []
-        while self._at < len(self._tokens):
-            token = self._next()
-            if token.kind == "text":
-                nodes.append(Text(token.text))
-                continue
-            word = self._peek()
-            if word is None:
-                raise _fault(token, "unclosed action")
-            if word.kind == "word" and word.text in ("else", "end"):
-                return tuple(nodes), self._next()
-            if word.kind == "word" and word.text in ("if", "range", "with"):
-                nodes.append(self._block(self._next()))
-                continue
-            if word.kind == "word" and word.text in ("define", "template", "block", "break", "continue"):
-                raise _fault(word, f"{{{{{word.text}}}}} is not supported")
-            if word.kind == "close":
-                raise _fault(word, "missing value for command")
-            nodes.append(self._pipe("close"))
-        return tuple(nodes), None
 
-    def _block(self, word: Token) -> Block:
-        pipe = self._pipe("close")
-        body, end = self._nodes()
-        otherwise: tuple[Any, ...] = ()
-        if end is not None and end.text == "else":
-            following = self._peek()
-            if following is not None and following.text == "if":
-                return Block(word.text, pipe, body, (self._block(self._next()),))
-            self._expect("close")
-            otherwise, end = self._nodes()
-        if end is None or end.text != "end":
-            raise _fault(word, f"{{{{{word.text}}}}} without {{{{end}}}}")
-        self._expect("close")
-        return Block(word.text, pipe, body, otherwise)
+class _Break(Exception):
+    pass
 
-    def _pipe(self, closing: str) -> Pipe:
-        start = self._peek()
-        assert start is not None
-        declares = self._declared()
-        commands: list[tuple[Any, ...]] = []
-        operands: list[Any] = []
-        while True:
-            token = self._next()
-            if token.kind in (closing, "|"):
-                if not operands:
-                    raise _fault(token, "missing value for command")
-                commands.append(tuple(operands))
-                operands = []
-                if token.kind == closing:
-                    return Pipe(start, declares, tuple(commands))
-            else:
-                operands.append(self._operand(token))
 
-    def _declared(self) -> tuple[str, ...]:
-        """The names before `:=`, consumed."""
-        at, names = self._at, []
-        while at < len(self._tokens) and self._tokens[at].kind == "variable":
-            names.append(self._tokens[at].text)
-            at += 1
-            if at < len(self._tokens) and self._tokens[at].kind == ",":
-                at += 1
-        if names and at < len(self._tokens) and self._tokens[at].kind == ":=":
-            self._at = at + 1
-            return tuple(names)
-        return ()
-
-    def _operand(self, token: Token) -> Any:
-        if token.kind == "constant":
-            return Constant(token, token.value)
-        if token.kind == "(":
-            return self._pipe(")")._replace(fields=self._fields())
-        if token.kind == "field":
-            return Name(token, ".", (token.text, *self._fields()))
-        if token.kind in ("dot", "variable"):
-            return Name(token, token.text, self._fields())
-        if token.kind == "word":
-            if token.text not in FUNCTIONS:
-                raise _fault(token, f'function "{token.text}" not defined')
-            return Name(token, token.text, ())
-        raise _fault(token, f'unexpected "{token.text}"')
-
-    def _fields(self) -> tuple[str, ...]:
-        """Fields written against what came before: `.State` in `$x.State`."""
-        names = []
-        while (token := self._peek()) is not None and token.kind == "field" and token.joined:
-            names.append(self._next().text)
-        return tuple(names)
-
-    def _peek(self) -> Token | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
-
-    def _next(self) -> Token:
-        if self._at >= len(self._tokens):
-            raise InvalidInput("template parsing error: unexpected end of the template")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _expect(self, kind: str) -> None:
-        token = self._next()
-        if token.kind != kind:
-            raise _fault(token, f'unexpected "{token.text}"')
+class _Continue(Exception):
+    pass
 
 
 class _Run:
     """One execution: the variables in scope and the text so far."""
 
-    def __init__(self, data: Any, out: list[str]) -> None:
-        self.variables: dict[str, Any] = {"$": data}
-        self.out = out
+    def __init__(self, template: Template, data: Any, *, strict: bool) -> None:
+        self.template, self.strict = template, strict
+        self.out: list[str] = []
+        self.variables: list[tuple[str, list[Any]]] = [("$", [data])]
+        self.name, self.depth = "", 0
 
-    def nodes(self, nodes: tuple[Any, ...], dot: Any) -> None:
+    def nodes(self, nodes: Nodes, dot: Any) -> None:
         for node in nodes:
             if isinstance(node, Text):
                 self.out.append(node.text)
             elif isinstance(node, Block):
                 self.block(node, dot)
+            elif isinstance(node, Call):
+                self.template_call(node, dot)
+            elif isinstance(node, Jump):
+                raise _Break if node.kind == "break" else _Continue
             else:
                 value = self.pipe(node, dot)
-                if not node.declares:
+                if not node.names:
                     self.out.append(show(value))
 
     def block(self, node: Block, dot: Any) -> None:
-        outer = dict(self.variables)
-        value = self.pipe(node.pipe, dot)
-        if node.kind == "range":
-            self.loop(node, value, dot)
-        elif is_true(value):
-            self.nodes(node.body, value if node.kind == "with" else dot)
-        else:
-            self.nodes(node.otherwise, dot)
-        self.variables = {name: self.variables[name] for name in outer}
+        outside = len(self.variables)
+        try:
+            value = self.pipe(node.pipe, dot)
+            if node.kind == "range":
+                self.loop(node, value, dot)
+            elif is_true(value):
+                self.nodes(node.body, value if node.kind == "with" else dot)
+            else:
+                self.nodes(node.otherwise, dot)
+        finally:
+            del self.variables[outside:]
 
     def loop(self, node: Block, value: Any, dot: Any) -> None:
-        if isinstance(value, dict):
-            items = sorted_items(value)
-        elif isinstance(value, (list, tuple)):
-            items = list(enumerate(value))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            items = [(number, number) for number in range(value)]
-        elif value is None:
-            items = []
-        else:
-            raise _fault(node.pipe.token, f"range can't iterate over {show(value)}", executing=True)
-        names = node.pipe.declares
-        for key, item in items:
-            if len(names) == 2:
-                self.variables[names[0]], self.variables[names[1]] = key, item
-            elif names:
-                self.variables[names[0]] = item
-            self.nodes(node.body, item)
+        items = self.items(node.pipe, value)
         if not items:
             self.nodes(node.otherwise, dot)
+        names, inside = node.pipe.names, len(self.variables)
+        for key, item in items:
+            for name, each in zip(names, (key, item) if len(names) == 2 else (item,), strict=False):
+                self.set(name, each)
+            try:
+                self.nodes(node.body, item)
+            except _Continue:
+                continue
+            except _Break:
+                break
+            finally:
+                del self.variables[inside:]
+
+    def items(self, pipe: Pipe, value: Any) -> list[tuple[Any, Any]]:
+        if isinstance(value, dict) and not hasattr(value, "struct"):
+            return sorted_items(value)
+        if isinstance(value, (list, tuple)):
+            return list(enumerate(value))
+        if isinstance(value, int) and not isinstance(value, bool) and value <= 1 << 20:
+            return [(number, number) for number in range(value)]
+        if value is None:
+            return []
+        raise self.fault(pipe, f"range can't iterate over {text_of(value)}")
+
+    def template_call(self, node: Call, dot: Any) -> None:
+        shown = f'{{{{template "{node.name}"}}}}'
+        if node.name not in self.template.defined:
+            raise self.fault(node, f'template "{node.name}" not defined', text=shown)
+        if self.depth >= _DEEPEST:
+            raise self.fault(node, f"exceeded maximum template depth ({_DEEPEST})", text=shown)
+        data = None if node.pipe is None else self.pipe(node.pipe, dot)
+        outer, self.variables = self.variables, [("$", [data])]
+        name, self.name = self.name, node.name
+        self.depth += 1
+        self.nodes(self.template.defined[node.name], data)
+        self.depth -= 1
+        self.variables, self.name = outer, name
+
+    def set(self, name: str, value: Any) -> None:
+        """Give the innermost variable of this name its value."""
+        next(cell for known, cell in reversed(self.variables) if known == name)[0] = value
 
     def pipe(self, pipe: Pipe, dot: Any) -> Any:
         last: tuple[Any, ...] = ()
         for command in pipe.commands:
             last = (self.command(command, dot, last),)
-        value = self.descend(pipe.token, last[0], pipe.fields)
-        for name in pipe.declares:
-            self.variables[name] = value
+        value = last[0]
+        for token in pipe.fields:
+            value = self.descend(pipe, token.at, value, token.text)
+        for name in pipe.names:
+            if not pipe.assigns:
+                self.variables.append((name, [value]))
+            else:
+                self.set(name, value)
         return value
 
-    def command(self, operands: tuple[Any, ...], dot: Any, last: tuple[Any, ...]) -> Any:
-        first, rest = operands[0], operands[1:]
+    def command(self, command: Command, dot: Any, last: tuple[Any, ...]) -> Any:
+        first, rest = command.operands[0], command.operands[1:]
         if isinstance(first, Name) and first.name in FUNCTIONS:
             if first.name in ("and", "or"):  # these stop at the first operand that decides
-                return self.decide(first.name, [*rest], dot, last)
+                return self.decide(first.name, rest, dot, last)
             arguments = [*(self.operand(operand, dot) for operand in rest), *last]
-            return self.call(first.token, FUNCTIONS[first.name], arguments)
+            return self.call(command, first.name, FUNCTIONS[first.name], arguments)
         value = self.operand(first, dot)
         arguments = [*(self.operand(operand, dot) for operand in rest), *last]
         if callable(value):
-            return self.call(first.token, value, arguments)
+            return self.call(command, _text(self, first), value, arguments)
         if arguments:
-            raise _fault(first.token, "can't give argument to non-function", executing=True)
+            what = f"can't give argument to non-function {_text(self, first)}"
+            if isinstance(first, Name) and first.fields:
+                what = f"{first.fields[-1].text} has arguments but cannot be invoked as function"
+            raise self.fault(first, what)
         return value
 
-    def decide(self, name: str, operands: list[Any], dot: Any, last: tuple[Any, ...]) -> Any:
+    def decide(self, name: str, operands: tuple[Any, ...], dot: Any, last: tuple[Any, ...]) -> Any:
         value: Any = None
         for operand in operands:
             value = self.operand(operand, dot)
@@ -254,13 +185,17 @@ class _Run:
                 return value
         return last[0] if last else value
 
-    def call(self, token: Token, function: Any, arguments: list[Any]) -> Any:
+    def call(self, node: Any, name: str, function: Any, arguments: list[Any]) -> Any:
         try:
             return function(*arguments)
         except TemplateFault as error:
-            raise _fault(token, str(error), executing=True) from None
-        except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
-            raise _fault(token, f"error calling {token.text}: {error}", executing=True) from None
+            raise self.fault(node, f"error calling {name}: {error}") from None
+        except TypeError as error:
+            if "argument" in str(error):
+                raise self.fault(node, f"wrong number of args for {name}: got {len(arguments)}") from None
+            raise self.fault(node, f"error calling {name}: wrong type of argument") from None
+        except (ValueError, KeyError, IndexError, OverflowError, MemoryError) as error:
+            raise self.fault(node, f"error calling {name}: {error}") from None
 
     def operand(self, operand: Any, dot: Any) -> Any:
         if isinstance(operand, Constant):
@@ -268,22 +203,34 @@ class _Run:
         if isinstance(operand, Pipe):
             return self.pipe(operand, dot)
         if operand.name in FUNCTIONS:
-            return self.call(operand.token, FUNCTIONS[operand.name], [])
-        if operand.name == ".":
-            return self.descend(operand.token, dot, operand.fields)
-        if operand.name not in self.variables:
-            raise _fault(operand.token, f'undefined variable "{operand.name}"')
-        return self.descend(operand.token, self.variables[operand.name], operand.fields)
-
-    def descend(self, token: Token, value: Any, names: tuple[str, ...]) -> Any:
-        for name in names:
-            try:
-                value = field(value, name)
-            except TemplateFault as error:
-                raise _fault(token, str(error), executing=True) from None
+            if operand.name in ("and", "or"):
+                raise self.fault(operand, f"wrong number of args for {operand.name}: want at least 1 got 0")
+            return self.call(operand, operand.name, FUNCTIONS[operand.name], [])
+        value = dot
+        if operand.name != ".":
+            value = next(cell for known, cell in reversed(self.variables) if known == operand.name)[0]
+        # Go says where the second field stands, however many follow.
+        place = operand.fields[:2][-1].at if operand.name == "." and operand.fields else operand.at
+        if operand.name != "." and operand.fields:
+            place = operand.fields[0].at
+        for token in operand.fields:
+            value = self.descend(operand, place, value, token.text)
         return value
 
+    def descend(self, node: Any, at: int, value: Any, name: str) -> Any:
+        try:
+            return field(value, name, strict=self.strict)
+        except TemplateFault as error:
+            known = known_fields(value)
+            raise self.fault(node._replace(at=at), str(error), known, text=_text(self, node)) from None
 
-def _fault(token: Token, reason: str, *, executing: bool = False) -> InvalidInput:
-    what = "executing template" if executing else "template parsing error"
-    return InvalidInput(f"{what}: {token.line}:{token.column}: {reason}")
+    def fault(self, node: Any, reason: str, known: str = "", *, text: str = "") -> InvalidInput:
+        source = self.template.source
+        where = f"{line_of(source, node.at)}:{column_of(source, node.at)}"
+        told = f'template: :{where}: executing "{self.name}" at <{text or _text(self, node)}>: {reason}'
+        return InvalidInput(told, hint=f"the fields are {known}" if known else None)
+
+
+def _text(run: _Run, node: Any) -> str:
+    """A node as it was written, on one line."""
+    return " ".join(run.template.source[node.at : node.end].split())

@@ -11,15 +11,33 @@ from rootless.errors import InvalidInput
 class Token(NamedTuple):
     """kind: text, open, close, field, dot, variable, word, constant, or the sign itself.
 
-    `joined` says that no space stands before it; line and column count from 1.
+    `at` is where it stands in the source; `joined` says that no space stands before it.
     """
 
     kind: str
     text: str
     value: Any
-    line: int
-    column: int
+    at: int
     joined: bool
+
+
+class WrongTemplate(InvalidInput):
+    """What is no template: found before anything is executed."""
+
+
+def wrong(source: str, at: int, reason: str) -> WrongTemplate:
+    """Go's words for a fault of the text itself: only the line is named."""
+    return WrongTemplate(f"template parsing error: template: :{line_of(source, at)}: {reason}")
+
+
+def line_of(source: str, at: int) -> int:
+    """The line that this place is in, the first being 1."""
+    return source.count("\n", 0, at) + 1
+
+
+def column_of(source: str, at: int) -> int:
+    """The column as Go counts it: bytes before it in its line."""
+    return len(source[source.rfind("\n", 0, at) + 1 : at].encode("utf-8", "surrogateescape"))
 
 
 _LEXEMES = re.compile(
@@ -73,8 +91,7 @@ def _action(source: str, opening: int, at: int, tokens: list[Token]) -> tuple[in
     while True:
         found = _LEXEMES.match(source, at)
         if found is None:
-            reason = "unclosed action" if at >= len(source) else f"unexpected {source[at]!r}"
-            raise InvalidInput(f"template parsing error: {_position(source, min(at, len(source)))}: {reason}")
+            raise wrong(source, at, _unknown(source[at : at + 1]))
         kind, text = str(found.lastgroup), found.group()
         if kind == "close":
             tokens.append(_token(source, at, "close", text))
@@ -99,12 +116,11 @@ def _lexeme(source: str, at: int, kind: str, text: str) -> Token:
     if kind == "char":
         return _token(source, at, "constant", text, ord(unescape(text[1:-1])[:1]))
     if kind == "number":
-        value = (
-            float(text)
-            if any(letter in text for letter in ".eE") and "x" not in text.lower()
-            else int(text, 0)
-        )
-        return _token(source, at, "constant", text, value)
+        broken = any(letter in text for letter in ".eE") and "x" not in text.lower()
+        try:
+            return _token(source, at, "constant", text, float(text) if broken else int(text, 0))
+        except ValueError:
+            raise wrong(source, at, f'bad number syntax: "{text[:40]}"') from None
     return _token(source, at, kind, text)
 
 
@@ -113,17 +129,22 @@ def unescape(text: str) -> str:
 
     def one(found: re.Match[str]) -> str:
         code = found[1]
-        if code[0] in "xuU":
-            return chr(int(code[1:], 16))
+        if code[0] in "xuU" and len(code) > 1:
+            letter = chr(int(code[1:], 16))
+            return "\ufffd" if "\ud800" <= letter <= "\udfff" else letter
         return _ESCAPES.get(code, code)
 
     return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}|.)", one, text)
 
 
+def _unknown(letter: str) -> str:
+    if not letter:
+        return "unclosed action"
+    if letter in "\"`'":
+        kind = {"`": "raw quoted string", "'": "character constant"}.get(letter, "quoted string")
+        return f"unterminated {kind}"
+    return f"unrecognized character in action: U+{ord(letter):04X} '{letter}'"
+
+
 def _token(source: str, at: int, kind: str, text: str, value: Any = None) -> Token:
-    line, _, column = _position(source, at).partition(":")
-    return Token(kind, text, value, int(line), int(column), False)
-
-
-def _position(source: str, at: int) -> str:
-    return f"{source.count(chr(10), 0, at) + 1}:{at - source.rfind(chr(10), 0, at)}"
+    return Token(kind, text, value, at, False)

@@ -66,6 +66,16 @@ def report(store: Store) -> dict[str, Any]:
     return found
 
 
+def remembered(store: Store) -> str:
+    """The driver asked for or found before; where nothing was tried yet, the first that will be. Probes nothing."""
+    try:
+        found = atomic.read_json(store.root + "/driver.json").get("driver")
+    except (OSError, ValueError, AttributeError):
+        found = None
+    asked = os.environ.get("ROOTLESS_STORAGE_DRIVER", "")
+    return asked if asked in DRIVERS else found if found in DRIVERS else DRIVERS[0]
+
+
 def take_warning(store: Store) -> str | None:
     """What the user should hear, once per probe, about a driver that is not the best; else None."""
     found = report(store)

@@ -64,7 +64,7 @@ def test_every_path_is_there_once() -> None:
             "rootless: 'rootless version' accepts no arguments\n\nUsage:  rootless version [OPTIONS]",
         ),
         (["tag", "a"], 1, "rootless: 'rootless tag' requires 2 arguments\n"),
-        (["version", "--format", "{{.Nope"], 1, "rootless: template parsing error: 1:8: unclosed action\n"),
+        (["version", "-f", "{{.Nope"], 64, "rootless: template parsing error: template: :1: unclosed action\n"),
     ],
 )
 def test_mistakes(words: list[str], status: int, error: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """Make a container and print its id."""
     request = to_request(args)
+    request = request._replace(attached=[*["stdin"] * request.open_stdin, "stdout", "stderr"])
     store = Store.open()
     session.join()
     print(make(store, request, args))

@@ -15,6 +15,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
@@ -41,13 +42,20 @@ HEADERS = {
 def run(args: Args) -> int:
     """List containers."""
     store = Store.open()
-    filters = collect(args.filter, listing.FILTERS)
+    filters: dict[str, list[str]] = {}
+    tests: list[Callable[[Row], bool]] = []
+    if args.filter:
+        from rootless.engine.views import container_filters
+
+        filters = collect(args.filter, container_filters.FILTERS)
+        tests = container_filters.tests(store, filters)
     every = args.all or args.last is not None or args.latest or "status" in filters or "exited" in filters
-    rows = [row for row in listing.rows(store, every=every) if listing.matches(row, filters, store=store)]
+    rows = [row for row in listing.rows(store, every=every) if all(test(row) for test in tests)]
     if args.latest or (args.last is not None and args.last > 0):
         rows = rows[: 1 if args.latest else args.last]
     now = time.time()
-    shown = [_shown(store, row, now, full=args.no_trunc, size=args.size) for row in rows]
+    size = args.size or ".Size" in (args.format or "")  # who asks for the field asks for the figures
+    shown = [_shown(store, row, now, full=args.no_trunc, size=size) for row in rows]
     columns = (*COLUMNS, "Size") if args.size else COLUMNS
     print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet, stored="psFormat")
     return 0
@@ -73,16 +81,17 @@ def _shown(store: Store, row: Row, now: float, *, full: bool, size: bool) -> dic
         "Label": lambda name: labels.get(name, ""),
         "Mounts": ",".join(m["volume"] or m["source"] for m in record["mounts"] if m["type"] != "tmpfs"),
         "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
-        "Networks": record["network"]["mode"],
+        "Networks": listing.network_name(record["network"]["mode"]),
         "Pid": str(row.status.pid),
         "ExitCode": str(row.status.exit_code),
         "Size": "0B",
     }
     if size:
-        from rootless.storage import containers, usage
+        from rootless.storage import layers, usage
 
-        written = usage.tree_bytes(containers.directory(store, row.id) + "/upper")
-        found["Size"] = units.human_size_short(written)
+        written = usage.container_bytes(store, row.id)
+        whole = written + sum(layers.size(store, diff_id) for diff_id in record["diff_ids"])
+        found["Size"] = f"{units.human_size_short(written)} (virtual {units.human_size_short(whole)})"
     return found
 
 

@@ -49,6 +49,7 @@ def to_request(args: Args) -> Request:
         workdir=args.workdir,
         user=args.user,
         group_add=args.group_add,
+        cidfile=args.cidfile or "",
         umask=_umask(args.umask),
         hostname=args.hostname,
         domainname=args.domainname,

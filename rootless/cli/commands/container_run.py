@@ -75,6 +75,7 @@ def run(args: Args) -> int:
     """Create, start and, unless detached, stay with the container until it ends."""
     request = to_request(args)
     attached = _attached(args, request)
+    request = request._replace(attached=[] if args.detach else sorted(attached))
     if request.tty and request.open_stdin and not args.detach:
         attach.require_terminal(0)
     keys = terminal.parse_detach_keys(request.detach_keys or terminal.DEFAULT_DETACH_KEYS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rootless.cli import units
 from rootless.cli.command import VALUE, Args, Command, Option
-from rootless.engine.views.system import info
+from rootless.engine.views.info import info
 from rootless.storage.store import Store
 
 
@@ -15,13 +15,12 @@ def show(args: Args) -> int:
     """The installation's figures, or --format of them."""
     found = info(Store.open())
     if args.format:
-        from rootless.cli.format import print_one
+        from rootless.cli.format import print_object
 
-        print_one(found, args.format)
-        return 0
+        return print_object(found, args.format)
     print("\n".join(_lines(found)))
     for warning in found["Warnings"]:
-        print(f"WARNING: {warning}", file=sys.stderr)
+        print(warning, file=sys.stderr)
     return 0
 
 
@@ -41,8 +40,17 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f" Stopped: {found['ContainersStopped']}",
         f"Images: {found['Images']}",
         f"Version: {found['ServerVersion']}",
-        f"Storage Driver: {found['Driver'] or '(probed by the first container)'}",
+        f"Storage Driver: {found['Driver']}",
+        *(f" {name}: {value}" for name, value in found["DriverStatus"]),
         f"Logging Driver: {found['LoggingDriver']}",
+        f"Cgroup Driver: {found['CgroupDriver']}",
+        f"Cgroup Version: {found['CgroupVersion']}",
+        "Plugins:",
+        *(f" {kind}: {' '.join(found['Plugins'][kind])}" for kind in ("Volume", "Network", "Log")),
+        f"Swarm: {found['Swarm']['LocalNodeState']}",
+        f"Runtimes: {' '.join(found['Runtimes'])}",
+        f"Default Runtime: {found['DefaultRuntime']}",
+        f"Init Binary: {found['InitBinary']}",
         "Security Options:",
         *(f" {option.removeprefix('name=')}" for option in found["SecurityOptions"]),
         f"Session: {running}",
@@ -55,6 +63,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"CPUs: {found['NCPU']}",
         f"Total Memory: {units.binary_size(found['MemTotal'])}",
         f"Name: {found['Name']}",
+        f"ID: {found['ID']}",
         f"Root Dir: {found['DockerRootDir']}",
         f"Runtime Dir: {found['RuntimeDir']}",
     ]

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option, choice
-from rootless.engine.views.inspect import inspect_any
+from rootless.engine.views.inspect import KINDS, inspect_any
 from rootless.errors import RootlessError
 from rootless.storage.store import Store
 
-KINDS = ("container", "image", "volume")
 FORMAT = Option(("-f", "--format"), "format", VALUE,
                 help="Format output using 'json' or a Go template like '{{.Id}}'")  # fmt: skip
 SIZE = Option(("-s", "--size"), "size", FLAG, help="Display total file sizes if the type is container")
+PLATFORM = Option(("--platform",), "platform", VALUE, metavar="string", default="",
+                  help="Inspect the image only if it is of this platform (os[/arch[/variant]])")  # fmt: skip
 
 
 def _inspect(args: Args, kind: str) -> int:
     """What was found goes to stdout even where another name was not found, as Docker has it."""
-    from rootless.cli.format import print_inspected
+    from rootless.cli.format import NO_TEMPLATE, compiled, inspected, print_json
     from rootless.cli.main import complain
+    from rootless.cli.template import WrongTemplate
 
+    try:
+        template = compiled(args.format) if args.format else None
+    except WrongTemplate as error:
+        complain(error)
+        return NO_TEMPLATE
     store = Store.open()
-    found, missing = [], []
+    size, platform = getattr(args, "size", False), getattr(args, "platform", "")
+    found, lines, missing = [], [], []
     for name in args.positional:
         try:
-            found.append(inspect_any(store, name, kind=kind, size=getattr(args, "size", False)))
+            value = inspect_any(store, name, kind=kind, size=size, platform=platform)
+            found.append(value)
+            if template is not None:
+                lines.append(inspected(value, template) + "\n")
         except RootlessError as error:
             missing.append(error)
-    if found or not args.format:
-        print_inspected(found, args.format)
+    if template is None:
+        print_json(found)
+    else:
+        sys.stdout.write("".join(lines) or "\n")  # a line at least, as Docker's
     for failure in missing:
         complain(failure)
     return 1 if missing else 0
@@ -73,7 +87,7 @@ IMAGE = Command(
     name="image inspect",
     summary="Display detailed information on one or more images",
     usage="[OPTIONS] IMAGE [IMAGE...]",
-    options=(FORMAT,),
+    options=(FORMAT, PLATFORM),
     handler=_handler("image"),
     min_args=1,
     complete="image",

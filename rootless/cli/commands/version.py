@@ -10,38 +10,27 @@ from rootless.cli.command import VALUE, Args, Command, Option
 
 
 def version(args: Args) -> int:
-    """Print the client's version; with --format, any of its fields."""
+    """Print the client's version; with --format, any field of client and server."""
     if args.format:
-        from rootless.cli.format import print_one
-
-        print_one({"Client": _fields(), "Server": None}, args.format)
-        return 0
-    width = max(len(name) for name in _LABELS.values()) + 2
+        return _formatted(args.format)
+    system = os.uname()
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(system.machine, system.machine)
     print("Client: rootless")
-    fields = _fields()
-    for key, label in _LABELS.items():
-        print(f" {label + ':':<{width}}{fields[key]}")
+    for label, value in (
+        ("Version", __version__),
+        ("Python version", sys.version.partition(" ")[0]),
+        ("Kernel version", system.release),
+        ("OS/Arch", f"linux/{machine}"),
+    ):
+        print(f" {label + ':':<16}{value}")
     return 0
 
 
-_LABELS = {
-    "Version": "Version",
-    "PythonVersion": "Python version",
-    "KernelVersion": "Kernel version",
-    "Os": "OS/Arch",
-}
+def _formatted(template: str) -> int:
+    from rootless.cli.format import print_object
+    from rootless.engine.views.version import version as fields
 
-
-def _fields() -> dict[str, str]:
-    system = os.uname()
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(system.machine, system.machine)
-    return {
-        "Version": __version__,
-        "PythonVersion": sys.version.partition(" ")[0],
-        "KernelVersion": system.release,
-        "Os": f"linux/{machine}",
-        "Arch": machine,
-    }
+    return print_object(fields(), template)
 
 
 COMMAND = Command(

@@ -7,6 +7,7 @@ from typing import Any
 from rootless.engine.files import volume_options
 from rootless.engine.state import events
 from rootless.engine.words.mounts import volume_name
+from rootless.engine.words.patterns import pattern
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.storage import containers, usage
 from rootless.storage import volumes as stored
@@ -16,7 +17,7 @@ from rootless.storage.volumes import Volume
 FILTERS = ("dangling", "driver", "label", "name")
 PRUNE_FILTERS = ("all", "label", "label!")
 
-__all__ = ["FILTERS", "PRUNE_FILTERS", "Volume", "create", "inspect", "prune", "remove", "select", "users"]
+__all__ = ["FILTERS", "PRUNE_FILTERS", "Volume", "create", "prune", "remove", "select", "users"]
 
 
 def create(
@@ -64,13 +65,14 @@ def select(store: Store, filters: dict[str, list[str]]) -> list[Volume]:
     if dangling not in (None, "true", "1", "false", "0"):
         raise InvalidInput(f"invalid filter 'dangling={dangling}'", hint="dangling=true or dangling=false")
     used = users(store) if dangling is not None else {}
+    matchers = [pattern("name", word) for word in filters.get("name", ())]
     chosen = []
     for volume in sorted(stored.list_volumes(store), key=lambda volume: volume.name):
         if dangling is not None and (dangling in ("true", "1")) != (volume.name not in used):
             continue
         if "driver" in filters and "local" not in filters["driver"]:
             continue
-        if "name" in filters and not any(text in volume.name for text in filters["name"]):
+        if matchers and not any(match(volume.name) for match in matchers):
             continue
         if _labelled(volume, filters.get("label", ())):
             chosen.append(volume)
@@ -83,20 +85,6 @@ def _labelled(volume: Volume, wanted: Any) -> bool:
         if key not in volume.labels or (equals and volume.labels[key] != value):
             return False
     return True
-
-
-def inspect(store: Store, name: str) -> dict[str, Any]:
-    """`volume inspect`'s object; NotFound."""
-    volume = stored.find(store, name)
-    return {
-        "CreatedAt": volume.created_at,
-        "Driver": "local",
-        "Labels": volume.labels or None,
-        "Mountpoint": volume.path,
-        "Name": volume.name,
-        "Options": volume.options or None,
-        "Scope": "local",
-    }
 
 
 def remove(store: Store, name: str) -> None:

@@ -15,7 +15,6 @@ from rootless.storage.images import Image
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
-    from typing import Any
 
     from rootless.image.platforms import Platform
     from rootless.image.progress import Progress
@@ -187,41 +186,6 @@ def familiar(name: str) -> str:
         return name
 
 
-def inspect(store: Store, text: str) -> dict[str, Any]:
-    """`inspect`'s object, with Docker's fields; NotFound also for what could name no image."""
-    try:
-        image = find(store, text)
-    except InvalidInput:
-        raise NotFound(f"No such image: {text}") from None
-    config = image.config
-    tags = [familiar(name) for name in image.names if "@" not in name]
-    return {
-        "Id": image.id,
-        "RepoTags": tags,
-        "RepoDigests": repo_digests(image),
-        "Parent": "",
-        "Comment": _last_comment(config),
-        "Created": config.get("created", ""),
-        "DockerVersion": str(config.get("docker_version", "")),
-        "Author": config.get("author", ""),
-        "Config": config.get("config") or {},
-        "Architecture": config.get("architecture", ""),
-        **({"Variant": config["variant"]} if config.get("variant") else {}),
-        "Os": config.get("os", ""),
-        "Size": image.size,
-        "VirtualSize": image.size,
-        "GraphDriver": {
-            "Data": {
-                "LowerDir": ":".join(_layer_path(store, diff_id) for diff_id in reversed(image.diff_ids))
-            },
-            "Name": "overlay",
-        },
-        "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
-        "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
-        "Descriptor": image.manifest,
-    }
-
-
 def digest_of(image: Image) -> str:
     """The digest people pin: the index's where the image came by one, else its manifest's; or ""."""
     return str(image.manifest.get("topDigest") or image.manifest.get("digest") or "")
@@ -233,12 +197,3 @@ def repo_digests(image: Image) -> list[str]:
     names = {familiar(name).partition("@")[0] for name in image.names}
     repositories = {reference.parse(name).familiar_name() for name in names}
     return [f"{repository}@{digest}" for repository in sorted(repositories)] if digest else []
-
-
-def _last_comment(config: dict[str, Any]) -> str:
-    history = config.get("history") or [{}]
-    return str(history[-1].get("comment", "")) if isinstance(history[-1], dict) else ""
-
-
-def _layer_path(store: Store, diff_id: str) -> str:
-    return f"{store.layers}/{diff_id.removeprefix('sha256:')}/fs"

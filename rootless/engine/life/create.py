@@ -73,6 +73,8 @@ class Request(Fields):
     platform: str = ""
     health: HealthRequest = NOTHING_ASKED
     sdnotify: str = ""
+    attached: list[str] = []
+    cidfile: str = ""
 
 
 def create(store: Store, request: Request, image: Image | None) -> str:
@@ -203,6 +205,9 @@ def make_record(request: Request, image: Image | None) -> Record:
         "restart": request.restart,
         "healthcheck": merge_healthcheck(request.health, config),
         "sdnotify": request.sdnotify,
+        "attached": request.attached,
+        "volumes_from": request.volumes_from,
+        "cidfile": request.cidfile,
     }
 
 

@@ -130,6 +130,10 @@ class Record(TypedDict):
     cgroup_parent: NotRequired[str]
     healthcheck: NotRequired[Healthcheck | None]
     sdnotify: NotRequired[str]
+    # Said by `inspect` alone: what `run` was attached to, and words that are spent at create.
+    attached: NotRequired[list[str]]
+    volumes_from: NotRequired[list[str]]
+    cidfile: NotRequired[str]
 
 
 def argv(record: Record) -> list[str]:

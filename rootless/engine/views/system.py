@@ -1,94 +1,19 @@
-"""What the whole installation looks like: `info`, `system df`."""
+"""What takes how much room: `system df`."""
 
 from __future__ import annotations
 
-import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rootless import __version__
 from rootless.engine.files import volumes
 from rootless.engine.images.listing import created
 from rootless.engine.images.named import familiar
 from rootless.engine.images.removal import users
 from rootless.engine.words import clock
 from rootless.errors import RootlessError
-from rootless.session import session
 from rootless.storage import containers, images, usage
 from rootless.storage import volumes as stored_volumes
 from rootless.storage.store import Store
 from rootless.storage.usage import Usage
-
-
-def info(store: Store) -> dict[str, Any]:
-    """Docker's `info` fields that have a meaning here, and the session's. Starts and creates nothing."""
-    states = _states(store)
-    here = session.status()
-    system = os.uname()
-    return {
-        "ID": "",
-        "Containers": len(states),
-        "ContainersRunning": states.count("running"),
-        "ContainersPaused": states.count("paused"),
-        "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
-        "Images": len(images.list_images(store)),
-        "Driver": _driver(store),
-        "LoggingDriver": "json-file",
-        "CgroupDriver": "none",
-        "CgroupVersion": "2" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "1",
-        "KernelVersion": system.release,
-        "OperatingSystem": operating_system(),
-        "OSType": "linux",
-        "Architecture": system.machine,
-        "NCPU": len(os.sched_getaffinity(0)),
-        "MemTotal": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "DockerRootDir": store.root,
-        "RuntimeDir": store.runtime,
-        "Name": system.nodename,
-        "ServerVersion": __version__,
-        "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=userns"],
-        "Session": {
-            "Running": here.running,
-            "HolderPid": here.holder_pid,
-            "UidMap": [list(part) for part in here.uid_map],
-            "GidMap": [list(part) for part in here.gid_map],
-            "SingleID": here.single_id,
-            "Outdated": here.outdated,
-        },
-        "Warnings": [f"only your own id is mapped: {here.reason}"] if here.single_id else [],
-    }
-
-
-def _states(store: Store) -> list[str]:
-    found = []
-    for identifier in containers.ids(store):
-        try:
-            found.append(containers.status(store, identifier).state)
-        except RootlessError:
-            continue  # removed while we looked
-    return found
-
-
-def _driver(store: Store) -> str:
-    """The driver that was probed; "" before the first container."""
-    from rootless.storage import atomic
-
-    try:
-        return str(atomic.read_json(store.root + "/driver.json").get("driver", ""))
-    except (OSError, ValueError):
-        return ""
-
-
-def operating_system() -> str:
-    """PRETTY_NAME of os-release(5)."""
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    if line.startswith("PRETTY_NAME="):
-                        return line.partition("=")[2].strip().strip("\"'")
-        except OSError:
-            continue
-    return "Linux"
 
 
 class ImageUse(NamedTuple):

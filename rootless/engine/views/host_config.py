@@ -1,0 +1,111 @@
+"""HostConfig: what a container was asked to have of its host, in the shape of Docker's API v1.51."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rootless.engine.state import placing
+from rootless.engine.state.listing import network_name
+from rootless.engine.state.record import Record
+from rootless.engine.views.network_settings import bindings
+from rootless.engine.words.mounts import Mount
+from rootless.network import ports
+from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.storage.restart import Restart
+
+RUNTIME = "runc"
+"""Docker's name of the runtime that nobody chose; ours has no other."""
+_HEX = frozenset("0123456789abcdef")
+
+
+def is_anonymous(mount: Mount) -> bool:
+    """Whether the volume has the name that one without a name is given."""
+    return mount["type"] == "volume" and len(mount["volume"]) == 64 and _HEX.issuperset(mount["volume"])
+
+
+def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[str, Any]:
+    """HostConfig; `state` is what the start of the container has told."""
+    network, security = record["network"], record["security"]
+    privileged = security["privileged"]
+    return {
+        "Binds": [_bind_word(m) for m in record["mounts"] if m["type"] in ("bind", "volume") and not is_anonymous(m)]
+        or None,
+        "Tmpfs": {m["target"]: ",".join(m["options"]) for m in record["mounts"] if m["type"] == "tmpfs"},
+        "LogConfig": {"Type": record["log"]["driver"], "Config": _log_options(record)},
+        "ContainerIDFile": record.get("cidfile"),
+        "VolumesFrom": record.get("volumes_from") or None,
+        "NetworkMode": network_name(network["mode"]),
+        "PortBindings": bindings(ports.from_data(network["ports"]), any_address=""),
+        "RestartPolicy": {"Name": policy.name, "MaximumRetryCount": policy.retries},
+        "AutoRemove": record["auto_remove"],
+        "Annotations": record["annotations"],
+        "CapAdd": security["cap_add"] or None,
+        "CapDrop": security["cap_drop"] or None,
+        "CgroupnsMode": record["cgroupns"] or "private",
+        "Dns": network["dns"],
+        "DnsOptions": network["dns_options"],
+        "DnsSearch": network["dns_search"],
+        "ExtraHosts": network["add_host"] or None,
+        "GroupAdd": record["group_add"] or None,
+        "IpcMode": record["ipc"] or "private",
+        "OomScoreAdj": record["oom_score_adj"] or 0,
+        "PidMode": record["pid"],
+        "Privileged": privileged,
+        "PublishAllPorts": network["publish_all"],
+        "ReadonlyRootfs": record["read_only"],
+        "SecurityOpt": _security_options(record) or None,
+        "UTSMode": record["uts"],
+        "UsernsMode": record["userns"],
+        "ShmSize": record["shm_size"],
+        "Sysctls": record["sysctls"],
+        "Runtime": RUNTIME,
+        "Ulimits": [{"Name": u["name"], "Soft": u["soft"], "Hard": u["hard"]} for u in record["ulimits"]],
+        "Devices": [
+            {"PathOnHost": d["source"], "PathInContainer": d["target"], "CgroupPermissions": d["permissions"]}
+            for d in record["devices"]
+        ],
+        "Mounts": [_image_mount(m) for m in record["mounts"] if m["type"] == "image"],
+        "MaskedPaths": None if privileged else _paths(MASKED_PATHS, record) + security["mask"],
+        "ReadonlyPaths": None if privileged else _paths(READONLY_PATHS, record),
+        "Init": record["init"],
+    } | placing.host_config(record, state)
+
+
+def _log_options(record: Record) -> dict[str, str]:
+    """Only what was asked for: no rotation, and one file, are nobody's words."""
+    log = record["log"]
+    found = {"max-size": str(log["max_size"])} if log["max_size"] else {}
+    return found | ({"max-file": str(log["max_files"])} if log["max_files"] > 1 else {})
+
+
+def _security_options(record: Record) -> list[str]:
+    security = record["security"]
+    options = ["no-new-privileges"] if security["no_new_privileges"] else []
+    options += [f"landlock={word}" for word in (security.get("landlock"),) if word]
+    options += [f"{key}={value}" for key, value in (("seccomp", security["seccomp"]),) if value]
+    options += [f"{key}={value}" for key, value in (("apparmor", security["apparmor"]),) if value]
+    return options + [f"label={label}" for label in security["label"]]
+
+
+def _paths(defaults: tuple[str, ...], record: Record) -> list[str]:
+    unmask = record["security"]["unmask"]
+    if "ALL" in (word.upper() for word in unmask):
+        return []
+    return [
+        path for path in defaults if not any(path == word or path.startswith(word + "/") for word in unmask)
+    ]
+
+
+def _image_mount(mount: Mount) -> dict[str, Any]:
+    return {
+        "Type": "image",
+        "Source": mount.get("image", ""),
+        "Target": mount["target"],
+        "ReadOnly": mount["read_only"],
+        "ImageOptions": {"Subpath": mount.get("subpath", "")} if mount.get("subpath") else None,
+    }
+
+
+def _bind_word(mount: Mount) -> str:
+    source = mount["source"] if mount["type"] == "bind" else mount["volume"]
+    return f"{source}:{mount['target']}" + (":ro" if mount["read_only"] else "")

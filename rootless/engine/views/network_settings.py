@@ -1,0 +1,68 @@
+"""NetworkSettings: a container's ports and networks, in the shape of Docker's API v1.51."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from rootless.engine.state.listing import network_name
+from rootless.engine.state.record import Record
+from rootless.network import ports, slirp
+
+
+def network_id(name: str) -> str:
+    """64 hexadecimal digits that stay the same: there is no network that could have an id of its own."""
+    return hashlib.sha256(b"network " + name.encode()).hexdigest()
+
+
+def bindings(
+    mappings: list[ports.PortMapping], *, any_address: str = "0.0.0.0"
+) -> dict[str, list[dict[str, str]]]:
+    """Docker's PortMap: `80/tcp` to the host's addresses and ports."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for m in mappings:
+        found.setdefault(f"{m.container_port}/{m.protocol}", []).append(
+            {"HostIp": m.host_ip or any_address, "HostPort": str(m.host_port) if m.host_port else ""}
+        )
+    return found
+
+
+def network_settings(record: Record, state: dict[str, Any], *, running_now: bool) -> dict[str, Any]:
+    """NetworkSettings; addresses only while the container runs."""
+    network = (state.get("network") or {}) if running_now else {}
+    published: dict[str, Any] = dict.fromkeys(record["network"]["exposed"])
+    published |= bindings(ports.from_data(network.get("ports") or []))
+    mode = record["network"]["mode"]
+    addresses = {
+        "Gateway": network.get("gateway", ""),
+        "IPAddress": network.get("address", ""),
+        "IPPrefixLen": network.get("prefix_length", 0),
+        "GlobalIPv6Address": network.get("address6", ""),
+        "GlobalIPv6PrefixLen": network.get("prefix_length6", 0),
+        "IPv6Gateway": network.get("gateway6", ""),
+        "MacAddress": network.get("mac", ""),
+        "EndpointID": _endpoint(record) if network else "",
+    }
+    found = {
+        "SandboxID": hashlib.sha256(b"sandbox " + record["id"].encode()).hexdigest() if running_now else "",
+        "SandboxKey": f"/proc/{state['pid']}/ns/net" if running_now and state.get("pid") else "",
+        "Ports": published,
+        **addresses,
+        "Networks": {},
+    }
+    if mode.startswith("container:"):
+        return found
+    found["Networks"] = {
+        network_name(mode): {
+            "NetworkID": network_id(mode),
+            **addresses,
+            "HelperPid": network.get("pid", 0),
+            # True: it runs without a network, until it is restarted.
+            "Lost": running_now and slirp.lost(network),
+        }
+    }
+    return found
+
+
+def _endpoint(record: Record) -> str:
+    return hashlib.sha256(b"endpoint " + record["id"].encode()).hexdigest()
