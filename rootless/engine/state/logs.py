@@ -1,7 +1,7 @@
-"""`logs`: the CRI log that the monitor writes, read back: tail, since, follow, across rotations.
+"""`logs`: the log that the monitor writes (log_files.py), read back as lines: tail, since, follow.
 
-Line format: `TIME STREAM P|F TEXT` (kubernetes CRI logging). The files belong to the user and are
-written by the monitor alone, but the text in them is the container's: bytes, never decoded.
+A line that came in parts is one line again, as Docker has it, with the time of its end; its parts stay
+apart only where it is very long, or where somebody waits for what there is of it.
 """
 
 from __future__ import annotations
@@ -10,40 +10,32 @@ import os
 import select
 import time
 
+from rootless.engine.state import log_files
 from rootless.engine.state.record import LOG_NAME as LOG_NAME
-from rootless.engine.words.clock import to_nanoseconds
+from rootless.engine.words.clock import from_nanoseconds
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
 _POLL_S = 0.05
+LONGEST_LINE_BYTES = 1 << 20
+"""Of a longer line the parts are given as they come; more than log_files.LOOK_BACK_BYTES."""
+_LATEST_NS = 253_402_300_799 * 10**9  # the year 9999
 
 
 class Line(Record):
-    """One line, or a partial one (no newline at its end); `text` includes its newline."""
+    """One line with its newline, or a part of one; `continued` where the part before it was given already."""
 
     time: str
     stream: str
     text: bytes
-
-
-def _rotated_files(directory: str, *, current: int | None) -> list[str]:
-    """The log's rotated files, oldest first, without the one that is open as `current`."""
-    base = os.path.join(directory, LOG_NAME)
-    found = []
-    number = 1
-    while os.path.exists(f"{base}.{number}"):
-        found.append(f"{base}.{number}")
-        number += 1
-    if current is not None:
-        found = [path for path in found if not _same_file(path, current)]
-    return found[::-1]
+    continued: bool = False
 
 
 def parse(raw: bytes) -> Line | None:
-    """The line that `raw` (with its newline) holds; None for what is torn or not ours."""
+    """The record that `raw` (with its newline) holds; None for what is torn or not ours."""
     fields = raw.split(b" ", 3)
     if len(fields) < 4 or not raw.endswith(b"\n"):
         return None
@@ -52,151 +44,158 @@ def parse(raw: bytes) -> Line | None:
     return Line(fields[0].decode("ascii", "replace"), fields[1].decode("ascii", "replace"), whole)
 
 
-def read(directory: str) -> Iterator[Line]:
-    """All lines kept, oldest first."""
-    file = _open(os.path.join(directory, LOG_NAME))
-    yield from _read_until(directory, file, None)
-    if file:
-        file.close()
+class Joiner:
+    """Makes lines of records."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, list[bytes]] = {}
+        self._time: dict[str, str] = {}
+        self._given: set[str] = set()  # streams of whose present line something was given
+
+    def add(self, record: Line) -> Line | None:
+        """The line that `record` completes."""
+        stream = record.stream
+        if record.text.endswith(b"\n"):
+            if stream not in self._held and stream not in self._given:
+                return record
+            return self._give(stream, record.time, self._held.pop(stream, []), record.text)
+        held = self._held.setdefault(stream, [])
+        held.append(record.text)
+        self._time[stream] = record.time
+        if sum(map(len, held)) >= LONGEST_LINE_BYTES:
+            return self._give(stream, record.time, self._held.pop(stream), b"")
+        return None
+
+    def flush(self) -> list[Line]:
+        """What there is of lines that have no end yet."""
+        held, self._held = self._held, {}
+        return [self._give(stream, self._time[stream], parts, b"") for stream, parts in held.items()]
+
+    def _give(self, stream: str, moment: str, parts: list[bytes], end: bytes) -> Line:
+        line = Line(moment, stream, b"".join(parts) + end, stream in self._given)
+        if end:
+            self._given.discard(stream)
+        else:
+            self._given.add(stream)
+        return line
 
 
-def _read_until(directory: str, current: BinaryIO | None, end: int | None) -> Iterator[Line]:
-    """The rotated files' lines, then those of the open file up to the offset `end`."""
-    for path in _rotated_files(directory, current=current.fileno() if current else None):
-        rotated = _open(path)
-        if rotated:
-            with rotated:
-                yield from (line for raw in rotated if (line := parse(raw)))
-    for raw in current or ():
-        line = parse(raw)
-        if line is not None:
-            yield line
-        if end is not None and current and current.tell() >= end:
-            return
+class Window(Record):
+    """Which lines: the last `tail` (None: all), of a time window (as in the log; "": open)."""
+
+    tail: int | None = None
+    since: str = ""
+    until: str = ""
+
+    def holds(self, line: Line) -> bool:
+        """Whether the line is of the time window; the log's times are all of one form, so texts compare."""
+        return (not self.since or line.time >= self.since) and (not self.until or line.time <= self.until)
 
 
-def select_lines(
-    lines: Iterable[Line], *, tail: int | None = None, since: int | None = None, until: int | None = None
-) -> Iterator[Line]:
-    """The lines of a time window (nanoseconds after the epoch), the last `tail` of them."""
-    inside = (line for line in lines if _inside(line, since, until))
-    if tail is None:
-        return inside
-    from collections import deque
+def window(*, tail: int | None = None, since: int | None = None, until: int | None = None) -> Window:
+    """A Window; times in nanoseconds after the epoch."""
 
-    return iter(deque(inside, maxlen=tail))
+    def text(moment: int | None) -> str:
+        return "" if moment is None else from_nanoseconds(max(0, min(moment, _LATEST_NS)))
+
+    return Window(tail, text(since), text(until))
 
 
-def _inside(line: Line, since: int | None, until: int | None) -> bool:
-    if since is None and until is None:
-        return True
-    moment = to_nanoseconds(line.time)
-    return (since is None or moment >= since) and (until is None or moment <= until)
+def read(directory: str, wanted: Window) -> Iterator[Line]:
+    """The lines wanted, oldest first."""
+    files = log_files.opened(log_files.path(directory))
+    try:
+        joiner = Joiner()
+        yield from _selected(files, [log_files.whole_records(file) for file in files], wanted, joiner)
+        yield from filter(wanted.holds, joiner.flush())
+    finally:
+        for file in files:
+            file.close()
+
+
+def _selected(files: list[BinaryIO], ends: list[int], wanted: Window, joiner: Joiner) -> Iterator[Line]:
+    """The lines wanted up to the `ends`; what has begun and not ended there stays in the joiner."""
+    tail = wanted.tail
+    if tail is not None and wanted.until:
+        # The last lines before a moment: how many come after it is known at its end only.
+        other = Joiner()
+        every = _selected(files, ends, wanted._replace(tail=None), other)
+        count = sum(line.text.endswith(b"\n") for line in every) + len([*filter(wanted.holds, other.flush())])
+        start, skip = log_files.last_lines(files, ends, None, wanted.since), max(0, count - tail)
+    else:
+        start = log_files.last_lines(files, ends, tail, wanted.since)
+        skip = start.extra
+    for raw in log_files.forward(files, ends, start):
+        record = parse(raw)
+        line = None if record is None else joiner.add(record)
+        if line is None or not wanted.holds(line):
+            continue
+        if skip:
+            skip -= line.text.endswith(b"\n")
+            continue
+        yield line
 
 
 def follow(
     directory: str,
     monitor: int | None,
+    wanted: Window,
     *,
-    tail: int | None,
-    since: int | None,
-    until: int | None,
     successor: Callable[[], int | None] = lambda: None,
 ) -> Iterator[Line]:
-    """The selected lines, then new ones until the monitor (a pidfd, or None) ends, and those after it
+    """The lines wanted, then new ones until the monitor (a pidfd, or None) ends, and those after it
     that `successor` names: a restart policy's.
 
     Rotation is noticed by the inode changing: the old file is read to its end first.
     """
-    path = os.path.join(directory, LOG_NAME)
-    file = _open(path)
-    start = _whole_lines(file) if file else 0
-    if start or not file:
-        yield from select_lines(_read_until(directory, file, start), tail=tail, since=since, until=until)
-    elif tail != 0:
-        yield from select_lines(_read_until(directory, None, None), tail=tail, since=since, until=until)
-    if file:
-        file.seek(start)
-    files = [file] if file else []  # the one being read, and those that came after it
-    pending = b""
+    path = log_files.path(directory)
+    joiner = Joiner()
+    files = log_files.opened(path)
     own: list[int] = []  # the first monitor's descriptor is the caller's
-    while until is None or time.time_ns() <= until:
-        # Asked before reading: what is there after the monitor's end is all there will be.
-        ended = monitor is None or bool(select.select([monitor], [], [], 0)[0])
-        fresh = files[0].read() if files else b""
-        if fresh:
-            *whole, pending = (pending + fresh).split(b"\n")
-            found = (parse(raw + b"\n") for raw in whole)
-            yield from (line for line in found if line and _inside(line, since, until))
-            continue
-        if len(files) > 1:
-            # Read once more since it was rotated: nobody writes to it any longer.
-            files.pop(0).close()
-            pending = b""
-            continue
-        if not files or not _same_file(path, files[0].fileno()):
-            later = _successors(path, files[0] if files else None)
-            files += later
-            if later:
+    try:
+        ends = [log_files.whole_records(file) for file in files]
+        yield from _selected(files, ends, wanted, joiner)
+        if files:
+            files[-1].seek(ends[-1])
+        for old in files[:-1]:
+            old.close()
+        del files[:-1]
+        pending = b""
+        while not wanted.until or from_nanoseconds(time.time_ns()) <= wanted.until:
+            # Asked before reading: what is there after the monitor's end is all there will be.
+            ended = monitor is None or bool(select.select([monitor], [], [], 0)[0])
+            fresh = files[0].read(log_files.BLOCK_BYTES) if files else b""
+            if fresh:
+                *whole, pending = (pending + fresh).split(b"\n")
+                for raw in whole:
+                    record = parse(raw + b"\n")
+                    line = None if record is None else joiner.add(record)
+                    if line is not None and wanted.holds(line):
+                        yield line
                 continue
-        if ended:
-            if own:
-                os.close(own.pop())
-            monitor = successor()
-            if monitor is None:
-                break
-            own.append(monitor)
-        time.sleep(_POLL_S)
-    for left in files:
-        left.close()
-
-
-def _successors(path: str, last: BinaryIO | None) -> list[BinaryIO]:
-    """The files that came after `last`, oldest first, however many rotations ago that was.
-
-    Opened from the newest on: a rotation meanwhile shows a file twice, and hides none.
-    """
-    found: list[BinaryIO] = []
-    number = 0
-    while True:
-        file = _open(f"{path}.{number}" if number else path)
-        number += 1
-        if file is None:
-            return found[::-1]
-        if last is not None and os.path.sameopenfile(file.fileno(), last.fileno()):
+            if len(files) > 1:
+                # Read once more since it was rotated: nobody writes to it any longer.
+                files.pop(0).close()
+                pending = b""
+                continue
+            if not files or not log_files.is_current(path, files[0]):
+                later = log_files.opened(path, files[0] if files else None)
+                files += later
+                if later:
+                    continue
+            # Somebody waits for it: a prompt has no newline.
+            yield from filter(wanted.holds, joiner.flush())
+            if ended:
+                if own:
+                    os.close(own.pop())
+                monitor = successor()
+                if monitor is None:
+                    return
+                own.append(monitor)
+            time.sleep(_POLL_S)
+        yield from filter(wanted.holds, joiner.flush())
+    finally:
+        for fd in own:
+            os.close(fd)
+        for file in files:
             file.close()
-            return found[::-1]
-        if any(os.path.sameopenfile(file.fileno(), known.fileno()) for known in found):
-            file.close()
-        else:
-            found.append(file)
-
-
-def _open(path: str) -> BinaryIO | None:
-    try:
-        return open(path, "rb")
-    except FileNotFoundError:
-        return None  # rotated away, or never any output
-
-
-def _whole_lines(file: BinaryIO) -> int:
-    """The offset behind the last newline there is now; the position is left at the start."""
-    end = file.seek(0, os.SEEK_END)
-    while end > 0:
-        begin = max(0, end - 65536)
-        file.seek(begin)
-        newline = file.read(end - begin).rfind(b"\n")
-        if newline >= 0:
-            end = begin + newline + 1
-            break
-        end = begin
-    file.seek(0)
-    return end
-
-
-def _same_file(path: str, fd: int) -> bool:
-    try:
-        there, held = os.stat(path), os.fstat(fd)
-    except FileNotFoundError:
-        return False
-    return (there.st_ino, there.st_dev) == (held.st_ino, held.st_dev)
