@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -115,7 +116,7 @@ def _many(directory: Path, seed: int) -> list[logs.Line]:
             lines.append(logs.Line(from_nanoseconds(second * 10**9), stream, whole.encode()))
     files = chance.randrange(1, 5)
     bounds = [0, *sorted(chance.randrange(len(records)) for _ in range(files - 1)), len(records)]
-    for number, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for number, (begin, end) in enumerate(itertools.pairwise(bounds)):
         suffix = f".{files - 1 - number}" if number < files - 1 else ""
         (directory / f"container.log{suffix}").write_text("".join(records[begin:end]))
     return lines

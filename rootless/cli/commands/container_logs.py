@@ -50,7 +50,8 @@ def run(args: Args) -> int:
 
 def _show(store: Store, identifier: str, wanted: logs.Window, args: Args, *, several: bool) -> None:
     before = _before(store, identifier, args, several=several)
-    gathered, size, stream = [], 0, ""
+    gathered: list[bytes] = []
+    size, stream = 0, ""
     for line in logs.read(containers.directory(store, identifier), wanted):
         if size >= _GATHERED_BYTES or line.stream != stream:
             _write(stream, b"".join(gathered))

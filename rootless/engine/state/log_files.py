@@ -77,8 +77,8 @@ def whole_records(file: BinaryIO) -> int:
 
 def forward(files: list[BinaryIO], ends: list[int], start: Start) -> Iterator[bytes]:
     """The records, with their newlines, from `start` to the `ends` of the files."""
-    for index in range(start.index, len(files)):
-        file, at = files[index], start.offset if index == start.index else 0
+    for index in range(start.file, len(files)):
+        file, at = files[index], start.offset if index == start.file else 0
         file.seek(at)
         while at < ends[index]:
             raw = file.readline(RECORD_BYTES)
@@ -111,7 +111,7 @@ def backward(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
 class Start(Record):
     """Where reading begins: in which file, at which offset, and how many lines that end there are too many."""
 
-    index: int
+    file: int
     offset: int
     extra: int
 

@@ -16,7 +16,7 @@ from rootless.engine.words.clock import from_nanoseconds
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import BinaryIO
 
 _POLL_S = 0.05
@@ -142,7 +142,7 @@ def follow(
     wanted: Window,
     *,
     successor: Callable[[], int | None] = lambda: None,
-) -> Iterator[Line]:
+) -> Generator[Line]:
     """The lines wanted, then new ones until the monitor (a pidfd, or None) ends, and those after it
     that `successor` names: a restart policy's.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
@@ -12,6 +13,7 @@ from rootless.storage.store import Store
 
 DEFAULT_OPTIONS = ["-ef"]
 _TIMEOUT_S = 20
+_OF_THE_TERMINAL = ("COLUMNS", "LINES", "PS_FORMAT", "PS_PERSONALITY", "CMD_ENV", "I_WANT_A_BROKEN_PS")
 
 
 def processes(store: Store, identifier: str, options: list[str]) -> tuple[list[str], list[list[str]]]:
@@ -19,16 +21,13 @@ def processes(store: Store, identifier: str, options: list[str]) -> tuple[list[s
     hold blanks. Conflict where it does not run, InvalidInput where ps refuses the options."""
     ps = shutil.which("ps")
     if ps is None:
-        raise NotSupported("`ps` is not installed on this host", hint="install procps")
+        raise NotSupported(
+            "`ps` is not installed on this host",
+            hint=f"install procps; or the container's own, if it has one: rootless exec {identifier[:12]} ps",
+        )
     with running.require(store, identifier) as found:
-        wanted = {str(pid) for pid in pids(found.pid)}
-    done = subprocess.run(
-        [ps, *(options or DEFAULT_OPTIONS)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_TIMEOUT_S,
-    )
+        wanted = [str(pid) for pid in pids(found.pid)]
+    done = _ps(ps, options or DEFAULT_OPTIONS, ",".join(wanted))
     if done.returncode:
         raise InvalidInput(f"error running ps: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
     lines = done.stdout.splitlines()
@@ -38,3 +37,17 @@ def processes(store: Store, identifier: str, options: list[str]) -> tuple[list[s
     at = titles.index("PID")
     rows = [line.split(None, len(titles) - 1) for line in lines[1:]]
     return titles, [row for row in rows if len(row) > at and row[at] in wanted]
+
+
+def _ps(program: str, options: list[str], wanted: str) -> subprocess.CompletedProcess[str]:
+    """ps with the options, asked for just these processes: left to itself it shows those of its own terminal
+    and user. -q, as Docker; some options (f) do not go with it, and another ps than procps' knows neither."""
+    environment = {key: value for key, value in os.environ.items() if key not in _OF_THE_TERMINAL}
+    for choice in (["-q", wanted], ["-p", wanted], []):
+        done = subprocess.run(
+            [program, *options, *choice], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=_TIMEOUT_S, env=environment, start_new_session=True,
+        )  # fmt: skip
+        if not done.returncode:
+            break
+    return done
