@@ -1,0 +1,53 @@
+"""What README.md says to type, typed: the first five minutes, as they stand there."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.harness.registry import free_port
+from tests.harness.terminal import Terminal
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def blocks(heading: str) -> list[str]:
+    """The indented blocks of a section."""
+    section = README.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = [""]
+    for line in section.splitlines():
+        if line.startswith("    "):
+            found[-1] += line[4:] + "\n"
+        elif line.strip() and found[-1]:
+            found.append("")
+    return [block for block in found if block]
+
+
+def test_the_packages_are_those_that_setup_installs() -> None:
+    (line,) = (line for block in blocks("Install") for line in block.splitlines() if line.startswith("apt-get install "))
+    script = f". {README.parent}/packaging/packages.sh; wanted_packages install"
+    wanted = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(line.split()[2:]) == sorted(wanted)
+
+
+@pytest.mark.own_store
+@pytest.mark.timeout(600)
+def test_the_first_five_minutes(rootless: Rootless, tmp_path: Path) -> None:
+    script, *_ = blocks("The first five minutes")
+    assert "bootstrap" in script
+    port = str(free_port())
+    typed = script.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    shell = Terminal(["bash", "-ec", f"cd {tmp_path}; set -x\n{typed}echo all of it"], {**rootless.environment, "TERM": "xterm"})
+    try:
+        for _ in range(script.count(" -it ")):
+            shell.expect(r"root@\w+:/# ", timeout_s=280)
+            shell.line("exit")
+        shell.expect("all of it", timeout_s=60)
+        assert shell.wait() == 0
+    finally:
+        shell.close()
+    assert "b'hello\\n'" in shell.screen
+    assert "http {" in (tmp_path / "nginx.conf").read_text()
