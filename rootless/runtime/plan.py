@@ -12,6 +12,7 @@ from rootless.linux.mount import MS_RDONLY
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.devices import asked_devices, default_devices
 from rootless.runtime.masks import Kept, Mask, ReadonlyMounts, ReadonlyPath, ReadonlyRoot
+from rootless.runtime.notes import Note
 from rootless.runtime.options import parse_options
 from rootless.runtime.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Sysctl, Sysfs
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from rootless.runtime.steps import Step
 
+NOTES = "io.rootless.notes"
+"""In our OCI configurations: the fields of each Note that is written."""
 _FILESYSTEMS = frozenset(("tmpfs", "mqueue", "ramfs", "overlay", "cgroup2", "binder", "bpf"))
 # Those that SELinux lets a user namespace label (selinux_set_mnt_opts in the kernel).
 _LABELLED = frozenset(("tmpfs", "ramfs", "devpts", "overlay"))
@@ -55,6 +58,7 @@ def build_plan(
     if not _dev_from_host(spec):
         steps += default_devices(make=circumstances.make_nodes)
     steps += asked_devices(linux.get("devices") or [], make=circumstances.make_nodes)
+    steps += [Note(*words) for words in spec.get(NOTES) or ()]
     # Before /proc/sys becomes read-only.
     for name, value in (linux.get("sysctl") or {}).items():
         steps.append(_sysctl(name, str(value), circumstances))

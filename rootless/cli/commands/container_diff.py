@@ -33,12 +33,14 @@ def without_mount_points(found: list[Change], record: Record) -> list[Change]:
     """The changes without the places that had to be made to mount something there; Docker's are in a
     layer of their own. A directory that only counts as changed because of them goes too."""
     ours = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys"}
+    notes = ("/.dockerenv", "/run/.containerenv")  # which every start writes
     ours |= {mount["target"] for mount in record["mounts"]}
     ours |= {device["target"] for device in record["devices"]}
     kept = [
         c
         for c in found
-        if not (c.kind == "A" and (c.path in ours or c.path.startswith(("/dev/", "/proc/", "/sys/"))))
+        if c.path not in notes
+        and not (c.kind == "A" and (c.path in ours or c.path.startswith(("/dev/", "/proc/", "/sys/"))))
     ]
     dropped = {c.path for c in found} - {c.path for c in kept}
     above = {path.rpartition("/")[0] for path in dropped}

@@ -7,6 +7,7 @@ runtime inside the root (runtime/passwd.py).
 
 from __future__ import annotations
 
+from rootless import __version__
 from rootless.engine.files import mount_points
 from rootless.engine.files.mount_points import oci_mount
 from rootless.engine.state import resources
@@ -18,6 +19,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.plan import NOTES
 from rootless.runtime.scoping import KEY as LANDLOCK
 from rootless.runtime.seccomp import DEFAULT
 
@@ -70,12 +72,23 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
         "mounts": _mounts(record, circumstances),
         "linux": linux,
         "annotations": annotations,
+        NOTES: [] if record["rootfs"] else _notes(record),
     }
     if record["uts"] != "host":
         found["hostname"] = record["hostname"]
         if record["domainname"]:
             found["domainname"] = record["domainname"]
     return found
+
+
+def _notes(record: Record) -> list[tuple[str, str, bool]]:
+    """How programs know that they are in a container: Docker's empty file, and Podman's with its words."""
+    memory = any(mount["type"] == "tmpfs" and mount["target"] == "/run" for mount in record["mounts"])
+    text = (
+        f'engine="rootless-{__version__}"\nname="{record["name"]}"\nid="{record["id"]}"\n'
+        f'image="{record["image"]}"\nimageid="{record["image_id"].removeprefix("sha256:")}"\nrootless=1\n'
+    )
+    return [("/.dockerenv", "", False), ("/run/.containerenv", text, memory)]
 
 
 def process(record: Record, all_capabilities: tuple[str, ...]) -> dict[str, Any]:
