@@ -4,6 +4,8 @@
 #
 # Each of the two lanes writes into a file. The first is shown while it runs, then the second, so that nothing is
 # mixed; the last line counts both. It passes if all of it does.
+#
+#   packaging/gate.sh [PYTEST ARGUMENTS]      (more of them, for both)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,19 +22,22 @@ tests() { # PYTEST ARGUMENTS
 without_machines() {
     status=0
     packaging/fresh-machine.sh || status=1
-    tests --ignore=tests/vm || status=1
+    tests --ignore=tests/vm "$@" || status=1
     return $status
 }
 
 with_machines() { # what failed is remembered apart from the other lane's
-    tests -o cache_dir=.pytest_cache/machines tests/vm
+    tests -o cache_dir=.pytest_cache/machines tests/vm "$@"
 }
 
 if [ "${1:-}" = --lane ]; then
+    lane=$2
+    logs=$3
+    shift 3
     status=0
-    $2 || status=$?
-    say "$2: status $status after $(($(seconds) - began)) s"
-    echo $status >"$3/$2.status"
+    $lane "$@" || status=$?
+    say "$lane: status $status after $(($(seconds) - began)) s"
+    echo $status >"$logs/$lane.status"
     exit $status
 fi
 
@@ -52,7 +57,7 @@ trap 'exit 143' INT TERM HUP
 say "all is installed: $(($(seconds) - began)) s"
 
 for name in without_machines with_machines; do
-    setsid packaging/gate.sh --lane $name "$logs" >"$logs/$name.log" 2>&1 </dev/null &
+    setsid packaging/gate.sh --lane $name "$logs" "$@" >"$logs/$name.log" 2>&1 </dev/null &
     lanes="$lanes $!"
 done
 name=without_machines

@@ -44,6 +44,7 @@ class Machine:
         self.name = image.suite
         self.boots = 0
         self.kernel_options = ""  # for the next boot
+        self._off = False
         self._in_use = os.open(image.disk.parent, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(self._in_use, fcntl.LOCK_SH)  # image.py removes what nobody uses
         self._directory = Path(tempfile.mkdtemp(prefix="rl-vm-", dir="/var/tmp"))
@@ -77,6 +78,7 @@ class Machine:
         log = (self._directory / "qemu.log").open("ab")
         with log:
             self._qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._off = False
         self.boots += 1
         deadline = time.monotonic() + BOOT_LIMIT_S
         while True:
@@ -100,9 +102,14 @@ class Machine:
 
     def power_cut(self) -> None:
         """Pull the plug: what was not written to the disk yet is gone. Boot again from the same disk."""
+        self.switch_off()
+        self.boot()
+
+    def switch_off(self) -> None:
+        """Pull the plug. The next `run` boots again; there is none after the last test."""
         self._kill()
         self._hang_up()
-        self.boot()
+        self._off = True
 
     def close(self) -> None:
         """Switch off and throw the disk away. Idempotent."""
@@ -134,6 +141,8 @@ class Machine:
         All runs of a user share one login session (see `logout`). `check`: any status but 0 is an
         AssertionError with the output. `timeout` in seconds: AssertionError, too.
         """
+        if self._off:
+            self.boot()
         shell = f'export PATH="$HOME/venv/bin:$PATH"\n{shell}'
         try:
             done = self._ssh(user, shell, timeout=timeout, stdin=stdin)

@@ -139,6 +139,7 @@ def test_what_is_not_told_is_not_killed(vm: Machine, alice: Callable[[str], str]
     assert runs(vm, "sleep 4004") is not told
 
 
+@pytest.mark.differs
 def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Callable[[str], str]) -> None:
     vm.run("root", "loginctl enable-linger alice")
     alice(

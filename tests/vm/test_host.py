@@ -37,6 +37,7 @@ def findings(vm: Machine, user: str) -> tuple[int, dict[str, dict[str, Any]]]:
     return done.returncode, {each["name"]: each for each in json.loads(done.stdout)["findings"]}
 
 
+@pytest.mark.differs
 def test_the_machine_is_a_real_host(vm: Machine) -> None:
     told = script(vm, "alice", "ps -p 1 -o comm=; stat -fc %T /sys/fs/cgroup; cat /proc/self/cgroup")
     assert told[:2] == ["systemd", "cgroup2fs"]
@@ -44,6 +45,7 @@ def test_the_machine_is_a_real_host(vm: Machine) -> None:
     assert vm.run("root", "systemctl --failed --no-legend --plain").stdout == ""
 
 
+@pytest.mark.differs
 @pytest.mark.parametrize("who", USERS)
 def test_pip_installs_it_for_an_ordinary_user(vm: Machine, who: str) -> None:
     where, *version = script(vm, who, "command -v rootless; rootless version")
@@ -51,6 +53,7 @@ def test_pip_installs_it_for_an_ordinary_user(vm: Machine, who: str) -> None:
     assert any("rootless" in line for line in version)
 
 
+@pytest.mark.differs
 def test_doctor_finds_a_good_host(vm: Machine) -> None:
     status, found = findings(vm, "alice")
     assert status == 0
@@ -98,6 +101,7 @@ def test_without_subordinate_ids_there_is_one_id_and_it_is_said_once(vm: Machine
     assert done.stderr.count("one user id only") == 1, done.stderr
 
 
+@pytest.mark.differs
 def test_a_containers_life(vm: Machine) -> None:
     told = script(
         vm,

@@ -42,6 +42,7 @@ def used_us(vm: Machine, *names: str) -> tuple[float, list[int]]:
     return float(words[0]), [int(word) for word in words[2::2]]
 
 
+@pytest.mark.differs
 def test_by_name_outside_and_slash_inside(vm: Machine) -> None:
     vm.run("alice", "rootless run -d --name web busybox sleep 1000")
     assert vm.run("alice", "rootless exec web cat /proc/self/cgroup").stdout == "0::/\n"
@@ -63,6 +64,7 @@ def test_a_fork_bomb(vm: Machine) -> None:
     vm.run("alice", "rootless rm -f bomb", timeout=60)
 
 
+@pytest.mark.differs
 def test_out_of_memory_is_told(vm: Machine) -> None:
     vm.run("root", "sysctl -q vm.overcommit_memory=1")
     try:

@@ -46,6 +46,7 @@ def bfq(machine: Machine) -> Iterator[None]:
     machine.run("root", "echo none >/sys/block/vdb/queue/scheduler")
 
 
+@pytest.mark.differs
 @pytest.mark.usefixtures("bfq")
 def test_a_scope_with_all_limits(machine: Machine) -> None:
     """By systemd's words alone: the unit, what is in its files, daemon-reload, exec, pause, update, the end."""
@@ -102,6 +103,7 @@ def test_a_scope_with_all_limits(machine: Machine) -> None:
     assert "hugetlb" not in stats, "which is not delegated"
 
 
+@pytest.mark.differs
 def test_without_a_word_of_systemd(machine: Machine) -> None:
     """A login may make no cgroup: limits bring a scope, and nothing is made for who asks for none. OOM
     kills are told, of the whole container too; what is too little memory to start is an error."""
@@ -155,6 +157,7 @@ def test_what_cannot_be_had_is_an_error(machine: Machine) -> None:
     assert "no D-Bus of the system: /nowhere: No such file" in told
 
 
+@pytest.mark.differs
 def test_podman_on_its_defaults(machine: Machine) -> None:
     """alice's Podman, cgroup manager systemd: it makes slices and scopes, and we the container's."""
     told = podman(

@@ -96,6 +96,7 @@ def test_a_cgroup_that_the_container_may_divide(machine: Machine) -> None:
     assert "Read-only" in told
 
 
+@pytest.mark.differs
 def test_podman_as_real_root(machine: Machine) -> None:
     told = podman(
         machine, "root",

@@ -1,6 +1,6 @@
 """SELinux enforcing: a label confines a container, and its policy knows no program in memory as a way into it.
 
-The machine is booted anew with SELinux instead of AppArmor, and afterwards as it was.
+The machine is booted anew with SELinux instead of AppArmor, for which these tests come last (conftest.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def enforcing(vm: Machine) -> Iterator[Machine]:
     yield vm
     vm.kernel_options = ""
     vm.run("alice", "sync")  # or containers that were removed may be there again
-    vm.power_cut()  # nobody comes in any more who could do it in good order
+    vm.switch_off()  # nobody comes in any more who could do it in good order
 
 
 def test_a_label_confines(enforcing: Machine) -> None:

@@ -83,6 +83,7 @@ def test_the_container_says_when_it_is_ready(vm: Machine, install: Callable[...,
     vm.run("alice", "systemctl --user stop late; test -z \"$(rootless ps -aq)\"")
 
 
+@pytest.mark.differs
 def test_a_socket_starts_it_and_stays_open_over_restarts(vm: Machine, install: Callable[..., None]) -> None:
     unit = SERVICE.format(name="web", options="--restart on-failure", python=PYTHON)
     install(SERVES_ONE, web_service=unit, web_socket="[Socket]\nListenStream=127.0.0.1:8085\nFileDescriptorName=hello\n")
