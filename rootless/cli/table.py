@@ -89,6 +89,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(("rmi", "image rm", "image remove"), "image_rm", "Remove one or more images"),
     Entry(("save", "image save"), "image_save",
           "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    Entry(("search",), "search", "Search a registry for images"),
     Entry(("start", "container start"), "container_start", "Start one or more stopped containers"),
     Entry(("stats", "container stats"), "container_stats",
           "Display a live stream of container(s) resource usage statistics"),

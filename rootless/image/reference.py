@@ -98,7 +98,8 @@ def parse(text: str) -> Reference:
                 hint=f"try {text.lower() if tag is None else remainder.lower() + ':' + tag}",
             )
         raise _invalid(text, None)
-    if len(registry) + 1 + len(repository) > NAME_LIMIT:
+    # Of the path alone, as Docker counts it: a registry's own name does not make it longer.
+    if max(len(registry), len(repository)) > NAME_LIMIT:
         raise _invalid(text, f"a repository name has at most {NAME_LIMIT} characters")
     if tag is None and not has_digest:
         tag = DEFAULT_TAG

@@ -81,10 +81,15 @@ class Registry:
 
     def ping(self) -> None:
         """Raise unless the registry lets us in: what `login` checks. One round trip or two."""
-        response = self._request("GET", "/v2/", {})
+        self.document("/v2/", what="login")
+
+    def document(self, path: str, *, what: str) -> tuple[bytes, str]:
+        """What is at `path`, a small answer that is no manifest, and its Link header or ""."""
+        response = self._request("GET", path, {})
         try:
             if response.status != 200:
-                raise answers.error_for(response, "login", self.host)
+                raise answers.error_for(response, what, self.host)
+            return answers.read_limited(response, DOCUMENT_LIMIT_BYTES, what), response.headers.get("Link", "")
         finally:
             response.close()
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HEX = frozenset("0123456789abcdef")
-_QUOTED = 200  # longer names continue one directory below: NAME_MAX is 255
+_QUOTED = 200  # longer names continue in directories below: `<beginning>+/<rest>`
+_NAME_MAX = 255
 
 
 class Image(Record):
@@ -39,12 +40,18 @@ class Image(Record):
 
 
 def _quote(name: str) -> str:
-    quoted = name.replace("%", "%25").replace("/", "%2F")
-    if quoted[:1] == ".":
-        quoted = "%2E" + quoted[1:]
-    if len(quoted) > _QUOTED:
-        return quoted[:_QUOTED] + "+/" + quoted[_QUOTED:]
-    return quoted
+    quoted = _no_dot(name.replace("%", "%25").replace("/", "%2F"))
+    if len(quoted) <= _QUOTED:
+        return quoted
+    pieces, rest = [quoted[:_QUOTED]], _no_dot(quoted[_QUOTED:])
+    while len(rest) > _NAME_MAX:
+        pieces.append(rest[: _NAME_MAX - 1])
+        rest = _no_dot(rest[_NAME_MAX - 1 :])
+    return "+/".join([*pieces, rest])
+
+
+def _no_dot(text: str) -> str:
+    return "%2E" + text[1:] if text[:1] == "." else text
 
 
 def _unquote(quoted: str) -> str:
@@ -59,17 +66,20 @@ def _all_names(store: Store) -> dict[str, list[str]]:
     """hex id -> names."""
     found: dict[str, list[str]] = {}
     base = f"{store.root}/images/names"
-    try:
-        entries = os.listdir(base)
-    except FileNotFoundError:
-        return found
-    for entry in entries:
-        if entry[:1] == ".":
+    above = [""]
+    while above:
+        directory = above.pop()
+        try:
+            entries = os.listdir(f"{base}/{directory}")
+        except FileNotFoundError:
             continue
-        paths = [entry]
-        if entry[-1:] == "+":
-            paths = [f"{entry}/{rest}" for rest in os.listdir(f"{base}/{entry}") if rest[:1] != "."]
-        for path in paths:
+        for entry in entries:
+            if entry[:1] == ".":
+                continue
+            path = directory + entry
+            if entry[-1:] == "+":
+                above.append(path + "/")
+                continue
             try:
                 target = os.readlink(f"{base}/{path}")
             except OSError:
@@ -204,7 +214,7 @@ def tag(store: Store, image_id: str, name: str) -> None:
     if not os.path.exists(_record_path(store, hex_id)):
         raise NotFound(f"No such image: {image_id}")
     path = f"{store.root}/images/names/{_quote(name)}"
-    up = "../../" if "+/" in path else "../"
+    up = "../" * (1 + path.count("+/"))
     make_directory(os.path.dirname(path))
     aside = f"{os.path.dirname(path)}/.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     os.symlink(f"{up}by-id/{hex_id}.json", aside)
@@ -222,11 +232,12 @@ def untag(store: Store, name: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         raise NotFound(f"No such image: {name}") from None
-    if "+/" in path:
+    for _ in range(path.count("+/")):
+        path = os.path.dirname(path)
         try:
-            os.rmdir(os.path.dirname(path))
+            os.rmdir(path)
         except OSError:
-            pass
+            return
 
 
 def remove(store: Store, image_id: str) -> None:

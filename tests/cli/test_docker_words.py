@@ -23,9 +23,9 @@ DOCKER = {
 }
 SHARED = sorted(path for path in DOCKER if path in BY_PATH or path == "docker")
 AWAITED = {
-    "--details", "--platform", "--tree", "--all-tags", "-a",
+    "--details", "--platform", "--tree",
 }  # fmt: skip
-LACKING = sorted(path for path in DOCKER if path not in SHARED and path not in (*NOUNS, "search"))
+LACKING = sorted(path for path in DOCKER if path not in SHARED and path not in NOUNS)
 
 
 @pytest.mark.parametrize("path", SHARED)

@@ -86,3 +86,12 @@ def test_spelling_and_parsing_agree(registry: str, repository: str, tag: str) ->
     assert parse(parsed.canonical) == parsed
     assert parse(parsed.familiar()) == parsed
     assert isinstance(parsed, Reference)
+
+
+@pytest.mark.parametrize("registry", ["docker.io", "registry.example.com:5000"])
+def test_the_limit_is_the_paths_alone(registry: str) -> None:
+    longest = "a/" * 127 + "b"
+    assert len(longest) == 255
+    assert parse(f"{registry}/{longest}:{'t' * 128}").repository == longest
+    with pytest.raises(InvalidInput, match="invalid reference format"):
+        parse(f"{registry}/{longest}c")

@@ -160,3 +160,23 @@ def test_disk_usage(store: Store, joined: Joined) -> None:
         assert found["volumes"] == usage.Usage(1, 0, 0, 0)
 
     joined(run)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{'r' * 60}.{'r' * 60}.{'r' * 60}:5000/{'a/' * 127}b:{'t' * 128}",
+        f"localhost:5000/{'a' * (200 - 15)}.b/c.d:v1.",
+        "docker.io/library/" + "x" * (200 - 18 + 254) + ".y:1",
+    ],
+)
+def test_the_longest_names(store: Store, joined: Joined, name: str) -> None:
+    def run() -> None:
+        image = put(store, NAME)
+        images.tag(store, image.id, name)
+        assert images.find(store, name).names == tuple(sorted((NAME, name)))
+        images.untag(store, name)
+        assert images.find(store, NAME).names == (NAME,)
+        assert len(os.listdir(store.root + "/images/names")) == 1
+
+    joined(run)
