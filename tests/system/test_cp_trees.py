@@ -213,7 +213,12 @@ def test_killed_at_any_moment(rootless: Rootless, busybox_image: str, tmp_path: 
     rootless("create", "--name", "source", busybox_image)
     rootless("cp", tmp_path / "tree", "source:/tree")
     subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / "tree.tar.gz", "tree"], check=True)
-    words = {"in": (tmp_path / "tree", "box:/d"), "out": ("source:/tree", tmp_path / "out"), "stream": ("-", "box:/d")}[way]
+    ways: dict[str, tuple[str | Path, str | Path]] = {
+        "in": (tmp_path / "tree", "box:/d"),
+        "out": ("source:/tree", tmp_path / "out"),
+        "stream": ("-", "box:/d"),
+    }
+    words = ways[way]
     for step in range(5):
         with (tmp_path / "tree.tar.gz").open("rb") as archive:
             process = rootless.start("cp", *words, stdin=archive)
