@@ -86,16 +86,16 @@ def ensure(
     *,
     labels: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
-) -> Volume:
-    """The volume `name`, made if it is not there."""
+) -> tuple[Volume, bool]:
+    """The volume `name`, made if it is not there, and whether it was."""
     try:
-        return find(store, name)
+        return find(store, name), False
     except NotFound:
         pass
     try:
-        return create(store, name, labels=labels, options=options)
+        return create(store, name, labels=labels, options=options), True
     except Conflict:
-        return find(store, name)
+        return find(store, name), False
 
 
 def find(store: Store, name: str) -> Volume:

@@ -122,8 +122,10 @@ def test_collecting_spares_a_download_under_way(store: Store) -> None:
 
 
 def test_volumes(store: Store, joined: Joined) -> None:
-    made = volumes.ensure(store, "data", labels={"a": "b"})
-    assert volumes.find(store, "data") == made == volumes.ensure(store, "data")
+    made, new = volumes.ensure(store, "data", labels={"a": "b"})
+    assert new
+    assert volumes.ensure(store, "data") == (made, False)
+    assert volumes.find(store, "data") == made
     assert (made.name, made.labels, made.anonymous) == ("data", {"a": "b"}, False)
     assert made.path == f"{store.root}/volumes/data/_data"
     with pytest.raises(Conflict):

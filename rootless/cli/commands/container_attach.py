@@ -6,8 +6,9 @@ import signal
 
 from rootless.cli import attachment, client_config
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
+from rootless.cli.commands.container_run import resize
 from rootless.engine.life import attach, terminal
-from rootless.engine.state import running
+from rootless.engine.state import events, running
 from rootless.engine.state.record import Record
 from rootless.errors import Conflict, NotFound
 from rootless.storage import containers
@@ -28,6 +29,7 @@ def run(args: Args) -> int:
         if record["tty"] and interactive:
             attach.require_terminal(0)
         with attach.connect(f"{store.runtime}/c/{identifier}") as connection:
+            events.container(store, "attach", record)
             if record["tty"]:
                 rows, columns = attachment.window()
                 if rows and columns:
@@ -37,7 +39,7 @@ def run(args: Args) -> int:
             with (
                 attachment.Signals(
                     forward=found.send if args.sig_proxy else None,
-                    resize=(lambda r, c: attach.resize(connection, r, c)) if record["tty"] else None,
+                    resize=(lambda r, c: resize(store, record, connection, r, c)) if record["tty"] else None,
                 ) as signals,
                 terminal.RawMode(0 if record["tty"] and interactive else -1),
             ):
@@ -49,6 +51,7 @@ def run(args: Args) -> int:
                     on_signals=signals.on_arrival,
                 )
     if outcome.detached:
+        events.container(store, "detach", record)
         print("read escape sequence")
         return 0
     if outcome.status is not None:

@@ -9,6 +9,8 @@ from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.tables import plain
 from rootless.engine.files import copy, view
 from rootless.engine.files.place import Place
+from rootless.engine.state import events
+from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage import containers
@@ -38,9 +40,18 @@ def run(args: Args) -> int:
             left_out = copy.read_tar(store, place, target)
         else:
             left_out = copy.copy(origin, source, place, target, archive=args.archive, follow_link=args.follow_link)
+    if source_name:
+        _tell(store, identifiers[0], "archive-path")
+    if target_name:
+        _tell(store, identifiers[-1], "extract-to-dir")
     for line in left_out:
         print(f"rootless: {plain(line)}", file=sys.stderr)
     return 0
+
+
+def _tell(store: Store, identifier: str, action: str) -> None:
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    events.container(store, action, record)
 
 
 def _absolute(path: str) -> str:

@@ -35,7 +35,7 @@ def run(args: Args) -> int:
         columns=columns,
     )
     store = Store.open()
-    entered = execute.execute(store, containers.find(store, args.positional[0]), request)
+    entered, execution = execute.execute(store, containers.find(store, args.positional[0]), request)
     if args.detach:
         os.close(entered.pidfd)
         return 0
@@ -49,8 +49,11 @@ def run(args: Args) -> int:
         streams = execute.streams(entered, stdin=0 if args.interactive else None)
         streams.detach_keys = keys if args.tty else None
         if not streams.run(signals.fd, signals.on_arrival):
+            execute.tell_detached(execution)
             return 0
-    return execute.exit_code(entered)
+    code = execute.exit_code(entered)
+    execute.tell_end(execution, code)
+    return code
 
 
 COMMAND = Command(

@@ -7,6 +7,7 @@ import sys
 
 from rootless.cli.command import VALUE, Args, Command, Option
 from rootless.engine.files.view import root_alone
+from rootless.engine.state import events
 from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
 from rootless.session import session
@@ -22,6 +23,7 @@ def run(args: Args) -> int:
     identifier = containers.find(store, args.positional[0])
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     output = os.path.abspath(args.output) if args.output else ""
+    events.container(store, "export", record)
     session.join()
     owners = archive.merged_owners(store, record["diff_ids"])
     with root_alone(store, identifier) as place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.command import Args, Command
 from rootless.engine.state import events
+from rootless.engine.state.record import Record
 from rootless.storage import containers
 from rootless.storage.store import Store
 
@@ -15,7 +16,9 @@ def run(args: Args) -> int:
     with containers.lock(store, identifier):
         old = containers.name_of(store, identifier)
         containers.rename(store, identifier, args.positional[1].removeprefix("/"))
-    events.write(store, "container", "rename", identifier, name=args.positional[1].removeprefix("/"), oldName=old)
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record = {**record, "name": args.positional[1].removeprefix("/")}
+    events.container(store, "rename", record, oldName=f"/{old}")
     return 0
 
 

@@ -6,7 +6,10 @@ from rootless.cli.command import Args, Command
 from rootless.cli.commands.container_stop import SIGNAL, TIMEOUT
 from rootless.cli.each import each
 from rootless.engine.life import start, stop
+from rootless.engine.state import events
+from rootless.engine.state.record import Record
 from rootless.session import session
+from rootless.storage import containers
 from rootless.storage.store import Store
 
 
@@ -18,6 +21,8 @@ def run(args: Args) -> int:
     def again(identifier: str) -> None:
         stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
         start.start(store, identifier)
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        events.container(store, "restart", record)
 
     return each(store, args.positional, again)
 

@@ -14,13 +14,18 @@ from rootless.cli.main import say
 from rootless.engine.images import named as local
 from rootless.engine.life import attach, create, logout, remove, start, terminal
 from rootless.engine.life.create import Request
+from rootless.engine.state import events
 from rootless.engine.state.record import Record
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux import signal
+from rootless.record import TYPE_CHECKING
 from rootless.session import session
 from rootless.storage import containers, images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.linux.socket import socket
 
 
 def make(store: Store, request: Request, args: Args) -> str:
@@ -113,6 +118,12 @@ def _attached(args: Args, request: Request) -> frozenset[str]:
     return frozenset(("stdin", "stdout", "stderr") if request.open_stdin else ("stdout", "stderr"))
 
 
+def resize(store: Store, record: Record, connection: socket, rows: int, columns: int) -> None:
+    """The container's terminal has another size."""
+    attach.resize(connection, rows, columns)
+    events.container(store, "resize", record, height=str(rows), width=str(columns))
+
+
 def stay(
     store: Store,
     record: Record,
@@ -132,7 +143,7 @@ def stay(
     with (
         attachment.Signals(
             forward=(lambda number: start.send(launched, number)) if sig_proxy else None,
-            resize=(lambda rows, columns: attach.resize(connection, rows, columns)) if tty else None,
+            resize=(lambda rows, columns: resize(store, record, connection, rows, columns)) if tty else None,
         ) as signals,
         terminal.RawMode(0 if tty and interactive else -1),
     ):
@@ -153,6 +164,7 @@ def stay(
                 start.send(launched, signal.SIGKILL)
             raise
         if outcome.detached:
+            events.container(store, "detach", record)
             return 0
         if record["auto_remove"]:
             remove.remove(store, identifier, force=True, volumes=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rootless.cli.command import Args, Command
 from rootless.cli.tables import print_table
+from rootless.engine.state import events
+from rootless.engine.state.record import Record
 from rootless.engine.views import top
 from rootless.storage import containers
 from rootless.storage.store import Store
@@ -14,6 +16,8 @@ def run(args: Args) -> int:
     store = Store.open()
     identifier = containers.find(store, args.positional[0])
     titles, rows = top.processes(store, identifier, args.positional[1:])
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    events.container(store, "top", record)
     print_table(titles, rows)
     return 0
 

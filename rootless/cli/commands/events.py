@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from typing import Any
 
 from rootless.cli.command import LIST, VALUE, Args, Command, Option
 from rootless.cli.filters import collect, convert
 from rootless.engine.state import event_log, lost
 from rootless.engine.words import clock
+from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
 
 def run(args: Args) -> int:
     """Print events, one a line, until --until or an interrupt."""
+    template = None
+    if args.format:
+        from rootless.cli.format import NO_TEMPLATE
+
+        try:
+            template = _template(args.format)
+        except InvalidInput as error:
+            from rootless.cli.main import complain
+
+            complain(error)
+            return NO_TEMPLATE
     store = Store.open()
     # Ends that nobody told, as of killed monitors; before the clock is read for --until.
     lost.notice_all(store)
     filters = collect(args.filter, event_log.FILTERS)
     since = clock.parse_moment(args.since) if args.since else None
     until = clock.parse_moment(args.until) if args.until else None
-    template = args.format
-    compiled = None
-    if template and template not in ("json", "{{json .}}"):
-        from rootless.cli.template import Template
-
-        compiled = Template(template)
     for message in event_log.follow(
         store, since_ns=since, until_ns=until, filters=filters, meanwhile=lambda: lost.notice_all(store)
     ):
-        if compiled is not None:
-            print(compiled.execute(message), flush=True)
-        elif template:
-            print(json.dumps(message, separators=(",", ":")), flush=True)
-        else:
-            print(event_log.words(message), flush=True)
+        print(event_log.words(message) if template is None else template(message), flush=True)
     return 0
+
+
+def _template(text: str) -> Callable[[dict[str, Any]], str]:
+    """What makes a line of a message; tried on an empty one first, so that a wrong field is told at once."""
+    from rootless.cli.format import compiled
+    from rootless.engine.views import gotypes, system_types
+
+    parsed = compiled(text)
+
+    def line(message: dict[str, Any]) -> str:
+        return parsed.execute(gotypes.build(system_types.TYPES, "events.Message", message))
+
+    line({})
+    return line
 
 
 COMMAND = Command(

@@ -12,6 +12,8 @@ from rootless.storage.store import Store
 def make(args: Args) -> int:
     """Import the tarball and print the image's id."""
     from rootless.cli import client_config, progress
+    from rootless.engine.images.named import familiar
+    from rootless.engine.state import events
     from rootless.image import platforms
     from rootless.image.import_tar import import_tar
 
@@ -19,10 +21,11 @@ def make(args: Args) -> int:
     if path.startswith(("http://", "https://")):
         raise NotSupported("import reads files, not addresses", hint=f"curl -fL {path} | rootless import -")
     wanted = client_config.platform(args.platform)
+    store = Store.open()
     shown = progress.for_stream(sys.stderr, quiet=args.quiet)
     try:
         image = import_tar(
-            Store.open(),
+            store,
             path,
             name,
             change=args.change,
@@ -32,6 +35,7 @@ def make(args: Args) -> int:
         )
     finally:
         progress.finish(shown)
+    events.write(store, "image", "import", image.id, name=familiar(image.names[0]) if image.names else "")
     print(image.id)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.engine.state import events
 from rootless.engine.state.record import Record
 from rootless.storage import volumes
 from rootless.storage.store import Store
@@ -26,10 +27,12 @@ def make(store: Store, record: Record) -> None:
 
             volume_options.check(asked)
         if mount["volume"]:
-            made = volumes.ensure(store, mount["volume"], labels=labels, options=asked)
+            made, new = volumes.ensure(store, mount["volume"], labels=labels, options=asked)
         else:
-            made = volumes.create(store, None, labels=labels, options=asked, anonymous=True)
+            made, new = volumes.create(store, None, labels=labels, options=asked, anonymous=True), True
             mount["volume"] = made.name
             mount["options"].append("anonymous")
+        if new:
+            events.write(store, "volume", "create", made.name, driver="local")
         if made.options or "subpath" in mount:
             mount["resolve"], mount["copy_up"] = True, False

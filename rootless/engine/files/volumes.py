@@ -30,12 +30,13 @@ def create(
     volume_options.check(asked)
     pairs = dict(_pair(word, "label") for word in labels)
     if name is None:
-        made = stored.create(store, None, labels=pairs, options=asked, anonymous=True).name
+        made, new = stored.create(store, None, labels=pairs, options=asked, anonymous=True), True
     else:
         volume_name(name)
-        made = stored.ensure(store, name, labels=pairs, options=asked).name
-    events.write(store, "volume", "create", made, driver="local")
-    return made
+        made, new = stored.ensure(store, name, labels=pairs, options=asked)
+    if new:
+        events.write(store, "volume", "create", made.name, driver="local")
+    return made.name
 
 
 def _pair(word: str, kind: str) -> tuple[str, str]:
@@ -117,4 +118,5 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> tuple[
             continue  # taken into use since we looked
         names.append(volume.name)
         reclaimed += size
+    events.pruned(store, "volume", reclaimed)
     return names, reclaimed

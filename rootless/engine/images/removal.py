@@ -35,11 +35,15 @@ def remove(store: Store, text: str, *, force: bool = False) -> Removed:
     """As `_remove`, which see; what is gone is in the log of events."""
     image = find(store, text)
     removed = _remove(store, text, image, force=force)
+    _tell(store, image.id, removed, text)
+    return removed
+
+
+def _tell(store: Store, image_id: str, removed: Removed, text: str) -> None:
     for name in removed.untagged:
-        events.write(store, "image", "untag", image.id, name=name)
+        events.write(store, "image", "untag", image_id, name=name)
     for identifier in removed.deleted:
         events.write(store, "image", "delete", identifier, name=text)
-    return removed
 
 
 def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
@@ -136,8 +140,12 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
         if any(users(store, image)):
             continue
         images.remove(store, image.id)
-        removed.append(Removed([familiar(name) for name in image.names], [image.id]))
-    return Pruned(removed, collect(store))
+        gone = Removed([familiar(name) for name in image.names], [image.id])
+        _tell(store, image.id, gone, gone.untagged[0] if gone.untagged else image.id)
+        removed.append(gone)
+    freed = collect(store)
+    events.pruned(store, "image", freed)
+    return Pruned(removed, freed)
 
 
 def collect(store: Store) -> int:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from rootless import inherited
-from rootless.engine.images.named import find, is_id
+from rootless.engine.images.named import familiar, find, is_id
+from rootless.engine.state import events
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import reference, save
 from rootless.storage import images
@@ -60,6 +61,12 @@ def _private(path: str, flags: int) -> int:
 def write(store: Store, texts: Sequence[str], *, output: str | None, as_format: str) -> None:
     """Save to the file or directory `output`, or to stdout; a file appears only when it is complete."""
     wanted = choose(store, texts)
+    _write(store, wanted, output=output, as_format=as_format)
+    for image, names in wanted:
+        events.write(store, "image", "save", image.id, name=familiar(names[0]) if names else image.id)
+
+
+def _write(store: Store, wanted: list[tuple[Image, list[str]]], *, output: str | None, as_format: str) -> None:
     if as_format == DIRECTORY:
         if output is None:
             raise InvalidInput("a directory needs a name", hint="-o DIRECTORY")

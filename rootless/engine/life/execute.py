@@ -6,7 +6,7 @@ import os
 
 from rootless.engine.life import spec
 from rootless.engine.life.streams import Streams
-from rootless.engine.state import running
+from rootless.engine.state import events, running
 from rootless.engine.state.record import Record
 from rootless.engine.words.values import merge_env
 from rootless.errors import Conflict, InvalidInput
@@ -37,9 +37,18 @@ class ExecRequest(Fields):
     privileged: bool = False
     rows: int = 0
     columns: int = 0
+    quiet: bool = False  # no events: a health check, of which only what it finds is told
 
 
-def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
+class Execution(Fields):
+    """An execution that the log of events knows; `id` is "" where it does not."""
+
+    store: Store
+    record: Record
+    id: str = ""
+
+
+def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[Entered, Execution]:
     """Start the process; the caller owns the descriptors. Conflict where the container does not run."""
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     if request.workdir and not request.workdir.startswith("/"):
@@ -50,7 +59,7 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
         if found.state.get("paused"):
             raise Conflict(f"container {identifier} is paused, unpause the container before exec")
         configuration = _configuration(record, request)
-        return enter.enter(
+        entered = enter.enter(
             found.pid,
             found.start_time,
             configuration,
@@ -67,6 +76,23 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> Entered:
                 str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
             ),
         )
+    # Told while it runs already: nobody waits for the log.
+    told = "" if request.quiet else events.execution(store, record, request.argv)
+    return entered, Execution(store, record, told)
+
+
+def tell_end(execution: Execution, code: int) -> None:
+    """The event of its end."""
+    if execution.id:
+        events.container(
+            execution.store, "exec_die", execution.record, execID=execution.id, exitCode=str(code)
+        )
+
+
+def tell_detached(execution: Execution) -> None:
+    """The event of a user who has left it alone."""
+    if execution.id:
+        events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
 
 
 def _privileged(record: Record, request: ExecRequest) -> Record:

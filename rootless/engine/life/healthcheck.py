@@ -70,8 +70,8 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
     started_at = clock.now()
     timeout_s = healthcheck["timeout_ns"] / 1e9
     try:
-        request = execute.ExecRequest(healthcheck["argv"])
-        entered = execute.execute(store, identifier, request)
+        request = execute.ExecRequest(healthcheck["argv"], quiet=True)
+        entered, _ = execute.execute(store, identifier, request)
     except RootlessError as error:
         return _result(started_at, -1, error.message.encode())
     output = _Output()

@@ -7,6 +7,7 @@ import sys
 from typing import NamedTuple
 
 from rootless.engine.life import remove
+from rootless.engine.state import events
 from rootless.engine.words import clock
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.session import session
@@ -45,6 +46,7 @@ def prune_containers(store: Store, filters: dict[str, list[str]]) -> Pruned:
             continue  # started, or being removed, since we looked
         gone.append(identifier)
         reclaimed += size
+    events.pruned(store, "container", reclaimed)
     return Pruned(gone, reclaimed)
 
 

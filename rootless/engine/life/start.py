@@ -70,6 +70,8 @@ def start(
         if before.state == "restarting" and not again:
             restart.cancel(store, identifier)
         restart.begin(store, record, again=again)
+        if client:
+            events.container(store, "attach", record)
         try:
             return _start(store, record, client=client, rows=rows, columns=columns)
         except RootlessError as error:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rootless.engine.state.event_consequences import expand
 from rootless.engine.state.events import LOG_NAME
 from rootless.engine.words import clock
 from rootless.errors import InvalidInput
@@ -16,29 +17,45 @@ from rootless.storage.store import Store
 POLL_S = 0.1
 LOOKS = 10
 """Looks at the log, POLL_S apart, between two calls of what else is to be looked after."""
-FILTERS = ("container", "event", "image", "label", "type", "volume")
+FILTERS = ("container", "daemon", "event", "image", "label", "network", "plugin", "scope", "type", "volume")
+TYPES = (
+    "builder",
+    "config",
+    "container",
+    "daemon",
+    "image",
+    "network",
+    "node",
+    "plugin",
+    "secret",
+    "service",
+    "volume",
+)
+_WITH_A_COMMAND = ("exec_create", "exec_start", "health_status")
+"""Actions that go on after a colon: a filter may name them without."""
 
 
 def follow(
     store: Store, *, since_ns: int | None, until_ns: int | None, filters: dict[str, list[str]],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The events from `since_ns` (None: from now) to `until_ns` (None: for ever; waits for what comes).
+    """The events from `since_ns` (None: from now, or from the first where there is an end) to `until_ns`
+    (None: for ever; waits for what comes).
 
     `meanwhile` is called about once a second: it may write events that nobody else would.
 
     In Docker's shape (API v1.51, EventMessage). With neither it waits until interrupted.
     """
     for kind in filters.get("type", []):
-        if kind not in ("container", "image", "volume", "network", "daemon"):
-            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image or volume")
+        if kind not in TYPES:
+            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image, volume or network")
     path = store.root + "/events"
-    begin = time.time_ns() if since_ns is None else since_ns
+    begin = since_ns if since_ns is not None else time.time_ns() if until_ns is None else 0
     for entry in _entries(path, until_ns, meanwhile):
         if until_ns is not None and entry["time_ns"] > until_ns:
             return
-        if entry["time_ns"] >= begin and matches(entry, filters):
-            yield to_docker(entry)
+        if entry["time_ns"] >= begin:
+            yield from (to_docker(each) for each in expand(entry) if matches(each, filters))
 
 
 def has(store: Store, identifier: str, action: str, since_ns: int) -> bool:
@@ -106,7 +123,8 @@ def matches(entry: dict[str, Any], filters: dict[str, list[str]]) -> bool:
     attributes: dict[str, str] = entry.get("attributes") or {}
     for key, wanted in filters.items():
         if key == "event":
-            passes = entry["action"] in wanted
+            word, _, more = str(entry["action"]).partition(":")
+            passes = entry["action"] in wanted or bool(more and word in _WITH_A_COMMAND and word in wanted)
         elif key == "type":
             passes = kind in wanted
         elif key == "label":
@@ -115,13 +133,23 @@ def matches(entry: dict[str, Any], filters: dict[str, list[str]]) -> bool:
             name = attributes.get("name", "")
             passes = kind == "container" and any(name == w or identifier.startswith(w) for w in wanted)
         elif key == "image":
-            found = {attributes.get("image", ""), attributes.get("name", ""), identifier}
-            passes = bool(found & set(wanted))
+            name = attributes.get("image" if kind == "container" else "name", "")
+            found = {name, _without_tag(name), identifier}
+            passes = kind in ("container", "image") and bool(found & set(wanted))
+        elif key == "scope":
+            passes = "local" in wanted
+        elif key == "network":
+            passes = kind == "network" and any(w in (attributes.get("name"), identifier) for w in wanted)
         else:
-            passes = kind == "volume" and identifier in wanted
+            passes = kind == key and identifier in wanted
         if not passes:
             return False
     return True
+
+
+def _without_tag(name: str) -> str:
+    repository, colon, tag = name.rpartition(":")
+    return repository if colon and "/" not in tag else name
 
 
 def _label(attributes: dict[str, str], word: str) -> bool:
@@ -133,8 +161,10 @@ def to_docker(entry: dict[str, Any]) -> dict[str, Any]:
     """Docker's EventMessage."""
     attributes = entry.get("attributes") or {}
     found: dict[str, Any] = {}
+    if entry.get("type") in ("container", "image"):
+        found = {"status": entry["action"], "id": entry.get("id", "")}
     if entry.get("type") == "container":
-        found = {"status": entry["action"], "id": entry.get("id", ""), "from": attributes.get("image", "")}
+        found["from"] = attributes.get("image", "")
     return {
         **found,
         "Type": entry.get("type", ""),

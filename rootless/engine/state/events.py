@@ -20,11 +20,14 @@ from rootless import jsontext
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rootless.engine.state.record import Record
     from rootless.storage.store import Store
 
 LOG_NAME = "events.log"
 MAXIMUM_BYTES = 4 << 20
+LONGEST_COMMAND = 4096
 
 
 def directory(store: Store) -> str:
@@ -39,21 +42,43 @@ def directory(store: Store) -> str:
 
 def write(store: Store, kind: str, action: str, identifier: str, **attributes: str) -> None:
     """Append one event; `kind` is container, image or volume. Never fails."""
-    line = jsontext.dumps(
-        {
-            "time_ns": time.time_ns(),
-            "action": action,
-            "type": kind,
-            "id": identifier,
-            "attributes": {key: value for key, value in attributes.items() if value},
-        }
-    )
-    _append(directory(store), line.encode() + b"\n")
+    _append(directory(store), _line(kind, action, identifier, attributes))
+
+
+def pruned(store: Store, kind: str, reclaimed_bytes: int) -> None:
+    """Docker's event of a prune: what it is of, and the bytes that are free again."""
+    write(store, kind, "prune", "", reclaimed=str(reclaimed_bytes))
 
 
 def container(store: Store, action: str, record: Record, **attributes: str) -> None:
     """An event of a container, with the attributes that all of them have."""
-    write(store, "container", action, record["id"], **_of(record), **attributes)
+    more = connections(record) if action == "die" else {}
+    _append(directory(store), _line("container", action, record["id"], {**_of(record), **attributes}, more))
+
+
+def execution(store: Store, record: Record, argv: list[str]) -> str:
+    """That a process has been started in the container, Docker's two events in one write; the id of the execution."""
+    identifier = os.urandom(32).hex()
+    attributes = {**_of(record), "execID": identifier}
+    command = f"{argv[0]} {' '.join(argv[1:])}"[:LONGEST_COMMAND]
+    lines = [
+        _line("container", f"{action}: {command}", record["id"], attributes)
+        for action in ("exec_create", "exec_start")
+    ]
+    _append(directory(store), b"".join(lines))
+    return identifier
+
+
+def _line(
+    kind: str,
+    action: str,
+    identifier: str,
+    attributes: dict[str, str],
+    more: Mapping[str, object] | None = None,
+) -> bytes:
+    found = {"time_ns": time.time_ns(), "action": action, "type": kind, "id": identifier, **(more or {})}
+    found["attributes"] = {key: value for key, value in attributes.items() if value}
+    return jsontext.dumps(found).encode("utf-8", "replace") + b"\n"
 
 
 def kill(store: Store, record: Record, number: int) -> None:
@@ -63,8 +88,21 @@ def kill(store: Store, record: Record, number: int) -> None:
 
 def tail(record: Record) -> str:
     """The end of the lines that the monitor writes about the container, its attributes left open."""
-    found = {"type": "container", "id": record["id"], "attributes": _of(record)}
+    found = {"type": "container", "id": record["id"], **connections(record), "attributes": _of(record)}
     return jsontext.dumps(found)[1:-2]
+
+
+def connections(record: Record) -> dict[str, object]:
+    """What a start connects and an end lets go: readers tell Docker's events of it (event_consequences.py), so
+    that neither the start nor the monitor has more to write."""
+    volumes = [
+        [mount["volume"], mount["target"], not mount["read_only"]]
+        for mount in record["mounts"]
+        if mount["type"] == "volume"
+    ]
+    # As with labels: the monitor's line is written in one piece or not at all.
+    short = sum(len(str(volume)) for volume in volumes) < 1024
+    return {"network": record["network"]["mode"], "volumes": volumes if short else []}
 
 
 def _of(record: Record) -> dict[str, str]:

@@ -77,3 +77,10 @@ def command(record: Record) -> str:
 def network_name(mode: str) -> str:
     """A record's network mode as Docker names it: the default network is `bridge`."""
     return "bridge" if mode in OWN_NETWORK else mode
+
+
+def network_id(mode: str) -> str:
+    """64 hexadecimal digits that stay the same: there is no network that could have an id of its own."""
+    import hashlib
+
+    return hashlib.sha256(b"network " + network_name(mode).encode()).hexdigest()

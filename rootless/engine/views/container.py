@@ -161,7 +161,7 @@ def _mount(store: Store, mount: Mount) -> dict[str, Any]:
         found["Name"] = mount.get("image", "")
     if kind in ("tmpfs", "image"):
         return found
-    words = [word for word in mount["options"] if word not in ("bind", "rbind")]
+    words = [word for word in mount["options"] if word not in ("bind", "rbind", "anonymous")]
     found["Mode"] = ",".join(["ro"] * mount["read_only"] + words)
     if kind == "bind":
         found["Propagation"] = next((word for word in words if word in _PROPAGATIONS), "rprivate")

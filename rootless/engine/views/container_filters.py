@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rootless.engine.state.listing import Row, network_name, published
+from rootless.engine.state.listing import Row, network_id, network_name, published
 from rootless.engine.state.record import Record
-from rootless.engine.views.network_settings import network_id
 from rootless.engine.words import clock
 from rootless.engine.words.patterns import pattern
 from rootless.errors import InvalidInput, NotFound

@@ -5,14 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rootless.engine.state.listing import network_name
+from rootless.engine.state.listing import network_id, network_name
 from rootless.engine.state.record import Record
 from rootless.network import ports, slirp
-
-
-def network_id(name: str) -> str:
-    """64 hexadecimal digits that stay the same: there is no network that could have an id of its own."""
-    return hashlib.sha256(b"network " + name.encode()).hexdigest()
 
 
 def bindings(

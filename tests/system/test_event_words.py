@@ -1,0 +1,179 @@
+"""`events` tells what Docker tells, in Docker's words, fields and filters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.harness.command import Rootless
+
+
+def told(rootless: Rootless, *options: str) -> list[dict[str, Any]]:
+    return [
+        json.loads(line) for line in rootless("events", "--until", "0s", "--format", "json", *options).lines
+    ]
+
+
+def kinds(messages: list[dict[str, Any]]) -> list[str]:
+    return [f"{each['Type']} {each['Action'].partition(':')[0]}" for each in messages]
+
+
+@pytest.fixture
+def box(rootless: Rootless, busybox_image: str) -> Iterator[Rootless]:
+    rootless(
+        "run", "-d", "--name", "box", "--label", "a=1", "-v", "data:/d:ro", busybox_image, "sleep", "1000"
+    )
+    yield rootless
+    rootless("rm", "-f", "box")
+    rootless("volume", "rm", "-f", "data")
+
+
+@pytest.mark.own_store
+def test_a_life(rootless: Rootless, busybox_image: str) -> None:
+    since = ("--since", "0")
+    before = len(told(rootless, *since))
+    rootless("run", "--rm", "-v", "data:/d", busybox_image, "true")
+    rootless("volume", "rm", "data")
+    assert kinds(told(rootless, *since)[before:]) == [
+        "volume create", "container create", "container attach", "network connect", "volume mount",
+        "container start", "container die", "network disconnect", "volume unmount", "container destroy",
+        "volume destroy",
+    ]  # fmt: skip
+
+
+def test_what_a_start_and_an_end_bring(box: Rootless) -> None:
+    container = box("inspect", "-f", "{{.Id}}", "box").stdout.strip()
+    network = box("inspect", "-f", "{{.NetworkSettings.Networks.bridge.NetworkID}}", "box").stdout.strip()
+    connected = [
+        each
+        for each in told(box, "--filter", "type=network")
+        if each["Actor"]["Attributes"]["container"] == container
+    ]
+    assert [(each["Action"], each["Actor"]) for each in connected] == [
+        (
+            "connect",
+            {"ID": network, "Attributes": {"container": container, "name": "bridge", "type": "bridge"}},
+        )
+    ]
+    (mounted,) = told(box, "--filter", "volume=data", "--filter", "event=mount")
+    assert mounted["Actor"]["Attributes"] == {
+        "container": container, "destination": "/d", "driver": "local", "propagation": "", "read/write": "false",
+    }  # fmt: skip
+    box("stop", "-t", "0", "box")
+    assert kinds(told(box))[-4:] == [
+        "container die",
+        "network disconnect",
+        "volume unmount",
+        "container stop",
+    ]
+
+
+def test_verbs_are_told(box: Rootless, tmp_path: Any) -> None:
+    mine = "container=" + box("inspect", "-f", "{{.Id}}", "box").stdout.strip()
+    box("exec", "box", "sh", "-c", "exit 4", status=4)
+    box("cp", "box:/etc/passwd", tmp_path)
+    box("cp", tmp_path / "passwd", "box:/tmp/")
+    box("export", "-o", tmp_path / "x.tar", "box")
+    box("top", "box")
+    box("pause", "box")
+    box("unpause", "box")
+    box("restart", "-t", "0", "box")
+    box("rename", "box", "other")
+    box("rename", "other", "box")
+    messages = told(box, "--filter", mine, "--filter", "type=container")
+    assert [kind.removeprefix("container ") for kind in kinds(messages)] == [
+        "create", "start", "exec_create", "exec_start", "exec_die", "archive-path", "extract-to-dir", "export", "top",
+        "pause", "unpause", "kill", "kill", "die", "stop", "start", "restart", "rename", "rename",
+    ]  # fmt: skip
+    created, started, ended = (each for each in messages if each["Action"].startswith("exec_"))
+    assert created["Action"] == "exec_create: sh -c exit 4"
+    assert started["Action"] == "exec_start: sh -c exit 4"
+    identifiers = {each["Actor"]["Attributes"]["execID"] for each in (created, started, ended)}
+    assert len(identifiers) == 1
+    assert ended["Actor"]["Attributes"]["exitCode"] == "4"
+    assert messages[-1]["Actor"]["Attributes"]["oldName"] == "/other"
+    assert [each["Action"] for each in told(box, "--filter", "event=exec_create", "--filter", mine)] == [
+        created["Action"]
+    ]
+    assert len(told(box, "--filter", "event=exec_create: sh -c exit 4", "--filter", mine)) == 1
+
+
+def test_images_and_prunes_are_told(rootless: Rootless, busybox_image: str, tmp_path: Any) -> None:
+    rootless("save", "-o", tmp_path / "i.tar", busybox_image)
+    rootless("create", "--name", "gone", busybox_image, "true")
+    rootless("export", "-o", tmp_path / "f.tar", "gone")
+    rootless("import", tmp_path / "f.tar", "mine:1")
+    rootless("rmi", "mine:1")
+    rootless("container", "prune", "-f")
+    rootless("volume", "prune", "-f")
+    rootless("image", "prune", "-f")
+    words = kinds(told(rootless))
+    assert [word for word in words if word.startswith("image ")][-5:] == [
+        "image save", "image import", "image untag", "image delete", "image prune",
+    ]  # fmt: skip
+    assert "container prune" in words
+    assert "volume prune" in words
+    assert told(rootless, "--filter", "event=prune")[-1]["Actor"]["Attributes"]["reclaimed"].isdigit()
+    assert told(rootless, "--filter", "image=busybox", "--filter", "event=save")
+
+
+def test_dockers_fields(box: Rootless) -> None:
+    identifier = box("inspect", "-f", "{{.Id}}", "box").stdout.strip()
+    fields = (
+        "Status",
+        "ID",
+        "From",
+        "Type",
+        "Action",
+        "Actor.ID",
+        "Actor.Attributes.a",
+        "Actor.Attributes.zz",
+        "Scope",
+    )
+    template = " ".join("{{." + field + "}}" for field in fields)
+    lines = box(
+        "events",
+        "--until",
+        "0s",
+        "--filter",
+        f"container={identifier}",
+        "--filter",
+        "event=start",
+        "--format",
+        template,
+    ).lines
+    assert lines == [f"start {identifier} busybox:latest container start {identifier} 1 <no value> local"]
+    (message,) = told(box, "--filter", f"container={identifier[:12]}", "--filter", "event=start")
+    assert list(message) == ["status", "id", "from", "Type", "Action", "Actor", "scope", "time", "timeNano"]
+    assert message["timeNano"] // 1_000_000_000 == message["time"]
+    (network,) = told(box, "--filter", "event=connect")[-1:]
+    assert list(network) == ["Type", "Action", "Actor", "scope", "time", "timeNano"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (["scope=local"], True), (["scope=swarm"], False), (["daemon=x"], False), (["type=daemon"], False),
+        (["network=bridge"], True), (["network=web"], False), (["image=busybox"], True), (["image=busybox:latest"], True),
+        (["label=a"], True), (["label=a=1"], True), (["label=a=2"], False), (["type=network", "event=connect"], True),
+    ],
+)  # fmt: skip
+def test_filters(box: Rootless, filters: list[str], found: bool) -> None:
+    words = [word for each in filters for word in ("--filter", each)]
+    assert bool(told(box, *words)) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "error"),
+    [
+        (["--filter", "nosuch=1"], 1, "invalid filter 'nosuch'"),
+        (["--filter", "type=nosuch"], 1, "invalid filter 'type=nosuch'"),
+        (["--format", "{{.Nope}}"], 64, "can't evaluate field Nope in type *events.Message"),
+        (["--format", "{{nope}}"], 64, 'function "nope" not defined'),
+    ],
+)
+def test_mistakes(rootless: Rootless, words: list[str], status: int, error: str) -> None:
+    assert error in rootless("events", "--until", "0s", *words, status=status).stderr
