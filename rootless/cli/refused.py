@@ -14,8 +14,9 @@ Reason = tuple[str, str]
 _ONE_MACHINE: Reason = ("rootless runs containers on one machine", "start each container with `rootless run`")
 _DOCKERFILE: Reason = (
     "rootless runs images and does not build them",
-    "`buildah bud --isolation oci --runtime rootless-oci -t NAME .`, then `buildah push NAME docker-archive:"
-    "NAME.tar:NAME` and `rootless load -i NAME.tar`; for packages of a distribution `rootless bootstrap`",
+    "`rootless bootstrap --include PACKAGE` makes one of packages; of a Dockerfile Buildah does:\n"
+    "buildah bud --network host --isolation oci --runtime rootless-oci -t NAME .\n"
+    "buildah push NAME docker-archive:NAME.tar:NAME && rootless load -i NAME.tar",
 )
 _NETWORKS: Reason = (
     "there are no networks of one's own yet",

@@ -79,8 +79,9 @@ def test_attributes() -> None:
     assert log_options.attributes(record) == {
         "one": "1", "x.two": "2", "LC_ALL": "C", "A": "b=c", "tag": "web/abababababab/a b",
     }  # fmt: skip
+    assert log_options.details(record) == "A=b%3Dc,LC_ALL=C,one=1,tag=web%2Fabababababab%2Fa+b,x.two=2"
     record["log"] = {"driver": "json-file", "max_size": 0, "max_files": 1}
-    assert log_options.attributes(record) == {}
+    assert log_options.details(record) == ""
 
 
 @pytest.mark.parametrize("text", ["{{", "}}", "{{.}}", "{{.Name", "{{ .Name }}", "\0", "{{{{.ID}}}}"])

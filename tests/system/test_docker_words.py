@@ -110,3 +110,21 @@ def test_a_directory_that_cannot_be_made(
     refused = rootless("run", "--name", "box", "-v", f"{path}:/d", busybox_image, status=125)
     assert f"error while creating mount source path '{path}': {reason}\n" in refused.stderr
     assert rootless("ps", "-aq").stdout == ""
+
+
+def test_details_of_a_log(rootless: Rootless, busybox_image: str) -> None:
+    words = [
+        "--label",
+        "a=b c",
+        "-e",
+        "X=1",
+        "--log-opt",
+        "labels=a",
+        "--log-opt",
+        "env=X",
+        "--log-opt",
+        "mode=non-blocking",
+    ]
+    rootless("run", "--name", "box", *words, busybox_image, "echo", "hello")
+    assert rootless("logs", "--details", "box").stdout == "X=1,a=b+c hello\n"
+    rootless("rm", "box")

@@ -100,14 +100,18 @@ def _followed(store: Store, identifier: str, wanted: logs.Window) -> Iterator[lo
 
 
 def _before(store: Store, identifier: str, args: Args, *, several: bool) -> Callable[[logs.Line], bytes]:
-    """What stands before each line: of several containers which one, in Podman's order; the time; and,
-    of --details, where the attributes would be, of which there are none, Docker's blank."""
+    """What stands before each line: of several containers which one, in Podman's order; the time; and
+    with --details what --log-opt asked for, at least Docker's blank."""
     whose = ""
     if args.names:
         whose = (containers.name_of(store, identifier) or identifier[:12]) + " "
     elif several:
         whose = identifier[:12] + " "
-    details = " " if args.details else ""
+    details = ""
+    if args.details:
+        from rootless.engine.state import log_options
+
+        details = log_options.details(containers.config(store, identifier)) + " "  # type: ignore[arg-type]
 
     def before(line: logs.Line) -> bytes:
         if line.continued:

@@ -124,6 +124,13 @@ def attributes(record: Record) -> dict[str, str]:
     return found
 
 
+def details(record: Record) -> str:
+    """The attributes as Docker writes them, `NAME=VALUE,NAME=VALUE`, sorted and encoded as in an address."""
+    from urllib.parse import quote_plus
+
+    return ",".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in sorted(attributes(record).items()))
+
+
 def _chosen(values: dict[str, str], names: str, pattern: str) -> dict[str, str]:
     wanted = {name for name in names.split(",") if name}
     expression = _pattern("regex", pattern) if pattern else None
