@@ -52,7 +52,10 @@ def find_command(name: str, environment: dict[str, str]) -> str:
             denied = denied or error
             continue
         return path
-    raise denied or CommandNotFound(f'exec: "{name}": executable file not found in $PATH')
+    raise denied or CommandNotFound(
+        f'exec: "{name}": executable file not found in $PATH',
+        hint="options come before the image's or the container's name" if name.startswith("-") else None,
+    )
 
 
 def _check(path: str, name: str, *, depth: int = 0) -> None:

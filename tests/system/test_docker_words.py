@@ -128,3 +128,9 @@ def test_details_of_a_log(rootless: Rootless, busybox_image: str) -> None:
     rootless("run", "--name", "box", *words, busybox_image, "echo", "hello")
     assert rootless("logs", "--details", "box").stdout == "X=1,a=b+c hello\n"
     rootless("rm", "box")
+
+
+def test_options_behind_the_image(rootless: Rootless, busybox_image: str) -> None:
+    said = rootless("run", "--rm", busybox_image, "-it", "sh", status=127).stderr
+    assert said.endswith("\nhint: options come before the image's or the container's name\n")
+    assert "hint" not in rootless("run", "--rm", busybox_image, "nosuch", status=127).stderr
