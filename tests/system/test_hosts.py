@@ -125,3 +125,22 @@ def test_doctor(rootless: Rootless) -> None:
     assert findings
     assert rootless("info", warns=True).stdout
     assert rootless("version").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ("-v {0}:/d:ro", False),
+        ("--mount type=bind,src={0},dst=/d,readonly", False),
+        ("--mount type=bind,src={0},dst=/d,readonly,bind-recursive=writable", True),
+        ("-v {0}:/d", True),
+    ],
+)
+def test_what_is_mounted_below_a_bind(
+    rootless: Rootless, busybox_image: str, tmp_path: Path, words: str, written: bool
+) -> None:
+    """Read-only throughout, as Docker's: a disk below the directory is no hole in it."""
+    (tmp_path / "disk").mkdir()
+    script = f"mount -t tmpfs tmpfs {tmp_path}/disk; rootless run --rm {words.format(tmp_path)} {busybox_image} touch /d/disk/f"
+    done = inside(rootless, ALL_IDS, script)
+    assert (done.returncode == 0) is written, done.stderr

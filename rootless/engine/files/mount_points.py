@@ -6,6 +6,8 @@ where they write must be the same.
 
 from __future__ import annotations
 
+import os
+
 from rootless.engine.state.record import Record
 from rootless.engine.words.mounts import Mount
 from rootless.record import TYPE_CHECKING
@@ -46,6 +48,17 @@ def _of_user(mount: Mount, volumes: str) -> dict[str, Any]:
         options.insert(0, "rbind")
     if not any("private" in word or "shared" in word or "slave" in word for word in options):
         options.append("rprivate")
-    if mount.get("recursive") == "readonly":
+    if mount["read_only"] and "rbind" in options and _read_only_below(mount):
         access = "rro"
     return oci_mount(mount["target"], "bind", source, *options, access)
+
+
+def _read_only_below(mount: Mount) -> bool:
+    """Whether what is mounted below a read-only bind is read-only, too: as Docker, wherever the kernel has a call
+    for it (mount_setattr(2), Linux 5.12) and nothing else was asked for."""
+    asked = mount.get("recursive")
+    if asked:
+        return asked == "readonly"
+    major, _, rest = os.uname().release.partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= (5, 12)
