@@ -33,4 +33,19 @@ class ImageWord(Record):
     text: str = ""
 
 
-__all__ = ["GuestPath", "ImageWord", "UserWord"]
+def plain(text: str) -> str:
+    """`text` on one line and without control characters, for people to read: what an image, a registry or a
+    container says may neither steer a terminal nor look like a line of ours."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else " " if letter in "\t\n" else repr(letter)[1:-1] for letter in text
+    )
+
+
+def plain_lines(text: str) -> str:
+    """The same where the lines are ours: ends of lines and tabs stay."""
+    return "".join(letter if letter in "\t\n" else plain(letter) for letter in text)
+
+
+__all__ = ["GuestPath", "ImageWord", "UserWord", "plain", "plain_lines"]

@@ -14,6 +14,7 @@ from rootless.cli.template import Template, WrongTemplate
 from rootless.cli.template_values import Row
 from rootless.engine.views.gotypes import plain
 from rootless.errors import InvalidInput
+from rootless.words import plain_lines
 
 NO_TEMPLATE = 64
 """Docker's exit status for a `--format` of inspect, info, version and events that is no template."""
@@ -22,6 +23,24 @@ NO_TEMPLATE = 64
 def compiled(template: str) -> Template:
     """`json`, or a template; WrongTemplate."""
     return Template("{{json .}}" if template.strip() == "json" else template)
+
+
+def for_people(text: str) -> str:
+    """What a template makes, without control characters where stdout is a terminal. A program that reads it gets
+    every byte of a label, as with Docker."""
+    return plain_lines(text) if sys.stdout.isatty() else text
+
+
+def visible(text: str) -> str:
+    """A JSON text whose strings have \\u.... for what cannot be seen, C1 controls and marks of direction among it."""
+    import json
+
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else json.dumps(letter)[1:-1] if letter != "\x7f" else "\\u007f"
+        for letter in text
+    )
 
 
 def print_object(value: Any, template: str) -> int:
@@ -33,7 +52,7 @@ def print_object(value: Any, template: str) -> int:
     except WrongTemplate as error:
         complain(error)
         return NO_TEMPLATE
-    sys.stdout.write(parsed.execute(value) + "\n")
+    sys.stdout.write(for_people(parsed.execute(value)) + "\n")
     return 0
 
 
@@ -41,7 +60,7 @@ def print_json(values: list[Any]) -> None:
     """`inspect` without --format: an indented JSON array."""
     import json
 
-    sys.stdout.write(json.dumps(plain(values), indent=4, ensure_ascii=False) + "\n")
+    sys.stdout.write(visible(json.dumps(plain(values), indent=4, ensure_ascii=False)) + "\n")
 
 
 def inspected(value: Any, template: Template) -> str:
@@ -75,7 +94,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], template: str, headers: Mappin
     if table:
         sys.stdout.write(render(None, [line.split("\t") for line in [_header(source, headers), *lines]]))
     else:
-        sys.stdout.write("".join(line + "\n" for line in lines))
+        sys.stdout.write(for_people("".join(line + "\n" for line in lines)))
 
 
 def _header(source: str, headers: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from rootless.cli.parser import UsageError
 from rootless.cli.suggest import closest
 from rootless.cli.table import BY_PATH, GLOBAL_OPTIONS, NOUNS, Entry, load
 from rootless.cli.tree import PROGRAM, OurCommand, OurGroup, command_of
+from rootless.words import plain
 
 
 def show(path: str) -> None:
@@ -126,9 +127,9 @@ def usage(path: str, command: Command) -> str:
 def usage_error(error: UsageError, path: str) -> str:
     """The error, how the command is meant, where to read more."""
     name = f"{PROGRAM} {path}".strip()
-    lines = [f"{PROGRAM}: {error.message}"]
+    lines = [f"{PROGRAM}: {plain(error.message)}"]
     if error.hint:
-        lines.append(f"hint: {error.hint}")
+        lines.append(f"hint: {plain(error.hint)}")
     entry = BY_PATH.get(path)
     if entry is not None:
         command = load(entry)
@@ -145,7 +146,7 @@ def unknown(path: str) -> str:
     group = OurGroup(noun) if noun in NOUNS else OurGroup("")
     known = [*group.entries(), *(() if noun in NOUNS else NOUNS)]
     name = f"{PROGRAM} {noun}".strip()
-    lines = [f"{PROGRAM}: unknown command: {PROGRAM} {path}"]
+    lines = [f"{PROGRAM}: unknown command: {PROGRAM} {plain(path)}"]
     names = closest(word, known)
     if names:
         lines += ["", "Did you mean this?", *(f"\t{candidate}" for candidate in names)]

@@ -17,7 +17,13 @@ from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rootless.cli.command import Command
+
+_BYTES = "rootless-bytes"
+"""The name, for codecs, of how text that is no UTF-8 is printed."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv`, or the process's own, and return the exit status.
@@ -165,10 +171,12 @@ def complain(error: RootlessError) -> None:
 
 def say(message: str, hint: str | None = None) -> None:
     """`rootless: message` and `hint: ...` on stderr."""
+    from rootless.words import plain
+
     sys.stdout.flush()
-    text = f"rootless: {message}\n"
+    text = f"rootless: {plain(message)}\n"
     if hint:
-        text += "hint: " + hint.replace("\n", "\n      ") + "\n"
+        text += "hint: " + "\n      ".join(map(plain, hint.split("\n"))) + "\n"
     sys.stderr.write(text)
 
 
@@ -212,11 +220,41 @@ def _report_defect(error: Exception, words: list[str]) -> int:
 
 def _encoding_safe() -> None:
     """A file name or label that the locale cannot spell must not end the command."""
+    import codecs  # the interpreter's own start has it
+
+    codecs.register_error(_BYTES, _bytes)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and stream.encoding.lower() != "utf-8":
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         elif stream is not None:
-            stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+            stream.reconfigure(errors=_BYTES)  # type: ignore[union-attr]
+    if sys.stderr is not None and not hasattr(sys.stderr, "steer"):
+        _clean(sys.stderr)
+
+
+def _bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """Half a surrogate pair as it came: a byte that was no UTF-8 is that byte again, another is U+FFFD."""
+    assert isinstance(error, UnicodeEncodeError)
+    found = b"".join(
+        bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff" else b"\xef\xbf\xbd"
+        for letter in error.object[error.start : error.end]
+    )
+    return found, error.end
+
+
+def _clean(stream: TextIO) -> None:
+    """Nothing said on stderr steers a terminal, whoever says it and whatever it quotes; `steer` does (bars)."""
+    write = stream.write
+
+    def cleaned(text: str, /) -> int:
+        if text.isascii() and text.removesuffix("\n").isprintable():
+            return write(text)
+        from rootless.words import plain_lines
+
+        return write(plain_lines(text))
+
+    stream.steer = write  # type: ignore[attr-defined]
+    stream.write = cleaned  # type: ignore[method-assign]
 
 
 def _output_gone() -> int:

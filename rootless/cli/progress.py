@@ -64,7 +64,7 @@ class Lines:
         self.told[event.subject] = event.phase
         text = "Pulling fs layer" if event.phase is Phase.DOWNLOADING else _SHOWN[event.phase]
         reason = f": {plain(event.text)}" if event.text else ""
-        print(f"{event.subject}: {text}{reason}", file=self.stream, flush=True)
+        print(f"{plain(event.subject)}: {text}{reason}", file=self.stream, flush=True)
 
 
 class Bars:
@@ -115,7 +115,7 @@ class Bars:
         if self.drawn:
             columns, _ = _size(self.stream)
             rows = sum(max(1, -(-width(line) // columns)) for line in self.drawn)
-            self.stream.write(f"\x1b[{rows}A\r\x1b[J")
+            getattr(self.stream, "steer", self.stream.write)(f"\x1b[{rows}A\r\x1b[J")
             self.drawn = []
         if flush:
             self.stream.flush()
@@ -137,7 +137,7 @@ def _sentence(event: Event) -> str:
 
 def _line(event: Event, columns: int) -> str:
     """`a2abf6c4d29d: Downloading [====>    ] 12.3MB/50.1MB`, never wider than the terminal."""
-    text = f"{event.subject}: {_SHOWN.get(event.phase, str(event.phase))}"
+    text = f"{plain(event.subject)}: {_SHOWN.get(event.phase, str(event.phase))}"
     if event.phase is Phase.RETRYING and event.text:
         text += f" ({plain(event.text)})"
     if event.phase in (Phase.DOWNLOADING, Phase.UNPACKING) and event.done_bytes:

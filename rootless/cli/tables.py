@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 
 from rootless.record import TYPE_CHECKING
+from rootless.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+__all__ = ["ellipsis", "plain", "print_table", "render", "short_id", "width"]
 
 GAP, NARROWEST = 3, 10
 """Spaces after a cell, and the width a column has at least with them, as in Docker's tables."""
@@ -35,15 +38,6 @@ def render(header: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:
         cells = [cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(line[:-1])]
         text.append("".join(cells) + line[-1])
     return "\n".join(text) + "\n"
-
-
-def plain(text: str) -> str:
-    """`text` without control characters: names and labels of an image may not steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else " " if letter in "\t\n" else repr(letter)[1:-1] for letter in text
-    )
 
 
 def width(text: str) -> int:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 API_TIMEOUT_S = 10.0
 FREE_PORT_TRIES = 32
+MOST_PORTS = 1000
+"""slirp4netns has a descriptor for each, of the 1024 that a process usually may have."""
 
 
 def refuse_unanswerable(ports: Sequence[PortMapping], options: Options) -> list[str]:
@@ -33,8 +35,13 @@ def refuse_unanswerable(ports: Sequence[PortMapping], options: Options) -> list[
 
     Without allow_host_loopback slirp drops the answers to 127.0.0.1, as it cannot tell them from
     packets of the container's own. TCP is not affected. Raises NotSupported for a port that is
-    published on a loopback address only, which nobody could ever use.
+    published on a loopback address only, which nobody could ever use, and for more than MOST_PORTS.
     """
+    if len(ports) > MOST_PORTS:
+        raise NotSupported(
+            f"{len(ports)} ports cannot be published: slirp4netns forwards at most {MOST_PORTS} for a container",
+            hint="publish fewer: -P publishes all that the image exposes, -p those that are named",
+        )
     if options.allow_host_loopback:
         return []
     hint = "use --network slirp4netns:allow_host_loopback=true"

@@ -60,6 +60,8 @@ def spawn(job: Job, protection: Sequence[str]) -> Running:
     try:
         for _ in range(3):
             opened += os.pipe()
+        # Nobody reads what it says while ports are published, a line for each: it must not wait for that.
+        os.set_blocking(opened[5], False)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         opened.append(null)
         exit_r, exit_w, ready_r, ready_w, stderr_r, stderr_w = opened[:6]

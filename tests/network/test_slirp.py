@@ -34,6 +34,18 @@ def test_published_ports_are_served(namespace: Namespace, connect: Connect) -> N
     assert data["warnings"] == []
 
 
+def test_as_many_ports_as_there_are_descriptors(namespace: Namespace, connect: Connect) -> None:
+    """slirp4netns says a line for each: nobody reads it, and once it waited for that after some 350."""
+    data = connect(namespace, ports=ports.parse(["20000-20599:1000-1599"]))
+    assert len(data["ports"]) == 600
+
+
+def test_more_ports_than_that_are_refused_at_once(namespace: Namespace, connect: Connect) -> None:
+    exposed = ports.publish_all(ports.read_exposed(["1000-9000/tcp"]), [])
+    with pytest.raises(NotSupported, match="8001 ports cannot be published"):
+        connect(namespace, ports=exposed)
+
+
 def test_udp_is_served_on_loopback_where_that_is_allowed(namespace: Namespace, connect: Connect) -> None:
     options = slirp.Options(allow_host_loopback=True)
     data = connect(namespace, options=options, ports=ports.parse(["127.0.0.1:5221:53/udp"]))

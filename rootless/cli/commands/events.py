@@ -7,10 +7,12 @@ from typing import Any
 
 from rootless.cli.command import LIST, VALUE, Args, Command, Option
 from rootless.cli.filters import collect, convert
+from rootless.cli.format import for_people
 from rootless.engine.state import event_log, lost
 from rootless.engine.words import clock
 from rootless.errors import InvalidInput
 from rootless.storage.store import Store
+from rootless.words import plain
 
 
 def run(args: Args) -> int:
@@ -35,7 +37,7 @@ def run(args: Args) -> int:
     for message in event_log.follow(
         store, since_ns=since, until_ns=until, filters=filters, meanwhile=lambda: lost.notice_all(store)
     ):
-        print(event_log.words(message) if template is None else template(message), flush=True)
+        print(plain(event_log.words(message)) if template is None else for_people(template(message)), flush=True)
     return 0
 
 

@@ -19,7 +19,7 @@ PLATFORM = Option(("--platform",), "platform", VALUE, metavar="string", default=
 
 def _inspect(args: Args, kind: str) -> int:
     """What was found goes to stdout even where another name was not found, as Docker has it."""
-    from rootless.cli.format import NO_TEMPLATE, compiled, inspected, print_json
+    from rootless.cli.format import NO_TEMPLATE, compiled, for_people, inspected, print_json
     from rootless.cli.main import complain
     from rootless.cli.template import WrongTemplate
 
@@ -36,7 +36,7 @@ def _inspect(args: Args, kind: str) -> int:
             value = inspect_any(store, name, kind=kind, size=size, platform=platform)
             found.append(value)
             if template is not None:
-                lines.append(inspected(value, template) + "\n")
+                lines.append(for_people(inspected(value, template)) + "\n")
         except RootlessError as error:
             missing.append(error)
     if template is None:

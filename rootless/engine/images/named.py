@@ -13,6 +13,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.storage import images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
+from rootless.words import plain
 
 if TYPE_CHECKING:
 
@@ -165,7 +166,7 @@ def _fits(image: Image, platform: str) -> bool:
 def _say(line: str) -> None:
     import sys
 
-    print(line, file=sys.stderr, flush=True)
+    print(plain(line), file=sys.stderr, flush=True)
 
 
 def tag(store: Store, source: str, target: str) -> None:

@@ -13,6 +13,7 @@ from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.session import session
 from rootless.storage import containers, usage
 from rootless.storage.store import Store
+from rootless.words import plain
 
 FILTERS = ("label", "label!", "until")
 OURS = ("blobs", "containers", "driver.json", "events", "gc.lock", "images", "layers", "names", "names.lock",
@@ -103,6 +104,6 @@ def _reset_inside(store: Store) -> int:
     except (RootlessError, OSError) as error:
         failures.append(str(error))
     for failure in failures[:10]:
-        print(f"rootless: {failure}", file=sys.stderr)
+        print(f"rootless: {plain(failure)}", file=sys.stderr)
     sys.stderr.flush()
     return 1 if failures else 0

@@ -20,6 +20,7 @@ from rootless.runtime import launch as runtime
 from rootless.session import session
 from rootless.storage import atomic, containers
 from rootless.storage.store import Store
+from rootless.words import plain
 
 if TYPE_CHECKING:
     from typing import Any
@@ -164,7 +165,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         preserve_fds=handed.descriptors,
     )
     for warning in launched.network.get("warnings") or []:
-        print(f"rootless: {warning}", file=sys.stderr)
+        print(f"rootless: {plain(warning)}", file=sys.stderr)
     activation.tell_started(record, launched.monitor_pid, client=client)
     return Launched(launched.pid, launched.start_time, launched.attach_fd)
 
