@@ -156,7 +156,7 @@ exec 9>"$place.lock"
 flock -n 9 || { say "waiting for another one" && flock 9; }
 remove() { find "$place" -mindepth 1 -delete; }
 remove
-trap remove EXIT
+trap 'remove >/dev/null 2>&1 </dev/null &' EXIT # it has the lock as long as it takes, and nobody waits for it
 trap 'exit 143' INT TERM HUP
 mkdir -m 755 "$place/shared"
 [ -n "$(apt_sources)" ] || apt-get update -qq

@@ -189,6 +189,7 @@ if [ -n "$missing" ]; then
     case $verb in
     test) [ -z "${ROOTLESS_MUST_WORK:-}" ] && say "tests that need these will be skipped: $missing" ;;
     bench) say "peers that are not installed are left out: $missing" ;;
+    *) say "not needed, but better with: $missing" ;;
     esac
     required=$(missing_packages required)
     [ -z "$required" ] || die "packages are missing; an administrator runs:" \
