@@ -129,7 +129,12 @@ FLAGS["create"] = FLAGS["run"]
 
 _NVIDIA: Reason = ("rootless has one runtime, its own", "leave it out; for a GPU: --device /dev/nvidia0 --device /dev/nvidiactl "
                    "--device /dev/nvidia-uvm, and the driver's libraries with -v")
+SECURITY_OPTIONS: dict[str, Reason] = {
+    "writable-cgroups": ("a container sees its control groups and does not make any", "leave it out"),
+    "credentialspec": ("that is for containers of Windows", "leave it out"),
+}
 VALUES: dict[str, Reason] = {
+    "--device": ("names of devices (CDI) are nobody's to look up yet", FLAGS["run"]["--gpus"][1]),
     "--context": _CONTEXTS,
     "--disable-content-trust": COMMANDS["trust"],
     "--isolation": ("that is for containers of Windows", "leave it out, or write `default`"),
@@ -155,6 +160,12 @@ def flag(command: str, name: str) -> NotSupported | None:
 def value(option: str, given: str) -> NotSupported:
     """The error for a value of `option` that would mean something to Docker's daemon."""
     return _error(f"{option} {given}".rstrip(), VALUES[option])
+
+
+def security_option(word: str) -> NotSupported | None:
+    """The error for a --security-opt of Docker's that we lack, or None."""
+    reason = SECURITY_OPTIONS.get(word.replace(":", "=", 1).partition("=")[0])
+    return None if reason is None else _error(f"--security-opt {word}", reason)
 
 
 def network_option(key: str, option: str) -> NotSupported:

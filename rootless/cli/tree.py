@@ -102,6 +102,7 @@ class OurGroup(click.Group):
             return [
                 CompletionItem(name)
                 for option in self.params
+                if not getattr(option, "hidden", False)
                 for name in option.opts
                 if name.startswith(incomplete)
             ]

@@ -203,6 +203,10 @@ def test_suggestions() -> None:
         ("rootless volume ", ["create", "inspect", "ls", "prune", "rm"]),
         ("rootless completion ", ["bash", "zsh", "fish"]),
         ("rootless images --no", ["--no-trunc"]),
+        ("rootless --con", ["--config"]),
+        ("rootless run --isol", []),
+        ("rootless run --gp", []),
+        ("rootless netw", []),
         ("rootless --root /tmp volume l", ["ls"]),
     ],
 )

@@ -49,8 +49,7 @@ def test_every_command_of_docker_is_ours_or_refused(path: str, capsys: pytest.Ca
     assert f"rootless: rootless {' '.join(path.split()[:2])} is not supported: " in error or (
         f"rootless: rootless {path.partition(' ')[0]} is not supported: " in error
     )
-    assert error.count("\n") == 2
-    assert "\nhint: " in error
+    assert [line for line in error.splitlines()[1:] if not line.startswith(("hint: ", "      "))] == []
 
 
 def test_what_is_refused_is_not_what_we_have() -> None:
@@ -68,6 +67,9 @@ def test_what_is_refused_is_not_what_we_have() -> None:
         ("run --ip 10.0.0.3 bb", "--ip is not supported: "),
         ("run --link a:b bb", "--link is not supported: "),
         ("run --runtime nvidia bb", "--runtime nvidia is not supported: rootless has one runtime"),
+        ("run --security-opt writable-cgroups=true bb", "--security-opt writable-cgroups=true is not supported: "),
+        ("run --security-opt credentialspec=file://x bb", "--security-opt credentialspec=file://x is not"),
+        ("run --device nvidia.com/gpu=all bb", "--device nvidia.com/gpu=all is not supported: "),
         ("run --isolation hyperv bb", "--isolation hyperv is not supported: "),
         ("run --volume-driver nfs bb", "--volume-driver nfs is not supported: "),
         ("run --disable-content-trust=false bb", "--disable-content-trust false is not supported: "),

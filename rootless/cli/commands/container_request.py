@@ -14,6 +14,7 @@ from rootless.engine.state.restart import parse as parse_restart
 from rootless.engine.words.health import NOTHING_ASKED, HealthRequest, duration
 from rootless.engine.words.mounts import Mount, parse_mount, parse_tmpfs, parse_volume
 from rootless.engine.words.values import (
+    Device,
     merge_env,
     parse_bytes,
     parse_device,
@@ -63,7 +64,7 @@ def to_request(args: Args) -> Request:
         annotations=parse_pairs(args.annotation),
         mounts=_mounts(args),
         volumes_from=args.volumes_from,
-        devices=[parse_device(word) for word in args.device],
+        devices=[_device(word) for word in args.device],
         ulimits=[parse_ulimit(word) for word in args.ulimit],
         sysctls=parse_pairs(args.sysctl),
         shm_size=parse_bytes(args.shm_size, name="shm-size") if args.shm_size else 64 * 1024 * 1024,
@@ -86,6 +87,14 @@ def to_request(args: Args) -> Request:
         health=_health(args),
         sdnotify=args.sdnotify,
     )
+
+
+def _device(word: str) -> Device:
+    if "=" in word and not word.startswith("/"):
+        from rootless.cli import refused
+
+        raise refused.value("--device", word)
+    return parse_device(word)
 
 
 def _name(word: str) -> str:
@@ -189,6 +198,11 @@ def _security(args: Args) -> Security:
         else:
             import shlex
 
+            from rootless.cli import refused
+
+            known = refused.security_option(word)
+            if known is not None:
+                raise known
             raise InvalidInput(f"invalid --security-opt: {shlex.quote(word)}")
     return found
 
