@@ -91,7 +91,7 @@ FLAGS: dict[str, dict[str, Reason]] = {
         "--tlsverify": _TLS,
     },
     "run": {
-        "--blkio-weight-device": ("the kernel has no weight for each device without root", "--blkio-weight, or --device-read-bps"),
+        "--blkio-weight-device": ("a weight is set for all devices at once", "--blkio-weight, or --device-read-bps for one device"),
         "--cpu-count": _WINDOWS,
         "--cpu-percent": _WINDOWS,
         "--cpu-rt-period": _REALTIME,
@@ -109,7 +109,8 @@ FLAGS: dict[str, dict[str, Reason]] = {
         "--mac-address": ("slirp4netns chooses the hardware address", "leave it out"),
         "--net-alias": _BY_NAME,
         "--network-alias": _BY_NAME,
-        "--oom-kill-disable": ("control groups of version 2 have no such switch", "--oom-score-adj -500 makes it less likely"),
+        "--oom-kill-disable": (
+            "control groups of version 2 have no such switch", "`rootless inspect` says whether memory ended a container"),
         "--storage-opt": ("the size of a container's files has no limit of its own", "a tmpfs has one: --tmpfs /data:size=1g"),
         "--use-api-socket": ("there is no API to talk to", "leave it out"),
     },
@@ -148,7 +149,7 @@ VALUES: dict[str, Reason] = {
 def command(path: str) -> NotSupported | None:
     """The error for a command of Docker's that we lack (`network ls` by its noun); None for any other word."""
     reason = COMMANDS.get(path) or COMMANDS.get(path.partition(" ")[0])
-    return None if reason is None else _error(f"rootless {path}", reason)
+    return None if reason is None else _error(path, reason)
 
 
 def flag(command: str, name: str) -> NotSupported | None:
