@@ -43,3 +43,17 @@ def set_limit(name: str, soft: int, hard: int) -> None:
     """OSError: EPERM above the present hard limit, EINVAL with soft above hard."""
     if libc.setrlimit(NUMBERS[name], _Limit(soft, hard)) != 0:
         raise_errno()
+
+
+class many_descriptors:
+    """As many open files as the hard limit allows, for as long as the context lasts: what we start later has
+    the limit that we had."""
+
+    def __enter__(self) -> None:
+        self._soft, self._hard = get_limit("RLIMIT_NOFILE")
+        if self._soft != self._hard:
+            set_limit("RLIMIT_NOFILE", self._hard, self._hard)
+
+    def __exit__(self, *_: object) -> None:
+        if self._soft != self._hard:
+            set_limit("RLIMIT_NOFILE", self._soft, self._hard)

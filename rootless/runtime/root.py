@@ -10,6 +10,7 @@ from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import overlay
 from rootless.runtime.closing import close_all, forget_paths
 from rootless.runtime.wire import pair
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     # Data and descriptors, as a message has them.
     Answer = tuple[dict[str, Any], tuple[int, ...]]
 
-_PAGE_BYTES = 4096
+# MAX_ARG_STRLEN, the longest word that a program can be given.
+_ARGUMENT_BYTES = 1 << 17
 
 
 class Root(Record):
@@ -53,7 +55,7 @@ def mount_root(root: Root) -> int:
     daemon that ends when the mount goes.
     """
     if root.driver == "overlay":
-        _mount_overlay(root)
+        overlay.mount_overlay(root)
     elif root.driver == "fuse-overlayfs":
         return attach_root(root, fuse_overlay(root))
     elif root.driver == "directory":
@@ -68,32 +70,6 @@ def mount_root(root: Root) -> int:
 def open_root(root: Root) -> int:
     """An O_PATH descriptor of the mounted root."""
     return os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def _mount_overlay(root: Root) -> None:
-    # Layers are named by descriptor: short enough for some two hundred in mount(2)'s one page of
-    # data, no character in a path needs escaping, and no path of the host shows in mountinfo.
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-    fds: list[int] = []
-
-    def name(path: str) -> str:
-        fds.append(os.open(path, flags))
-        return f"/proc/self/fd/{fds[-1]}"
-
-    try:
-        lower = [name(path) for path in root.lower]
-        words = ["userxattr", "lowerdir=" + ":".join(lower)]
-        if root.upper:
-            words += ["upperdir=" + name(root.upper), "workdir=" + name(root.work)]
-        data = ",".join(words)
-        if len(data) >= _PAGE_BYTES:
-            raise NotSupported(
-                f"an image of {len(lower)} layers is more than one overlay holds", hint="squash the image"
-            )
-        m.mount("overlay", root.path, "overlay", 0 if root.upper else m.MS_RDONLY, data)
-    finally:
-        for fd in fds:
-            os.close(fd)
 
 
 def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
@@ -123,18 +99,28 @@ def attach_root(root: Root, mount_fd: int) -> int:
 
 def _run_fuse_overlayfs(root: Root) -> None:
     """Returns when the mount stands and its daemon runs."""
-    words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in root.lower)]
+    # By names relative to where they all are: hundreds of absolute ones would not fit into a word.
+    common = os.path.commonpath(root.lower) if len(root.lower) > 1 else "/"
+    lower = [os.path.relpath(path, common) if common != "/" else path for path in root.lower]
+    words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in lower)]
     if root.upper:
         words += [f"upperdir={root.upper}", f"workdir={root.work}"]
     if root.uid_map:
         words += [f"uidmapping={root.uid_map}", f"gidmapping={root.gid_map}", "allow_other"]
+    options = ",".join(words)
+    if len(options) >= _ARGUMENT_BYTES:
+        raise NotSupported(
+            f"an image of {len(root.lower)} layers is more than fuse-overlayfs can be told of",
+            hint="squash the image, or give each container a copy: ROOTLESS_STORAGE_DRIVER=directory",
+        )
     pid = os.fork()
     if pid == 0:
         try:
+            os.chdir(common)
             null = os.open("/dev/null", os.O_RDWR)
             for fd in range(3):
                 os.dup2(null, fd)
-            os.execvp("fuse-overlayfs", ["fuse-overlayfs", "-o", ",".join(words), root.path])
+            os.execvp("fuse-overlayfs", ["fuse-overlayfs", "-o", options, root.path])
         except OSError as error:
             os._exit(127 if error.errno == errno.ENOENT else 126)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.errors import RootlessError
+from rootless.linux.rlimit import many_descriptors
 from rootless.storage.copy import is_opaque
 from rootless.storage.layers import path as layer_path
 from rootless.storage.store import Store
@@ -35,7 +36,11 @@ def diff(
     Directories above a change are listed as changed, a deleted directory once, without what was
     in it. Wants the session joined; the container may run.
     """
-    lower = [layer_path(store, diff_id) for diff_id in reversed(diff_ids)]
+    with many_descriptors():  # one for each layer, at each level of the tree
+        return _diff([layer_path(store, diff_id) for diff_id in reversed(diff_ids)], container_dir, shown)
+
+
+def _diff(lower: list[str], container_dir: str, shown: Shown | None) -> list[Change]:
     copied = container_dir + "/rootfs"
     top = copied if os.path.isdir(copied) else container_dir + "/upper"
     fds: list[int] = []

@@ -30,9 +30,53 @@ def prepare(
     one; both: unpack it again (the engine does). Wants the session joined. `driver` overrides
     `probe`.
     """
+    lower = lower_directories(store, diff_ids)
+    if driver is None:
+        # What the container wrote before is where the driver of that time put it.
+        driver = "directory" if os.path.isdir(container_dir + "/rootfs") else probe(store)
+    if driver == "directory":
+        from rootless.storage.copy import copy_layers
+
+        path = container_dir + "/rootfs"
+        copy_layers(lower, path)
+        return Root("directory", (), "", "", path, readonly)
+    if not lower:
+        # An image may have no layers at all; the kernel wants a directory.
+        lower = [container_dir + "/lower"]
+        os.makedirs(lower[0], mode=0o755, exist_ok=True)
+    upper, work = container_dir + "/upper", container_dir + "/work"
+    try:
+        os.mkdir(upper, 0o700)
+        # The top of the merged tree is the upper's: it has to look as the image's does.
+        top = os.stat(lower[0])
+        if top.st_uid or top.st_gid:
+            os.chown(upper, top.st_uid, top.st_gid)
+        os.chmod(upper, top.st_mode & 0o7777)
+    except FileExistsError:
+        pass
+    merged = container_dir + "/merged"
+    for own in (work, merged):
+        try:
+            os.mkdir(own, 0o700)
+        except FileExistsError:
+            pass
+    return Root(driver, tuple(lower), upper, work, merged, readonly)
+
+
+def lower_directories(store: Store, diff_ids: tuple[str, ...] | list[str]) -> list[str]:
+    """The layers' directories, topmost first, as far down as anything shows; NotFound, Corrupt.
+
+    A layer that an image has several times (BuildKit's empty ones, mostly) counts where it is highest: all
+    that it adds and hides it adds and hides there again, so nothing of the lower one is seen. The kernel
+    takes a directory only once.
+    """
     booted = boot_id()
-    lower = []
+    lower: list[str] = []
+    seen: set[str] = set()
     for diff_id in reversed(diff_ids):
+        if diff_id in seen:
+            continue
+        seen.add(diff_id)
         layer = layer_directory(store, diff_id)
         lower.append(layer + "/fs")
         if not is_settled(layer, booted):
@@ -48,32 +92,7 @@ def prepare(
                 break
         except OSError:
             pass
-    if driver is None:
-        # What the container wrote before is where the driver of that time put it.
-        driver = "directory" if os.path.isdir(container_dir + "/rootfs") else probe(store)
-    if driver == "directory":
-        from rootless.storage.copy import copy_layers
-
-        path = container_dir + "/rootfs"
-        copy_layers(lower, path)
-        return Root("directory", (), "", "", path, readonly)
-    upper, work = container_dir + "/upper", container_dir + "/work"
-    try:
-        os.mkdir(upper, 0o700)
-        # The top of the merged tree is the upper's: it has to look as the image's does.
-        top = os.stat(lower[0]) if lower else None
-        if top is not None and (top.st_uid or top.st_gid):
-            os.chown(upper, top.st_uid, top.st_gid)
-        os.chmod(upper, top.st_mode & 0o7777 if top is not None else 0o755)
-    except FileExistsError:
-        pass
-    merged = container_dir + "/merged"
-    for own in (work, merged):
-        try:
-            os.mkdir(own, 0o700)
-        except FileExistsError:
-            pass
-    return Root(driver, tuple(lower), upper, work, merged, readonly)
+    return lower
 
 
 def probe(store: Store) -> str:

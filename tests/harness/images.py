@@ -104,7 +104,7 @@ def docker_archive(name: str, layers: list[bytes], config: dict[str, object]) ->
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         add(tar, f"{identity}.json", encoded)
-        for digest, layer in zip(digests, layers, strict=True):
+        for digest, layer in dict(zip(digests, layers, strict=True)).items():  # one may be there several times
             add(tar, f"{digest}/layer.tar", layer)
         add(tar, "manifest.json", json.dumps(manifest).encode())
     return buffer.getvalue()

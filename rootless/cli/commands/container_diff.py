@@ -31,7 +31,8 @@ def run(args: Args) -> int:
 
 def without_mount_points(found: list[Change], record: Record) -> list[Change]:
     """The changes without the places that had to be made to mount something there; Docker's are in a
-    layer of their own. A directory that only counts as changed because of them goes too."""
+    layer of their own. A directory that only counts as changed because of them goes too, and an /etc that
+    the image lacks."""
     ours = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys"}
     notes = ("/.dockerenv", "/run/.containerenv")  # which every start writes
     ours |= {mount["target"] for mount in record["mounts"]}
@@ -47,7 +48,7 @@ def without_mount_points(found: list[Change], record: Record) -> list[Change]:
     return [
         c
         for c in kept
-        if c.path not in above or c.kind != "C" or any(o.path.startswith(c.path + "/") for o in kept)
+        if c.path not in above or (c.kind != "C" and c.path != "/etc") or any(o.path.startswith(c.path + "/") for o in kept)
     ]
 
 

@@ -12,7 +12,7 @@ from rootless.engine.files import bind_sources
 from rootless.engine.files.volume_options import of_mount
 from rootless.engine.state.record import Record
 from rootless.engine.words.mounts import Mount
-from rootless.errors import NotSupported
+from rootless.errors import InvalidInput, NotSupported
 from rootless.linux.process import boot_id
 from rootless.runtime.mount_parts import IMAGE, SUBPATH
 from rootless.storage import layers, volumes
@@ -58,10 +58,15 @@ def _prepare_image(store: Store, record: Record, mount: Mount) -> None:
 def _oci(store: Store, mount: Mount) -> dict[str, Any]:
     """The mount for the runtime; `subpath` travels along, resolved where nobody can change it any more."""
     if mount["type"] == "image":
+        from rootless.storage.rootfs import lower_directories
+
+        lower = lower_directories(store, mount["diff_ids"])
+        if not lower:
+            raise InvalidInput(f"the image to be mounted at {mount['target']} has no layers: it holds nothing")
         return {
             "destination": mount["target"],
             "type": IMAGE,
-            "lower": [layers.path(store, diff_id) for diff_id in reversed(mount["diff_ids"])],
+            "lower": lower,
             SUBPATH: mount.get("subpath", ""),
         }
     volume = volumes.find(store, mount["volume"])

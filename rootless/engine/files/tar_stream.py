@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from rootless.engine.files.entry import FILE, Entry, kernels, left_out, read_kernels
-from rootless.engine.files.tree import many_descriptors
 from rootless.errors import Corrupt
 from rootless.image import inflate
+from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
 from rootless.storage.extract import Extractor, Limits
 from rootless.storage.store import Store

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from rootless.engine.files.entry import FILE, Entry, identity, kernels, left_out, read_kernels
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.filesystem import chmod_nofollow
-from rootless.linux.rlimit import get_limit, set_limit
+from rootless.linux.rlimit import many_descriptors
 from rootless.storage.copy import copy_data
 
 _DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
@@ -198,16 +197,3 @@ class _Copy:
             # The container that runs may put a link in the place of what we have just made.
             chmod_nofollow(target.name, mode if policy.special_bits else mode & 0o1777, dir_fd=target.directory)
         os.utime(target.name, ns=(status.st_atime_ns, status.st_mtime_ns), **where)  # type: ignore[arg-type]
-
-
-@contextmanager
-def many_descriptors() -> Iterator[None]:
-    """As many as we may have: two are held for each level. What we start later gets the limit that we had."""
-    soft, hard = get_limit("RLIMIT_NOFILE")
-    if soft != hard:
-        set_limit("RLIMIT_NOFILE", hard, hard)
-    try:
-        yield
-    finally:
-        if soft != hard:
-            set_limit("RLIMIT_NOFILE", soft, hard)
