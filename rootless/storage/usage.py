@@ -88,6 +88,7 @@ def disk_usage(store: Store) -> dict[str, Usage]:
             sum(volume_sizes.values()),
             idle_volumes,
         ),
+        "build cache": Usage(0, 0, 0, 0),
         "blobs": Usage(sum(1 for _ in blobs.digests(store)), 0, stored, 0),
     }
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rootless.cli.format import inspected
 from rootless.cli.template import Template, WrongTemplate
+from rootless.cli.template_functions import FUNCTIONS
 from rootless.engine.views import container_types, gotypes
 from rootless.errors import InvalidInput
 
@@ -242,6 +243,22 @@ def test_any_text_is_a_template_or_an_error(source: str) -> None:
     except InvalidInput:
         return
     assert isinstance(text, str)
+
+
+CONSTANTS = ['"a"', "1", "-1", "1.5", "true", "nil", ".", ".Config.Env", ".Config.Labels", ".Config.Entrypoint", "9" * 30,
+             '"%d%s%*d%c%x%.3f"', '"%-99999999d"', ".State.Health", ".HostConfig", "'x'", "(len .Config.Env)"]  # fmt: skip
+
+
+@given(st.sampled_from(sorted(FUNCTIONS)), st.lists(st.sampled_from(CONSTANTS), max_size=4), st.booleans())
+def test_any_arguments_of_a_function_are_text_or_an_error(
+    name: str, arguments: list[str], typed: bool
+) -> None:
+    try:
+        source = f"{{{{{name} {' '.join(arguments)}}}}}"
+        text = Template(source).execute(TYPED if typed else CONTAINER)
+    except InvalidInput:
+        return
+    assert len(text) < 200_000
 
 
 @given(st.text(max_size=30).filter(lambda text: "{{" not in text))

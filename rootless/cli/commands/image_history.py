@@ -23,7 +23,7 @@ HEADERS = {
 
 def show(args: Args) -> int:
     """The steps an image was made in."""
-    steps = history(Store.open(), args.positional[0])
+    steps = history(Store.open(), args.positional[0], platform=args.platform)
     print_listing(
         [_fields(step, whole=args.no_trunc, human=args.human) for step in steps],
         ["ID", "CreatedSince" if args.human else "CreatedAt", "CreatedBy", "Size", "Comment"],
@@ -55,6 +55,8 @@ COMMAND = Command(
                "Go template"),
         Option(("-H", "--human"), "human", FLAG, default=True, help="Print sizes and dates in human readable format"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
+        Option(("--platform",), "platform", VALUE, metavar="string", default="",
+               help="Show the history only if the image is of this platform (os[/arch[/variant]])"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Only show image IDs"),
     ),
     handler=show,

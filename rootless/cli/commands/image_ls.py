@@ -9,6 +9,7 @@ from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import short_id
 from rootless.engine.images.listing import FILTERS, Row, rows
+from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
 HEADERS = {
@@ -32,6 +33,8 @@ def list_images(args: Args) -> int:
     repository = args.positional[0] if args.positional else None
     wanted = filters.collect(args.filter, FILTERS)
     found = rows(store, repository=repository, filters=wanted)
+    if args.tree:
+        return _tree(store, args, found)
     columns = ["Repository", "Tag", *(["Digest"] if args.digests else []), "ID", "CreatedSince", "Size"]
     print_listing(
         [_fields(row, whole=args.no_trunc) for row in found],
@@ -41,6 +44,21 @@ def list_images(args: Args) -> int:
         quiet=args.quiet,
         stored="imagesFormat",
     )
+    return 0
+
+
+def _tree(store: Store, args: Args, found: list[Row]) -> int:
+    for given, flag in (
+        (args.quiet, "--quiet"),
+        (args.no_trunc, "--no-trunc"),
+        (args.digests, "--digests"),
+        (args.format, "--format"),
+    ):
+        if given:
+            raise InvalidInput(f"{flag} is not yet supported with --tree")
+    from rootless.cli import image_tree
+
+    image_tree.show(store, found)
     return 0
 
 
@@ -74,6 +92,7 @@ COMMAND = Command(
                "Go template"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Only show image IDs"),
+        Option(("--tree",), "tree", FLAG, help="List each image with its names and its platform as a tree"),
     ),
     handler=list_images,
     max_args=1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.cli.command import FLAG, Args, Command, Option
+from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.images import removal
 from rootless.errors import NotFound, RootlessError
 from rootless.session import session
@@ -19,7 +19,7 @@ def remove(args: Args) -> int:
     try:
         for text in args.positional:
             try:
-                removed = removal.remove(store, text, force=args.force)
+                removed = removal.remove(store, text, force=args.force, platform=args.platform)
             except RootlessError as error:
                 complain(error)
                 failed = failed or not (args.force and isinstance(error, NotFound))
@@ -54,6 +54,8 @@ COMMAND = Command(
     options=(
         Option(("-f", "--force"), "force", FLAG, help="Force removal of the image"),
         Option(("--no-prune",), "no_prune", FLAG, help="Do not delete untagged parents"),
+        Option(("--platform",), "platform", VALUE, metavar="string", default="",
+               help="Remove the image only if it is of this platform (os[/arch[/variant]])"),
     ),
     handler=remove,
     min_args=1,

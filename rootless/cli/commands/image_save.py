@@ -14,7 +14,7 @@ def save(args: Args) -> int:
         raise InvalidInput(
             f"unknown format '{args.format}'", hint="one of docker-archive, oci-archive, oci-dir"
         )
-    saving.write(Store.open(), args.positional, output=args.output, as_format=args.format)
+    saving.write(Store.open(), args.positional, output=args.output, as_format=args.format, platform=args.platform)
     return 0
 
 
@@ -25,6 +25,8 @@ COMMAND = Command(
     options=(
         Option(("--format",), "format", VALUE, default="docker-archive", complete="docker-archive|oci-archive|oci-dir",
                help="docker-archive (which docker load, podman and skopeo read), oci-archive or oci-dir"),
+        Option(("--platform",), "platform", VALUE, metavar="string", default="",
+               help="Save only images of this platform (os[/arch[/variant]])"),
         Option(("-o", "--output"), "output", VALUE, help="Write to a file, instead of STDOUT", complete="file"),
     ),
     handler=save,

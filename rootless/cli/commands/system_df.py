@@ -9,7 +9,6 @@ from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis, print_table, short_id
 from rootless.engine.views import system
-from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage.store import Store
 
@@ -20,7 +19,14 @@ HEADERS = {
     "Size": "SIZE",
     "Reclaimable": "RECLAIMABLE",
 }
-KINDS = {"images": "Images", "containers": "Containers", "volumes": "Local Volumes", "blobs": "Downloads"}
+KINDS = {
+    "images": "Images",
+    "containers": "Containers",
+    "volumes": "Local Volumes",
+    "build cache": "Build Cache",
+    "blobs": "Downloads",
+}
+"""Docker's rows, and what `pull` keeps."""
 
 
 def show(args: Args) -> int:
@@ -28,10 +34,7 @@ def show(args: Args) -> int:
     store = Store.open()
     session.join()
     if args.verbose:
-        if args.format:
-            raise InvalidInput("--format and --verbose are mutually exclusive")
-        _show_details(system.details(store))
-        return 0
+        return _show_details(_details(system.details(store)), args.format)
     rows: list[dict[str, Any]] = []
     for kind, found in system.totals(store).items():
         percent = f" ({found.reclaimable * 100 // found.size}%)" if found.size else ""
@@ -48,30 +51,81 @@ def show(args: Args) -> int:
     return 0
 
 
-def _show_details(found: system.Details) -> None:
-    print("Images space usage:\n")
-    header = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"]
-    rows = []
+Rows = list[dict[str, Any]]
+_TABLES = {
+    "Images": ("Images", {
+        "Repository": "REPOSITORY", "Tag": "TAG", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE",
+        "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE", "Containers": "CONTAINERS",
+    }),
+    "Containers": ("Containers", {
+        "ID": "CONTAINER ID", "Image": "IMAGE", "Command": "COMMAND", "LocalVolumes": "LOCAL VOLUMES", "Size": "SIZE",
+        "RunningFor": "CREATED", "Status": "STATUS", "Names": "NAMES",
+    }),
+    "Volumes": ("Local Volumes", {"Name": "VOLUME NAME", "Links": "LINKS", "Size": "SIZE"}),
+    "BuildCache": ("Build cache", {
+        "ID": "CACHE ID", "CacheType": "CACHE TYPE", "Size": "SIZE", "CreatedSince": "CREATED",
+        "LastUsedSince": "LAST USED", "UsageCount": "USAGE", "Shared": "SHARED",
+    }),
+}  # fmt: skip
+"""Docker's names of the four parts, their headings, and their fields with their headers."""
+
+
+def _details(found: system.Details) -> dict[str, Rows]:
+    """The parts of `system df -v` under Docker's names, their fields as text."""
+    images: Rows = []
     for image in found.images:
-        sizes = [
-            units.human_size_short(n) for n in (image.size, image.shared_size, image.size - image.shared_size)
-        ]
         for name in image.names or ("<none>:<none>",):
             repository, _, tag = name.rpartition(":") if "@" not in name else (name, "", "<none>")
-            when = units.ago(image.created) if image.created else "N/A"
-            rows.append([repository, tag, short_id(image.id), when, *sizes, str(image.containers)])
-    print_table(header, rows)
-    print("\nContainers space usage:\n")
-    header = ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"]
-    rows = []
-    for one in found.containers:
-        command = f'"{ellipsis(one.command, 20)}"'
-        size, when = units.human_size_short(one.size), units.ago(one.created)
-        rows.append([short_id(one.id), one.image, command, str(one.volumes), size, when, one.state, one.name])
-    print_table(header, rows)
-    print("\nLocal Volumes space usage:\n")
-    rows = [[one.name, str(one.links), units.human_size_short(one.size)] for one in found.volumes]
-    print_table(["VOLUME NAME", "LINKS", "SIZE"], rows)
+            images.append(
+                {
+                    "Repository": repository,
+                    "Tag": tag,
+                    "ID": short_id(image.id),
+                    "CreatedSince": units.ago(image.created) if image.created else "N/A",
+                    "Size": units.human_size_short(image.size),
+                    "SharedSize": units.human_size_short(image.shared_size),
+                    "UniqueSize": units.human_size_short(image.size - image.shared_size),
+                    "Containers": str(image.containers),
+                }
+            )
+    containers: Rows = [
+        {
+            "ID": short_id(one.id),
+            "Image": one.image,
+            "Command": f'"{ellipsis(one.command, 20)}"',
+            "LocalVolumes": str(one.volumes),
+            "Size": units.human_size_short(one.size),
+            "RunningFor": units.ago(one.created),
+            "Status": one.state,
+            "State": one.state,
+            "Names": one.name,
+        }
+        for one in found.containers
+    ]
+    volumes: Rows = [
+        {
+            "Name": one.name,
+            "Driver": "local",
+            "Links": str(one.links),
+            "Scope": "local",
+            "Size": units.human_size_short(one.size),
+        }
+        for one in found.volumes
+    ]
+    return {"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": []}
+
+
+def _show_details(found: dict[str, Rows], template: str | None) -> int:
+    if template and template != "table":
+        from rootless.cli.format import print_object
+        from rootless.cli.template_values import Row
+
+        return print_object(Row({part: [Row(row) for row in rows] for part, rows in found.items()}), template)
+    for number, (part, (heading, headers)) in enumerate(_TABLES.items()):
+        usage = "usage: 0B" if part == "BuildCache" else "space usage:"
+        print("\n" * bool(number) + f"{heading} {usage}\n")
+        print_table(list(headers.values()), [[row[name] for name in headers] for row in found[part]])
+    return 0
 
 
 COMMAND = Command(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from typing import Any, NamedTuple
 
 from rootless.engine.images.named import digest_of, familiar, find
+from rootless.engine.images.platform import require
 from rootless.engine.words import clock
 from rootless.errors import InvalidInput
 from rootless.image import reference
@@ -117,11 +119,14 @@ def _glob(text: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
-def history(store: Store, text: str) -> list[Step]:
-    """The image's steps, newest first; the first carries the image's id, as Docker has it."""
+def history(store: Store, text: str, *, platform: str = "") -> list[Step]:
+    """The image's steps, newest first; the first carries the image's id, as Docker has it. NotFound, too,
+    where the image is not of `platform`."""
     from rootless.storage import layers
 
     image = find(store, text)
+    if platform:
+        require(image, text, platform)
     sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
     told = [entry for entry in image.config.get("history") or () if isinstance(entry, dict)]
     if sum(not entry.get("empty_layer") for entry in told) != len(sizes):
@@ -141,6 +146,19 @@ def history(store: Store, text: str) -> list[Step]:
     if steps:
         steps[-1] = steps[-1]._replace(id=image.id)
     return steps[::-1]
+
+
+def content_bytes(store: Store, image: Image) -> int:
+    """What was downloaded of the image and is still here: manifest, configuration and compressed layers."""
+    from rootless.storage import blobs
+
+    total = 0
+    for digest in {*image.layers, image.id, str(image.manifest.get("digest") or image.id)}:
+        try:
+            total += os.stat(blobs.path(store, digest)).st_size
+        except FileNotFoundError:
+            continue
+    return total
 
 
 def all_names(store: Store) -> list[str]:

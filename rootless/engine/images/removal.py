@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rootless.engine.images.listing import has_labels, select
 from rootless.engine.images.named import familiar, find, is_id
+from rootless.engine.images.platform import require
 from rootless.engine.state import events
 from rootless.errors import Conflict, InvalidInput
 from rootless.image import reference
@@ -31,9 +32,11 @@ class Pruned(NamedTuple):
 PRUNE_FILTERS = ("dangling", "label", "label!", "until")
 
 
-def remove(store: Store, text: str, *, force: bool = False) -> Removed:
-    """As `_remove`, which see; what is gone is in the log of events."""
+def remove(store: Store, text: str, *, force: bool = False, platform: str = "") -> Removed:
+    """As `_remove`, which see; what is gone is in the log of events. NotFound where it is not of `platform`."""
     image = find(store, text)
+    if platform:
+        require(image, text, platform)
     removed = _remove(store, text, image, force=force)
     _tell(store, image.id, removed, text)
     return removed

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rootless import inherited
 from rootless.engine.images.named import familiar, find, is_id
+from rootless.engine.images.platform import require
 from rootless.engine.state import events
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import reference, save
@@ -58,9 +59,13 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)  # as Docker's: an image may hold secrets
 
 
-def write(store: Store, texts: Sequence[str], *, output: str | None, as_format: str) -> None:
+def write(
+    store: Store, texts: Sequence[str], *, output: str | None, as_format: str, platform: str = ""
+) -> None:
     """Save to the file or directory `output`, or to stdout; a file appears only when it is complete."""
     wanted = choose(store, texts)
+    for image, names in wanted if platform else ():
+        require(image, familiar(names[0]) if names else image.id, platform)
     _write(store, wanted, output=output, as_format=as_format)
     for image, names in wanted:
         events.write(store, "image", "save", image.id, name=familiar(names[0]) if names else image.id)
