@@ -62,7 +62,8 @@ for name in without_machines with_machines; do
 done
 name=without_machines
 for pid in $lanes; do
-    tail -n +1 -f --pid="$pid" "$logs/$name.log"
+    tail -n +1 -f --pid="$pid" "$logs/$name.log" &
+    wait $! # in the foreground it would keep a signal from this shell
     wait "$pid" || true
     name=with_machines
 done

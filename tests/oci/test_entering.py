@@ -95,11 +95,10 @@ def test_exec_cannot_be_looked_into(hostile: Runtime) -> None:
     hostile("start", "c")
     end = time.monotonic() + 5
     seen = set()
-    while time.monotonic() < end:
+    while time.monotonic() < end or not {0, 126} <= seen:
         seen.add(hostile("exec", "c", "tool", "descriptors", status=None).returncode)
         hostile("exec", "c", "/nothing", status=127)
     assert caught(hostile) == []
-    assert {0, 126} <= seen
     hostile("delete", "--force", "c")
 
 

@@ -22,7 +22,7 @@ from tests.vm.image import Image
 
 USERS = ("alice", "bob", "carol")  # carol has no subordinate ids; root is there, too
 BOOT_LIMIT_S = 300.0
-COMMAND_LIMIT_S = 120.0
+COMMAND_LIMIT_S = 240.0
 MEMORY_MIB = 3072
 PROCESSORS = 2  # of the machine
 SECOND_DISK_MIB = 256  # /dev/vdb: an empty ext4 file system, not mounted, alice's

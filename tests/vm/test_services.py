@@ -73,7 +73,7 @@ def test_the_container_says_when_it_is_ready(vm: Machine, install: Callable[...,
     install(SAYS_READY_LATE, late_service=unit)
     vm.run("alice", "systemctl --user start --no-block late")
     pid = "rootless inspect -f '{{.State.Pid}}' late"
-    wait_until(lambda: vm.run("alice", f"[ $({pid}) -gt 0 ]", check=False).returncode == 0, "a process", 60)
+    wait_until(lambda: vm.run("alice", f"[ $({pid}) -gt 0 ]", check=False).returncode == 0, "a process", 120)
     before = shown(vm, "late", "ActiveState", "StatusText")
     vm.run("alice", "systemctl --user start late")  # waits for what was begun
     assert before == ["activating", ""]
