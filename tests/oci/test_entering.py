@@ -94,7 +94,7 @@ def test_exec_cannot_be_looked_into(hostile: Runtime) -> None:
     hostile.create("sh", "-c", f"payload swap /bin/tool /bin/tool-2 >/dev/null & exec {WATCH}")
     hostile("start", "c")
     end = time.monotonic() + 5
-    seen = set()
+    seen: set[int] = set()
     while time.monotonic() < end or not {0, 126} <= seen:
         seen.add(hostile("exec", "c", "tool", "descriptors", status=None).returncode)
         hostile("exec", "c", "/nothing", status=127)
