@@ -47,6 +47,8 @@ class Part(Record):
             os.close(top)
         try:
             set_attributes(part, propagation=self.options.propagation or m.MS_PRIVATE, recursive=True)
+            if self.options.recursive_attr:
+                set_attributes(part, attr=self.options.recursive_attr, recursive=True)
             if self.options.attr or self.options.clear_attr:
                 set_attributes(part, attr=self.options.attr, clear=self.options.clear_attr)
             attach(part, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(part).st_mode))
@@ -82,7 +84,9 @@ class Image(Record):
         finally:
             os.close(top)
         try:
-            attach(part, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(part).st_mode))
+            if not stat.S_ISDIR(os.fstat(part).st_mode):
+                raise InvalidInput(f"{self.subpath} of the image is no directory")
+            attach(part, root_fd, self.guest_path, directory=True)
         finally:
             os.close(part)
 

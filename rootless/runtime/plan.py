@@ -58,7 +58,8 @@ def build_plan(
     if not _dev_from_host(spec):
         steps += default_devices(make=circumstances.make_nodes)
     steps += asked_devices(linux.get("devices") or [], make=circumstances.make_nodes)
-    steps += [Note(*words) for words in spec.get(NOTES) or ()]
+    ours = not circumstances.any_filesystem  # and not anybody's, in which our words mean nothing
+    steps += [Note(*words) for words in (spec.get(NOTES) if ours else None) or ()]
     # Before /proc/sys becomes read-only.
     for name, value in (linux.get("sysctl") or {}).items():
         steps.append(_sysctl(name, str(value), circumstances))
@@ -109,7 +110,7 @@ def mount_step(entry: dict[str, Any], circumstances: Circumstances, name: str) -
         from rootless.runtime import idmapped
 
         idmap = idmapped.read(entry, name, options.idmap)
-    if "io.rootless.subpath" in entry:
+    if "io.rootless.subpath" in entry and not circumstances.any_filesystem:
         # Loaded now: whoever applies the step can import nothing any more.
         from rootless.runtime import mount_parts
 

@@ -127,3 +127,17 @@ def test_mount_labels_go_where_selinux_takes_them() -> None:
     found = [step.data for step in build_plan({"mounts": mounts}, facts)[:4] if isinstance(step, Filesystem)]
     context = f'context="{label}"'
     assert found == [f"size=1m,{context}", context, f"newinstance,{context}", ""]
+
+
+def test_words_of_our_own_mean_nothing_in_anybodys_configuration() -> None:
+    mount = {
+        "destination": "/x",
+        "type": "bind",
+        "source": "/y",
+        "options": ["bind"],
+        "io.rootless.subpath": 3,
+    }
+    spec = {"mounts": [mount, {**mount, "type": "io.rootless.image"}], "io.rootless.notes": [1, "x"]}
+    anybodys = Circumstances(True, True, True, True, any_filesystem=True)
+    kinds = {type(step).__name__ for step in build_plan(spec, anybodys)}
+    assert kinds & {"Bind", "Note", "Part", "Image"} == {"Bind"}

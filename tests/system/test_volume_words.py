@@ -21,6 +21,10 @@ def test_a_volume_that_is_a_directory_of_the_host(
     assert rootless("run", "--rm", "-v", "site:/d", busybox_image, "sh", "-c", script).stdout == "old\n"
     assert (tmp_path / "g").read_text() == "new\n"
     rootless("run", "--rm", "-v", "site:/d:ro", busybox_image, "touch", "/d/h", status=1)
+    rootless("create", "--name", "box", "-v", "site:/d", busybox_image)
+    rootless("cp", "/etc/hostname", "box:/d/copied")  # a container that does not run has the same mounts
+    assert (tmp_path / "copied").exists()
+    rootless("rm", "box")
     rootless("volume", "rm", "site")
     assert (tmp_path / "f").exists()
 
@@ -94,6 +98,9 @@ def test_an_image_as_a_mount(rootless: Rootless, busybox_image: str) -> None:
     assert "Read-only file system" in done.stderr
     part = word + ",image-subpath=etc"
     assert rootless("run", "--rm", "--mount", part, busybox_image, "ls", "/img").lines == ["group", "passwd"]
+    part = word + ",image-subpath=etc/passwd"
+    refused = rootless("run", "--rm", "--mount", part, busybox_image, status=125)
+    assert "etc/passwd of the image is no directory" in refused.stderr
     refused = rootless("run", "--mount", "type=image,src=nosuch,dst=/i", busybox_image, status=125)
     assert "No such image: nosuch" in refused.stderr
 

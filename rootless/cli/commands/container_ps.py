@@ -79,7 +79,7 @@ def _shown(store: Store, row: Row, now: float, *, full: bool, size: bool) -> dic
         "State": row.status.state,
         "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
         "Label": lambda name: labels.get(name, ""),
-        "Mounts": ",".join(m["volume"] or m["source"] for m in record["mounts"] if m["type"] != "tmpfs"),
+        "Mounts": ",".join(name for m in record["mounts"] if (name := m["volume"] or m["source"] or m.get("image", ""))),
         "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
         "Networks": listing.network_name(record["network"]["mode"]),
         "Pid": str(row.status.pid),

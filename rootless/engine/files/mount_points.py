@@ -48,12 +48,12 @@ def _of_user(mount: Mount, volumes: str) -> dict[str, Any]:
         options.insert(0, "rbind")
     if not any("private" in word or "shared" in word or "slave" in word for word in options):
         options.append("rprivate")
-    if mount["read_only"] and "rbind" in options and _read_only_below(mount):
+    if mount["read_only"] and "rbind" in options and read_only_below(mount):
         access = "rro"
     return oci_mount(mount["target"], "bind", source, *options, access)
 
 
-def _read_only_below(mount: Mount) -> bool:
+def read_only_below(mount: Mount) -> bool:
     """Whether what is mounted below a read-only bind is read-only, too: as Docker, wherever the kernel has a call
     for it (mount_setattr(2), Linux 5.12) and nothing else was asked for."""
     asked = mount.get("recursive")

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from rootless.engine.files import bind_sources
+from rootless.engine.files.mount_points import read_only_below
 from rootless.engine.files.volume_options import of_mount
 from rootless.engine.state.record import Record
 from rootless.engine.words.mounts import Mount
@@ -72,6 +73,8 @@ def _oci(store: Store, mount: Mount) -> dict[str, Any]:
     volume = volumes.find(store, mount["volume"])
     kind, source, options = of_mount(volume)
     access = "ro" if mount["read_only"] or "ro" in options else "rw"
+    if access == "ro" and "rbind" in options and read_only_below(mount):
+        access = "rro"
     found: dict[str, Any] = {
         "destination": mount["target"],
         "type": kind,

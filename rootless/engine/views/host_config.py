@@ -74,6 +74,8 @@ def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[
 def _log_options(record: Record) -> dict[str, str]:
     """Only what was asked for: no rotation, and one file, are nobody's words."""
     log = record["log"]
+    if "options" in log:
+        return log["options"]
     found = {"max-size": str(log["max_size"])} if log["max_size"] else {}
     return found | ({"max-file": str(log["max_files"])} if log["max_files"] > 1 else {})
 
