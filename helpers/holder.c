@@ -1,6 +1,8 @@
 /* The session's holder: keeps the user namespace it runs in alive, and hands its descriptor out
-   to processes of its own uid. `rootless-holder --listen FD`, started inside the namespace with
-   a listening AF_UNIX socket; ends on SIGTERM, never by itself.
+   to processes of its own uid. `rootless-holder --listen FD --socket PATH`, started inside the namespace
+   with a listening AF_UNIX socket, bound at PATH.new, that becomes PATH. It ends on SIGTERM, and when
+   its socket is neither there nor there any more (a cleaner of /tmp, the end of a login, another holder's in
+   its place): nobody can reach it then, and whoever is in the namespace keeps that.
 
    Every connection is answered at once with one byte "S" and SCM_RIGHTS of [user namespace], or
    closed, and nothing is awaited from it: a client that hangs cannot hold another one up. */
@@ -11,8 +13,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -53,13 +57,46 @@ static void answer(int connection, int namespace)
         return; /* it has gone */
 }
 
+static char bound[PATH_MAX + 8], published[PATH_MAX];
+static struct stat own; /* of our socket's file */
+
+static bool is_ours(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && there.st_dev == own.st_dev && there.st_ino == own.st_ino;
+}
+
+/* A descriptor that tells when something happens to our socket's file; -1 where there can be none. */
+static int watch_socket(const char *path)
+{
+    if (strlen(path) >= sizeof published)
+        return -1;
+    put_text(published, path);
+    put_text(put_text(bound, path), ".new");
+    int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch >= 0 && inotify_add_watch(watch, bound, IN_ATTRIB | IN_DELETE_SELF) >= 0 && stat(bound, &own) == 0)
+        return watch;
+    if (watch >= 0)
+        close(watch);
+    return -1;
+}
+
+/* Under the first name or the second; in this order, or a rename between would hide it. */
+static bool can_be_reached(int watch)
+{
+    char events[4096];
+    while (read(watch, events, sizeof events) > 0)
+        ;
+    return is_ours(bound) || is_ours(published);
+}
+
 int main(int argc, char **argv)
 {
     static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE};
     uint64_t listening;
-    if (argc != 3 || strcmp(argv[1], "--listen") != 0 || !parse_number(argv[2], INT_MAX, &listening) ||
-        listening < 3 || fcntl((int)listening, F_GETFD) < 0)
-        usage_error(program, "usage: rootless-holder --listen FD");
+    if (argc != 5 || strcmp(argv[1], "--listen") != 0 || !parse_number(argv[2], INT_MAX, &listening) ||
+        listening < 3 || fcntl((int)listening, F_GETFD) < 0 || strcmp(argv[3], "--socket") != 0)
+        usage_error(program, "usage: rootless-holder --listen FD --socket PATH");
 
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
@@ -75,6 +112,7 @@ int main(int argc, char **argv)
     keep_only(keep, 2);
     detach_stdio();
     set_nonblocking((int)listening);
+    int watch = watch_socket(argv[4]);
     setsid(); /* fails where we lead one already */
     set_title(argc, argv);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -82,12 +120,16 @@ int main(int argc, char **argv)
         return 1;
 
     trim_footprint();
-    struct pollfd poll_listening = {.fd = (int)listening, .events = POLLIN};
+    struct pollfd polls[] = {{.fd = (int)listening, .events = POLLIN}, {.fd = watch, .events = POLLIN}};
     for (;;) {
-        if (poll(&poll_listening, 1, -1) < 0)
+        if (poll(polls, 2, -1) < 0)
             continue;
-        if (poll_listening.revents & (POLLERR | POLLHUP | POLLNVAL))
+        if (polls[0].revents & (POLLERR | POLLHUP | POLLNVAL))
             return 1; /* the socket was shut down: nobody can reach us any more */
+        if (polls[1].revents && !can_be_reached(watch))
+            return 0;
+        if (!polls[0].revents)
+            continue;
         int connection = accept4((int)listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (connection < 0)
             continue;

@@ -33,8 +33,8 @@ _NO_CAPABILITIES = b"C"
 _NO_EXEC = b"X"
 
 
-def fork_holder(program: str, listener: int, planned: Mapping, existing: int | None) -> None:
-    """Leave a holder behind that listens on `listener`, a bound socket (still the caller's).
+def fork_holder(program: str, listener: int, path: str, planned: Mapping, existing: int | None) -> None:
+    """Leave a holder behind that listens on `listener`, a socket bound at `path`.new (still the caller's).
 
     It is in the user namespace `existing`, a descriptor, or in a new one mapped as `planned`.
     NotSupported with a hint where the host refuses, RootlessError where `program` cannot run.
@@ -44,7 +44,7 @@ def fork_holder(program: str, listener: int, planned: Mapping, existing: int | N
     pid = os.fork()
     if pid == 0:
         os.close(go)  # so that the starter's death is an end of file
-        _child(program, listener, report_end, go_end, existing)
+        _child([program, "--listen", str(_LISTEN_FD), "--socket", path], listener, report_end, go_end, existing)
     try:
         os.close(report_end)
         os.close(go_end)
@@ -87,7 +87,7 @@ def _explained(step: bytes, error: OSError, program: str) -> RootlessError:
     )
 
 
-def _child(program: str, listener: int, report: int, go: int, existing: int | None) -> NoReturn:
+def _child(command: list[str], listener: int, report: int, go: int, existing: int | None) -> NoReturn:
     """In the fork: become the namespace's root and start the holder. Never returns."""
     step = _UNSHARED
     try:
@@ -102,7 +102,7 @@ def _child(program: str, listener: int, report: int, go: int, existing: int | No
             step = _NO_EXEC
             # Forked again: the holder must be nobody's child, least of all a command's zombie.
             if os.fork() == 0:
-                _exec_holder(program, listener, report)
+                _exec_holder(command, listener, report)
     except OSError as error:
         os.write(report, _REPORT.pack(step, error.errno or errno.EIO))
     finally:
@@ -126,7 +126,7 @@ def _probe_capabilities() -> None:
         raise OSError(abs(code), os.strerror(abs(code)))
 
 
-def _exec_holder(program: str, listener: int, report: int) -> None:
+def _exec_holder(command: list[str], listener: int, report: int) -> None:
     os.setsid()
     os.chdir("/")
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # Python's ways are not the holder's
@@ -146,4 +146,4 @@ def _exec_holder(program: str, listener: int, report: int) -> None:
     with socket.socket(fileno=os.dup(_LISTEN_FD)) as listening:
         listening.listen(_BACKLOG)
     process.close_range(_REPORT_FD + 1, 0xFFFFFFFF)
-    os.execve(program, [program, "--listen", str(_LISTEN_FD)], {})
+    os.execve(command[0], command, {})

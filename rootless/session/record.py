@@ -75,6 +75,69 @@ def surviving_namespace(known: Record | None) -> int | None:
     return None
 
 
+# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, helpers/monitor.c.
+_HOLDER, _MONITOR = "rootless: sessi", "rootless-monito"
+
+
+def _command(entry: str) -> str:
+    try:
+        with open(f"/proc/{entry}/comm", errors="replace") as file:
+            return file.read().rstrip("\n")
+    except OSError:
+        return ""
+
+
+def living_namespace(planned: Mapping) -> int | None:
+    """The user's session, for whatever RUNTIME it was started, as a descriptor; the caller's to close.
+
+    By way of its holder or a monitor. A name is anybody's to take: owner, parent and map must be
+    right, so that neither another program's namespace nor one of a container's making is taken for it.
+    """
+    here = namespace.identity("/proc/self/ns/user")
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal() or _command(entry) not in (_HOLDER, _MONITOR):
+            continue
+        try:
+            fd = os.open(f"/proc/{entry}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # another user's, or gone
+            continue
+        try:
+            if namespace.owner_uid(fd) == os.getuid() and _is_below(fd, here) and (
+                idmap.current_map("uid", entry) == planned.uid and idmap.current_map("gid", entry) == planned.gid
+            ):  # fmt: skip
+                return fd
+        except OSError:
+            pass
+        os.close(fd)
+    return None
+
+
+def _is_below(fd: int, parent: tuple[int, int]) -> bool:
+    above = namespace.parent(fd)
+    try:
+        return namespace.identity(above) == parent
+    finally:
+        os.close(above)
+
+
+def _is_zombie(entry: str) -> bool:
+    with open(f"/proc/{entry}/stat", "rb") as file:
+        return file.read().rpartition(b") ")[2][:1] in (b"Z", b"X")
+
+
+def inhabitants(inode: int) -> tuple[list[int], list[int]]:
+    """Pids of the holders and of the others that live in that user namespace."""
+    holders: list[int] = []
+    others: list[int] = []
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdecimal() and os.stat(f"/proc/{entry}/ns/user").st_ino == inode and not _is_zombie(entry):
+                (holders if _command(entry) == _HOLDER else others).append(int(entry))
+        except OSError:
+            continue
+    return holders, others
+
+
 def kill_if_in_namespace(pid: int, inode: int) -> None:
     """SIGKILL `pid` if it lives in that user namespace: a number alone is nobody's name."""
     if pid <= 0:

@@ -199,16 +199,19 @@ def join_of(pid: int) -> Session:
         return join()
     uid = paths.host_uid()
     paths.runtime_dir()
-    own = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    here = namespace.identity("/proc/self/ns/user")
+    found = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        above = namespace.parent(own)
-        try:
-            # A container without a user namespace of its own lives in the session's itself.
-            top = namespace.identity(above) == namespace.identity("/proc/self/ns/user")
-            enter(own if top else above, uid)
-        finally:
-            os.close(above)
+        # The one right below ours: a container lives in the session's itself, or one or two below it.
+        while True:
+            above = namespace.parent(found)
+            if namespace.identity(above) == here:
+                os.close(above)
+                break
+            os.close(found)
+            found = above
+        enter(found, uid)
     finally:
-        os.close(own)
+        os.close(found)
     _joined = _described(uid)
     return _joined

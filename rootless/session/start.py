@@ -10,6 +10,9 @@ Killed before the rename, the starter leaves a socket under the other name: dead
 by the next starter; alive, it is adopted. A dead holder's socket refuses connections, and the
 next starter looks for a process that still lives in the recorded namespace, and starts the new
 holder in there.
+
+A user has one namespace, whatever RUNTIME is: where $XDG_RUNTIME_DIR is another one than before, or what was
+in it is gone, the namespace is found by way of its holder or any monitor, and gets a holder for the new place.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from rootless.session.holder import fork_holder
 from rootless.session.mapping import Mapping
 
 _LOCK_NAME = "session.lock"
-_NEW_NAME = "session.sock.new"
+_NEW_NAME = SOCKET_NAME + ".new"
 
 
 @contextmanager
@@ -75,7 +78,13 @@ def start(runtime: str) -> int:
                 return _start_holder(runtime, known.mapping, existing=survivor)
             finally:
                 os.close(survivor)
-        return _start_holder(runtime, mapping.plan(os.getuid(), os.getgid()), existing=None)
+        planned = mapping.plan(os.getuid(), os.getgid())
+        living = record.living_namespace(planned)
+        try:
+            return _start_holder(runtime, planned, existing=living)
+        finally:
+            if living is not None:
+                os.close(living)
 
 
 def refresh(runtime: str) -> bool:
@@ -113,17 +122,22 @@ def refresh(runtime: str) -> bool:
 
 
 def stop(runtime: str) -> bool:
-    """End the holder; whether there was one. Running containers go on. Not from inside."""
+    """End the session: its holders, for whatever RUNTIME they are; whether there was one. Nothing where
+    somebody lives in it: a container of another ROOT, an `unshare` shell. Not from inside."""
     with _locked(runtime):
         try:
-            connection = ask_holder(runtime)
+            namespace = namespace_from_holder(runtime)
         except NoHolder:
             return False
-        inode = os.fstat(connection.namespace_fd).st_ino
-        os.close(connection.namespace_fd)
+        inode = os.fstat(namespace).st_ino
+        os.close(namespace)
+        holders, others = record.inhabitants(inode)
+        if others:
+            return False
         for name in (SOCKET_NAME, RECORD_NAME):
             _unlink(os.path.join(runtime, name))
-        record.kill_if_in_namespace(connection.holder_pid, inode)
+        for pid in holders:
+            record.kill_if_in_namespace(pid, inode)
         return True
 
 
@@ -132,7 +146,7 @@ def _start_holder(runtime: str, planned: Mapping, *, existing: int | None) -> in
     _unlink(os.path.join(runtime, _NEW_NAME))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with_address(runtime, _NEW_NAME, listener.bind)
-        fork_holder(program, listener.fileno(), planned, existing)
+        fork_holder(program, listener.fileno(), os.path.join(runtime, SOCKET_NAME), planned, existing)
     try:
         fd = ask_holder(runtime, _NEW_NAME).namespace_fd
     except NoHolder as error:

@@ -63,7 +63,7 @@ def status(store: Store, container_id: str) -> Status:
     same_boot = state.get("boot_id") == process.boot_id()
     if same_boot and state.get("pid_namespace") not in (None, process.pid_namespace()):
         # A store shared with a container, or the other way round: these pids are not ours to judge.
-        ended = _recorded_end(store, container_id, pid, start_time)
+        ended = _recorded_end(store, container_id, state)
         elsewhere = Status("running", 0, 0, started_at, "", False, "it runs in another pid namespace")
         return elsewhere if ended is None else ended._replace(started_at=started_at)
     if same_boot and process.alive(pid, start_time):
@@ -71,7 +71,7 @@ def status(store: Store, container_id: str) -> Status:
         return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
     monitor, monitor_start = int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0))
     for _ in range(2):
-        end = _recorded_end(store, container_id, pid, start_time)
+        end = _recorded_end(store, container_id, state)
         if end is not None:
             end = end._replace(started_at=started_at)
             if same_boot and monitor and process.alive(monitor, monitor_start):
@@ -95,14 +95,15 @@ def _perhaps_restarting(store: Store, container_id: str, end: Status, state: dic
     return end
 
 
-def _recorded_end(store: Store, container_id: str, pid: int, start_time: int) -> Status | None:
+def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Status | None:
     """What the monitor wrote down of this very process; it falls back to RUNTIME when our disk is full."""
-    for place in (f"{store.root}/containers/{container_id}", f"{store.runtime}/c/{container_id}"):
+    fallback = state.get("run_dir") or f"{store.runtime}/c/{container_id}"
+    for place in (f"{store.root}/containers/{container_id}", fallback):
         try:
             end = atomic.read_json(place + "/exit.json")
         except (OSError, ValueError):
             continue
-        if end.get("pid") != pid or end.get("start_time") != start_time:
+        if (end.get("pid"), end.get("start_time")) != (state.get("pid"), state.get("start_time")):
             continue
         code = os.waitstatus_to_exitcode(int(end.get("status", 0)))
         return Status(

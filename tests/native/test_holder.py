@@ -19,7 +19,7 @@ from tests.need import need
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
-        made.bind(str(tmp_path / "s"))
+        made.bind(str(tmp_path / "s.new"))
         made.listen(8)
         yield made
 
@@ -29,7 +29,7 @@ class Holder:
         self.path: str = listening.getsockname()
         fd = listening.fileno()
         stray_reader, stray = os.pipe()
-        argv = [*wrapper, str(program), "--listen", str(fd)]
+        argv = [*wrapper, str(program), "--listen", str(fd), "--socket", self.path.removesuffix(".new")]
         self.process = subprocess.Popen(argv, pass_fds=(fd, stray), cwd="/tmp")
         os.close(stray)
         assert os.read(stray_reader, 1) == b"", "a descriptor that is not its own stays open"
@@ -85,7 +85,7 @@ listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 listening.bind(f"\\0rootless-test-{os.getpid()}")
 listening.listen(4)
 fd = listening.fileno()
-holder = subprocess.Popen([sys.argv[1], "--listen", str(fd)], pass_fds=[fd])
+holder = subprocess.Popen([sys.argv[1], "--listen", str(fd), "--socket", "/nowhere"], pass_fds=[fd])
 
 def ask():
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -164,8 +164,30 @@ def test_its_place_in_the_process_table(holder: Holder) -> None:
 
 
 def test_arguments_are_checked(helpers: Path) -> None:
-    for words in ([], ["--listen"], ["--listen", "99"], ["--listen", "x"]):
+    for words in ([], ["--listen"], ["--listen", "99", "--socket", "s"], ["--listen", "x", "--socket", "s"], ["--listen", "0"]):
         argv = [str(helpers / "rootless-holder"), *words]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "rootless-holder: " in done.stderr
+
+
+def test_a_socket_that_is_nowhere_ends_it(holder: Holder) -> None:
+    """Published under its name it stays; removed, or replaced by another's, nobody can reach it."""
+    published = holder.path.removesuffix(".new")
+    assert holder.ask()[0] == b"S"
+    os.chmod(holder.path, 0o600)
+    os.rename(holder.path, published)
+    holder.path = published
+    os.chmod(holder.path, 0o700)
+    assert holder.ask()[0] == b"S"
+    assert holder.process.poll() is None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(published + ".other")
+        os.rename(published + ".other", published)
+    assert holder.process.wait(timeout=20) == 0
+
+
+def test_a_removed_socket_ends_it(holder: Holder) -> None:
+    assert holder.ask()[0] == b"S"  # it has looked at its socket then
+    os.unlink(holder.path)
+    assert holder.process.wait(timeout=20) == 0

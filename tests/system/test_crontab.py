@@ -156,3 +156,21 @@ def test_what_a_crontab_cannot_hold() -> None:
     for path in ("a\nb", "a\\%b"):
         with pytest.raises(InvalidInput):
             crontab.line(["env", f"ROOTLESS_ROOT={path}"], "# mark")
+
+
+@pytest.mark.own_store
+def test_a_reset_takes_our_lines_along_and_no_other(
+    rootless: Rootless, busybox_image: str, table: None, tmp_path: Path
+) -> None:
+    subprocess.run(["crontab", "-"], input=THEIRS + b"\n", check=True)
+    other = Rootless(tmp_path / "other 100%", rootless.runtime)
+    other.argv = rootless.argv
+    other("enable", "--policies")
+    of_other = lines()[-1:]
+    rootless("create", "--name", "web", "--network", "none", "busybox", "true")
+    rootless("enable", "web")
+    assert len(lines()) == len(THEIRS.split(b"\n")) + 2
+    assert rootless("system", "reset", "--force").stdout == "disabled: crontab\n"
+    assert lines() == [*THEIRS.split(b"\n"), *of_other]
+    assert other("system", "reset", "--force").stdout == "disabled: crontab\n"
+    assert lines() == THEIRS.split(b"\n")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 
 
 @pytest.mark.own_store
@@ -18,3 +22,45 @@ def test_everything_is_gone(rootless: Rootless, busybox_image: str) -> None:
     strange.unlink()
     rootless("system", "reset", "--force")
     assert not rootless.root.exists()
+
+
+def of_another_root(rootless: Rootless, place: Path) -> Rootless:
+    other = Rootless(place, rootless.runtime)
+    other.argv = rootless.argv
+    return other
+
+
+@pytest.mark.own_store
+def test_the_containers_of_another_root_keep_their_session(
+    rootless: Rootless, busybox_image: str, tmp_path: Path
+) -> None:
+    rootless("run", "-d", "--name", "up", "--network", "none", busybox_image, "sleep", "1000")
+    other = of_another_root(rootless, tmp_path / "other")
+    other("volume", "create", "kept")
+    other("system", "reset", "--force")
+    assert not other.root.exists()
+    assert rootless("cp", "up:/etc/passwd", "-").raw
+    assert rootless("run", "--rm", "--network", "container:up", busybox_image, "echo", "joined").stdout == "joined\n"
+    waiting = rootless.start("wait", "up")
+    rootless("stop", "-t", "0", "up")
+    assert waiting.communicate(timeout=30)[0] == b"137\n"
+    holders = session_processes()
+    rootless("system", "reset", "--force")
+    assert holders
+    wait_until(lambda: not holders & session_processes(), "the end of the session")
+
+
+def session_processes() -> set[int]:
+    """Pids of this account's holders of sessions."""
+    found = set()
+    own = f"\nUid:\t{os.getuid()}\t"
+    for entry in Path("/proc").iterdir():
+        try:
+            # A zombie has no command line.
+            if not entry.name.isdecimal() or not (entry / "cmdline").read_bytes().startswith(b"rootless: session"):
+                continue
+            if own in (entry / "status").read_text():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found

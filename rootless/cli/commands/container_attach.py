@@ -28,7 +28,7 @@ def run(args: Args) -> int:
         interactive = record["open_stdin"] and not args.no_stdin
         if record["tty"] and interactive:
             attach.require_terminal(0)
-        with attach.connect(f"{store.runtime}/c/{identifier}") as connection:
+        with attach.connect(running.run_directory(store, identifier)) as connection:
             events.container(store, "attach", record)
             if record["tty"]:
                 rows, columns = attachment.window()

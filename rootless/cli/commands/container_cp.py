@@ -9,10 +9,9 @@ from rootless.cli.command import FLAG, Args, Command, Option
 from rootless.cli.tables import plain
 from rootless.engine.files import copy, view
 from rootless.engine.files.place import Place
-from rootless.engine.state import events
+from rootless.engine.state import events, running
 from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
-from rootless.session import session
 from rootless.storage import containers
 from rootless.storage.store import Store
 
@@ -30,7 +29,8 @@ def run(args: Args) -> int:
         source = _absolute(source)
     if not target_name and target != "-":
         target = _absolute(target)
-    session.join()
+    at_work = [each for each in identifiers if containers.status(store, each).pid]
+    running.join_session(store, (at_work or identifiers)[0])
     with view.files(store, identifiers) as places:
         origin = places[0] if source_name else Place(-1)
         place = places[-1] if target_name else Place(-1)

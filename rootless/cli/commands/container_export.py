@@ -7,10 +7,9 @@ import sys
 
 from rootless.cli.command import VALUE, Args, Command, Option
 from rootless.engine.files.view import root_alone
-from rootless.engine.state import events
+from rootless.engine.state import events, running
 from rootless.engine.state.record import Record
 from rootless.errors import InvalidInput
-from rootless.session import session
 from rootless.storage import archive, containers
 from rootless.storage.store import Store
 
@@ -24,7 +23,7 @@ def run(args: Args) -> int:
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     output = os.path.abspath(args.output) if args.output else ""
     events.container(store, "export", record)
-    session.join()
+    running.join_session(store, identifier)
     owners = archive.merged_owners(store, record["diff_ids"])
     with root_alone(store, identifier) as place:
         if not output:

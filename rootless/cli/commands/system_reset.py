@@ -15,11 +15,13 @@ def reset(args: Args) -> int:
         "all containers, running ones too",
         "all images",
         "all volumes with what is in them",
-        "the session",
+        "what `rootless enable` wrote for them",
+        "the session, unless containers of another --root use it",
     ]
     if not confirm(warning(losses) + f"\nAll of it is in {store.root}", force=args.force):
         return 0
-    pruning.reset(store)
+    for undone in pruning.reset(store):
+        print(f"disabled: {undone}")
     return 0
 
 

@@ -15,7 +15,7 @@ from rootless.engine.files import container_root, mount_points
 from rootless.engine.files.place import PATH_DIRECTORY, Place
 from rootless.engine.state import running
 from rootless.engine.state.record import Record
-from rootless.errors import RootlessError
+from rootless.errors import NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
@@ -64,7 +64,7 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
                     yield Place(fd, record.get("id_map"))
                 return
     with found:
-        fd = os.open(f"/proc/{found.pid}/root", PATH_DIRECTORY)
+        fd = _root_of(found)
     try:
         yield Place(fd, containers.config(store, identifier).get("id_map"), runs=True)
     finally:
@@ -149,3 +149,14 @@ class _OfEtc(Fields):
                 os.close(fd)
         finally:
             os.close(target)
+
+
+def _root_of(found: running.Running) -> int:
+    try:
+        return os.open(f"/proc/{found.pid}/root", PATH_DIRECTORY)
+    except PermissionError:
+        raise NotSupported(
+            f"container {found.id[:12]} runs in another session, whose files cannot be seen from this one",
+            hint=f"its user namespace is not ours: restart it (rootless restart {found.id[:12]}), or copy by "
+            f"`rootless exec {found.id[:12]} tar ...`",
+        ) from None

@@ -41,20 +41,26 @@ def connect(run_dir: str) -> socket.socket:
     try:
         directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _not_running() from None
+        raise _not_running(run_dir) from None
     try:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
         try:
             connection.connect(f"/proc/self/fd/{directory}/attach")
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
-            raise _not_running() from None
+            raise _not_running(run_dir) from None
         return connection
     finally:
         os.close(directory)
 
 
-def _not_running() -> Conflict:
+def _not_running(run_dir: str) -> Conflict:
+    if not os.path.lexists(run_dir + "/attach"):
+        return Conflict(
+            f"the container's monitor cannot be reached: there is no {run_dir}/attach",
+            hint="it does not run, or that was removed while it ran (a logout, a cleaner of /tmp): exec, logs "
+            "and stop work, and after `rootless restart` attach does",
+        )
     return Conflict(
         "the container's monitor does not answer: it is not running, or its monitor was killed",
         hint="`rootless ps -a` shows its state; `rootless start -a` starts it again",

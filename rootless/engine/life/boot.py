@@ -21,6 +21,8 @@ from rootless.storage.store import Store
 
 POLICIES = "rootless-restart"
 """The unit, and the mark in the crontab, that stands for all containers with a restart policy."""
+_WRITTEN = "# Written by `rootless enable`."
+_MARKS = ("# rootless enable ", f"# {POLICIES}")
 
 
 def unit_name(name: str) -> str:
@@ -69,6 +71,46 @@ def disable(name: str) -> str:
     raise NotFound(f"{name or 'restart policies'}: not enabled")
 
 
+def disable_all(store: Store) -> list[str]:
+    """Undo every `enable` of this ROOT, for what is to start does not exist any more; what was changed."""
+    done = []
+    directory = _unit_directory()
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        path = f"{directory}/{name}"
+        if not name.startswith("rootless-") or not name.endswith(".service") or not _is_of(store, path):
+            continue
+        for gone in (f"{directory}/default.target.wants/{name}", path):
+            try:
+                os.unlink(gone)
+            except FileNotFoundError:
+                pass
+        done.append(path)
+    if done:
+        _reload()
+    if not uses_systemd():
+        done += crontab.remove_all(_MARKS, lambda words: _root_in(words) == store.root)
+    return done
+
+
+def _is_of(store: Store, path: str) -> bool:
+    """Whether the unit is one that `enable` wrote for this ROOT."""
+    try:
+        with open(path, errors="replace") as file:
+            lines = file.read(65536).splitlines()
+    except OSError:
+        return False
+    if lines[:1] != [_WRITTEN]:
+        return False
+    named = [line for line in lines if line.startswith('Environment="ROOTLESS_ROOT=')]
+    return named == [f"Environment={_quoted([word])}" for word in _environment(store)]
+
+
+def _root_in(words: list[str]) -> str:
+    """The ROOT of a command line in the crontab."""
+    named = [word.partition("=")[2] for word in words if word.startswith("ROOTLESS_ROOT=")]
+    return named[0] if named else paths.home() + "/.local/share/rootless"
+
+
 def _unit_directory() -> str:
     base = os.environ.get("XDG_CONFIG_HOME", "")
     return (base if base.startswith("/") else paths.home() + "/.config") + "/systemd/user"
@@ -93,7 +135,7 @@ def unit(store: Store, name: str) -> str:
         )
     what = f"Container {name}" if name else "Containers with a restart policy"
     return (
-        f"# Written by `rootless enable`.\n[Unit]\nDescription={what} (rootless)\n\n"
+        f"{_WRITTEN}\n[Unit]\nDescription={what} (rootless)\n\n"
         f"[Service]\n{environment}{chr(10) if environment else ''}{body}\n"
         f"Delegate=yes\nEnvironment={DELEGATED_VARIABLE}=%n\nTimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n"
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
+from collections.abc import Callable
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 
@@ -43,6 +45,31 @@ def remove(mark: str) -> bool:
         return False
     _write(others)
     return True
+
+
+def remove_all(marks: tuple[str, ...], chosen: Callable[[list[str]], bool]) -> list[str]:
+    """Take out every line with one of these beginnings of a mark whose words are `chosen`; "crontab" for each.
+
+    Nothing where there is no crontab at all.
+    """
+    if shutil.which("crontab") is None:
+        return []
+    lines = _read()
+    others = [each for each in lines if not _is_chosen(each, marks, chosen)]
+    if len(others) < len(lines):
+        _write(others)
+    return ["crontab"] * (len(lines) - len(others))
+
+
+def _is_chosen(each: bytes, marks: tuple[str, ...], chosen: Callable[[list[str]], bool]) -> bool:
+    for mark in marks:
+        command, found, _ = each.rpartition(b" " + mark.encode())
+        if each.startswith(b"@reboot ") and found:
+            try:
+                return chosen(shlex.split(os.fsdecode(command.removeprefix(b"@reboot ")).replace("\\%", "%")))
+            except ValueError:
+                return False
+    return False
 
 
 def _is_ours(each: bytes, mark: str) -> bool:

@@ -59,8 +59,9 @@ def _passes(labels: dict[str, str], filters: dict[str, list[str]]) -> bool:
     return all(map(has, filters.get("label", ()))) and not any(map(has, filters.get("label!", ())))
 
 
-def reset(store: Store) -> None:
-    """Remove all containers, images and volumes, then the session. Not from inside the session.
+def reset(store: Store) -> list[str]:
+    """Remove all containers, images and volumes, what starts them at boot, then the session, if nobody of
+    another ROOT lives in it. Not from inside the session. What was undone of `enable`.
 
     What cannot be removed is a RootlessError naming it; the rest is gone then all the same.
     """
@@ -75,6 +76,9 @@ def reset(store: Store) -> None:
         os._exit(_reset_inside(store))
     _, status = os.waitpid(child, 0)
     session.stop()
+    from rootless.engine.life import boot
+
+    disabled = boot.disable_all(store)
     if os.waitstatus_to_exitcode(status):
         raise RootlessError(
             f"not everything below {store.root} could be removed",
@@ -84,6 +88,7 @@ def reset(store: Store) -> None:
         os.rmdir(store.root)
     except OSError:
         pass  # a mount point, or something of the user's is in it
+    return disabled
 
 
 def _reset_inside(store: Store) -> int:
@@ -100,10 +105,34 @@ def _reset_inside(store: Store) -> int:
                 failures.append(error.message if isinstance(error, RootlessError) else str(error))
         for name in OURS:
             failures += remove_tree(f"{store.root}/{name}")
-        failures += remove_tree(f"{store.runtime}/c")
+        failures += _remove_sockets(store)
     except (RootlessError, OSError) as error:
         failures.append(str(error))
     for failure in failures[:10]:
         print(f"rootless: {plain(failure)}", file=sys.stderr)
     sys.stderr.flush()
     return 1 if failures else 0
+
+
+def _remove_sockets(store: Store) -> list[str]:
+    """What our containers left in RUNTIME; what could not be removed. Another store's may be in use."""
+    from rootless.storage.tree import remove_tree
+
+    failures: list[str] = []
+    try:
+        entries = os.listdir(store.runtime + "/c")
+    except OSError:
+        return failures
+    for entry in entries:
+        path = f"{store.runtime}/c/{entry}"
+        try:
+            ours = os.readlink(path + "/root") == store.root
+        except OSError:
+            continue
+        if ours:
+            failures += remove_tree(path)
+    try:
+        os.rmdir(store.runtime + "/c")
+    except OSError:
+        pass  # somebody else's are there
+    return failures

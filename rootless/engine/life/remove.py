@@ -72,12 +72,13 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
             lost.notice(store, identifier)
     except RootlessError:
         record = None  # damaged, and to be removed for that
+    sockets = running.run_directory(store, identifier)
     containers.remove(store, identifier)
     if record is not None:
         events.container(store, "destroy", record)
     from rootless.storage.tree import remove_tree
 
-    remove_tree(f"{store.runtime}/c/{identifier}")
+    remove_tree(sockets)
     for name in anonymous:
         from rootless.storage import volumes as stored
 

@@ -139,6 +139,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             "monitor_start_time": launched.monitor_start_time,
             "started_at": started_at,
             "driver": root.driver,
+            "run_dir": run_dir,
             "network": network,
             **place.state(),
         }

@@ -89,7 +89,7 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
 def wait(store: Store, identifier: str) -> int:
     """Block until the container has ended; its exit code. A container that never ran counts as ended: 0."""
     try:
-        connection = attach.connect(store.runtime + "/c/" + identifier)
+        connection = attach.connect(running.run_directory(store, identifier))
     except Conflict:
         # No 30 seconds: between a restart's delay and its start there is no monitor to ask.
         while (status := containers.status(store, identifier)).state in ("running", "restarting"):

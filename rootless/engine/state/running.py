@@ -57,6 +57,23 @@ def read_state(store: Store, identifier: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def run_directory(store: Store, identifier: str) -> str:
+    """Where the sockets of the container's last run are: RUNTIME was perhaps another then."""
+    return str(read_state(store, identifier).get("run_dir") or f"{store.runtime}/c/{identifier}")
+
+
+def join_session(store: Store, identifier: str) -> None:
+    """Join the session that the container runs in; any, where it does not run."""
+    from rootless.session import session
+
+    found = find(store, identifier)
+    if found is None:
+        session.join()
+        return
+    with found:
+        session.join_of(found.pid)
+
+
 def find(store: Store, identifier: str) -> Running | None:
     """The running container of this id; None where it does not run (a zombie does not)."""
     state = read_state(store, identifier)
