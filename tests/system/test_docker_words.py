@@ -134,3 +134,12 @@ def test_options_behind_the_image(rootless: Rootless, busybox_image: str) -> Non
     said = rootless("run", "--rm", busybox_image, "-it", "sh", status=127).stderr
     assert said.endswith("\nhint: options come before the image's or the container's name\n")
     assert "hint" not in rootless("run", "--rm", busybox_image, "nosuch", status=127).stderr
+
+
+def test_a_tag_that_is_missing(rootless: Rootless, busybox_image: str) -> None:
+    missing = rootless("run", "--pull", "never", "busybox:1.99", status=125).stderr
+    assert "\nhint: you have busybox:latest\n" in missing
+    assert "you have" not in rootless("run", "--pull", "never", "nosuch", status=125).stderr
+    for name in ("busybox:nope", "127.0.0.1:1/x/busybox"):
+        unreachable = rootless("run", name, status=125).stderr
+        assert "\nhint: you have busybox:latest\n" in unreachable

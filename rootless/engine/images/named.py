@@ -7,7 +7,7 @@ stand in listing.py and removal.py.
 from __future__ import annotations
 
 from rootless.engine.state import events as log
-from rootless.errors import InvalidInput, NotFound
+from rootless.errors import InvalidInput, NotFound, Unavailable
 from rootless.image import reference
 from rootless.record import TYPE_CHECKING
 from rootless.storage import images
@@ -113,12 +113,21 @@ def ensure(
                 raise NotFound(
                     f"image with reference {text} was found but does not provide the specified platform ({platform})"
                 )
-        except NotFound:
+        except NotFound as error:
             if policy == "never" or not _can_be_pulled(text):
+                from rootless.engine.images import similar
+
+                error.hint = similar.hint(store, text, error.hint)
                 raise
         if not quiet:
             _say(f"Unable to find image '{reference.parse(text).familiar()}' locally")
-    return pull(store, text, platform=platform, progress=progress, quiet=quiet)
+    try:
+        return pull(store, text, platform=platform, progress=progress, quiet=quiet)
+    except (NotFound, Unavailable) as error:
+        from rootless.engine.images import similar
+
+        error.hint = similar.hint(store, text, error.hint)
+        raise
 
 
 def pull(
