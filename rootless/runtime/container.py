@@ -221,7 +221,8 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
 def kept(birth: Birth, channel: Channel) -> tuple[int, ...]:
     """The descriptors that C needs: all others are closed before anything of the container's sees it."""
     turns = birth.turns.descriptors() if birth.turns else ()
-    return (channel.fileno(), birth.program, *(birth.stdio or ()), *range(3, 3 + birth.preserve_fds), *turns)
+    trees = (step.fd for step in birth.plan if isinstance(step, Bind))
+    return (channel.fileno(), birth.program, *(birth.stdio or ()), *range(3, 3 + birth.preserve_fds), *trees, *turns)
 
 
 def _show_namespaces(channel: Channel) -> None:

@@ -25,7 +25,7 @@ from rootless.runtime.birthplace import Birthplace
 from rootless.runtime.closing import close_all
 from rootless.runtime.handover import executed
 from rootless.runtime.initprogram import open_first, wants_init
-from rootless.runtime.plan import Circumstances, build_plan
+from rootless.runtime.plan import Circumstances, build_plan, with_trees
 from rootless.runtime.root import Root, fuse_overlay
 from rootless.runtime.supervise import Stdio as Stdio
 from rootless.runtime.supervise import Supervision as Supervision
@@ -81,6 +81,7 @@ def launch(
     greeting: tuple[bytes, ...] = (),
     place: Place | None = None,
     preserve_fds: int = 0,
+    trees: dict[str, int] | None = None,
 ) -> Launched:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
@@ -91,10 +92,11 @@ def launch(
     the cgroup is removed again. `record` runs in A before the command may run. With `client`
     the monitor's first client is ours, and has said `greeting` (packets of the attach protocol)
     before anything can end. The command inherits the caller's `preserve_fds` descriptors from 3 on, and
-    nothing else does. Raises a RootlessError, after which nothing is left running.
+    nothing else does. `trees` are detached mounts for the binds at those guest paths, in place of their
+    sources, which we may not see; they are closed. Raises a RootlessError, after which nothing is left running.
     """
     birth, joined, maps = _prepare(spec, root, stdio, cache_dir=seccomp.cache_directory(container_dir))
-    birth = birth._replace(preserve_fds=preserve_fds)
+    birth = birth._replace(preserve_fds=preserve_fds, plan=with_trees(birth.plan, trees or {}))
     ours, theirs = wire.pair()
     attach_fd = client_fd = -1
     if client:
@@ -112,7 +114,7 @@ def launch(
         _run_a(request, theirs, parent)
     theirs.close()
     close_all(fd for _, fd in joined.fds)
-    close_all((client_fd, birth.program))
+    close_all((client_fd, birth.program, *(trees or {}).values()))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: A is the monitor now; or an error

@@ -72,6 +72,14 @@ def build_plan(
     return steps
 
 
+def with_trees(plan: list[Step], trees: dict[str, int]) -> list[Step]:
+    """The plan with these detached mounts for the binds at their guest paths, in place of a source. Pure."""
+    return [
+        step._replace(fd=trees[step.guest_path]) if isinstance(step, Bind) and step.guest_path in trees else step
+        for step in plan
+    ]
+
+
 def _closing_later(step: Step, held: list[int]) -> list[Step]:
     """`step`; and a new file system of the container's own writable for now, with what holds it, where
     something may have to be made in it: mount points, what lies below a tmpcopyup, all of /dev. A bind is

@@ -259,11 +259,9 @@ def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]
     ]  # fmt: skip
     if record["ipc"] != "host" or circumstances.host_mqueue:
         default.append(oci_mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
-    if record["ipc"] == "host":
+    if record["ipc"] == "host" or circumstances.shared.get("ipc"):
+        # The host's, or the other container's, which the start has cloned.
         default.append(oci_mount("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
-    elif circumstances.shared.get("ipc"):
-        source = f"/proc/{circumstances.shared['ipc']}/root/dev/shm"
-        default.append(oci_mount("/dev/shm", "bind", source, "rbind", "nosuid", "noexec", "nodev"))
     elif record["ipc"] != "none":
         size = f"size={record['shm_size']}"
         default.append(oci_mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))

@@ -122,6 +122,11 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
             last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
         ),
     )
+    trees: dict[str, int] = {}
+    if record["ipc"].startswith("container:"):
+        from rootless.engine.life.ipc import shared_trees
+
+        trees = shared_trees(store, record)
     handed = activation.handed(record)
     configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
     configuration["mounts"] += handed.mounts
@@ -164,6 +169,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         # Said before the start, so that the monitor of even the shortest command knows.
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
         preserve_fds=handed.descriptors,
+        trees=trees,
     )
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {plain(warning)}", file=sys.stderr)
