@@ -115,11 +115,21 @@ def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | No
     number = error.errno if isinstance(error, OSError) else None
     return {
         "kind": "RootlessError",
-        "message": f"{where}{error or type(error).__name__}",
+        "message": f"{where}{_words(error)}",
         "hint": hint_for(error),
         "errno": number,
         "step": step,
     }
+
+
+def _words(error: BaseException) -> str:
+    """An error without words of ours: the kernel's, without its number; a descriptor's name tells nobody anything."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error) or type(error).__name__
+    name = str(error.filename or "")
+    if not name or name.startswith("/proc/self/fd/"):
+        return error.strerror
+    return f"{error.strerror}: {name}"
 
 
 def raise_data(data: dict[str, str | int | None]) -> NoReturn:

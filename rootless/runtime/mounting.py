@@ -15,10 +15,16 @@ ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH
 
 
 def attach(mount_fd: int, root_fd: int, guest_path: str, *, directory: bool, links: bool = True) -> None:
-    """Mount the detached `mount_fd` at `guest_path`, made where it is missing."""
+    """Mount the detached `mount_fd` at `guest_path`, made where it is missing. NotADirectoryError where the
+    one is a directory and the other is none."""
     target = mount_target(root_fd, guest_path, directory=directory, links=links)
     try:
         m.move_mount(mount_fd, "", target, "", ATTACH)
+    except OSError as error:
+        kinds = {stat.S_ISDIR(os.fstat(fd).st_mode) for fd in (mount_fd, target)}
+        if error.errno == errno.EINVAL and len(kinds) > 1:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), guest_path) from None
+        raise
     finally:
         os.close(target)
 

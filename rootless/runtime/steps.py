@@ -16,6 +16,7 @@ from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import mount as m
 from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import refusals
 from rootless.runtime.mounting import attach, mount_filesystem, set_attributes
 from rootless.runtime.options import MountOptions
 from rootless.runtime.resolve import mount_target, open_proc_file
@@ -48,6 +49,8 @@ class Bind(Record):
         fd = self.open() if self.fd < 0 else self.fd
         try:
             attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
+        except NotADirectoryError:
+            raise refusals.not_a_directory(self.host_path, self.guest_path) from None
         finally:
             os.close(fd)
 
@@ -129,12 +132,7 @@ class Filesystem(Record):
                 source=self.source or None,
             )
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENODEV):
-                raise
-            raise NotSupported(
-                f"cannot mount {self.fstype} at {self.guest_path}: {error.strerror}",
-                hint="a user namespace may mount tmpfs, proc, sysfs, devpts, mqueue, overlay, fuse and cgroup2",
-            ) from None
+            raise refusals.of_filesystem(error, self.fstype, self.guest_path, self.data) from None
 
 
 class Proc(Record):
