@@ -82,11 +82,13 @@ def test_verbs_are_told(box: Rootless, tmp_path: Any) -> None:
     box("unpause", "box")
     box("restart", "-t", "0", "box")
     box("rename", "box", "other")
+    box("pause", "other")
+    box("unpause", "other")
     box("rename", "other", "box")
     messages = told(box, "--filter", mine, "--filter", "type=container")
     assert [kind.removeprefix("container ") for kind in kinds(messages)] == [
         "create", "start", "exec_create", "exec_start", "exec_die", "archive-path", "extract-to-dir", "export", "top",
-        "pause", "unpause", "kill", "kill", "die", "stop", "start", "restart", "rename", "rename",
+        "pause", "unpause", "kill", "kill", "die", "stop", "start", "restart", "rename", "pause", "unpause", "rename",
     ]  # fmt: skip
     created, started, ended = (each for each in messages if each["Action"].startswith("exec_"))
     assert created["Action"] == "exec_create: sh -c exit 4"
@@ -95,6 +97,9 @@ def test_verbs_are_told(box: Rootless, tmp_path: Any) -> None:
     assert len(identifiers) == 1
     assert ended["Actor"]["Attributes"]["exitCode"] == "4"
     assert messages[-1]["Actor"]["Attributes"]["oldName"] == "/other"
+    named = [each["Actor"]["Attributes"]["name"] for each in messages]
+    assert named[-4:] == ["other", "other", "other", "box"]
+    assert set(named[:-4]) == {"box"}
     assert [each["Action"] for each in told(box, "--filter", "event=exec_create", "--filter", mine)] == [
         created["Action"]
     ]

@@ -46,8 +46,36 @@ def test_every_field_is_there_whether_it_is_set_or_not(made: Rootless) -> None:
         assert made("inspect", "-f", template, "box").stdout == text + "\n", template
 
 
+def test_mounts_stand_where_their_words_did(rootless: Rootless, busybox_image: str) -> None:
+    """-v among Binds, --tmpfs in Tmpfs, --mount among Mounts: whoever makes a container anew reads them there."""
+    rootless("create", "--name", "box", "-v", "/etc:/a:ro", "-v", "/anonymous", "--tmpfs", "/t",
+             "--mount", "type=bind,src=/etc,dst=/b,readonly,bind-propagation=rslave",
+             "--mount", "type=volume,src=data,dst=/c,volume-nocopy",
+             "--mount", "type=tmpfs,dst=/u,tmpfs-size=1m,tmpfs-mode=1777", busybox_image, "true")  # fmt: skip
+    host = json.loads(rootless("inspect", "-f", "{{json .HostConfig}}", "box").stdout)
+    assert host["Binds"] == ["/etc:/a:ro"]
+    assert list(host["Tmpfs"]) == ["/t"]
+    assert host["Mounts"] == [
+        {
+            "Type": "bind",
+            "Source": "/etc",
+            "Target": "/b",
+            "ReadOnly": True,
+            "BindOptions": {"Propagation": "rslave"},
+        },
+        {"Type": "volume", "Source": "data", "Target": "/c", "VolumeOptions": {"NoCopy": True}},
+        {"Type": "tmpfs", "Target": "/u", "TmpfsOptions": {"SizeBytes": 1 << 20, "Mode": 0o1777}},
+    ]
+    assert rootless("inspect", "-f", "{{.Config.Volumes}}", "box").stdout == "map[/anonymous:map[]]\n"
+    assert rootless("inspect", "-f", "{{len .Mounts}}", "box").stdout == "6\n"
+    rootless("rm", "-v", "box")
+    rootless("volume", "rm", "data")
+
+
 def test_size_is_there_when_asked_for(made: Rootless) -> None:
-    written, whole = map(int, made("inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", "box").stdout.split())
+    written, whole = map(
+        int, made("inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", "box").stdout.split()
+    )
     assert 0 <= written < whole
 
 
@@ -97,7 +125,9 @@ def test_what_was_found_is_shown_beside_what_was_not(made: Rootless) -> None:
     result = made("inspect", "-f", "{{.Name}}", "nosuch", "box", "a/b:1", status=None)
     assert (result.status, result.stdout) == (1, "/box\n")
     assert result.stderr == "rootless: No such object: nosuch\nrootless: No such object: a/b:1\n"
-    assert [each["Name"] for each in json.loads(made("inspect", "nosuch", "box", status=1).stdout)] == ["/box"]
+    assert [each["Name"] for each in json.loads(made("inspect", "nosuch", "box", status=1).stdout)] == [
+        "/box"
+    ]
 
 
 def test_an_unknown_field_is_dockers_error(made: Rootless) -> None:

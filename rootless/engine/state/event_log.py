@@ -51,7 +51,9 @@ def follow(
             raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image, volume or network")
     path = store.root + "/events"
     begin = since_ns if since_ns is not None else time.time_ns() if until_ns is None else 0
+    names: dict[str, str] = {}
     for entry in _entries(path, until_ns, meanwhile):
+        _rename(entry, names)
         if until_ns is not None and entry["time_ns"] > until_ns:
             return
         if entry["time_ns"] >= begin:
@@ -115,6 +117,21 @@ def _parse(data: bytes, rest: list[bytes]) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(entry, dict) and isinstance(entry.get("time_ns"), int) and "action" in entry:
             yield entry
+
+
+def _rename(entry: dict[str, Any], names: dict[str, str]) -> None:
+    """Give a container that has been renamed its name of then: its own lines keep the one it was made with."""
+    attributes, identifier = entry.get("attributes"), entry.get("id")
+    if (
+        entry.get("type") != "container"
+        or not isinstance(attributes, dict)
+        or not isinstance(identifier, str)
+    ):
+        return
+    if entry["action"] == "rename":
+        names[identifier] = str(attributes.get("name", ""))
+    elif identifier in names:
+        attributes["name"] = names[identifier]
 
 
 def matches(entry: dict[str, Any], filters: dict[str, list[str]]) -> bool:

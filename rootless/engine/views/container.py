@@ -10,7 +10,7 @@ from typing import Any
 from rootless.engine.state import health, restart, running, walls
 from rootless.engine.state.record import Record, argv
 from rootless.engine.views import container_types, gotypes
-from rootless.engine.views.host_config import host_config, is_anonymous
+from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anonymous
 from rootless.engine.views.network_settings import network_settings
 from rootless.engine.words import clock
 from rootless.engine.words.health import Healthcheck
@@ -18,8 +18,6 @@ from rootless.engine.words.mounts import Mount
 from rootless.storage import containers
 from rootless.storage.status import Status
 from rootless.storage.store import Store
-
-_PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
 
 def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Object:
@@ -164,7 +162,7 @@ def _mount(store: Store, mount: Mount) -> dict[str, Any]:
     words = [word for word in mount["options"] if word not in ("bind", "rbind", "anonymous")]
     found["Mode"] = ",".join(["ro"] * mount["read_only"] + words)
     if kind == "bind":
-        found["Propagation"] = next((word for word in words if word in _PROPAGATIONS), "rprivate")
+        found["Propagation"] = next((word for word in words if word in PROPAGATIONS), "rprivate")
     elif not found["Mode"]:
         found["Mode"] = "z"
     return found

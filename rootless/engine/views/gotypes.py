@@ -12,6 +12,7 @@ has. Knows no command and prints nothing; the tables stand in container_types.py
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 
@@ -25,14 +26,26 @@ class Field(NamedTuple):
 
 
 class Struct:
-    """A struct's name and fields, in Go's order."""
+    """A struct's name and fields, in Go's order; its text is read when it is first asked."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self.fields = tuple(_field(line.split()) for line in text.splitlines() if line.strip())
-        self.by_name = {field.name: field for field in self.fields}
-        # Go's names come second: what JSON calls something else keeps its meaning.
-        self.by_go_name = {field.go_name: field for field in self.fields}
+        self._text = text
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """All of them."""
+        return tuple(_field(line.split()) for line in self._text.splitlines() if line.strip())
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """By their names in JSON."""
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def by_go_name(self) -> dict[str, Field]:
+        """By Go's names; they come second: what JSON calls something else keeps its meaning."""
+        return {field.go_name: field for field in self.fields}
 
     def find(self, name: str) -> Field | None:
         """The field of this JSON name, or Go name."""

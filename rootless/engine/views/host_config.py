@@ -15,6 +15,7 @@ from rootless.storage.restart import Restart
 
 RUNTIME = "runc"
 """Docker's name of the runtime that nobody chose; ours has no other."""
+PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -28,9 +29,17 @@ def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[
     network, security = record["network"], record["security"]
     privileged = security["privileged"]
     return {
-        "Binds": [_bind_word(m) for m in record["mounts"] if m["type"] in ("bind", "volume") and not is_anonymous(m)]
+        "Binds": [
+            _bind_word(m)
+            for m in record["mounts"]
+            if m["type"] in ("bind", "volume") and not m.get("long") and not is_anonymous(m)
+        ]
         or None,
-        "Tmpfs": {m["target"]: ",".join(m["options"]) for m in record["mounts"] if m["type"] == "tmpfs"},
+        "Tmpfs": {
+            m["target"]: ",".join(m["options"])
+            for m in record["mounts"]
+            if m["type"] == "tmpfs" and not m.get("long")
+        },
         "LogConfig": {"Type": record["log"]["driver"], "Config": _log_options(record)},
         "ContainerIDFile": record.get("cidfile"),
         "VolumesFrom": record.get("volumes_from") or None,
@@ -64,7 +73,7 @@ def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[
             {"PathOnHost": d["source"], "PathInContainer": d["target"], "CgroupPermissions": d["permissions"]}
             for d in record["devices"]
         ],
-        "Mounts": [_image_mount(m) for m in record["mounts"] if m["type"] == "image"],
+        "Mounts": [_long_mount(m) for m in record["mounts"] if m.get("long")],
         "MaskedPaths": None if privileged else _paths(MASKED_PATHS, record) + security["mask"],
         "ReadonlyPaths": None if privileged else _paths(READONLY_PATHS, record),
         "Init": record["init"],
@@ -98,14 +107,37 @@ def _paths(defaults: tuple[str, ...], record: Record) -> list[str]:
     ]
 
 
-def _image_mount(mount: Mount) -> dict[str, Any]:
-    return {
-        "Type": "image",
-        "Source": mount.get("image", ""),
+def _long_mount(mount: Mount) -> dict[str, Any]:
+    """One word of --mount, as Docker's API has it."""
+    kind, subpath = mount["type"], mount.get("subpath", "")
+    source = (
+        mount["source"] if kind == "bind" else mount["volume"] if kind == "volume" else mount.get("image", "")
+    )
+    found: dict[str, Any] = {
+        "Type": kind,
+        "Source": source,
         "Target": mount["target"],
         "ReadOnly": mount["read_only"],
-        "ImageOptions": {"Subpath": mount.get("subpath", "")} if mount.get("subpath") else None,
     }
+    if kind == "volume" and (subpath or not mount["copy_up"]):
+        found["VolumeOptions"] = {"NoCopy": not mount["copy_up"], "Subpath": subpath}
+    elif kind == "image" and subpath:
+        found["ImageOptions"] = {"Subpath": subpath}
+    elif kind == "bind" and mount["options"] != ["rbind"]:
+        propagation = next((word for word in mount["options"] if word in PROPAGATIONS), "")
+        found["BindOptions"] = {"Propagation": propagation, "NonRecursive": "bind" in mount["options"]}
+    elif kind == "tmpfs" and mount["options"]:
+        given = dict(word.partition("=")[::2] for word in mount["options"])
+        size, mode = given.get("size", "0"), given.get("mode", "0")
+        found["TmpfsOptions"] = {"SizeBytes": int(size) if size.isdigit() else 0, "Mode": _octal(mode)}
+    return found
+
+
+def _octal(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:
+        return 0
 
 
 def _bind_word(mount: Mount) -> str:

@@ -43,6 +43,7 @@ class Mount(TypedDict):
     subpath: NotRequired[str]
     volume_options: NotRequired[dict[str, str]]
     volume_labels: NotRequired[dict[str, str]]
+    long: NotRequired[bool]  # written as --mount: `inspect` shows it among Mounts, not Binds
     resolve: NotRequired[bool]
     oci: NotRequired[dict[str, Any]]
 
@@ -167,6 +168,7 @@ def parse_mount(word: UserWord) -> Mount:
     if not target:
         raise InvalidInput(f"target is required (in '{word}')")
     mount = _mount(kind, _guest_path(target, word))
+    mount["long"] = True
     source = _first(fields, "source", "src")
     if kind == "bind":
         if not source:
