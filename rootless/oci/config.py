@@ -7,7 +7,9 @@ import stat
 
 from rootless import jsontext
 from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.linux.capability import CAPABILITIES
 from rootless.oci.hooks import POINTS
+from rootless.oci.log import LOG
 from rootless.oci.rules import CONFIG, PROCESS
 from rootless.oci.schema import check
 from rootless.record import TYPE_CHECKING
@@ -146,7 +148,7 @@ def _check_idmapped(mount: dict[str, Any], path: str, name: str) -> None:
 
 
 def _check_process_sense(process: dict[str, Any], name: str) -> None:
-    _settle_ambient(process)
+    _settle_capabilities(process)
     if not process.get("args"):
         raise InvalidInput(f"{name}.args: must have at least 1 element")
     if process.get("selinuxLabel") and not has_selinux():
@@ -165,12 +167,23 @@ def _check_process_sense(process: dict[str, Any], name: str) -> None:
             raise InvalidInput(f"{name}.env[{index}]: {word!r} has no name")
 
 
-def _settle_ambient(process: dict[str, Any]) -> None:
+def _settle_capabilities(process: dict[str, Any]) -> None:
     """The kernel wants an ambient capability to be permitted and inheritable too; `runc spec` writes
-    others, and runc and crun leave those out."""
+    others, and runc and crun leave those out. One that nobody knows SHOULD NOT stop the container and MUST
+    be warned of (config.md, capabilities)."""
     sets = process.get("capabilities") or {}
+    unknown: dict[str, None] = {}
+    for kind, names in sets.items():
+        unknown |= dict.fromkeys(name for name in names or () if name not in CAPABILITIES)
+        sets[kind] = [name for name in names or () if name in CAPABILITIES]
+    if unknown:
+        LOG.warn(f"unknown capabilities are left out: {', '.join(unknown)}")
     if sets.get("ambient"):
         allowed = set(sets.get("permitted") or ()) & set(sets.get("inheritable") or ())
+        if left_out := [name for name in sets["ambient"] if name not in allowed]:
+            LOG.warn(
+                f"ambient capabilities that are not permitted and inheritable are left out: {', '.join(left_out)}"
+            )
         sets["ambient"] = [name for name in sets["ambient"] if name in allowed]
 
 
@@ -199,6 +212,8 @@ def _check_linux_sense(linux: dict[str, Any], name: str) -> None:
             f"{name}: linux.intelRdt: Intel RDT (resctrl) is real root's, and this runtime does not do it",
             hint="leave linux.intelRdt out",
         )
+    if linux.get("memoryPolicy") is not None and not linux["memoryPolicy"].get("mode"):
+        raise _fail(name, "linux.memoryPolicy.mode", "is required")
     if linux.get("mountLabel") and not has_selinux():
         raise NotSupported(f"{name}: linux.mountLabel: this host has no SELinux")
 

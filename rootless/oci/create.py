@@ -19,6 +19,7 @@ from rootless.oci.birth import Wish, make_birth, open_namespaces
 from rootless.oci.claim import Claim
 from rootless.oci.gate import Gate
 from rootless.oci.hooks import run_hooks
+from rootless.oci.log import LOG
 from rootless.oci.state import CREATING, SOCKET, state_document, with_directory
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import container, namespaces
@@ -100,6 +101,8 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     gate = Gate(spec, state, listener, record_fd, wish.detach)
     birth = make_birth(wish, joined, maps, gate, capable=capable)
     made.cgroup = wish.place(spec, wish.id)
+    for step in birth.plan:
+        LOG.debug(step.describe())
 
     to_c, from_a = pair()
     made.pid = _clone(birth, joined, made.cgroup, to_c, from_a)
@@ -139,6 +142,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         os.close(terminal)
         terminal = -1
     made.cgroup.settle(made.pid)
+    LOG.debug(f"pid {made.pid}, cgroup {made.cgroup.path or 'none'}, ids mapped: {maps.how if maps else 'no'}")
     created = Created(made.pid, terminal, to_c, state, made.cgroup)
     if wish.waits:
         to_c.send("created")

@@ -30,6 +30,12 @@ def exec_command(args: Arguments) -> int:
     found = container.status()
     if found == state.STOPPED:
         raise Conflict(f"cannot exec in container {container.id}: it has stopped, container not running")
+    if found == state.CREATED:
+        # Its init is still ours, which nobody may look into or follow.
+        raise Conflict(
+            f"cannot exec in container {container.id}: it has not been started",
+            hint=f"`rootless-oci start {container.id}` it first",
+        )
     if found == state.PAUSED and not args.flag("--ignore-paused"):
         raise Conflict(f"cannot exec in container {container.id}: it is paused")
     spec = container.config()
@@ -40,7 +46,6 @@ def exec_command(args: Arguments) -> int:
     socket_path = args.value("--console-socket")
     console.check(socket_path, terminal=terminal, detach=detach)
     size = process.get("consoleSize") or console.own_size(process, socket_path)
-    profile = (spec.get("linux") or {}).get("seccomp")
     entered = enter(
         container.pid,
         container.start_time,
@@ -50,7 +55,8 @@ def exec_command(args: Arguments) -> int:
         detach=detach,
         rows=int(size.get("height") or 0),
         columns=int(size.get("width") or 0),
-        seccomp_profile=profile,
+        seccomp_profile=(spec.get("linux") or {}).get("seccomp"),
+        linux=spec.get("linux"),
         cache_dir=os.path.join(root, ".seccomp"),
         inherit=True,
         preserve_fds=count,
@@ -122,10 +128,12 @@ def _process(args: Arguments, first: dict[str, Any]) -> dict[str, Any]:
     if profile := args.value("--apparmor"):
         process["apparmorProfile"] = profile
     if more := args.lists.get("--cap"):
-        # As runc: to all sets, ambient and inheritable only where the process has some there.
+        # As runc: never inheritable, and ambient where it is that already.
         sets = dict(first.get("capabilities") or {})
         for name in _SETS[:3]:
             sets[name] = [*(sets.get(name) or []), *more]
+        inheritable = sets.get("inheritable") or []
+        sets["ambient"] = [*(sets.get("ambient") or []), *(name for name in more if name in inheritable)]
         process["capabilities"] = sets
     check_process(process, "exec")
     return process

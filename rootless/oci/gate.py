@@ -89,4 +89,4 @@ class Gate(Record):
             hand_over(birth.program, None, path, arguments, own, seccomp=birth.seccomp)
 
         state = {**self.state, "status": CREATED, "pid": os.getpid()}
-        run_hooks(self.spec, "startContainer", state, execute=execute)
+        run_hooks(self.spec, "startContainer", state, environment=environment, execute=execute)

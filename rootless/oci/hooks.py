@@ -13,7 +13,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.runtime import credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     Execute = Callable[[str, list[str], dict[str, str]], object]
@@ -26,18 +26,22 @@ def run_hooks(
     point: str,
     state: dict[str, Any],
     *,
+    environment: Mapping[str, str] = os.environ,
     execute: Execute = os.execve,
 ) -> None:
     """Run spec.hooks[point] one after the other; RootlessError at the first that fails or takes
-    longer than its timeout (then it is killed, with all of its process group). `execute` is what
-    becomes each, as execve(2)."""
+    longer than its timeout (then it is killed, with all of its process group). A hook without `env` gets
+    `environment`: ours, or inside the container its process's. `execute` is what becomes each, as execve(2)."""
     for index, hook in enumerate((spec.get("hooks") or {}).get(point) or []):
-        _run(hook, f"hooks.{point}[{index}]", jsontext.dumps(state).encode(), execute)
+        _run(hook, f"hooks.{point}[{index}]", jsontext.dumps(state).encode(), environment, execute)
 
 
-def _run(hook: dict[str, Any], name: str, text: bytes, execute: Execute) -> None:
+def _run(
+    hook: dict[str, Any], name: str, text: bytes, environment: Mapping[str, str], execute: Execute
+) -> None:
     path = hook["path"]
-    environment = dict(word.partition("=")[::2] for word in hook.get("env") or [])
+    if hook.get("env") is not None:
+        environment = dict(word.partition("=")[::2] for word in hook["env"])
     stdin = os.memfd_create("state", os.MFD_CLOEXEC)
     output_end, output = os.pipe()
     os.write(stdin, text)
@@ -52,7 +56,7 @@ def _run(hook: dict[str, Any], name: str, text: bytes, execute: Execute) -> None
             os.dup2(output, 2)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             credentials.close_all_but_stdio()
-            execute(path, hook.get("args") or [path], environment)
+            execute(path, hook.get("args") or [path], dict(environment))
         except (OSError, RootlessError) as error:
             os.write(2, str(error).encode())
         finally:

@@ -38,7 +38,7 @@ def list_containers(args: Arguments) -> int:
         rows: list[tuple[str, ...]] = [("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")]
         for container, status in found:
             pid = "0" if status == state.STOPPED else str(container.pid)
-            rows.append((container.id, pid, status, container.bundle, container.created, container.owner))
+            rows.append((container.id, pid, status, container.bundle, container.created, _owner(container)))
         _table(rows)
     else:
         raise InvalidInput("--format is table or json")
@@ -52,8 +52,18 @@ def _row(container: Container, status: str) -> dict[str, Any]:
         **document,
         "rootfs": container.rootfs,
         "created": container.created,
-        "owner": container.owner,
+        "owner": _owner(container),
     }
+
+
+def _owner(container: Container) -> str:
+    """The name of who made it, as runc has it."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(int(container.owner)).pw_name
+    except KeyError:
+        return f"#{container.owner}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> None:

@@ -11,11 +11,14 @@ from rootless.linux import signal, socket
 from rootless.linux.process import pidfd_open_checked
 from rootless.oci import cgroups, processes, state
 from rootless.oci.follow import follow
+from rootless.oci.hooks import run_hooks
 from rootless.oci.running import root_of, warn_hooks
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rootless.oci.arguments import Arguments
     from rootless.oci.state import Container
 
@@ -39,7 +42,13 @@ def start(args: Arguments) -> int:
         follow(channel, spec, document)
         channel.close()
         os.unlink(os.path.join(container.directory, state.SOCKET))
-        warn_hooks(spec, "poststart", document)
+        try:
+            # Their failure ends the container (runtime.md, Lifecycle 9).
+            run_hooks(spec, "poststart", document)
+        except (OSError, RootlessError):
+            end(container)
+            _forget(container, spec)
+            raise
     return 0
 
 
@@ -167,6 +176,11 @@ def _delete(container: Container, *, force: bool) -> None:
         spec = container.config()
     except (OSError, ValueError):
         spec = {}
+    _forget(container, spec)
+
+
+def _forget(container: Container, spec: dict[str, Any]) -> None:
+    """Remove what is left of a container whose init has ended."""
     cgroups.remove(container.cgroup, container.unit)
     state.remove(container.directory)
     warn_hooks(spec, "poststop", container.document(state.STOPPED))

@@ -12,6 +12,7 @@ import sys
 from rootless import inherited
 from rootless.errors import CommandNotExecutable, CommandNotFound, InvalidInput, NotSupported, RootlessError
 from rootless.oci.arguments import parse
+from rootless.oci.log import LOG
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,11 +39,16 @@ def run(words: list[str]) -> int:
     os.umask(inherited.umask)  # as with runc, --pid-file, state and hooks have the caller's
     try:
         args = parse(words)
+        _check_globals(args)
+        LOG.open(args)
+        LOG.debug("called with: " + " ".join(words))
         status = _dispatch(args)
         sys.stdout.flush()
         return status
     except RootlessError as error:
-        _tell(error, args, words)
+        if args is None:
+            _log_unread(words)
+        _tell(error, args)
         return _status(error, args)
     except BrokenPipeError:
         os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
@@ -51,14 +57,14 @@ def run(words: list[str]) -> int:
         return 130
     except OSError as error:
         place = f": {error.filename}" if isinstance(error.filename, str) else ""
-        _tell(RootlessError(f"{(error.strerror or str(error)).lower()}{place}"), args, words)
+        _tell(RootlessError(f"{(error.strerror or str(error)).lower()}{place}"), args)
         return 1
     except Exception as error:  # the end of the ladder: never a traceback on a user's screen
         if _debugging(args):
             raise
         text = " ".join(str(error).split())
         hint = "this is a defect of rootless, please report it with the output of --debug"
-        _tell(RootlessError(f"internal error: {type(error).__name__}: {text}", hint=hint), args, words)
+        _tell(RootlessError(f"internal error: {type(error).__name__}: {text}", hint=hint), args)
         return 1
 
 
@@ -76,7 +82,6 @@ def _check_globals(args: Arguments) -> None:
 
 
 def _dispatch(args: Arguments) -> int:
-    _check_globals(args)
     if args.flag("--version"):
         from rootless import __version__
         from rootless.oci.config import VERSION_MAX
@@ -123,11 +128,18 @@ def _status(error: RootlessError, args: Arguments | None) -> int:
     return 1
 
 
+def _log_unread(words: list[str]) -> None:
+    """--log of a command line that could not be understood: who called hears why all the same."""
+    if "--log" in words[:-1]:
+        LOG.path = words[words.index("--log") + 1].removeprefix("file:")
+        LOG.json = "--log-format=json" in words or "json" in words
+
+
 def _debugging(args: Arguments | None) -> bool:
     return args is not None and (args.flag("--debug") or args.value("--log-level") == "debug")
 
 
-def _tell(error: RootlessError, args: Arguments | None, words: list[str]) -> None:
+def _tell(error: RootlessError, args: Arguments | None) -> None:
     if _debugging(args):
         import traceback
 
@@ -141,35 +153,7 @@ def _tell(error: RootlessError, args: Arguments | None, words: list[str]) -> Non
         sys.stderr.flush()
     except OSError:
         pass
-    log = _log_file(args, words)
-    if log:
-        _log(log, error, args)
-
-
-def _log_file(args: Arguments | None, words: list[str]) -> str:
-    path = args.value("--log") if args is not None else None
-    if path is None and args is None and "--log" in words[:-1]:
-        path = words[words.index("--log") + 1]  # the rest could not be understood
-    return (path or "").removeprefix("file:")
-
-
-def _log(path: str, error: RootlessError, args: Arguments | None) -> None:
-    import time
-
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    message = error.message if not error.hint else f"{error.message} ({error.hint})"
-    if args is not None and args.value("--log-format") == "json":
-        import json
-
-        line = json.dumps({"level": "error", "msg": message, "time": stamp})
-    else:
-        line = f'time="{stamp}" level=error msg={message!r}'
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        with open(fd, "w") as file:
-            file.write(line + "\n")
-    except OSError:
-        pass  # it has been told on stderr
+    LOG.error(error)
 
 
 if __name__ == "__main__":

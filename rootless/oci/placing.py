@@ -8,6 +8,7 @@ import os
 from rootless.cgroup import apply, find, group
 from rootless.errors import NotSupported, RootlessError
 from rootless.oci import cgroups
+from rootless.oci.log import LOG
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def place(wanted: str, name: str, lines: list[Setting], devices: Program | None,
         os.close(fd)
         group.remove(directory, 0)
     if not lines:
+        if wanted:
+            # runc and crun fail here, and with them containerd as rootlesskit starts it: nothing is limited.
+            LOG.warn(f"linux.cgroupsPath: {wanted} cannot be had, the container has no cgroup: {refused.message}")
         return cgroups.none(devices, refused.message)
     if systemd and any(subtree.how == "systemd" for subtree in found.subtrees):
         from rootless.oci import scopes

@@ -13,6 +13,7 @@ from rootless.oci.config import load
 from rootless.oci.create import Created, create
 from rootless.oci.follow import follow
 from rootless.oci.hooks import run_hooks
+from rootless.oci.log import LOG
 from rootless.oci.state import RUNNING, STOPPED, default_root, open_root, remove
 from rootless.record import TYPE_CHECKING
 
@@ -49,10 +50,26 @@ def pass_listen_fds(process: dict[str, Any]) -> None:
         process["env"] += [f"LISTEN_FDS={os.environ['LISTEN_FDS']}", "LISTEN_PID=1"]
 
 
+def pass_notify_socket(spec: dict[str, Any]) -> None:
+    """sd_notify(3): the container tells systemd itself, or whoever waits at $NOTIFY_SOCKET, that it is ready:
+    the socket is bound into it, at the place it has here."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if path.startswith("/"):
+        bind = {"destination": path, "type": "bind", "source": path, "options": ["bind", "nosuid", "noexec", "nodev"]}
+        if not os.path.exists(path):
+            LOG.warn(f"NOTIFY_SOCKET: there is no {path}")
+            return
+        spec["mounts"] = [*(spec.get("mounts") or []), bind]
+    elif not path.startswith("@"):  # one without a file needs the network namespace it is in
+        return
+    spec["process"]["env"] = [*(spec["process"].get("env") or []), f"NOTIFY_SOCKET={path}"]
+
+
 def _wish(args: Arguments, *, detach: bool, waits: bool) -> Wish:
     count = preserved(args)
     bundle = load(args.value("--bundle") or ".", _config(args))
     pass_listen_fds(bundle.spec["process"])
+    pass_notify_socket(bundle.spec)
     return Wish(
         id=args.words[0],
         root=root_of(args),
@@ -108,7 +125,13 @@ def run_command(args: Arguments) -> int:
                 _end(created, claim.directory)
             raise
         created.channel.close()
-    warn_hooks(wish.bundle.spec, "poststart", state)
+        try:
+            # Their failure ends the container (runtime.md, Lifecycle 9).
+            run_hooks(wish.bundle.spec, "poststart", state)
+        except (OSError, RootlessError):
+            _end(created, claim.directory)
+            warn_hooks(wish.bundle.spec, "poststop", {**state, "status": STOPPED})
+            raise
     if detach:
         return 0
     status = _wait(created)
@@ -119,11 +142,11 @@ def run_command(args: Arguments) -> int:
 
 
 def warn_hooks(spec: dict[str, Any], point: str, state: dict[str, Any]) -> None:
-    """Run hooks whose failure is told and changes nothing (runtime.md, Lifecycle 9 and 13)."""
+    """Run hooks whose failure is told and changes nothing (runtime.md, Lifecycle 13)."""
     try:
         run_hooks(spec, point, state)
     except (OSError, RootlessError) as error:
-        os.write(2, f"rootless-oci: warning: {error}\n".encode())
+        LOG.warn(str(error))
 
 
 def _end(created: Created, directory: str) -> None:

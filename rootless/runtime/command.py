@@ -20,12 +20,12 @@ _MOST_INTERPRETERS = 5
 
 
 def read_environment(process: dict[str, Any], *, home: str, uid: int) -> dict[str, str]:
-    """process.env as a mapping; HOME from the user's entry where it is not given. In the container's root."""
+    """process.env as a mapping; HOME from the user's entry where it is not given, or empty. In the container's root."""
     environment = {}
     for word in process.get("env") or []:
         name, _, value = word.partition("=")
         environment[name] = value
-    if "HOME" not in environment:
+    if not environment.get("HOME"):
         environment["HOME"] = home or find_user(str(uid)).home
     return environment
 

@@ -80,6 +80,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.step = "start"
+        self.channel: Channel | None = None  # who hears of the error, once that is not the maker any more
 
 
 def live(birth: Birth, channel: Channel) -> NoReturn:
@@ -88,6 +89,7 @@ def live(birth: Birth, channel: Channel) -> NoReturn:
     try:
         _live(birth, channel, progress)
     except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+        channel = progress.channel or channel
         if birth.hidden:
             closing.leave_nothing(channel.fileno())  # now: who hears of the error kills us
         channel.send_error(error, step=progress.step)
@@ -201,7 +203,7 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
         channel.send("ready", {}, masters)
         channel.expect("start")
     else:
-        channel = birth.turns.ready(channel, masters)
+        progress.channel = channel = birth.turns.ready(channel, masters)
         progress.step = "startContainer hooks"
         birth.turns.starting(birth, environment)
     progress.step = "close descriptors"

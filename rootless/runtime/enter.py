@@ -70,6 +70,7 @@ class _Request(Record):
     cgroup: str = ""
     cgroup_unit: str = ""
     cgroup_optional: bool = False
+    linux: dict[str, Any] | None = None
 
 
 def enter(
@@ -83,6 +84,7 @@ def enter(
     rows: int = 0,
     columns: int = 0,
     seccomp_profile: dict[str, Any] | None = None,
+    linux: dict[str, Any] | None = None,
     cache_dir: str | None = None,
     inherit: bool = False,
     preserve_fds: int = 0,
@@ -95,8 +97,8 @@ def enter(
     """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
 
     All namespaces in which that differs from us are joined. `seccomp_profile` is the container's
-    spec.linux.seccomp, compiled into `cache_dir` (ROOT/seccomp). With `detach` its streams are
-    /dev/null; with `inherit` they are the caller's, and so are the `preserve_fds` descriptors after
+    spec.linux.seccomp, compiled into `cache_dir` (ROOT/seccomp); `linux` has its personality and memory
+    policy. With `detach` its streams are /dev/null; with `inherit` they are the caller's, and so are the `preserve_fds` descriptors after
     them; otherwise a terminal, or pipes (stdin only if asked for). `listener` is called with the pid
     and the descriptor (closed afterwards) of a filter that notifies. Returns when the command
     has been executed. It is born in `cgroup`, the container's (in systemd's scope `cgroup_unit`, if in
@@ -124,7 +126,7 @@ def enter(
         request = _Request(
             pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
             scoping.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
-            open_program(process), cgroup, cgroup_unit, cgroup_optional,
+            open_program(process), cgroup, cgroup_unit, cgroup_optional, linux,
         )  # fmt: skip
         return _enter(request, listener)
     finally:
@@ -236,7 +238,7 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
     reset_signals()
     os.setsid()
     progress.step = "scheduling"
-    scheduling.apply_to_process(process)
+    scheduling.apply_to_process(process, request.linux or {})
     affinity = process.get("execCPUAffinity") or {}
     if cpus := affinity.get("final") or affinity.get("initial"):
         os.sched_setaffinity(0, scheduling.cpu_list(cpus, name="process.execCPUAffinity"))

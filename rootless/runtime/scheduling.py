@@ -63,11 +63,7 @@ def apply(spec: dict[str, Any], *, time: bool = True) -> None:
     linux, process = spec.get("linux") or {}, spec.get("process") or {}
     if time and wants_time(linux):
         apply_time(linux)
-    if linux.get("memoryPolicy"):
-        _set_memory_policy(linux["memoryPolicy"])
-    if linux.get("personality"):
-        _set_personality(linux["personality"])
-    apply_to_process(process)
+    apply_to_process(process, linux)
 
 
 def wants_time(linux: dict[str, Any]) -> bool:
@@ -82,8 +78,13 @@ def apply_time(linux: dict[str, Any]) -> None:
     new_time_namespace(linux.get("timeOffsets") or {})
 
 
-def apply_to_process(process: dict[str, Any]) -> None:
-    """process.scheduler and process.ioPriority; of `exec` too."""
+def apply_to_process(process: dict[str, Any], linux: dict[str, Any]) -> None:
+    """Memory policy and personality of the container's spec.linux, process.scheduler and process.ioPriority:
+    what every process of it has, those of `exec` too."""
+    if linux.get("memoryPolicy"):
+        _set_memory_policy(linux["memoryPolicy"])
+    if linux.get("personality"):
+        _set_personality(linux["personality"])
     if process.get("scheduler"):
         _set_scheduler(process["scheduler"])
     if process.get("ioPriority"):

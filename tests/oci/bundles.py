@@ -119,9 +119,14 @@ class Runtime:
         (self.bundle / "config.json").write_text(json.dumps(self.spec))
 
     def __call__(
-        self, *args: str, status: int | None = 0, timeout: float = 30, **options: Any
+        self,
+        *args: str,
+        status: int | None = 0,
+        timeout: float = 30,
+        more: dict[str, str] | None = None,
+        **options: Any,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command; its status is checked unless it is None."""
+        """Run the command, with `more` in its environment; its status is checked unless it is None."""
         options = {"stdin": subprocess.DEVNULL, "capture_output": True, **options}
         done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(self.program), "--root", str(self.state), *args],
@@ -129,6 +134,7 @@ class Runtime:
                 "PATH": f"{os.path.dirname(sys.executable)}:{SYSTEM_PATH}",
                 "HOME": str(Path.home()),
                 "XDG_RUNTIME_DIR": str(self.bundle.parent),
+                **(more or {}),
             },
             text=True,
             timeout=timeout,

@@ -1,0 +1,83 @@
+"""What is told, and where: stderr, and with --log a file that the caller reads. HOT.
+
+With --log-format=json a line is {"level","msg","time"}, which Podman and containerd show; else what logrus
+writes. The file is opened for each line: a descriptor that is kept could become one of the container's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rootless.errors import RootlessError
+    from rootless.oci.arguments import Arguments
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class Log:
+    """Where one command tells what there is to be told."""
+
+    def __init__(self) -> None:
+        self.path = ""
+        self.json = False
+        self.debugging = False
+
+    def open(self, args: Arguments) -> None:
+        """As the options have it; InvalidInput for a file that cannot be written: its reader would wait
+        for what never comes."""
+        self.json = args.value("--log-format") == "json"
+        self.debugging = args.flag("--debug") or args.value("--log-level") == "debug"
+        path = (args.value("--log") or "").removeprefix("file:")
+        if path:
+            try:
+                os.close(os.open(path, _FLAGS, 0o644))
+            except OSError as error:
+                raise InvalidInput(f"--log: {path}: {(error.strerror or '').lower()}") from None
+        self.path = path
+
+    def error(self, error: RootlessError) -> None:
+        """An error, which stderr has had already."""
+        self._write("error", error.message if not error.hint else f"{error.message} ({error.hint})")
+
+    def warn(self, text: str) -> None:
+        """What was left out or went wrong and stops nothing."""
+        os.write(2, f"rootless-oci: warning: {text}\n".encode())
+        self._write("warning", text)
+
+    def debug(self, text: str) -> None:
+        """What is done, for who asked for --debug: in the file, else on stderr."""
+        if not self.debugging:
+            return
+        if self.path:
+            self._write("debug", text)
+        else:
+            os.write(2, f"rootless-oci: debug: {text}\n".encode())
+
+    def _write(self, level: str, message: str) -> None:
+        if not self.path:
+            return
+        import time
+
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if self.json:
+            from rootless import jsontext
+
+            line = jsontext.dumps({"level": level, "msg": message, "time": stamp})
+        else:
+            line = f'time="{stamp}" level={level} msg={message!r}'
+        try:
+            fd = os.open(self.path, _FLAGS, 0o644)
+        except OSError:
+            return  # it could be opened at first; stderr has it
+        try:
+            os.write(fd, line.encode() + b"\n")
+        finally:
+            os.close(fd)
+
+
+# One command line is one process.
+LOG = Log()
