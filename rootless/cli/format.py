@@ -77,8 +77,10 @@ def inspected(value: Any, template: Template) -> str:
             raise InvalidInput(f"template parsing error: {error.message}", hint=typed.hint) from None
 
 
-def print_rows(rows: Iterable[Mapping[str, Any]], template: str, headers: Mapping[str, str]) -> None:
-    """A listing: `json` gives an object a line, `table ...` aligned columns under their headers."""
+def print_rows(
+    rows: Iterable[Mapping[str, Any]], template: str, headers: Mapping[str, str], *, heading: bool = True
+) -> None:
+    """A listing: `json` gives an object a line, `table ...` aligned columns, under their headers if `heading`."""
     word, _, rest = template.partition(" ")
     if template.strip() == "json":
         source, table = "{{json .}}", False
@@ -92,7 +94,8 @@ def print_rows(rows: Iterable[Mapping[str, Any]], template: str, headers: Mappin
     except InvalidInput as error:
         raise InvalidInput(f"failed to execute template: {error.message}", hint=error.hint) from None
     if table:
-        sys.stdout.write(render(None, [line.split("\t") for line in [_header(source, headers), *lines]]))
+        titles = [_header(source, headers)] if heading else []
+        sys.stdout.write(render(None, [line.split("\t") for line in [*titles, *lines]]))
     else:
         sys.stdout.write(for_people("".join(line + "\n" for line in lines)))
 

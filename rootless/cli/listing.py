@@ -20,10 +20,13 @@ def print_listing(
     quiet: bool = False,
     identity: str = "ID",
     stored: str = "",
+    heading: bool = True,
 ) -> None:
     """Print `rows`: only `identity` with --quiet, else by `template`, else a table of `columns`.
 
     `stored` is the key of config.json that may hold the template of who gives none: psFormat and so on.
+
+    Without `heading` a table has no line of headers.
 
     `headers` maps every field that a template may name to its column header; a row holds all of them.
     """
@@ -34,6 +37,7 @@ def print_listing(
     elif template and template != "table":
         from rootless.cli.format import print_rows
 
-        print_rows(rows, template, headers)
+        print_rows(rows, template, headers, heading=heading)
     else:
-        print_table([headers[name] for name in columns], [[row[name] for name in columns] for row in rows])
+        titles = [headers[name] for name in columns] if heading else None
+        print_table(titles, [[row[name] for name in columns] for row in rows])

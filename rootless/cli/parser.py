@@ -35,7 +35,12 @@ def parse(command: Command, words: list[str], *, name: str | None = None) -> Arg
     Raises UsageError or HelpWanted.
     """
     args = parse_options(command.options, words, interspersed=command.interspersed, command=command.name)
-    check_count(command, len(args.positional), name=name or command.name)
+    count = len(args.positional)
+    # --latest stands for a name, --all for any number (cli/chosen.py).
+    count += bool(args.__dict__.get("newest"))
+    if args.__dict__.get("every"):
+        count = max(count, command.min_args)
+    check_count(command, count, name=name or command.name)
     return args
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from rootless.cli import attachment, client_config
+from rootless.cli import attachment, chosen, client_config
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.commands.container_run import resize
 from rootless.engine.life import attach, terminal
@@ -18,10 +18,11 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """Join our standard streams to a running container's."""
     store = Store.open()
+    chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-    chosen = args.detach_keys or record["detach_keys"] or client_config.text("detachKeys")
-    keys = terminal.parse_detach_keys(chosen or terminal.DEFAULT_DETACH_KEYS)
+    sequence = args.detach_keys or record["detach_keys"] or client_config.text("detachKeys")
+    keys = terminal.parse_detach_keys(sequence or terminal.DEFAULT_DETACH_KEYS)
     with running.require(store, identifier) as found:
         if found.state.get("paused"):
             raise Conflict("You cannot attach to a paused container, unpause it first")
@@ -68,6 +69,7 @@ COMMAND = Command(
     usage="[OPTIONS] CONTAINER",
     options=(
         Option(("--detach-keys",), "detach_keys", VALUE, metavar="string", help="Override the key sequence for detaching a container"),
+        chosen.LATEST,
         Option(("--no-stdin",), "no_stdin", FLAG, help="Do not attach STDIN"),
         Option(("--sig-proxy",), "sig_proxy", FLAG, default=True, help="Proxy all received signals to the process"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import Args, Command
 from rootless.cli.tables import plain
 from rootless.engine.state.record import Record
@@ -15,6 +16,7 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """List what the container added (A), changed (C) and deleted (D)."""
     store = Store.open()
+    chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     if record["rootfs"]:
@@ -55,8 +57,8 @@ def without_mount_points(found: list[Change], record: Record) -> list[Change]:
 COMMAND = Command(
     name="diff",
     summary="Inspect changes to files or directories on a container's filesystem",
-    usage="CONTAINER",
-    options=(),
+    usage="[OPTIONS] CONTAINER",
+    options=(chosen.LATEST,),
     handler=run,
     min_args=1,
     max_args=1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.cli import attachment, client_config
+from rootless.cli import attachment, chosen, client_config
 from rootless.cli.command import EXEC, FLAG, LIST, VALUE, Args, Command, Option
 from rootless.engine.life import attach, execute, terminal
 from rootless.engine.life.execute import ExecRequest
@@ -17,11 +17,13 @@ def run(args: Args) -> int:
     """Run a command in a running container; its exit status."""
     if args.tty and args.interactive and not args.detach:
         attach.require_terminal(0)
-    chosen = args.detach_keys or client_config.text("detachKeys")
-    keys = terminal.parse_detach_keys(chosen or terminal.DEFAULT_DETACH_KEYS)
+    sequence = args.detach_keys or client_config.text("detachKeys")
+    keys = terminal.parse_detach_keys(sequence or terminal.DEFAULT_DETACH_KEYS)
     environment = [entry for path in args.env_file for entry in read_env_file(path)]
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
     rows, columns = attachment.window() if args.tty else (0, 0)
+    store = Store.open()
+    chosen.name_first(store, args)
     request = ExecRequest(
         args.positional[1:],
         env=environment,
@@ -34,7 +36,6 @@ def run(args: Args) -> int:
         rows=rows,
         columns=columns,
     )
-    store = Store.open()
     entered, execution = execute.execute(store, containers.find(store, args.positional[0]), request)
     if args.detach:
         os.close(entered.pidfd)
@@ -68,6 +69,7 @@ COMMAND = Command(
         Option(("--env-file",), "env_file", LIST, metavar="list", help="Read in a file of environment variables",
                complete="file"),
         Option(("-i", "--interactive"), "interactive", FLAG, help="Keep STDIN open even if not attached"),
+        chosen.LATEST,
         Option(("--privileged",), "privileged", FLAG, help="Give extended privileges to the command"),
         Option(("-t", "--tty"), "tty", FLAG, help="Allocate a pseudo-TTY"),
         Option(("-u", "--user"), "user", VALUE, metavar="string", default="",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import VALUE, Args, Command, Option
 from rootless.cli.each import each
 from rootless.engine.life import stop
@@ -13,14 +14,20 @@ def run(args: Args) -> int:
     """Send a signal to PID 1 of each container."""
     parse_signal(args.signal)
     store = Store.open()
-    return each(store, args.positional, lambda identifier: stop.kill(store, identifier, args.signal))
+    names = chosen.names(store, args, wanted=chosen.runs)
+    return each(store, names, lambda identifier: stop.kill(store, identifier, args.signal))
 
 
 COMMAND = Command(
     name="kill",
     summary="Kill one or more running containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
-    options=(Option(("-s", "--signal"), "signal", VALUE, metavar="string", default="KILL", help="Signal to send to the container"),),
+    options=(
+        chosen.every("Send the signal to all running containers"),
+        chosen.IGNORE,
+        chosen.LATEST,
+        Option(("-s", "--signal"), "signal", VALUE, metavar="string", default="KILL", help="Signal to send to the container"),
+    ),
     handler=run,
     min_args=1,
     complete="container",

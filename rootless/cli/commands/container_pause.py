@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import Args, Command
 from rootless.cli.each import each
 from rootless.engine.life import stop
@@ -11,14 +12,15 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """Pause each container."""
     store = Store.open()
-    return each(store, args.positional, lambda identifier: stop.pause(store, identifier))
+    names = chosen.names(store, args, wanted=lambda row: row.status.state == "running")
+    return each(store, names, lambda identifier: stop.pause(store, identifier))
 
 
 COMMAND = Command(
     name="pause",
     summary="Pause all processes within one or more containers",
-    usage="CONTAINER [CONTAINER...]",
-    options=(),
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(chosen.every("Pause all running containers"), chosen.LATEST),
     handler=run,
     min_args=1,
     complete="container",

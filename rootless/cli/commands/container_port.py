@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import Args, Command
 from rootless.engine.state import running
 from rootless.errors import NotFound
@@ -13,6 +14,7 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """Print where the container's ports are published."""
     store = Store.open()
+    chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
     wanted = args.positional[1] if len(args.positional) > 1 else None
     with running.require(store, identifier) as found:
@@ -29,8 +31,8 @@ def run(args: Args) -> int:
 COMMAND = Command(
     name="port",
     summary="List port mappings or a specific mapping for the container",
-    usage="CONTAINER [PRIVATE_PORT[/PROTO]]",
-    options=(),
+    usage="[OPTIONS] CONTAINER [PRIVATE_PORT[/PROTO]]",
+    options=(chosen.LATEST,),
     handler=run,
     min_args=1,
     max_args=2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rootless.cli import units
-from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, integer
+from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, choice, integer
 from rootless.cli.filters import collect, convert
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis
@@ -38,6 +38,17 @@ HEADERS = {
     "ExitCode": "EXIT CODE",
 }
 
+# Podman's words. What was created last comes first.
+SORTED: dict[str, Callable[[Row], Any]] = {
+    "command": lambda row: listing.command(row.record),
+    "created": lambda row: row.record["created_at"],
+    "id": lambda row: row.id,
+    "image": lambda row: row.record["image"] or row.record["rootfs"],
+    "names": lambda row: row.name,
+    "runningfor": lambda row: row.status.started_at or "",
+    "status": lambda row: row.status.state,
+}
+
 
 def run(args: Args) -> int:
     """List containers."""
@@ -53,11 +64,14 @@ def run(args: Args) -> int:
     rows = [row for row in listing.rows(store, every=every) if all(test(row) for test in tests)]
     if args.latest or (args.last is not None and args.last > 0):
         rows = rows[: 1 if args.latest else args.last]
+    if args.sort:
+        rows.sort(key=SORTED[args.sort], reverse=args.sort == "created")
     now = time.time()
     size = args.size or ".Size" in (args.format or "")  # who asks for the field asks for the figures
     shown = [_shown(store, row, now, full=args.no_trunc, size=size) for row in rows]
     columns = (*COLUMNS, "Size") if args.size else COLUMNS
-    print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet, stored="psFormat")
+    print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet, stored="psFormat",
+                  heading=not args.noheading)  # fmt: skip
     return 0
 
 
@@ -130,8 +144,11 @@ COMMAND = Command(
                help="Show n last created containers (includes all states)"),
         Option(("-l", "--latest"), "latest", FLAG, help="Show the latest created container (includes all states)"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
+        Option(("--noheading",), "noheading", FLAG, help="Do not print the headings of the table"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Only display container IDs"),
         Option(("-s", "--size"), "size", FLAG, help="Display total file sizes"),
+        Option(("--sort",), "sort", VALUE, metavar="choice", convert=choice(*SORTED), complete="|".join(SORTED),
+               help=f"Sort by {', '.join(SORTED)} (default created)"),
     ),
     handler=run,
     max_args=0,

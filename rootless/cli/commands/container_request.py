@@ -118,6 +118,10 @@ def _mounts(args: Args) -> list[Mount]:
     found = [parse_volume(word) for word in args.volume]
     found += [parse_mount(word) for word in args.mount]
     found += [parse_tmpfs(word) for word in args.tmpfs]
+    if args.tz:
+        from rootless.engine.words.zones import zone_mount
+
+        found.append(zone_mount(args.tz))
     return found
 
 

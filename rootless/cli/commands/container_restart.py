@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import Args, Command
 from rootless.cli.commands.container_stop import SIGNAL, TIMEOUT
 from rootless.cli.each import each
@@ -24,14 +25,14 @@ def run(args: Args) -> int:
         record: Record = containers.config(store, identifier)  # type: ignore[assignment]
         events.container(store, "restart", record)
 
-    return each(store, args.positional, again)
+    return each(store, chosen.names(store, args), again)
 
 
 COMMAND = Command(
     name="restart",
     summary="Restart one or more containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
-    options=(SIGNAL, TIMEOUT),
+    options=(SIGNAL, TIMEOUT, chosen.every("Restart all containers"), chosen.LATEST),
     handler=run,
     min_args=1,
     complete="container",

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from rootless.cli.command import FLAG, Args, Command, Option
+from rootless.cli import chosen
+from rootless.cli.command import FLAG, VALUE, Args, Command, Option, integer
 from rootless.cli.each import each
-from rootless.engine.life import remove
-from rootless.engine.state import listing
-from rootless.errors import InvalidInput, NotFound
+from rootless.engine.life import remove, stop
+from rootless.errors import InvalidInput
 from rootless.session import session
-from rootless.storage import containers
 from rootless.storage.store import Store
 
 
 def run(args: Args) -> int:
     """Remove each container."""
     store = Store.open()
-    names = list(args.positional)
-    if args.all:
-        names += [row.name for row in listing.rows(store, every=True)]
-    elif not names:
-        raise InvalidInput('"rootless rm" requires at least 1 argument', hint="rootless rm --help")
+    if args.time is not None and not args.force:
+        raise InvalidInput("--time needs --force: only what runs is waited for")
+    names = chosen.names(store, args)
     if args.force:
-        names = [name for name in names if _exists(store, name)]
+        # `rm -f` of what is not there is no failure.
+        names = [name for name in names if chosen.exists(store, name)]
     if not names:
         return 0
     session.join()
-    return each(
-        store,
-        names,
-        lambda identifier: remove.remove(store, identifier, force=args.force, volumes=args.volumes),
-    )
 
+    def remove_one(identifier: str) -> None:
+        if args.time is not None:
+            stop.stop(store, identifier, timeout_s=args.time)
+        remove.remove(store, identifier, force=args.force, volumes=args.volumes)
 
-def _exists(store: Store, name: str) -> bool:
-    """`rm -f` of what is not there is no failure."""
-    try:
-        containers.find(store, name)
-    except NotFound:
-        return False
-    return True
+    return each(store, names, remove_one)
 
 
 COMMAND = Command(
@@ -46,10 +37,15 @@ COMMAND = Command(
     summary="Remove one or more containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
     options=(
-        Option(("-a", "--all"), "all", FLAG, help="Remove all containers"),
+        chosen.every("Remove all containers"),
         Option(("-f", "--force"), "force", FLAG, help="Force the removal of a running container (uses SIGKILL)"),
+        chosen.IGNORE._replace(names=("-i", "--ignore")),
+        chosen.LATEST._replace(names=("--latest",)),  # Docker's -l is --link
+        Option(("-t", "--time"), "time", VALUE, metavar="int", convert=integer,
+               help="With --force: seconds to wait before killing a container that runs"),
         Option(("-v", "--volumes"), "volumes", FLAG, help="Remove anonymous volumes associated with the container"),
     ),
     handler=run,
+    min_args=1,
     complete="container",
-)
+)  # fmt: skip

@@ -37,7 +37,11 @@ def make(store: Store, request: Request, args: Args) -> str:
     for warning in create.warnings(request):
         say(warning)
     remove.sweep(store)
+    if args.replace and not request.name:
+        raise InvalidInput("--replace needs --name: it is a name that is taken over")
     image = None if request.rootfs else find_image(store, request, args)
+    if args.replace:
+        _make_room(store, request.name)
     with store.lease():
         # Nothing is collected from here on until there is a container that refers to the image.
         if image is not None:
@@ -52,6 +56,13 @@ def make(store: Store, request: Request, args: Args) -> str:
             remove.remove(store, identifier, volumes=True)
             raise
     return identifier
+
+
+def _make_room(store: Store, name: str) -> None:
+    """Remove the container that has the name, if there is one; its image is here by now."""
+    for identifier, known in containers.names(store).items():
+        if known == name:
+            remove.remove(store, identifier, force=True)
 
 
 def find_image(store: Store, request: Request, args: Args) -> Image:

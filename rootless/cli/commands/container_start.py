@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.cli import attachment, client_config
+from rootless.cli import attachment, chosen, client_config
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.commands.container_run import stay
 from rootless.cli.each import each
@@ -17,7 +17,7 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """Start each container; with -a or -i, stay with the one."""
     store = Store.open()
-    names = args.positional
+    names = chosen.names(store, args, wanted=lambda row: not chosen.runs(row))
     if args.attach or args.interactive:
         if len(names) > 1:
             raise InvalidInput("you cannot start and attach multiple containers at once")
@@ -52,9 +52,11 @@ COMMAND = Command(
     summary="Start one or more stopped containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
     options=(
+        chosen.every("Start all containers that do not run", short=False),  # -a is --attach
         Option(("-a", "--attach"), "attach", FLAG, help="Attach STDOUT/STDERR and forward signals"),
         Option(("--detach-keys",), "detach_keys", VALUE, metavar="string", help="Override the key sequence for detaching a container"),
         Option(("-i", "--interactive"), "interactive", FLAG, help="Attach container's STDIN"),
+        chosen.LATEST,
         Option(("--sig-proxy",), "sig_proxy", FLAG, default=True, help="Proxy received signals to the process"),
     ),
     handler=run,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rootless.cli.command import FLAG, VALUE, Args, Command, Option, integer
+from rootless.cli import chosen
+from rootless.cli.command import VALUE, Args, Command, Option, integer
 from rootless.cli.each import together
 from rootless.engine.life import stop
-from rootless.engine.state import listing
-from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
 TIMEOUT = Option(
@@ -19,11 +18,7 @@ SIGNAL = Option(("-s", "--signal"), "signal", VALUE, metavar="string", default="
 def run(args: Args) -> int:
     """Stop each container, politely first."""
     store = Store.open()
-    names = list(args.positional)
-    if args.all:
-        names += [row.name for row in listing.rows(store, every=False)]
-    elif not names:
-        raise InvalidInput('"rootless stop" requires at least 1 argument', hint="rootless stop --help")
+    names = chosen.names(store, args, wanted=chosen.runs)
     return together(
         store,
         names,
@@ -35,7 +30,14 @@ COMMAND = Command(
     name="stop",
     summary="Stop one or more running containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
-    options=(SIGNAL, TIMEOUT, Option(("-a", "--all"), "all", FLAG, help="Stop all running containers")),
+    options=(
+        SIGNAL,
+        TIMEOUT,
+        chosen.every("Stop all running containers"),
+        chosen.IGNORE._replace(names=("-i", "--ignore")),
+        chosen.LATEST,
+    ),
     handler=run,
+    min_args=1,
     complete="container",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import Args, Command
 from rootless.cli.tables import print_table
 from rootless.engine.state import events
@@ -14,6 +15,7 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """List the container's processes as the host sees them, with the host's ps."""
     store = Store.open()
+    chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
     titles, rows = top.processes(store, identifier, args.positional[1:])
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
@@ -25,8 +27,8 @@ def run(args: Args) -> int:
 COMMAND = Command(
     name="top",
     summary="Display the running processes of a container",
-    usage="CONTAINER [ps OPTIONS]",
-    options=(),
+    usage="[OPTIONS] CONTAINER [ps OPTIONS]",
+    options=(chosen.LATEST,),
     handler=run,
     min_args=1,
     interspersed=False,

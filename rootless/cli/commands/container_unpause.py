@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.cli import chosen
 from rootless.cli.command import Args, Command
 from rootless.cli.each import each
 from rootless.engine.life import stop
@@ -11,14 +12,15 @@ from rootless.storage.store import Store
 def run(args: Args) -> int:
     """Unpause each container."""
     store = Store.open()
-    return each(store, args.positional, lambda identifier: stop.unpause(store, identifier))
+    names = chosen.names(store, args, wanted=lambda row: row.status.state == "paused")
+    return each(store, names, lambda identifier: stop.unpause(store, identifier))
 
 
 COMMAND = Command(
     name="unpause",
     summary="Unpause all processes within one or more containers",
-    usage="CONTAINER [CONTAINER...]",
-    options=(),
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(chosen.every("Unpause all paused containers"), chosen.LATEST),
     handler=run,
     min_args=1,
     complete="container",

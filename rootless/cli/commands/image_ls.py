@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rootless.cli import filters, units
-from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
+from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option, choice
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import short_id
 from rootless.engine.images.listing import FILTERS, Row, rows
@@ -26,6 +27,15 @@ HEADERS = {
     "UniqueSize": "UNIQUE SIZE",
 }
 
+# Podman's words. What is newest, or largest, comes first.
+SORTED: dict[str, Callable[[Row], Any]] = {
+    "created": lambda row: row.created,
+    "id": lambda row: row.image.id,
+    "repository": lambda row: row.repository,
+    "size": lambda row: row.image.size,
+    "tag": lambda row: row.tag,
+}
+
 
 def list_images(args: Args) -> int:
     """One row for each name of each image."""
@@ -33,6 +43,8 @@ def list_images(args: Args) -> int:
     repository = args.positional[0] if args.positional else None
     wanted = filters.collect(args.filter, FILTERS)
     found = rows(store, repository=repository, filters=wanted)
+    if args.sort:
+        found.sort(key=SORTED[args.sort], reverse=args.sort in ("created", "size"))
     if args.tree:
         return _tree(store, args, found)
     columns = ["Repository", "Tag", *(["Digest"] if args.digests else []), "ID", "CreatedSince", "Size"]
@@ -43,6 +55,7 @@ def list_images(args: Args) -> int:
         template=args.format,
         quiet=args.quiet,
         stored="imagesFormat",
+        heading=not args.noheading,
     )
     return 0
 
@@ -91,7 +104,10 @@ COMMAND = Command(
         Option(("--format",), "format", VALUE, help="Format output using 'table', 'table TEMPLATE', 'json' or a "
                "Go template"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
+        Option(("-n", "--noheading"), "noheading", FLAG, help="Do not print the headings of the table"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Only show image IDs"),
+        Option(("--sort",), "sort", VALUE, metavar="choice", convert=choice(*SORTED), complete="|".join(SORTED),
+               help=f"Sort by {', '.join(SORTED)} (default created)"),
         Option(("--tree",), "tree", FLAG, help="List each image with its names and its platform as a tree"),
     ),
     handler=list_images,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.images import removal
-from rootless.errors import NotFound, RootlessError
+from rootless.errors import InvalidInput, NotFound, RootlessError
 from rootless.session import session
+from rootless.storage import images
 from rootless.storage.store import Store
 
 
@@ -17,10 +18,12 @@ def remove(args: Args) -> int:
     session.join()
     failed = False
     try:
-        for text in args.positional:
+        for text in _wanted(store, args):
             try:
                 removed = removal.remove(store, text, force=args.force, platform=args.platform)
             except RootlessError as error:
+                if args.ignore and isinstance(error, NotFound):
+                    continue
                 complain(error)
                 failed = failed or not (args.force and isinstance(error, NotFound))
                 continue
@@ -28,6 +31,14 @@ def remove(args: Args) -> int:
     finally:
         removal.collect(store)
     return 1 if failed else 0
+
+
+def _wanted(store: Store, args: Args) -> list[str]:
+    if not args.every:
+        return args.positional
+    if args.positional:
+        raise InvalidInput("--all stands for all images: no names go with it")
+    return [image.id for image in images.list_images(store)]
 
 
 def show(removed: removal.Removed) -> None:
@@ -52,7 +63,9 @@ COMMAND = Command(
     summary="Remove one or more images",
     usage="[OPTIONS] IMAGE [IMAGE...]",
     options=(
+        Option(("-a", "--all"), "every", FLAG, help="Remove all images"),
         Option(("-f", "--force"), "force", FLAG, help="Force removal of the image"),
+        Option(("-i", "--ignore"), "ignore", FLAG, help="What does not exist is no failure"),
         Option(("--no-prune",), "no_prune", FLAG, help="Do not delete untagged parents"),
         Option(("--platform",), "platform", VALUE, metavar="string", default="",
                help="Remove the image only if it is of this platform (os[/arch[/variant]])"),

@@ -9,7 +9,7 @@ from rootless.cli.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.cli.confirm import FORCE, confirm, warning
 from rootless.cli.listing import print_listing
 from rootless.engine.files import volumes
-from rootless.errors import NotFound, RootlessError
+from rootless.errors import InvalidInput, NotFound, RootlessError
 from rootless.storage.store import Store
 
 HEADERS = {
@@ -49,6 +49,7 @@ def list_volumes(args: Args) -> int:
         quiet=args.quiet,
         identity="Name",
         stored="volumesFormat",
+        heading=not args.noheading,
     )
     return 0
 
@@ -78,7 +79,12 @@ def remove(args: Args) -> int:
     store = Store.open()
     session.join()
     failed = False
-    for name in args.positional:
+    names = args.positional
+    if args.every:
+        if names:
+            raise InvalidInput("--all stands for all volumes: no names go with it")
+        names = [volume.name for volume in volumes.select(store, {})]
+    for name in names:
         try:
             volumes.remove(store, name)
         except NotFound as error:
@@ -133,6 +139,7 @@ LS = Command(
                help='Provide filter values ("dangling=true", "name=text", "label=key", "driver=local")'),
         Option(("--format",), "format", VALUE, help="Format output using 'table', 'table TEMPLATE', 'json' or a "
                "Go template"),
+        Option(("-n", "--noheading"), "noheading", FLAG, help="Do not print the headings of the table"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Only display volume names"),
     ),
     handler=list_volumes,
@@ -143,7 +150,10 @@ RM = Command(
     name="volume rm",
     summary="Remove one or more volumes",
     usage="[OPTIONS] VOLUME [VOLUME...]",
-    options=(Option(("-f", "--force"), "force", FLAG, help="Force the removal of one or more volumes"),),
+    options=(
+        Option(("-a", "--all"), "every", FLAG, help="Remove all volumes that no container uses"),
+        Option(("-f", "--force"), "force", FLAG, help="Force the removal of one or more volumes"),
+    ),
     handler=remove,
     min_args=1,
     description="A volume that a container uses cannot be removed.",

@@ -8,7 +8,7 @@ from rootless.engine.images.listing import has_labels, select
 from rootless.engine.images.named import familiar, find, is_id
 from rootless.engine.images.platform import require
 from rootless.engine.state import events
-from rootless.errors import Conflict, InvalidInput
+from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import reference
 from rootless.storage import containers, images
 from rootless.storage.images import Image
@@ -47,6 +47,21 @@ def _tell(store: Store, image_id: str, removed: Removed, text: str) -> None:
         events.write(store, "image", "untag", image_id, name=name)
     for identifier in removed.deleted:
         events.write(store, "image", "delete", identifier, name=text)
+
+
+def untag(store: Store, text: str, names: list[str]) -> None:
+    """Take the `names`, or all, from the image that `text` means; NotFound for one that it has not. The
+    image stays, without a name perhaps."""
+    image = find(store, text)
+    wanted = []
+    for name in names:
+        canonical = reference.parse(name).canonical
+        if canonical not in image.names:
+            raise NotFound(f"{name}: {_short(image)} has no such name", hint="`rootless images` lists them")
+        wanted.append(canonical)
+    for name in wanted or image.names:
+        images.untag(store, name)
+        events.write(store, "image", "untag", image.id, name=familiar(name))
 
 
 def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
