@@ -200,9 +200,9 @@ def test_suggestions() -> None:
     ("line", "offered"),
     [
         ("rootless ver", ["version"]),
-        ("rootless volume ", ["create", "inspect", "ls", "prune", "rm"]),
+        ("rootless volume ", ["create", "exists", "inspect", "ls", "prune", "rm"]),
         ("rootless completion ", ["bash", "zsh", "fish"]),
-        ("rootless images --no", ["--no-trunc"]),
+        ("rootless images --no", ["--no-trunc", "--noheading"]),
         ("rootless --con", ["--config"]),
         ("rootless run --isol", []),
         ("rootless run --gp", []),
