@@ -38,7 +38,7 @@ def make(rootless: Rootless, image: str, *names: str) -> None:
 
 def states(rootless: Rootless) -> dict[str, str]:
     lines = rootless("ps", "-a", "--format", "{{.Names}} {{.State}}").lines
-    return dict(line.split() for line in lines)  # type: ignore[misc]
+    return dict(line.split() for line in lines)
 
 
 def test_all(rootless: Rootless, busybox_image: str) -> None:
