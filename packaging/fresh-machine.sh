@@ -34,10 +34,17 @@ apt_options() {
     apt-config dump | grep -E '^Acquire::(http|https|Check-[A-Za-z-]*|Retries|Languages)[ :]' || true
 }
 
+over_https() { # then a machine of this network has certificates from the beginning, or apt could get nothing
+    # shellcheck disable=SC2046  # one word for each file
+    grep -hEv '^ *#' $(apt_sources) | grep -q 'https://'
+}
+
 make_bare() { # DIRECTORY
     . /etc/os-release
-    # shellcheck disable=SC2046  # one word for each file
-    mmdebstrap --quiet --mode=root --variant=minbase --aptopt="$place/apt.conf" --dpkgopt=force-unsafe-io \
+    include=
+    ! over_https || include=--include=ca-certificates
+    # shellcheck disable=SC2046,SC2086
+    mmdebstrap $include --quiet --mode=root --variant=minbase --aptopt="$place/apt.conf" --dpkgopt=force-unsafe-io \
         "$VERSION_CODENAME" "$1" $(apt_sources)
     for program in python3 pip gcc cc mmdebstrap newuidmap; do
         [ ! -e "$1/usr/bin/$program" ] || die "a bare tree has $program; it proves nothing"
@@ -62,6 +69,7 @@ configure() { # DIRECTORY: what an administrator of this network would have conf
     if [ -d /usr/local/share/ca-certificates ]; then # Debian's ca-certificates adds them when it is installed
         mkdir -p "$1/usr/local/share/ca-certificates"
         cp -rL /usr/local/share/ca-certificates/. "$1/usr/local/share/ca-certificates"
+        ! over_https || chroot "$1" update-ca-certificates >/dev/null
     fi
     mkdir -p "$1/srv/checkout" "$1/srv/shared"
     tar -C "$source_dir" --exclude=./.git --exclude=./.venv --exclude=./build --exclude='.*_cache' --exclude=__pycache__ \
