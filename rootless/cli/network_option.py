@@ -16,6 +16,17 @@ _OPTIONS = {
 }
 
 
+def parse_all(words: list[str]) -> tuple[str, list[str]]:
+    """The one network that the words mean, which may say the same twice; InvalidInput for two."""
+    found = [parse(word) for word in words]
+    if any(other != found[0] for other in found):
+        raise InvalidInput(
+            f"conflicting options: a container has one network, not {' and '.join(words)}",
+            hint="write --network once",
+        )
+    return found[0]
+
+
 def parse(word: str) -> tuple[str, list[str]]:
     """The network's mode (bridge, none, host, slirp4netns or container:NAME) and slirp4netns's options.
 

@@ -46,6 +46,12 @@ def test_a_network_that_there_is_not(rootless: Rootless, busybox_image: str, wor
     assert "hint:" in refused.stderr or "key=value" in message
 
 
+def test_two_networks_are_one_too_many(rootless: Rootless, busybox_image: str) -> None:
+    two = ("--network", "none", "--network", "bridge")
+    assert "a container has one network" in rootless("create", *two, busybox_image, status=125).stderr
+    rootless("run", "--rm", "--network", "none", "--net", "name=none", busybox_image, "true")
+
+
 @pytest.mark.parametrize("network", ["host", "none"])
 def test_ports_where_there_is_nothing_to_publish(
     rootless: Rootless, busybox_image: str, network: str

@@ -78,7 +78,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--log-opt",), "log_opt", LIST, metavar="list", help="Log driver options (max-size, max-file, labels, env, tag)"),
     Option(("--mount",), "mount", LIST, metavar="mount", help="Attach a filesystem mount to the container"),
     Option(("--name",), "name", VALUE, metavar="string", default="", help="Assign a name to the container"),
-    Option(("--network", "--net"), "network", VALUE, metavar="network", default="",
+    Option(("--network", "--net"), "network", LIST, metavar="network",
            complete="bridge|none|host|slirp4netns|container:",
            help="Connect a container to a network: bridge, none, host, slirp4netns[:OPTIONS] or container:NAME "
                 '(default "bridge")'),

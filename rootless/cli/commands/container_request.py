@@ -142,7 +142,7 @@ def _network(args: Args) -> Network:
     if args.network:
         from rootless.cli import network_option
 
-        mode, options = network_option.parse(args.network)
+        mode, options = network_option.parse_all(args.network)
     published, exposed = [], []
     if args.publish or args.expose:
         from rootless.network import ports
