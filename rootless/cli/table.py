@@ -108,6 +108,8 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(("image exists",), "exists:IMAGE", "Check if an image exists"),
     Entry(("volume exists",), "exists:VOLUME", "Check if a volume exists"),
     Entry(("volume create",), "volume:CREATE", "Create a volume"),
+    Entry(("volume export",), "volume_archive:EXPORT", "Export a volume's files as a tar archive"),
+    Entry(("volume import",), "volume_archive:IMPORT", "Put the files of a tar archive into a volume"),
     Entry(("volume inspect",), "inspect:VOLUME", "Display detailed information on one or more volumes"),
     Entry(("volume ls", "volume list"), "volume:LS", "List volumes"),
     Entry(("volume prune",), "volume:PRUNE", "Remove unused local volumes"),
