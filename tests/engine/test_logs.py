@@ -83,8 +83,11 @@ def test_follow_over_a_rotation_loses_and_repeats_nothing(tmp_path: Path, tail: 
         writer.kill()
 
     thread = threading.Thread(target=write)
-    thread.start()
-    seen = [line.text for line in logs.follow(str(tmp_path), pidfd, logs.window(tail=tail))]
+    seen: list[bytes] = []
+    for line in logs.follow(str(tmp_path), pidfd, logs.window(tail=tail)):
+        if not seen:  # by now it has decided where the last ten begin
+            thread.start()
+        seen.append(line.text)
     thread.join()
     writer.wait()
     os.close(pidfd)
