@@ -101,13 +101,21 @@ def hint_for(error: BaseException) -> str | None:
     return None
 
 
+_LONGEST = 2000
+"""Characters of a message that crosses: some 12 bytes each at worst, and a packet has 64 KiB."""
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 500]} ... {text[-400:]}"
+
+
 def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | None]:
     """The error as plain data, to cross a process boundary; see `raise_data`."""
     if isinstance(error, RootlessError):
         return {
             "kind": type(error).__name__,
-            "message": error.message,
-            "hint": error.hint,
+            "message": _bounded(error.message),
+            "hint": None if error.hint is None else _bounded(error.hint),
             "errno": None,
             "step": step,
         }
@@ -115,7 +123,7 @@ def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | No
     number = error.errno if isinstance(error, OSError) else None
     return {
         "kind": "RootlessError",
-        "message": f"{where}{_words(error)}",
+        "message": _bounded(f"{where}{_words(error)}"),
         "hint": hint_for(error),
         "errno": number,
         "step": step,

@@ -106,10 +106,11 @@ class Command(Record):
 
 def integer(text: str) -> int:
     """A `convert` for whole numbers, worded as Docker's."""
-    try:
-        number = int(text, 10)
-    except ValueError:
-        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    # Python reads no number of more than 4300 digits.
+    number = int(text, 10) if len(digits) <= 100 else 1 << 63
     if not -(1 << 63) <= number < 1 << 63:
         raise ValueError(f'strconv.ParseInt: parsing "{text}": value out of range')
     return number

@@ -59,7 +59,7 @@ def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str = "/") ->
 
 def _find_account(wanted: str, accounts: list[Account]) -> Account:
     # A number is never a name: an image's line "1000:x:0:0" would make root of `--user 1000` (CVE-2016-3697).
-    if not wanted.isdecimal():
+    if not (wanted.isascii() and wanted.isdigit()):
         for account in accounts:
             if account.name == wanted:
                 return account
@@ -72,7 +72,7 @@ def _find_account(wanted: str, accounts: list[Account]) -> Account:
 
 
 def _find_group(wanted: str, groups: list[Group]) -> int:
-    if not wanted.isdecimal():
+    if not (wanted.isascii() and wanted.isdigit()):
         for group in groups:
             if group.name == wanted:
                 return group.gid
@@ -87,11 +87,16 @@ def _number(word: str) -> int:
     return number
 
 
+def _is_id(word: str) -> bool:
+    """Whether the kernel has such an id: what an image writes beyond that is a line of nobody."""
+    return word.isascii() and word.isdigit() and len(word) < 12 and int(word) <= MAX_ID
+
+
 def _accounts(text: str) -> list[Account]:
     found = []
     for line in text.splitlines():
         fields = line.split(":")
-        if len(fields) >= 4 and fields[2].isdecimal() and fields[3].isdecimal() and len(line) < 4096:
+        if len(fields) >= 4 and _is_id(fields[2]) and _is_id(fields[3]) and len(line) < 4096:
             home = fields[5] if len(fields) > 5 else ""
             found.append(Account(fields[0], int(fields[2]), int(fields[3]), home))
     return found
@@ -101,7 +106,7 @@ def _groups(text: str) -> list[Group]:
     found = []
     for line in text.splitlines():
         fields = line.split(":")
-        if len(fields) >= 3 and fields[2].isdecimal():
+        if len(fields) >= 3 and _is_id(fields[2]):
             members = frozenset(fields[3].split(",")) if len(fields) > 3 else frozenset()
             found.append(Group(fields[0], int(fields[2]), members - {""}))
     return found

@@ -33,6 +33,7 @@ def to_request(args: Args) -> Request:
     if args.oom_score_adj is not None and not -1000 <= args.oom_score_adj <= 1000:
         raise InvalidInput(f"Invalid value {args.oom_score_adj}, range for oom score adj is [-1000, 1000]")
     config = client_config.read()
+    _refuse_bytes(args)
     environment = [entry for path in args.env_file for entry in read_env_file(path)]
     environment = client_config.proxies(config, [*environment, *args.env]) + environment
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
@@ -95,6 +96,18 @@ def _device(word: str) -> Device:
 
         raise refused.value("--device", word)
     return parse_device(word)
+
+
+_TEXTS = ("hostname", "domainname", "dns", "dns_search", "dns_option", "add_host")
+"""What is written into files that others read as text; paths, arguments and environments may be any bytes."""
+
+
+def _refuse_bytes(args: Args) -> None:
+    for dest in _TEXTS:
+        value = getattr(args, dest)
+        for word in value if isinstance(value, list) else [value]:
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise InvalidInput(f'invalid argument "{word}" for "--{dest.replace("_", "-")}" flag: not UTF-8')
 
 
 def _name(word: str) -> str:

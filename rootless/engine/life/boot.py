@@ -14,7 +14,7 @@ from rootless.cgroup.find import DELEGATED_VARIABLE
 from rootless.engine.life import crontab, start, stop
 from rootless.engine.state import restart
 from rootless.engine.state.record import Record
-from rootless.errors import NotFound, RootlessError
+from rootless.errors import InvalidInput, NotFound, RootlessError
 from rootless.storage import atomic, containers
 from rootless.storage import restart as stored
 from rootless.storage.store import Store
@@ -147,7 +147,13 @@ def _environment(store: Store) -> list[str]:
 
 
 def _quoted(words: list[str]) -> str:
-    """systemd.service(5), Command lines: quoted, % doubled, no variables."""
+    """systemd.service(5), Command lines: quoted, % doubled, no variables. InvalidInput for what would end the line."""
+    for word in words:
+        if any(letter < " " or letter == "\x7f" for letter in word):
+            raise InvalidInput(
+                f"a unit of systemd cannot name this: '{word}'",
+                hint="choose a path without control characters for ROOTLESS_ROOT",
+            )
     return " ".join(
         '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
         for word in words

@@ -59,8 +59,11 @@ def parse_moment(word: str) -> int:
     """Nanoseconds after the epoch of a --since/--until word: RFC 3339, Unix seconds, or an age such as 10m."""
     from rootless.engine.words.values import parse_duration
 
-    if word.replace(".", "", 1).isdigit():
-        return int(float(word) * 1_000_000_000)
+    seconds, _, fraction = word.partition(".")
+    if (seconds + fraction).isascii() and seconds.isdigit() and (fraction.isdigit() or "." not in word):
+        if len(seconds) > 12:
+            raise InvalidInput(f"invalid time '{word[:40]}'", hint="Unix seconds have ten digits for long to come")
+        return int(seconds) * 1_000_000_000 + int((fraction + "0" * 9)[:9])
     if word[:4].isdigit() and "-" in word:
         return to_nanoseconds(word if "T" in word or " " in word else word + "T00:00:00Z")
     return time.time_ns() - int(parse_duration(word, name="time") * 1_000_000_000)

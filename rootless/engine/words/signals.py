@@ -9,15 +9,20 @@ from rootless.linux import signal
 def parse_signal(word: str) -> int:
     """The number of "SIGTERM", "term", "15" or "RTMIN+3"; raises InvalidInput."""
     name = word.upper().removeprefix("SIG")
-    if name.isdigit() and 0 < int(name) < signal.NSIG:
+    if 0 < _number(name) < signal.NSIG:
         return int(name)
     found = getattr(signal, "SIG" + name, None)
-    if isinstance(found, int) and name[0] != "_":
+    if isinstance(found, int) and name[:1] not in ("", "_"):
         return int(found)
     base, plus, offset = name.partition("+")
-    if base == "RTMIN" and plus and offset.isdigit() and signal.SIGRTMIN + int(offset) <= signal.SIGRTMAX:
+    if base == "RTMIN" and plus and 0 <= _number(offset) <= signal.SIGRTMAX - signal.SIGRTMIN:
         return signal.SIGRTMIN + int(offset)
     base, minus, offset = name.partition("-")
-    if base == "RTMAX" and minus and offset.isdigit() and signal.SIGRTMAX - int(offset) >= signal.SIGRTMIN:
+    if base == "RTMAX" and minus and 0 <= _number(offset) <= signal.SIGRTMAX - signal.SIGRTMIN:
         return signal.SIGRTMAX - int(offset)
     raise InvalidInput(f"invalid signal: {word}")
+
+
+def _number(word: str) -> int:
+    """The number of a short decimal word, -1 for what is none."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 4 else -1

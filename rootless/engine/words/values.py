@@ -17,8 +17,8 @@ def parse_bytes(word: str, *, name: str = "size") -> int:
     number = text.rstrip("bikmgtp")
     power = _POWERS.get(text[len(number) :])
     number = number.removesuffix(" ")
-    whole, dot, part = number.partition(".")
-    if power is None or not whole.isdecimal() or (dot and not part.isdecimal()):
+    units, dot, part = number.partition(".")
+    if power is None or not (units + part).isascii() or not units.isdecimal() or (dot and not part.isdecimal()):
         raise InvalidInput(
             f"invalid {name}: '{word}'", hint="write a number with b, k, m or g, for example 64m"
         )
@@ -37,7 +37,7 @@ def parse_duration(word: str, *, name: str = "duration") -> float:
     import re
 
     total, end = 0.0, 0
-    for match in re.finditer(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", word):
+    for match in re.finditer(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)", word):
         if match.start() != end:
             break
         total += float(match[1]) * _SECONDS[match[2]]
@@ -45,6 +45,14 @@ def parse_duration(word: str, *, name: str = "duration") -> float:
     if not word or end != len(word) or total >= _LONGEST_S:
         raise InvalidInput(f"invalid {name}: '{word}'", hint="write for example 30s, 1m30s or 2h")
     return total
+
+
+def whole(word: str) -> int:
+    """A whole number as Go's ParseInt has it: sign and ASCII digits, no blanks, no underscores; ValueError."""
+    digits = word[1:] if word[:1] in ("+", "-") else word
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 100:
+        raise ValueError(word)
+    return int(word)
 
 
 class Ulimit(TypedDict):
@@ -68,8 +76,8 @@ def parse_ulimit(word: str) -> Ulimit:
     if name not in ULIMITS:
         raise InvalidInput(f"invalid ulimit type: {name}", hint="one of " + " ".join(ULIMITS))
     try:
-        low = -1 if soft == "unlimited" else int(soft)
-        high = low if not hard else (-1 if hard == "unlimited" else int(hard))
+        low = -1 if soft == "unlimited" else whole(soft)
+        high = low if not hard else (-1 if hard == "unlimited" else whole(hard))
     except ValueError:
         raise InvalidInput(f"invalid ulimit argument: {word}", hint="write NAME=SOFT[:HARD]") from None
     if not equals or low < -1 or high < -1 or max(low, high) >= 1 << 63:
@@ -135,18 +143,30 @@ def read_env_file(path: str) -> list[str]:
 
 
 def read_label_file(path: str) -> list[str]:
-    """The labels of a --label-file, one KEY=VALUE a line."""
-    return [line.strip() for line in _lines(path) if line.strip() and not line.lstrip().startswith("#")]
+    """The labels of a --label-file, one KEY=VALUE a line, by the rules of an --env-file."""
+    found = []
+    for number, line in enumerate(_lines(path), 1):
+        text = line.lstrip()
+        if not text or text.startswith("#"):
+            continue
+        name = text.partition("=")[0]
+        if not name or any(c.isspace() for c in name):
+            raise InvalidInput(f"poorly formatted label: variable '{name}' contains whitespaces ({path}:{number})")
+        found.append(text)
+    return found
 
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().splitlines()
+        # Only an end of line ends a line, and what a Windows editor puts first is no part of a name.
+        with open(path, encoding="utf-8-sig", newline="\n") as file:
+            return [line.removesuffix("\n").removesuffix("\r") for line in file]
     except FileNotFoundError:
         raise NotFound(f"open {path}: no such file or directory") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read {path}: {error}") from error
+    except UnicodeDecodeError:
+        raise InvalidInput(f"env file {path} contains invalid utf8 bytes") from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"cannot read {path}: {getattr(error, 'strerror', error)}") from error
 
 
 def parse_pairs(words: list[str]) -> dict[str, str]:
