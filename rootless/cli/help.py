@@ -17,7 +17,7 @@ from rootless.words import plain
 
 def show(path: str) -> None:
     """Print the help of the program (""), a noun or a command, for the terminal's width."""
-    sys.stdout.write(text(path, width=min(shutil.get_terminal_size().columns, 100)))
+    sys.stdout.write(text(path, width=shutil.get_terminal_size().columns))
 
 
 def text(path: str, *, width: int = 80) -> str:

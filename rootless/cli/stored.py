@@ -1,4 +1,7 @@
-"""Names that a word of the command line may be, for completion."""
+"""Names that a word of the command line may be, for completion.
+
+"container:STATE,..." are those in one of these states: who types `stop` means one that runs.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,17 @@ def _stored(subject: str) -> list[str]:
     from rootless.storage.store import Store
 
     store = Store.open()
-    if subject == "container":
+    kind, _, wanted = subject.partition(":")
+    if kind == "container":
         from rootless.storage.names import all_names as container_names
 
-        return sorted(container_names(store).values())
+        found = container_names(store)
+        if wanted:
+            from rootless.storage.containers import status
+
+            states = wanted.split(",")
+            return sorted(name for identifier, name in found.items() if status(store, identifier).state in states)
+        return sorted(found.values())
     if subject == "image":
         from rootless.engine.images.listing import all_names
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NOTES = "io.rootless.notes"
 """In our OCI configurations: the fields of each Note that is written."""
+ACCOUNT = "io.rootless.account"
+"""In our OCI configurations: the fields of an Account to be made known."""
 _FILESYSTEMS = frozenset(("tmpfs", "mqueue", "ramfs", "overlay", "cgroup2", "binder", "bpf"))
 # Those that SELinux lets a user namespace label (selinux_set_mnt_opts in the kernel).
 _LABELLED = frozenset(("tmpfs", "ramfs", "devpts", "overlay"))
@@ -60,6 +62,10 @@ def build_plan(
     steps += asked_devices(linux.get("devices") or [], make=circumstances.make_nodes)
     ours = not circumstances.any_filesystem  # and not anybody's, in which our words mean nothing
     steps += [Note(*words) for words in (spec.get(NOTES) if ours else None) or ()]
+    if ours and spec.get(ACCOUNT):
+        from rootless.runtime.account import Account
+
+        steps.append(Account(*spec[ACCOUNT]))
     # Before /proc/sys becomes read-only.
     for name, value in (linux.get("sysctl") or {}).items():
         steps.append(_sysctl(name, str(value), circumstances))

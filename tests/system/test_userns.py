@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pwd
 import tarfile
 from pathlib import Path
 
@@ -121,6 +122,26 @@ def test_keep_id(rootless: Rootless, busybox_image: str, tmp_path: Path, way: di
     assert out.lines == ["7", "7"]
     assert (tmp_path / "file").stat().st_uid == own
     assert (tmp_path / "file").stat().st_gid == os.getgid()
+
+
+def test_keep_id_is_somebody(rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]) -> None:
+    """A line where the image has none; of a read-only container, too, and once however often it is started."""
+    me = pwd.getpwuid(os.getuid())
+    options = ("--network", "none", "--userns=keep-id")
+    look = "id -un; id -gn; cat /etc/passwd | tail -n +4; grep -c . /etc/passwd; echo $HOME"
+    rootless("create", "--name", "who", *options, "--read-only", "-w", "/tmp", busybox_image, "sh", "-c", look, env=way, warns=True)
+    line = f"{me.pw_name}:*:{me.pw_uid}:{os.getgid()}:{me.pw_name}:/tmp:/bin/sh"
+    for _ in range(2):
+        assert rootless("start", "-a", "who", env=way, warns=True).lines == [me.pw_name, me.pw_name, line, "4", "/tmp"]
+    rootless("rm", "who")
+    known = rootless("run", "--rm", "--network", "none", "--userns=keep-id:uid=1000,gid=1000", busybox_image, "sh", "-c",
+                     "id -un; grep -c . /etc/passwd", env=way, warns=True)  # fmt: skip
+    assert known.lines == ["user", "3"]
+    # A file of the host's that is mounted there is the host's.
+    mine = tmp_path / "passwd"
+    mine.write_text("root:x:0:0::/:/bin/sh\n")
+    rootless("run", "--rm", *options, "-v", f"{mine}:/etc/passwd", busybox_image, "true", env=way, warns=True)
+    assert mine.read_text() == "root:x:0:0::/:/bin/sh\n"
 
 
 def test_nomap_keeps_the_caller_out(

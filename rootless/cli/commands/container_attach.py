@@ -76,5 +76,5 @@ COMMAND = Command(
     handler=run,
     min_args=1,
     max_args=1,
-    complete="container",
+    complete="container:running,paused",
 )

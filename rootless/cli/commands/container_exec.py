@@ -80,5 +80,5 @@ COMMAND = Command(
     min_args=2,
     interspersed=False,
     status=EXEC,
-    complete="container",
+    complete="container:running",
 )  # fmt: skip

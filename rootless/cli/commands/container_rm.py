@@ -5,6 +5,7 @@ from __future__ import annotations
 from rootless.cli import chosen
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option, integer
 from rootless.cli.each import each
+from rootless.cli.main import say
 from rootless.engine.life import remove, stop
 from rootless.errors import InvalidInput
 from rootless.session import session
@@ -18,8 +19,12 @@ def run(args: Args) -> int:
         raise InvalidInput("--time needs --force: only what runs is waited for")
     names = chosen.names(store, args)
     if args.force:
-        # `rm -f` of what is not there is no failure.
-        names = [name for name in names if chosen.exists(store, name)]
+        # `rm -f` of what is not there is told and no failure, as Docker's.
+        wanted = names
+        names = [name for name in wanted if chosen.exists(store, name)]
+        for name in wanted:
+            if name not in names:
+                say(f"No such container: {name}")
     if not names:
         return 0
     session.join()

@@ -16,7 +16,7 @@ from rootless.engine.life import attach, create, logout, remove, start, terminal
 from rootless.engine.life.create import Request
 from rootless.engine.state import events
 from rootless.engine.state.record import Record
-from rootless.errors import Conflict, InvalidInput, NotFound
+from rootless.errors import CommandNotFound, Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
 from rootless.session import session
@@ -83,6 +83,11 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
             progress=shown,
             quiet=args.quiet,
         )
+    except RootlessError as error:
+        others = local.other_tags(store, request.image)
+        if others:
+            error.hint = "\n".join((*filter(None, (error.hint,)), f"you have {', '.join(others)}"))
+        raise
     finally:
         progress.finish(shown)
 
@@ -103,10 +108,21 @@ def run(args: Args) -> int:
         launched = start.start(
             store, identifier, client=not args.detach, rows=rows, columns=columns
         )
-    except BaseException:
-        if request.auto_remove:
+    except BaseException as error:
+        # What this machine cannot give is told, and the same command put right finds its name free. Of all else
+        # the container stays, as Docker's does, and inspect says why it was not started.
+        if request.auto_remove or isinstance(error, NotSupported):
             remove.remove(store, identifier, force=True, volumes=True)
+            if args.cidfile:
+                os.unlink(args.cidfile)
+        if isinstance(error, CommandNotFound) and not request.entrypoint and request.cmd[0].startswith("-"):
+            error.hint = f"options come before the image: rootless run {request.cmd[0]} {request.image} ..."
         raise
+    if request.user and request.mounts:
+        from rootless.engine.life import bind_owners
+
+        for told in bind_owners.unwritable(request) if sys.stderr.isatty() else ():
+            say(*told)
     if args.detach:
         print(identifier)
         said = logout.notice(store, launched.pid)

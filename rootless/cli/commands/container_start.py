@@ -61,5 +61,5 @@ COMMAND = Command(
     ),
     handler=run,
     min_args=1,
-    complete="container",
+    complete="container:created,exited",
 )

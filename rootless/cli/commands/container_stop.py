@@ -39,5 +39,5 @@ COMMAND = Command(
     ),
     handler=run,
     min_args=1,
-    complete="container",
+    complete="container:running,paused,restarting",
 )

@@ -32,5 +32,5 @@ COMMAND = Command(
     handler=run,
     min_args=1,
     interspersed=False,
-    complete="container",
+    complete="container:running",
 )

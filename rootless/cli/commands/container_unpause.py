@@ -23,5 +23,5 @@ COMMAND = Command(
     options=(chosen.every("Unpause all paused containers"), chosen.LATEST),
     handler=run,
     min_args=1,
-    complete="container",
+    complete="container:paused",
 )

@@ -29,5 +29,5 @@ COMMAND = Command(
     min_args=1,
     max_args=1,
     status=RUN,
-    complete="container",
+    complete="container:running",
 )

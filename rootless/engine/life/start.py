@@ -17,6 +17,7 @@ from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime import launch as runtime
+from rootless.runtime.plan import ACCOUNT
 from rootless.session import session
 from rootless.storage import atomic, containers
 from rootless.storage.store import Store
@@ -127,6 +128,10 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         from rootless.engine.life.ipc import shared_trees
 
         trees = shared_trees(store, record)
+    if record["userns"].startswith("keep-id") and not record["rootfs"]:
+        from rootless.engine.state import userns
+
+        configuration[ACCOUNT] = userns.account(record)
     handed = activation.handed(record)
     configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
     configuration["mounts"] += handed.mounts

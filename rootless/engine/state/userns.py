@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 
+from rootless import paths
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from rootless.engine.state.record import Record as ContainerRecord
     from rootless.storage.store import Store
 
 AUTO_SIZE = 1024
@@ -56,6 +58,25 @@ def default_user(word: str, uid: int, gid: int) -> str:
     """Whom a container runs as that was given no --user: with keep-id the caller, as Podman's."""
     mode, options = parse(word)
     return f"{options.get('uid', uid)}:{options.get('gid', gid)}" if mode == "keep-id" else ""
+
+
+def account(record: ContainerRecord) -> tuple[int, int, str, str]:
+    """Whom a keep-id container's /etc/passwd is to know: uid, gid, name and home, which is the caller's where
+    that is mounted and else the working directory, as Podman's."""
+    import pwd
+
+    caller = paths.host_uid()
+    try:
+        found = pwd.getpwuid(caller)
+        name, home = found.pw_name, found.pw_dir
+    except KeyError:
+        name, home = str(caller), ""
+    with open("/proc/self/gid_map") as file:  # in the session its first line is the caller's
+        gid = int(file.readline().split()[1])
+    _, options = parse(record["userns"])
+    mounted = [mount["target"].rstrip("/") for mount in record["mounts"]]
+    there = bool(home) and any(home == target or home.startswith(target + "/") for target in mounted)
+    return options.get("uid", caller), options.get("gid", gid), name, home if there else record["workdir"]
 
 
 def plan(store: Store, word: str, uid: int, gid: int) -> IdMap | None:
