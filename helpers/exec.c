@@ -3,8 +3,8 @@
    make it a link to /proc/self/exe, and what is executed then is this program and not an interpreter of
    the host's, whose file could be overwritten (CVE-2019-5736).
 
-   CHANNEL: the descriptor of a packet socket that hears of an error, or -1: stderr does. A filter is loaded
-   already: there is no system call here that could be done without. */
+   CHANNEL: the descriptor of a packet socket that hears of an error, or -1: stderr does, as it does where the
+   channel cannot be used. A filter is loaded already: there is no system call here that could be done without. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,9 @@ _Noreturn static void refuse(int channel, int error)
     char message[128], *p = message;
     if (channel >= 0) {
         p = put_text(put_number(put_text(p, "[\"refused\", {\"errno\": "), (uint64_t)error), "}]");
-        send(channel, message, (size_t)(p - message), MSG_NOSIGNAL);
-        _exit(125);
+        if (send(channel, message, (size_t)(p - message), MSG_NOSIGNAL) >= 0)
+            _exit(125);
+        p = message; /* the filter forbids it */
     }
     p = put_text(put_text(p, strerror(error)), "\n");
     if (write(2, message, (size_t)(p - message)) < 0)

@@ -18,7 +18,7 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import closing, credentials, scheduling, terminal
 from rootless.runtime.command import execute, find_command
 from rootless.runtime.command import read_environment as read_environment
-from rootless.runtime.handover import hand_over
+from rootless.runtime.handover import hand_over, keep_channel
 from rootless.runtime.masks import CLOSING
 from rootless.runtime.mounting import set_root_propagation
 from rootless.runtime.resolve import mount_target
@@ -210,6 +210,8 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     credentials.close_all_but_stdio(preserve=birth.preserve_fds)
     # Before the filter, which may forbid it.
     channel.send("executing")
+    if not birth.init:
+        keep_channel(birth.program, channel)
     progress.step = "confine"
     listener = credentials.confine(process, capabilities, birth.seccomp, birth.scopes)
     if listener >= 0:

@@ -34,7 +34,7 @@ from rootless.runtime import (
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.command import find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
-from rootless.runtime.handover import executed, hand_over, open_program
+from rootless.runtime.handover import executed, hand_over, keep_channel, open_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,6 +275,7 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
     credentials.close_all_but_stdio(preserve=request.preserve_fds)
     # As Docker's, it lives on when the command that started it is killed.
     set_pdeathsig(0)
+    keep_channel(request.program, channel)
     notified = credentials.confine(process, request.capabilities, request.filter, request.scopes)
     if notified >= 0:
         channel.send("seccomp", {}, (notified,))

@@ -47,6 +47,12 @@ def selinux_enforces(process: dict[str, Any]) -> bool:
         return False
 
 
+def keep_channel(program: int, channel: Channel) -> None:
+    """Let the program have the channel: before the filter, which may forbid what that takes (ioctl(2))."""
+    if program >= 0:
+        os.set_inheritable(channel.fileno(), True)
+
+
 def hand_over(
     program: int,
     channel: Channel | None,
@@ -56,7 +62,7 @@ def hand_over(
     *,
     seccomp: Filter,
 ) -> NoReturn:
-    """Execute the command at `path`; all other descriptors are marked to be closed.
+    """Execute the command at `path`; all other descriptors are marked to be closed, and `keep_channel` has been.
 
     An error of the execution is a message "refused" for `executed`; without a `channel` text on stderr.
     The filter `seccomp`, loaded by now, must allow execve(2), and need not allow execveat(2).
@@ -64,8 +70,6 @@ def hand_over(
     if program < 0:
         command.execute(path, arguments, environment)
     told = -1 if channel is None else channel.fileno()
-    if told >= 0:
-        os.set_inheritable(told, True)
     words = ["rootless-exec", str(told), path, *arguments]
     places: list[int | str] = [program, f"/proc/self/fd/{program}"]
     if seccomp.kills:

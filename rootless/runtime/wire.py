@@ -59,11 +59,14 @@ class Channel:
             self._socket.send(packet, socket.MSG_NOSIGNAL)
 
     def send_error(self, error: BaseException, *, step: str) -> None:
-        """Send the error as data; silent when nobody is left to hear it."""
+        """Send the error as data; silent when nobody is left to hear it. A filter that is loaded may forbid
+        that: then it is told on stderr."""
         try:
             self.send("error", to_data(error, step=step))
-        except OSError:
+        except (BrokenPipeError, ConnectionResetError):
             pass
+        except OSError:
+            os.write(2, f"rootless: {step}: {error}\n".encode(errors="replace"))
 
     def receive(self) -> Message | None:
         """The next message; None at the end. An error sent from the other side is raised here."""
