@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# Podman's word in place of groups: those of the caller.
+KEEP_GROUPS = "keep-groups"
+
+
 class Filter(Record):
     """A compiled seccomp filter; empty `bpf`: none."""
 
@@ -116,7 +120,10 @@ def resolve_user(process: dict[str, Any]) -> User:
     "uid:group") with `additionalGroups`, looked up in the container's own files. Inside the root."""
     user = process.get("user") or {}
     if "username" in user:
-        return find_user(user["username"], tuple(user.get("additionalGroups") or ()))
+        groups = tuple(user.get("additionalGroups") or ())
+        if groups == (KEEP_GROUPS,):
+            return find_user(user["username"])._replace(keeps_groups=True)
+        return find_user(user["username"], groups)
     return User(user.get("uid", 0), user.get("gid", 0), tuple(user.get("additionalGids") or ()), "")
 
 
@@ -124,7 +131,9 @@ def become(user: User, *, umask: int | None) -> None:
     """Take the groups, gid and uid, keeping capabilities permitted for the steps that follow."""
     set_keep_capabilities(True)
     try:
-        os.setgroups(list(user.groups))
+        # Groups without an id in here cannot be set, but those a process has stay until it sets others.
+        if not user.keeps_groups:
+            os.setgroups(list(user.groups))
     except PermissionError:
         # With a single id the kernel forbids setgroups altogether: nothing to drop, nothing to add.
         if user.groups:

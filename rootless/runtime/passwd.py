@@ -18,12 +18,14 @@ MAX_ID = (1 << 32) - 2
 
 
 class User(Record):
-    """Numeric identity, and the home directory for HOME."""
+    """Numeric identity, and the home directory for HOME. `keeps_groups`: besides, the supplementary groups of
+    who started the container, which in it have no number."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
     home: str
+    keeps_groups: bool = False
 
 
 class Account(Record):

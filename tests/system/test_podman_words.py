@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,17 @@ def test_time_zone(rootless: Rootless, busybox_image: str) -> None:
     assert run == "JST-9\n"
     for wrong in ("No/Where", "../../../etc/passwd", "/etc/passwd"):
         assert "unable to find timezone" in rootless(*options, wrong, busybox_image, "true", status=125).stderr
+
+
+def test_keep_groups(rootless: Rootless, busybox_image: str) -> None:
+    """The kernel's own list: what has no id inside is shown as 65534, and counts all the same."""
+    words = ("--network", "none", "--group-add", "keep-groups")
+    asked = ("grep", "Groups:", "/proc/self/status")
+    bare = rootless("run", "--rm", "--network", "none", busybox_image, *asked).stdout.split()[1:]
+    kept = rootless("run", "--rm", *words, busybox_image, *asked).stdout.split()[1:]
+    assert len(kept) == len(os.getgroups()) > 0
+    assert kept != bare
+    rootless("run", "-d", "--name", "box", *words, busybox_image, "sleep", "1000")
+    assert rootless("exec", "box", *asked).stdout.split()[1:] == kept
+    rootless("rm", "-f", "box")
+    assert "not allowed with any other" in rootless("create", *words, "--group-add", "5", busybox_image, status=125).stderr

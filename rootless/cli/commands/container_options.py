@@ -52,7 +52,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("-e", "--env"), "env", LIST, metavar="list", help="Set environment variables"),
     Option(("--env-file",), "env_file", LIST, metavar="list", help="Read in a file of environment variables", complete="file"),
     Option(("--expose",), "expose", LIST, metavar="list", help="Expose a port or a range of ports"),
-    Option(("--group-add",), "group_add", LIST, metavar="list", help="Add additional groups to join"),
+    Option(("--group-add",), "group_add", LIST, metavar="list", help="Add additional groups to join, or keep-groups: those of the caller"),
     Option(("--health-cmd",), "health_cmd", VALUE, metavar="string", help="Command to run to check health"),
     Option(("--health-interval",), "health_interval", VALUE, metavar="duration",
            help="Time between running the check (ms|s|m|h) (default 30s)"),

@@ -50,7 +50,7 @@ def to_request(args: Args) -> Request:
         env=merge_env(environment),
         workdir=args.workdir,
         user=args.user,
-        group_add=args.group_add,
+        group_add=_groups(args.group_add),
         cidfile=args.cidfile or "",
         umask=_umask(args.umask),
         hostname=args.hostname,
@@ -119,6 +119,15 @@ def _name(word: str) -> str:
     if len(name) > 200:
         raise InvalidInput("container name is too long", hint="at most 200 characters")
     return name
+
+
+def _groups(words: list[str]) -> list[str]:
+    if "keep-groups" in words and len(words) > 1:
+        raise InvalidInput(
+            "the '--group-add keep-groups' option is not allowed with any other --group-add options",
+            hint="who keeps the caller's groups cannot have others: they would be set in their place",
+        )
+    return words
 
 
 def _umask(word: str) -> str:
