@@ -170,7 +170,7 @@ def test_an_attached_client_sees_the_first_end(rootless: Rootless, busybox_image
 def test_a_start_that_fails_ends_it(rootless: Rootless, busybox_image: str, tmp_path: Any) -> None:
     source = tmp_path / "mounted"
     source.mkdir()
-    start(rootless, busybox_image, "--restart", "always", "-v", f"{source}:/m", script="sleep 0.5; exit 1")
+    start(rootless, busybox_image, "--restart", "always", "--mount", f"type=bind,src={source},dst=/m", script="sleep 0.5; exit 1")
     source.rmdir()
     wait_until(lambda: state(rootless)["Error"], "the failure")
     found = state(rootless)

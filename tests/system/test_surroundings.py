@@ -105,7 +105,7 @@ def test_variables_of_python_are_the_users_programs(
     done = rootless("run", "--rm", *NO_NETWORK, *words, busybox_image, "env", env=strange, cwd=where)
     assert done.stderr == ""
     assert {line for line in done.lines if line.startswith("PYTHON")} == {f"{k}={v}" for k, v in strange.items()}
-    for command in (("ps",), ("inspect", busybox_image), ("images",), ("version",), ("info",), ("run", "--help")):
+    for command in (("ps",), ("inspect", busybox_image), ("images",), ("version",), ("info", "-f", "{{.Name}}"), ("run", "--help")):
         done = rootless(*command, env=strange, cwd=where)
         assert "stranger" not in done.stdout
         assert done.stderr == ""
