@@ -128,6 +128,13 @@ CREATE = Command(
     ),
     handler=create,
     max_args=1,
+    description="With options a volume is a directory of the host by another name, or a tmpfs, which each container "
+    "then has for itself. What only root could mount (nfs and the like) is named after it is mounted.",
+    examples=(
+        ("rootless volume create data", ""),
+        ("rootless volume create -o type=none -o o=bind -o device=/srv/site site", "a directory of the host"),
+        ("rootless volume create -o type=tmpfs -o device=tmpfs -o o=size=64m fast", "memory"),
+    ),
 )
 
 LS = Command(
