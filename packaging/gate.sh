@@ -47,7 +47,7 @@ fi
 logs=$(mktemp -d /var/tmp/rootless-gate-XXXXXX)
 lanes=
 end() {
-    for pid in $lanes; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+    for pid in $lanes; do kill -s TERM -- "-$pid" 2>/dev/null || true; done
     rm -rf "$logs"
 }
 trap end EXIT
