@@ -52,8 +52,10 @@ def pass_listen_fds(process: dict[str, Any]) -> None:
 
 def pass_notify_socket(spec: dict[str, Any]) -> None:
     """sd_notify(3): the container tells systemd itself, or whoever waits at $NOTIFY_SOCKET, that it is ready:
-    the socket is bound into it, at the place it has here."""
+    the socket is bound into it, at the place it has here. A configuration that names one has its own (Podman's)."""
     path = os.environ.get("NOTIFY_SOCKET", "")
+    if any(word.startswith("NOTIFY_SOCKET=") for word in spec["process"].get("env") or []):
+        return
     if path.startswith("/"):
         bind = {"destination": path, "type": "bind", "source": path, "options": ["bind", "nosuid", "noexec", "nodev"]}
         if not os.path.exists(path):

@@ -62,4 +62,4 @@ def test_an_error_after_start_is_told_by_start(oci: Runtime) -> None:
     """A capability that cannot be inherited shows only when the process takes its own."""
     oci.spec["process"]["capabilities"]["inheritable"] = ["CAP_NET_RAW"]
     oci.create("sleep", "60")
-    assert "confine: [Errno 1]" in oci("start", "c", status=1).stderr
+    assert "confine: Operation not permitted" in oci("start", "c", status=1).stderr

@@ -132,5 +132,11 @@ def test_who_waits_for_readiness_hears_it_from_inside(oci: Runtime) -> None:
         oci.spec["process"]["args"] = ["sh", "-c", "test -S $NOTIFY_SOCKET && echo $NOTIFY_SOCKET"]
         oci.write()
         assert oci("run", "--bundle", str(oci.bundle), "c", more={"NOTIFY_SOCKET": str(path)}).stdout == f"{path}\n"
+        oci.spec["process"]["env"].append("NOTIFY_SOCKET=/of/podman")
+        oci.spec["process"]["args"] = ["sh", "-c", "echo $NOTIFY_SOCKET"]
+        oci.write()
+        assert oci("run", "--bundle", str(oci.bundle), "c", more={"NOTIFY_SOCKET": str(path)}).stdout == "/of/podman\n"
+        oci.spec["process"]["env"].pop()
+        oci.write()
     gone = oci("run", "--bundle", str(oci.bundle), "c", status=None, more={"NOTIFY_SOCKET": "/no/such"})
     assert "NOTIFY_SOCKET: there is no /no/such" in gone.stderr

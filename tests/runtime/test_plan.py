@@ -45,6 +45,16 @@ def test_namespaces_of_the_host_are_shown_as_they_are() -> None:
     assert "gid=" not in devpts.data  # type: ignore[attr-defined]
 
 
+def test_what_is_shared_and_asked_for_read_only_is_that() -> None:
+    mounts = [
+        {"destination": "/proc", "type": "proc", "options": ["ro"]},
+        {"destination": "/dev/mqueue", "type": "mqueue", "options": ["rro"]},
+    ]
+    plan = build_plan({"mounts": mounts}, HOST)
+    assert HostTree("/proc", "/proc") in plan
+    assert HostTree("/dev/mqueue", "/dev/mqueue", optional=True) in plan
+
+
 @pytest.mark.parametrize(
     "mount",
     [

@@ -18,7 +18,7 @@ WORDS = [
     ("wait", "--condition"), ("wait", "--interval"), ("wait", "--latest"), ("rmi", "--all"), ("rmi", "--ignore"),
     ("ps", "--sort"), ("ps", "--noheading"), ("images", "--sort"), ("images", "--noheading"), ("volume ls", "--noheading"),
     ("exec", "--latest"), ("attach", "--latest"), ("top", "--latest"), ("port", "--latest"), ("diff", "--latest"),
-    ("run", "--replace"), ("run", "--tz"), ("create", "--replace"), ("untag", "--help"), ("container exists", "--help"),
+    ("run", "--replace"), ("run", "--tz"), ("run", "--rmi"), ("create", "--replace"), ("untag", "--help"), ("container exists", "--help"),
     ("image exists", "--help"), ("volume exists", "--help"),
 ]  # fmt: skip
 
@@ -138,6 +138,18 @@ def test_replace(rootless: Rootless, busybox_image: str) -> None:
     rootless("create", "--replace", "--name", "box", "--pull", "never", "no/such:image", status=125)
     assert rootless("ps", "-aq", "--no-trunc").stdout == third
     rootless("rm", "box")
+
+
+@pytest.mark.own_store
+def test_the_image_goes_with_the_container(rootless: Rootless, busybox_image: str) -> None:
+    rootless("tag", busybox_image, "other:1")
+    run = ("run", "--rmi", "--network", "none")
+    make(rootless, busybox_image, "box")
+    assert "the image stays: container" in rootless(*run, busybox_image, "sh", "-c", "exit 5", status=5).stderr
+    rootless("rm", "box")
+    assert "neither --detach" in rootless(*run, "-d", busybox_image, status=125).stderr
+    assert rootless(*run, busybox_image, "echo", "hi").stdout == "hi\n"
+    assert rootless("images", "-q").lines == rootless("ps", "-aq").lines == []
 
 
 def test_sorted_and_without_a_heading(rootless: Rootless, busybox_image: str) -> None:

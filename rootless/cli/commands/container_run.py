@@ -94,6 +94,10 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
 
 def run(args: Args) -> int:
     """Create, start and, unless detached, stay with the container until it ends."""
+    if args.rmi:
+        if args.detach or args.rootfs:
+            raise InvalidInput("--rmi needs an image, and somebody who stays: neither --detach nor --rootfs go with it")
+        args.__dict__["rm"] = True
     request = to_request(args)
     attached = _attached(args, request)
     request = request._replace(attached=[] if args.detach else sorted(attached))
@@ -130,7 +134,23 @@ def run(args: Args) -> int:
             say(*said)
         return 0
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-    return stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
+    status = stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
+    if args.rmi:
+        _remove_image(store, record["image_id"])
+    return status
+
+
+def _remove_image(store: Store, identifier: str) -> None:
+    """--rmi: with all its names, unless other containers need it; that is told and is no failure."""
+    from rootless.engine.images import removal
+
+    image = local.find(store, identifier)
+    users = [user for kind in removal.users(store, image) for user in kind]
+    if users:
+        say(f"the image stays: container {users[0][:12]} needs it")
+        return
+    removal.remove(store, identifier, force=True)
+    removal.collect(store)
 
 
 def _attached(args: Args, request: Request) -> frozenset[str]:
@@ -209,6 +229,7 @@ COMMAND = Command(
     options=(
         *OPTIONS,
         Option(("-d", "--detach"), "detach", FLAG, help="Run container in background and print container ID"),
+        Option(("--rmi",), "rmi", FLAG, help="As --rm, and remove the image, too, unless other containers need it"),
         Option(("--sig-proxy",), "sig_proxy", FLAG, default=True, help="Proxy received signals to the process"),
     ),
     handler=run,
