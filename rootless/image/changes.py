@@ -1,19 +1,20 @@
 """`--change`: Dockerfile instructions that alter an image's configuration (import, commit).
 
-The grammar is Dockerfile's for CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER,
+The grammar is Dockerfile's for CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER,
 VOLUME and WORKDIR; nothing is run. Pure.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable
 from typing import Any
 
 from rootless.errors import InvalidInput
 
-_LISTED = "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR"
+_LISTED = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR"
 
 
 def apply(config: dict[str, Any], instructions: Iterable[str]) -> dict[str, Any]:
@@ -51,10 +52,55 @@ def _apply_one(config: dict[str, Any], word: str, rest: str, whole: str) -> None
         config["WorkingDir"] = rest if rest.startswith("/") else current.rstrip("/") + "/" + rest
     elif word in ("USER", "STOPSIGNAL"):
         config["User" if word == "USER" else "StopSignal"] = rest
+    elif word == "HEALTHCHECK":
+        config["Healthcheck"] = _healthcheck(rest, whole)
     elif word == "ONBUILD":
         config.setdefault("OnBuild", []).append(rest)
     else:
         raise InvalidInput(f"--change {whole!r}: unknown instruction {word!r}", hint=f"one of {_LISTED}")
+
+
+_HEALTH_FLAGS = {
+    "--interval": "Interval", "--timeout": "Timeout", "--start-period": "StartPeriod",
+    "--start-interval": "StartInterval", "--retries": "Retries",
+}  # fmt: skip
+
+
+def _healthcheck(text: str, whole: str) -> dict[str, Any]:
+    """`NONE`, or `[--interval=30s ...] CMD command`, as Docker's HealthConfig: times in nanoseconds."""
+    found: dict[str, Any] = {}
+    while text.startswith("--"):
+        flag, _, text = text.partition(" ")
+        name, _, value = flag.partition("=")
+        text = text.lstrip()
+        if name not in _HEALTH_FLAGS:
+            raise InvalidInput(f"--change {whole!r}: unknown flag {name}", hint=f"one of {', '.join(_HEALTH_FLAGS)}")
+        found[_HEALTH_FLAGS[name]] = _retries(value, whole) if name == "--retries" else _nanoseconds(value, whole)
+    kind, _, command = text.partition(" ")
+    command = command.strip()
+    if kind.upper() == "NONE" and not command and not found:
+        return {"Test": ["NONE"]}
+    if kind.upper() != "CMD" or not command:
+        raise InvalidInput(f"--change {whole!r}: write HEALTHCHECK NONE, or HEALTHCHECK [FLAGS] CMD COMMAND")
+    words = _list(command)
+    return {"Test": ["CMD-SHELL", command] if words is None else ["CMD", *words], **found}
+
+
+def _retries(word: str, whole: str) -> int:
+    if not (word.isascii() and word.isdigit() and len(word) < 10):
+        raise InvalidInput(f"--change {whole!r}: '{word}' is no number of retries")
+    return int(word)
+
+
+_UNITS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6}
+
+
+def _nanoseconds(word: str, whole: str) -> int:
+    """Of 1m30s and the like."""
+    parts = re.findall(r"([0-9]{1,9})(ms|[hms])", word)
+    if not parts or "".join(map("".join, parts)) != word:
+        raise InvalidInput(f"--change {whole!r}: invalid duration '{word}'", hint="write for example 30s or 1m30s")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _list(text: str) -> list[str] | None:

@@ -20,7 +20,7 @@ from rootless.image.archive_files import ArchiveFiles
 from rootless.image.import_tar import open_input
 from rootless.image.manifest import DOCUMENT_LIMIT_BYTES, Descriptor, Index, Manifest
 from rootless.image.platforms import Platform
-from rootless.image.progress import Progress, silent
+from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.registry import verify
 from rootless.image.transfer import Layer, fetch_layers
 from rootless.storage import blobs, images
@@ -113,7 +113,7 @@ def _load_layout(store: Store, files: ArchiveFiles, wanted: Platform, progress: 
         document = manifest.load_json(raw, what)
         image = images.add(store, None, descriptor.to_json(), document, config)
         before = loaded.get(image.id)
-        loaded[image.id] = _named(store, image, [*(before.names if before else ()), *names])
+        loaded[image.id] = _named(store, image, [*(before.names if before else ()), *names], progress)
     if not loaded:
         raise NotSupported("index.json lists no images, only other artifacts")
     return list(loaded.values())
@@ -191,13 +191,28 @@ def _load_docker(store: Store, files: ArchiveFiles, progress: Progress) -> list[
                 raise Corrupt(f"{name} in the archive has diff id {layer.diff_id} instead of {diff_id}")
             layers.append(layer)
         image = compose.record(store, layers, config_data, config, progress=progress)
-        loaded.append(_named(store, image, entry.names))
+        loaded.append(_named(store, image, entry.names, progress))
     return loaded
 
 
-def _named(store: Store, image: Image, names: list[str] | tuple[str, ...]) -> Loaded:
+def _named(store: Store, image: Image, names: list[str] | tuple[str, ...], progress: Progress) -> Loaded:
+    """Give the image the names that the archive claims; a digest in one has to be its own."""
     unique = tuple(dict.fromkeys(names))
     for name in unique:
+        digest = name.partition("@")[2]
+        if digest and digest != image.manifest.get("digest"):
+            raise Corrupt(
+                f"the archive claims the name {name}, but its image is {image.manifest.get('digest')}",
+                hint="whoever made it wants another image to be run by that digest",
+            )
+    for name in unique:
+        try:
+            before = images.find(store, name, all_names=False)
+        except NotFound:
+            before = None
+        if before is not None and before.id != image.id:
+            text = f"The image {name} already exists, renaming the old one with ID {before.id} to empty string"
+            progress(Event("", Phase.MESSAGE, text=text))
         images.tag(store, image.id, name)
     return Loaded(images.find(store, image.id), unique)
 

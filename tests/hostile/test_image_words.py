@@ -69,7 +69,7 @@ def configuration(field: str, word: str) -> dict[str, Any]:
     assert record["network"]["ports"] == []
     assert not record["devices"]
     assert not record["security"]["privileged"]
-    assert (record["pid"], record["ipc"], record["network"]["mode"]) == ("", "", "slirp4netns")
+    assert (record["pid"], record["ipc"], record["network"]["mode"]) == ("", "", "bridge")
     assert all(mount["type"] == "volume" and not mount["volume"] for mount in record["mounts"])
     return spec.build(record, spec.Circumstances("/c", "/v", {}, DEFAULT_CAPABILITIES))
 

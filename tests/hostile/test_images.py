@@ -159,3 +159,22 @@ def test_cve_2019_10214_no_secret_over_plain_http() -> None:
     with pytest.raises(Unavailable, match="over plain http"):
         authorization.answer(['Bearer realm="http://thief.example/token"'], send, secure=True)
     assert sent == []
+
+
+@pytest.mark.own_store
+def test_an_archive_cannot_claim_a_digest(rootless: Rootless) -> None:
+    """RepoTags with a digest: `run debian@sha256:...`, whose whole point is the digest, ran whatever the archive had."""
+    layer = images.busybox_layer(images.static_busybox())
+    pinned = "debian@sha256:" + "a" * 64
+    done = rootless("load", stdin=images.docker_archive(pinned, [layer], {"Cmd": ["sh"]}), status=1)
+    assert "claims the name" in done.stderr
+    assert rootless("run", "--rm", "--pull", "never", pinned, "echo", "believed", status=125).stdout == ""
+
+
+@pytest.mark.own_store
+def test_an_archive_that_moves_a_name_says_so(rootless: Rootless) -> None:
+    layer = images.busybox_layer(images.static_busybox())
+    rootless("load", stdin=images.docker_archive("mine:1", [layer], {"Cmd": ["sh"]}))
+    assert "renaming" not in rootless("load", stdin=images.docker_archive("mine:1", [layer], {"Cmd": ["sh"]})).stderr
+    done = rootless("load", stdin=images.docker_archive("mine:1", [layer], {"Cmd": ["ls"]}))
+    assert "The image docker.io/library/mine:1 already exists, renaming the old one with ID sha256:" in done.stderr

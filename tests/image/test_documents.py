@@ -170,12 +170,13 @@ def test_changes() -> None:
     made = changes.apply(
         {"Env": ["A=0"], "WorkingDir": "/w"},
         ['CMD ["a","b"]', "ENTRYPOINT x y", 'ENV A=1 B="2 3"', "ENV C old form", "EXPOSE 80 53/udp", "LABEL l=m",
-         "USER u:g", "VOLUME /v", "WORKDIR sub", "STOPSIGNAL SIGINT", "CMD=z"],
+         "USER u:g", "VOLUME /v", "HEALTHCHECK --interval=1m30s --retries=2 CMD true x", "WORKDIR sub", "STOPSIGNAL SIGINT", "CMD=z"],
     )  # fmt: skip
     assert made == {
         "Env": ["A=1", "B=2 3", "C=old form"], "WorkingDir": "/w/sub", "Cmd": ["/bin/sh", "-c", "z"],
         "Entrypoint": ["/bin/sh", "-c", "x y"], "ExposedPorts": {"80/tcp": {}, "53/udp": {}},
         "Labels": {"l": "m"}, "User": "u:g", "Volumes": {"/v": {}}, "StopSignal": "SIGINT",
+        "Healthcheck": {"Test": ["CMD-SHELL", "true x"], "Interval": 90 * 10**9, "Retries": 2},
     }  # fmt: skip
     for bad in ("RUN x", "ENV", "ENV a", "EXPOSE x", "EXPOSE 80/icmp", 'LABEL "a', "", "EXPOSE 0"):
         with pytest.raises(InvalidInput):
