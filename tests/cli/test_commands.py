@@ -200,7 +200,7 @@ def test_suggestions() -> None:
     ("line", "offered"),
     [
         ("rootless ver", ["version"]),
-        ("rootless volume ", ["create", "exists", "inspect", "ls", "prune", "rm"]),
+        ("rootless volume ", ["create", "exists", "export", "import", "inspect", "ls", "prune", "rm"]),
         ("rootless completion ", ["bash", "zsh", "fish"]),
         ("rootless images --no", ["--no-trunc", "--noheading"]),
         ("rootless --con", ["--config"]),
