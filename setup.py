@@ -30,7 +30,7 @@ except ImportError:  # setuptools < 70.1
         bdist_wheel = Command
 
 SOURCES = {
-    "rootless-init": ["init.c", "descriptor.c", "footprint.c", "text.c"],
+    "rootless-init": ["init.c", "descriptor.c", "footprint.c", "text.c", "tracee.c"],
     "rootless-exec": ["exec.c", "descriptor.c", "text.c"],
     "rootless-holder": ["holder.c", "descriptor.c", "footprint.c", "text.c"],
     "rootless-monitor": [
@@ -47,11 +47,12 @@ SOURCES = {
         "descriptor.c",
         "footprint.c",
         "text.c",
+        "tracee.c",
     ],
 }
 LAUNCHER = ["launcher.c", "text.c"]
 COMMANDS = ["rootless", "rootless-oci"]
-HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h"]
+HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h", "tracee.h"]
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "

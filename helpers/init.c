@@ -14,6 +14,7 @@
 #include "descriptor.h"
 #include "footprint.h"
 #include "text.h"
+#include "tracee.h"
 
 static void take_signals(sigset_t *all, sigset_t *before)
 {
@@ -41,12 +42,14 @@ _Noreturn static void run(char **argv, const sigset_t *mask)
     _exit(error == ENOENT || error == ENOTDIR ? 127 : 126);
 }
 
-/* Reaps all that has ended; ends with the child's status if it is among them. */
+/* Reaps all that has ended, and lets go of who traces itself by us; ends with the child's status if it has ended. */
 static void reap(pid_t child)
 {
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0 && let_go(pid, status))
+            continue;
         if (pid == child)
             exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
         if (pid == 0 || (pid < 0 && errno != EINTR))

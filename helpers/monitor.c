@@ -13,6 +13,7 @@
 #include "descriptor.h"
 #include "footprint.h"
 #include "process.h"
+#include "tracee.h"
 
 /* How long the last output of a terminal may take from the kernel's work queue to us when
    something strayed holds the other side, so that no EIO comes. */
@@ -94,7 +95,8 @@ static void child_ended(struct monitor *m, int status)
     m->hold_count = 0;
 }
 
-/* Reaps whatever has ended: our child, slirp4netns, and what was orphaned below us. */
+/* Reaps whatever has ended: our child, slirp4netns, and what was orphaned below us. A stop is no end: the child
+   has made us its tracer, or one of its threads or children, and is let go. */
 static void reap(struct monitor *m)
 {
     struct signalfd_siginfo info;
@@ -103,6 +105,8 @@ static void reap(struct monitor *m)
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0 && let_go(pid, status))
+            continue;
         if (pid > 0 && (uint64_t)pid == m->record.pid && !m->ended)
             child_ended(m, status);
         else if (pid > 0)
@@ -112,11 +116,21 @@ static void reap(struct monitor *m)
     }
 }
 
+/* Its pidfd says that the child is dead, and we were not told: a tracer that shares its pid namespace with
+   others keeps its end. How it ended, the kernel says in /proc to those who may look into it. */
+static void child_held(struct monitor *m)
+{
+    reap(m);
+    if (!m->ended)
+        child_ended(m, held_status((pid_t)m->record.pid));
+}
+
 /* The child may have ended before we were here to be told. If it is no child of ours, or was
    reaped already, how it ended is not known. */
 static void look_for_child(struct monitor *m)
 {
     siginfo_t info;
+    m->child = pidfd_open_child((pid_t)m->record.pid);
     if (waitid(P_PID, (id_t)m->record.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         child_ended(m, 137 << 8);
     reap(m);
@@ -198,6 +212,7 @@ static void loop(struct monitor *m)
     for (;;) {
         struct pollfd *polls = m->polls;
         polls[POLL_SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
+        polls[POLL_CHILD] = (struct pollfd){.fd = m->ended ? -1 : m->child, .events = POLLIN};
         polls[POLL_SOCKET] = (struct pollfd){.fd = m->socket_paused ? -1 : m->socket, .events = POLLIN};
         polls[POLL_OUTPUT] = (struct pollfd){.fd = m->pending ? -1 : m->output.fd, .events = POLLIN};
         polls[POLL_ERROR] = (struct pollfd){.fd = m->pending ? -1 : m->error.fd, .events = POLLIN};
@@ -210,6 +225,8 @@ static void loop(struct monitor *m)
 
         if (polls[POLL_SIGNALS].revents)
             reap(m);
+        if (polls[POLL_CHILD].revents && !m->ended)
+            child_held(m);
         if (polls[POLL_STDIN].revents)
             stdin_flush(m);
         if (polls[POLL_MEMORY].revents)

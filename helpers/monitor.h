@@ -63,6 +63,7 @@ struct monitor {
     struct health health;
 
     int signals;     /* signalfd */
+    int child;       /* pidfd; -1: a kernel without */
     int slave;       /* see terminal_hold */
     struct stream output, error;
 
@@ -89,7 +90,7 @@ struct monitor {
 };
 
 /* Places in polls[]. */
-enum { POLL_SIGNALS, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, POLL_MEMORY, FIXED_POLLS };
+enum { POLL_SIGNALS, POLL_CHILD, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, POLL_MEMORY, FIXED_POLLS };
 
 /* arguments.c: fills m, or ends with status 2 and a line on stderr. */
 void parse_arguments(struct monitor *m, int argc, char **argv);

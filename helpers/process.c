@@ -4,13 +4,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "descriptor.h"
 #include "footprint.h"
+#include "text.h"
 
 /* Left behind by a closed terminal, a Ctrl-C at the command that started us, a gone client, a
    session's end: none of these may take the container along. SIGKILL does (its PDEATHSIG). */
@@ -46,6 +49,35 @@ void run_command(char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
     execvp(argv[0], argv);
     _exit(127);
+}
+
+int pidfd_open_child(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec */
+}
+
+int held_status(pid_t pid)
+{
+    char path[64], text[1024];
+    const int unknown = 137 << 8;
+    char *end = put_number(put_text(path, "/proc/"), (uint64_t)pid);
+    /* exit_code of proc_pid_stat(5) is 0 for those who may not know; a namespace's name is told to the same. */
+    put_text(end, "/ns/user");
+    if (readlink(path, text, sizeof text) < 0)
+        return unknown;
+    put_text(end, "/stat");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    close(fd);
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == ' '))
+        size--;
+    if (size <= 0)
+        return unknown;
+    text[size] = 0;
+    /* The last field; the name, which is the process's to choose, stands in parentheses far before. */
+    uint64_t number;
+    const char *last = strrchr(text, ' ');
+    return last && parse_number(last + 1, 0xffff, &number) ? (int)number : unknown;
 }
 
 void passed_numbers(int *numbers, size_t count)

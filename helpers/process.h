@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Milliseconds of a clock that only goes forward; always above 0. */
 int64_t now_ms(void);
@@ -24,5 +25,12 @@ _Noreturn void run_command(char **argv);
 /* Waits without a descriptor (but the `passed` after stderr) or a signal of the monitor's, then
    run_command(argv): a restart's delay. */
 _Noreturn void wait_and_run(int64_t wait_ms, char **argv, size_t passed);
+
+/* A pidfd of our child, -1 where the kernel has none. */
+int pidfd_open_child(pid_t pid);
+
+/* The wait status of a child that is dead and that we cannot wait for: from the host's /proc, or that of a
+   process which exited with 137 where we may not know. */
+int held_status(pid_t pid);
 
 #endif

@@ -78,6 +78,15 @@ class CommandNotFound(RootlessError):
     exit_code = 127
 
 
+FROM_DATA: tuple[type[Exception], ...] = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What Python raises where data is not what it is taken for: a number too large, a key that is not there, a
+text that is none, lists in lists. Bases, not the names of what has been seen: the next one is another."""
+FAILURES: tuple[type[Exception], ...] = (OSError, ImportError, RootlessError, *FROM_DATA)
+"""What a process of a launch tells who waits for it, whatever it was made of."""
+
+
 KINDS: dict[str, type[RootlessError]] = {
     kind.__name__: kind
     for kind in (

@@ -24,14 +24,20 @@ _FORWARDED = (
 class Signals:
     """While entered, signals to us become numbers on the descriptor `fd`, and nothing else.
 
-    `on_arrival` resizes the container's terminal for SIGWINCH and passes the others on.
+    `on_arrival` resizes the container's terminal for SIGWINCH, looks after children of ours for SIGCHLD and
+    passes the others on.
     """
 
     def __init__(
-        self, *, forward: Callable[[int], object] | None, resize: Callable[[int, int], object] | None
+        self,
+        *,
+        forward: Callable[[int], object] | None,
+        resize: Callable[[int, int], object] | None,
+        children: Callable[[], object] | None = None,
     ) -> None:
         self.forward = forward
         self.resize = resize
+        self.children = children
         self.fd, self._write = -1, -1
         self._saved: dict[int, object] = {}
 
@@ -41,8 +47,12 @@ class Signals:
         numbers = set(_FORWARDED) if self.forward else set()
         if self.resize:
             numbers.add(signal.SIGWINCH)
+        if self.children:
+            numbers.add(signal.SIGCHLD)
         for number in numbers:
             self._saved[number] = signal.signal(number, _noted)
+        if self.children:
+            self.children()  # what has been before
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,6 +68,9 @@ class Signals:
             if number == signal.SIGWINCH:
                 if self.resize:
                     self.resize(*terminal.size(_terminal_fd()))
+            elif number == signal.SIGCHLD:
+                if self.children:
+                    self.children()
             elif self.forward:
                 self.forward(number)
 

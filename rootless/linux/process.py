@@ -72,6 +72,14 @@ def alive(pid: int, start_time: int) -> bool:
     return started == start_time and state not in "ZXx"
 
 
+def stopped(pid: int) -> bool:
+    """Whether `pid` has been stopped by a signal or a tracer; not where it is gone."""
+    try:
+        return _stat(pid)[0] in "Tt"
+    except ProcessLookupError:
+        return False
+
+
 def pidfd_open_checked(pid: int, start_time: int) -> int:
     """pidfd_open(2) of the very process that started then; ProcessLookupError when it is gone.
 

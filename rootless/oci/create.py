@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from rootless import jsontext
-from rootless.errors import RootlessError
-from rootless.linux import signal, socket
+from rootless.errors import FAILURES, RootlessError
+from rootless.linux import socket
 from rootless.linux.namespace import CLONE_NEWNET
 from rootless.linux.process import boot_id, start_time
 from rootless.oci import console, identity
@@ -22,8 +22,9 @@ from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import CREATING, SOCKET, state_document, with_directory
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, namespaces
+from rootless.runtime import child, container, namespaces
 from rootless.runtime.clone import CLONE_PARENT, clone
+from rootless.runtime.handover import terminal_of
 from rootless.runtime.wire import Channel, pair
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ class _Make:
     def undo(self) -> None:
         if self.pid > 0:
             try:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-            except (ProcessLookupError, ChildProcessError):
+                pidfd = child.open_child(self.pid)
+            except RootlessError:
                 pass
+            else:
+                child.end(pidfd)
+                os.close(pidfd)
         if self.cgroup is not None:
             self.cgroup.remove()
 
@@ -104,7 +107,7 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     for step in birth.plan:
         LOG.debug(step.describe())
 
-    to_c, from_a = pair()
+    to_c, from_a = pair(cloned=bool(joined.fds))
     made.pid = _clone(birth, joined, made.cgroup, to_c, from_a)
     from_a.close()
     for fd in (*(birth.stdio or ()), listener, record_fd, birth.program, *(fd for _, fd in joined.fds)):
@@ -127,16 +130,16 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
     claim.write("config.json", wish.bundle.text)
     started = start_time(made.pid)
     document = _record(wish, made.pid, started, made.cgroup)
-    message = to_c.receive()
+    message = to_c.receive("mounted", "ready")
     if message is not None and message.kind == "mounted":
         state["pid"] = made.pid
         run_hooks(spec, "prestart", state)
         run_hooks(spec, "createRuntime", state)
         to_c.send("hooked", {"pid": made.pid})
-        message = to_c.receive()
-    if message is None or message.kind != "ready":
+        message = to_c.receive("ready")
+    if message is None:
         raise RootlessError("the container's init was killed before it was ready")
-    terminal = message.fds[0] if message.fds else -1
+    terminal = terminal_of(message) if message.fds else -1
     if terminal >= 0 and wish.console_socket:
         console.send_terminal(wish.console_socket, terminal)
         os.close(terminal)
@@ -202,15 +205,15 @@ def _clone(
             pid = clone(joined.new | CLONE_PARENT)
             if pid == 0:
                 to_c.close()
+                from_a.send("cloned")
                 container.live(birth, from_a)
-            from_a.send("cloned", {"pid": pid})
-        except (OSError, RootlessError) as error:
+        except FAILURES as error:
             from_a.send_error(error, step=step)
         finally:
             closing.leave_nothing()
             os._exit(0)
     try:
-        return int(to_c.expect("cloned").data["pid"])
+        return to_c.expect_cloned()
     finally:
         os.waitpid(between, 0)
 

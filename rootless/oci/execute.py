@@ -9,7 +9,7 @@ from rootless.oci import console, state
 from rootless.oci.config import check_process, read_process
 from rootless.oci.create import write_pid
 from rootless.oci.follow import listener_of
-from rootless.oci.running import Forwarder, pass_listen_fds, preserved, root_of
+from rootless.oci.running import Forwarder, exit_code, pass_listen_fds, preserved, root_of
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.enter import enter, wait
 
@@ -73,14 +73,14 @@ def exec_command(args: Arguments) -> int:
         write_pid(path, entered.pid)
     if detach:
         return 0
-    Forwarder().to(entered.pid)
+    Forwarder().to(entered.pidfd)
     if master >= 0:
         from rootless.oci.relay import relay
 
-        status = relay(master, entered.pid)
+        status = relay(master, entered.pid, entered.pidfd)
     else:
         status = wait(entered)
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return exit_code(status)
 
 
 def _cgroup(container: state.Container, below: str | None) -> str:

@@ -9,7 +9,7 @@ from rootless.errors import Conflict
 from rootless.linux import socket
 from rootless.oci import console
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.handover import executed
+from rootless.runtime import handover
 from rootless.runtime.wire import Channel
 
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, i
 
 def follow(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> None:
     """Read what a started init says until it has exec'd; raises its error."""
-    message = channel.receive()
+    message = channel.receive("executing")
     if message is None:
         raise Conflict("the container's init has ended before it was started")
-    while message is not None:
-        if message.kind == "seccomp":
-            try:
-                listener_of(spec, state)(int(state["pid"]), message.fds[0])
-            finally:
-                os.close(message.fds[0])
-        elif message.kind != "executing":
-            executed(message, spec["process"]["args"])
-        message = channel.receive()
+    notifies = bool(((spec.get("linux") or {}).get("seccomp") or {}).get("listenerPath"))
+    message = channel.receive("seccomp", "refused") if notifies else channel.receive("refused")
+    if message is not None and message.kind == "seccomp":
+        listener = handover.listener_of(message)
+        try:
+            listener_of(spec, state)(int(state["pid"]), listener)
+        finally:
+            os.close(listener)
+        message = channel.receive("refused")
+    handover.executed(message, spec["process"]["args"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
 from rootless.oci.hooks import run_hooks
@@ -72,9 +73,11 @@ class Gate(Record):
         with socket.socket(fileno=self.listener) as listener:
             while True:
                 connection = Channel(listener.accept()[0])
-                message = connection.receive()
-                if message is not None and message.kind == "start":
-                    return connection
+                try:
+                    if connection.receive("start") is not None:
+                        return connection
+                except RootlessError:
+                    pass  # whatever it was
                 connection.close()  # somebody who only asked whether we wait
 
     def starting(self, birth: Birth, environment: dict[str, str]) -> None:

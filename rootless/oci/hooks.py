@@ -10,7 +10,7 @@ from rootless import jsontext
 from rootless.errors import RootlessError
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
-from rootless.runtime import credentials
+from rootless.runtime import child, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +95,7 @@ def _wait(pid: int, output: int, timeout_s: int | None) -> tuple[int | None, byt
                 if not block:
                     poll.unregister(output)
             elif pidfd in ready:
-                return os.waitpid(pid, 0)[1], said
+                return child.reap(pid, pidfd), said
             elif not ready:
                 os.killpg(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)

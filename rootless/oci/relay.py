@@ -9,17 +9,18 @@ import termios
 import tty
 
 from rootless.linux.terminal import set_window_size, window_size
+from rootless.runtime import child
 
 
-def relay(master: int, pid: int) -> int:
-    """Copy between our standard streams and the terminal until `pid`, our child, ends; its wait status."""
+def relay(master: int, pid: int, pidfd: int) -> int:
+    """Copy between our standard streams and the terminal until our child ends; its wait status, as child.reap."""
     saved = termios.tcgetattr(0) if os.isatty(0) else None
     resize = signal.signal(signal.SIGWINCH, lambda *_: _resize(master))
     try:
         if saved is not None:
             tty.setraw(0)
         _resize(master)
-        return _copy(master, pid)
+        return _copy(master, pid, pidfd)
     finally:
         signal.signal(signal.SIGWINCH, resize)
         if saved is not None:
@@ -35,29 +36,32 @@ def _resize(master: int) -> None:
         pass  # our stdin is no terminal, or the container's is gone
 
 
-def _copy(master: int, pid: int) -> int:
-    pidfd = os.pidfd_open(pid)
+def _copy(master: int, pid: int, pidfd: int) -> int:
     poll = select.poll()
     for fd in (master, 0, pidfd):
         poll.register(fd, select.POLLIN)
-    status: int | None = None
     last = b"\n"
-    try:
-        while status is None or _readable(master):
-            ready = [fd for fd, _ in poll.poll(None if status is None else 0)] if status is None else [master]
+    with child.Arrivals() as arrivals:
+        poll.register(arrivals.fd, select.POLLIN)
+        child.look_after(pid)
+        ended = False
+        while not ended:
+            ready = [fd for fd, _ in poll.poll()]
+            if arrivals.fd in ready:
+                arrivals.clear()
+                child.look_after(pid)
             if master in ready and not _pass(master, 1):
-                break
+                poll.unregister(master)
             if 0 in ready:
                 block = _pass(0, master)
                 if not block:
                     poll.unregister(0)
                     _end_of_file(master, after=last)
                 last = block[-1:]
-            if pidfd in ready and status is None:
-                status = os.waitpid(pid, 0)[1]
-    finally:
-        os.close(pidfd)
-    return os.waitpid(pid, 0)[1] if status is None else status
+            ended = pidfd in ready
+    while _readable(master) and _pass(master, 1):
+        pass
+    return child.reap(pid, pidfd)
 
 
 def _readable(fd: int) -> bool:

@@ -16,6 +16,7 @@ from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import RUNNING, STOPPED, default_root, open_root, remove
 from rootless.record import TYPE_CHECKING
+from rootless.runtime import child
 
 if TYPE_CHECKING:
     from typing import Any
@@ -113,9 +114,10 @@ def run_command(args: Arguments) -> int:
     wish = _wish(args, detach=detach, waits=False)
     with Claim(wish.root, wish.id) as claim:
         created = create(wish, claim)
+        pidfd = child.open_child(created.pid)
         if not detach:
             # Before the start, so that no signal is lost.
-            Forwarder().to(created.pid)
+            Forwarder().to(pidfd)
         try:
             created.channel.send("start")
             state = {**created.state, "status": RUNNING, "pid": created.pid}
@@ -124,23 +126,28 @@ def run_command(args: Arguments) -> int:
             try:
                 created.cgroup.demand_memory()
             finally:
-                _end(created, claim.directory)
+                _end(created, pidfd, claim.directory)
             raise
         created.channel.close()
         try:
             # Their failure ends the container (runtime.md, Lifecycle 9).
             run_hooks(wish.bundle.spec, "poststart", state)
         except (OSError, RootlessError):
-            _end(created, claim.directory)
+            _end(created, pidfd, claim.directory)
             warn_hooks(wish.bundle.spec, "poststop", {**state, "status": STOPPED})
             raise
     if detach:
         return 0
-    status = _wait(created)
+    status = _wait(created, pidfd)
     if not args.flag("--keep"):
-        _end(created, claim.directory)
+        _end(created, pidfd, claim.directory)
         warn_hooks(wish.bundle.spec, "poststop", {**state, "status": STOPPED})
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return exit_code(status)
+
+
+def exit_code(status: int) -> int:
+    """What a shell shows for the wait status of what has ended: 128+n for a signal."""
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
 def warn_hooks(spec: dict[str, Any], point: str, state: dict[str, Any]) -> None:
@@ -151,34 +158,30 @@ def warn_hooks(spec: dict[str, Any], point: str, state: dict[str, Any]) -> None:
         LOG.warn(str(error))
 
 
-def _end(created: Created, directory: str) -> None:
-    try:
-        os.kill(created.pid, signal.SIGKILL)
-        os.waitpid(created.pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass
+def _end(created: Created, pidfd: int, directory: str) -> None:
+    child.end(pidfd)
     if os.path.exists(os.path.join(directory, "state.json")):
         created.cgroup.remove()
         remove(directory)
 
 
-def _wait(created: Created) -> int:
+def _wait(created: Created, pidfd: int) -> int:
     """The init's wait status; signals go to it meanwhile, and its terminal is relayed to ours."""
     if created.terminal >= 0:
         from rootless.oci.relay import relay
 
-        return relay(created.terminal, created.pid)
-    return os.waitpid(created.pid, 0)[1]
+        return relay(created.terminal, created.pid, pidfd)
+    return child.wait(created.pid, pidfd)
 
 
 class Forwarder:
     """Hands the signals we get on to a process."""
 
     def __init__(self) -> None:
-        self._pid = 0
+        self._pidfd = -1
 
-    def to(self, pid: int) -> None:
-        """Forward to our child `pid` from now on."""
+    def to(self, pidfd: int) -> None:
+        """Forward to the process of `pidfd`, which stays open, from now on."""
         for number in (
             signal.SIGTERM,
             signal.SIGINT,
@@ -188,10 +191,10 @@ class Forwarder:
             signal.SIGUSR2,
         ):
             signal.signal(number, self._handle)
-        self._pid = pid
+        self._pidfd = pidfd
 
     def _handle(self, number: int, _frame: object) -> None:
         try:
-            os.kill(self._pid, number)
+            signal.pidfd_send_signal(self._pidfd, number)
         except ProcessLookupError:
             pass

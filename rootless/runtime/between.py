@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import RootlessError
+from rootless.errors import FAILURES
 from rootless.linux import signal
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING
@@ -46,12 +46,15 @@ def clone_through(
             namespaces.write_map(between, "uid", namespaces.id_map("uid", []))
             namespaces.write_map(between, "gid", namespaces.id_map("gid", []))
             told.send("mapped")
-        cloned = int(to_c.expect("cloned").data["pid"])
+        cloned = to_c.expect_cloned()
     except BaseException:
         told.close()
         os.waitpid(between, 0)
         raise
     told.close()
+    if place.bounds_processes:
+        os.waitpid(between, 0)  # then C has its ids, or its error is on its way
+        return cloned, -1
     # Not waited for yet: what an interpreter takes to end is time for C to go on.
     return cloned, between
 
@@ -101,13 +104,13 @@ def _live(
         except OSError as error:
             raise namespaces.refused(error) from None
         if pid == 0:
+            from_a.send("cloned")
             container.live(birth, from_a)
         if place.bounds_processes:
             step = "map user and group ids"
             namespaces.write_map(pid, "uid", maps[0])
             namespaces.write_map(pid, "gid", maps[1])
-        from_a.send("cloned", {"pid": pid})
-    except (OSError, RootlessError) as error:
+    except FAILURES as error:
         from_a.send_error(error, step=step)
     finally:
         closing.leave_nothing()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import RootlessError
+from rootless.errors import FAILURES
 from rootless.linux import mount as m
 from rootless.linux import namespace as n
 from rootless.linux import signal
@@ -88,7 +88,7 @@ def live(birth: Birth, channel: Channel) -> NoReturn:
     progress = Progress()
     try:
         _live(birth, channel, progress)
-    except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+    except FAILURES as error:
         channel = progress.channel or channel
         if birth.hidden:
             closing.leave_nothing(channel.fileno())  # now: who hears of the error kills us

@@ -4,6 +4,8 @@
      ├ E1    joins the namespaces through a pidfd of PID 1, clones E2 as the caller's child, ends
      └ E2    becomes the user, execs
 
+Who E2 is, the kernel says; its wire is the container's as soon as it runs a program there.
+
 The owner of the session's user namespace has every right in those below it, so E1 goes straight
 from the host into the container. Everything that an answer of the container's own /proc could
 falsify is read before it is entered.
@@ -14,13 +16,15 @@ from __future__ import annotations
 import os
 
 from rootless.cgroup import join
-from rootless.errors import Conflict, InvalidInput, RootlessError
+from rootless.errors import FAILURES, Conflict, InvalidInput
 from rootless.linux import namespace as n
 from rootless.linux import signal
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
+from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import (
     birthplace,
+    child,
     closing,
     credentials,
     namespaces,
@@ -34,10 +38,17 @@ from rootless.runtime import (
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.command import find_command
 from rootless.runtime.container import Progress, read_environment, reset_signals
-from rootless.runtime.handover import executed, hand_over, keep_channel, open_program
+from rootless.runtime.handover import (
+    executed,
+    hand_over,
+    keep_channel,
+    listener_of,
+    open_program,
+    terminal_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from rootless.runtime.capabilities import Capabilities
@@ -144,53 +155,43 @@ def _filter(
 
 def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> Entered:
     streams = request.streams
-    ours, theirs = wire.pair()
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited, the kernel would reap our child
+    ours, theirs = wire.pair(cloned=True)
     first, placed = birthplace.fork_into(request.cgroup)
     if first == 0:
         ours.close()
         _run_e1(request, theirs, placed=placed)
     theirs.close()
     closing.close_all((*(fd for _, fd in request.fds), *(streams.child or ()), request.program))
-    entered = -1
-    master = -1
+    pid = pidfd = master = -1
     try:
-        for message in _in_order(ours):  # the end: it has exec'd
-            if message.kind == "cloned":
-                entered = int(message.data["pid"])
-            elif message.kind == "terminal":
-                master = message.fds[0]
-            elif message.kind != "seccomp":
-                executed(message, request.process["args"])
-            else:
-                try:
-                    if listener is not None:
-                        listener(entered, message.fds[0])
-                finally:
-                    os.close(message.fds[0])
-        child = os.pidfd_open(entered)
+        pid = ours.expect_cloned()
+        pidfd = child.open_child(pid)
+        if streams.child is None:
+            master = terminal_of(ours.expect("terminal"))
+        notifies = bool(request.filter.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+        message = ours.receive("seccomp", "refused") if notifies else ours.receive("refused")
+        if message is not None and message.kind == "seccomp":
+            listening = listener_of(message)
+            try:
+                if listener is not None:
+                    listener(pid, listening)
+            finally:
+                os.close(listening)
+            message = ours.receive("refused")
+        executed(message, request.process["args"])  # the end: it has exec'd
     except BaseException:
-        if entered > 0:
-            os.kill(entered, signal.SIGKILL)
-            os.waitpid(entered, 0)
-        closing.close_all((master, streams.stdin, streams.stdout, streams.stderr))
+        if pidfd >= 0:
+            child.end(pidfd)
+        closing.close_all((pidfd, master, streams.stdin, streams.stdout, streams.stderr))
         raise
     finally:
         ours.close()
         os.waitpid(first, 0)
-    return Entered(entered, child, master, streams.stdin, streams.stdout, streams.stderr)
-
-
-def _in_order(channel: wire.Channel) -> Iterator[wire.Message]:
-    """All messages, "cloned" before any other: the process may be faster than the one that cloned it."""
-    early = []
-    while (message := channel.receive()) is not None and message.kind != "cloned":
-        early.append(message)
-    if message is None:
-        raise RootlessError("a process of the exec was killed (waiting for 'cloned')")
-    yield message
-    yield from early
-    while (message := channel.receive()) is not None:
-        yield message
+        if pidfd < 0:
+            child.look_after(pid)  # killed before it could say who it is
+    return Entered(pid, pidfd, master, streams.stdin, streams.stdout, streams.stderr)
 
 
 def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoReturn:
@@ -215,8 +216,7 @@ def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoRetu
             raise join.full(error, request.cgroup) or error from None
         if pid == 0:
             _run_e2(request, channel)
-        channel.send("cloned", {"pid": pid})
-    except (OSError, RootlessError) as error:
+    except FAILURES as error:
         channel.send_error(error, step=progress.step)
     finally:
         os._exit(0)
@@ -225,8 +225,9 @@ def _run_e1(request: _Request, channel: wire.Channel, *, placed: bool) -> NoRetu
 def _run_e2(request: _Request, channel: wire.Channel) -> NoReturn:
     progress = Progress()
     try:
+        channel.send("cloned")
         _become(request, channel, progress)
-    except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
+    except FAILURES as error:
         channel.send_error(error, step=progress.step)
     finally:
         os._exit(125)
@@ -284,8 +285,8 @@ def _become(request: _Request, channel: wire.Channel, progress: Progress) -> Non
 
 
 def wait(entered: Entered) -> int:
-    """Wait for the process: its wait status (os.waitstatus_to_exitcode). The descriptors stay open."""
-    while True:
-        pid, status = os.waitpid(entered.pid, 0)
-        if pid == entered.pid:
-            return status
+    """Wait for the process: its wait status (os.waitstatus_to_exitcode). The descriptors stay open.
+
+    The caller has no other children. RootlessError, exit code 137, where the container does not let us know.
+    """
+    return child.wait(entered.pid, entered.pidfd)

@@ -5,13 +5,17 @@ name they were called by. In between a container that runs already may put a lin
 its place, or write one into the "#!" line of a script, and what is executed then is whatever executes.
 Were that this interpreter, its file could be overwritten on the host (CVE-2019-5736); it is
 helpers/exec.c, in memory that nobody can write. That program can be looked into: it has every right
-that the command has and no other, and the filter is loaded before it.
+that the command has and no other, and the filter is loaded before it. So from its start on what comes over
+its channel is what the container says (wire.py).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
+from rootless.errors import RootlessError
+from rootless.linux.terminal import pts_number
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import command
 from rootless.runtime.sealed import open_sealed
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
     from rootless.runtime.credentials import Filter
     from rootless.runtime.wire import Channel, Message
+
+_MAX_ERRNO = 4096  # the kernel's
 
 
 def open_program(process: dict[str, Any]) -> int:
@@ -83,11 +89,29 @@ def hand_over(
 
 
 def executed(message: Message | None, arguments: list[str]) -> None:
-    """Nothing if the end of the channel says that the command runs; its error, in Docker's words, if not.
-    What is said here was said by a process that the container may have got hold of."""
+    """Nothing if the end of the channel says that the command runs; its error, in Docker's words, if not: the
+    message is "refused". Who says so is a process that the container may have got hold of."""
     if message is None:
         return
-    for fd in message.fds:
-        os.close(fd)
-    number = message.data.get("errno") if type(message.data) is dict else None
-    raise command.refused(number if type(number) is int else 0, arguments[0])
+    number = message.data["errno"]
+    raise command.refused(number if 0 < number < _MAX_ERRNO else errno.EIO, arguments[0])
+
+
+def terminal_of(message: Message) -> int:
+    """The descriptor of a message that brings a terminal, the caller's; RootlessError where it is no master."""
+    (master,) = message.fds
+    try:
+        pts_number(master)
+    except OSError:
+        os.close(master)
+        raise RootlessError("a process of the launch was tampered with: its terminal is none") from None
+    return master
+
+
+def listener_of(message: Message) -> int:
+    """The descriptor of a message that brings a filter's listener, the caller's; RootlessError where it is none."""
+    (listener,) = message.fds
+    if os.readlink(f"/proc/self/fd/{listener}") != "anon_inode:seccomp notify":
+        os.close(listener)
+        raise RootlessError("a process of the launch was tampered with: its listener is none")
+    return listener

@@ -15,15 +15,15 @@ import gc
 import os
 
 from rootless.cgroup.place import Placement
-from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.errors import FAILURES, InvalidInput, NotSupported, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import container, namespaces, scoping, seccomp, supervise, wire
+from rootless.runtime import child, container, namespaces, scoping, seccomp, supervise, wire
 from rootless.runtime.birthplace import Birthplace
 from rootless.runtime.closing import close_all
-from rootless.runtime.handover import executed
+from rootless.runtime.handover import executed, terminal_of
 from rootless.runtime.initprogram import open_first, wants_init
 from rootless.runtime.plan import Circumstances, build_plan, with_trees
 from rootless.runtime.root import Root, fuse_overlay
@@ -179,6 +179,7 @@ class _Launch:
     def __init__(self) -> None:
         self.step = "start the monitor"
         self.pid = -1
+        self.pidfd = -1
         self.between = -1  # B, that goes before C; ends by itself
         self.place = Birthplace(Placement())
 
@@ -192,10 +193,9 @@ def _run_a(request: _Request, to_cli: wire.Channel, parent: int) -> NoReturn:
         if os.getppid() != parent:
             os._exit(1)
         _supervise(request, to_cli, launch)
-    except (OSError, RootlessError, KeyError, TypeError, ValueError) as error:
-        if launch.pid > 0:
-            os.kill(launch.pid, signal.SIGKILL)
-            os.waitpid(launch.pid, 0)
+    except FAILURES as error:
+        if launch.pidfd >= 0:
+            child.end(launch.pidfd)
         to_cli.send_error(launch.place.explain(error), step=launch.step)
         launch.place.leave()
     finally:
@@ -219,8 +219,9 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
         launch.place = Birthplace(request.place())
 
     launch.step = "make the namespaces"
-    to_c, from_a = wire.pair()
+    to_c, from_a = wire.pair(cloned=bool(request.joined.fds) or launch.place.bounds_processes)
     launch.pid = _clone_c(birth, request, launch, to_c, from_a)
+    launch.pidfd = child.open_child(launch.pid)
     from_a.close()
     close_all(streams.child or ())
     for fd in range(3, 3 + birth.preserve_fds):
@@ -255,7 +256,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     close_all((user, net))
     launch.step = "set up the container"
     ready = to_c.expect("ready")
-    terminal = ready.fds[0] if ready.fds else -1
+    terminal = terminal_of(ready) if ready.fds else -1
 
     launch.step = "record the state"
     launched = Launched(launch.pid, start_time(launch.pid), os.getpid(), start_time(os.getpid()), -1, found)
@@ -263,7 +264,7 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     launch.step = "execute the command"
     to_c.send("start")
     to_c.expect("executing")
-    executed(to_c.receive(), birth.spec["process"]["args"])
+    executed(to_c.receive("refused"), birth.spec["process"]["args"])
     to_c.close()
     launch.step = "set the limits"
     launch.place.settle()

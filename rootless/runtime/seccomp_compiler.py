@@ -12,7 +12,7 @@ import os
 from typing import Any, NamedTuple
 
 from rootless.errors import InvalidInput, NotSupported
-from rootless.runtime import seccomp_newer
+from rootless.runtime import seccomp_newer, seccomp_socketcall
 
 _ACTIONS = {
     "SCMP_ACT_KILL": 0x00000000,
@@ -209,9 +209,20 @@ def compile_profile(profile: dict[str, Any], capabilities: frozenset[str]) -> by
         raise InvalidInput("seccomp profile: libseccomp does not take its default action")
     try:
         _fill(library, context, selected)
-        return _newer(library, selected) + _export(library, context)
+        program = _newer(library, selected) + _export(library, context)
     finally:
         library.seccomp_release(context)
+    return seccomp_socketcall.REFUSED + program if _goes_round(selected) else program
+
+
+def _goes_round(selected: Selected) -> bool:
+    """Whether what the rules say of a socket's family has a way round it: on 32-bit x86, which 64-bit programs
+    reach by `int 0x80`, libseccomp allows socketcall(SYS_SOCKET) along with socket, without its conditions."""
+    return (
+        "SCMP_ARCH_X86" in selected.architectures
+        and any(rule.comparisons and {"socket", "socketpair"} & set(rule.names) for rule in selected.rules)
+        and not any("socketcall" in rule.names for rule in selected.rules)
+    )
 
 
 def _fill(library: ctypes.CDLL, context: int, selected: Selected) -> None:

@@ -67,6 +67,11 @@ def read_bytes(path: str) -> bytes:
         os.close(fd)
 
 
+def parse(data: bytes) -> Any:
+    """The value of a JSON text; ValueError where it is none."""
+    return jsontext.loads(data)
+
+
 def read_json(path: str) -> Any:
     """What `write_json` wrote. FileNotFoundError where it is not; ValueError where it is no JSON."""
     return jsontext.loads(read_bytes(path))

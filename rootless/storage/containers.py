@@ -18,7 +18,7 @@ import os
 
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic
+from rootless.storage import atomic, shape
 from rootless.storage import names as claims
 from rootless.storage.status import Status, status
 from rootless.storage.store import Store, make_directory, open_lock
@@ -240,6 +240,15 @@ def remove(store: Store, container_id: str) -> None:
         )
 
 
+def abandon(store: Store, container_id: str) -> None:
+    """Give up a container that does not run and cannot be removed now: it is gone for everybody, and a later
+    command sweeps its files. Wants no descriptor. Idempotent."""
+    try:
+        os.rename(directory(store, container_id), f"{store.containers}/.rm-{container_id}")
+    except OSError:
+        pass  # removed after all
+
+
 def rename(store: Store, container_id: str, new_name: str) -> None:
     """Give the container another name; atomic. Conflict if that is taken."""
     claims.check_name(new_name)
@@ -252,10 +261,12 @@ def rename(store: Store, container_id: str, new_name: str) -> None:
         claims.release(store, old, container_id)
 
 
-def config(store: Store, container_id: str) -> dict[str, Any]:
-    """The container's config.json; NotFound if the container is gone (it may vanish at any time)."""
+def config(store: Store, container_id: str, wanted: dict[str, Any] = shape.CONFIG) -> dict[str, Any]:
+    """The container's config.json; NotFound if the container is gone (it may vanish at any time), RootlessError
+    if it is damaged: whoever looks at all containers goes on with the next one. Who uses a part of it only says
+    the shape of what is `wanted`: what a container refers to stays in use, damaged or not."""
     try:
-        return atomic.read_json(directory(store, container_id) + "/config.json")  # type: ignore[no-any-return]
+        return shape.read(directory(store, container_id) + "/config.json", wanted)
     except FileNotFoundError:
         raise NotFound(f"No such container: {container_id}") from None
     except ValueError as error:

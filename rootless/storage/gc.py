@@ -50,7 +50,7 @@ def _collect(store: Store) -> Collected:
         wanted_layers.update(image.diff_ids)
     for container_id in containers.ids(store):
         try:
-            config = containers.config(store, container_id)
+            config = containers.config(store, container_id, {"diff_ids": [str]})
         except RootlessError:
             continue
         wanted_layers.update(config.get("diff_ids") or ())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import Conflict, NotFound
+from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory
@@ -259,15 +259,16 @@ def remove(store: Store, image_id: str) -> None:
 
 def containers_using(store: Store, image_id: str) -> list[str]:
     """Ids of containers made from the image, or with a mount of it."""
-    from rootless.storage import containers
+    from rootless.storage import containers, shape
 
     using = []
     for container_id in containers.ids(store):
         try:
-            config = atomic.read_json(containers.directory(store, container_id) + "/config.json")
-        except (FileNotFoundError, ValueError):
-            continue
-        mounted = (mount.get("image") for mount in config.get("mounts") or ())
+            config = containers.config(store, container_id, {})
+        except RootlessError:
+            continue  # gone, or damaged
+        mounts: list[dict[str, Any]] = config["mounts"] if shape.fits(config.get("mounts"), [dict]) else []
+        mounted = [mount.get("image") for mount in mounts]
         if config.get("image_id") == image_id or image_id in mounted:
             using.append(container_id)
     return using

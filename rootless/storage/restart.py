@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import atomic
+from rootless.storage import atomic, shape
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def _path(store: Store, container_id: str, name: str = FILE) -> str:
 
 
 def read(store: Store, container_id: str) -> Restart | None:
-    """What is written; None where there is nothing (no policy, or never started)."""
+    """What is written; None where there is nothing (no policy, or never started), or it is damaged."""
     for name in (FILE, STOPPED, HALTED):
         try:
-            found = Restart(**atomic.read_json(_path(store, container_id, name)))
+            found = Restart(**shape.read(_path(store, container_id, name), shape.RESTART))
         except FileNotFoundError:
             continue
         except (ValueError, TypeError):

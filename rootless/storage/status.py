@@ -7,14 +7,18 @@ import os
 from rootless.errors import NotFound
 from rootless.linux import process
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import atomic
+from rootless.storage import shape
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
 
 
+UNKNOWN = 137
+"""The exit code of what has ended in a way that cannot be told."""
+_END = {"pid": int, "start_time": int, "status": int}
 MONITOR_LOST = "monitor lost"
+MONITOR_STOPPED = "its monitor is stopped: how it ended is not written down yet"
 MACHINE_RESTARTED = "the machine was restarted"
 
 
@@ -42,7 +46,7 @@ def status(store: Store, container_id: str) -> Status:
     """
     base = f"{store.root}/containers/{container_id}"
     try:
-        state = atomic.read_json(base + "/state.json")
+        state = shape.read_state(base)
     except FileNotFoundError:
         if not os.path.isdir(base):
             if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
@@ -50,15 +54,14 @@ def status(store: Store, container_id: str) -> Status:
             raise NotFound(f"No such container: {container_id}") from None
         return Status("created", 0, 0, "", "", False, "")
     except ValueError:
-        return Status("exited", 0, 137, "", "", False, "its state.json is damaged")
-    pid, start_time = int(state.get("pid", 0)), int(state.get("start_time", 0))
-    started_at = str(state.get("started_at", ""))
+        return Status("exited", 0, UNKNOWN, "", "", False, "its state.json is damaged")
+    pid, start_time = state["pid"], state.get("start_time", 0)
+    started_at = state.get("started_at", "")
     if not pid:
         # It could not be started; as Docker has it, it is still only created.
-        code, why = int(state.get("exit_code") or 0), str(state.get("error") or "")
-        if state.get("started_at"):  # it had run before
-            finished_at = str(state.get("finished_at", ""))
-            return Status("exited", 0, code, str(state["started_at"]), finished_at, False, why)
+        code, why = state.get("exit_code", 0), state.get("error", "")
+        if started_at:  # it had run before
+            return Status("exited", 0, code, started_at, state.get("finished_at", ""), False, why)
         return Status("created", 0, code, "", "", False, why)
     same_boot = state.get("boot_id") == process.boot_id()
     if same_boot and state.get("pid_namespace") not in (None, process.pid_namespace()):
@@ -67,9 +70,9 @@ def status(store: Store, container_id: str) -> Status:
         elsewhere = Status("running", 0, 0, started_at, "", False, "it runs in another pid namespace")
         return elsewhere if ended is None else ended._replace(started_at=started_at)
     if same_boot and process.alive(pid, start_time):
-        paused = bool(state.get("paused"))
+        paused = state.get("paused", False)
         return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
-    monitor, monitor_start = int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0))
+    monitor, monitor_start = state.get("monitor_pid", 0), state.get("monitor_start_time", 0)
     for _ in range(2):
         end = _recorded_end(store, container_id, state)
         if end is not None:
@@ -78,11 +81,13 @@ def status(store: Store, container_id: str) -> Status:
                 return _perhaps_restarting(store, container_id, end, state)
             return end
         if same_boot and monitor and process.alive(monitor, monitor_start):
-            # It has just ended, and its monitor is about to write down how.
+            # It has just ended, and its monitor is about to write down how; if nobody has halted that.
+            if process.stopped(monitor):
+                return Status("exited", 0, UNKNOWN, started_at, "", False, MONITOR_STOPPED)
             return Status("running", pid, 0, started_at, "", False, "")
         # The monitor may have written it and ended between our two looks: once more.
     why = MONITOR_LOST if same_boot else MACHINE_RESTARTED
-    return Status("exited", 0, 137, started_at, "", False, why)
+    return Status("exited", 0, UNKNOWN, started_at, "", False, why)
 
 
 def _perhaps_restarting(store: Store, container_id: str, end: Status, state: dict[str, Any]) -> Status:
@@ -100,19 +105,24 @@ def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Sta
     fallback = state.get("run_dir") or f"{store.runtime}/c/{container_id}"
     for place in (f"{store.root}/containers/{container_id}", fallback):
         try:
-            end = atomic.read_json(place + "/exit.json")
-        except (OSError, ValueError):
+            end = shape.read(place + "/exit.json", _END)
+        except (FileNotFoundError, ValueError):
             continue
-        if (end.get("pid"), end.get("start_time")) != (state.get("pid"), state.get("start_time")):
+        if (end["pid"], end["start_time"]) != (state.get("pid"), state.get("start_time")):
             continue
-        code = os.waitstatus_to_exitcode(int(end.get("status", 0)))
+        code, why = exit_code(end["status"]), end.get("error", "")
+        if code < 0:
+            code, why = UNKNOWN, "how it ended is damaged in its exit.json"
+        finished_at = end.get("finished_at", "")
         return Status(
-            "exited",
-            0,
-            code if code >= 0 else 128 - code,
-            "",
-            str(end.get("finished_at", "")),
-            bool(end.get("oom_killed")),
-            str(end.get("error", "")),
-        )
+            "exited", 0, code, "", finished_at if shape.fits(finished_at, "time") else "",
+            end.get("oom_killed") is True, why if type(why) is str else "",
+        )  # fmt: skip
     return None
+
+
+def exit_code(status: int) -> int:
+    """What a shell shows for a wait status: 128+n for a signal. -1 where it is not that of an end."""
+    if not 0 <= status <= 0xFFFF or status & 0x7F == 0x7F:
+        return -1
+    return 128 + (status & 0x7F) if status & 0x7F else status >> 8

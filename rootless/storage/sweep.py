@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from rootless.errors import RootlessError
 from rootless.linux.process import alive, boot_id
-from rootless.storage import atomic, containers, names
+from rootless.storage import containers, names, shape
 from rootless.storage.store import Store, open_lock
 from rootless.storage.tree import remove_tree
 
@@ -62,10 +62,10 @@ def _has_lost_everybody(store: Store, container_id: str) -> bool:
     try:
         if containers.status(store, container_id).state != "exited":
             return False
-        state = atomic.read_json(containers.directory(store, container_id) + "/state.json")
+        state = shape.read_state(containers.directory(store, container_id))
     except (RootlessError, OSError, ValueError):
         return False
-    return not alive(int(state.get("monitor_pid", 0)), int(state.get("monitor_start_time", 0)))
+    return not alive(state.get("monitor_pid", 0), state.get("monitor_start_time", 0))
 
 
 def _sweep_runtime(store: Store, there: set[str]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from rootless.storage import blobs, containers, images, layers, volumes
+from rootless.errors import RootlessError
+from rootless.storage import blobs, containers, images, layers, shape, volumes
 from rootless.storage.store import Store
 
 
@@ -62,10 +63,14 @@ def disk_usage(store: Store) -> dict[str, Usage]:
     container_size = idle_size = 0
     ids = containers.ids(store)
     for container_id in ids:
-        config = containers.config(store, container_id)
+        try:
+            config = containers.config(store, container_id, {"image_id": str, "diff_ids": [str]})
+        except RootlessError:
+            config = {}  # gone, or damaged
         used_images.add(str(config.get("image_id", "")))
         used_layers.update(config.get("diff_ids") or ())
-        mounted.update(str(mount["volume"]) for mount in config.get("mounts") or () if mount.get("volume"))
+        if shape.fits(config.get("mounts"), [{"volume": str}]):
+            mounted.update(mount["volume"] for mount in config["mounts"] if mount["volume"])
         written = container_bytes(store, container_id)
         container_size += written
         if containers.status(store, container_id).state in ("running", "paused"):

@@ -154,7 +154,7 @@ def wire(data: bytes) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         theirs.send(data or b"x")
-        executed(Channel(ours).receive(), ["command"])
+        executed(Channel(ours).receive("refused"), ["command"])
 
 
 def _tar() -> bytes:

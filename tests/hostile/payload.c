@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,6 +41,24 @@ static int call(int argc, char **argv)
 	for (int i = 0; i < argc && i < 7; i++)
 		a[i] = argv[i][0] == '@' ? (long)(argv[i] + 1) : strtol(argv[i], NULL, 0);
 	return tell(syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
+}
+
+/* socketcall CALL FAMILY TYPE: the 32-bit multiplexer, from 64 bits by int 0x80; its arguments lie below 4 GiB. */
+static int socketcall(long call, int family, int type)
+{
+#ifdef __x86_64__
+	unsigned *arguments = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int result;
+	arguments[0] = family, arguments[1] = type, arguments[2] = 0;
+	arguments[3] = (unsigned)(long)(arguments + 8);
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(102), "b"(call), "c"(arguments) : "memory", "r8", "r9", "r10", "r11");
+	if (result < 0)
+		errno = -result;
+	return tell(result < 0 ? -1 : result);
+#else
+	errno = ENOSYS;
+	return tell(-1);
+#endif
 }
 
 /* descriptors: every open one above 2, with what it is. */
@@ -234,6 +253,8 @@ int main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "";
 	if (!strcmp(verb, "call"))
 		return call(argc - 2, argv + 2);
+	if (!strcmp(verb, "socketcall") && argc == 5)
+		return socketcall(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
 	if (!strcmp(verb, "descriptors"))
 		return descriptors();
 	if (!strcmp(verb, "swap") && argc == 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def test_socket_families(attack: Attack, family: int) -> None:
     """AF_ALG, AF_VSOCK (out of the container), raw packets, and modules nobody misses: bluetooth, CAN, RDS, IPX."""
     number = {"x86_64": 41}.get(os.uname().machine, 198)
     assert set(attack("call", str(number), str(family), "2", "0")) <= REFUSED
+
+
+@pytest.mark.parametrize("options", [(), ("--cap-add", "NET_ADMIN")])
+@pytest.mark.parametrize("family", [38, 40])
+def test_socket_families_by_the_multiplexer(attack: Attack, payload: Path, family: int, options: tuple[str, ...]) -> None:
+    """The 32-bit socketcall, which a 64-bit program reaches by int 0x80: its arguments are out of a filter's sight."""
+    need(os.uname().machine == "x86_64", "there is no int 0x80 here")
+    free = subprocess.run([payload, "socketcall", "1", "1", "1"], capture_output=True, text=True, check=False)
+    need(free.stdout.startswith("OK"), "this kernel has no 32-bit calls")
+    for call in ("1", "8"):
+        assert attack("socketcall", call, str(family), "1", options=("--network", "none", *options)) == ["ENOSYS"]
+        assert attack("socketcall", call, "1", "1", options=("--network", "none", *options)) == ["ENOSYS"]
 
 
 @pytest.mark.parametrize("family", [1, 2, 10, 16])

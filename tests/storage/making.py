@@ -18,7 +18,7 @@ def make(store: Store, name: str, *, durable: bool = True) -> str:
 
 def state_of(store: Store, identifier: str, **changes: object) -> dict[str, object]:
     pid = os.getpid()
-    state = {"pid": pid, "start_time": start_time(pid), "boot_id": boot_id(), "started_at": "then", **changes}
+    state = {"pid": pid, "start_time": start_time(pid), "boot_id": boot_id(), "started_at": "2026-01-02T03:04:05.000000000Z", **changes}
     with open(containers.directory(store, identifier) + "/state.json", "w") as file:
         json.dump(state, file)
     return state

@@ -145,24 +145,24 @@ def test_status_is_derived(store: Store) -> None:
 
     assert status().state == "created"
     state = state_of(store, identifier)
-    assert (status().state, status().pid, status().started_at) == ("running", os.getpid(), "then")
+    assert (status().state, status().pid, status().started_at) == ("running", os.getpid(), "2026-01-02T03:04:05.000000000Z")
     state_of(store, identifier, paused=True)
     assert status().state == "paused"
     state_of(store, identifier, pid=0, started_at="", exit_code=127, error="no such command")
     assert status() == ("created", 0, 127, "", "", False, "no such command")
     # One that had run before, and could not be started again.
-    state_of(store, identifier, pid=0, finished_at="end", exit_code=127, error="no such command")
-    assert status() == ("exited", 0, 127, "then", "end", False, "no such command")
+    state_of(store, identifier, pid=0, finished_at="2026-01-02T03:04:06Z", exit_code=127, error="no such command")
+    assert status() == ("exited", 0, 127, "2026-01-02T03:04:05.000000000Z", "2026-01-02T03:04:06Z", False, "no such command")
     for gone in ({"start_time": 1}, {"boot_id": "another"}):
         state_of(store, identifier, **gone)
         assert (status().state, status().exit_code) == ("exited", 137)
     state = state_of(store, identifier, start_time=1)
     for raw, code in ((3 << 8, 3), (signal.SIGTERM, 143), (0, 0), (signal.SIGSEGV | 0x80, 139)):
         with open(directory + "/exit.json", "w") as file:
-            json.dump({"pid": state["pid"], "start_time": 1, "status": raw, "finished_at": "end"}, file)
-        assert status()[:5] == ("exited", 0, code, "then", "end")
+            json.dump({"pid": state["pid"], "start_time": 1, "status": raw, "finished_at": "2026-01-02T03:04:06Z"}, file)
+        assert status()[:5] == ("exited", 0, code, "2026-01-02T03:04:05.000000000Z", "2026-01-02T03:04:06Z")
     with open(directory + "/exit.json", "w") as file:
-        json.dump({"pid": state["pid"], "start_time": 2, "status": 0, "finished_at": "end"}, file)
+        json.dump({"pid": state["pid"], "start_time": 2, "status": 0, "finished_at": "2026-01-02T03:04:06Z"}, file)
     assert status().error == "monitor lost"
     containers.remove(store, identifier)
     with pytest.raises(NotFound):

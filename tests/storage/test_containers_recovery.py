@@ -70,7 +70,7 @@ def test_killed_at_any_instant(store: Store) -> None:
         assert os.WIFSIGNALED(status)
         sweep_containers(store)
         for identifier in containers.ids(store):
-            assert containers.config(store, identifier) == {"image_id": "sha256:x"}
+            assert containers.config(store, identifier, {}) == {"image_id": "sha256:x"}
             assert containers.status(store, identifier).state == "created"
             containers.remove(store, identifier)
         sweep_containers(store)
@@ -126,7 +126,7 @@ def test_hundred_containers_are_listed(store: Store) -> None:
     known = containers.names(store)
     assert len(known) == len(containers.ids(store)) == 100
     for identifier in containers.ids(store):
-        assert containers.config(store, identifier)
+        assert containers.config(store, identifier, {})
         assert containers.status(store, identifier).state == "running"
         assert known[identifier]
 

@@ -44,6 +44,7 @@ def run(args: Args) -> int:
         attachment.Signals(
             forward=lambda number: execute.send(entered, number),
             resize=(lambda rows, columns: execute.resize(entered, rows, columns)) if args.tty else None,
+            children=lambda: execute.look_after(entered),
         ) as signals,
         terminal.RawMode(0 if args.tty and args.interactive else -1),
     ):

@@ -116,7 +116,10 @@ def run(args: Args) -> int:
         # What this machine cannot give is told, and the same command put right finds its name free. Of all else
         # the container stays, as Docker's does, and inspect says why it was not started.
         if request.auto_remove or isinstance(error, NotSupported):
-            remove.remove(store, identifier, force=True, volumes=True)
+            try:
+                remove.remove(store, identifier, force=True, volumes=True)
+            except (OSError, RootlessError):
+                containers.abandon(store, identifier)  # too few descriptors, say; the first error is told
             if args.cidfile:
                 os.unlink(args.cidfile)
         if isinstance(error, CommandNotFound) and not request.entrypoint and request.cmd[0].startswith("-"):

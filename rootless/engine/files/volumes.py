@@ -51,7 +51,7 @@ def users(store: Store) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for identifier in containers.ids(store):
         try:
-            record = containers.config(store, identifier)
+            record = containers.config(store, identifier, {"mounts": [{"volume": str}]})
         except RootlessError:
             continue  # removed while we looked, or damaged: `ps -a` shows that one
         for mount in record.get("mounts") or ():

@@ -14,7 +14,7 @@ from rootless.cgroup.find import DELEGATED_VARIABLE
 from rootless.engine.life import crontab, start, stop
 from rootless.engine.state import restart
 from rootless.engine.state.record import Record
-from rootless.errors import InvalidInput, NotFound, RootlessError
+from rootless.errors import FAILURES, InvalidInput, NotFound, RootlessError
 from rootless.storage import atomic, containers
 from rootless.storage import restart as stored
 from rootless.storage.store import Store
@@ -203,6 +203,9 @@ def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
             continue
         except RootlessError as error:
             done.append((identifier, error))
+        except FAILURES as error:
+            # What is wrong with one keeps no other from coming back.
+            done.append((identifier, RootlessError(f"container {identifier[:12]}: {error or type(error).__name__}")))
     return done
 
 

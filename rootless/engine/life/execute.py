@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from rootless.engine.life import spec
+from rootless.engine.life import attach, spec
 from rootless.engine.life.streams import Streams
 from rootless.engine.state import events, running
 from rootless.engine.state.record import Record
@@ -15,7 +13,7 @@ from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.linux.terminal import set_window_size
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
-from rootless.runtime import enter
+from rootless.runtime import child, enter
 from rootless.runtime.enter import Entered
 from rootless.storage import containers
 from rootless.storage.store import Store
@@ -143,7 +141,11 @@ def send(entered: Entered, number: int) -> None:
         pass
 
 
+def look_after(entered: Entered) -> None:
+    """To be called when a SIGCHLD came, and once before: the process may have made us its tracer."""
+    child.look_after(entered.pid)
+
+
 def exit_code(entered: Entered) -> int:
-    """The exit code of the ended process, 128+n for a signal."""
-    code = os.waitstatus_to_exitcode(enter.wait(entered))
-    return code if code >= 0 else 128 - code
+    """Wait for the process's end; its exit code, 128+n for a signal. As enter.wait."""
+    return attach.exit_code(enter.wait(entered))

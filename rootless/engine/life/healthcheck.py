@@ -13,13 +13,13 @@ import signal
 import time
 from typing import Any
 
-from rootless.engine.life import execute
+from rootless.engine.life import attach, execute
 from rootless.engine.state import events, health, running
 from rootless.engine.state.record import Record
 from rootless.engine.words import clock
 from rootless.engine.words.health import Healthcheck
 from rootless.errors import Conflict, InvalidInput, RootlessError
-from rootless.runtime import enter
+from rootless.runtime import child, enter
 from rootless.storage import containers
 from rootless.storage.store import Store
 
@@ -75,13 +75,17 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
     except RootlessError as error:
         return _result(started_at, -1, error.message.encode())
     output = _Output()
-    ended = output.collect([entered.stdout_fd, entered.stderr_fd], entered.pidfd, found.pidfd, timeout_s)
-    if not ended:
+    with child.Arrivals() as arrivals:
+        child.look_after(entered.pid)
+        ended = output.collect(entered, found.pidfd, timeout_s, arrivals)
+    code = -1
+    if ended:
         try:
-            signal.pidfd_send_signal(entered.pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    code = os.waitstatus_to_exitcode(enter.wait(entered))
+            code = attach.exit_code(child.reap(entered.pid, entered.pidfd))
+        except RootlessError as error:
+            code = error.exit_code
+    else:
+        child.end(entered.pidfd)
     for fd in (entered.stdout_fd, entered.stderr_fd, entered.pidfd):
         if fd >= 0:
             os.close(fd)
@@ -89,7 +93,7 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
         said = f"Health check exceeded timeout ({_seconds(timeout_s)})"
         text = output.text()
         return _result(started_at, -1, (said + (": " + text if text else "")).encode())
-    return _result(started_at, code if code >= 0 else 128 - code, output.text().encode())
+    return _result(started_at, code, output.text().encode())
 
 
 def _result(started_at: str, code: int, output: bytes) -> dict[str, Any]:
@@ -108,10 +112,11 @@ class _Output:
         self.data = b""
         self.more = False
 
-    def collect(self, streams: list[int], pidfd: int, container: int, timeout_s: float) -> bool:
-        """Read until the check's process (pidfd) has ended; False when its time, or the container, is over."""
+    def collect(self, check: enter.Entered, container: int, timeout_s: float, arrivals: child.Arrivals) -> bool:
+        """Read until the check's process has ended; False when its time, or the container, is over."""
+        streams, pidfd = [check.stdout_fd, check.stderr_fd], check.pidfd
         poller = select.poll()
-        for fd in (*streams, pidfd, container):
+        for fd in (*streams, pidfd, container, arrivals.fd):
             poller.register(fd, select.POLLIN)
         for fd in streams:
             os.set_blocking(fd, False)
@@ -122,6 +127,9 @@ class _Output:
             for fd in streams:
                 if fd in ready and self._read(fd) is False:
                     poller.unregister(fd)
+            if arrivals.fd in ready:
+                arrivals.clear()
+                child.look_after(check.pid)
             if pidfd in ready:
                 # What a process it left behind may still say is not the check's any more.
                 for fd in streams:

@@ -7,9 +7,9 @@ import sys
 from typing import NamedTuple
 
 from rootless.engine.life import remove
-from rootless.engine.state import events
+from rootless.engine.state import damaged, events
 from rootless.engine.words import clock
-from rootless.errors import Conflict, InvalidInput, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.session import session
 from rootless.storage import containers, usage
 from rootless.storage.store import Store
@@ -36,15 +36,20 @@ def prune_containers(store: Store, filters: dict[str, list[str]]) -> Pruned:
         try:
             if containers.status(store, identifier).state not in ("created", "exited"):
                 continue
-            record = containers.config(store, identifier)
+            try:
+                record = containers.config(store, identifier)
+            except NotFound:
+                raise
+            except RootlessError:
+                record = dict(damaged.record(store, identifier))
             if until is not None and clock.to_nanoseconds(record["created_at"]) >= until:
                 continue
             if not _passes(record.get("labels") or {}, filters):
                 continue
             size = usage.container_bytes(store, identifier)
             remove.remove(store, identifier)
-        except Conflict:
-            continue  # started, or being removed, since we looked
+        except (Conflict, NotFound):
+            continue  # started, or removed, since we looked
         gone.append(identifier)
         reclaimed += size
     events.pruned(store, "container", reclaimed)

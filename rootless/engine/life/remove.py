@@ -23,9 +23,11 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
                     raise _refused(store, identifier, "paused" if found.state.get("paused") else "running")
                 restart.cancel_unlocked(store, identifier)
                 _tell_kill(store, identifier)
-                found.send(signal.SIGKILL)
-                found.wait(None)
-            running.wait_recorded(store, identifier)
+                found.kill()
+            try:
+                running.wait_recorded(store, identifier)
+            except RootlessError:
+                pass  # its monitor is stopped: it is removed all the same
         else:
             running.refuse_elsewhere(store, identifier)
             if not force and containers.status(store, identifier).state == "restarting":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import select
+import sys
 
 from rootless.cgroup import group
 from rootless.engine.life import attach
@@ -11,7 +13,7 @@ from rootless.engine.state import events, restart, running
 from rootless.engine.state.record import Record
 from rootless.engine.words.signals import parse_signal
 from rootless.errors import Conflict, NotFound, RootlessError
-from rootless.linux import signal
+from rootless.linux import process, signal, socket
 from rootless.storage import atomic, containers
 from rootless.storage.store import Store
 
@@ -56,8 +58,7 @@ def stop(
                     pass  # a full disk must not keep it from its end
             if asked and not found.wait(None if timeout_s < 0 else timeout_s):
                 events.kill(store, record, signal.SIGKILL)
-                found.send(signal.SIGKILL)
-                found.wait(None)
+                found.kill()
     # The lock is free again: the clean-up of a --rm container takes it.
     running.wait_recorded(store, identifier)
     events.container(store, "stop", record)
@@ -79,10 +80,10 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
         if number in (signal.SIGKILL, parse_signal(_record(store, identifier)["stop_signal"])):
             restart.cancel_unlocked(store, identifier)
         events.kill(store, _record(store, identifier), number)
-        found.send(number)
         if number != signal.SIGKILL:
+            found.send(number)
             return
-        found.wait(None)
+        found.kill()
     running.wait_recorded(store, identifier)
 
 
@@ -98,18 +99,45 @@ def wait(store: Store, identifier: str) -> int:
                 return wait(store, identifier)
         return status.exit_code
     # The monitor itself tells the status, so that a --rm container cannot vanish before it is read.
-    sink = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        outcome = attach.relay(connection, stdin=None, detach_keys=None, stdout=sink, stderr=sink)
-    finally:
-        os.close(sink)
-        connection.close()
-    if outcome.status is not None:
-        return attach.exit_code(outcome.status)
+    with connection:
+        told = _told(store, identifier, connection)
+    if told is not None:
+        return attach.exit_code(told)
     try:
         return containers.status(store, identifier).exit_code
     except NotFound:
         return 137
+
+
+def _told(store: Store, identifier: str, connection: socket.socket) -> int | None:
+    """The wait status that the monitor tells; None where it ends without. RootlessError where it is stopped and
+    the container has ended."""
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    found = running.find(store, identifier)
+    if found is not None:
+        poller.register(found.pidfd, select.POLLIN)
+    ended = found is None
+    try:
+        while True:
+            ready = [fd for fd, _ in poller.poll(1000 if ended else None)]
+            if connection.fileno() in ready:
+                try:
+                    packet = connection.recv(attach.PACKET_LIMIT)
+                except ConnectionResetError:
+                    return None
+                if not packet or (packet[0] == attach.EXITED and len(packet) < 5):
+                    return None
+                if packet[0] == attach.EXITED:
+                    return int.from_bytes(packet[1:5], sys.byteorder, signed=True)
+            elif found is not None and found.pidfd in ready:
+                ended = True
+                poller.unregister(found.pidfd)
+            elif not ready and process.stopped(pid := running.read_state(store, identifier).get("monitor_pid", 0)):
+                raise running.unrecorded(identifier, pid)
+    finally:
+        if found is not None:
+            found.close()
 
 
 def pause(store: Store, identifier: str) -> None:

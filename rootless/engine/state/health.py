@@ -10,7 +10,7 @@ from rootless.engine.state.record import Record
 from rootless.engine.words import clock
 from rootless.engine.words.health import Healthcheck
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic, containers
+from rootless.storage import atomic, containers, shape
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ def write(store: Store, identifier: str, health: dict[str, Any]) -> None:
 
 
 def read(store: Store, identifier: str) -> dict[str, Any]:
-    """health.json; {} where no check has ended yet."""
+    """health.json; {} where no check has ended yet, or it is damaged."""
     try:
-        found = atomic.read_json(f"{containers.directory(store, identifier)}/{FILE}")
+        return shape.read(f"{containers.directory(store, identifier)}/{FILE}", shape.HEALTH)
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def of(store: Store, record: Record, state: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.engine.state.record import OWN_NETWORK, Record, argv
-from rootless.errors import RootlessError
+from rootless.errors import FROM_DATA, NotFound, RootlessError
 from rootless.network import ports, slirp
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
@@ -39,11 +39,19 @@ def rows(store: Store, *, every: bool) -> list[Row]:
             if not every and status.state not in ("running", "paused", "restarting"):
                 continue
             record: Record = containers.config(store, identifier)  # type: ignore[assignment]
-        except RootlessError:
+        except NotFound:
             continue  # removed while we looked
+        except RootlessError:
+            from rootless.engine.state import damaged
+
+            record = damaged.record(store, identifier)
         state = running.read_state(store, identifier) if status.pid else {}
         name = names.get(identifier, identifier[:12])
-        lost = slirp.lost(state.get("network") or {})
+        try:
+            lost = slirp.lost(state.get("network") or {})
+            ports.from_data((state.get("network") or {}).get("ports") or [])
+        except FROM_DATA:
+            state, lost = {**state, "network": {}}, False
         found.append(Row(identifier, name, record, status, state, _health(store, record, state), lost))
     return sorted(found, key=lambda row: row.record["created_at"], reverse=True)
 

@@ -6,14 +6,18 @@ import os
 import select
 import time
 
-from rootless.errors import Conflict, NotFound
+from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import process, signal
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import atomic, containers
+from rootless.storage import containers, shape
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
+
+
+KILLED_S = 10.0
+"""How long the end of a killed PID 1 may take."""
 
 
 class Running(Record):
@@ -33,6 +37,17 @@ class Running(Record):
             return False
         return True
 
+    def kill(self) -> None:
+        """SIGKILL PID 1 and wait for its end. RootlessError, in Docker's words, where that does not come: what
+        holds a dead process of the container (a command that waits for it, and is stopped) holds its first, too."""
+        self.send(signal.SIGKILL)
+        if not self.wait(KILLED_S):
+            raise RootlessError(
+                f"container {self.id[:12]}: tried to kill container, but did not receive an exit event",
+                hint="a process of it is stuck in the kernel, or kept by a command that is stopped, as by Ctrl-Z: an "
+                "`exec` of this container?",
+            )
+
     def wait(self, timeout_s: float | None) -> bool:
         """Wait for PID 1's end; whether it came in time."""
         return wait_pidfd(self.pidfd, timeout_s)
@@ -49,12 +64,11 @@ class Running(Record):
 
 
 def read_state(store: Store, identifier: str) -> dict[str, Any]:
-    """state.json: written by the last start; {} where it never ran."""
+    """state.json: written by the last start; {} where it never ran, or it is damaged."""
     try:
-        found = atomic.read_json(containers.directory(store, identifier) + "/state.json")
+        return shape.read_state(containers.directory(store, identifier))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def run_directory(store: Store, identifier: str) -> str:
@@ -128,14 +142,27 @@ def monitor(store: Store, identifier: str) -> int | None:
 
 
 def wait_recorded(store: Store, identifier: str, timeout_s: float = 30.0) -> None:
-    """Wait until the monitor has recorded the end and, for --rm, removed the container."""
+    """Wait until the monitor has recorded the end and, for --rm, removed the container. RootlessError where it is
+    stopped and does not; not for ever where it is stuck."""
     pidfd = monitor(store, identifier)
     if pidfd is None:
         return
+    pid = read_state(store, identifier).get("monitor_pid", 0)
+    deadline = time.monotonic() + timeout_s
     try:
-        wait_pidfd(pidfd, timeout_s)
+        while not wait_pidfd(pidfd, 1.0) and time.monotonic() < deadline:
+            if process.stopped(pid):
+                raise unrecorded(identifier, pid)
     finally:
         os.close(pidfd)
+
+
+def unrecorded(identifier: str, pid: int) -> RootlessError:
+    """The error for a container that has ended, whose monitor `pid` is stopped."""
+    return RootlessError(
+        f"container {identifier[:12]} has ended, but its monitor (process {pid}) is stopped: how it ended is not written down",
+        hint=f"let it go on: kill -CONT {pid}; or remove the container: rootless rm -f {identifier[:12]}",
+    )
 
 
 def wait_ended(store: Store, identifier: str, timeout_s: float = 30.0) -> None:

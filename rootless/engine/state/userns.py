@@ -138,15 +138,15 @@ def free(used: list[Extent], size: int, count: int) -> list[Extent]:
 
 def taken(store: Store) -> list[Extent]:
     """What the containers that exist have been given by "auto": removing one frees its range."""
-    from rootless.errors import NotFound
+    from rootless.errors import RootlessError
     from rootless.storage import containers
 
     found = []
     for identifier in containers.ids(store):
         try:
             config = containers.config(store, identifier)
-        except NotFound:
-            continue
+        except RootlessError:
+            continue  # gone, or damaged
         if str(config.get("userns") or "").startswith("auto"):
             extents = (config.get("id_map") or {}).get("uid") or []
             found.append([min(e[1] for e in extents), sum(e[2] for e in extents)])
