@@ -5,13 +5,14 @@
    the kernel takes none whose path has a blank or is long.
 
    0, 1 and 2 are open then: what came closed is /dev/null. Else the next file opened would be taken for the
-   user's stream. */
+   user's stream. So is a directory, which nobody can read or write: the interpreter would not start. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "text.h"
@@ -32,9 +33,13 @@ _Noreturn static void fail(const char *command, const char *what, const char *pa
 
 static void fill_streams(const char *command)
 {
-    for (int fd = 0; fd <= 2; fd++)
+    struct stat status;
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
+            close(fd);
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
             fail(command, "open", "/dev/null");
+    }
 }
 
 /* The interpreter's path in the script's first line, NULL where that is something else: a shell that

@@ -86,6 +86,9 @@ def bootstrap(
     with store.lease():
         layer = _run(store, command, distribution, environment, progress)
         created = compose.timestamp(float(epoch) if epoch else None)
+        if epoch:
+            text = f"Its date is the archive's, {created[:10]}: the same packages make the same image"
+            progress(Event("", Phase.MESSAGE, text=text))
         made_by = " ".join(["mmdebstrap", f"--variant={options.variant}", distribution.suite])
         return compose.add_image(
             store,

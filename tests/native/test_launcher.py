@@ -92,8 +92,9 @@ def test_a_first_line_that_is_a_shell(place: Place) -> None:
     assert place.run("ps").stdout == f"0 False ['rootless-oci', 'ps'] {ALL}\n"
 
 
-@pytest.mark.parametrize("close", ["<&-", "2>&-", "<&- 2>&-"])
+@pytest.mark.parametrize("close", ["<&-", "2>&-", "<&- 2>&-", "</", "2</", "</ 2</"])
 def test_streams_that_came_closed(place: Place, close: str) -> None:
+    """Or as a directory, with which no interpreter starts."""
     place.write(f"#!{sys.executable}")
     assert place.run(close=close).stdout == f"1 True ['rootless-oci'] {ALL}\n"
 

@@ -76,7 +76,7 @@ BROKEN = [
     ("mount -t tmpfs tmpfs /dev", "/dev/fuse", "not available", "No such file", "modprobe fuse"),
     ("echo 0 > /proc/sys/user/max_user_namespaces", "user namespace", "error", "max_user_namespaces is 0", "sysctl"),
     ("mount -t tmpfs -o ro tmpfs $ROOT", "store", "error", "cannot be written", ""),
-    ("mount -t tmpfs -o noexec tmpfs $ROOT", "store", "warning", "mounted noexec", "without noexec"),
+    ("mount -t tmpfs -o noexec tmpfs $ROOT", "store", "error", "mounted noexec", "without noexec"),
     ("mount -t tmpfs -o size=1m tmpfs $ROOT; head -c 2m /dev/zero > $ROOT/full 2>/dev/null || :",
      "store", "error", "0 B are free", ""),
 ]  # fmt: skip

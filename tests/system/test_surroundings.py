@@ -222,6 +222,20 @@ def test_closed_streams(rootless: Rootless, busybox_image: str, closed: str) -> 
         under(rootless, f"exec {closed}", *words)
 
 
+@pytest.mark.parametrize("words", [("run", "--rm", *NO_NETWORK), ("exec",)])
+def test_an_output_that_is_full(rootless: Rootless, busybox_image: str, words: tuple[str, ...]) -> None:
+    """It is the caller's disk that is full, and not the store's."""
+    rootless("run", "-d", "--name", "there", *NO_NETWORK, busybox_image, "sleep", "1000")
+    where = "there" if words[0] == "exec" else busybox_image
+    said = under(rootless, "exec >/dev/full", *words, where, "echo", "x", status=1)
+    assert said == "rootless: cannot write the output: No space left on device\n"
+    rootless("rm", "-f", "there")
+
+
+def test_a_directory_as_input(rootless: Rootless, busybox_image: str) -> None:
+    assert under(rootless, "exec </", "run", "--rm", "-i", *NO_NETWORK, busybox_image, "cat") == ""
+
+
 def test_a_preloaded_library_is_not_the_containers(rootless: Rootless, busybox_image: str) -> None:
     done = rootless("run", "--rm", *NO_NETWORK, busybox_image, "sh", "-c", "tr '\\0' '\\n' </proc/1/environ; env",
                     env={"LD_PRELOAD": "", "LD_LIBRARY_PATH": "/nowhere", "LD_AUDIT": "", "GLIBC_TUNABLES": "x"})  # fmt: skip

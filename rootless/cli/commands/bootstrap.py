@@ -56,7 +56,8 @@ COMMAND = Command(
     min_args=1,
     max_args=1,
     description="Needs no registry: mmdebstrap fetches the packages and checks their signatures, in the "
-    "session's namespaces. busybox is made from the host's own static busybox.",
+    "session's namespaces. busybox is made from the host's own static busybox. The date of an image is its archive's "
+    "(that of the release file), so that the same packages make the same image.",
     examples=(
         ("rootless bootstrap debian:bookworm", ""),
         ("rootless bootstrap --include nginx-light --tag web debian:bookworm", "an image with a web server"),

@@ -55,13 +55,13 @@ def filesystem(scene: Scene) -> list[Finding]:
                              "a directory for each user on a local disk"))  # fmt: skip
     if flags.f_flag & os.ST_RDONLY or not os.access(here, os.W_OK | os.X_OK):
         found.append(error("store", f"{here} cannot be written", "nothing can be stored", ELSEWHERE))
-    for flag, word, effect in (
-        (os.ST_NOEXEC, "noexec", "programs of images cannot run"),
-        (os.ST_NOSUID, "nosuid", "sudo, su and ping inside containers do not gain rights"),
+    for flag, word, grade, effect in (
+        (os.ST_NOEXEC, "noexec", error, "programs of images cannot run"),
+        (os.ST_NOSUID, "nosuid", warning, "sudo, su and ping inside containers do not gain rights"),
     ):
         if flags.f_flag & flag:
-            found.append(warning("store", f"{here} is on a file system mounted {word}", effect, ELSEWHERE,
-                                 f"mount it without {word}"))  # fmt: skip
+            found.append(grade("store", f"{here} is on a file system mounted {word}", effect, ELSEWHERE,
+                               f"mount it without {word}"))  # fmt: skip
     found += _room(here, flags)
     return found or [ok("store", f"{_size(flags.f_bavail * flags.f_frsize)} free in {here} ({kind})")]
 

@@ -10,7 +10,7 @@ import os
 import select
 
 from rootless.engine.life.terminal import DetachKeys
-from rootless.errors import Conflict, NotSupported
+from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import socket, struct
 from rootless.record import Record
 
@@ -147,13 +147,21 @@ def _feed(connection: socket.socket, stdin: int, detach_keys: DetachKeys | None)
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`, also to a descriptor that somebody else made non-blocking."""
+    """Write all of `data`, also to a descriptor that somebody else made non-blocking. BrokenPipeError where
+    nobody reads it any more; RootlessError, exit code 1, where it cannot be written: the disk that is full is
+    then the caller's and not the store's."""
     view = memoryview(data)
     while view:
         try:
             view = view[os.write(fd, view) :]
         except BlockingIOError:
             select.select([], [fd], [])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failure = RootlessError(f"cannot write the output: {error.strerror}")
+            failure.exit_code = 1
+            raise failure from None
 
 
 def require_terminal(fd: int) -> None:
