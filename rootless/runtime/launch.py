@@ -6,8 +6,7 @@
        ├ (B) between.py, only where namespaces are joined: enters them, clones C as A's child, ends
        └ C   container.py
 
-Until A is the monitor it dies with the CLI; C dies with A, always. HOT.
-"""
+Until A is the monitor it dies with the CLI; C dies with A, always. HOT."""
 
 from __future__ import annotations
 
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
 
 class Launched(Record):
     """A started container. `attach_fd` is our end of the monitor's first client (-1: none),
-    the caller's to close; `network` what the network callback returned, less its descriptors."""
+    the caller's to close; `network` what the network callback returned, less its descriptors, and (but for
+    `record`) less its "ports": a message holds so many and no more."""
 
     pid: int
     start_time: int
@@ -121,7 +121,8 @@ def launch(
     except BaseException as error:
         ours.close()
         close_all((attach_fd,))
-        if not isinstance(error, RootlessError):  # interrupted: A dies, and C with it
+        # Interrupted, or A may be anything, the monitor even: it dies, and C with it.
+        if not isinstance(error, RootlessError) or isinstance(error, wire.Tampered):
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
@@ -203,8 +204,7 @@ def _run_a(request: _Request, to_cli: wire.Channel, parent: int) -> NoReturn:
 
 
 def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None:
-    # Nothing typed at the CLI's terminal reaches the container but through the attach protocol.
-    os.setsid()
+    os.setsid()  # what is typed at the CLI's terminal comes by the attach protocol only
     # What network and FUSE daemons leave behind becomes the monitor's to reap.
     set_child_subreaper()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCHLD):
@@ -217,7 +217,6 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     if request.place is not None:
         launch.step = "make the cgroup"
         launch.place = Birthplace(request.place())
-
     launch.step = "make the namespaces"
     to_c, from_a = wire.pair(cloned=bool(request.joined.fds) or launch.place.bounds_processes)
     launch.pid = _clone_c(birth, request, launch, to_c, from_a)
@@ -268,9 +267,10 @@ def _supervise(request: _Request, to_cli: wire.Channel, launch: _Launch) -> None
     to_c.close()
     launch.step = "set the limits"
     launch.place.settle()
-    data = launched._asdict()
-    del data["attach_fd"]
-    to_cli.send("launched", data)
+    found.pop("ports", None)
+    told = {**launched._asdict(), "network": found}
+    del told["attach_fd"]
+    to_cli.send("launched", told)
     launch.step = "start the monitor"
     supervise.become_monitor(
         supervise.Watched(

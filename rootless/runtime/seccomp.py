@@ -32,7 +32,7 @@ DEFAULT: dict[str, Any] = {"defaultAction": "SCMP_ACT_ERRNO", DEFAULT_MARK: "def
 PROFILE_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "seccomp.json")
 
 # Part of a cache file's name: to be raised when the compiler changes what it makes.
-_COMPILER = "4"
+_COMPILER = "5"
 _FLAGS = {
     "SECCOMP_FILTER_FLAG_TSYNC": SECCOMP_FILTER_FLAG_TSYNC,
     "SECCOMP_FILTER_FLAG_LOG": SECCOMP_FILTER_FLAG_LOG,

@@ -61,6 +61,10 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
 }
 
 
+class Tampered(RootlessError):
+    """What came is nothing that we send: nobody knows what its sender does now, or that it has ended."""
+
+
 class Message(Record):
     """One packet, of a form that its kind has. `fds` are the receiver's to close."""
 
@@ -84,8 +88,11 @@ class Channel:
         self._socket.close()
 
     def send(self, kind: str, data: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
-        """Send one message; BrokenPipeError when the other end is gone."""
+        """Send one message; BrokenPipeError when the other end is gone, RootlessError where it is more than the
+        other end would take."""
         packet = jsontext.dumps([kind, data or {}]).encode()
+        if len(packet) > _LARGEST_BYTES:
+            raise RootlessError(f"what a process of the launch has to say ({kind!r}) is too long: {len(packet)} bytes")
         if fds:
             socket.send_fds(self._socket, [packet], list(fds), socket.MSG_NOSIGNAL)
         else:
@@ -192,8 +199,8 @@ def _text(text: str) -> str:
     return text[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
 
 
-def _tampered(how: str) -> RootlessError:
-    return RootlessError(f"a process of the launch was tampered with: {how}")
+def _tampered(how: str) -> Tampered:
+    return Tampered(f"a process of the launch was tampered with: {how}")
 
 
 def pair(*, cloned: bool = False) -> tuple[Channel, Channel]:

@@ -61,7 +61,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         assert all(os.fstat(fd) for fd in namespaces)
         if request.get("network_error"):
             raise RootlessError(request["network_error"])
-        return {"address": "10.0.2.100"}
+        return {"address": "10.0.2.100", **request.get("network_more", {})}
 
     launched = launch(
         request["spec"],

@@ -113,6 +113,13 @@ def test_an_error_of_the_network_comes_up_and_nothing_stays(box: Box) -> None:
     assert answer["error"]["message"] == "no such network"
 
 
+def test_what_is_too_long_for_a_message_is_an_error_and_nothing_stays(box: Box) -> None:
+    answer = box.run("sleep", "100", network=True, network_more={"warnings": ["x" * 70_000]})
+    assert "is too long" in answer["error"]["message"]
+    answer = box.run("true", network=True, network_more={"ports": ["x" * 70_000]})
+    assert answer["network"] == {"address": "10.0.2.100"}
+
+
 def test_binds_read_only_and_not_and_of_a_file(box: Box) -> None:
     data = box.home / "data"
     data.mkdir()
