@@ -40,8 +40,8 @@ def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 
     return result
 
 
-def _stat(pid: int) -> tuple[str, int]:
-    """(state letter, start time in ticks) from /proc/PID/stat, proc_pid_stat(5)."""
+def _stat(pid: int) -> tuple[str, int, int]:
+    """(state letter, start time in ticks, parent) from /proc/PID/stat, proc_pid_stat(5)."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def _stat(pid: int) -> tuple[str, int]:
         os.close(fd)
     # The name in parentheses may itself hold spaces and parentheses.
     fields = line[line.rindex(b")") + 2 :].split()
-    return fields[0].decode(), int(fields[19])
+    return fields[0].decode(), int(fields[19]), int(fields[1])
 
 
 def start_time(pid: int) -> int:
@@ -63,10 +63,15 @@ def start_time(pid: int) -> int:
     return _stat(pid)[1]
 
 
+def parent(pid: int) -> int:
+    """The pid of the parent of `pid`, or of who has adopted it. ProcessLookupError when there is no such process."""
+    return _stat(pid)[2]
+
+
 def alive(pid: int, start_time: int) -> bool:
     """Whether the process that started then still runs; a zombie is dead."""
     try:
-        state, started = _stat(pid)
+        state, started, _ = _stat(pid)
     except ProcessLookupError:
         return False
     return started == start_time and state not in "ZXx"

@@ -39,6 +39,23 @@ class Status(Record):
         return not self.finished_at and self.error in (MONITOR_LOST, MACHINE_RESTARTED)
 
 
+def read_state(store: Store, container_id: str) -> dict[str, Any]:
+    """state.json, written by the last start. Where it is damaged or gone while the container runs, what its monitor
+    knows. FileNotFoundError, ValueError as shape.read_state."""
+    base = f"{store.root}/containers/{container_id}"
+    try:
+        return shape.read_state(base)
+    except (FileNotFoundError, ValueError) as error:
+        # One that has never run has no socket either.
+        if isinstance(error, ValueError) or os.path.lexists(f"{store.runtime}/c/{container_id}/attach"):
+            from rootless.storage import witness
+
+            found = witness.state(base)
+            if found is not None:
+                return found
+        raise
+
+
 def status(store: Store, container_id: str) -> Status:
     """What the container is doing, derived (docs/architecture.md, Files); takes no lock.
 
@@ -46,7 +63,7 @@ def status(store: Store, container_id: str) -> Status:
     """
     base = f"{store.root}/containers/{container_id}"
     try:
-        state = shape.read_state(base)
+        state = read_state(store, container_id)
     except FileNotFoundError:
         if not os.path.isdir(base):
             if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
@@ -103,10 +120,14 @@ def _perhaps_restarting(store: Store, container_id: str, end: Status, state: dic
 def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Status | None:
     """What the monitor wrote down of this very process; it falls back to RUNTIME when our disk is full."""
     fallback = state.get("run_dir") or f"{store.runtime}/c/{container_id}"
+    damaged = False
     for place in (f"{store.root}/containers/{container_id}", fallback):
         try:
             end = shape.read(place + "/exit.json", _END)
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            damaged = True
             continue
         if (end["pid"], end["start_time"]) != (state.get("pid"), state.get("start_time")):
             continue
@@ -118,7 +139,8 @@ def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Sta
             "exited", 0, code, "", finished_at if shape.fits(finished_at, "time") else "",
             end.get("oom_killed") is True, why if type(why) is str else "",
         )  # fmt: skip
-    return None
+    # A run before this one may have written it; that this one's end is about to be written, nobody need wait for then.
+    return Status("exited", 0, UNKNOWN, "", "", False, "its exit.json is damaged") if damaged else None
 
 
 def exit_code(status: int) -> int:

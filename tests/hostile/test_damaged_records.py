@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 
 HUGE = "9" * 5000
 DAMAGES: dict[str, bytes | None] = {
@@ -145,3 +146,49 @@ def test_reset(rootless: Rootless, busybox_image: str) -> None:
     assert not (rootless.root / "containers").exists()
     shutil.rmtree(rootless.root, ignore_errors=True)
     rootless.root.mkdir(exist_ok=True)
+
+
+RUNNING = {
+    "half of it": b'{"pid": 1, "sta', "lists in lists": b"[" * 100_000, "a directory": None, "gone": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", RUNNING)
+def test_what_runs_is_not_taken_for_ended(rootless: Rootless, busybox_image: str, damage: str) -> None:
+    """Its monitor knows what state.json no longer says: nothing is removed under its processes."""
+    rootless("create", "--name", "other", "--network", "none", busybox_image, "true")
+    made = []
+    for name in ("box", "more"):
+        rootless("run", "-d", "--name", name, "--network", "none", busybox_image, "sleep", "1000")
+        directory = rootless.root / "containers" / rootless("inspect", "-f", "{{.Id}}", name).stdout.strip()
+        made.append(directory)
+        pid = json.loads((directory / "state.json").read_text())["pid"]
+        (directory / "state.json").unlink()
+        if damage == "a directory":
+            (directory / "state.json").mkdir()
+        elif damage != "gone":
+            (directory / "state.json").write_bytes(RUNNING[damage] or b"")
+    assert rootless("inspect", "-f", "{{.State.Status}} {{.State.Pid}}", "more").stdout == f"running {pid}\n"
+    assert "running" in rootless("rm", "more", status=1).stderr
+    assert rootless("exec", "more", "echo", "inside").stdout == "inside\n"
+    rootless("start", "more")
+    assert rootless("inspect", "-f", "{{.State.Pid}}", "more").stdout == f"{pid}\n"
+    rootless("container", "prune", "-f")
+    assert len(rootless("ps", "-q").lines) == 2
+    rootless("rm", "-f", "more")
+    assert not Path(f"/proc/{pid}").exists()
+    rootless("stop", "-t", "0", "box")
+    assert rootless("ps", "-q").stdout == ""
+    rootless("rm", "box")
+
+
+def test_a_damaged_end_is_an_end_while_its_restart_is_awaited(rootless: Rootless, busybox_image: str) -> None:
+    rootless("run", "-d", "--name", "box", "--network", "none", "--restart", "always", busybox_image, "false")
+    directory = rootless.root / "containers" / rootless("inspect", "-f", "{{.Id}}", "box").stdout.strip()
+    # Each wait is twice as long as the one before.
+    shown = ("inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "box")
+    wait_until(lambda: rootless(*shown).stdout == "5 restarting\n", "its fifth restart's end")
+    (directory / "exit.json").write_bytes(b"{")
+    assert rootless(*shown).stdout == "5 restarting\n"
+    assert "restarting" in rootless("rm", "box", status=1).stderr
+    rootless("rm", "-f", "box")

@@ -9,7 +9,7 @@ import time
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import process, signal
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import containers, shape
+from rootless.storage import containers, status
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class Running(Record):
 
 
 def read_state(store: Store, identifier: str) -> dict[str, Any]:
-    """state.json: written by the last start; {} where it never ran, or it is damaged."""
+    """state.json: written by the last start; {} where it never ran, or it is damaged and does not run."""
     try:
-        return shape.read_state(containers.directory(store, identifier))
+        return status.read_state(store, identifier)
     except (FileNotFoundError, ValueError):
         return {}
 
