@@ -4,12 +4,16 @@
    bring modules of theirs in among ours. As #! line that could not be: installers leave no option in it, and
    the kernel takes none whose path has a blank or is long.
 
+   Called as `podman`, through a link, the command is that: some things it prints are shaped as Podman's. It is the
+   one name we know, and no other word of the caller's goes where a command's name is expected.
+
    0, 1 and 2 are open then: what came closed is /dev/null. Else the next file opened would be taken for the
    user's stream. So is a directory, which nobody can read or write: the interpreter would not start. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,6 +33,13 @@ _Noreturn static void fail(const char *command, const char *what, const char *pa
     if (write(2, message, (size_t)(p - message)) < 0)
         _exit(126);
     _exit(125);
+}
+
+/* Whether the last part of the path we were called by is `name`; nobody need have said any. */
+static bool called(char **argv, const char *name)
+{
+    const char *slash = argv[0] ? strrchr(argv[0], '/') : NULL;
+    return argv[0] && strcmp(slash ? slash + 1 : argv[0], name) == 0;
 }
 
 static void fill_streams(const char *command)
@@ -65,6 +76,8 @@ int main(int argc, char **argv)
     if (name == NULL || strlen(name) >= sizeof command)
         fail("rootless", "read", "/proc/self/exe");
     put_text(command, name);
+    if (strcmp(command, "rootless") == 0 && called(argv, "podman"))
+        put_text(command, "podman");
     fill_streams(command);
     put_text(name, SCRIPT);
 

@@ -5,6 +5,7 @@ Not for the hot path: the default listings are printed by cli/listing.py without
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -80,7 +81,8 @@ def inspected(value: Any, template: Template) -> str:
 def print_rows(
     rows: Iterable[Mapping[str, Any]], template: str, headers: Mapping[str, str], *, heading: bool = True
 ) -> None:
-    """A listing: `json` gives an object a line, `table ...` aligned columns, under their headers if `heading`."""
+    """A listing: `json` gives an object a line (one array to who called us `podman`), `table ...` aligned columns,
+    under their headers if `heading`."""
     word, _, rest = template.partition(" ")
     if template.strip() == "json":
         source, table = "{{json .}}", False
@@ -96,6 +98,8 @@ def print_rows(
     if table:
         titles = [_header(source, headers)] if heading else []
         sys.stdout.write(render(None, [line.split("\t") for line in [*titles, *lines]]))
+    elif template.strip() == "json" and os.path.basename(sys.argv[0]) == "podman":
+        sys.stdout.write(for_people("[" + ",\n".join(lines) + "]\n"))
     else:
         sys.stdout.write(for_people("".join(line + "\n" for line in lines)))
 

@@ -68,6 +68,25 @@ def test_the_interpreter_of_the_first_line(place: Place, tmp_path: Path) -> None
     assert place.run("run", "", "a b", program=link).stdout == expected
 
 
+def test_the_name_podman(place: Place, tmp_path: Path) -> None:
+    """No other name of the caller's is passed on, and rootless-oci has but its own."""
+    place.write(f"#!{sys.executable}")
+    command = place.command.with_name("rootless")
+    shutil.copy(place.command, command)
+
+    def called(program: Path, name: str) -> str:
+        argv = ["bash", "-c", 'exec -a "$1" "$2" ps', "sh", name, str(program)]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.split("[")[1]
+
+    assert [called(command, name) for name in ("podman", "/usr/bin/podman")] == ["'podman', 'ps'] "] * 2
+    for name in ("docker", "", "/", "podman/", "podman ", "../podman x", "p" * 100000, "rootless-oci", "-podman"):
+        assert called(command, name) == "'rootless', 'ps'] ", name[:20]
+    assert called(place.command, "podman") == "'rootless-oci', 'ps'] "
+    link = tmp_path / "podman"
+    link.symlink_to(command)
+    assert place.run("ps", program=link).stdout == f"1 True ['podman', 'ps'] {ALL}\n"
+
+
 @pytest.mark.parametrize("name", ["a blank", "long" * 60])
 def test_a_path_that_no_first_line_can_have(tmp_path: Path, built: Path, name: str) -> None:
     place = Place(tmp_path / name / "bin", built)

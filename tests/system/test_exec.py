@@ -56,6 +56,19 @@ def test_command_that_cannot_run(rootless: Rootless, web: str, command: str, sta
     assert command in rootless("exec", web, command, status=status).stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-w", "/nope"), ("-w", "/etc/passwd"), ("-w", "relative"), ("-u", "ghost"), ("-u", "0:ghost"),
+        ("-u", "99999999999"), ("-u", "4000000000"), ("-d", "-w", "/nope"), ("-t", "-u", "ghost"),
+    ],
+)  # fmt: skip
+def test_what_else_keeps_it_from_running(rootless: Rootless, web: str, options: tuple[str, ...]) -> None:
+    """126 as Docker's; 1 is a container that is not there, and 125 `run`'s alone."""
+    assert rootless("exec", *options, web, "true", status=126).stderr.startswith("rootless: ")
+    assert rootless("exec", *options, "no-such-container", "true", status=1).stdout == ""
+
+
 def test_has_no_more_rights_than_run(rootless: Rootless, web: str) -> None:
     ask = "grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/{}/status"
     one = rootless("exec", web, "sh", "-c", ask.format(1)).stdout

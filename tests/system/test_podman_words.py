@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -17,7 +18,8 @@ WORDS = [
     ("restart", "--all"), ("restart", "--latest"), ("pause", "--all"), ("unpause", "--all"), ("volume rm", "--all"),
     ("wait", "--condition"), ("wait", "--interval"), ("wait", "--latest"), ("rmi", "--all"), ("rmi", "--ignore"),
     ("ps", "--sort"), ("ps", "--noheading"), ("images", "--sort"), ("images", "--noheading"), ("volume ls", "--noheading"),
-    ("exec", "--latest"), ("attach", "--latest"), ("top", "--latest"), ("port", "--latest"), ("diff", "--latest"),
+    ("exec", "--latest"), ("attach", "--latest"), ("top", "--latest"), ("logs", "--latest"), ("inspect", "--latest"),
+    ("port", "--latest"), ("diff", "--latest"),
     ("run", "--replace"), ("run", "--tz"), ("run", "--rmi"), ("create", "--replace"), ("untag", "--help"), ("container exists", "--help"),
     ("image exists", "--help"), ("volume exists", "--help"),
 ]  # fmt: skip
@@ -200,3 +202,38 @@ def test_keep_groups(rootless: Rootless, busybox_image: str) -> None:
     assert rootless("exec", "box", *asked).stdout.split()[1:] == kept
     rootless("rm", "-f", "box")
     assert "not allowed with any other" in rootless("create", *words, "--group-add", "5", busybox_image, status=125).stderr
+
+
+def test_latest_is_read(rootless: Rootless, busybox_image: str) -> None:
+    make(rootless, busybox_image, "older", "newer")
+    for command in ("inspect", "container inspect"):
+        assert rootless(*command.split(), "-l", "--format", "{{.Name}}").lines == ["/newer"]
+        assert "neither names nor" in rootless(*command.split(), "-l", "older", status=1).stderr
+    rootless("rm", "newer")
+    rootless("run", "--name", "said", "--network", "none", busybox_image, "echo", "hi")
+    assert rootless("logs", "--latest").lines == ["hi"]
+    assert rootless("logs", "-tl").lines[0].endswith("Z hi")
+    rootless("rm", "--all")
+    assert "there is no container" in rootless("logs", "-l", status=1).stderr
+
+
+@pytest.mark.own_store
+def test_called_podman(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """Lists are one array, whose items are those of our own lines."""
+    make(rootless, busybox_image, "a1", "a2")
+    rootless("volume", "create", "kept")
+    lists = ("ps -a", "images", "volume ls", f"history {busybox_image}", "system df", "ps -a --filter name=gone")
+
+    def named(name: str) -> dict[str, str]:
+        link = tmp_path / name
+        link.symlink_to(rootless.argv[0])
+        called = Rootless(rootless.root, rootless.runtime)
+        called.argv = [str(link)]
+        return {words: called(*words.split(), "--format", "json").stdout for words in lists}
+
+    need(len(rootless.argv) == 1, "the command is not installed")
+    ours, podmans = named("docker"), named("podman")
+    for words in lists:
+        assert json.loads(podmans[words]) == [json.loads(line) for line in ours[words].splitlines()], words
+    assert len(json.loads(podmans["ps -a"])) == 2
+    rootless("rm", "--all")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from rootless.cli import chosen
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.life.attach import write_all
 from rootless.engine.state import logs, running
@@ -29,7 +30,7 @@ def run(args: Args) -> int:
         since=parse_moment(args.since) if args.since else None,
         until=parse_moment(args.until) if args.until else None,
     )
-    identifiers = [containers.find(store, name) for name in args.positional]
+    identifiers = [containers.find(store, name) for name in chosen.names(store, args)]
     for identifier in identifiers:
         record: Record = containers.config(store, identifier)  # type: ignore[assignment]
         if record["log"]["driver"] == "none":
@@ -142,6 +143,7 @@ COMMAND = Command(
     options=(
         Option(("--details",), "details", FLAG, help="Show extra details provided to logs"),
         Option(("-f", "--follow"), "follow", FLAG, help="Follow log output"),
+        chosen.LATEST,
         Option(("--names",), "names", FLAG, help="Show the container's name before each line"),
         Option(("--since",), "since", VALUE, metavar="string",
                help='Show logs since timestamp (e.g. "2026-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from rootless.cli import chosen
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option, choice
 from rootless.engine.views.inspect import KINDS, inspect_any
 from rootless.errors import RootlessError
@@ -31,7 +32,7 @@ def _inspect(args: Args, kind: str) -> int:
     store = Store.open()
     size, platform = getattr(args, "size", False), getattr(args, "platform", "")
     found, lines, missing = [], [], []
-    for name in args.positional:
+    for name in chosen.names(store, args):
         try:
             value = inspect_any(store, name, kind=kind, size=size, platform=platform)
             found.append(value)
@@ -63,6 +64,7 @@ COMMAND = Command(
     usage="[OPTIONS] NAME|ID [NAME|ID...]",
     options=(
         FORMAT,
+        chosen.LATEST,
         SIZE,
         Option(("--type",), "type", VALUE, default="", convert=choice("", *KINDS), complete="|".join(KINDS),
                help="Only inspect objects of the given type: container, image or volume"),
@@ -77,7 +79,7 @@ CONTAINER = Command(
     name="container inspect",
     summary="Display detailed information on one or more containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
-    options=(FORMAT, SIZE),
+    options=(FORMAT, chosen.LATEST, SIZE),
     handler=_handler("container"),
     min_args=1,
     complete="container",

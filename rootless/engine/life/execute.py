@@ -7,7 +7,7 @@ from rootless.engine.life.streams import Streams
 from rootless.engine.state import events, running
 from rootless.engine.state.record import Record
 from rootless.engine.words.values import merge_env
-from rootless.errors import Conflict, InvalidInput
+from rootless.errors import CommandNotExecutable, CommandNotFound, Conflict, RootlessError
 from rootless.linux import signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.linux.terminal import set_window_size
@@ -47,33 +47,40 @@ class Execution(Fields):
 
 
 def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[Entered, Execution]:
-    """Start the process; the caller owns the descriptors. Conflict where the container does not run."""
+    """Start the process; the caller owns the descriptors. Conflict where the container does not run,
+    CommandNotFound where it has no such command, CommandNotExecutable for whatever else keeps it from running."""
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     if request.workdir and not request.workdir.startswith("/"):
-        raise InvalidInput(
+        raise CommandNotExecutable(
             f"the working directory '{request.workdir}' is invalid, it needs to be an absolute path"
         )
     with running.require(store, identifier) as found:
         if found.state.get("paused"):
             raise Conflict(f"container {identifier} is paused, unpause the container before exec")
         configuration = _configuration(record, request)
-        entered = enter.enter(
-            found.pid,
-            found.start_time,
-            configuration,
-            terminal=request.tty,
-            stdin=request.interactive,
-            detach=request.detach,
-            rows=request.rows,
-            columns=request.columns,
-            seccomp_profile=spec.seccomp(_privileged(record, request)),
-            cache_dir=store.root + "/seccomp",
-            cgroup=str(found.state.get("cgroup") or ""),
-            cgroup_unit=str(found.state.get("cgroup_unit") or ""),
-            cgroup_optional=not any(
-                str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
-            ),
-        )
+        try:
+            entered = enter.enter(
+                found.pid,
+                found.start_time,
+                configuration,
+                terminal=request.tty,
+                stdin=request.interactive,
+                detach=request.detach,
+                rows=request.rows,
+                columns=request.columns,
+                seccomp_profile=spec.seccomp(_privileged(record, request)),
+                cache_dir=store.root + "/seccomp",
+                cgroup=str(found.state.get("cgroup") or ""),
+                cgroup_unit=str(found.state.get("cgroup_unit") or ""),
+                cgroup_optional=not any(
+                    str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
+                ),
+            )
+        except (Conflict, CommandNotFound, CommandNotExecutable):
+            raise
+        except RootlessError as error:
+            # As Docker: no such user, no such directory, no more processes, and 125 is `run`'s alone.
+            raise CommandNotExecutable(error.message, hint=error.hint) from None
     # Told while it runs already: nobody waits for the log.
     told = "" if request.quiet else events.execution(store, record, request.argv)
     return entered, Execution(store, record, told)
