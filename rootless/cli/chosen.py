@@ -7,7 +7,6 @@ A command with one of these options may be called without a name: the parser cou
 from __future__ import annotations
 
 from rootless.cli.command import FLAG, Args, Option
-from rootless.engine.state import listing
 from rootless.errors import InvalidInput, NotFound
 from rootless.record import TYPE_CHECKING
 from rootless.storage import containers
@@ -15,6 +14,8 @@ from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rootless.engine.state import listing
 
 LATEST = Option(("-l", "--latest"), "newest", FLAG, help="Act on the container that was created last")
 IGNORE = Option(("--ignore",), "ignore", FLAG, help="What does not exist is no failure")
@@ -38,6 +39,8 @@ def names(
     elif values.get("every"):
         if found:
             raise InvalidInput("--all stands for all names: no others go with it")
+        from rootless.engine.state import listing
+
         found = [row.name for row in listing.rows(store, every=True) if wanted(row)]
     if values.get("ignore"):
         found = [name for name in found if exists(store, name)]
@@ -65,6 +68,8 @@ def runs(row: listing.Row) -> bool:
 
 
 def _newest(store: Store) -> str:
+    from rootless.engine.state import listing
+
     rows = listing.rows(store, every=True)
     if not rows:
         raise NotFound("there is no container", hint="`rootless ps -a` lists them")

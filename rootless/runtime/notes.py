@@ -11,6 +11,9 @@ import os
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
 from rootless.record import Record
 
+NOTES = "io.rootless.notes"
+"""In our OCI configurations: the fields of each Note that is written."""
+
 
 class Note(Record):
     """One such file. Where its directory is not there, or is another file system (the host's, bound, or a

@@ -12,7 +12,7 @@ from rootless.linux.mount import MS_RDONLY
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.devices import asked_devices, default_devices
 from rootless.runtime.masks import Kept, Mask, ReadonlyMounts, ReadonlyPath, ReadonlyRoot
-from rootless.runtime.notes import Note
+from rootless.runtime.notes import NOTES, Note
 from rootless.runtime.options import parse_options
 from rootless.runtime.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Sysctl, Sysfs
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from rootless.runtime.steps import Step
 
-NOTES = "io.rootless.notes"
-"""In our OCI configurations: the fields of each Note that is written."""
 ACCOUNT = "io.rootless.account"
 """In our OCI configurations: the fields of an Account to be made known."""
 _FILESYSTEMS = frozenset(("tmpfs", "mqueue", "ramfs", "overlay", "cgroup2", "binder", "bpf"))

@@ -46,6 +46,17 @@ def test_links_are_copied_as_links(rootless: Rootless, sides: Sides, box: str) -
     rootless("rm", box)
 
 
+def test_what_is_not_there_is_told_in_dockers_words(rootless: Rootless, box: str, tmp_path: Path) -> None:
+    nowhere = f"rootless: Could not find the file /nope in container {box}\n"
+    file = tmp_path / "file"
+    file.touch()
+    for words in ((f"{box}:/nope", tmp_path), (f"{box}:/nope", "-")):
+        assert rootless("cp", *words, status=1).stderr == nowhere
+    assert rootless("cp", file, f"{box}:/nowhere/x", status=1).stderr.endswith(f"/nowhere in container {box}\n")
+    missing = rootless("cp", tmp_path / "no", f"{box}:/", status=1).stderr
+    assert missing == f"rootless: lstat {tmp_path}/no: no such file or directory\n"
+
+
 def test_the_working_directory(rootless: Rootless, sides: Sides, box: str) -> None:
     """"." is what is in it, ".." a directory by its name; paths of a container begin at its root."""
     sides.reset()

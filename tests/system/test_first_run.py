@@ -34,7 +34,7 @@ def test_options_after_the_image(rootless: Rootless, busybox_image: str) -> None
 
 def test_another_tag_is_there(rootless: Rootless, busybox_image: str) -> None:
     said = rootless("run", "--rm", "--pull", "never", "busybox:9", "true", status=125).stderr
-    assert "you have busybox:latest" in said
+    assert said.count("you have busybox:latest") == 1
 
 
 def test_forced_removal_of_nothing_is_told(rootless: Rootless) -> None:

@@ -45,6 +45,12 @@ def test_the_hot_path(name: str) -> None:
     assert not heavy, f"`{name}` imports {sorted(heavy)}; import them in the function that needs them"
 
 
+def test_exec_needs_nothing_of_a_start() -> None:
+    ours = {module for module in imported("import:exec") if module.startswith("rootless.")}
+    useless = ("rootless.network", "rootless.image", "rootless.session", "rootless.runtime.plan", "rootless.engine.state.listing")
+    assert not [module for module in ours if module.startswith(useless)]
+
+
 def test_help_imports_no_command() -> None:
     modules = imported("--help")
     assert not [module for module in modules if module.startswith("rootless.cli.commands.")]

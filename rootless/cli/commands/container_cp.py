@@ -32,6 +32,8 @@ def run(args: Args) -> int:
     at_work = [each for each in identifiers if containers.status(store, each).pid]
     running.join_session(store, (at_work or identifiers)[0])
     with view.files(store, identifiers) as places:
+        for name, each in zip(names, places, strict=True):
+            each.called = name
         origin = places[0] if source_name else Place(-1)
         place = places[-1] if target_name else Place(-1)
         if not target_name and target == "-":

@@ -83,11 +83,6 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
             progress=shown,
             quiet=args.quiet,
         )
-    except RootlessError as error:
-        others = local.other_tags(store, request.image)
-        if others:
-            error.hint = "\n".join((*filter(None, (error.hint,)), f"you have {', '.join(others)}"))
-        raise
     finally:
         progress.finish(shown)
 

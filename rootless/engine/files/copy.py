@@ -49,7 +49,7 @@ def copy(
                 return tree.copy(origin.entry, Entry(directory, origin.name or "."), policy)
         # Neither it nor what a link of that name leads to is a directory.
         wanted = _asserts_directory(target_path)
-        destination = target.entry(target.resolved(_plain(target_path)), what=target_path)
+        destination = target.entry(target.resolved(_plain(target_path)), what=os.path.dirname(_plain(target_path)))
         stack.callback(os.close, destination.directory)
         there = destination.stat()
         if there is not None:
@@ -68,7 +68,7 @@ def _origin(source: Place, path: str, stack: ExitStack, *, follow_link: bool) ->
         try:
             fd = source.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
-            raise NotFound(f"Could not find the file {path}") from None
+            raise source.missing(path) from None
         except NotADirectoryError:
             raise NotFound(f"{path}: not a directory") from None
         stack.callback(os.close, fd)
@@ -78,7 +78,7 @@ def _origin(source: Place, path: str, stack: ExitStack, *, follow_link: bool) ->
     stack.callback(os.close, entry.directory)
     status = entry.stat()
     if status is None:
-        raise NotFound(f"Could not find the file {path}")
+        raise source.missing(path)
     if stat.S_ISSOCK(status.st_mode) or stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
         kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
         raise NotSupported(f"{path} is a {kind}, and cannot be copied")

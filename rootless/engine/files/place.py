@@ -18,10 +18,12 @@ _MOST_LINKS = 40
 
 class Place:
     """`root_fd`: the container's root, the caller's; -1 for the host. `id_map`: of a container whose files we
-    see with other owners than it does. `runs`: its kernel file systems and what it has in memory are there."""
+    see with other owners than it does. `runs`: its kernel file systems and what it has in memory are there.
+    `called`: the container, as the user wrote it, for errors."""
 
     def __init__(self, root_fd: int, id_map: IdMap | None = None, *, runs: bool = False) -> None:
         self.root_fd = root_fd
+        self.called = ""
         self.runs = runs
         self.into = shifted.into(id_map["uid"], id_map["gid"]) if id_map else None
         self.out_of = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
@@ -85,7 +87,13 @@ class Place:
         try:
             return self.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFound(f"Could not find the file or directory {what}") from None
+            raise self.missing(what) from None
+
+    def missing(self, path: str) -> NotFound:
+        """The error where there is nothing at `path`, in Docker's words for this side."""
+        if self.on_host:
+            return NotFound(f"lstat {path}: no such file or directory")
+        return NotFound(f"Could not find the file {path} in container {self.called}")
 
     def refuse_read_only(self, directory: int, path: str) -> None:
         """Conflict, in Docker's words, where nothing can be written in a container's `directory`."""

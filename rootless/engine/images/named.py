@@ -52,16 +52,6 @@ def find(store: Store, text: str, *, all_names: bool = True) -> Image:
     raise NotFound(f"No such image: {text}", hint="`rootless images` lists them, `rootless pull` gets more")
 
 
-def other_tags(store: Store, text: str) -> list[str]:
-    """The names of the same repository that are there, as the user writes them."""
-    try:
-        wanted = reference.parse(text).name
-    except InvalidInput:
-        return []
-    every = [name for image in images.list_images(store) for name in image.names if "@" not in name]
-    return sorted(familiar(name) for name in every if reference.parse(name).name == wanted)
-
-
 def _by_alias(store: Store, text: str) -> Image | None:
     """The image that a short name means by the user's registries.conf: `fedora` may be another registry's."""
     from rootless.image import registries_conf

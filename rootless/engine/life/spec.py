@@ -19,7 +19,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
 from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
-from rootless.runtime.plan import NOTES
+from rootless.runtime.notes import NOTES
 from rootless.runtime.scoping import KEY as LANDLOCK
 from rootless.runtime.seccomp import DEFAULT
 

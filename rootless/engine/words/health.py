@@ -6,8 +6,10 @@ Docker's meaning and defaults; times are nanoseconds, as in Docker's and the OCI
 from __future__ import annotations
 
 from rootless.errors import InvalidInput
-from rootless.image.run_config import RunConfig
-from rootless.record import TypedDict
+from rootless.record import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from rootless.image.run_config import RunConfig
 
 SECOND_NS = 1_000_000_000
 DEFAULT_INTERVAL_NS, DEFAULT_TIMEOUT_NS, DEFAULT_START_INTERVAL_NS = 30 * SECOND_NS, 30 * SECOND_NS, 5 * SECOND_NS
