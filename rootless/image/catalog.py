@@ -91,7 +91,7 @@ def _hit(entry: dict[str, Any], registry: str) -> Hit | None:
     return Hit(
         name,
         " ".join(description.split())[:4096] if isinstance(description, str) else "",
-        stars if isinstance(stars, int) and 0 <= stars < 1 << 53 else 0,
+        stars if type(stars) is int and 0 <= stars < 1 << 53 else 0,
         entry.get("is_official") is True,
     )
 

@@ -17,6 +17,7 @@ from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
 from rootless.storage.extract import Extractor, Limits
 from rootless.storage.store import Store
+from rootless.storage.tarheader import Entry as Member
 from rootless.storage.tarsource import Source
 
 Shown = Callable[[int, int], "tuple[int, int]"]
@@ -123,15 +124,23 @@ class _Exactly(io.RawIOBase):
         return data
 
 
+class _WithoutSpecialBits(Extractor):
+    """On the host set-user-id and set-group-id would lend our rights to others."""
+
+    def _extract(self, entry: Member, source: Source) -> None:
+        super()._extract(entry._replace(mode=entry.mode & 0o1777), source)
+
+
 @contextmanager
-def unpacked(store: Store, stream: IO[bytes]) -> Iterator[int]:
+def unpacked(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> Iterator[int]:
     """The tar stream, plain or compressed, unpacked into a private directory, as a descriptor; deleted at the
-    end. Corrupt for what is no archive, or a broken one."""
+    end. Corrupt for what is no archive, or a broken one. `special_bits` as in tree.Policy."""
     with staging.directory(store, "cp") as path:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         source = Source(_Checked(inflate.open_stream(stream, what="the archive")))
         try:
-            Extractor(fd, limits=Limits(), whiteouts=False).run(source)
+            kind = Extractor if special_bits else _WithoutSpecialBits
+            kind(fd, limits=Limits(), whiteouts=False).run(source)
             yield fd
         finally:
             source.close()

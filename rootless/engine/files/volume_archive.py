@@ -35,19 +35,24 @@ def export_to(store: Store, name: str, out: archive.Sink) -> None:
 def import_from(store: Store, name: str, stream: IO[bytes]) -> None:
     """Put what the archive holds, plain or compressed, into the volume `name`: into its directories, in the
     place of its files. NotFound; Corrupt, and nothing has changed, for a broken archive; Conflict where a
-    directory would replace a file or the other way round. Wants the session joined."""
-    volume = _open(volumes.find(store, name))
+    directory would replace a file or the other way round. Wants the session joined.
+
+    Where the volume is a directory of the host by another name, the directory itself stays as it is, and
+    nothing in it lends our rights to others by set-user-id: the archive may be anybody's."""
+    found = volumes.find(store, name)
+    ours = not found.options
+    volume = _open(found)
     try:
-        with unpacked(store, stream) as source, many_descriptors():
+        with unpacked(store, stream, special_bits=ours) as source, many_descriptors():
             try:
                 _move(source, volume)
             except OSError as error:
                 if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS):
                     raise
                 # A directory of another file system, or one that renames otherwise.
-                tree.contents(source, volume, Policy(None, special_bits=True))
+                tree.contents(source, volume, Policy(None, special_bits=ours))
             top = os.fstat(source)
-            if (top.st_uid, top.st_gid, stat.S_IMODE(top.st_mode)) != _UNTOUCHED:  # the archive has a word on it
+            if ours and (top.st_uid, top.st_gid, stat.S_IMODE(top.st_mode)) != _UNTOUCHED:  # the archive has a word on it
                 os.fchown(volume, top.st_uid, top.st_gid)
                 os.fchmod(volume, stat.S_IMODE(top.st_mode))
     finally:

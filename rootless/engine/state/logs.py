@@ -48,7 +48,8 @@ class Joiner:
     """Makes lines of records."""
 
     def __init__(self) -> None:
-        self._held: dict[str, list[bytes]] = {}
+        # One buffer a stream: a line may come in as many parts as it has bytes.
+        self._held: dict[str, bytearray] = {}
         self._time: dict[str, str] = {}
         self._given: set[str] = set()  # streams of whose present line something was given
 
@@ -58,21 +59,21 @@ class Joiner:
         if record.text.endswith(b"\n"):
             if stream not in self._held and stream not in self._given:
                 return record
-            return self._give(stream, record.time, self._held.pop(stream, []), record.text)
-        held = self._held.setdefault(stream, [])
-        held.append(record.text)
+            return self._give(stream, record.time, self._held.pop(stream, b""), record.text)
+        held = self._held.setdefault(stream, bytearray())
+        held += record.text
         self._time[stream] = record.time
-        if sum(map(len, held)) >= LONGEST_LINE_BYTES:
+        if len(held) >= LONGEST_LINE_BYTES:
             return self._give(stream, record.time, self._held.pop(stream), b"")
         return None
 
     def flush(self) -> list[Line]:
         """What there is of lines that have no end yet."""
         held, self._held = self._held, {}
-        return [self._give(stream, self._time[stream], parts, b"") for stream, parts in held.items()]
+        return [self._give(stream, self._time[stream], begun, b"") for stream, begun in held.items()]
 
-    def _give(self, stream: str, moment: str, parts: list[bytes], end: bytes) -> Line:
-        line = Line(moment, stream, b"".join(parts) + end, stream in self._given)
+    def _give(self, stream: str, moment: str, held: bytes | bytearray, end: bytes) -> Line:
+        line = Line(moment, stream, bytes(held) + end, stream in self._given)
         if end:
             self._given.discard(stream)
         else:
