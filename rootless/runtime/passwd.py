@@ -11,6 +11,7 @@ import stat
 
 from rootless.errors import InvalidInput
 from rootless.record import Record
+from rootless.runtime.resolve import open_in_root
 
 # A passwd file is small; an image that brings gigabytes wants to exhaust our memory.
 LIMIT_BYTES = 4 << 20
@@ -45,8 +46,9 @@ class Group(Record):
     members: frozenset[str]
 
 
-def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str = "/") -> User:
-    """The user of `spec` ("", name, uid, name:group, uid:gid); raises InvalidInput where there is none."""
+def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str | int = "/") -> User:
+    """The user of `spec` ("", name, uid, name:group, uid:gid); raises InvalidInput where there is none.
+    `root`: from outside, a descriptor of the container's root, which no link leads out of."""
     accounts = _accounts(_read(root, "etc/passwd"))
     wanted, colon, wanted_group = spec.partition(":")
     account = _find_account(wanted or "0", accounts)
@@ -114,11 +116,12 @@ def _groups(text: str) -> list[Group]:
     return found
 
 
-def _read(root: str, path: str) -> str:
+def _read(root: str | int, path: str) -> str:
     """The text of an image's file; "" where it is missing, no regular file, or too large."""
     try:
         # O_NONBLOCK: a FIFO in its place must not hang us.
-        fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(os.path.join(root, path), flags) if isinstance(root, str) else open_in_root(root, path, flags)
     except OSError:
         return ""
     try:

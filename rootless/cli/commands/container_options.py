@@ -121,7 +121,8 @@ OPTIONS: tuple[Option, ...] = (
            complete="auto|host|keep-id|nomap"),
     Option(("--uts",), "uts", VALUE, metavar="string", default="", help="UTS namespace to use", complete="host"),
     Option(("-v", "--volume"), "volume", LIST, metavar="list",
-           help="Bind mount a directory, HOST:CONTAINER[:ro], made where it is missing; NAME:CONTAINER is a volume"),
+           help="Bind mount a directory, HOST:CONTAINER[:ro], made where it is missing; NAME:CONTAINER is a volume. "
+                "The option U gives it to the container's user, with all that is in it"),
     Option(("--volumes-from",), "volumes_from", LIST, metavar="list", complete="container",
            help="Mount volumes from the specified container(s)"),
     Option(("-w", "--workdir"), "workdir", VALUE, metavar="string", default="", help="Working directory inside the container"),

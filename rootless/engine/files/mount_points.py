@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from rootless.engine.state.record import Record
-from rootless.engine.words.mounts import Mount
+from rootless.engine.words.mounts import GIVEN, Mount
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def oci_mount(destination: str, kind: str, source: str, *options: str) -> dict[s
 def _of_user(mount: Mount, volumes: str) -> dict[str, Any]:
     if "oci" in mount:
         return mount["oci"]
-    # SELinux relabelling (z, Z) is for hosts that enforce it; "anonymous" is a note of our own.
-    options = [word for word in mount["options"] if word not in ("z", "Z", "anonymous")]
+    # SELinux relabelling (z, Z) is for hosts that enforce it; "anonymous" is a note of our own; U is done (given.py).
+    options = [word for word in mount["options"] if word not in ("z", "Z", "anonymous", GIVEN)]
     access = "ro" if mount["read_only"] else "rw"
     if mount["type"] == "tmpfs":
         defaults = [word for word in ("noexec", "nosuid", "nodev") if word[2:] not in options]

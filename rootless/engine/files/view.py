@@ -60,7 +60,7 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
                 root = container_root.prepare(store, record)
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
-                with mounted(root, _steps(store, record)) as fd:
+                with mounted(root, steps(store, record)) as fd:
                     yield Place(fd, record.get("id_map"))
                 return
     with found:
@@ -91,28 +91,28 @@ def root_alone(store: Store, identifier: str) -> Iterator[Place]:
         yield Place(fd, record.get("id_map"))
 
 
-def _steps(store: Store, record: Record) -> list[Step]:
+def steps(store: Store, record: Record) -> list[Step]:
     """The mounts of a start, less the kernel's own, in their order; private, whatever was asked for: what
     we mount below one must not show on the host."""
-    steps: list[Step] = []
+    found: list[Step] = []
     nothing = Circumstances(own_pid=False, own_network=False, own_ipc=False, own_uts=False)
     user = mount_points.of_user(record, store.volumes)
     taken = {mount["destination"] for mount in user}
     for mount in mount_points.of_etc(containers.directory(store, _owner_of_etc(store, record))):
         if mount["destination"] not in taken:
-            steps.append(_OfEtc(mount["source"], mount["destination"]))
+            found.append(_OfEtc(mount["source"], mount["destination"]))
     for mount in user:
         target = mount["destination"]
         if mount["type"] != "tmpfs":
             kept = [word for word in mount.get("options") or () if not word.endswith(_PROPAGATIONS)]
-            steps.append(mount_step({**mount, "options": [*kept, "rprivate"]}, nothing, target))
+            found.append(mount_step({**mount, "options": [*kept, "rprivate"]}, nothing, target))
         else:
             # It is made at the start, empty, and what were written to one of ours would be lost.
             flags = m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC
-            steps.append(Filesystem("tmpfs", target, flags, "mode=755"))
+            found.append(Filesystem("tmpfs", target, flags, "mode=755"))
     if record["read_only"]:
-        steps.append(ReadonlyRoot())
-    return steps
+        found.append(ReadonlyRoot())
+    return found
 
 
 def _owner_of_etc(store: Store, record: Record) -> str:

@@ -6,6 +6,7 @@ import os
 import stat
 
 from rootless.engine.life.create import Request
+from rootless.engine.words.mounts import GIVEN
 
 _ROOT = ("0", "root")
 
@@ -18,7 +19,7 @@ def unwritable(request: Request) -> list[tuple[str, str]]:
         return []
     found = []
     for mount in request.mounts:
-        if mount["type"] != "bind" or mount["read_only"]:
+        if mount["type"] != "bind" or mount["read_only"] or GIVEN in mount["options"]:
             continue
         try:
             status = os.stat(mount["source"])

@@ -11,6 +11,7 @@ from rootless.engine.life import activation, attach, connect, monitoring, spec
 from rootless.engine.state import events, placing, restart, running
 from rootless.engine.state.record import OWN_NETWORK, Record
 from rootless.engine.words import clock
+from rootless.engine.words.mounts import GIVEN
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import process, signal
 from rootless.linux.capability import CAPABILITIES, last_cap
@@ -110,6 +111,10 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
         connect.write_etc(record, directory)
     record = container_root.resolve_mounts(store, record)
     container_root.fill_volumes(store, record, root)
+    if any(GIVEN in mount["options"] for mount in record["mounts"]):
+        from rootless.engine.files import given
+
+        given.give(store, record, root)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(
         record,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.words.mounts import Mount
+from rootless.engine.words.mounts import GIVEN, Mount
 from rootless.errors import InvalidInput, NotSupported
 
 _BOOLEANS = {"true": True, "1": True, "": True, "false": False, "0": False}
@@ -17,6 +17,10 @@ def apply(mount: Mount, key: str, value: str, word: str) -> None:
         if value not in _BOOLEANS:
             raise InvalidInput(f"invalid value for {key}: {value} (in '{word}')")
         mount["create_source"] = _BOOLEANS[value]
+    elif key in ("u", "chown") and mount["type"] in ("bind", "volume"):
+        if value not in _BOOLEANS:
+            raise InvalidInput(f"invalid value for {key}: {value} (in '{word}')")
+        mount["options"] += [GIVEN] * _BOOLEANS[value]
     elif key == "bind-recursive":
         mount["recursive"] = _recursive(mount, value, word)
     elif key == "volume-driver":

@@ -26,6 +26,10 @@ _ONE_OF = (
 )  # fmt: skip
 
 
+GIVEN = "U"
+"""Podman's word among a mount's options: its source is given to the container's user."""
+
+
 class Mount(TypedDict):
     """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs).
 
@@ -133,7 +137,7 @@ def _apply_option(mount: Mount, option: str, word: UserWord) -> None:
         mount["options"].append(option)
     elif option in ("bind", "rbind"):
         mount["options"] = [o for o in mount["options"] if o not in ("bind", "rbind")] + [option]
-    elif option in ("z", "Z"):
+    elif option in ("z", "Z", GIVEN):
         mount["options"].append(option)
     elif option not in _WITHOUT_EFFECT:
         raise InvalidInput(f"invalid mode: '{option}' (in '{word}')")
