@@ -41,6 +41,7 @@ def _copy(master: int, pid: int, pidfd: int) -> int:
     for fd in (master, 0, pidfd):
         poll.register(fd, select.POLLIN)
     last = b"\n"
+    typed = -1  # what the terminal's mode was when its end was typed last
     with child.Arrivals() as arrivals:
         poll.register(arrivals.fd, select.POLLIN)
         child.look_after(pid)
@@ -50,13 +51,17 @@ def _copy(master: int, pid: int, pidfd: int) -> int:
             if arrivals.fd in ready:
                 arrivals.clear()
                 child.look_after(pid)
-            if master in ready and not _pass(master, 1):
-                poll.unregister(master)
+            if master in ready:
+                if not _pass(master, 1):
+                    poll.unregister(master)
+                elif not last:
+                    # A shell that has only now made ready to read, letter by letter, and says so by its prompt.
+                    typed = _end_of_file(master, typed=typed)
             if 0 in ready:
                 block = _pass(0, master)
                 if not block:
                     poll.unregister(0)
-                    _end_of_file(master, after=last)
+                    typed = _end_of_file(master, after=last)
                 last = block[-1:]
             ended = pidfd in ready
     while _readable(master) and _pass(master, 1):
@@ -68,14 +73,17 @@ def _readable(fd: int) -> bool:
     return bool(select.select([fd], [], [], 0)[0])
 
 
-def _end_of_file(master: int, *, after: bytes) -> None:
-    """Type what ends a terminal's input, for who reads it by lines; a line without an end takes it twice."""
+def _end_of_file(master: int, *, after: bytes = b"\n", typed: int = -1) -> int:
+    """Type what ends a terminal's input, unless it was `typed` in this mode of the terminal, which is returned. Who
+    reads by lines takes it twice after a line without an end; who reads by letters takes it for what it is."""
     try:
         modes = termios.tcgetattr(master)
-        if modes[3] & termios.ICANON:
-            os.write(master, modes[6][termios.VEOF] * (1 if after == b"\n" else 2))
+        mode: int = modes[3] & termios.ICANON
+        if mode != typed:
+            os.write(master, modes[6][termios.VEOF] * (1 if after == b"\n" or not mode else 2))
+        return mode
     except (OSError, termios.error):
-        pass  # nobody has the terminal's other side open any more
+        return typed  # nobody has the terminal's other side open any more
 
 
 def _pass(source: int, target: int) -> bytes:

@@ -139,6 +139,17 @@ def test_a_terminal_without_one_of_our_own(oci: Runtime, stdin: str) -> None:
     assert len(done.stdout) < 100
 
 
+@pytest.mark.parametrize("stdin", [b"", b"echo typed\n"])
+def test_a_shell_is_told_the_end_of_an_input_that_ended_before_it_read(oci: Runtime, stdin: bytes) -> None:
+    """It reads by letters, and makes its terminal so only when it has started: an end that was typed before is lost."""
+    oci.spec["process"]["terminal"] = True
+    oci.spec["process"]["args"] = ["sh", "-i"]
+    oci.write()
+    argv = [str(oci.program), "--root", str(oci.state), *run(oci)]
+    done = subprocess.run(argv, input=stdin, capture_output=True, timeout=20, check=False, env=environment(oci))
+    assert done.returncode == 0, done.stderr
+
+
 def test_of_a_container_with_a_read_only_root_and_no_dev_of_its_own(oci: Runtime, at_terminal: Start) -> None:
     """The console's mount point is made before the root is closed."""
     gone = ("/dev", "/dev/shm", "/dev/mqueue")
