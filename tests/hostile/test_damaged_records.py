@@ -67,7 +67,7 @@ def spoil(path: Path, damage: str) -> None:
 COMMANDS = (
     ("ps",), ("ps", "-a"), ("ps", "-a", "--filter", "status=exited"), ("ps", "-a", "--filter", "volume=x"),
     ("ps", "-a", "--filter", "label=x"), ("ps", "-a", "--filter", "ancestor=busybox"), ("ps", "-a", "--format", "json"),
-    ("stats", "--no-stream"), ("stats", "--no-stream", "-a"), ("system", "df"), ("system", "df", "-v"), ("info",),
+    ("stats", "--no-stream"), ("stats", "--no-stream", "-a"), ("system", "df"), ("system", "df", "-v"), ("info", "-f", "{{.Containers}}"),
     ("events", "--since", "1h", "--until", "0s"), ("inspect", "other"), ("logs", "other"), ("volume", "ls"),
     ("volume", "prune", "-f"), ("images",), ("create", "--name", "more", "busybox"),
     ("rm", "more"), ("run", "--rm", "--network", "none", "busybox", "true"), ("start", "other"), ("rm", "-f", "other"),

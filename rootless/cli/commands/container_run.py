@@ -117,7 +117,8 @@ def run(args: Args) -> int:
                 containers.abandon(store, identifier)  # too few descriptors, say; the first error is told
             if args.cidfile:
                 os.unlink(args.cidfile)
-        if isinstance(error, CommandNotFound) and not request.entrypoint and request.cmd[0].startswith("-"):
+        dashed = request.cmd and request.cmd[0].startswith("-")  # none: the image's own
+        if isinstance(error, CommandNotFound) and not request.entrypoint and dashed:
             error.hint = f"options come before the image: rootless run {request.cmd[0]} {request.image} ..."
         raise
     if request.user and request.mounts:
