@@ -55,6 +55,7 @@ def test_what_is_not_there_is_told_in_dockers_words(rootless: Rootless, box: str
     assert rootless("cp", file, f"{box}:/nowhere/x", status=1).stderr.endswith(f"/nowhere in container {box}\n")
     missing = rootless("cp", tmp_path / "no", f"{box}:/", status=1).stderr
     assert missing == f"rootless: lstat {tmp_path}/no: no such file or directory\n"
+    rootless("rm", box)
 
 
 def test_the_working_directory(rootless: Rootless, sides: Sides, box: str) -> None:
