@@ -16,12 +16,14 @@ GAP, NARROWEST = 3, 10
 """Spaces after a cell, and the width a column has at least with them, as in Docker's tables."""
 
 
-def print_table(header: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> None:
+def print_table(
+    header: Sequence[str] | None, rows: Iterable[Sequence[str]], *, narrowest: int = NARROWEST
+) -> None:
     """Write `rows` under `header` (None: rows only, still aligned) to stdout, in one write."""
-    sys.stdout.write(render(header, rows))
+    sys.stdout.write(render(header, rows, narrowest))
 
 
-def render(header: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:
+def render(header: Sequence[str] | None, rows: Iterable[Sequence[str]], narrowest: int = NARROWEST) -> str:
     """The table as text: every column as wide as its widest cell plus GAP, the last one unpadded."""
     lines = [[plain(cell) for cell in row] for row in rows]
     if header is not None:
@@ -30,7 +32,7 @@ def render(header: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:
         return ""
     columns = max(len(line) for line in lines)
     widths = [
-        max(NARROWEST, GAP + max(width(line[at]) for line in lines if at < len(line)))
+        max(narrowest, GAP + max(width(line[at]) for line in lines if at < len(line)))
         for at in range(columns)
     ]
     text = []

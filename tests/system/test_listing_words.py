@@ -66,6 +66,17 @@ def test_system_df(rootless: Rootless, busybox_image: str) -> None:
     assert rootless(
         "system", "df", "-v", "--format", "{{range .Images}}{{.Repository}}:{{.Tag}}{{end}}"
     ).stdout == ("busybox:latest\n")
-    assert "Build cache usage: 0B\n" in rootless("system", "df", "-v").stdout
+    shown = rootless("system", "df", "-v").stdout
+    assert "Build cache usage: 0B\n" in shown
+    heading, row = shown.split("Containers space usage:\n\n")[1].splitlines()[:2]
+    assert row[heading.index("STATUS"):].split() == ["Created", "user"]
     rootless("rm", "-v", "user")
     rootless("volume", "rm", "-f", "data")
+
+
+def test_a_port_that_is_not_published(rootless: Rootless, busybox_image: str) -> None:
+    rootless("run", "-d", "--name", "box", "-p", "127.0.0.1::80", busybox_image, "sleep", "1000")
+    for word in ("81", "80/udp"):
+        said = rootless("port", "box", word, status=1).stderr
+        assert said == f"rootless: No public port '{word}' published for box\n"
+    rootless("rm", "-f", "box")

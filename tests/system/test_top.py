@@ -27,6 +27,8 @@ def busy(rootless: Rootless, busybox_image: str) -> str:
 def test_whose_user_is_not_root(rootless: Rootless, busy: str, options: list[str]) -> None:
     lines = rootless("top", busy, *options, env={"COLUMNS": "20", "PS_FORMAT": "pid,comm"}).lines
     assert "PID" in lines[0]
+    for title in lines[0].split()[1:]:
+        assert lines[0].index(f" {title}") % 20 == 19, "Docker's columns have twenty letters"
     assert sorted(line.partition("sleep ")[2].split()[0] for line in lines[1:]) == ["1234", "5678"]
     rootless("rm", "-f", busy)
 

@@ -21,8 +21,7 @@ def run(args: Args) -> int:
         published = ports.from_data((found.state.get("network") or {}).get("ports") or [])
     lines = ports.port_lines(published, wanted)
     if wanted is not None and not lines:
-        text = wanted if "/" in wanted else wanted + "/tcp"
-        raise NotFound(f"No public port '{text}' published for {args.positional[0]}")
+        raise NotFound(f"No public port '{wanted}' published for {args.positional[0]}")
     for line in lines:
         print(line)
     return 0

@@ -11,6 +11,9 @@ from rootless.engine.views import top
 from rootless.storage import containers
 from rootless.storage.store import Store
 
+_NARROWEST = 20
+"""Docker's columns here are wider than in its other tables, and scripts cut them."""
+
 
 def run(args: Args) -> int:
     """List the container's processes as the host sees them, with the host's ps."""
@@ -20,7 +23,7 @@ def run(args: Args) -> int:
     titles, rows = top.processes(store, identifier, args.positional[1:])
     record: Record = containers.config(store, identifier)  # type: ignore[assignment]
     events.container(store, "top", record)
-    print_table(titles, rows)
+    print_table(titles, rows, narrowest=_NARROWEST)
     return 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rootless.cli import units
 from rootless.cli.command import FLAG, VALUE, Args, Command, Option
+from rootless.cli.commands.container_ps import status_words
 from rootless.cli.listing import print_listing
 from rootless.cli.tables import ellipsis, print_table, short_id
+from rootless.engine.state import listing
 from rootless.engine.views import system
 from rootless.session import session
 from rootless.storage.store import Store
@@ -72,6 +75,7 @@ _TABLES = {
 
 def _details(found: system.Details) -> dict[str, Rows]:
     """The parts of `system df -v` under Docker's names, their fields as text."""
+    now = time.time()
     images: Rows = []
     for image in found.images:
         for name in image.names or ("<none>:<none>",):
@@ -90,15 +94,15 @@ def _details(found: system.Details) -> dict[str, Rows]:
             )
     containers: Rows = [
         {
-            "ID": short_id(one.id),
-            "Image": one.image,
-            "Command": f'"{ellipsis(one.command, 20)}"',
+            "ID": short_id(one.row.id),
+            "Image": one.row.record["image"],
+            "Command": f'"{ellipsis(listing.command(one.row.record), 20)}"',
             "LocalVolumes": str(one.volumes),
             "Size": units.human_size_short(one.size),
-            "RunningFor": units.ago(one.created),
-            "Status": one.state,
-            "State": one.state,
-            "Names": one.name,
+            "RunningFor": units.ago(units.parse_time(one.row.record["created_at"]), now=now),
+            "Status": status_words(one.row, now),
+            "State": one.row.status.state,
+            "Names": one.row.name,
         }
         for one in found.containers
     ]

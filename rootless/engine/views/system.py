@@ -8,9 +8,8 @@ from rootless.engine.files import volumes
 from rootless.engine.images.listing import created
 from rootless.engine.images.named import familiar
 from rootless.engine.images.removal import users
-from rootless.engine.words import clock
-from rootless.errors import RootlessError
-from rootless.storage import containers, images, usage
+from rootless.engine.state import listing
+from rootless.storage import images, usage
 from rootless.storage import volumes as stored_volumes
 from rootless.storage.store import Store
 from rootless.storage.usage import Usage
@@ -28,16 +27,11 @@ class ImageUse(NamedTuple):
 
 
 class ContainerUse(NamedTuple):
-    """A container in `system df -v`."""
+    """A container in `system df -v`, as `ps` sees it, with the number of its volumes and the bytes of its layer."""
 
-    id: str
-    name: str
-    image: str
-    command: str
+    row: listing.Row
     volumes: int
     size: int
-    created: float
-    state: str
 
 
 class VolumeUse(NamedTuple):
@@ -84,31 +78,14 @@ def _images(store: Store) -> list[ImageUse]:
 
 
 def _containers(store: Store) -> list[ContainerUse]:
-    from rootless.storage.names import all_names
-
-    names = all_names(store)
-    found = []
-    for identifier in containers.ids(store):
-        try:
-            record = containers.config(store, identifier)
-            state = containers.status(store, identifier).state
-        except RootlessError:
-            continue
-        command = " ".join([*record.get("entrypoint", ()), *record.get("cmd", ())])
-        mounted = sum(1 for mount in record.get("mounts", ()) if mount.get("volume"))
-        found.append(
-            ContainerUse(
-                identifier,
-                names.get(identifier, identifier[:12]),
-                str(record.get("image", "")),
-                command,
-                mounted,
-                usage.container_bytes(store, identifier),
-                clock.to_nanoseconds(record["created_at"]) / 1e9,
-                state,
-            )
+    return [
+        ContainerUse(
+            row,
+            sum(1 for mount in row.record["mounts"] if mount.get("volume")),
+            usage.container_bytes(store, row.id),
         )
-    return found
+        for row in listing.rows(store, every=True)
+    ]
 
 
 def _volumes(store: Store) -> list[VolumeUse]:
