@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from rootless.engine.files import tree
+from rootless.engine.files import tree, view
 from rootless.engine.files.entry import Entry
 from rootless.engine.files.tree import Policy
+from rootless.engine.state import running
 from rootless.errors import Conflict
 from tests.harness import images
 from tests.harness.command import Rootless
@@ -89,6 +90,54 @@ def test_cve_2021_41089_modes_change_on_what_was_made_only(trap: Path) -> None:
             os.close(source)
             os.close(target)
     assert stat.S_IMODE((trap / "secret").stat().st_mode) == 0o600
+
+
+def test_modes_change_on_what_was_made_not_on_a_file_of_its_name(trap: Path) -> None:
+    """Who may rename in the directory, but not read root's file in it, puts that in the place of each copy."""
+    for name in ("source", "target"):
+        (trap / name).mkdir()
+    secret = trap / "target/secret"
+    secret.write_text("root's")
+    secret.chmod(0o600)
+    (trap / "source/name").write_bytes(b"x" * (1 << 20))
+    (trap / "source/name").chmod(0o666)
+    source, target = (os.open(trap / name, os.O_RDONLY | os.O_DIRECTORY) for name in ("source", "target"))
+    script = "while :; do ln secret link; mv -fT link name; rm -f name link; done 2>/dev/null"
+    with subprocess.Popen(["sh", "-c", script], cwd=trap / "target") as swapper:
+        try:
+            for _ in range(ROUNDS * 10):
+                with contextlib.suppress(OSError, Conflict):
+                    tree.copy(Entry(source, "name"), Entry(target, "name"), Policy(None, special_bits=True))
+        finally:
+            swapper.kill()
+            os.close(source)
+            os.close(target)
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_modes_change_on_what_was_made_not_on_a_directory_of_its_name(trap: Path, payload: Path) -> None:
+    for name in ("source/name", "target/private/kept"):
+        (trap / name).mkdir(parents=True)
+    (trap / "target/private").chmod(0o700)
+    (trap / "source/name").chmod(0o777)
+    source, target = (os.open(trap / name, os.O_RDONLY | os.O_DIRECTORY) for name in ("source", "target"))
+    words = [str(payload), "swap", "name", "private"]
+    with subprocess.Popen(words, cwd=trap / "target", stdout=subprocess.DEVNULL) as swapper:
+        try:
+            for _ in range(ROUNDS * 400):
+                with contextlib.suppress(OSError, Conflict):
+                    tree.copy(Entry(source, "name"), Entry(target, "name"), Policy(None, special_bits=True))
+                for name in ("name", "private"):
+                    with contextlib.suppress(OSError):  # the one with something in it
+                        os.rmdir(name, dir_fd=target)
+                with contextlib.suppress(OSError):
+                    os.rename("name", "private", src_dir_fd=target, dst_dir_fd=target)
+        finally:
+            swapper.kill()
+            os.close(source)
+            os.close(target)
+    (kept,) = (trap / "target").glob("*/kept")
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -217,3 +266,17 @@ def test_a_device_in_a_layer_is_no_device(rootless: Rootless, trap: Path) -> Non
         assert not stat.S_ISBLK(mode)
         assert not stat.S_ISCHR(mode) or os.lstat(path).st_rdev == 0
     rootless("rmi", "nodes:1")
+
+
+@pytest.mark.parametrize("pid", ["its own", "another's"])
+def test_a_container_that_has_ended_gives_no_root_of_who_has_its_number(pid: str) -> None:
+    """A container that ends as we look leaves its number, perhaps to a process whose root is the host's."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    pidfd = os.pidfd_open(child)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    found = running.Running("box", child if pid == "its own" else os.getpid(), 0, pidfd, {})
+    with found, pytest.raises(Conflict, match="not running"):
+        view._root_of(found)
+    os.waitpid(child, 0)

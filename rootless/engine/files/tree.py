@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from rootless.engine.files.entry import FILE, Entry, identity, kernels, left_out, read_kernels
 from rootless.errors import Conflict, RootlessError
-from rootless.linux.filesystem import chmod_nofollow
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage.copy import copy_data
 
@@ -58,7 +57,6 @@ class _Level(NamedTuple):
     inside: int
     outside: int
     names: Iterator[str]
-    target: Entry
     status: os.stat_result | None  # what it is given at the end, where it is new
     path: str
 
@@ -100,9 +98,9 @@ class _Copy:
             self._file(source, target)
         elif stat.S_ISLNK(status.st_mode):
             link = os.readlink(source.name, dir_fd=source.directory)
-            self._put(target, status, lambda new: os.symlink(link, new.name, dir_fd=new.directory))
+            self._put(target, lambda new: self._made_by_name(new, status, link))
         elif stat.S_ISFIFO(status.st_mode):
-            self._put(target, status, lambda new: os.mkfifo(new.name, 0o600, dir_fd=new.directory))
+            self._put(target, lambda new: self._made_by_name(new, status, ""))
         else:
             kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
             self._told.append(f"{path}: {kind} left out")
@@ -130,14 +128,18 @@ class _Copy:
             self._told.append(f"{path}: {why}")
         if there is None:
             self._made.add(identity(os.fstat(outside)))
-        self._levels.append(_Level(inside, outside, iter(names), target, status if there is None else None, path))
+        # Who writes to the target may have put another directory there since we made ours: it is not given away.
+        given = status if there is None and not os.listdir(outside) else None
+        self._levels.append(_Level(inside, outside, iter(names), given, path))
 
     def _leave(self) -> None:
         level = self._levels.pop()
-        os.close(level.inside)
-        os.close(level.outside)
-        if level.status is not None:
-            self._give(level.target, level.status)
+        try:
+            if level.status is not None:
+                self._give(level.outside, level.status)
+        finally:
+            os.close(level.inside)
+            os.close(level.outside)
 
     def _file(self, source: Entry, target: Entry) -> None:
         inside = os.open(source.name, FILE, dir_fd=source.directory)
@@ -154,19 +156,19 @@ class _Copy:
                         os.write(outside, read_kernels(inside))
                     else:
                         copy_data(inside, outside, status.st_size)
+                    self._give(outside, status)
                 finally:
                     os.close(outside)
 
-            self._put(target, status, fill)
+            self._put(target, fill)
         finally:
             os.close(inside)
 
-    def _put(self, target: Entry, status: os.stat_result, make: Callable[[Entry], None]) -> None:
+    def _put(self, target: Entry, make: Callable[[Entry], None]) -> None:
         """Make what `make` does at `target`; beside it and renamed where something is there already."""
         there = target.stat()
         if there is None:
             make(target)
-            self._give(target, status)
             return
         if stat.S_ISDIR(there.st_mode):
             raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
@@ -174,7 +176,6 @@ class _Copy:
         aside = Entry(target.directory, f".rootless-cp-{os.urandom(8).hex()}")
         try:
             make(aside)
-            self._give(aside, status)
             os.rename(aside.name, target.name, src_dir_fd=aside.directory, dst_dir_fd=target.directory)
         except BaseException:
             try:
@@ -183,17 +184,34 @@ class _Copy:
                 pass
             raise
 
-    def _give(self, target: Entry, status: os.stat_result) -> None:
-        """Owner first: chown(2) clears the bits that chmod(2) then sets."""
+    def _made_by_name(self, new: Entry, status: os.stat_result, link: str) -> None:
+        """Make the link, or the FIFO, that `status` is of."""
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(link, new.name, dir_fd=new.directory)
+        else:
+            os.mkfifo(new.name, 0o600, dir_fd=new.directory)
+        fd = os.open(new.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=new.directory)
+        try:
+            if stat.S_IFMT(os.fstat(fd).st_mode) != stat.S_IFMT(status.st_mode):
+                raise Conflict(f"{new.name}: changed while it was copied")
+            self._give(fd, status)
+        finally:
+            os.close(fd)
+
+    def _give(self, fd: int, status: os.stat_result) -> None:
+        """Owner first: chown(2) clears the bits that chmod(2) then sets.
+
+        Of what we made, by its descriptor: a container that runs may have put a link of that name in its place,
+        or a file that it cannot read, which would be given to it or to all.
+        """
         policy = self._policy
         owner = policy.owner
         if owner is None:
             owner = status.st_uid, status.st_gid
             owner = owner if policy.kept is None else policy.kept(*owner)
-        where = {"dir_fd": target.directory, "follow_symlinks": False}
-        os.chown(target.name, *owner, **where)  # type: ignore[arg-type]
+        path = f"/proc/self/fd/{fd}"  # of a link, the link itself
+        os.chown(path, *owner)
         if not stat.S_ISLNK(status.st_mode):
             mode = stat.S_IMODE(status.st_mode)
-            # The container that runs may put a link in the place of what we have just made.
-            chmod_nofollow(target.name, mode if policy.special_bits else mode & 0o1777, dir_fd=target.directory)
-        os.utime(target.name, ns=(status.st_atime_ns, status.st_mtime_ns), **where)  # type: ignore[arg-type]
+            os.chmod(path, mode if policy.special_bits else mode & 0o1777)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

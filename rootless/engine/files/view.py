@@ -15,7 +15,7 @@ from rootless.engine.files import container_root, mount_points
 from rootless.engine.files.place import PATH_DIRECTORY, Place
 from rootless.engine.state import running
 from rootless.engine.state.record import Record
-from rootless.errors import NotSupported, RootlessError
+from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
@@ -152,11 +152,20 @@ class _OfEtc(Fields):
 
 
 def _root_of(found: running.Running) -> int:
+    """The root of its first process, the caller's. Conflict where that has ended: the number may be another's,
+    whose root is the host's."""
+    ended = Conflict(f"container {found.id} is not running", hint="it has ended just now: try again")
     try:
-        return os.open(f"/proc/{found.pid}/root", PATH_DIRECTORY)
+        fd = os.open(f"/proc/{found.pid}/root", PATH_DIRECTORY)
+    except (FileNotFoundError, ProcessLookupError):
+        raise ended from None
     except PermissionError:
         raise NotSupported(
             f"container {found.id[:12]} runs in another session, whose files cannot be seen from this one",
             hint=f"its user namespace is not ours: restart it (rootless restart {found.id[:12]}), or copy by "
             f"`rootless exec {found.id[:12]} tar ...`",
         ) from None
+    if found.wait(0):
+        os.close(fd)
+        raise ended
+    return fd
