@@ -45,7 +45,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
 {
     enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
            CLEANUP_IF, PASS, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
-           CGROUP, EVENTS, EVENT };
+           CGROUP, EVENTS, EVENT, TIMEOUT };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
         {"start-time", required_argument, NULL, START_TIME},
@@ -72,6 +72,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"health-start-interval", required_argument, NULL, HEALTH_START_INTERVAL},
         {"health-timeout", required_argument, NULL, HEALTH_TIMEOUT},
         {"cgroup", required_argument, NULL, CGROUP},
+        {"timeout-ms", required_argument, NULL, TIMEOUT},
         {"events", required_argument, NULL, EVENTS},
         {"event", required_argument, NULL, EVENT},
         {NULL, 0, NULL, 0},
@@ -111,6 +112,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case HEALTH_INTERVAL: m->health.interval_ms = milliseconds_argument(optarg); break;
         case HEALTH_START_INTERVAL: m->health.start_interval_ms = milliseconds_argument(optarg); break;
         case HEALTH_TIMEOUT: m->health.timeout_ms = milliseconds_argument(optarg); break;
+        case TIMEOUT: m->timeout_ms = milliseconds_argument(optarg); break;
         case CGROUP: m->cgroup.path = optarg; break;
         case EVENTS: m->events.dir = descriptor_argument(optarg); break;
         case EVENT: m->events.tail = optarg; break;

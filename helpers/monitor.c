@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,25 @@ static int finish(struct monitor *m)
     return 0;
 }
 
+/* The clocks of a child that lives: its time is over once, and its health is looked at. As finish(). */
+static int watch(struct monitor *m)
+{
+    int64_t now = now_ms();
+    int wait = health_turn(&m->health, now);
+    if (!m->kill_at_ms)
+        return wait;
+    if (m->kill_at_ms <= now) {
+        /* We have not reaped it: its number is nobody else's. */
+        kill((pid_t)m->record.pid, SIGKILL);
+        m->kill_at_ms = 0;
+        return wait;
+    }
+    int64_t left = m->kill_at_ms - now;
+    if (left > INT_MAX)
+        left = INT_MAX;
+    return wait < 0 || left < wait ? (int)left : wait;
+}
+
 static void loop(struct monitor *m)
 {
     int timeout = 0;
@@ -245,7 +265,7 @@ static void loop(struct monitor *m)
         tell_memory(m);
         if (polls[POLL_SOCKET].revents)
             clients_accept(m); /* last: it may move m->polls */
-        timeout = m->ended ? finish(m) : health_turn(&m->health, now_ms());
+        timeout = m->ended ? finish(m) : watch(m);
     }
 }
 
@@ -278,6 +298,7 @@ int main(int argc, char **argv)
         client_add(m, m->first_client, true);
     trim_footprint();
     note(m, "start"); /* here and not by who starts us: it must stand before the end */
+    m->kill_at_ms = m->timeout_ms ? now_ms() + m->timeout_ms : 0;
     look_for_child(m);
     loop(m);
 }

@@ -60,6 +60,7 @@ struct monitor {
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */
     size_t passed;          /* descriptors after stderr that the clean-up inherits */
     int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
+    int64_t timeout_ms;     /* 0: none; then the child is killed */
     struct health health;
 
     int signals;     /* signalfd */
@@ -87,6 +88,7 @@ struct monitor {
     struct exit_record record;
     bool ended, recorded, told, cleaned;
     int64_t ended_at_ms;
+    int64_t kill_at_ms; /* 0: not any more */
 };
 
 /* Places in polls[]. */

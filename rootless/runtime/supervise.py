@@ -54,6 +54,7 @@ class Supervision(Record):
     event: str = ""
     cleanup_if: str = ""  # the clean-up is run only if this file is in the container's directory then
     health: HealthTimer | None = None
+    timeout_ms: int = 0  # so long after its start it is killed; 0: never
     pass_fds: int = 0  # descriptors after stderr that stay open for the clean-up: sd_listen_fds(3)
 
 
@@ -164,6 +165,8 @@ def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
         argv += ["--health-first", str(timer.first_ms), "--health-interval", str(timer.interval_ms)]
         argv += ["--health-start-interval", str(timer.start_interval_ms)]
         argv += ["--health-timeout", str(timer.timeout_ms)]
+    if supervision.timeout_ms:
+        argv += ["--timeout-ms", str(supervision.timeout_ms)]
     if supervision.pass_fds:
         for fd in range(3, 3 + supervision.pass_fds):
             os.set_inheritable(fd, True)

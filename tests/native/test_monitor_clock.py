@@ -148,3 +148,20 @@ def test_arguments_are_checked(helpers: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run([helpers / "rootless-monitor", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "rootless-monitor: " in done.stderr
+
+
+def test_the_child_is_killed_at_its_timeout(monitor: Monitor, tmp_path: Path) -> None:
+    """Once: what it leaves behind drains as at any end. Checks do not put it off."""
+    told = tmp_path / "told"
+    started = time.monotonic()
+    monitor.start("sleep", "100", options=("--timeout-ms", "700", *checked(*stamping(told), interval=50)))
+    assert monitor.wait() == 0
+    assert monitor.exit_json()["status"] == signal.SIGKILL
+    assert time.monotonic() - started >= 0.7
+    assert stamps(told)
+
+
+def test_a_child_that_ends_before_its_timeout(monitor: Monitor) -> None:
+    monitor.start("sh", "-c", "exit 3", options=("--timeout-ms", "60000"))
+    assert monitor.wait() == 0
+    assert monitor.exit_json()["status"] == 3 << 8

@@ -20,7 +20,8 @@ WORDS = [
     ("ps", "--sort"), ("ps", "--noheading"), ("images", "--sort"), ("images", "--noheading"), ("volume ls", "--noheading"),
     ("exec", "--latest"), ("attach", "--latest"), ("top", "--latest"), ("logs", "--latest"), ("inspect", "--latest"),
     ("port", "--latest"), ("diff", "--latest"),
-    ("run", "--replace"), ("run", "--tz"), ("run", "--rmi"), ("create", "--replace"), ("untag", "--help"), ("container exists", "--help"),
+    ("run", "--replace"), ("run", "--tz"), ("run", "--rmi"), ("run", "--timeout"),
+    ("create", "--replace"), ("untag", "--help"), ("container exists", "--help"),
     ("image exists", "--help"), ("volume exists", "--help"),
 ]  # fmt: skip
 
@@ -237,3 +238,20 @@ def test_called_podman(rootless: Rootless, busybox_image: str, tmp_path: Path) -
         assert json.loads(podmans[words]) == [json.loads(line) for line in ours[words].splitlines()], words
     assert len(json.loads(podmans["ps -a"])) == 2
     rootless("rm", "--all")
+
+
+def test_its_time_is_over(rootless: Rootless, busybox_image: str) -> None:
+    """Also of one that ignores what it may, with a check of its health under way, and at each start."""
+    words = ("--network", "none", "--timeout", "1", "--health-cmd", "true", "--health-interval", "1h")
+    rootless("create", "--name", "box", *words, busybox_image, "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    assert rootless("inspect", "--format", "{{.Config.Timeout}}", "box").lines == ["1"]
+    ended = "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}"
+    for _ in range(2):
+        rootless("start", "-a", "box", status=137)
+        assert rootless("inspect", "--format", ended, "box").lines == ["exited 137 false"]
+    rootless("rm", "box")
+    rootless("run", "--rm", "--network", "none", "--timeout", "1", busybox_image, "sleep", "1000", status=137)
+    assert rootless("run", "--rm", "--network", "none", "--timeout", "1000", busybox_image, "echo", "hi").lines == ["hi"]
+    rootless("run", "--rm", "--network", "none", "--timeout", "0", busybox_image, "sleep", "1.2")
+    for wrong in ("-1", "x", "4294967296", "1s"):
+        assert "invalid argument" in rootless("create", "--timeout", wrong, busybox_image, status=125).stderr

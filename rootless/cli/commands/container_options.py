@@ -25,6 +25,13 @@ def _harmless(option: str, *words: str) -> Callable[[str], str]:
     return convert
 
 
+def _seconds(text: str) -> int:
+    number = integer(text)
+    if not 0 <= number < 1 << 32:
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return number
+
+
 # fmt: off
 OPTIONS: tuple[Option, ...] = (
     *LIMITS,
@@ -109,6 +116,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--stop-signal",), "stop_signal", VALUE, metavar="string", default="", help="Signal to stop the container"),
     Option(("--stop-timeout",), "stop_timeout", VALUE, metavar="int", convert=integer, help="Timeout (in seconds) to stop a container"),
     Option(("--sysctl",), "sysctl", LIST, metavar="map", help="Sysctl options"),
+    Option(("--timeout",), "timeout", VALUE, metavar="uint", default=0, convert=_seconds,
+           help="Seconds that the container may run: then it is killed (0: as long as it likes)"),
     Option(("--tmpfs",), "tmpfs", LIST, metavar="list", help="Mount a tmpfs directory"),
     Option(("-t", "--tty"), "tty", FLAG, help="Allocate a pseudo-TTY"),
     Option(("--tz",), "tz", VALUE, metavar="string", default="",

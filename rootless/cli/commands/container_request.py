@@ -71,6 +71,7 @@ def to_request(args: Args) -> Request:
         shm_size=parse_bytes(args.shm_size, name="shm-size") if args.shm_size else 64 * 1024 * 1024,
         stop_signal=args.stop_signal,
         stop_timeout=args.stop_timeout,
+        timeout=args.timeout,
         oom_score_adj=args.oom_score_adj,
         pid=_shared(args.pid, "pid", ("host", "private")),
         ipc=_shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),

@@ -61,6 +61,7 @@ class Request(Fields):
     shm_size: int = 64 * 1024 * 1024
     stop_signal: str = ""
     stop_timeout: int | None = None
+    timeout: int = 0
     oom_score_adj: int | None = None
     pid: str = ""
     ipc: str = ""
@@ -190,6 +191,7 @@ def make_record(request: Request, image: Image | None) -> Record:
         "shm_size": request.shm_size,
         "stop_signal": request.stop_signal or config.stop_signal.text or "SIGTERM",
         "stop_timeout": request.stop_timeout,
+        "timeout": request.timeout,
         "oom_score_adj": request.oom_score_adj,
         "pid": request.pid,
         "ipc": request.ipc,

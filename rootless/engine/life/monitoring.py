@@ -31,6 +31,7 @@ def supervision(record: Record, *, client: bool) -> Supervision:
         no_sync=record["auto_remove"],
         cleanup_if="" if record["auto_remove"] else restart.FILE,
         health=_timer(healthcheck, identifier) if healthcheck else None,
+        timeout_ms=(record.get("timeout") or 0) * 1000,
     )
 
 

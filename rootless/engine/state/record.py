@@ -129,6 +129,7 @@ class Record(TypedDict):
     cgroups: NotRequired[str]
     cgroup_parent: NotRequired[str]
     healthcheck: NotRequired[Healthcheck | None]
+    timeout: NotRequired[int]  # seconds that it may run; 0: any
     sdnotify: NotRequired[str]
     # Said by `inspect` alone: what `run` was attached to, and words that are spent at create.
     attached: NotRequired[list[str]]

@@ -111,6 +111,7 @@ def _config(record: Record) -> dict[str, Any]:
         "Labels": record["labels"],
         "StopSignal": record["stop_signal"],
         "StopTimeout": record["stop_timeout"],
+        "Timeout": record.get("timeout", 0),
     }
 
 

@@ -89,6 +89,7 @@ TYPES = (
         Labels map[string]string
         StopSignal string omitempty
         StopTimeout *int omitempty
+        Timeout int64 omitempty
         Shell []string omitempty
     """,
         container__HealthConfig="""
