@@ -212,18 +212,14 @@ static int watch(struct monitor *m)
 {
     int64_t now = now_ms();
     int wait = health_turn(&m->health, now);
-    if (!m->kill_at_ms)
-        return wait;
-    if (m->kill_at_ms <= now) {
-        /* We have not reaped it: its number is nobody else's. */
-        kill((pid_t)m->record.pid, SIGKILL);
+    if (m->kill_at_ms && m->kill_at_ms <= now) {
+        kill((pid_t)m->record.pid, SIGKILL); /* we have not reaped it: its number is nobody else's */
         m->kill_at_ms = 0;
-        return wait;
     }
     int64_t left = m->kill_at_ms - now;
-    if (left > INT_MAX)
-        left = INT_MAX;
-    return wait < 0 || left < wait ? (int)left : wait;
+    if (!m->kill_at_ms || (wait >= 0 && wait < left))
+        return wait;
+    return left > INT_MAX ? INT_MAX : (int)left;
 }
 
 static void loop(struct monitor *m)
