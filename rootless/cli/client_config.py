@@ -37,15 +37,23 @@ def read() -> dict[str, Any]:
 
     try:
         with os.fdopen(descriptor, "rb") as file:
-            document = jsontext.loads(file.read(_MOST_BYTES) or b"{}")
+            data = file.read(_MOST_BYTES)
+        document = jsontext.loads(data or b"{}")
         if isinstance(document, dict):
-            return document
+            return _whole(document) if b"\\ud" in data.lower() else document
     except (OSError, ValueError, RecursionError):
         pass
     from rootless.cli.main import say
 
     say(f"cannot read {directory}/config.json: it is no JSON object, and not used")
     return {}
+
+
+def _whole(document: dict[str, Any]) -> dict[str, Any]:
+    """The object without halves of surrogate pairs, which no record could keep and no program be given."""
+    from rootless.image import run_config
+
+    return run_config.text(document)  # type: ignore[no-any-return]
 
 
 def text(key: str, config: dict[str, Any] | None = None) -> str:
@@ -67,7 +75,7 @@ def proxies(config: dict[str, Any], given: Iterable[str]) -> list[str]:
     return [
         f"{name}={value}"
         for key, upper in _PROXIES.items()
-        if isinstance(value := chosen.get(key), str) and value
+        if isinstance(value := chosen.get(key), str) and value and "\0" not in value
         for name in (upper, upper.lower())
         if name not in names
     ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rootless.cli.command import Command
 
 _BYTES = "rootless-bytes"
+_LONGEST_LINE = 8192
 """The name, for codecs, of how text that is no UTF-8 is printed."""
 
 
@@ -174,10 +175,15 @@ def say(message: str, hint: str | None = None) -> None:
     from rootless.words import plain
 
     sys.stdout.flush()
-    text = f"rootless: {plain(message)}\n"
+    text = f"rootless: {_short(plain(message))}\n"
     if hint:
-        text += "hint: " + "\n      ".join(map(plain, hint.split("\n"))) + "\n"
+        text += "hint: " + "\n      ".join(_short(plain(line)) for line in hint.split("\n")) + "\n"
     sys.stderr.write(text)
+
+
+def _short(text: str) -> str:
+    """What fits on a screen: the name that an archive or a registry gives may be a megabyte long."""
+    return text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE // 2]}...{text[-_LONGEST_LINE // 4 :]}"
 
 
 def exit_status(error: RootlessError, kind: str) -> int:
