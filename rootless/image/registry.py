@@ -287,7 +287,7 @@ def _connection_error(error: HTTPError, url: Url) -> RootlessError | Transient |
     if isinstance(error, NameResolutionError):
         return NotFound(f"no such host: {url.host}", hint="is the name right, and is there a network?")
     if isinstance(error, NewConnectionError):
-        reason = str(error).rpartition(": ")[2]
+        reason = str(error).rpartition(": ")[2].rpartition("] ")[2].lower()  # without [Errno N]
         if url.scheme == "https" and "refused" in reason:
             return _NoTLS(
                 Unavailable(f"cannot connect to {host}: {reason}", hint="is a registry running there?")
