@@ -46,13 +46,14 @@ SOURCES = {
         "process.c",
         "descriptor.c",
         "footprint.c",
+        "strays.c",
         "text.c",
         "tracee.c",
     ],
 }
 LAUNCHER = ["launcher.c", "text.c"]
 COMMANDS = ["rootless", "rootless-oci"]
-HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "text.h", "tracee.h"]
+HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "strays.h", "text.h", "tracee.h"]
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "

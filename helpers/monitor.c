@@ -84,6 +84,7 @@ static void child_ended(struct monitor *m, int status)
     event_write(&m->events, "die", &m->record.finished_at,
                 WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
     cgroup_end(&m->cgroup);
+    strays_end(&m->strays);
     health_stop(&m->health);
     stdin_close(m);
     if (m->terminal >= 0)
@@ -132,6 +133,7 @@ static void look_for_child(struct monitor *m)
 {
     siginfo_t info;
     m->child = pidfd_open_child((pid_t)m->record.pid);
+    strays_look(&m->strays, (pid_t)m->record.pid);
     if (waitid(P_PID, (id_t)m->record.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         child_ended(m, 137 << 8);
     reap(m);

@@ -18,6 +18,7 @@
 #include "exit_record.h"
 #include "health.h"
 #include "log.h"
+#include "strays.h"
 
 #define PAYLOAD_SIZE 32768
 #define HOLDS_MAX 64
@@ -83,6 +84,7 @@ struct monitor {
     bool socket_paused; /* no room for another client until one goes */
 
     struct cgroup cgroup;
+    struct strays strays;
     struct event_log events;
     struct log log;
     struct exit_record record;

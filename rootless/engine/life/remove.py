@@ -25,7 +25,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
                 _tell_kill(store, identifier)
                 found.kill()
             try:
-                running.wait_recorded(store, identifier)
+                running.wait_recorded(store, identifier, removed=False)
             except RootlessError:
                 pass  # its monitor is stopped: it is removed all the same
         else:

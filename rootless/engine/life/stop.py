@@ -89,15 +89,19 @@ def kill(store: Store, identifier: str, signal_name: str = "KILL") -> None:
 
 def wait(store: Store, identifier: str) -> int:
     """Block until the container has ended; its exit code. A container that never ran counts as ended: 0."""
-    try:
-        connection = attach.connect(running.run_directory(store, identifier))
-    except Conflict:
-        # No 30 seconds: between a restart's delay and its start there is no monitor to ask.
-        while (status := containers.status(store, identifier)).state in ("running", "restarting"):
+    while True:
+        try:
+            connection = attach.connect(running.run_directory(store, identifier))
+            break
+        except Conflict:
+            # No 30 seconds: between a restart's delay and its start there is no monitor to ask.
+            status = containers.status(store, identifier)
+            if status.state not in ("running", "restarting"):
+                return status.exit_code
             running.wait_recorded(store, identifier)
-            if status.state == "restarting":
-                return wait(store, identifier)
-        return status.exit_code
+            if (found := running.find(store, identifier)) is not None:
+                with found:  # its monitor is gone, or its socket
+                    found.wait(1.0)
     # The monitor itself tells the status, so that a --rm container cannot vanish before it is read.
     with connection:
         told = _told(store, identifier, connection)

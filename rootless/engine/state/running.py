@@ -141,9 +141,10 @@ def monitor(store: Store, identifier: str) -> int | None:
         return None
 
 
-def wait_recorded(store: Store, identifier: str, timeout_s: float = 30.0) -> None:
-    """Wait until the monitor has recorded the end and, for --rm, removed the container. RootlessError where it is
-    stopped and does not; not for ever where it is stuck."""
+def wait_recorded(store: Store, identifier: str, timeout_s: float = 30.0, *, removed: bool = True) -> None:
+    """Wait until the monitor has recorded the end and ended itself; not for a client of it that takes nothing,
+    unless it is to have `removed` a --rm container. RootlessError where it is stopped and does not; not for ever
+    where it is stuck."""
     pidfd = monitor(store, identifier)
     if pidfd is None:
         return
@@ -153,6 +154,9 @@ def wait_recorded(store: Store, identifier: str, timeout_s: float = 30.0) -> Non
         while not wait_pidfd(pidfd, 1.0) and time.monotonic() < deadline:
             if process.stopped(pid):
                 raise unrecorded(identifier, pid)
+            awaited = removed and os.path.lexists(containers.directory(store, identifier) + "/transient")
+            if not awaited and (not exists(store, identifier) or containers.status(store, identifier).finished_at):
+                return
     finally:
         os.close(pidfd)
 
