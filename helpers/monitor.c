@@ -19,8 +19,7 @@
 /* How long the last output of a terminal may take from the kernel's work queue to us when
    something strayed holds the other side, so that no EIO comes. */
 #define TERMINAL_QUIET_MS 500
-/* How long a client that takes nothing may hold back the record of the end. Its output
-   waits for it longer. */
+/* How long a client that takes nothing may hold back the record of the end. Its output waits for it longer. */
 #define RECORD_DELAY_MS 1000
 
 static struct monitor monitor;
@@ -127,8 +126,7 @@ static void child_held(struct monitor *m)
         child_ended(m, held_status((pid_t)m->record.pid));
 }
 
-/* The child may have ended before we were here to be told. If it is no child of ours, or was
-   reaped already, how it ended is not known. */
+/* The child may have ended before we came; if it is no child of ours, or was reaped already, how is not known. */
 static void look_for_child(struct monitor *m)
 {
     siginfo_t info;
