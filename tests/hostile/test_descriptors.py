@@ -113,7 +113,7 @@ def observe(
         (0, ("box", "true")),
         (0, ("-i", "-u", "1000", "box", "true")),
         (127, ("box", "/nothing")),
-        (1, ("-w", "/nowhere", "box", "true")),
+        (126, ("-w", "/nowhere", "box", "true")),
     ],
 )
 def test_none_can_be_grabbed_from_an_exec(
