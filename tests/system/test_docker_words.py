@@ -138,7 +138,7 @@ def test_details_of_a_log(rootless: Rootless, busybox_image: str) -> None:
 
 def test_options_behind_the_image(rootless: Rootless, busybox_image: str) -> None:
     said = rootless("run", "--rm", busybox_image, "-it", "sh", status=127).stderr
-    assert said.endswith("\nhint: options come before the image's or the container's name\n")
+    assert said.endswith(f"\nhint: options come before the image: rootless run -it {busybox_image} ...\n")
     assert "hint" not in rootless("run", "--rm", busybox_image, "nosuch", status=127).stderr
 
 

@@ -50,11 +50,14 @@ def remove(mark: str) -> bool:
 def remove_all(marks: tuple[str, ...], chosen: Callable[[list[str]], bool]) -> list[str]:
     """Take out every line with one of these beginnings of a mark whose words are `chosen`; "crontab" for each.
 
-    Nothing where there is no crontab at all.
+    Nothing where there is no crontab at all, or none for this user: no line of it is ever executed then.
     """
     if shutil.which("crontab") is None:
         return []
-    lines = _read()
+    try:
+        lines = _read()
+    except RootlessError:
+        return []
     others = [each for each in lines if not _is_chosen(each, marks, chosen)]
     if len(others) < len(lines):
         _write(others)

@@ -37,7 +37,9 @@ def stop(
         if found is None:
             running.refuse_elsewhere(store, identifier)
             running.wait_ended(store, identifier)
-            if containers.status(store, identifier).state == "restarting":
+            state = containers.status(store, identifier).state
+            # Exited: where its policy could not start it again (a full disk), it is not to come back at boot either.
+            if state == "restarting" or (state == "exited" and by_hand):
                 restart.cancel(store, identifier, by_hand=by_hand)
             return
         restart.cancel(store, identifier, by_hand=by_hand)
