@@ -1,5 +1,5 @@
 /* The last step into a container: `rootless-exec CHANNEL PATH ARGV...` executes PATH. It is run from
-   sealed memory (rootless/runtime/handover.py): between a look at PATH and its execution a container may
+   sealed memory (rootless/runtime/process/sealed_exec.py): between a look at PATH and its execution a container may
    make it a link to /proc/self/exe, and what is executed then is this program and not an interpreter of
    the host's, whose file could be overwritten (CVE-2019-5736).
 

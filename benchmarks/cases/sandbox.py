@@ -13,8 +13,9 @@ from benchmarks.measure import Row, interleaved
 from benchmarks.world import IMAGE, World
 from rootless.linux.process import set_no_new_privs
 from rootless.linux.seccomp import load_filter
-from rootless.runtime import scoping, seccomp
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.process import landlock
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.seccomp import profile
 
 ROUNDS = 40
 GOAL_MS = 1.0
@@ -24,15 +25,15 @@ def measure(world: World) -> list[Row]:
     cache = Path(world.rootless.root) / "seccomp"
 
     def read() -> bytes:
-        return seccomp.compiled(seccomp.DEFAULT, list(DEFAULT_CAPABILITIES), cache_dir=str(cache)).bpf
+        return profile.compiled(profile.DEFAULT, list(DEFAULT_CAPABILITIES), cache_dir=str(cache)).bpf
 
     bpf = read()  # compiled
     rows = [
         _row("seccomp: find the compiled filter", _times(lambda: read())),
         _row("seccomp: load it", _times(lambda: load_filter(bpf))),
     ]
-    if scoping.available():
-        rows.append(_row("Landlock: a domain of scopes", _times(lambda: scoping.apply(3))))
+    if landlock.available():
+        rows.append(_row("Landlock: a domain of scopes", _times(lambda: landlock.apply(3))))
     own = world.ours("run", "--rm", "--network", "none", "--userns=auto", IMAGE, "/bin/true")
     plain = world.ours("run", "--rm", "--network", "none", IMAGE, "/bin/true")
     return rows + interleaved("run --userns=auto", [own, plain._replace(name="--userns=host")], rounds=10)

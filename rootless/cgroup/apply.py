@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from rootless.cgroup import group
+from rootless.cgroup import cgroupfs
 from rootless.cgroup.limits import MAXIMUM, Setting
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 
@@ -17,20 +17,20 @@ def apply(path: str, settings: list[Setting]) -> None:
     then what was written before is as it was."""
     undo: list[tuple[str, str]] = []
     if any(setting.file in _WEIGHTS for setting in settings):
-        from rootless.cgroup import weights
+        from rootless.cgroup import io_weights
 
-        weights.require(settings)
+        io_weights.require(settings)
     try:
         for setting in ordered(path, settings):
             for file in _files(path, setting):
-                before = group.read(path, file)
+                before = cgroupfs.read(path, file)
                 for value in setting.values:
                     undo.append((file, _restored(file, before, value)))
                     _write(path, file, value, setting)
     except RootlessError:
         for file, value in reversed(undo):
             try:
-                group.write(f"{path}/{file}", value)
+                cgroupfs.write(f"{path}/{file}", value)
             except OSError:
                 continue
         raise
@@ -41,7 +41,7 @@ def ordered(path: str, settings: list[Setting]) -> list[Setting]:
     which grow come before those which shrink, so that a container is never squeezed in between."""
 
     def shrinks(setting: Setting) -> bool:
-        before, after = group.read(path, setting.file), setting.values[-1]
+        before, after = cgroupfs.read(path, setting.file), setting.values[-1]
         if after == MAXIMUM or not after.isdecimal():
             return False
         return not before.isdecimal() or int(after) < int(before)
@@ -53,7 +53,7 @@ def _files(path: str, setting: Setting) -> tuple[str, ...]:
     """Where the setting is written: a weight of I/O to each file that there is, as systemd does."""
     if setting.file not in _WEIGHTS or ".unified[" in setting.limit:
         return (setting.file,)
-    return tuple(file for file in _WEIGHTS if group.read(path, file)) or (setting.file,)
+    return tuple(file for file in _WEIGHTS if cgroupfs.read(path, file)) or (setting.file,)
 
 
 def _restored(file: str, before: str, value: str) -> str:
@@ -70,23 +70,23 @@ def _restored(file: str, before: str, value: str) -> str:
 
 def _write(path: str, file: str, value: str, setting: Setting) -> None:
     if file != setting.file:
-        from rootless.cgroup.weights import of_bfq
+        from rootless.cgroup.io_weights import of_bfq
 
         device, weight = value.split()
         value = f"{device} {of_bfq(int(weight))}"
     try:
-        group.write(f"{path}/{file}", value)
+        cgroupfs.write(f"{path}/{file}", value)
     except OSError as error:
         option = setting.asked_as
-        if error.errno == errno.ENOENT and group.exists(path):
+        if error.errno == errno.ENOENT and cgroupfs.exists(path):
             if setting.default:
                 return
             raise NotSupported(
                 f"{option} cannot be set: this kernel has no {file}",
                 hint="it lacks what the limit is made of (swap accounting, an I/O scheduler with weights)",
             ) from None
-        if error.errno in (errno.EINVAL, errno.ERANGE, errno.ENODEV, errno.EOPNOTSUPP) and group.exists(path):
+        if error.errno in (errno.EINVAL, errno.ERANGE, errno.ENODEV, errno.EOPNOTSUPP) and cgroupfs.exists(path):
             raise InvalidInput(f"{option}: the kernel refuses '{value}' in {file}: {error.strerror}") from None
         if error.errno == errno.EBUSY:
             raise InvalidInput(f"{option}: '{value}' is less than the container already uses") from None
-        raise group.gone(path, error) from None
+        raise cgroupfs.gone(path, error) from None

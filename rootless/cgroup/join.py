@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.cgroup import find, group
+from rootless.cgroup import cgroupfs, subtrees
 from rootless.errors import Conflict, NotSupported, RootlessError
 
 
@@ -22,24 +22,24 @@ def open_cgroup(path: str) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise group.gone(path, error) from None
+        raise cgroupfs.gone(path, error) from None
 
 
 def join(path: str, unit: str, *, optional: bool = False) -> None:
     """Move this very process into the cgroup; NotSupported where nobody may do that, unless it is
     `optional` (no limit depends on it)."""
     try:
-        group.write(path + "/cgroup.procs", "0")
+        cgroupfs.write(path + "/cgroup.procs", "0")
         return
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM):
-            raise group.gone(path, error) from None
+            raise cgroupfs.gone(path, error) from None
     if unit:
-        from rootless.cgroup import scope
+        from rootless.cgroup import systemd
 
         try:
-            known = find.facts()
-            scope.attach(known, unit, "/" + os.path.basename(path), os.getpid(), path)
+            known = subtrees.facts()
+            systemd.attach(known, unit, "/" + os.path.basename(path), os.getpid(), path)
             return
         except RootlessError as error:
             why = error.message
@@ -56,7 +56,7 @@ def join(path: str, unit: str, *, optional: bool = False) -> None:
 def full(error: OSError, path: str) -> RootlessError | None:
     """What a clone refused with EAGAIN means in a container with a limit on processes."""
     if error.errno == errno.EAGAIN:
-        limit = group.read(path, "pids.max") if path else ""
+        limit = cgroupfs.read(path, "pids.max") if path else ""
         return Conflict(
             f"no more processes: the container has reached its limit{' of ' + limit if limit else ''} (--pids-limit)",
             hint="end some of them (`rootless top`), or raise it with `rootless update --pids-limit`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.cgroup import group
+from rootless.cgroup import cgroupfs
 from rootless.record import Record
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -28,21 +28,21 @@ class Usage(Record):
 def usage(path: str, pids: list[int], *, own_network: bool) -> Usage:
     """The figures of the container in the cgroup `path` ("" for none), whose processes are `pids`, PID 1
     first. Page cache that can be reclaimed is no memory of the container (as Docker counts)."""
-    cpu = group.events(path, "cpu.stat").get("usage_usec") if path else None
-    current = group.read(path, "memory.current") if path else ""
-    count = group.read(path, "pids.current") if path else ""
-    blocks = group.read(path, "io.stat") if path and os.path.exists(path + "/io.stat") else None
+    cpu = cgroupfs.events(path, "cpu.stat").get("usage_usec") if path else None
+    current = cgroupfs.read(path, "memory.current") if path else ""
+    count = cgroupfs.read(path, "pids.current") if path else ""
+    blocks = cgroupfs.read(path, "io.stat") if path and os.path.exists(path + "/io.stat") else None
     memory = 0
     if current:
-        memory = max(0, int(current) - group.events(path, "memory.stat").get("inactive_file", 0))
+        memory = max(0, int(current) - cgroupfs.events(path, "memory.stat").get("inactive_file", 0))
     read, written = _blocks(blocks) if blocks is not None else _process_blocks(pids)
     received, sent = _network(pids[0]) if own_network and pids else (0, 0)
     return Usage(
         sum(map(_cpu_us, pids)) if cpu is None else cpu,
         memory if current else sum(map(_anonymous_bytes, pids)),
-        _number(group.read(path, "memory.max") if path else ""),
+        _number(cgroupfs.read(path, "memory.max") if path else ""),
         int(count) if count else sum(map(_threads, pids)),
-        _number(group.read(path, "pids.max") if path else ""),
+        _number(cgroupfs.read(path, "pids.max") if path else ""),
         read,
         written,
         received,

@@ -10,16 +10,16 @@ import os
 import sys
 
 from rootless import inherited
-from rootless.cli.command import EXEC, PLAIN, RUN, Args
-from rootless.cli.parser import HelpWanted, UsageError, parse, parse_options
-from rootless.cli.table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, Entry, load
+from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, Entry, load
+from rootless.cli.grammar.command import EXEC, PLAIN, RUN, Args
+from rootless.cli.grammar.parser import HelpWanted, UsageError, parse, parse_options
 from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from rootless.cli.command import Command
+    from rootless.cli.grammar.command import Command
 
 _BYTES = "rootless-bytes"
 _LONGEST_LINE = 8192
@@ -65,7 +65,7 @@ def _dispatch(words: list[str]) -> int:
     path = ""
     try:
         if "_ROOTLESS_COMPLETE" in os.environ:
-            from rootless.cli.completion import respond
+            from rootless.cli.help.completion import respond
 
             return respond(os.environ["_ROOTLESS_COMPLETE"])
         settings = parse_options(GLOBAL_OPTIONS, words, interspersed=False)
@@ -112,7 +112,7 @@ def _apply(settings: Args) -> None:
     if settings.config:
         os.environ["DOCKER_CONFIG"] = os.path.abspath(settings.config)
     if settings.context not in (None, "", "default"):
-        from rootless.cli import refused
+        from rootless.cli.grammar import refused
 
         raise refused.value("--context", settings.context)
     if settings.log_level is not None and settings.log_level not in LOG_LEVELS:
@@ -129,7 +129,7 @@ def _print_version() -> int:
 
 
 def _help(path: str) -> int:
-    from rootless.cli.help import show
+    from rootless.cli.help.help import show
 
     if path and path not in BY_PATH and path not in NOUNS:
         return _unknown(path)
@@ -138,19 +138,19 @@ def _help(path: str) -> int:
 
 
 def _unknown(path: str) -> int:
-    from rootless.cli import refused
+    from rootless.cli.grammar import refused
 
     reason = refused.command(path)
     if reason is not None:
         return _report(reason, None)
-    from rootless.cli.help import unknown
+    from rootless.cli.help.help import unknown
 
     print(unknown(path), file=sys.stderr)
     return 1
 
 
 def _usage(error: UsageError, path: str) -> int:
-    from rootless.cli.help import usage_error
+    from rootless.cli.help.help import usage_error
 
     print(usage_error(error, path), file=sys.stderr)
     return error.exit_code
@@ -199,7 +199,7 @@ def debugging() -> bool:
 
 
 def _report_os(error: OSError, command: Command | None) -> int:
-    from rootless.cli.oserrors import translate
+    from rootless.cli.output.errors import translate
 
     if error.filename is None:
         try:
@@ -214,7 +214,7 @@ def _report_os(error: OSError, command: Command | None) -> int:
 
 
 def _report_defect(error: Exception, words: list[str]) -> int:
-    from rootless.cli.oserrors import defect
+    from rootless.cli.output.errors import defect
 
     if debugging():
         import traceback

@@ -1,4 +1,4 @@
-"""seccomp(2): load a compiled filter. Compiling profiles is runtime/seccomp.py's.
+"""seccomp(2): load a compiled filter. Compiling profiles is runtime/seccomp/profile.py's.
 
 Imported on the hot path and in children just before exec.
 """

@@ -7,12 +7,12 @@ import os
 
 from rootless.errors import Conflict
 from rootless.linux.capability import CAPABILITIES, last_cap
-from rootless.oci.config import VERSION_MAX, VERSION_MIN
+from rootless.oci.config.bundle import VERSION_MAX, VERSION_MIN
+from rootless.oci.config.config_linux import SECCOMP_ARCHITECTURES
 from rootless.oci.hooks import POINTS
-from rootless.oci.rules_linux import SECCOMP_ARCHITECTURES
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
-from rootless.runtime.options import KNOWN_WORDS
+from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.mounts.mount_options import KNOWN_WORDS
 
 if TYPE_CHECKING:
     from typing import Any

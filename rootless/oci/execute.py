@@ -6,12 +6,12 @@ import os
 
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.oci import console, state
-from rootless.oci.config import check_process, read_process
-from rootless.oci.create import write_pid
-from rootless.oci.follow import listener_of
+from rootless.oci.config.bundle import check_process, read_process
+from rootless.oci.container.create import write_pid
+from rootless.oci.container.wait_for_exec import listener_of
 from rootless.oci.running import Forwarder, exit_code, pass_listen_fds, preserved, root_of
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.enter import enter, wait
+from rootless.runtime.exec import enter, wait
 
 if TYPE_CHECKING:
     from typing import Any
@@ -75,7 +75,7 @@ def exec_command(args: Arguments) -> int:
         return 0
     Forwarder().to(entered.pidfd)
     if master >= 0:
-        from rootless.oci.relay import relay
+        from rootless.oci.terminal_relay import relay
 
         status = relay(master, entered.pid, entered.pidfd)
     else:

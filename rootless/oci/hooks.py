@@ -10,7 +10,8 @@ from rootless import jsontext
 from rootless.errors import RootlessError
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
-from rootless.runtime import child, credentials
+from rootless.runtime import child
+from rootless.runtime.process import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

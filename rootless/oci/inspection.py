@@ -10,9 +10,10 @@ import time
 
 from rootless.errors import Conflict, InvalidInput, NotSupported
 from rootless.linux.process import pidfd_open_checked
-from rootless.oci import processes, state
+from rootless.oci import state
+from rootless.oci.cgroup.stats import statistics
+from rootless.oci.container import processes
 from rootless.oci.running import root_of
-from rootless.oci.statistics import statistics
 from rootless.oci.update import update
 from rootless.record import TYPE_CHECKING
 
@@ -107,16 +108,16 @@ def ps(args: Arguments) -> int:
 
 
 def _freeze(args: Arguments, *, frozen: bool) -> int:
-    from rootless.cgroup import group
+    from rootless.cgroup import cgroupfs
 
     verb, wanted = ("pause", state.RUNNING) if frozen else ("resume", state.PAUSED)
     with state.Held(root_of(args), args.words[0]) as container:
         found = container.status()
         if found not in (wanted, state.CREATED if frozen else wanted):
             raise Conflict(f"cannot {verb} container {container.id}: it is {found}")
-        if not container.cgroup or not group.can_freeze(container.cgroup):
+        if not container.cgroup or not cgroupfs.can_freeze(container.cgroup):
             raise NotSupported(f"cannot {verb} container {container.id}: {_NO_CGROUP}", hint=_HINT)
-        group.freeze(container.cgroup, frozen=frozen)
+        cgroupfs.freeze(container.cgroup, frozen=frozen)
     return 0
 
 

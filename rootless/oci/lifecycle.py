@@ -9,12 +9,14 @@ from rootless import jsontext
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.linux import signal, socket
 from rootless.linux.process import pidfd_open_checked
-from rootless.oci import cgroups, processes, state
-from rootless.oci.follow import follow
+from rootless.oci import state
+from rootless.oci.cgroup import cgroup
+from rootless.oci.container import processes
+from rootless.oci.container.wait_for_exec import follow
 from rootless.oci.hooks import run_hooks
 from rootless.oci.running import root_of, warn_hooks
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.wire import Channel
+from rootless.runtime.sync import Channel
 
 if TYPE_CHECKING:
     from typing import Any
@@ -181,7 +183,7 @@ def _delete(container: Container, *, force: bool) -> None:
 
 def _forget(container: Container, spec: dict[str, Any]) -> None:
     """Remove what is left of a container whose init has ended."""
-    cgroups.remove(container.cgroup, container.unit)
+    cgroup.remove(container.cgroup, container.unit)
     state.remove(container.directory)
     warn_hooks(spec, "poststop", container.document(state.STOPPED))
 
@@ -189,9 +191,9 @@ def _forget(container: Container, spec: dict[str, Any]) -> None:
 def end(container: Container) -> None:
     """SIGKILL to all of the container, and wait for its init to be dead."""
     if container.cgroup:
-        from rootless.cgroup import group
+        from rootless.cgroup import cgroupfs
 
-        group.kill(container.cgroup)
+        cgroupfs.kill(container.cgroup)
     try:
         pidfd = pidfd_open_checked(container.pid, container.start_time)
     except ProcessLookupError:

@@ -84,7 +84,7 @@ def _check_globals(args: Arguments) -> None:
 def _dispatch(args: Arguments) -> int:
     if args.flag("--version"):
         from rootless import __version__
-        from rootless.oci.config import VERSION_MAX
+        from rootless.oci.config.bundle import VERSION_MAX
 
         print(f"rootless-oci version {__version__}\nspec: {VERSION_MAX}")
         return 0

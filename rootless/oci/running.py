@@ -6,12 +6,12 @@ import os
 
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import signal
-from rootless.oci import manager
-from rootless.oci.birth import Wish
-from rootless.oci.claim import Claim
-from rootless.oci.config import load
-from rootless.oci.create import Created, create
-from rootless.oci.follow import follow
+from rootless.oci.cgroup import manager
+from rootless.oci.config.bundle import load
+from rootless.oci.container.create import Created, create
+from rootless.oci.container.init_config import Wish
+from rootless.oci.container.new_state import Claim
+from rootless.oci.container.wait_for_exec import follow
 from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import RUNNING, STOPPED, default_root, open_root, remove
@@ -168,7 +168,7 @@ def _end(created: Created, pidfd: int, directory: str) -> None:
 def _wait(created: Created, pidfd: int) -> int:
     """The init's wait status; signals go to it meanwhile, and its terminal is relayed to ours."""
     if created.terminal >= 0:
-        from rootless.oci.relay import relay
+        from rootless.oci.terminal_relay import relay
 
         return relay(created.terminal, created.pid, pidfd)
     return child.wait(created.pid, pidfd)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rootless.errors import Conflict, InvalidInput, NotSupported
-from rootless.oci import manager, state
-from rootless.oci.config import read
-from rootless.oci.rules_linux import RESOURCES
+from rootless.oci import state
+from rootless.oci.cgroup import manager
+from rootless.oci.config.bundle import read
+from rootless.oci.config.config_linux import RESOURCES
+from rootless.oci.config.validate import check
 from rootless.oci.running import root_of
-from rootless.oci.schema import check
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,27 +81,27 @@ def _signed(option: str, text: str) -> int:
 
 def _lines(given: dict[str, Any], container: Container) -> list[Setting]:
     """The settings, with what one of them needs of those that are in force."""
-    from rootless.cgroup import group
-    from rootless.oci import resources
+    from rootless.cgroup import cgroupfs
+    from rootless.oci.cgroup import resources
 
     found = resources.changes(given)
     cpu, memory = found.get("cpu") or {}, found.get("memory") or {}
     if ("quota" in cpu) != ("period" in cpu):  # one file holds both
-        quota, period = (group.read(container.cgroup, "cpu.max") or "max 100000").split()
+        quota, period = (cgroupfs.read(container.cgroup, "cpu.max") or "max 100000").split()
         now = {"quota": int(quota) if quota.isdecimal() else -1, "period": int(period)}
         found["cpu"] = {**now, **cpu}
     if "swap" in memory and "limit" not in memory:  # the two together
-        limit = group.read(container.cgroup, "memory.max")
+        limit = cgroupfs.read(container.cgroup, "memory.max")
         found["memory"] = {**memory, **({"limit": int(limit)} if limit.isdecimal() else {})}
     return resources.settings(found)
 
 
 def _check_before(given: dict[str, Any], container: Container) -> None:
     """memory.checkBeforeUpdate: rather no change than a container that is killed by it."""
-    from rootless.cgroup import group
+    from rootless.cgroup import cgroupfs
 
     memory = given.get("memory") or {}
-    limit, used = memory.get("limit") or 0, group.read(container.cgroup, "memory.current")
+    limit, used = memory.get("limit") or 0, cgroupfs.read(container.cgroup, "memory.current")
     if memory.get("checkBeforeUpdate") and limit > 0 and used.isdecimal() and int(used) > limit:
         raise InvalidInput(f"linux.resources.memory.limit: {limit} is less than the {used} bytes in use")
 
@@ -112,6 +113,6 @@ def _write(container: Container, lines: list[Setting]) -> None:
 
     apply.apply(container.cgroup, lines)
     if container.unit:
-        from rootless.oci import scopes
+        from rootless.oci.cgroup import systemd
 
-        scopes.change(container.unit, lines)
+        systemd.change(container.unit, lines)

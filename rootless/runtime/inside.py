@@ -13,8 +13,8 @@ from rootless.errors import RootlessError
 from rootless.linux import mount as m
 from rootless.linux import namespace as n
 from rootless.linux.process import set_dumpable, set_pdeathsig
-from rootless.runtime import closing, namespaces, wire
-from rootless.runtime.resolve import open_in_root
+from rootless.runtime import descriptors, namespaces, sync
+from rootless.runtime.rootfs_path import open_in_root
 
 
 def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int:
@@ -25,7 +25,7 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int
     """
     wanted = n.CLONE_NEWUSER | n.CLONE_NEWNS
     found = namespaces.others(pid, pidfd)
-    ours, theirs = wire.pair()
+    ours, theirs = sync.pair()
     child = os.fork()
     if child == 0:
         try:
@@ -34,7 +34,7 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int
             # Before anything of the container can see us.
             set_dumpable(False)
             namespaces.enter(pidfd, tuple((flag, fd) for flag, fd in found if flag & wanted))
-            closing.keep_only((theirs.fileno(),))
+            descriptors.keep_only((theirs.fileno(),))
             root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             place = open_in_root(root, guest_path)
             flags = m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0)
@@ -42,10 +42,10 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int
         except (OSError, RootlessError) as error:
             theirs.send_error(error, step=f"look at {guest_path} of the container")
         finally:
-            closing.leave_nothing()
+            descriptors.leave_nothing()
             os._exit(0)
     theirs.close()
-    closing.close_all(fd for _, fd in found)
+    descriptors.close_all(fd for _, fd in found)
     try:
         return ours.expect("done").fds[0]
     finally:

@@ -8,7 +8,7 @@ import stat
 
 from rootless.errors import NotSupported
 from rootless.linux import mount as m
-from rootless.runtime.resolve import mount_target, open_in_root
+from rootless.runtime.rootfs_path import mount_target, open_in_root
 
 # move_mount(2) from one descriptor onto another.
 ATTACH = m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_EMPTY_PATH

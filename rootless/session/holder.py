@@ -20,8 +20,8 @@ from typing import NoReturn
 
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import namespace, process, struct
-from rootless.session import mapping
-from rootless.session.mapping import Mapping
+from rootless.session.ids import mapping
+from rootless.session.ids.mapping import Mapping
 
 _BACKLOG = 1024
 _LISTEN_FD = 3

@@ -19,7 +19,6 @@ from rootless import paths
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import namespace, process
 from rootless.record import Record
-from rootless.session import idmap
 from rootless.session.connection import (
     RECORD_NAME,
     SOCKET_NAME,
@@ -28,7 +27,8 @@ from rootless.session.connection import (
     ask_holder,
     namespace_from_holder,
 )
-from rootless.session.idmap import IdRange
+from rootless.session.ids import idmap
+from rootless.session.ids.idmap import IdRange
 
 
 class Session(Record):
@@ -153,7 +153,8 @@ class Status(Record):
 
 def status() -> Status:
     """The running session, or what one would be like if it were started now (running=False)."""
-    from rootless.session import mapping, record
+    from rootless.session import session_file
+    from rootless.session.ids import mapping
 
     runtime = paths.runtime_dir()
     if inside():
@@ -164,7 +165,7 @@ def status() -> Status:
         connection = ask_holder(runtime)
     except NoHolder:
         connection = Connection(-1, 0)
-    known = record.read(runtime) if connection.holder_pid else None
+    known = session_file.read(runtime) if connection.holder_pid else None
     if connection.namespace_fd >= 0:
         os.close(connection.namespace_fd)
     shown = planned if known is None else known.mapping

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 
 from rootless import paths
 from rootless.errors import RootlessError
-from rootless.session import idmap, mapping, record
+from rootless.session import session_file
 from rootless.session.connection import (
     RECORD_NAME,
     SOCKET_NAME,
@@ -36,7 +36,8 @@ from rootless.session.connection import (
     with_address,
 )
 from rootless.session.holder import fork_holder
-from rootless.session.mapping import Mapping
+from rootless.session.ids import idmap, mapping
+from rootless.session.ids.mapping import Mapping
 
 _LOCK_NAME = "session.lock"
 _NEW_NAME = SOCKET_NAME + ".new"
@@ -70,16 +71,16 @@ def start(runtime: str) -> int:
         else:
             _publish(runtime, left_behind.namespace_fd, mapping.plan(os.getuid(), os.getgid()))
             return left_behind.namespace_fd
-        known = record.read(runtime)
-        survivor = record.surviving_namespace(known)
+        known = session_file.read(runtime)
+        survivor = session_file.surviving_namespace(known)
         if survivor is not None and known is not None:
             try:
-                record.kill_if_in_namespace(silent_pid, known.inode)
+                session_file.kill_if_in_namespace(silent_pid, known.inode)
                 return _start_holder(runtime, known.mapping, existing=survivor)
             finally:
                 os.close(survivor)
         planned = mapping.plan(os.getuid(), os.getgid())
-        living = record.living_namespace(planned)
+        living = session_file.living_namespace(planned)
         try:
             return _start_holder(runtime, planned, existing=living)
         finally:
@@ -95,7 +96,7 @@ def refresh(runtime: str) -> bool:
     for what is stored belongs to the old ids.
     """
     with _locked(runtime):
-        known = record.read(runtime)
+        known = session_file.read(runtime)
         try:
             connection = ask_holder(runtime)
         except NoHolder:
@@ -110,7 +111,7 @@ def refresh(runtime: str) -> bool:
             return False
         if idmap.extends(now.uid, before.uid) and idmap.extends(now.gid, before.gid):
             os.close(_start_holder(runtime, now, existing=None))
-            record.kill_if_in_namespace(connection.holder_pid, known.inode)
+            session_file.kill_if_in_namespace(connection.holder_pid, known.inode)
             return True
         os.utime(os.path.join(runtime, RECORD_NAME))
         _warn(
@@ -131,13 +132,13 @@ def stop(runtime: str) -> bool:
             return False
         inode = os.fstat(namespace).st_ino
         os.close(namespace)
-        holders, others = record.inhabitants(inode)
+        holders, others = session_file.inhabitants(inode)
         if others:
             return False
         for name in (SOCKET_NAME, RECORD_NAME):
             _unlink(os.path.join(runtime, name))
         for pid in holders:
-            record.kill_if_in_namespace(pid, inode)
+            session_file.kill_if_in_namespace(pid, inode)
         return True
 
 
@@ -158,7 +159,7 @@ def _start_holder(runtime: str, planned: Mapping, *, existing: int | None) -> in
 
 
 def _publish(runtime: str, fd: int, planned: Mapping) -> None:
-    record.write(runtime, os.fstat(fd).st_ino, planned)
+    session_file.write(runtime, os.fstat(fd).st_ino, planned)
     os.rename(os.path.join(runtime, _NEW_NAME), os.path.join(runtime, SOCKET_NAME))
     if planned.single_id:
         _tell_single_id(planned)

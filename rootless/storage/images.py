@@ -175,7 +175,7 @@ def add(
 
     The caller holds `store.lease()` since before it looked for the first of them. Durable.
     """
-    from rootless.storage import layers
+    from rootless.storage.layers import layers
 
     image_id = str(manifest["config"]["digest"])
     diff_ids = config.get("rootfs", {}).get("diff_ids") or ()
@@ -259,7 +259,8 @@ def remove(store: Store, image_id: str) -> None:
 
 def containers_using(store: Store, image_id: str) -> list[str]:
     """Ids of containers made from the image, or with a mount of it."""
-    from rootless.storage import containers, shape
+    from rootless.storage import shape
+    from rootless.storage.containers import containers
 
     using = []
     for container_id in containers.ids(store):

@@ -36,7 +36,7 @@ CONFIG: dict[str, Any] = {
     "log": {"driver": str, "max_size": int, "max_files": int}, "security": _SECURITY,
     "restart": {"name": str, "retries": int},
 }  # fmt: skip
-"""config.json, as far as every container has it (engine/state/record.py)."""
+"""config.json, as far as every container has it (engine/state/config.py)."""
 RESTART: dict[str, Any] = {
     "name": str, "retries": int, "restarts": int, "delay_ms": int, "due": str, "after": str, "cancelled": bool,
     "stopped": bool,

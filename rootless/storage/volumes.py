@@ -73,7 +73,7 @@ def create(
                 raise Conflict(f"volume {name} already exists") from None
             raise error
     except BaseException:
-        from rootless.storage.tree import remove_tree
+        from rootless.storage.remove_tree import remove_tree
 
         remove_tree(new)
         raise
@@ -146,7 +146,7 @@ def remove(store: Store, name: str, *, missing_ok: bool = False) -> None:
 
     NotFound unless `missing_ok`. RootlessError naming files that could not be deleted.
     """
-    from rootless.storage.tree import remove_tree
+    from rootless.storage.remove_tree import remove_tree
 
     _check(name)
     gone = f"{store.volumes}/.rm-{os.getpid()}-{os.urandom(6).hex()}"
@@ -173,7 +173,7 @@ def prune(store: Store, *, used: set[str], every: bool = False) -> list[str]:
 
 def sweep(store: Store) -> list[str]:
     """Delete what killed processes left; wants the session joined."""
-    from rootless.storage.tree import remove_tree
+    from rootless.storage.remove_tree import remove_tree
 
     done: list[str] = []
     try:

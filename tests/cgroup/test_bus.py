@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless.cgroup import find, scope
+from rootless.cgroup import subtrees, systemd
 from rootless.errors import Unavailable
 
 
@@ -17,7 +17,7 @@ from rootless.errors import Unavailable
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A listening socket where the user's bus is looked for."""
     path = tmp_path / "bus"
-    monkeypatch.setattr(find, "bus_sockets", lambda uid: (str(path),))
+    monkeypatch.setattr(subtrees, "bus_sockets", lambda uid: (str(path),))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(path))
         server.listen()
@@ -25,8 +25,8 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.sock
 
 
 def start() -> None:
-    known = find.Facts("/sys/fs/cgroup", "/x", "0::/x\n", 1000)
-    scope.start(known, "rootless-test", description="", slice_name="user.slice", settings=[])
+    known = subtrees.Facts("/sys/fs/cgroup", "/x", "0::/x\n", 1000)
+    systemd.start(known, "rootless-test", description="", slice_name="user.slice", settings=[])
 
 
 def answering(server: socket.socket, answers: list[bytes]) -> threading.Thread:

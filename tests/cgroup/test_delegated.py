@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rootless.cgroup import find
+from rootless.cgroup import subtrees
 from tests.harness.command import Rootless
 
 SLEEP = ("busybox", "sleep", "300")
@@ -45,7 +45,7 @@ def test_it_is_seen_inside(rootless: Rootless, delegated: Path, busybox_image: s
     assert "Read-only file system" in done.stderr
     assert "login" not in done.stdout  # nothing of what is above or beside it
     of_the_host = rootless("run", "--rm", "--cgroupns", "host", "busybox", "ls", "-A", "/sys/fs/cgroup").stdout
-    if find.mount_point() == find.HYBRID:
+    if subtrees.mount_point() == subtrees.HYBRID:
         assert of_the_host == ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rootless.engine.state import event_log, events
+from rootless.engine.state.events import event_log, events
 from rootless.storage.store import Store
 
 

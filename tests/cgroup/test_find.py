@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rootless.cgroup import find
+from rootless.cgroup import subtrees
 
 SLURM = "0::/system.slice/slurmstepd.scope/job_12/step_0/user/task_0\n"
 PBS = "3:memory:/pbspro/1.server\n0::/\n"
@@ -26,25 +26,25 @@ LOGIN = "0::/user.slice/user-1000.slice/session-3.scope\n"
     ],
 )
 def test_batch_systems(text: str, name: str) -> None:
-    assert find.batch_system(text) == name
+    assert subtrees.batch_system(text) == name
 
 
 def test_own_path() -> None:
-    assert find.own_path(LOGIN) == "/user.slice/user-1000.slice/session-3.scope"
-    assert find.own_path("0::/a (deleted)\n") == "/a"
-    assert find.own_path("1:name=systemd:/\n") == ""
+    assert subtrees.own_path(LOGIN) == "/user.slice/user-1000.slice/session-3.scope"
+    assert subtrees.own_path("0::/a (deleted)\n") == "/a"
+    assert subtrees.own_path("1:name=systemd:/\n") == ""
 
 
 def test_a_job_is_never_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither to a scope nor to an administrator's subtree."""
-    monkeypatch.delenv(find.ROOT_VARIABLE, raising=False)
-    found = find.search(find.Facts("/sys/fs/cgroup", find.own_path(SLURM), SLURM, 1000))
+    monkeypatch.delenv(subtrees.ROOT_VARIABLE, raising=False)
+    found = subtrees.search(subtrees.Facts("/sys/fs/cgroup", subtrees.own_path(SLURM), SLURM, 1000))
     assert found.batch == "Slurm"
     assert not [one for one in found.subtrees if one.how != "delegated"]
     assert "Slurm" in found.hint
 
 
 def test_a_host_without_v2() -> None:
-    found = find.search(find.Facts("", "", "1:cpu:/\n", 1000))
+    found = subtrees.search(subtrees.Facts("", "", "1:cpu:/\n", 1000))
     assert found.subtrees == ()
     assert "unified_cgroup_hierarchy" in found.hint

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rootless.cgroup.place import counts_by_namespace
+from rootless.cgroup.create import counts_by_namespace
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
 from tests.need import need

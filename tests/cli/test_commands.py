@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from rootless.cli import completion, docs
-from rootless.cli import help as page
-from rootless.cli.command import FLAG, LIST, VALUE, Args, Command
+from rootless.cli.command_table import BY_PATH, COMMANDS, NOUNS, Entry, load
+from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command
+from rootless.cli.grammar.suggest import closest, edits
+from rootless.cli.help import completion, docs
+from rootless.cli.help import help as page
 from rootless.cli.main import exit_status, run
-from rootless.cli.oserrors import translate
-from rootless.cli.suggest import closest, edits
-from rootless.cli.table import BY_PATH, COMMANDS, NOUNS, Entry, load
+from rootless.cli.output.errors import translate
 from rootless.errors import CommandNotFound, NotFound
 
 ENTRIES = pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
@@ -234,4 +234,4 @@ def test_bash_reads_its_script() -> None:
 
 def test_the_pages_are_what_the_commands_say() -> None:
     directory = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "cli")
-    assert docs.main(["--check", directory]) == 0, "run: python -m rootless.cli.docs docs/cli"
+    assert docs.main(["--check", directory]) == 0, "run: python -m rootless.cli.help.docs docs/cli"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rootless.cli import refused
-from rootless.cli.command import COUNT, FLAG
-from rootless.cli.completion import script
-from rootless.cli.help import text
+from rootless.cli.command_table import BY_PATH, COMMANDS, GLOBAL_OPTIONS, NOUNS, Entry, load
+from rootless.cli.grammar import refused
+from rootless.cli.grammar.command import COUNT, FLAG
+from rootless.cli.help.completion import script
+from rootless.cli.help.help import text
 from rootless.cli.main import run
-from rootless.cli.table import BY_PATH, COMMANDS, GLOBAL_OPTIONS, NOUNS, Entry, load
 
 DOCKER = {
     path: words.split()

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from rootless.cli import filters, units
-from rootless.cli.listing import print_listing
-from rootless.cli.tables import ellipsis, plain, render, short_id
+from rootless.cli.flags import filters
+from rootless.cli.output import units
+from rootless.cli.output.columns import ellipsis, plain, render, short_id
+from rootless.cli.output.listing import print_listing
 from rootless.errors import InvalidInput
 
 HEADERS = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootless.cli.command import COUNT, FLAG, LIST, VALUE, Args, Command, Option, choice, integer
-from rootless.cli.parser import HelpWanted, UsageError, check_count, parse, parse_options
+from rootless.cli.grammar.command import COUNT, FLAG, LIST, VALUE, Args, Command, Option, choice, integer
+from rootless.cli.grammar.parser import HelpWanted, UsageError, check_count, parse, parse_options
 
 OPTIONS = (
     Option(("-d", "--detach"), "detach"),

@@ -14,8 +14,8 @@ from typing import TextIO
 
 import pytest
 
-from rootless.cli import progress
-from rootless.cli.progress import Bars, Lines, for_stream
+from rootless.cli.output import progress
+from rootless.cli.output.progress import Bars, Lines, for_stream
 from rootless.image.progress import Event, Phase, silent
 
 

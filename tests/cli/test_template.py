@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootless.cli.format import inspected
-from rootless.cli.template import Template, WrongTemplate
-from rootless.cli.template_functions import FUNCTIONS
-from rootless.engine.views import container_types, gotypes
+from rootless.cli.output.format import inspected
+from rootless.cli.output.template.template import Template, WrongTemplate
+from rootless.cli.output.template.template_functions import FUNCTIONS
+from rootless.engine.views.types import container, gotypes
 from rootless.errors import InvalidInput
 
 CONTAINER = {
@@ -191,7 +191,7 @@ DOCKER_SAYS_OF_TYPED = [
     ("{{.NetworkSettings.Networks.web.IPAddress}}", "<no value>"),
 ]  # fmt: skip
 TYPED = gotypes.build(
-    container_types.TYPES,
+    container.TYPES,
     "container.InspectResponse",
     {
         "Id": "abc",

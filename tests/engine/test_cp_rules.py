@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rootless.engine.files.copy import copy
-from rootless.engine.files.place import Place
+from rootless.engine.files.copy_end import Place
 from rootless.errors import RootlessError
 from tests.harness.cp_rules import FOLLOWED, SOURCES, Cases, Sides, cases
 from tests.storage.conftest import joined as joined

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rootless.engine.views import container_types, gotypes, image_types, system_types
+from rootless.engine.views.types import container, gotypes, image, system
 
 SCHEMA: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parent / "docker_api_v1.51.json").read_text("utf-8")
 )
-TYPES = {**container_types.TYPES, **image_types.TYPES, **system_types.TYPES}
+TYPES = {**container.TYPES, **image.TYPES, **system.TYPES}
 OURS = {
     "Address": "network.Address",
     "Commit": "system.Commit",
@@ -125,8 +125,8 @@ def test_values_are_kept_and_what_is_ours_stands_behind() -> None:
 @pytest.mark.parametrize("wrong", ["text", 5, True, [1, None], {"a": 1}, None, 1.5])
 def test_what_an_image_says_of_another_type_is_nothing(wrong: Any) -> None:
     """The configuration of an image is a stranger's."""
-    fields = image_types.TYPES["image.Config"].fields
-    made = gotypes.build(image_types.TYPES, "image.Config", {field.name: wrong for field in fields})
+    fields = image.TYPES["image.Config"].fields
+    made = gotypes.build(image.TYPES, "image.Config", {field.name: wrong for field in fields})
     for field in fields:
         assert isinstance(made[field.name], (str, list, dict, bool)) or made[field.name] is None
         if field.type == "string":

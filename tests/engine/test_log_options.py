@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from rootless.engine.state import log_options
+from rootless.engine.state.logs import options
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 
 
 def parse(words: str, driver: str = "json-file") -> Any:
-    return log_options.parse(driver, dict(word.split("=", 1) for word in words.split()))
+    return options.parse(driver, dict(word.split("=", 1) for word in words.split()))
 
 
 def test_what_the_monitor_is_told() -> None:
@@ -33,8 +33,8 @@ def test_taken(words: str) -> None:
 
 
 def test_that_nothing_is_compressed_is_said() -> None:
-    assert log_options.warnings(parse("compress=true"))
-    assert not log_options.warnings(parse("compress=false max-size=1m"))
+    assert options.warnings(parse("compress=true"))
+    assert not options.warnings(parse("compress=false max-size=1m"))
 
 
 @pytest.mark.parametrize(
@@ -76,17 +76,17 @@ def test_attributes() -> None:
         "entrypoint": ["a"], "labels": {"one": "1", "x.two": "2", "three": "3"}, "env": ["HOME=/", "LC_ALL=C", "A=b=c"],
         "log": parse("labels=one,none labels-regex=^x env=A env-regex=^LC_ tag={{.Name}}/{{.ID}}/{{.Command}}"),
     }  # fmt: skip
-    assert log_options.attributes(record) == {
+    assert options.attributes(record) == {
         "one": "1", "x.two": "2", "LC_ALL": "C", "A": "b=c", "tag": "web/abababababab/a b",
     }  # fmt: skip
-    assert log_options.details(record) == "A=b%3Dc,LC_ALL=C,one=1,tag=web%2Fabababababab%2Fa+b,x.two=2"
+    assert options.details(record) == "A=b%3Dc,LC_ALL=C,one=1,tag=web%2Fabababababab%2Fa+b,x.two=2"
     record["log"] = {"driver": "json-file", "max_size": 0, "max_files": 1}
-    assert log_options.details(record) == ""
+    assert options.details(record) == ""
 
 
 @pytest.mark.parametrize("text", ["{{", "}}", "{{.}}", "{{.Name", "{{ .Name }}", "\0", "{{{{.ID}}}}"])
 def test_any_tag_is_text_or_refused(text: str) -> None:
     try:
-        log_options.tag(text, {})
+        options.tag(text, {})
     except RootlessError:
         pass

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rootless.engine.state import log_files, logs
-from rootless.engine.words.clock import from_nanoseconds, to_nanoseconds
+from rootless.engine.options.clock import from_nanoseconds, to_nanoseconds
+from rootless.engine.state.logs import files as log_files
+from rootless.engine.state.logs import logs
 
 
 def _line(second: int, text: str, *, stream: str = "stdout", kind: str = "F") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import InvalidInput
-from rootless.runtime.passwd import MAX_ID, User, find_user
+from rootless.runtime.process.passwd import MAX_ID, User, find_user
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/var/www:/bin/false\nbroken:x:a:b\n\nshort\n"
 GROUP = "root:x:0:\nwww:x:33:\nvideo:x:44:www,root\naudio:x:29:www\n"

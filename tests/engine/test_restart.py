@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from rootless.engine.options.health import NOTHING_ASKED, SECOND_NS, HealthRequest, merge
 from rootless.engine.state import health, restart
-from rootless.engine.words.health import NOTHING_ASKED, SECOND_NS, HealthRequest, merge
 from rootless.image.run_config import RunConfig, read
-from rootless.storage.restart import Restart, comes_back, starts_at_boot
+from rootless.storage.containers.restart import Restart, comes_back, starts_at_boot
 
 
 def test_backoff_is_dockers() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from rootless.cli.commands.container_request import to_request
-from rootless.cli.commands.container_run import COMMAND
-from rootless.cli.parser import parse
-from rootless.engine.life import create, spec
-from rootless.engine.state.record import Record
+from rootless.cli.commands.container.run import COMMAND
+from rootless.cli.flags.container_request import to_request
+from rootless.cli.grammar.parser import parse
+from rootless.engine.lifecycle import create, spec
+from rootless.engine.state.config import Record
 from rootless.errors import InvalidInput, NotFound, NotSupported
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
 from rootless.storage.images import Image
 
 EVERY = (*DEFAULT_CAPABILITIES, "CAP_SYS_ADMIN", "CAP_NET_ADMIN")

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from rootless.engine.life.streams import Streams
-from rootless.engine.life.terminal import parse_detach_keys
+from rootless.engine.lifecycle.attach.exec_streams import Streams
+from rootless.engine.lifecycle.attach.terminal import parse_detach_keys
 from rootless.errors import InvalidInput
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rootless.engine.words import clock
-from rootless.engine.words.mounts import parse_mount, parse_tmpfs, parse_volume
-from rootless.engine.words.signals import parse_signal
-from rootless.engine.words.values import (
+from rootless.engine.options import clock
+from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.options.signals import parse_signal
+from rootless.engine.options.values import (
     merge_env,
     parse_bytes,
     parse_device,

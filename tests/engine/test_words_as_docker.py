@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rootless.cli.command import integer
-from rootless.engine.life.boot import unit
-from rootless.engine.words.clock import parse_moment
-from rootless.engine.words.mounts import parse_mount, parse_tmpfs, parse_volume
-from rootless.engine.words.signals import parse_signal
-from rootless.engine.words.values import (
+from rootless.cli.grammar.command import integer
+from rootless.engine.lifecycle.autostart.autostart import unit
+from rootless.engine.options.clock import parse_moment
+from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.options.signals import parse_signal
+from rootless.engine.options.values import (
     parse_bytes,
     parse_duration,
     parse_ulimit,
@@ -19,7 +19,7 @@ from rootless.engine.words.values import (
     read_label_file,
 )
 from rootless.errors import InvalidInput, RootlessError, raise_data, to_data
-from rootless.runtime.passwd import find_user
+from rootless.runtime.process.passwd import find_user
 from rootless.storage.store import Store
 from rootless.words import UserWord
 

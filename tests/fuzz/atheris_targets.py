@@ -37,7 +37,7 @@ def reference(data: bytes) -> None:
 
 
 def passwd(data: bytes) -> None:
-    from rootless.runtime.passwd import find_user
+    from rootless.runtime.process.passwd import find_user
 
     with tempfile.TemporaryDirectory() as root:
         os.mkdir(f"{root}/etc")
@@ -66,21 +66,21 @@ def config(data: bytes) -> None:
 
 
 def challenge(data: bytes) -> None:
-    from rootless.image.challenge import parse
+    from rootless.image.registry.challenge import parse
 
     parse(data.decode("latin-1"))
 
 
 def oci(data: bytes) -> None:
     """A configuration that the schema lets through: all that is made of it before a process is."""
-    from rootless.oci.config import _check_sense
-    from rootless.oci.rules import CONFIG
-    from rootless.oci.schema import check
-    from rootless.runtime.capabilities import read_capabilities
+    from rootless.oci.config.bundle import _check_sense
+    from rootless.oci.config.config_schema import CONFIG
+    from rootless.oci.config.validate import check
+    from rootless.runtime.mounts.plan import Circumstances, build_plan
     from rootless.runtime.namespaces import read_namespaces
-    from rootless.runtime.plan import Circumstances, build_plan
-    from rootless.runtime.scheduling import cpu_list
-    from rootless.runtime.seccomp_compiler import select_rules
+    from rootless.runtime.process.capabilities import read_capabilities
+    from rootless.runtime.process.scheduling import cpu_list
+    from rootless.runtime.seccomp.compiler import select_rules
 
     spec = _document(data)
     check(spec, CONFIG, name="config.json")
@@ -96,9 +96,9 @@ def oci(data: bytes) -> None:
 
 
 def resources(data: bytes) -> None:
-    from rootless.oci import resources as asked
-    from rootless.oci.rules_linux import RESOURCES
-    from rootless.oci.schema import check
+    from rootless.oci.cgroup import resources as asked
+    from rootless.oci.config.config_linux import RESOURCES
+    from rootless.oci.config.validate import check
 
     document = _document(data)
     check(document, RESOURCES, name="resources")
@@ -107,7 +107,7 @@ def resources(data: bytes) -> None:
 
 def options(data: bytes) -> None:
     from rootless.oci.arguments import parse
-    from rootless.runtime.options import parse_options
+    from rootless.runtime.mounts.mount_options import parse_options
 
     words = data.decode("utf-8", "replace").split(" ")
     parse_options(words)
@@ -117,7 +117,7 @@ def options(data: bytes) -> None:
 def layer(data: bytes) -> None:
     import hashlib
 
-    from rootless.storage import layers
+    from rootless.storage.layers import layers
     from rootless.storage.store import Store
 
     with tempfile.TemporaryDirectory() as root:
@@ -127,7 +127,7 @@ def layer(data: bytes) -> None:
 
 def answers(data: bytes) -> None:
     """What a monitor may say to its client: packets, each with its length before it."""
-    from rootless.engine.life import attach
+    from rootless.engine.lifecycle.attach import attach
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     null = os.open("/dev/null", os.O_WRONLY)
@@ -148,8 +148,8 @@ def answers(data: bytes) -> None:
 
 def wire(data: bytes) -> None:
     """What a process of a launch may say, if a container has got hold of it."""
-    from rootless.runtime.handover import executed
-    from rootless.runtime.wire import Channel
+    from rootless.runtime.process.sealed_exec import executed
+    from rootless.runtime.sync import Channel
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:

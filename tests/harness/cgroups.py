@@ -13,7 +13,7 @@ import os
 import pwd
 from pathlib import Path
 
-from rootless.cgroup import find
+from rootless.cgroup import subtrees
 
 VARIABLE = "ROOTLESS_TEST_CGROUP"
 _FILES = ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
@@ -21,7 +21,7 @@ _FILES = ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
 
 def give(account: pwd.struct_passwd) -> dict[str, str]:
     """As root: make it, move this process in; what to add to the tests' environment, {} where the host has none."""
-    mount = find.mount_point()
+    mount = subtrees.mount_point()
     if not mount:
         return {}
     top = Path(mount) / f"rootless-tests-{account.pw_uid}"

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootless.errors import RootlessError
+from rootless.runtime.mounts.plan import Circumstances, build_plan
 from rootless.runtime.namespaces import read_namespaces, split_map
-from rootless.runtime.passwd import find_user
-from rootless.runtime.plan import Circumstances, build_plan
-from rootless.runtime.seccomp_compiler import select_rules
+from rootless.runtime.process.passwd import find_user
+from rootless.runtime.seccomp.compiler import select_rules
 from rootless.session.connection import with_address
 from tests.harness.command import Rootless
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless.runtime import scoping
+from rootless.runtime.process import landlock as scoping
 from tests.harness.command import Rootless
 from tests.hostile.conftest import Attack
 from tests.need import need

@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from rootless.cli.commands.container_request import to_request
-from rootless.cli.commands.container_run import COMMAND
-from rootless.cli.parser import parse
-from rootless.engine.life import create, spec
-from rootless.engine.words.signals import parse_signal
+from rootless.cli.commands.container.run import COMMAND
+from rootless.cli.flags.container_request import to_request
+from rootless.cli.grammar.parser import parse
+from rootless.engine.lifecycle import create, spec
+from rootless.engine.options.signals import parse_signal
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import run_config
 from rootless.image.run_config import volume_path
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
 from rootless.storage.images import Image
 from rootless.words import ImageWord
 from tests.harness import images
@@ -120,7 +120,7 @@ def test_the_type_checker_keeps_them_apart(tmp_path: Path) -> None:
     """What once was parse_volume(key) does not get past mypy."""
     wrong = tmp_path / "wrong.py"
     wrong.write_text(
-        "from rootless.engine.words.mounts import parse_mount, parse_tmpfs, parse_volume\n"
+        "from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volume\n"
         "from rootless.image.run_config import read\n"
         "from rootless.network.ports import parse, parse_exposed\n"
         "config = read({})\n"

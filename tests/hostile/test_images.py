@@ -12,8 +12,8 @@ import pytest
 from urllib3.response import BaseHTTPResponse
 
 from rootless.errors import Unavailable
-from rootless.image.authorization import Authorizer
-from rootless.image.credentials import Credentials
+from rootless.image.registry.auth_file import Credentials
+from rootless.image.registry.authorization import Authorizer
 from tests.harness import images
 from tests.harness.command import Rootless
 from tests.image.strange_registry import (

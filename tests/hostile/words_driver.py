@@ -19,14 +19,14 @@ from pathlib import Path
 
 import rootless
 from rootless.cli import main
-from rootless.cli.command import COUNT, FLAG, Command, Option
-from rootless.cli.commands.container_request import to_request
-from rootless.cli.parser import HelpWanted, parse
-from rootless.cli.table import COMMANDS, GLOBAL_OPTIONS, load
-from rootless.engine.life import connect, create, spec
-from rootless.engine.words import clock
+from rootless.cli.command_table import COMMANDS, GLOBAL_OPTIONS, load
+from rootless.cli.flags.container_request import to_request
+from rootless.cli.grammar.command import COUNT, FLAG, Command, Option
+from rootless.cli.grammar.parser import HelpWanted, parse
+from rootless.engine.lifecycle import create, network, spec
+from rootless.engine.options import clock
 from rootless.errors import RootlessError
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
 from rootless.storage.images import Image
 
 LIMIT_S = 20
@@ -89,7 +89,7 @@ def as_far_as_the_start(command: Command, words: list[str]) -> int:
     create.check(record)
     json.loads(json.dumps(record))
     if record["network"]["mode"] in ("slirp4netns", "host", "none", "bridge"):
-        connect.write_etc(record, ".")
+        network.write_etc(record, ".")
     configuration = spec.build(record, spec.Circumstances("/c", "/v", {}, DEFAULT_CAPABILITIES))
     json.dumps(configuration)
     return 0

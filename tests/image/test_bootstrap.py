@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rootless.errors import InvalidInput
-from rootless.image import distributions, platforms
+from rootless.image import platforms
+from rootless.image.bootstrap import distributions
 from tests.harness.account import User
 from tests.harness.command import Rootless
 from tests.need import need_program

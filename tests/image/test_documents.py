@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rootless.errors import Corrupt, InvalidInput, NotFound, NotSupported, RootlessError
-from rootless.image import challenge, changes, config, manifest, platforms
+from rootless.image import config, manifest, platforms
+from rootless.image.archive import instructions
 from rootless.image.platforms import Platform
+from rootless.image.registry import challenge
 
 D = "sha256:" + "0" * 64
 
@@ -167,7 +169,7 @@ def test_any_challenge_is_read(header: str) -> None:
 
 
 def test_changes() -> None:
-    made = changes.apply(
+    made = instructions.apply(
         {"Env": ["A=0"], "WorkingDir": "/w"},
         ['CMD ["a","b"]', "ENTRYPOINT x y", 'ENV A=1 B="2 3"', "ENV C old form", "EXPOSE 80 53/udp", "LABEL l=m",
          "USER u:g", "VOLUME /v", "HEALTHCHECK --interval=1m30s --retries=2 CMD true x", "WORKDIR sub", "STOPSIGNAL SIGINT", "CMD=z"],
@@ -180,4 +182,4 @@ def test_changes() -> None:
     }  # fmt: skip
     for bad in ("RUN x", "ENV", "ENV a", "EXPOSE x", "EXPOSE 80/icmp", 'LABEL "a', "", "EXPOSE 0"):
         with pytest.raises(InvalidInput):
-            changes.apply({}, [bad])
+            instructions.apply({}, [bad])

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import Corrupt, NotFound, RootlessError, Unavailable
-from rootless.image import answers
-from rootless.image.credentials import Credentials
-from rootless.image.registries_conf import Endpoint
-from rootless.image.registry import Fetched, Registry
+from rootless.image.registry import responses
+from rootless.image.registry.auth_file import Credentials
+from rootless.image.registry.client import Fetched, Registry
+from rootless.image.registry.registries_conf import Endpoint
 from tests.image.strange_registry import Handler, StrangeRegistry
 
 
 @pytest.fixture
 def strange(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StrangeRegistry]:
-    monkeypatch.setattr(answers, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(responses, "FIRST_DELAY_S", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"):
         monkeypatch.delenv(name, raising=False)
@@ -89,7 +89,7 @@ def test_transient_errors_are_not_retried_for_ever(strange: StrangeRegistry) -> 
     strange.before = fail
     with pytest.raises(Unavailable, match="503"):
         fetch(strange)
-    assert strange.count("/manifests/") == answers.ATTEMPTS
+    assert strange.count("/manifests/") == responses.ATTEMPTS
 
 
 def test_a_long_retry_after_is_not_waited_for(strange: StrangeRegistry) -> None:

@@ -11,7 +11,8 @@ import pytest
 from rootless import paths
 from rootless.errors import NotSupported
 from rootless.linux import namespace, process
-from rootless.session import connection, idmap, record, session
+from rootless.session import connection, session, session_file
+from rootless.session.ids import idmap
 from rootless.session.session import Session
 from tests.kernel.conftest import Places, use
 from tests.kernel.forked import forked
@@ -118,10 +119,10 @@ def test_ranges_that_were_taken_away_are_told(places: Places, capfd: pytest.Capt
     def child() -> tuple[Session, int]:
         use(places)
         before = connection.ask_holder(str(places.runtime)).namespace_fd
-        known = record.read(str(places.runtime))
+        known = session_file.read(str(places.runtime))
         assert known is not None
         bigger = known.mapping._replace(uid=[*known.mapping.uid, idmap.IdRange(900000, 5, 5)])
-        record.write(str(places.runtime), known.inode, bigger)
+        session_file.write(str(places.runtime), known.inode, bigger)
         os.utime(places.runtime / "session.json", (0, 0))
         return session.join(), os.fstat(before).st_ino
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rootless.network import slirp
+from rootless.network.uplink.slirp4netns import start as slirp
 from tests.need import need, need_program
 
 # Answers on TCP 80 and UDP 53 with what it got, in capitals; on TCP 81 with the peer's address.

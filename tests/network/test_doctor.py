@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from rootless.cli.commands.doctor import render
+from rootless.cli.commands.system.doctor import render
 from rootless.engine.doctor import Report
 from rootless.engine.doctor.finding import error, not_available, ok, split_hint, warning
-from rootless.engine.doctor.host import DELEGATION
-from rootless.engine.doctor.isolation import Probe, run_all
-from rootless.engine.doctor.scene import Scene
-from rootless.engine.doctor.storage import FUSE_RULE
+from rootless.engine.doctor.probes.host import DELEGATION
+from rootless.engine.doctor.probes.storage import FUSE_RULE
+from rootless.engine.doctor.run_probes import Probe, run_all
+from rootless.engine.doctor.scratch import Scene
 from rootless.errors import NotSupported
-from rootless.network import diagnosis
+from rootless.network.uplink.slirp4netns import diagnosis
 from rootless.session.diagnosis import apparmor_profile
 from tests.harness.account import User
 from tests.harness.importing import PYTHON_PATH

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
-from rootless.network import hosts, options
-from rootless.network.resolv import resolv_conf
+from rootless.network.etc import hosts
+from rootless.network.etc.resolv import resolv_conf
+from rootless.network.uplink.slirp4netns import options
 
 STUB = "# systemd-resolved\nnameserver 127.0.0.53\noptions edns0 trust-ad\nsearch corp.example lan\n"
 REAL = "nameserver 10.9.9.9\nnameserver 10.9.9.8\n; old\ndomain corp.example\n"

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
-from rootless.network import diagnosis, hosts, ports, slirp
+from rootless.network import ports
+from rootless.network.etc import hosts
+from rootless.network.uplink.slirp4netns import diagnosis, start
 from tests.harness.importing import PYTHON_PATH
 from tests.need import need
 from tests.network.asking import ask, ask_udp, descriptors
@@ -47,7 +49,7 @@ def test_more_ports_than_that_are_refused_at_once(namespace: Namespace, connect:
 
 
 def test_udp_is_served_on_loopback_where_that_is_allowed(namespace: Namespace, connect: Connect) -> None:
-    options = slirp.Options(allow_host_loopback=True)
+    options = start.Options(allow_host_loopback=True)
     data = connect(namespace, options=options, ports=ports.parse(["127.0.0.1:5221:53/udp"]))
     assert ask_udp(5221, b"over udp") == b"OVER UDP"
     assert data["warnings"] == []
@@ -80,7 +82,7 @@ def test_the_network_is_up_on_return(namespace: Namespace, connect: Connect) -> 
 
 def test_other_addresses(namespace: Namespace, connect: Connect) -> None:
     data = connect(
-        namespace, options=slirp.parse("slirp4netns:cidr=10.77.0.0/24,mtu=1500"), ports=ports.parse(["5222:80"])
+        namespace, options=start.parse("slirp4netns:cidr=10.77.0.0/24,mtu=1500"), ports=ports.parse(["5222:80"])
     )
     assert (data["address"], data["dns"], data["mtu"]) == ("10.77.0.100", "10.77.0.3", 1500)
     assert ask(5222, b"x") == b"X"
@@ -90,7 +92,7 @@ def test_other_addresses(namespace: Namespace, connect: Connect) -> None:
 def test_the_hosts_loopback_is_out_of_reach_unless_asked(
     namespace: Namespace, connect: Connect, allowed: bool
 ) -> None:
-    connect(namespace, options=slirp.Options(allow_host_loopback=allowed))
+    connect(namespace, options=start.Options(allow_host_loopback=allowed))
     with socket.create_server(("127.0.0.1", 5223)):
         code = (
             "import socket\ntry: socket.create_connection(('10.0.2.2', 5223), timeout=5); print('reached')\n"
@@ -103,7 +105,7 @@ def test_the_hosts_loopback_is_out_of_reach_unless_asked(
 STUB_HOST = """
 import os, socket, subprocess, sys, threading
 from rootless.linux.interface import loopback_up
-from rootless.network import slirp
+from rootless.network.uplink.slirp4netns import start
 from tests.network.conftest import Namespace
 loopback_up()
 with open(sys.argv[1] + "/resolv.conf", "w") as file:
@@ -120,7 +122,7 @@ inside = Namespace()
 # As a container being born, which is not dumpable: its /proc/PID/ns cannot be opened, the pid will not do.
 namespaces = tuple(os.open(f"/proc/{inside.pid}/ns/{kind}", os.O_RDONLY) for kind in ("user", "net"))
 try:
-  data = slirp.start(1, namespaces=namespaces, run_dir=sys.argv[1])
+  data = start.start(1, namespaces=namespaces, run_dir=sys.argv[1])
   print(inside.python(r'''
 import socket
 s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(10); s.connect(("10.0.2.3", 53))
@@ -154,7 +156,7 @@ def test_a_taken_port_is_a_conflict_that_names_its_holder(
     run_dir = tmp_path / "other"
     run_dir.mkdir()
     with pytest.raises(Conflict) as caught:
-        slirp.start(
+        start.start(
             other_namespace.pid,
             run_dir=str(run_dir),
             ports=ports.parse(["5224:80"]),
@@ -208,21 +210,21 @@ def test_a_process_that_has_gone(connect: Connect, namespace: Namespace, tmp_pat
     namespace.close()
     before = descriptors()
     with pytest.raises(RootlessError, match="slirp4netns failed: /proc/"):
-        slirp.start(namespace.pid, run_dir=str(tmp_path))
+        start.start(namespace.pid, run_dir=str(tmp_path))
     assert descriptors() == before
 
 
 def test_a_killed_slirp_is_seen(namespace: Namespace, connect: Connect) -> None:
     data = connect(namespace, ports=ports.parse(["5230:80"]))
-    assert not slirp.lost(data)
+    assert not start.lost(data)
     os.kill(data["pid"], signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while not slirp.lost(data) and time.monotonic() < deadline:
+    while not start.lost(data) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert slirp.lost(data), "a zombie still counts as running"
+    assert start.lost(data), "a zombie still counts as running"
     os.waitpid(data["pid"], 0)
-    assert slirp.lost({**data, "start_time": data["start_time"] - 1})
-    assert not slirp.lost({})
+    assert start.lost({**data, "start_time": data["start_time"] - 1})
+    assert not start.lost({})
 
 
 def test_a_deep_runtime_directory(namespace: Namespace, connect: Connect, tmp_path: Path) -> None:
@@ -239,4 +241,4 @@ def test_descriptors_of_the_caller_do_not_reach_slirp(namespace: Namespace, conn
     os.close(writing)
     assert os.read(reading, 1) == b"", "slirp4netns holds the caller's pipe open"
     os.close(reading)
-    assert not slirp.lost(data)
+    assert not start.lost(data)

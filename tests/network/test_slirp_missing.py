@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from rootless.errors import NotSupported, RootlessError
-from rootless.network import ports, slirp
+from rootless.network import ports
+from rootless.network.uplink.slirp4netns import start
 from tests.harness.importing import PYTHON_PATH
 from tests.network.asking import ask, descriptors
 from tests.network.conftest import Namespace
@@ -22,9 +23,9 @@ Connect = Callable[..., dict[str, Any]]
 
 def test_no_slirp4netns(namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(slirp, "_EXTRA_PLACES", ())
+    monkeypatch.setattr(start, "_EXTRA_PLACES", ())
     with pytest.raises(NotSupported, match="no network: slirp4netns was not found on PATH") as caught:
-        slirp.start(namespace.pid, run_dir=str(tmp_path))
+        start.start(namespace.pid, run_dir=str(tmp_path))
     assert caught.value.hint is not None
     assert "apt install slirp4netns" in caught.value.hint
 
@@ -39,7 +40,7 @@ def stand_in(directory: Path, script: str) -> None:
 def test_an_old_one_without_protections_works_and_says_so(
     namespace: Namespace, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = slirp.find()
+    real = start.find()
     stand_in(
         tmp_path,
         'for word; do case "$word" in --enable-seccomp|--enable-sandbox)\n'
@@ -60,7 +61,7 @@ def test_one_that_never_gets_ready(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     before = descriptors()
     with pytest.raises(RootlessError, match=r"slirp4netns was not ready after 0\.3 seconds"):
-        slirp.start(namespace.pid, run_dir=str(tmp_path), timeout_s=0.3)
+        start.start(namespace.pid, run_dir=str(tmp_path), timeout_s=0.3)
     assert descriptors() == before
 
 
@@ -70,15 +71,15 @@ def test_one_that_dies_leaves_its_last_words(
     stand_in(tmp_path, "echo 'WARNING: chatter' >&2; echo 'the cause' >&2; echo 'child failed(1)' >&2; exit 1\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(RootlessError, match=r"^slirp4netns failed: the cause$"):
-        slirp.start(namespace.pid, run_dir=str(tmp_path))
+        start.start(namespace.pid, run_dir=str(tmp_path))
 
 
 START = """
 import sys
 from rootless.errors import RootlessError
-from rootless.network import slirp
+from rootless.network.uplink.slirp4netns import start
 try:
-    slirp.start(int(sys.argv[1]), run_dir=sys.argv[2])
+    start.start(int(sys.argv[1]), run_dir=sys.argv[2])
 except RootlessError as error:
     print(type(error).__name__, error.message, error.hint, sep="|")
 """

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rootless.errors import InvalidInput
-from rootless.oci import devices, manager
-from rootless.oci.devices import BLOCK, CHAR, MKNOD, READ, WRITE, Rule, compile_rules
+from rootless.oci.cgroup import device_filter, manager
+from rootless.oci.cgroup.device_filter import BLOCK, CHAR, MKNOD, READ, WRITE, Rule, compile_rules
 
 EVERYTHING = MKNOD | READ | WRITE
 DENY_ALL = Rule(False, -1, -1, -1, EVERYTHING)
@@ -82,7 +82,7 @@ def allowed(rules: list[Rule], kind: int, major: int, minor: int, access: int) -
 @settings(max_examples=500, deadline=None)
 @given(RULES, QUESTIONS)
 def test_the_program_is_the_rules(rules: list[Rule], question: tuple[int, int, int, int]) -> None:
-    assert answer(compile_rules(rules), *question) == allowed(devices.effective(rules), *question)
+    assert answer(compile_rules(rules), *question) == allowed(device_filter.effective(rules), *question)
 
 
 @settings(max_examples=200, deadline=None)
@@ -141,7 +141,7 @@ def test_everything_needs_no_program() -> None:
 )
 def test_nonsense(rule: dict[str, object], path: str) -> None:
     with pytest.raises(InvalidInput, match=r"linux\.resources\." + path.replace("[", r"\[").replace("]", r"\]")):
-        devices.read_rules([{"allow": False}, rule])
+        device_filter.read_rules([{"allow": False}, rule])
 
 
 def test_only_real_root_has_a_program() -> None:

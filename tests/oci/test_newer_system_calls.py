@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rootless.runtime import seccomp
+from rootless.runtime.seccomp import profile as seccomp
 from tests.need import need
 from tests.oci.bundles import SAFE, Runtime
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rootless.cgroup import find
+from rootless.cgroup import subtrees
 from rootless.errors import NotSupported
-from rootless.oci import scopes
-from rootless.oci.config import has_selinux
+from rootless.oci.cgroup import systemd
+from rootless.oci.config.bundle import has_selinux
 from tests.need import need
 from tests.oci.bundles import Runtime
 
@@ -70,7 +70,7 @@ def _without_a_session(oci: Runtime, *options: str) -> subprocess.CompletedProce
 def test_a_scope_without_systemd(oci: Runtime, options: list[str], path: str, unit: str) -> None:
     """No container without the scope that was asked for; the remedy is one that helps."""
     need(not Path("/run/systemd/system").exists(), "systemd runs here")
-    need(bool(find.mount_point()), "this host has no cgroup v2")
+    need(bool(subtrees.mount_point()), "this host has no cgroup v2")
     if path:
         oci.spec["linux"]["cgroupsPath"] = path
     with oci.unchanged():
@@ -89,16 +89,16 @@ def test_a_scope_from_within_a_batch_job() -> None:
     """It would leave the job's cgroup, and with it the job's limits: not even tried."""
     job = "/system.slice/slurmstepd.scope/job_5/step_0/user/task_0"
     with pytest.raises(NotSupported) as told:
-        scopes.demand(find.Facts("/sys/fs/cgroup", job, f"0::{job}\n", 1000))
+        systemd.demand(subtrees.Facts("/sys/fs/cgroup", job, f"0::{job}\n", 1000))
     assert told.value.message == "a scope of systemd would leave the cgroup of this job of Slurm"
     hint = told.value.hint or ""
     assert "ask the batch system for the limit" in hint
     assert "--cgroup-manager cgroupfs" in hint
     with pytest.raises(NotSupported) as told:
-        scopes.demand(find.Facts("", "", "4:memory:/\n", 1000))
+        systemd.demand(subtrees.Facts("", "", "4:memory:/\n", 1000))
     assert "no cgroup v2" in told.value.message
     assert "--cgroup-manager cgroupfs" in (told.value.hint or "")
-    scopes.demand(find.Facts("/sys/fs/cgroup", "/user.slice", "0::/user.slice\n", 1000))
+    systemd.demand(subtrees.Facts("/sys/fs/cgroup", "/user.slice", "0::/user.slice\n", 1000))
 
 
 def test_the_features_say_so(oci: Runtime) -> None:

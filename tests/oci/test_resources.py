@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from rootless.cgroup import scope
+from rootless.cgroup import systemd
 from rootless.errors import InvalidInput, NotSupported, RootlessError
-from rootless.oci import resources, scopes
+from rootless.oci.cgroup import resources
+from rootless.oci.cgroup import systemd as scopes
 
 ALL: dict[str, Any] = {
     "memory": {"limit": 200, "swap": 300, "reservation": 100},
@@ -111,10 +112,10 @@ def test_the_names_of_scopes() -> None:
 
 def test_what_the_scope_has_too() -> None:
     settings = resources.settings(resources.asked(ALL))
-    assert scope.totals(settings) == [("MemoryMax", ("t", 200)), ("MemorySwapMax", ("t", 100)), ("TasksMax", ("t", 9))]
+    assert systemd.totals(settings) == [("MemoryMax", ("t", 200)), ("MemorySwapMax", ("t", 100)), ("TasksMax", ("t", 9))]
     endless = resources.settings({"memory": {"limit": -1}, "unified": {"pids.max": "max"}})
-    assert {value for _, (_, value) in scope.totals(endless)} == {(1 << 64) - 1}
-    assert dict(scope.weights(settings)) == {
+    assert {value for _, (_, value) in systemd.totals(endless)} == {(1 << 64) - 1}
+    assert dict(systemd.weights(settings)) == {
         "CPUWeight": ("t", 0),  # idle
         "IOWeight": ("t", 1),
         "IODeviceWeight": ("a(st)", [("/dev/block/8:0", 10000)]),

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from rootless.errors import InvalidInput
-from rootless.oci.config import _check_sense
-from rootless.oci.rules import CONFIG
-from rootless.oci.schema import check
+from rootless.oci.config.bundle import _check_sense
+from rootless.oci.config.config_schema import CONFIG
+from rootless.oci.config.validate import check
 
 SPECS = Path(__file__).parent / "schemas"
 OURS = ("windows", "solaris", "vm", "zos", "freebsd")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless.oci.statistics import blkio, pressure, statistics
+from rootless.oci.cgroup.stats import blkio, pressure, statistics
 from tests.oci.bundles import Runtime
 
 UNLIMITED = (1 << 64) - 1

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from rootless.runtime import seccomp
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
-from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.seccomp import profile
 from tests.harness import account
 from tests.harness.account import User
 from tests.harness.importing import PYTHON_PATH
@@ -60,7 +60,7 @@ def default_spec(*args: str) -> dict[str, Any]:
             "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
             "maskedPaths": list(MASKED_PATHS),
             "readonlyPaths": list(READONLY_PATHS),
-            "seccomp": seccomp.DEFAULT,
+            "seccomp": profile.DEFAULT,
         },
     }
 

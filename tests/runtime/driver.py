@@ -18,9 +18,9 @@ from typing import Any
 
 from rootless.errors import RootlessError, to_data
 from rootless.linux.process import start_time
-from rootless.runtime import enter
-from rootless.runtime.launch import Launched, Stdio, Supervision, launch
-from rootless.runtime.root import Root, mounted, run_in_root
+from rootless.runtime import exec as runtime_exec
+from rootless.runtime.launch.launch import Launched, Stdio, Supervision, launch
+from rootless.runtime.mounts.rootfs import Root, mounted, run_in_root
 from rootless.session import session
 
 
@@ -112,7 +112,7 @@ def follow(launched: Launched, stdin: str) -> dict[str, Any]:
 
 def execute(request: dict[str, Any]) -> dict[str, Any]:
     pid = request["pid"]
-    entered = enter.enter(
+    entered = runtime_exec.enter(
         pid,
         request.get("start_time") or start_time(pid),
         request["process"],
@@ -137,7 +137,7 @@ def execute(request: dict[str, Any]) -> dict[str, Any]:
             found[fd] += block
             if not block:
                 open_fds.discard(fd)
-    status = os.waitstatus_to_exitcode(enter.wait(entered))
+    status = os.waitstatus_to_exitcode(runtime_exec.wait(entered))
     out = found.get(entered.terminal_fd, found.get(entered.stdout_fd, b""))
     return {"status": status, "stdout": out.decode(), "stderr": found.get(entered.stderr_fd, b"").decode()}
 

@@ -7,12 +7,12 @@ import pytest
 from rootless.errors import InvalidInput
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER
-from rootless.runtime.capabilities import read_capabilities
-from rootless.runtime.masks import Mask, ReadonlyPath, ReadonlyRoot
+from rootless.runtime.mounts.masks import Mask, ReadonlyPath, ReadonlyRoot
+from rootless.runtime.mounts.mount_options import parse_options
+from rootless.runtime.mounts.plan import Circumstances, build_plan
+from rootless.runtime.mounts.steps import Bind, Filesystem, HostTree, Proc, Sysctl, Sysfs
 from rootless.runtime.namespaces import is_mapped, read_namespaces, split_map
-from rootless.runtime.options import parse_options
-from rootless.runtime.plan import Circumstances, build_plan
-from rootless.runtime.steps import Bind, Filesystem, HostTree, Proc, Sysctl, Sysfs
+from rootless.runtime.process.capabilities import read_capabilities
 from tests.runtime.conftest import default_spec
 
 OWN = Circumstances(own_pid=True, own_network=True, own_ipc=True, own_uts=True)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from rootless.errors import InvalidInput
-from rootless.runtime import seccomp, seccomp_newer
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
-from rootless.runtime.seccomp_compiler import compile_profile, select_rules
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.seccomp import newer_calls
+from rootless.runtime.seccomp import profile as seccomp
+from rootless.runtime.seccomp.compiler import compile_profile, select_rules
 
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 
@@ -121,14 +122,14 @@ def test_only_a_default_that_refuses_is_changed() -> None:
 
 def test_newer_than_each_architecture() -> None:
     """Interpreted here, as the kernel does it: what falls off the end goes on to the filter."""
-    bpf = seccomp_newer.instructions({0xC000003E: 300, 0x40000003: 400}, 0x40000000 + 310)
+    bpf = newer_calls.instructions({0xC000003E: 300, 0x40000003: 400}, 0x40000000 + 310)
     for architecture, number, answer in (
         (0xC000003E, 300, None), (0xC000003E, 301, 38), (0xC000003E, 0x3FFFFFFF, 38),
         (0xC000003E, 0x40000000 + 310, None), (0xC000003E, 0x40000000 + 311, 38),
         (0x40000003, 400, None), (0x40000003, 401, 38), (0xC00000B7, 999, None),
     ):  # fmt: skip
         assert interpret(bpf, architecture, number) == answer, (hex(architecture), number)
-    bare = seccomp_newer.instructions({0xC000003E: 300})
+    bare = newer_calls.instructions({0xC000003E: 300})
     assert interpret(bare, 0xC000003E, 301) == 38
     assert interpret(bare, 0xC000003E, 0x40000000 + 999) is None  # x32 is not the profile's: the filter's to judge
 

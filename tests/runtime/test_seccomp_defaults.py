@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rootless.runtime import seccomp
-from rootless.runtime.capabilities import DEFAULT_CAPABILITIES
-from rootless.runtime.seccomp_compiler import select_rules
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.seccomp import profile
+from rootless.runtime.seccomp.compiler import select_rules
 
 ALLOW = 0x7FFF0000
-PROFILE: dict[str, Any] = json.loads(Path(seccomp.PROFILE_PATH).read_text())
+PROFILE: dict[str, Any] = json.loads(Path(profile.PROFILE_PATH).read_text())
 
 # What Docker's profile (2025) refuses a container with default capabilities: all of it, here too.
 REFUSED = """

@@ -6,7 +6,7 @@ import json
 import os
 
 from rootless.linux.process import boot_id, start_time
-from rootless.storage import containers
+from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 

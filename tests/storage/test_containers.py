@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from rootless.errors import Conflict, InvalidInput, NotFound
-from rootless.storage import containers
+from rootless.storage.containers import containers
+from rootless.storage.maintenance.sweep import sweep_containers
 from rootless.storage.store import Store
-from rootless.storage.sweep import sweep_containers
 from tests.storage.making import make, state_of
 
 

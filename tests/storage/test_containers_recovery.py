@@ -11,9 +11,9 @@ import time
 import pytest
 
 from rootless.errors import Conflict
-from rootless.storage import containers
+from rootless.storage.containers import containers
+from rootless.storage.maintenance.sweep import sweep_containers
 from rootless.storage.store import Store
-from rootless.storage.sweep import sweep_containers
 from tests.storage.joined import Joined
 from tests.storage.making import make, state_of
 
@@ -133,9 +133,9 @@ def test_hundred_containers_are_listed(store: Store) -> None:
 
 def test_hot_modules_import_little() -> None:
     code = (
-        "import sys; import rootless.storage.containers, rootless.storage.images, rootless.storage.rootfs; "
+        "import sys; import rootless.storage.containers.containers, rootless.storage.images, rootless.storage.drivers.rootfs; "
     )
-    code += "import rootless.storage.driver; print(*sys.modules)"
+    code += "import rootless.storage.drivers.choose; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-Sc", code], capture_output=True, text=True, check=True
     ).stdout.split()

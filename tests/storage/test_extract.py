@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import Corrupt, RootlessError
-from rootless.storage import layers
+from rootless.storage.layers import layers
 from rootless.storage.store import Store
 from tests.storage import tars
 from tests.storage.joined import Joined
@@ -202,7 +202,7 @@ def test_whiteouts(store: Store, joined: Joined) -> None:
 
 
 def test_owners_outside_the_mapping_are_kept_aside(store: Store, joined: Joined) -> None:
-    from rootless.storage import archive as writing
+    from rootless.storage.layers import write_tar as writing
 
     data = archive(file("a", b"x", uid=3_000_000, gid=7), directory("d", gid=4_000_000))
 

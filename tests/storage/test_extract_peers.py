@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import RootlessError
-from rootless.storage.extract import Limits
+from rootless.storage.layers.extract import Limits
 from rootless.storage.store import Store
 from tests.need import need
 from tests.storage.joined import Joined

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootless.errors import RootlessError
-from rootless.storage.extract import Limits, extract
-from rootless.storage.tarsource import Source
-from rootless.storage.tarstream import entries
+from rootless.storage.layers.extract import Limits, extract
+from rootless.storage.tar.reader import entries
+from rootless.storage.tar.source import Source
 from tests.storage.tars import Member, archive, directory, file, link, symlink
 
 SOUND = archive(

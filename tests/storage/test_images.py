@@ -9,7 +9,10 @@ import os
 import pytest
 
 from rootless.errors import Conflict, InvalidInput, NotFound
-from rootless.storage import blobs, containers, gc, images, layers, usage, volumes
+from rootless.storage import blobs, images, volumes
+from rootless.storage.containers import containers
+from rootless.storage.layers import layers
+from rootless.storage.maintenance import gc, usage
 from rootless.storage.store import Store
 from tests.storage import tars
 from tests.storage.joined import Joined

@@ -13,7 +13,8 @@ import pytest
 
 from rootless.errors import Corrupt, NotFound, RootlessError
 from rootless.linux import mount, namespace
-from rootless.storage import layers, rootfs
+from rootless.storage.drivers import rootfs
+from rootless.storage.layers import layers
 from rootless.storage.store import Store
 from tests.storage import tars
 from tests.storage.joined import Joined

@@ -11,9 +11,10 @@ import pytest
 
 from rootless.errors import InvalidInput
 from rootless.linux import mount, namespace
-from rootless.runtime.root import mount_root
-from rootless.storage import archive as writing
-from rootless.storage import changes, driver, layers, probe, rootfs
+from rootless.runtime.mounts.rootfs import mount_root
+from rootless.storage.drivers import choose, probe, rootfs
+from rootless.storage.layers import diff, layers
+from rootless.storage.layers import write_tar as writing
 from rootless.storage.store import Store
 from tests.need import need
 from tests.storage import tars
@@ -92,7 +93,7 @@ def usable(store: Store, which: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("which", driver.DRIVERS)
+@pytest.mark.parametrize("which", choose.DRIVERS)
 def test_drivers_show_the_merged_tree(store: Store, joined: Joined, which: str) -> None:
     def run() -> str:
         why = usable(store, which)
@@ -113,7 +114,7 @@ def test_drivers_show_the_merged_tree(store: Store, joined: Joined, which: str) 
     need(not why, why)
 
 
-@pytest.mark.parametrize("which", driver.DRIVERS)
+@pytest.mark.parametrize("which", choose.DRIVERS)
 def test_changes_as_docker_lists_them(store: Store, joined: Joined, which: str) -> None:
     def run() -> str:
         why = usable(store, which)
@@ -129,7 +130,7 @@ def test_changes_as_docker_lists_them(store: Store, joined: Joined, which: str) 
             os.unlink(top + "/link")
             os.rmdir(top + "/becomes-directory")
             os.unlink(top + "/opaque/new")
-            found = [f"{kind} {path}" for kind, path in changes.diff(store, place, DIFF_IDS)]
+            found = [f"{kind} {path}" for kind, path in diff.diff(store, place, DIFF_IDS)]
         finally:
             if which != "directory":
                 mount.umount2(top, mount.MNT_DETACH)
@@ -153,7 +154,7 @@ def test_directory_made_anew(store: Store, joined: Joined) -> None:
         os.rmdir(top + "/kept")
         os.mkdir(top + "/kept")
         Path(top + "/kept/b").write_bytes(b"again")
-        found = [f"{kind} {path}" for kind, path in changes.diff(store, place, DIFF_IDS)]
+        found = [f"{kind} {path}" for kind, path in diff.diff(store, place, DIFF_IDS)]
         assert found == ["C /kept", "C /kept/b", "D /kept/c", "D /kept/new"]
 
     why = joined(lambda: usable(store, "overlay"))
@@ -215,8 +216,8 @@ def test_an_opaque_top_hides_the_layers_below(store: Store, joined: Joined) -> N
 
 def test_probe_is_cached_and_can_be_overridden(store: Store, joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> None:
-        first = driver.report(store)
-        assert first["driver"] in driver.DRIVERS
+        first = choose.report(store)
+        assert first["driver"] in choose.DRIVERS
         before = os.stat(store.root + "/driver.json").st_mtime_ns
         assert rootfs.probe(store) == first["driver"]
         assert os.stat(store.root + "/driver.json").st_mtime_ns == before

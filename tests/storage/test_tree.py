@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rootless.storage.tree import remove_tree
+from rootless.storage.remove_tree import remove_tree
 from tests.storage.joined import Joined
 
 

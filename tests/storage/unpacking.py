@@ -7,8 +7,8 @@ import os
 import stat
 from pathlib import Path
 
-from rootless.storage import layers
-from rootless.storage.extract import Limits
+from rootless.storage.layers import layers
+from rootless.storage.layers.extract import Limits
 from rootless.storage.store import Store
 from tests.storage import tars
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from rootless.storage.tree import remove_tree
+from rootless.storage.remove_tree import remove_tree
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
 

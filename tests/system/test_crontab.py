@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rootless.engine.life import boot, crontab
+from rootless.engine.lifecycle.autostart import autostart, crontab
 from rootless.errors import InvalidInput
 from tests.harness.account import SYSTEM_PATH, User
 from tests.harness.command import Rootless
@@ -28,7 +28,7 @@ OF_CRON = {"SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
 @pytest.fixture
 def table(user: User) -> Iterator[None]:
     """The account's crontab, as it was again afterwards."""
-    need(not boot.uses_systemd(), "a host without systemd")
+    need(not autostart.uses_systemd(), "a host without systemd")
     need(shutil.which("crontab", path=SYSTEM_PATH), "crontab (cron) is not installed")
     before = subprocess.run(["crontab", "-l"], capture_output=True, check=False)
     yield
@@ -128,7 +128,7 @@ def test_paths_with_blanks_percent_signs_and_quotes(
 
 
 def test_without_crontab(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
-    need(not boot.uses_systemd(), "a host without systemd")
+    need(not autostart.uses_systemd(), "a host without systemd")
     rootless("create", "--name", "web", "--network", "none", "busybox", "true")
     nothing = {"PATH": str(tmp_path)}
     told = rootless("enable", "web", env=nothing, status=1).stderr
@@ -141,7 +141,7 @@ def test_a_crontab_that_cannot_be_read_is_not_taken_for_an_empty_one(
     rootless: Rootless, busybox_image: str, tmp_path: Path
 ) -> None:
     """As cron.deny has it; writing would be the loss of all that was there."""
-    need(not boot.uses_systemd(), "a host without systemd")
+    need(not autostart.uses_systemd(), "a host without systemd")
     program = tmp_path / "crontab"
     program.write_text(f'#!/bin/sh\n[ "$1" = -l ] && {{ echo "You may not use crontab" >&2; exit 1; }}\ntouch {tmp_path}/lost\n')
     program.chmod(0o755)

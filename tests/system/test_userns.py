@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless.engine.state import userns
+from rootless.engine.state import user_namespace
 from rootless.errors import InvalidInput, NotSupported
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
@@ -242,15 +242,15 @@ def test_cp_gives_the_containers_owners(
 )
 def test_words_that_mean_nothing(word: str) -> None:
     with pytest.raises(InvalidInput):
-        userns.parse(word)
+        user_namespace.parse(word)
 
 
 def test_maps() -> None:
-    assert userns.keep(1000, 65537) == [[0, 1, 1000], [1000, 0, 1], [1001, 1001, 64536]]
-    assert userns.keep(0, 10) == [[0, 0, 1], [1, 1, 9]]
-    assert userns.keep(70000, 65537) == [[0, 1, 65536], [70000, 0, 1]]
-    assert userns.free([], 1024, 65537) == [[0, 64512, 1024], [65534, 65536, 1]]
-    assert userns.free([[64512, 1025]], 1024, 65537)[0] == [0, 63487, 1024]
-    assert userns.free([[63487, 1025]], 1024, 65537)[0] == [0, 64512, 1024]
+    assert user_namespace.keep(1000, 65537) == [[0, 1, 1000], [1000, 0, 1], [1001, 1001, 64536]]
+    assert user_namespace.keep(0, 10) == [[0, 0, 1], [1, 1, 9]]
+    assert user_namespace.keep(70000, 65537) == [[0, 1, 65536], [70000, 0, 1]]
+    assert user_namespace.free([], 1024, 65537) == [[0, 64512, 1024], [65534, 65536, 1]]
+    assert user_namespace.free([[64512, 1025]], 1024, 65537)[0] == [0, 63487, 1024]
+    assert user_namespace.free([[63487, 1025]], 1024, 65537)[0] == [0, 64512, 1024]
     with pytest.raises(NotSupported):
-        userns.free([[1, 65536]], 1, 65537)
+        user_namespace.free([[1, 65536]], 1, 65537)

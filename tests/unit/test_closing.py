@@ -15,13 +15,13 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from rootless import bytecode
 bytecode.install()
-from rootless.runtime import closing
+from rootless.runtime import descriptors
 if sys.argv[2] == 'closed':
-    closing.keep_only(())
+    descriptors.keep_only(())
     # What stands at the number of the file of bytecode now is anybody's.
     while os.open(sys.argv[3], os.O_RDONLY) < 20:
         pass
-closing.forget_paths()
+descriptors.forget_paths()
 for name in ('colorsys', 'rootless.paths', 'certainly_nowhere'):
     try:
         __import__(name)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootless.session import diagnosis, idmap, subids
-from rootless.session.idmap import IdRange, SubordinateRange
+from rootless.session import diagnosis
+from rootless.session.ids import idmap, subids
+from rootless.session.ids.idmap import IdRange, SubordinateRange
 
 granted_lists = st.lists(st.builds(SubordinateRange, st.integers(0, 3000), st.integers(1, 500)), max_size=8)
 

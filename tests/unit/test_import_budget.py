@@ -20,7 +20,7 @@ PROBE = """
 import sys
 before = set(sys.modules)
 from rootless.cli.main import run
-from rootless.cli.table import BY_PATH, load
+from rootless.cli.command_table import BY_PATH, load
 for word in sys.argv[1:2]:
     if word.startswith('import:'):
         load(BY_PATH[word.removeprefix('import:')])
@@ -47,7 +47,7 @@ def test_the_hot_path(name: str) -> None:
 
 def test_exec_needs_nothing_of_a_start() -> None:
     ours = {module for module in imported("import:exec") if module.startswith("rootless.")}
-    useless = ("rootless.network", "rootless.image", "rootless.session", "rootless.runtime.plan", "rootless.engine.state.listing")
+    useless = ("rootless.network", "rootless.image", "rootless.session", "rootless.runtime.mounts.plan", "rootless.engine.state.listing")
     assert not [module for module in ours if module.startswith(useless)]
 
 
@@ -61,7 +61,7 @@ def test_version_imports_next_to_nothing() -> None:
     ours = {module for module in modules if module.partition(".")[0] == "rootless"}
     assert ours == {
         "rootless", "rootless.errors", "rootless.inherited", "rootless.record", "rootless.cli", "rootless.cli.main",
-        "rootless.cli.command", "rootless.cli.parser", "rootless.cli.table", "rootless.cli.commands",
-        "rootless.cli.commands.version",
+        "rootless.cli.grammar.command", "rootless.cli.grammar.parser", "rootless.cli.command_table", "rootless.cli.commands",
+        "rootless.cli.grammar", "rootless.cli.commands.system", "rootless.cli.commands.system.version",
     }  # fmt: skip
     assert not {"re", "json", "typing", "enum", "collections"} & modules

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from rootless.cli.command import Args, Command
+from rootless.cli.grammar.command import Args, Command
 
 
 def generate(args: Args) -> int:
     """The script, on stdout."""
-    from rootless.cli.completion import script
+    from rootless.cli.help.completion import script
 
     sys.stdout.write(script(args.positional[0]))
     return 0

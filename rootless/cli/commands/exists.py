@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from rootless.cli.command import RUN, Args, Command
+from rootless.cli.grammar.command import RUN, Args, Command
 from rootless.errors import NotFound
 from rootless.storage.store import Store
 
 
 def container(args: Args) -> int:
     """0 if there is such a container, 1 if not."""
-    from rootless.cli import chosen
+    from rootless.cli.flags import chosen
 
     return 0 if chosen.exists(Store.open(), args.positional[0]) else 1
 
 
 def image(args: Args) -> int:
     """The same of images."""
-    from rootless.engine.images import named
+    from rootless.engine.images import lookup
 
     try:
-        named.find(Store.open(), args.positional[0])
+        lookup.find(Store.open(), args.positional[0])
     except NotFound:
         return 1
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from rootless.cli import chosen
-from rootless.cli.command import FLAG, VALUE, Args, Command, Option, choice
+from rootless.cli.flags import chosen
+from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option, choice
 from rootless.engine.views.inspect import KINDS, inspect_any
 from rootless.errors import RootlessError
 from rootless.storage.store import Store
@@ -20,9 +20,9 @@ PLATFORM = Option(("--platform",), "platform", VALUE, metavar="string", default=
 
 def _inspect(args: Args, kind: str) -> int:
     """What was found goes to stdout even where another name was not found, as Docker has it."""
-    from rootless.cli.format import NO_TEMPLATE, compiled, for_people, inspected, print_json
     from rootless.cli.main import complain
-    from rootless.cli.template import WrongTemplate
+    from rootless.cli.output.format import NO_TEMPLATE, compiled, for_people, inspected, print_json
+    from rootless.cli.output.template.template import WrongTemplate
 
     try:
         template = compiled(args.format) if args.format else None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.doctor import container, host, identity, network, storage
 from rootless.engine.doctor.finding import Finding, Status
-from rootless.engine.doctor.isolation import TIMEOUT_S, run_all
-from rootless.engine.doctor.scene import prepared
+from rootless.engine.doctor.probes import container, host, network, storage, user_namespace
+from rootless.engine.doctor.run_probes import TIMEOUT_S, run_all
+from rootless.engine.doctor.scratch import prepared
 
 PROBES = (
-    *identity.PROBES,
+    *user_namespace.PROBES,
     *container.PROBES,
     *storage.PROBES,
     *network.PROBES,

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from rootless.engine.files import tree
+from rootless.engine.files import copy_tree
+from rootless.engine.files.copy_end import Place
+from rootless.engine.files.copy_tree import Policy
 from rootless.engine.files.entry import Entry
-from rootless.engine.files.place import Place
-from rootless.engine.files.tree import Policy
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.storage.store import Store
 
@@ -46,7 +46,7 @@ def copy(
             stack.callback(os.close, directory)
             target.refuse_read_only(directory, target_path)
             with _told_read_only(target):
-                return tree.copy(origin.entry, Entry(directory, origin.name or "."), policy)
+                return copy_tree.copy(origin.entry, Entry(directory, origin.name or "."), policy)
         # Neither it nor what a link of that name leads to is a directory.
         wanted = _asserts_directory(target_path)
         destination = target.entry(target.resolved(_plain(target_path)), what=os.path.dirname(_plain(target_path)))
@@ -58,7 +58,7 @@ def copy(
             raise NotFound(f"no such directory: {target_path}")
         target.refuse_read_only(destination.directory, target_path)
         with _told_read_only(target):
-            return tree.copy(origin.entry, destination, policy)
+            return copy_tree.copy(origin.entry, destination, policy)
 
 
 def _origin(source: Place, path: str, stack: ExitStack, *, follow_link: bool) -> Origin:
@@ -155,4 +155,4 @@ def read_tar(store: Store, target: Place, path: str) -> list[str]:
         target.refuse_read_only(outside, path)
         inside = stack.enter_context(unpacked(store, sys.stdin.buffer))
         with _told_read_only(target):
-            return tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))
+            return copy_tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))

@@ -14,14 +14,14 @@ import stat
 
 from rootless import paths
 from rootless.engine.files import view
-from rootless.engine.state.record import Record
-from rootless.engine.words.mounts import GIVEN, Mount
+from rootless.engine.options.mounts import GIVEN, Mount
+from rootless.engine.state.config import Record
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
-from rootless.runtime.mount_parts import SUBPATH
-from rootless.runtime.passwd import find_user
-from rootless.runtime.resolve import open_in_root
-from rootless.runtime.root import Root, mounted
+from rootless.runtime.mounts.mount_parts import SUBPATH
+from rootless.runtime.mounts.rootfs import Root, mounted
+from rootless.runtime.process.passwd import find_user
+from rootless.runtime.rootfs_path import open_in_root
 from rootless.storage.store import Store
 
 _DEEPEST = 300

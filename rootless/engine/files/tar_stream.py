@@ -12,13 +12,13 @@ from typing import IO, NamedTuple
 
 from rootless.engine.files.entry import FILE, Entry, kernels, left_out, read_kernels
 from rootless.errors import Corrupt
-from rootless.image import inflate
+from rootless.image import decompress
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
-from rootless.storage.extract import Extractor, Limits
+from rootless.storage.layers.extract import Extractor, Limits
 from rootless.storage.store import Store
-from rootless.storage.tarheader import Entry as Member
-from rootless.storage.tarsource import Source
+from rootless.storage.tar.header import Entry as Member
+from rootless.storage.tar.source import Source
 
 Shown = Callable[[int, int], "tuple[int, int]"]
 
@@ -137,7 +137,7 @@ def unpacked(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> I
     end. Corrupt for what is no archive, or a broken one. `special_bits` as in tree.Policy."""
     with staging.directory(store, "cp") as path:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        source = Source(_Checked(inflate.open_stream(stream, what="the archive")))
+        source = Source(_Checked(decompress.open_stream(stream, what="the archive")))
         try:
             kind = Extractor if special_bits else _WithoutSpecialBits
             kind(fd, limits=Limits(), whiteouts=False).run(source)
@@ -150,7 +150,7 @@ def unpacked(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> I
 class _Checked:
     """A stream whose beginning is a tar header's, or Corrupt: the words for a stream that is something else."""
 
-    def __init__(self, stream: inflate.Source) -> None:
+    def __init__(self, stream: decompress.Source) -> None:
         self._stream = stream
         self._head: bytes | None = None
 

@@ -11,25 +11,25 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from rootless.engine.files import container_root, mount_points
-from rootless.engine.files.place import PATH_DIRECTORY, Place
+from rootless.engine.files.copy_end import PATH_DIRECTORY, Place
+from rootless.engine.files.mounts import container_root, mount_points
 from rootless.engine.state import running
-from rootless.engine.state.record import Record
+from rootless.engine.state.config import Record
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
-from rootless.runtime.masks import ReadonlyRoot
 from rootless.runtime.mounting import attach
-from rootless.runtime.plan import Circumstances, mount_step
-from rootless.runtime.resolve import mount_target
-from rootless.runtime.root import mounted
-from rootless.runtime.steps import Filesystem
-from rootless.storage import containers
+from rootless.runtime.mounts.masks import ReadonlyRoot
+from rootless.runtime.mounts.plan import Circumstances, mount_step
+from rootless.runtime.mounts.rootfs import mounted
+from rootless.runtime.mounts.steps import Filesystem
+from rootless.runtime.rootfs_path import mount_target
+from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
-    from rootless.runtime.steps import Step
+    from rootless.runtime.mounts.steps import Step
 
 
 _PROPAGATIONS = ("private", "shared", "slave", "unbindable")

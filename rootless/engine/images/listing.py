@@ -6,9 +6,9 @@ import fnmatch
 import os
 from typing import Any, NamedTuple
 
-from rootless.engine.images.named import digest_of, familiar, find
+from rootless.engine.images.lookup import digest_of, familiar, find
 from rootless.engine.images.platform import require
-from rootless.engine.words import clock
+from rootless.engine.options import clock
 from rootless.errors import InvalidInput
 from rootless.image import reference
 from rootless.storage import images
@@ -122,7 +122,7 @@ def _glob(text: str, pattern: str) -> bool:
 def history(store: Store, text: str, *, platform: str = "") -> list[Step]:
     """The image's steps, newest first; the first carries the image's id, as Docker has it. NotFound, too,
     where the image is not of `platform`."""
-    from rootless.storage import layers
+    from rootless.storage.layers import layers
 
     image = find(store, text)
     if platform:

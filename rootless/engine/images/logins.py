@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rootless.errors import InvalidInput
-from rootless.image import credentials, reference
-from rootless.image.credentials import Credentials
-from rootless.image.registries_conf import Endpoint
-from rootless.image.registry import Registry
+from rootless.image import reference
+from rootless.image.registry import auth_file
+from rootless.image.registry.auth_file import Credentials
+from rootless.image.registry.client import Registry
+from rootless.image.registry.registries_conf import Endpoint
 
 DEFAULT = reference.DEFAULT_REGISTRY
 
@@ -18,12 +19,12 @@ def login(server: str, username: str, password: str, *, tls_verify: bool = True)
     connection = Registry(Endpoint(registry, "", False), tls_verify=tls_verify)
     connection.authorize(chosen)
     connection.ping()
-    return credentials.store(registry, chosen)
+    return auth_file.store(registry, chosen)
 
 
 def logout(server: str) -> list[str]:
     """Forget the registry's credentials; the files changed. NotFound if there were none."""
-    return credentials.forget(registry_name(server))
+    return auth_file.forget(registry_name(server))
 
 
 def registry_name(server: str) -> str:

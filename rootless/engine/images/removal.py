@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rootless.engine.images.listing import has_labels, select
-from rootless.engine.images.named import familiar, find, is_id
+from rootless.engine.images.lookup import familiar, find, is_id
 from rootless.engine.images.platform import require
-from rootless.engine.state import events
+from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import reference
-from rootless.storage import containers, images
+from rootless.storage import images
+from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -168,6 +169,6 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
 
 def collect(store: Store) -> int:
     """Give back what no image and no container needs any more; bytes freed."""
-    from rootless.storage import gc
+    from rootless.storage.maintenance import gc
 
     return gc.collect(store).freed_bytes

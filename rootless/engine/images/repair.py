@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rootless.engine.state.record import Record
+from rootless.engine.state.config import Record
 from rootless.errors import NotFound
 from rootless.image import manifest
 from rootless.image.manifest import Manifest
 from rootless.image.progress import silent
-from rootless.image.transfer import Layer, fetch_layers
-from rootless.storage import blobs, images, layers
+from rootless.image.transfer.layers import Layer, fetch_layers
+from rootless.storage import blobs, images
+from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
 

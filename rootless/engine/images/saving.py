@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from rootless import inherited
-from rootless.engine.images.named import familiar, find, is_id
+from rootless.engine.images.lookup import familiar, find, is_id
 from rootless.engine.images.platform import require
-from rootless.engine.state import events
+from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, RootlessError
-from rootless.image import reference, save
+from rootless.image import reference
+from rootless.image.archive import save
 from rootless.storage import images
 from rootless.storage.images import Image
 from rootless.storage.store import Store

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.state.record import Record
-from rootless.engine.words import clock
-from rootless.storage import containers
+from rootless.engine.options import clock
+from rootless.engine.state.config import Record
+from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 IMAGE = "<damaged>"

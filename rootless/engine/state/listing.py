@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.record import OWN_NETWORK, Record, argv
+from rootless.engine.state.config import OWN_NETWORK, Record, argv
 from rootless.errors import FROM_DATA, NotFound, RootlessError
-from rootless.network import ports, slirp
+from rootless.network import ports
+from rootless.network.uplink.slirp4netns import start
 from rootless.record import TYPE_CHECKING
 from rootless.record import Record as Fields
-from rootless.storage import containers
-from rootless.storage.containers import Status
+from rootless.storage.containers import containers
+from rootless.storage.containers.containers import Status
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def rows(store: Store, *, every: bool) -> list[Row]:
         state = running.read_state(store, identifier) if status.pid else {}
         name = names.get(identifier, identifier[:12])
         try:
-            lost = slirp.lost(state.get("network") or {})
+            lost = start.lost(state.get("network") or {})
             ports.from_data((state.get("network") or {}).get("ports") or [])
         except FROM_DATA:
             state, lost = {**state, "network": {}}, False

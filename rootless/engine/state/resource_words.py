@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rootless.engine.options.values import parse_bytes
 from rootless.engine.state.resources import Rate, Resources, refuse_swappiness
-from rootless.engine.words.values import parse_bytes
 from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 
+from rootless.cgroup.create import DEFAULT_PIDS
 from rootless.cgroup.limits import parse_cpu_list
-from rootless.cgroup.place import DEFAULT_PIDS
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, TypedDict
 

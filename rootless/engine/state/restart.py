@@ -12,14 +12,14 @@ import os
 import time
 
 from rootless import paths
+from rootless.engine.options import clock
 from rootless.engine.state import running
-from rootless.engine.state.record import Record
-from rootless.engine.words import clock
+from rootless.engine.state.config import Record
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux import signal
-from rootless.storage import containers
-from rootless.storage import restart as stored
-from rootless.storage.restart import Restart
+from rootless.storage.containers import containers
+from rootless.storage.containers import restart as stored
+from rootless.storage.containers.restart import Restart
 from rootless.storage.store import Store
 
 FIRST_DELAY_MS, LONGEST_DELAY_MS = 100, 60_000
@@ -73,9 +73,9 @@ def set_policy(store: Store, record: Record, word: str) -> None:
 def begin(store: Store, record: Record, *, again: bool) -> None:
     """The container is about to start; the caller holds its lock. `again`: by its policy."""
     if not again and containers.status(store, record["id"]).unrecorded:
-        from rootless.engine.state import lost
+        from rootless.engine.state import unrecorded_exits
 
-        lost.notice(store, record["id"])
+        unrecorded_exits.notice(store, record["id"])
     found = stored.read(store, record["id"])
     if found is None:
         if record["restart"]["name"] in ("no", ""):
@@ -135,7 +135,7 @@ def _end_waiting(store: Store, identifier: str) -> None:
 
 def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
     """Called by the process that was the monitor: what it is to exec next; () is nothing: the end."""
-    from rootless.runtime.supervise import listen_fds
+    from rootless.runtime.monitor import listen_fds
 
     with containers.lock(store, identifier):
         state = running.read_state(store, identifier)

@@ -9,7 +9,7 @@ import time
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import process, signal
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import containers, status
+from rootless.storage.containers import containers, status
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.state import health, restart, running, walls
-from rootless.engine.state.record import Record, argv
-from rootless.engine.views import container_types, gotypes
+from rootless.engine.options import clock
+from rootless.engine.options.health import Healthcheck
+from rootless.engine.options.mounts import Mount
+from rootless.engine.state import confinement, health, restart, running
+from rootless.engine.state.config import Record, argv
 from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anonymous
 from rootless.engine.views.network_settings import network_settings
-from rootless.engine.words import clock
-from rootless.engine.words.health import Healthcheck
-from rootless.engine.words.mounts import Mount
-from rootless.storage import containers
-from rootless.storage.status import Status
+from rootless.engine.views.types import container, gotypes
+from rootless.storage.containers import containers
+from rootless.storage.containers.status import Status
 from rootless.storage.store import Store
 
 
@@ -50,19 +50,20 @@ def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Obje
         "Mounts": [_mount(store, mount) for mount in record["mounts"]],
         "Config": _config(record),
         "NetworkSettings": network_settings(record, state, running_now=bool(status.pid)),
-        "Walls": walls.of_container(record, status.pid),
+        "Walls": confinement.of_container(record, status.pid),
     }
     if size:
-        from rootless.storage import layers, usage
+        from rootless.storage.layers import layers
+        from rootless.storage.maintenance import usage
 
         written = usage.container_bytes(store, identifier)
         found["SizeRw"] = written
         found["SizeRootFs"] = written + sum(layers.size(store, diff_id) for diff_id in record["diff_ids"])
-    return gotypes.build(container_types.TYPES, "container.InspectResponse", found)
+    return gotypes.build(container.TYPES, "container.InspectResponse", found)
 
 
 def _driver(store: Store) -> str:
-    from rootless.storage.driver import remembered
+    from rootless.storage.drivers.choose import remembered
 
     return remembered(store)
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rootless.engine.options import clock
+from rootless.engine.options.patterns import pattern
+from rootless.engine.state.config import Record
 from rootless.engine.state.listing import Row, network_id, network_name, published
-from rootless.engine.state.record import Record
-from rootless.engine.words import clock
-from rootless.engine.words.patterns import pattern
 from rootless.errors import InvalidInput, NotFound
 from rootless.network import ports
-from rootless.storage import containers
+from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 Test = Callable[[Row], bool]
@@ -119,13 +119,13 @@ def _networks(store: Store, words: list[str]) -> Test:
 
 def _ancestors(store: Store, words: list[str]) -> Test:
     """Containers of the image that a word means, whatever name they were made by, and of images built on it."""
-    from rootless.engine.images import named
+    from rootless.engine.images import lookup
 
     identifiers: set[str] = set()
     bases: set[tuple[str, ...]] = set()
     for word in words:
         try:
-            image = named.find(store, word, all_names=False)
+            image = lookup.find(store, word, all_names=False)
         except (NotFound, InvalidInput):
             continue  # the image has gone: its containers still say what it was called
         identifiers.add(image.id)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.state import placing
+from rootless.engine.options.mounts import Mount
+from rootless.engine.state import cgroup
+from rootless.engine.state.config import Record
 from rootless.engine.state.listing import network_name
-from rootless.engine.state.record import Record
 from rootless.engine.views.network_settings import bindings
-from rootless.engine.words.mounts import Mount
 from rootless.network import ports
-from rootless.runtime.masks import MASKED_PATHS, READONLY_PATHS
-from rootless.storage.restart import Restart
+from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.storage.containers.restart import Restart
 
 RUNTIME = "runc"
 """Docker's name of the runtime that nobody chose; ours has no other."""
@@ -77,7 +77,7 @@ def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[
         "MaskedPaths": None if privileged else _paths(MASKED_PATHS, record) + security["mask"],
         "ReadonlyPaths": None if privileged else _paths(READONLY_PATHS, record),
         "Init": record["init"],
-    } | placing.host_config(record, state)
+    } | cgroup.host_config(record, state)
 
 
 def _log_options(record: Record) -> dict[str, str]:

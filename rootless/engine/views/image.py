@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.images.named import familiar, find, repo_digests
-from rootless.engine.views import gotypes, image_types
+from rootless.engine.images.lookup import familiar, find, repo_digests
+from rootless.engine.views.types import gotypes
+from rootless.engine.views.types import image as image_types
 from rootless.errors import InvalidInput, NotFound
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -25,7 +26,7 @@ def inspect(store: Store, text: str, *, platform: str = "") -> gotypes.Object:
 
 
 def _fields(store: Store, image: Image) -> dict[str, Any]:
-    from rootless.storage.driver import remembered
+    from rootless.storage.drivers.choose import remembered
 
     config = image.config
     return {

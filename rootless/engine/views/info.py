@@ -8,14 +8,18 @@ import time
 from typing import Any
 
 from rootless import __version__
-from rootless.cgroup import find
-from rootless.engine.state import walls
-from rootless.engine.views import gotypes, host_config, system_types
+from rootless.cgroup import subtrees
+from rootless.engine.state import confinement
+from rootless.engine.views import host_config
 from rootless.engine.views import version as versions
+from rootless.engine.views.types import gotypes
+from rootless.engine.views.types import system as system_types
 from rootless.errors import RootlessError
 from rootless.linux.filesystem import filesystem_type
 from rootless.session import session
-from rootless.storage import containers, driver, images
+from rootless.storage import images
+from rootless.storage.containers import containers
+from rootless.storage.drivers import choose
 from rootless.storage.store import Store
 
 _LIMITS = {  # controller -> the fields that say it is there, and Docker's words where it is not
@@ -39,7 +43,7 @@ def info(store: Store) -> gotypes.Object:
         "ContainersPaused": states.count("paused"),
         "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
         "Images": len(images.list_images(store)),
-        "Driver": driver.remembered(store),
+        "Driver": choose.remembered(store),
         "DriverStatus": [["Backing Filesystem", _filesystem(store)]],
         "Plugins": {
             "Volume": ["local"],
@@ -51,7 +55,7 @@ def info(store: Store) -> gotypes.Object:
         "SystemTime": _now(),
         "LoggingDriver": "json-file",
         "CgroupDriver": {"systemd": "systemd", "": "none"}.get(how, "cgroupfs"),
-        "CgroupVersion": "2" if find.mount_point() == find.UNIFIED else "1",
+        "CgroupVersion": "2" if subtrees.mount_point() == subtrees.UNIFIED else "1",
         "KernelVersion": system.release,
         "OperatingSystem": operating_system(),
         "OSVersion": _os_release("VERSION_ID"),
@@ -132,7 +136,7 @@ def _filesystem(store: Store) -> str:
 def _cgroups() -> tuple[str, frozenset[str]]:
     """Where a container's cgroup would be made (delegated, systemd, admin, or ""), and what it could limit."""
     try:
-        places = find.search().subtrees
+        places = subtrees.search().subtrees
     except (RootlessError, OSError):
         places = ()
     return (places[0].how, frozenset(places[0].controllers)) if places else ("", frozenset())
@@ -149,8 +153,8 @@ def _warnings(controllers: frozenset[str], here: session.Status) -> list[str]:
 
 
 def _security_options() -> list[str]:
-    found = [f"name={wall}" for wall, how in (("apparmor", walls.apparmor("")), ("selinux", walls.selinux([])))
-             if how["State"] == walls.ON]  # fmt: skip
+    found = [f"name={wall}" for wall, how in (("apparmor", confinement.apparmor("")), ("selinux", confinement.selinux([])))
+             if how["State"] == confinement.ON]  # fmt: skip
     return [*found, "name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]
 
 

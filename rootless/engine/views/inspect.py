@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rootless.engine.views.gotypes import Object
+from rootless.engine.views.types.gotypes import Object
 from rootless.errors import InvalidInput, NotFound
 from rootless.storage.store import Store
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rootless.engine.state.config import Record
 from rootless.engine.state.listing import network_id, network_name
-from rootless.engine.state.record import Record
-from rootless.network import ports, slirp
+from rootless.network import ports
+from rootless.network.uplink.slirp4netns import start
 
 
 def bindings(
@@ -52,7 +53,7 @@ def network_settings(record: Record, state: dict[str, Any], *, running_now: bool
             **addresses,
             "HelperPid": network.get("pid", 0),
             # True: it runs without a network, until it is restarted.
-            "Lost": running_now and slirp.lost(network),
+            "Lost": running_now and start.lost(network),
         }
     }
     return found

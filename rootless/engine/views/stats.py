@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from rootless.cgroup import stats
 from rootless.cgroup.stats import Usage
-from rootless.engine.life.stop import pids
+from rootless.engine.lifecycle.stop import pids
 from rootless.engine.state import running
 from rootless.errors import NotFound
-from rootless.storage import containers
+from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.files import volumes
+from rootless.engine.files.volumes import volumes
 from rootless.engine.images.listing import created
-from rootless.engine.images.named import familiar
+from rootless.engine.images.lookup import familiar
 from rootless.engine.images.removal import users
 from rootless.engine.state import listing
-from rootless.storage import images, usage
+from rootless.storage import images
 from rootless.storage import volumes as stored_volumes
+from rootless.storage.maintenance import usage
+from rootless.storage.maintenance.usage import Usage
 from rootless.storage.store import Store
-from rootless.storage.usage import Usage
 
 
 class ImageUse(NamedTuple):
@@ -61,7 +62,7 @@ def details(store: Store) -> Details:
 
 
 def _images(store: Store) -> list[ImageUse]:
-    from rootless.storage import layers
+    from rootless.storage.layers import layers
 
     known = images.list_images(store)
     shares: dict[str, int] = {}

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from rootless.engine.life.stop import pids
+from rootless.engine.lifecycle.stop import pids
 from rootless.engine.state import running
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.storage.store import Store

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from rootless import __version__
-from rootless.engine.views import gotypes, system_types
+from rootless.engine.views.types import gotypes
+from rootless.engine.views.types import system as system_types
 
 API_VERSION = "1.51"
 """The version of Docker's API whose objects `inspect` and its fellows show."""

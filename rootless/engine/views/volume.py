@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.views import gotypes, image_types
+from rootless.engine.views.types import gotypes, image
 from rootless.errors import InvalidInput, NotFound
 from rootless.storage import volumes
 from rootless.storage.store import Store
@@ -14,7 +14,7 @@ def inspect(store: Store, name: str) -> gotypes.Object:
         volume = volumes.find(store, name)
     except (InvalidInput, NotFound):
         raise NotFound(f"get {name}: no such volume", hint="`rootless volume ls` lists them") from None
-    return gotypes.build(image_types.TYPES, "volume.Volume", {
+    return gotypes.build(image.TYPES, "volume.Volume", {
         "CreatedAt": volume.created_at,
         "Driver": "local",
         "Labels": volume.labels or None,

@@ -1,0 +1,279 @@
+"""The ladder climbed: a container gets its cgroup and its limits, or the error says who can mend it. HOT.
+
+Runs in the process that becomes the container's monitor, before the container is cloned: with
+systemd, that process moves into the scope, beside the container's cgroup and not into it, so
+that limits hold for the container alone.
+
+    the user's scope          rootless-NAME-ID.scope/supervisor   monitor, network
+                              rootless-NAME-ID.scope/container    the container: limits, freeze, kill
+    any other subtree         SUBTREE/rootless-NAME-ID            the container
+                              SUBTREE/rootless-leaf               what was in SUBTREE itself
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from rootless.cgroup import apply, cgroupfs, limits
+from rootless.cgroup import subtrees as find
+from rootless.errors import InvalidInput, NotSupported, RootlessError, Unavailable
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from typing import Any
+
+DEFAULT_PIDS = 2048
+SETUP_BYTES = 64 << 20
+SLICE = "user.slice"
+_CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
+_MOVE = "only an administrator may move a process there from outside: echo PID > .../cgroup.procs"
+IN_USER_NAMESPACE = "user namespace (RLIMIT_NPROC)"
+
+
+class Wish(Record):
+    """What is wanted: a name (group.name_of), linux.resources, and where. `mode`: "enabled", "disabled"
+    (no cgroup), "inherit" (below the cgroup we are in, or none). `parent`: --cgroup-parent.
+    `own_user_namespace`: whether the container's is made for it, so that it can be counted by."""
+
+    name: str
+    description: str
+    resources: dict[str, Any]
+    mode: str = "enabled"
+    parent: str = ""
+    own_user_namespace: bool = True
+
+
+class Placement(Record):
+    """Where the container goes. `path` and `fd` (the caller's): its cgroup, "" and -1 for none.
+    `processes`: how many its user namespace may hold at most, 0: no matter. `unit`: systemd's scope.
+    `later`: what is to be set when the command runs, because setting the container up would not fit.
+    `limits`: each limit that is in force and what holds it. `why`: why there is no better."""
+
+    path: str = ""
+    fd: int = -1
+    processes: int = 0
+    how: str = "none"
+    unit: str = ""
+    limits: dict[str, str] = {}
+    why: str = ""
+    warning: str = ""
+    later: tuple[limits.Setting, ...] = ()
+
+
+def place(wish: Wish) -> Placement:
+    """Make the container's cgroup and set its limits. A limit that was asked for and cannot be set is
+    NotSupported; the default one on processes is a warning then. Nothing is left where this raises."""
+    wanted = limits.settings(wish.resources)
+    if any(one.controller == "io" for one in wanted):
+        from rootless.cgroup import io_weights
+
+        io_weights.require(wanted)
+    if wish.mode == "disabled":
+        return _without(wish, wanted, "--cgroups=disabled was given", "leave --cgroups=disabled out")
+    found = find.search()
+    why = ""
+    hint = found.hint
+    for subtree in _allowed(wish, found):
+        lacking = [one for one in limits.missing(wanted, subtree.controllers) if not _otherwise(wish, one)]
+        if lacking:
+            why = _lacks(lacking, subtree)
+            continue
+        try:
+            return _make(wish, subtree, wanted)
+        except OSError as error:
+            # A rung that does not hold: the next one.
+            why = f"{subtree.how} cgroup: {error.filename or subtree.path}: {error.strerror}"
+            _refuse_if_named(wish, subtree, why, f"run this from within {subtree.path}, or leave it out; {_MOVE}")
+        except Unavailable as error:
+            why = error.message
+            hint = (
+                "look at `systemctl --user status`; if that hangs, too, log out and in, or the administrator runs: "
+                f"systemctl restart user@{find.facts().uid}.service"
+            )
+            _refuse_if_named(wish, subtree, why, hint)
+        except NotSupported as error:
+            if subtree.how != "systemd":
+                raise
+            why = error.message
+            _refuse_if_named(wish, subtree, why, hint)
+    return _without(wish, wanted, why or "no cgroup of this account's own", hint)
+
+
+def _refuse_if_named(wish: Wish, subtree: find.Subtree, why: str, hint: str) -> None:
+    """A rung that the user named has no next one: what was asked for would be missing without a word."""
+    named = ""
+    if wish.parent:
+        named = f"--cgroup-parent {wish.parent}"
+    elif subtree.how == "admin" and os.environ.get(find.ROOT_VARIABLE):
+        named = f"${find.ROOT_VARIABLE}"
+    if named:
+        raise NotSupported(f"{named} cannot be used: {why}", hint=hint)
+
+
+def _allowed(wish: Wish, found: find.Search) -> list[find.Subtree]:
+    subtrees = [one for one in found.subtrees if wish.mode != "inherit" or one.how == "delegated"]
+    if wish.parent.endswith(".slice"):
+        if "/" in wish.parent or not any(one.how == "systemd" for one in subtrees):
+            raise InvalidInput(
+                f"--cgroup-parent {wish.parent}: no systemd of this user makes slices here", hint=found.hint
+            )
+        return [one for one in subtrees if one.how == "systemd"]
+    if wish.parent:
+        below = [one for one in subtrees if one.path]
+        if not below:
+            raise InvalidInput(
+                f"--cgroup-parent {wish.parent}: there is no subtree of ours to make it in",
+                hint="with systemd name a slice, for example work.slice" if subtrees else found.hint,
+            )
+        return [_below(wish.parent, one) for one in below[:1]]
+    return subtrees
+
+
+def _below(parent: str, subtree: find.Subtree) -> find.Subtree:
+    """The directory that --cgroup-parent means: relative to the subtree, or a path in the hierarchy within it."""
+    mount = find.mount_point()
+    path = os.path.normpath(f"{mount}{parent}" if parent.startswith("/") else f"{subtree.path}/{parent}")
+    if ".." in parent.split("/") or not (path + "/").startswith(subtree.path.rstrip("/") + "/"):
+        raise InvalidInput(
+            f"--cgroup-parent {parent} is outside of the subtree that is ours",
+            hint=f"name a path below {subtree.path.removeprefix(mount) or '/'}, or one without a / at its front",
+        )
+    return subtree._replace(path=path)
+
+
+def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Placement:
+    unit = ""
+    if subtree.how == "systemd":
+        from rootless.cgroup import systemd
+
+        unit = systemd.unit_name(wish.name)
+        known = find.facts()
+        if known.own.endswith(f"/{unit}/supervisor"):
+            # Our monitor of before starts the container again: systemd still has the scope.
+            directory = os.path.dirname(known.directory)
+            systemd.set_weights(known, unit, wanted)
+        else:
+            directory = systemd.start(
+                known,
+                wish.name,
+                description=wish.description,
+                slice_name=wish.parent or SLICE,
+                settings=wanted,
+            )
+        os.makedirs(directory + "/supervisor", 0o755, exist_ok=True)
+        cgroupfs.write(directory + "/supervisor/cgroup.procs", "0")
+        path = directory + "/container"
+    else:
+        directory = _parents(subtree.path)
+        cgroupfs.sweep(directory)
+        path = f"{directory}/{wish.name}"
+    given = _enable(directory, subtree.controllers & _CONTROLLERS)
+    here = [one for one in wanted if one.controller in given]
+    elsewhere = [one for one in wanted if one.controller not in given]
+    lacking = [one for one in elsewhere if not _otherwise(wish, one)]
+    if lacking:
+        raise NotSupported(_lacks(lacking, subtree), hint=find.search().hint)
+    fd = cgroupfs.create(path)
+    try:
+        later = tuple(one for one in here if _is_tight(one))
+        apply.apply(path, [one for one in here if one not in later])
+        _try(subtree, path)
+    except (OSError, RootlessError):
+        os.close(fd)
+        cgroupfs.remove(path, 0)
+        raise
+    held = {one.limit: f"cgroup {one.file}" for one in here}
+    processes, warning = _by_user_namespace(wish, elsewhere, held)
+    return Placement(path, fd, processes, subtree.how, unit, held, "", warning, later)
+
+
+def _is_tight(setting: limits.Setting) -> bool:
+    """Whether the interpreter that sets the container up, before it executes the command, may not fit."""
+    return setting.file == "memory.max" and setting.values[0].isdecimal() and int(setting.values[0]) < SETUP_BYTES
+
+
+def _parents(path: str) -> str:
+    """Make what is missing of a --cgroup-parent."""
+    os.makedirs(path, 0o755, exist_ok=True)
+    return path
+
+
+def _try(subtree: find.Subtree, path: str) -> None:
+    """Whether a process of ours may be put there: the kernel looks at the common ancestor's owner."""
+    if subtree.how != "admin":
+        return  # we are below the directory that is ours
+    child = os.fork()
+    if child == 0:
+        try:
+            cgroupfs.write(path + "/cgroup.procs", "0")
+            os._exit(0)
+        except OSError as error:
+            os._exit(error.errno or 1)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(code, os.strerror(code), path + "/cgroup.procs")
+
+
+def _enable(directory: str, wanted: frozenset[str]) -> frozenset[str]:
+    if not wanted:
+        return wanted
+    try:
+        return cgroupfs.enable(directory, wanted)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+    cgroupfs.clear(directory, f"{directory}/{find.LEAF}")
+    return cgroupfs.enable(directory, wanted)
+
+
+def _lacks(lacking: list[limits.Setting], subtree: find.Subtree) -> str:
+    controllers = ", ".join(sorted({one.controller for one in lacking}))
+    options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
+    return f"{options} cannot be enforced: the controller {controllers} is not delegated to this account"
+
+
+def _without(wish: Wish, wanted: list[limits.Setting], why: str, hint: str) -> Placement:
+    lacking = [one for one in wanted if not _otherwise(wish, one)]
+    if lacking:
+        options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
+        told = why if "cannot be enforced" in why else f"{options} cannot be enforced: {why}"
+        raise NotSupported(told, hint=hint)
+    held: dict[str, str] = {}
+    processes, warning = _by_user_namespace(wish, wanted, held)
+    return Placement(processes=processes, limits=held, why=why, warning=warning)
+
+
+def _otherwise(wish: Wish, setting: limits.Setting) -> bool:
+    """Whether the limit can be held without its controller, or may be left out: the default one."""
+    if setting.limit != "pids-limit":
+        return False
+    if setting.values == (limits.MAXIMUM,) or setting.default:
+        return True
+    return wish.own_user_namespace and counts_by_namespace()
+
+
+def _by_user_namespace(wish: Wish, rest: list[limits.Setting], held: dict[str, str]) -> tuple[int, str]:
+    for setting in rest:
+        if setting.limit != "pids-limit" or setting.values == (limits.MAXIMUM,):
+            continue
+        if wish.own_user_namespace and counts_by_namespace():
+            held[setting.limit] = IN_USER_NAMESPACE
+            return int(setting.values[0]), ""
+        if wish.own_user_namespace:
+            return 0, "the number of processes in the container is not limited: that takes a cgroup or Linux 5.14"
+        # It counts among those of the container whose user namespace it joins.
+        held[setting.limit] = "that of the container whose namespaces it shares"
+    return 0, ""
+
+
+def counts_by_namespace() -> bool:
+    """Whether RLIMIT_NPROC counts per user namespace: Linux 5.14."""
+    if sys.platform != "linux":
+        return False
+    major, _, rest = os.uname().release.partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    return (int(major), int(minor) if minor.isdecimal() else 0) >= (5, 14)

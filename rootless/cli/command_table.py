@@ -1,0 +1,145 @@
+"""Every command's name, module and one-line summary: what `--help` and dispatch need, and no more.
+
+A module is imported only when its command runs; it holds the command as COMMAND, or under the name
+after a colon. The first path is the one in the list of help; the others are the same command.
+"""
+
+from __future__ import annotations
+
+from rootless.cli.grammar.command import FLAG, VALUE, Option
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from rootless.cli.grammar.command import Command
+
+
+class Entry(Record):
+    paths: tuple[str, ...]
+    module: str
+    summary: str
+    common: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.paths[0]
+
+
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+GLOBAL_OPTIONS = (
+    Option(("--config",), "config", VALUE, metavar="string", complete="directory",
+           help="Location of client config files (default $DOCKER_CONFIG, or ~/.docker)"),
+    Option(("-c", "--context"), "context", VALUE, metavar="string", hidden=True),
+    Option(("-D", "--debug"), "debug", FLAG, help="Show tracebacks and what is being done"),
+    Option(("-l", "--log-level"), "log_level", VALUE, metavar="string", complete="|".join(LOG_LEVELS),
+           help='Set the logging level ("debug", "info", "warn", "error", "fatal") (default "info")'),
+    Option(("--root",), "root", VALUE, metavar="string", complete="directory",
+           help="Where images, containers and volumes are kept (default $ROOTLESS_ROOT, "
+                "or ~/.local/share/rootless)"),
+    Option(("-v", "--version"), "version", FLAG, help="Print version information and quit"),
+)  # fmt: skip
+
+NOUNS = {
+    "container": "Manage containers",
+    "healthcheck": "Manage health checks",
+    "image": "Manage images",
+    "system": "Manage rootless",
+    "volume": "Manage volumes",
+}
+
+# fmt: off
+COMMANDS: tuple[Entry, ...] = (
+    Entry(("run", "container run"), "container.run", "Create and run a new container from an image", common=True),
+    Entry(("exec", "container exec"), "container.exec", "Execute a command in a running container", common=True),
+    Entry(("ps", "container ls", "container list", "container ps"), "container.ps", "List containers", common=True),
+    Entry(("pull", "image pull"), "image.pull", "Download an image from a registry", common=True),
+    Entry(("images", "image ls", "image list"), "image.ls", "List images", common=True),
+    Entry(("bootstrap", "image bootstrap"), "image.bootstrap", "Make an image from a distribution's packages", common=True),
+    Entry(("doctor", "system doctor"), "system.doctor", "Test what this host gives and say who can mend the rest", common=True),
+    Entry(("login",), "registry.login", "Authenticate to a registry", common=True),
+    Entry(("logout",), "registry.logout", "Log out from a registry", common=True),
+    Entry(("version",), "system.version", "Show the rootless version information", common=True),
+    Entry(("info", "system info"), "system.info", "Display system-wide information", common=True),
+    Entry(("attach", "container attach"), "container.attach",
+          "Attach local standard input, output, and error streams to a running container"),
+    Entry(("cp", "container cp"), "container.cp", "Copy files/folders between a container and the local filesystem"),
+    Entry(("create", "container create"), "container.create", "Create a new container"),
+    Entry(("diff", "container diff"), "container.diff",
+          "Inspect changes to files or directories on a container's filesystem"),
+    Entry(("disable",), "system.enable:DISABLE", "Do not start containers with the machine any more"),
+    Entry(("enable",), "system.enable:ENABLE", "Start containers with the machine"),
+    Entry(("events", "system events"), "system.events", "Get real time events from containers, images and volumes"),
+    Entry(("export", "container export"), "container.export", "Export a container's filesystem as a tar archive"),
+    Entry(("healthcheck run",), "container.healthcheck_run", "Run the health check of a container"),
+    Entry(("history", "image history"), "image.history", "Show the history of an image"),
+    Entry(("import", "image import"), "image.import_",
+          "Import the contents from a tarball to create a filesystem image"),
+    Entry(("inspect",), "inspect", "Return low-level information on containers, images and volumes"),
+    Entry(("container inspect",), "inspect:CONTAINER", "Display detailed information on one or more containers"),
+    Entry(("image inspect",), "inspect:IMAGE", "Display detailed information on one or more images"),
+    Entry(("kill", "container kill"), "container.kill", "Kill one or more running containers"),
+    Entry(("load", "image load"), "image.load", "Load an image from a tar archive or STDIN"),
+    Entry(("logs", "container logs"), "container.logs", "Fetch the logs of a container"),
+    Entry(("pause", "container pause"), "container.pause", "Pause all processes within one or more containers"),
+    Entry(("port", "container port"), "container.port",
+          "List port mappings or a specific mapping for the container"),
+    Entry(("rename", "container rename"), "container.rename", "Rename a container"),
+    Entry(("restart", "container restart"), "container.restart", "Restart one or more containers"),
+    Entry(("rm", "container rm", "container remove"), "container.rm", "Remove one or more containers"),
+    Entry(("rmi", "image rm", "image remove"), "image.rm", "Remove one or more images"),
+    Entry(("save", "image save"), "image.save",
+          "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    Entry(("search",), "registry.search", "Search a registry for images"),
+    Entry(("start", "container start"), "container.start", "Start one or more stopped containers"),
+    Entry(("stats", "container stats"), "container.stats",
+          "Display a live stream of container(s) resource usage statistics"),
+    Entry(("stop", "container stop"), "container.stop", "Stop one or more running containers"),
+    Entry(("tag", "image tag"), "image.tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    Entry(("top", "container top"), "container.top", "Display the running processes of a container"),
+    Entry(("unpause", "container unpause"), "container.unpause", "Unpause all processes within one or more containers"),
+    Entry(("unshare",), "system.unshare", "Run a command in the session's user namespace"),
+    Entry(("update", "container update"), "container.update", "Update configuration of one or more containers"),
+    Entry(("wait", "container wait"), "container.wait",
+          "Block until one or more containers stop, then print their exit codes"),
+    Entry(("container prune",), "container.prune", "Remove all stopped containers"),
+    Entry(("image prune",), "image.prune", "Remove unused images"),
+    Entry(("untag", "image untag"), "image.untag", "Remove one or more names from a locally-stored image"),
+    Entry(("container exists",), "exists:CONTAINER", "Check if a container exists"),
+    Entry(("image exists",), "exists:IMAGE", "Check if an image exists"),
+    Entry(("volume exists",), "exists:VOLUME", "Check if a volume exists"),
+    Entry(("volume create",), "volume.volume:CREATE", "Create a volume"),
+    Entry(("volume export",), "volume.archive:EXPORT", "Export a volume's files as a tar archive"),
+    Entry(("volume import",), "volume.archive:IMPORT", "Put the files of a tar archive into a volume"),
+    Entry(("volume inspect",), "inspect:VOLUME", "Display detailed information on one or more volumes"),
+    Entry(("volume ls", "volume list"), "volume.volume:LS", "List volumes"),
+    Entry(("volume prune",), "volume.volume:PRUNE", "Remove unused local volumes"),
+    Entry(("volume rm", "volume remove"), "volume.volume:RM", "Remove one or more volumes"),
+    Entry(("system df",), "system.df", "Show disk usage"),
+    Entry(("system prune",), "system.prune", "Remove unused data"),
+    Entry(("system reset",), "system.reset", "Remove all containers, images, volumes and the session"),
+    Entry(("completion",), "completion", "Generate the completion script for bash, zsh or fish"),
+)
+# fmt: on
+
+# What the monitor runs; no help, no completion.
+_SUPERVISED = (
+    Entry(("container after-exit",), "container.monitor_callbacks:AFTER_EXIT", "Decide on a restart (run by the monitor)"),
+    Entry(("container start-again",), "container.monitor_callbacks:START_AGAIN", "Restart by policy (run by the monitor)"),
+    Entry(("container health-check",), "container.monitor_callbacks:HEALTH_CHECK", "Run a health check (run by the monitor)"),
+    Entry(("container start-with-machine",), "system.enable:START", "Start by policy (run at boot)"),
+    Entry(("container stop-with-machine",), "system.enable:STOP", "Stop until boot (run at shutdown)"),
+)
+
+BY_PATH: dict[str, Entry] = {path: entry for entry in COMMANDS for path in entry.paths}
+HIDDEN: dict[str, Entry] = {entry.name: entry for entry in _SUPERVISED}
+
+
+def load(entry: Entry) -> Command:
+    """The entry's command, its module imported now."""
+    import sys
+
+    module, _, attribute = entry.module.partition(":")
+    name = "rootless.cli.commands." + module
+    __import__(name)
+    command: Command = getattr(sys.modules[name], attribute or "COMMAND")
+    return command

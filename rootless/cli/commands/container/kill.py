@@ -1,0 +1,34 @@
+"""`rootless kill`."""
+
+from __future__ import annotations
+
+from rootless.cli.flags import chosen
+from rootless.cli.grammar.command import VALUE, Args, Command, Option
+from rootless.cli.output.for_each import each
+from rootless.engine.lifecycle import stop
+from rootless.engine.options.signals import parse_signal
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Send a signal to PID 1 of each container."""
+    parse_signal(args.signal)
+    store = Store.open()
+    names = chosen.names(store, args, wanted=chosen.runs)
+    return each(store, names, lambda identifier: stop.kill(store, identifier, args.signal))
+
+
+COMMAND = Command(
+    name="kill",
+    summary="Kill one or more running containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(
+        chosen.every("Send the signal to all running containers"),
+        chosen.IGNORE,
+        chosen.LATEST,
+        Option(("-s", "--signal"), "signal", VALUE, metavar="string", default="KILL", help="Signal to send to the container"),
+    ),
+    handler=run,
+    min_args=1,
+    complete="container:running,paused,restarting",
+)

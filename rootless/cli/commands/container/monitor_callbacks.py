@@ -1,0 +1,60 @@
+"""Hidden commands that the monitor runs: they carry policy where the monitor has only clocks. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless import inherited
+from rootless.cli.grammar.command import Args, Command
+from rootless.engine.state import restart
+from rootless.errors import Conflict, NotFound
+from rootless.storage.store import Store
+
+# helpers/health.h
+HEALTH_STARTING = 10
+
+
+def _after_exit(args: Args) -> int:
+    """Decide on a restart; become the wait for it."""
+    try:
+        argv = restart.after_exit(Store.open(), args.positional[0])
+    except NotFound:
+        return 0  # removed meanwhile
+    if argv:
+        inherited.give_descriptors_back()
+        os.execv(argv[0], argv)
+    return 0
+
+
+def _start_again(args: Args) -> int:
+    """The restart itself, in the process that was the container's last monitor."""
+    from rootless.engine.lifecycle import start
+    from rootless.session import session
+
+    store = Store.open()
+    session.join()
+    try:
+        start.start(store, args.positional[0], again=True)
+    except (Conflict, NotFound):
+        return 0  # called off, started by hand, removed
+    return 0
+
+
+def _health_check(args: Args) -> int:
+    """One check by the monitor's clock; status 10: the next one soon, the container is starting."""
+    from rootless.engine.lifecycle import healthcheck
+
+    store, identifier = Store.open(), args.positional[0]
+    try:
+        return HEALTH_STARTING if healthcheck.by_timer(store, identifier) else 0
+    except (Conflict, NotFound):
+        return 0  # ended meanwhile
+
+
+def _hidden(name: str, summary: str, handler: object) -> Command:
+    return Command(name, summary, "CONTAINER", (), handler, min_args=1, max_args=1)  # type: ignore[arg-type]
+
+
+AFTER_EXIT = _hidden("container after-exit", "Decide on a restart (run by the monitor)", _after_exit)
+START_AGAIN = _hidden("container start-again", "Restart by policy (run by the monitor)", _start_again)
+HEALTH_CHECK = _hidden("container health-check", "Run a health check (run by the monitor)", _health_check)

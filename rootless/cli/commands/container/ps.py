@@ -1,0 +1,156 @@
+"""`rootless ps`. HOT."""
+
+from __future__ import annotations
+
+import time
+
+from rootless.cli.flags.filters import collect, convert
+from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Option, choice, integer
+from rootless.cli.output import units
+from rootless.cli.output.columns import ellipsis
+from rootless.cli.output.listing import print_listing
+from rootless.engine.state import listing
+from rootless.engine.state.listing import Row
+from rootless.record import TYPE_CHECKING
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+HEADERS = {
+    "ID": "CONTAINER ID",
+    "Image": "IMAGE",
+    "Command": "COMMAND",
+    "RunningFor": "CREATED",
+    "Status": "STATUS",
+    "Ports": "PORTS",
+    "Names": "NAMES",
+    "CreatedAt": "CREATED AT",
+    "State": "STATE",
+    "Size": "SIZE",
+    "Labels": "LABELS",
+    "Mounts": "MOUNTS",
+    "LocalVolumes": "LOCAL VOLUMES",
+    "Networks": "NETWORKS",
+    "Pid": "PID",
+    "ExitCode": "EXIT CODE",
+}
+
+# Podman's words. What was created last comes first.
+SORTED: dict[str, Callable[[Row], Any]] = {
+    "command": lambda row: listing.command(row.record),
+    "created": lambda row: row.record["created_at"],
+    "id": lambda row: row.id,
+    "image": lambda row: row.record["image"] or row.record["rootfs"],
+    "names": lambda row: row.name,
+    "runningfor": lambda row: row.status.started_at or "",
+    "status": lambda row: row.status.state,
+}
+
+
+def run(args: Args) -> int:
+    """List containers."""
+    store = Store.open()
+    filters: dict[str, list[str]] = {}
+    tests: list[Callable[[Row], bool]] = []
+    if args.filter:
+        from rootless.engine.views import container_filters
+
+        filters = collect(args.filter, container_filters.FILTERS)
+        tests = container_filters.tests(store, filters)
+    every = args.all or args.last is not None or args.latest or "status" in filters or "exited" in filters
+    rows = [row for row in listing.rows(store, every=every) if all(test(row) for test in tests)]
+    if args.latest or (args.last is not None and args.last > 0):
+        rows = rows[: 1 if args.latest else args.last]
+    if args.sort:
+        rows.sort(key=SORTED[args.sort], reverse=args.sort == "created")
+    now = time.time()
+    size = args.size or ".Size" in (args.format or "")  # who asks for the field asks for the figures
+    shown = [_shown(store, row, now, full=args.no_trunc, size=size) for row in rows]
+    columns = (*COLUMNS, "Size") if args.size else COLUMNS
+    print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet, stored="psFormat",
+                  heading=not args.noheading)  # fmt: skip
+    return 0
+
+
+def _shown(store: Store, row: Row, now: float, *, full: bool, size: bool) -> dict[str, Any]:
+    record = row.record
+    created = units.parse_time(record["created_at"])
+    command = listing.command(record)
+    image = record["image"] or record["rootfs"]
+    labels = record["labels"]
+    found: dict[str, Any] = {
+        "ID": row.id if full else row.id[:12],
+        "Image": image if full or not image.startswith("sha256:") else image[7:19],
+        "Command": f'"{command if full else ellipsis(command, 20)}"',
+        "RunningFor": units.ago(created, now=now),
+        "Status": status_words(row, now),
+        "Ports": listing.ports_column(row),
+        "Names": row.name,
+        "CreatedAt": units.local_time(created),
+        "State": row.status.state,
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        "Label": lambda name: labels.get(name, ""),
+        "Mounts": ",".join(name for m in record["mounts"] if (name := m["volume"] or m["source"] or m.get("image", ""))),
+        "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
+        "Networks": listing.network_name(record["network"]["mode"]),
+        "Pid": str(row.status.pid),
+        "ExitCode": str(row.status.exit_code),
+        "Size": "0B",
+    }
+    if size:
+        from rootless.storage.layers import layers
+        from rootless.storage.maintenance import usage
+
+        written = usage.container_bytes(store, row.id)
+        whole = written + sum(layers.size(store, diff_id) for diff_id in record["diff_ids"])
+        found["Size"] = f"{units.human_size_short(written)} (virtual {units.human_size_short(whole)})"
+    return found
+
+
+def status_words(row: Row, now: float) -> str:
+    """Docker's STATUS column: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`."""
+    status = row.status
+    if status.state == "created":
+        return "Created"
+    if status.state == "removing":
+        return "Removal In Progress"
+    if status.state == "exited":
+        when = f" {units.ago(units.parse_time(status.finished_at), now=now)}" if status.finished_at else ""
+        return f"Exited ({status.exit_code}){when}"
+    if status.state == "restarting":
+        return f"Restarting ({status.exit_code}) {units.ago(units.parse_time(status.finished_at), now=now)}"
+    words = "Up " + units.human_duration(now - units.parse_time(status.started_at))
+    if status.state == "paused":
+        return words + " (Paused)"
+    if row.health:
+        words += f" ({'health: starting' if row.health == 'starting' else row.health})"
+    if row.network_lost:
+        words += " (network lost)"
+    return words
+
+
+COMMAND = Command(
+    name="ps",
+    summary="List containers",
+    usage="[OPTIONS]",
+    options=(
+        Option(("-a", "--all"), "all", FLAG, help="Show all containers (default shows just running)"),
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=convert,
+               help="Filter output based on conditions provided"),
+        Option(("--format",), "format", VALUE, metavar="string", help="Format output: table, json, or a Go template"),
+        Option(("-n", "--last"), "last", VALUE, metavar="int", convert=integer,
+               help="Show n last created containers (includes all states)"),
+        Option(("-l", "--latest"), "latest", FLAG, help="Show the latest created container (includes all states)"),
+        Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
+        Option(("--noheading",), "noheading", FLAG, help="Do not print the headings of the table"),
+        Option(("-q", "--quiet"), "quiet", FLAG, help="Only display container IDs"),
+        Option(("-s", "--size"), "size", FLAG, help="Display total file sizes"),
+        Option(("--sort",), "sort", VALUE, metavar="choice", convert=choice(*SORTED), complete="|".join(SORTED),
+               help=f"Sort by {', '.join(SORTED)} (default created)"),
+    ),
+    handler=run,
+    max_args=0,
+)  # fmt: skip

@@ -1,0 +1,34 @@
+"""`rootless rename`."""
+
+from __future__ import annotations
+
+from rootless.cli.grammar.command import Args, Command
+from rootless.engine.state.config import Record
+from rootless.engine.state.events import events
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Give a container another name."""
+    store = Store.open()
+    identifier = containers.find(store, args.positional[0])
+    with containers.lock(store, identifier):
+        old = containers.name_of(store, identifier)
+        containers.rename(store, identifier, args.positional[1].removeprefix("/"))
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record = {**record, "name": args.positional[1].removeprefix("/")}
+    events.container(store, "rename", record, oldName=f"/{old}")
+    return 0
+
+
+COMMAND = Command(
+    name="rename",
+    summary="Rename a container",
+    usage="CONTAINER NEW_NAME",
+    options=(),
+    handler=run,
+    min_args=2,
+    max_args=2,
+    complete="container",
+)

@@ -1,0 +1,39 @@
+"""`rootless restart`."""
+
+from __future__ import annotations
+
+from rootless.cli.commands.container.stop import SIGNAL, TIMEOUT
+from rootless.cli.flags import chosen
+from rootless.cli.grammar.command import Args, Command
+from rootless.cli.output.for_each import each
+from rootless.engine.lifecycle import start, stop
+from rootless.engine.state.config import Record
+from rootless.engine.state.events import events
+from rootless.session import session
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+
+def run(args: Args) -> int:
+    """Stop each container, if it runs, and start it."""
+    store = Store.open()
+    session.join()
+
+    def again(identifier: str) -> None:
+        stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
+        start.start(store, identifier)
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        events.container(store, "restart", record)
+
+    return each(store, chosen.names(store, args), again)
+
+
+COMMAND = Command(
+    name="restart",
+    summary="Restart one or more containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    options=(SIGNAL, TIMEOUT, chosen.every("Restart all containers"), chosen.LATEST),
+    handler=run,
+    min_args=1,
+    complete="container",
+)

@@ -1,0 +1,121 @@
+"""`rootless doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+
+from rootless.cli.grammar.command import FLAG, Args, Command, Option
+from rootless.engine.doctor import Report, examine
+from rootless.engine.doctor.finding import Finding, Status
+
+_COLOURS = {Status.OK: "32", Status.WARNING: "33", Status.ERROR: "31;1", Status.NOT_AVAILABLE: "36"}
+_WORDS = {Status.OK: "ok", Status.WARNING: "warning", Status.ERROR: "error", Status.NOT_AVAILABLE: "no"}
+_WIDEST = 100
+MORE = " `rootless doctor -v` says who can give that."
+
+
+def doctor(args: Args) -> int:
+    """Examine the host, show what was found; 0 when a container can run, else 1."""
+    report = examine()
+    if args.json:
+        found = [{**finding._asdict(), "status": finding.status.value} for finding in report.findings]
+        print(json.dumps({"can_run": report.can_run, "findings": found}, indent=2))
+    else:
+        coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        sys.stdout.write(render(report, every=args.verbose, coloured=coloured, columns=_columns()))
+    return 0 if report.can_run else 1
+
+
+def render(report: Report, *, every: bool, coloured: bool, columns: int) -> str:
+    """The report as text: problems with their fixes, all else only where `every`, and a last line."""
+    shown = [finding for finding in report.findings if every or finding.status is not Status.OK]
+    width = max((len(finding.name) for finding in shown), default=0)
+    text = "".join(_finding(finding, width, coloured, columns, every=every) for finding in shown)
+    if text and not every:
+        text += "\n"
+    return text + _summary(report, coloured, every=every)
+
+
+def _finding(finding: Finding, width: int, coloured: bool, columns: int, *, every: bool) -> str:
+    word = f"{_WORDS[finding.status]:<7}"
+    if coloured:
+        word = f"\x1b[{_COLOURS[finding.status]}m{word}\x1b[0m"
+    indent = 7 + 2 + width + 2
+    # What nobody here may ever miss takes a line; its fixes are shown on demand.
+    brief = finding.status is Status.NOT_AVAILABLE and not every
+    what = f"{finding.what}: {finding.effect}" if brief else finding.what
+    lines = _wrapped(what, "", indent, columns)
+    text = f"{word}  {finding.name:<{width}}  {lines[0].lstrip()}\n" + "".join(f"{line}\n" for line in lines[1:])
+    for label, value in (
+        ("effect", finding.effect),
+        ("you can", finding.fix_user),
+        ("administrator", finding.fix_admin),
+    ):
+        if value and not brief:
+            heading = f"{label}: "
+            text += "".join(f"{line}\n" for line in _fix(heading, value, indent, columns))
+    return text
+
+
+def _fix(heading: str, value: str, indent: int, columns: int) -> list[str]:
+    """Prose is wrapped; commands and files never are: they are there to be copied."""
+    if heading.startswith("administrator"):
+        first, *rest = value.splitlines()
+        return [" " * indent + heading + first, *rest]
+    first, *more = value.splitlines()
+    lines = _wrapped(first, heading, indent, columns)
+    for part in more:
+        lines += _wrapped(part, "", indent + len(heading), columns)
+    return lines
+
+
+def _wrapped(text: str, heading: str, indent: int, columns: int) -> list[str]:
+    return textwrap.wrap(
+        heading + text,
+        max(columns, indent + 30),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + len(heading)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _summary(report: Report, coloured: bool, *, every: bool) -> str:
+    counts = {status: sum(finding.status is status for finding in report.findings) for status in Status}
+    details = [f"{counts[Status.OK]} " + ("check" if counts[Status.OK] == 1 else "checks") + " passed"]
+    if counts[Status.ERROR]:
+        details.append(f"{counts[Status.ERROR]} failed")
+    if counts[Status.WARNING]:
+        details.append(f"{counts[Status.WARNING]} warning" + "s" * (counts[Status.WARNING] > 1))
+    if counts[Status.NOT_AVAILABLE]:
+        details.append(f"{counts[Status.NOT_AVAILABLE]} not available here")
+    verdict = "Containers can run here" if report.can_run else "Containers cannot run here"
+    if coloured:
+        verdict = f"\x1b[{'32' if report.can_run else '31'};1m{verdict}\x1b[0m"
+    more = counts[Status.NOT_AVAILABLE] and not every
+    return f"{verdict}: {', '.join(details)}.{MORE if more else ''}\n"
+
+
+def _columns() -> int:
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns, _WIDEST)
+    except (OSError, ValueError):
+        return _WIDEST
+
+
+COMMAND = Command(
+    name="doctor",
+    summary="Test what this host gives and say who can mend the rest",
+    usage="[OPTIONS]",
+    options=(
+        Option(("--json",), "json", FLAG, help="Print all findings as JSON"),
+        Option(("-v", "--verbose"), "verbose", FLAG, help="Show what works, too"),
+    ),
+    handler=doctor,
+    max_args=0,
+    description="Tries everything out: user namespace, ids, storage, a container, its network, a published "
+    "port. Exits with 0 when a container can run here, else with 1. Leaves nothing behind.",
+)

@@ -1,0 +1,94 @@
+"""`rootless enable`, `rootless disable`, and what the units they write run."""
+
+from __future__ import annotations
+
+import os
+
+from rootless import inherited
+from rootless.cli.grammar.command import FLAG, Args, Command, Option
+from rootless.cli.main import complain, say
+from rootless.engine.lifecycle.autostart import autostart, lingering
+from rootless.errors import InvalidInput
+from rootless.session import session
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+POLICIES = Option(
+    ("--policies",), "policies", FLAG, help="All containers with --restart always, unless-stopped or on-failure"
+)
+
+
+def _names(store: Store, args: Args, *, existing: bool) -> list[str]:
+    if args.policies == bool(args.positional):
+        raise InvalidInput("name one or more containers, or give --policies")
+    if args.policies:
+        return [""]
+    if not existing:
+        return list(args.positional)
+    found = [containers.find(store, name) for name in args.positional]
+    return [containers.name_of(store, identifier) or identifier for identifier in found]
+
+
+def _enable(args: Args) -> int:
+    store = Store.open()
+    os.umask(inherited.umask)  # what is made below ~/.config is the user's
+    for name in _names(store, args, existing=True):
+        written = autostart.enable(store, name)
+        print(f"{name or autostart.POLICIES}: {written}")
+    if autostart.uses_systemd() and not lingering.lingering():
+        say(
+            f"lingering is off for {lingering.user_name()}: it starts at your first login, not at boot, and ends "
+            "with your last logout",
+            "start your services with the machine: loginctl enable-linger",
+        )
+    return 0
+
+
+def _disable(args: Args) -> int:
+    store = Store.open()
+    for name in _names(store, args, existing=False):
+        print(f"{name or autostart.POLICIES}: {autostart.disable(name)}")
+    return 0
+
+
+def _start_with_machine(_: Args) -> int:
+    store = Store.open()
+    session.join()
+    status = 0
+    for identifier, error in autostart.start_by_policy(store):
+        if error is None:
+            print(containers.name_of(store, identifier) or identifier[:12])
+        else:
+            complain(error)
+            status = 1
+    return status
+
+
+def _stop_with_machine(args: Args) -> int:
+    autostart.stop_with_machine(Store.open(), args.positional)
+    return 0
+
+
+ENABLE = Command(
+    name="enable",
+    summary="Start containers with the machine",
+    usage="[OPTIONS] [CONTAINER...]",
+    options=(POLICIES,),
+    handler=_enable,
+    description="Writes a systemd user unit (or, without systemd, a @reboot line of your crontab) that starts the "
+    "container when the machine boots. With systemd, lingering must be on for that: loginctl enable-linger.",
+    examples=(("rootless enable web", "the container web, with the machine"),),
+    complete="container",
+)
+DISABLE = Command(
+    name="disable",
+    summary="Do not start containers with the machine any more",
+    usage="[OPTIONS] [CONTAINER...]",
+    options=(POLICIES,),
+    handler=_disable,
+    complete="container",
+)
+START = Command(
+    "container start-with-machine", "Start by policy (run at boot)", "", (), _start_with_machine, max_args=0
+)
+STOP = Command("container stop-with-machine", "Stop until boot (run at shutdown)", "[CONTAINER...]", (), _stop_with_machine)

@@ -1,0 +1,265 @@
+"""What the words of `run` and `create` ask for: container_options.py's options as a request. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.cli import client_config
+from rootless.cli.grammar.command import Args
+from rootless.engine.lifecycle.create import Request
+from rootless.engine.options.health import NOTHING_ASKED, HealthRequest, duration
+from rootless.engine.options.mounts import Mount, parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.options.values import (
+    Device,
+    merge_env,
+    parse_bytes,
+    parse_device,
+    parse_env,
+    parse_pairs,
+    parse_ulimit,
+    read_env_file,
+    read_label_file,
+)
+from rootless.engine.state import user_namespace
+from rootless.engine.state.config import Log, Network, Restart, Security
+from rootless.engine.state.resource_words import parse as parse_resources
+from rootless.engine.state.restart import parse as parse_restart
+from rootless.errors import InvalidInput
+
+
+def to_request(args: Args) -> Request:
+    """The request that the words of `run` or `create` describe; raises InvalidInput."""
+    name, command = args.positional[0], args.positional[1:]
+    if args.oom_score_adj is not None and not -1000 <= args.oom_score_adj <= 1000:
+        raise InvalidInput(f"Invalid value {args.oom_score_adj}, range for oom score adj is [-1000, 1000]")
+    config = client_config.read()
+    _refuse_bytes(args)
+    environment = [entry for path in args.env_file for entry in read_env_file(path)]
+    environment = client_config.proxies(config, [*environment, *args.env]) + environment
+    environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
+    labels = [line for path in args.label_file for line in read_label_file(path)] + args.label
+    entrypoint = None
+    if args.entrypoint is not None:
+        entrypoint = [args.entrypoint] if args.entrypoint else []
+    return Request(
+        image="" if args.rootfs else name,
+        rootfs=name if args.rootfs else "",
+        name=_name(args.name),
+        entrypoint=entrypoint,
+        cmd=command,
+        env=merge_env(environment),
+        workdir=args.workdir,
+        user=args.user,
+        group_add=_groups(args.group_add),
+        cidfile=args.cidfile or "",
+        umask=_umask(args.umask),
+        hostname=args.hostname,
+        domainname=args.domainname,
+        tty=args.tty,
+        open_stdin=args.interactive,
+        detach_keys=args.detach_keys or client_config.text("detachKeys", config),
+        auto_remove=args.rm,
+        init=args.init,
+        read_only=args.read_only,
+        labels=parse_pairs(labels),
+        annotations=parse_pairs(args.annotation),
+        mounts=_mounts(args),
+        volumes_from=args.volumes_from,
+        devices=[_device(word) for word in args.device],
+        ulimits=[parse_ulimit(word) for word in args.ulimit],
+        sysctls=parse_pairs(args.sysctl),
+        shm_size=parse_bytes(args.shm_size, name="shm-size") if args.shm_size else 64 * 1024 * 1024,
+        stop_signal=args.stop_signal,
+        stop_timeout=args.stop_timeout,
+        timeout=args.timeout,
+        oom_score_adj=args.oom_score_adj,
+        pid=_shared(args.pid, "pid", ("host", "private")),
+        ipc=_shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),
+        uts=_shared(args.uts, "uts", ("host", "private")),
+        userns=_userns(args.userns),
+        cgroupns=args.cgroupns or "",
+        resources=parse_resources(args),
+        cgroups=args.cgroups,
+        cgroup_parent=args.cgroup_parent,
+        platform=client_config.platform(args.platform),
+        network=_network(args),
+        log=_log(args),
+        security=_security(args),
+        restart=_restart(args.restart),
+        health=_health(args),
+        sdnotify=args.sdnotify,
+    )
+
+
+def _device(word: str) -> Device:
+    if "=" in word and not word.startswith("/"):
+        from rootless.cli.grammar import refused
+
+        raise refused.value("--device", word)
+    return parse_device(word)
+
+
+_TEXTS = ("hostname", "domainname", "dns", "dns_search", "dns_option", "add_host")
+"""What is written into files that others read as text; paths, arguments and environments may be any bytes."""
+
+
+def _refuse_bytes(args: Args) -> None:
+    for dest in _TEXTS:
+        value = getattr(args, dest)
+        for word in value if isinstance(value, list) else [value]:
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise InvalidInput(f'invalid argument "{word}" for "--{dest.replace("_", "-")}" flag: not UTF-8')
+
+
+def _name(word: str) -> str:
+    name = word.removeprefix("/")
+    # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
+    rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
+    if name and not (name[0].isalnum() and rest.isalnum() and name.isascii() and len(name) > 1):
+        raise InvalidInput(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+    if len(name) > 200:
+        raise InvalidInput("container name is too long", hint="at most 200 characters")
+    return name
+
+
+def _groups(words: list[str]) -> list[str]:
+    if "keep-groups" in words and len(words) > 1:
+        raise InvalidInput(
+            "the '--group-add keep-groups' option is not allowed with any other --group-add options",
+            hint="who keeps the caller's groups cannot have others: they would be set in their place",
+        )
+    return words
+
+
+def _umask(word: str) -> str:
+    if word and not (len(word) <= 4 and set(word) <= set("01234567")):
+        raise InvalidInput(f"invalid umask: {word}", hint="write an octal number such as 022")
+    return word
+
+
+def _mounts(args: Args) -> list[Mount]:
+    found = [parse_volume(word) for word in args.volume]
+    found += [parse_mount(word) for word in args.mount]
+    found += [parse_tmpfs(word) for word in args.tmpfs]
+    if args.tz:
+        from rootless.engine.options.zones import zone_mount
+
+        found.append(zone_mount(args.tz))
+    return found
+
+
+def _shared(word: str, kind: str, modes: tuple[str, ...]) -> str:
+    if word in ("", *modes) or (word.startswith("container:") and word != "container:" and kind != "uts"):
+        return word
+    raise InvalidInput(f"--{kind}: invalid {kind.upper()} mode")
+
+
+def _userns(word: str) -> str:
+    user_namespace.parse(word)
+    return word
+
+
+def _network(args: Args) -> Network:
+    mode: str = "bridge"
+    options: list[str] = []
+    if args.network:
+        from rootless.cli.flags import network
+
+        mode, options = network.parse_all(args.network)
+    published, exposed = [], []
+    if args.publish or args.expose:
+        from rootless.network import ports
+
+        published = ports.to_data(ports.parse(args.publish))
+        exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
+    return {
+        "mode": mode,
+        "options": options,
+        "ports": published,
+        "exposed": exposed,
+        "publish_all": args.publish_all,
+        "dns": args.dns,
+        "dns_search": args.dns_search,
+        "dns_options": args.dns_option,
+        "add_host": args.add_host,
+    }
+
+
+def _log(args: Args) -> Log:
+    if args.log_driver == "json-file" and not args.log_opt:
+        return {"driver": "json-file", "max_size": 0, "max_files": 1}
+    from rootless.engine.state.logs import options as log_options
+
+    return log_options.parse(args.log_driver, parse_pairs(args.log_opt))
+
+
+def _security(args: Args) -> Security:
+    found: Security = {
+        "privileged": args.privileged,
+        "cap_add": args.cap_add,
+        "cap_drop": args.cap_drop,
+        # --privileged is for what needs all rights: programs that gain them by their files, too.
+        "no_new_privileges": not args.privileged,
+        "seccomp": "",
+        "apparmor": "",
+        "label": [],
+        "unmask": [],
+        "mask": [],
+    }
+    for word in args.security_opt:
+        key, _, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
+        if key == "no-new-privileges" and value in ("", "true", "false"):
+            found["no_new_privileges"] = value != "false"
+        elif key == "landlock" and value in ("on", "off"):
+            found["landlock"] = value
+        elif key == "seccomp" and value:
+            found["seccomp"] = value if value in ("unconfined", "builtin") else os.path.abspath(value)
+        elif key == "apparmor" and value:
+            found["apparmor"] = value
+        elif key == "label" and value:
+            found["label"].append(value)
+        elif key in ("mask", "unmask") and value:
+            (found["unmask"] if key == "unmask" else found["mask"]).extend(value.split(":"))
+        elif key == "systempaths" and value == "unconfined":
+            found["unmask"].append("ALL")
+        else:
+            import shlex
+
+            from rootless.cli.grammar import refused
+
+            known = refused.security_option(word)
+            if known is not None:
+                raise known
+            raise InvalidInput(f"invalid --security-opt: {shlex.quote(word)}")
+    return found
+
+
+def _restart(word: str) -> Restart:
+    name, retries = parse_restart(word)
+    return {"name": name, "retries": retries}
+
+
+def _health(args: Args) -> HealthRequest:
+    asked = [name for name in args.given if name.startswith("health_")]
+    if args.no_healthcheck:
+        if asked:
+            raise InvalidInput("--no-healthcheck conflicts with --health-* options")
+        return {**NOTHING_ASKED, "test": ["NONE"]}
+    if not asked:
+        return NOTHING_ASKED
+    command = args.health_cmd
+    if args.health_retries is not None and args.health_retries < 0:
+        raise InvalidInput("--health-retries cannot be negative")
+
+    def nanoseconds(word: str | None, name: str) -> int | None:
+        return None if word is None else duration(word, name=name)
+
+    return {
+        "test": ["NONE"] if command == "none" else ["CMD-SHELL", command] if command else [],
+        "interval_ns": nanoseconds(args.health_interval, "--health-interval"),
+        "timeout_ns": nanoseconds(args.health_timeout, "--health-timeout"),
+        "start_period_ns": nanoseconds(args.health_start_period, "--health-start-period"),
+        "start_interval_ns": nanoseconds(args.health_start_interval, "--health-start-interval"),
+        "retries": args.health_retries,
+        "on_failure": args.health_on_failure,
+    }

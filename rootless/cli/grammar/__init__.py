@@ -1,0 +1,1 @@
+"""The words of a command line: options, arguments, and what is refused or guessed."""

@@ -1,0 +1,49 @@
+"""Names that a word of the command line may be, for completion.
+
+"container:STATE,..." are those in one of these states: who types `stop` means one that runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rootless.errors import RootlessError
+
+
+def names(subject: str) -> list[str]:
+    """What a word may be: names from the store, or the words that `subject` lists."""
+    if "|" in subject:
+        return subject.split("|")
+    try:
+        return _stored(subject)
+    except (RootlessError, OSError) as error:
+        if os.environ.get("ROOTLESS_DEBUG"):
+            print(error, file=sys.stderr)
+        return []
+
+
+def _stored(subject: str) -> list[str]:
+    from rootless.storage.store import Store
+
+    store = Store.open()
+    kind, _, wanted = subject.partition(":")
+    if kind == "container":
+        from rootless.storage.names import all_names as container_names
+
+        found = container_names(store)
+        if wanted:
+            from rootless.storage.containers.containers import status
+
+            states = wanted.split(",")
+            return sorted(name for identifier, name in found.items() if status(store, identifier).state in states)
+        return sorted(found.values())
+    if subject == "image":
+        from rootless.engine.images.listing import all_names
+
+        return all_names(store)
+    if subject == "volume":
+        from rootless.storage import volumes
+
+        return sorted(volume.name for volume in volumes.list_volumes(store))
+    return []

@@ -1,0 +1,1 @@
+"""The user's terminal: attached to a container, or asked for a yes."""

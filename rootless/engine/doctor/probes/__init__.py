@@ -1,0 +1,1 @@
+"""What this host can do, tried: a file for each part."""

@@ -1,0 +1,134 @@
+"""doctor: a container, launched as `run` launches one, looked at, and ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import socket
+import time
+from typing import Any
+
+from rootless import paths
+from rootless.engine.doctor.finding import Finding, error, ok
+from rootless.engine.doctor.run_probes import Probe
+from rootless.engine.doctor.scratch import Scene
+from rootless.errors import RootlessError
+from rootless.linux.namespace import identity
+from rootless.runtime.launch.launch import Launched, Stdio, Supervision, launch
+from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.seccomp.profile import DEFAULT
+from rootless.storage.remove_tree import remove_tree
+
+# Ours and the OCI's words for those that are compared with the host's.
+COMPARED = {"user": "user", "net": "network"}
+NAMESPACES = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")
+# Our init, told to run a command that is not there, ends with the status of a shell.
+_COMMAND = ["/init", "--", "/not/there"]
+_EXPECTED_STATUS = 127
+_EXITED = 0x12
+_TIMEOUT_S = 3.0
+
+
+def container(scene: Scene) -> Finding:
+    """Our static init as the only program of a root file system of its own, beside the store."""
+    program = paths.helper("init")
+    place = f"{scene.store_place()}/.rootless-doctor-{os.getpid()}"
+    scene.join()
+    try:
+        rootfs = place + "/rootfs"
+        for directory in ("", "proc", "sys", "dev", "tmp"):
+            os.makedirs(f"{rootfs}/{directory}", mode=0o755, exist_ok=True)
+        shutil.copy2(program, rootfs + "/init")
+        return _run(place, rootfs)
+    finally:
+        remove_tree(place)
+
+
+def _run(place: str, rootfs: str) -> Finding:
+    began = time.monotonic()
+    run_dir = place + "/run"
+    os.mkdir(run_dir, 0o700)
+    launched = launch(
+        _spec(),
+        root=Root("directory", (), "", "", rootfs, False),
+        container_dir=place,
+        run_dir=run_dir,
+        stdio=Stdio(),
+        supervision=Supervision(no_sync=True),
+        network=_look,
+        record=lambda launched: None,
+        client=True,
+    )
+    shared = [word for kind, word in COMPARED.items() if launched.network.get(kind) != "own"]
+    if shared:
+        return error("container", f"a container shares namespaces with the host: {', '.join(shared)}",
+                     "nothing keeps it apart from the host")  # fmt: skip
+    status = _exit_status(launched)
+    took_ms = (time.monotonic() - began) * 1000
+    if status != _EXPECTED_STATUS:
+        return error("container", f"a container's command ended with status {status}, not {_EXPECTED_STATUS}",
+                     "no container can run")  # fmt: skip
+    return ok("container", f"runs in {len(NAMESPACES)} namespaces of its own ({took_ms:.0f} ms)")
+
+
+def _look(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
+    """Called beside the new container `pid`: which of its namespaces are not ours."""
+    return {
+        kind: "shared" if identity(fd) == identity(f"/proc/self/ns/{kind}") else "own"
+        for kind, fd in zip(COMPARED, namespaces, strict=True)
+    }
+
+
+def _exit_status(launched: Launched) -> int:
+    """What the monitor says, docs/architecture.md, Monitor."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    with socket.socket(fileno=launched.attach_fd) as monitor:
+        while select.select([monitor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            packet = monitor.recv(32769)
+            if not packet:
+                raise RootlessError("the monitor ended without telling the exit status")
+            if packet[0] == _EXITED:
+                return os.waitstatus_to_exitcode(int.from_bytes(packet[1:5], "little", signed=True))
+    raise RootlessError(f"a container's command did not end within {_TIMEOUT_S:g} seconds")
+
+
+def _spec() -> dict[str, Any]:
+    """Docker's defaults, as the engine asks for them, with nothing from an image."""
+    return {
+        "ociVersion": "1.2.0",
+        "process": {
+            "terminal": False,
+            "user": {"uid": 0, "gid": 0},
+            "args": _COMMAND,
+            "env": ["PATH=/"],
+            "cwd": "/",
+            "capabilities": {
+                name: list(DEFAULT_CAPABILITIES) for name in ("bounding", "effective", "permitted")
+            },
+            "noNewPrivileges": False,
+        },
+        "root": {"path": "rootfs", "readonly": False},
+        "hostname": "doctor",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+            {
+                "destination": "/sys",
+                "type": "sysfs",
+                "source": "sysfs",
+                "options": ["nosuid", "noexec", "ro"],
+            },
+        ],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in NAMESPACES],
+            "maskedPaths": list(MASKED_PATHS),
+            "readonlyPaths": list(READONLY_PATHS),
+            "seccomp": DEFAULT,
+        },
+    }
+
+
+PROBES = (Probe("container", container, essential=True, needs="user namespace"),)

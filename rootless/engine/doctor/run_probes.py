@@ -1,0 +1,187 @@
+"""Runs `doctor`'s probes: each in a forked child of its own, all at once, none for long.
+
+A probe that hangs (a dead NFS server, a stuck D-Bus) costs its own line and nothing else. What
+probes start is killed and reaped at the end, wherever it was reparented to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+from rootless.engine.doctor.finding import Finding, Status, error, split_hint, warning
+from rootless.engine.doctor.scratch import Scene
+from rootless.errors import RootlessError
+from rootless.linux.process import set_child_subreaper, set_pdeathsig
+
+TIMEOUT_S = 5.0
+MAX_ANSWER_BYTES = 1 << 20
+
+
+class Probe(NamedTuple):
+    """A test by name. `essential`: no container can run where it fails or hangs. `needs`: another
+    probe's name; where that one failed, what this one complains about is the same thing again."""
+
+    name: str
+    run: Callable[[Scene], Finding | list[Finding]]
+    essential: bool = False
+    needs: str = ""
+
+
+class _Running(NamedTuple):
+    probe: Probe
+    pid: int
+    answer_fd: int
+    noise_fd: int
+
+
+def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT_S) -> list[Finding]:
+    """The findings of all probes, in their order; a probe comes after the one it needs."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    others = frozenset(_children())
+    set_child_subreaper()
+    running = [_start(probe, scene) for probe in probes]
+    answers = _collect(running, time.monotonic() + timeout_s)
+    findings: list[Finding] = []
+    failed: set[str] = set()
+    for each in running:
+        found = _findings(each, answers[each.answer_fd], timeout_s)
+        if each.probe.needs in failed:
+            found = [finding for finding in found if finding.status is Status.OK]
+        if any(finding.status is Status.ERROR for finding in found):
+            failed.add(each.probe.name)
+        findings += found
+        os.close(each.answer_fd)
+        os.close(each.noise_fd)
+    _end_descendants(others)
+    set_child_subreaper(False)
+    return findings
+
+
+def _start(probe: Probe, scene: Scene) -> _Running:
+    answer_r, answer_w = os.pipe()
+    noise = os.memfd_create("doctor")
+    pid = os.fork()
+    if pid == 0:
+        _child(probe, scene, answer_w, noise)
+    os.close(answer_w)
+    return _Running(probe, pid, answer_r, noise)
+
+
+def _child(probe: Probe, scene: Scene, answer_fd: int, noise_fd: int) -> NoReturn:
+    """Runs the probe; whatever it prints, or a traceback, goes to `noise_fd`."""
+    try:
+        set_pdeathsig(signal.SIGKILL)
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(noise_fd, 1)
+        os.dup2(noise_fd, 2)
+        try:
+            found = probe.run(scene)
+        except (RootlessError, OSError) as problem:
+            found = _failed(probe, problem)
+        # A line, not an end of file: what the probe started may hold the pipe open for long.
+        answer = json.dumps(found if isinstance(found, list) else [found]).encode() + b"\n"
+        while answer:
+            answer = answer[os.write(answer_fd, answer) :]
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - a forked child reports all and never returns
+        import traceback
+
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(1)
+
+
+def _failed(probe: Probe, problem: RootlessError | OSError) -> Finding:
+    user, admin = split_hint(problem.hint if isinstance(problem, RootlessError) else None)
+    what = str(problem)
+    if isinstance(problem, OSError):
+        what = f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror or what
+    if probe.essential:
+        return error(probe.name, what, "no container can run", user, admin)
+    return warning(probe.name, what, "this could not be tested", user, admin)
+
+
+def _collect(running: Sequence[_Running], deadline: float) -> dict[int, bytes | None]:
+    """What each probe answered; None for those that did not end in time."""
+    answers: dict[int, bytes | None] = {each.answer_fd: None for each in running}
+    parts: dict[int, bytes] = {each.answer_fd: b"" for each in running}
+    poll = select.poll()
+    for fd in parts:
+        poll.register(fd, select.POLLIN)
+    waiting = set(parts)
+    while waiting and (left := deadline - time.monotonic()) > 0:
+        for fd, _ in poll.poll(left * 1000):
+            chunk = os.read(fd, 65536)
+            parts[fd] += chunk
+            if not chunk or chunk.endswith(b"\n") or len(parts[fd]) > MAX_ANSWER_BYTES:
+                answers[fd] = parts[fd]
+                poll.unregister(fd)
+                waiting.discard(fd)
+    return answers
+
+
+def _findings(each: _Running, answer: bytes | None, timeout_s: float) -> list[Finding]:
+    name, essential = each.probe.name, each.probe.essential
+    bad = error if essential else warning
+    effect = "no container can run" if essential else "this could not be tested"
+    if answer is None:
+        return [bad(name, f"the test did not end within {timeout_s:g} seconds", effect,
+                    "look for a network file system or service that does not answer")]  # fmt: skip
+    try:
+        rows = json.loads(answer)
+    except ValueError:
+        noise = os.pread(each.noise_fd, 4096, max(0, os.fstat(each.noise_fd).st_size - 4096)).decode(errors="replace").strip().splitlines()
+        return [bad(name, f"the test broke: {noise[-1] if noise else 'it said nothing'}", effect)]
+    return [Finding(row[0], Status(row[1]), *row[2:]) for row in rows]
+
+
+def _end_descendants(others: frozenset[int]) -> None:
+    """Kill what probes left (the session's holder detaches itself) and reap; bounded in time.
+
+    Not `others`, the children we had before: whoever became us by exec may have left some.
+    """
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:
+        left = [pid for pid in _children() if pid not in others]
+        if not left:
+            return
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+        time.sleep(0.002)
+
+
+def _children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:  # no CONFIG_PROC_CHILDREN: look at everybody's parent
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdecimal() and _parent(name) == os.getpid():
+                found.append(int(name))
+        return found
+
+
+def _parent(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            line = file.read()
+    except OSError:
+        return -1
+    return int(line[line.rindex(b")") + 2 :].split()[1])

@@ -1,0 +1,217 @@
+"""Copying a file or tree from one place to another, where either may be a hostile container's.
+
+Runs in the session, on entries (entry.py). Directories are gone through with a list of our own: how deep a
+tree is costs descriptors, never the interpreter's stack.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from rootless.engine.files.entry import FILE, Entry, identity, kernels, left_out, read_kernels
+from rootless.errors import Conflict, RootlessError
+from rootless.linux.rlimit import many_descriptors
+from rootless.storage.drivers.vfs import copy_data
+
+_DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
+
+
+class Policy(NamedTuple):
+    """What becomes of owners and modes: `owner` None keeps them (cp -a), else all get that uid and gid.
+
+    `kept`: what an owner that is kept is called on the other side, where a container has ids of its own.
+
+    `special_bits` False drops setuid and setgid: on the host they would lend our rights to others.
+
+    `top` identifies the root of the source, a container that runs: its devices are no files to copy.
+    """
+
+    owner: tuple[int, int] | None
+    special_bits: bool
+    kept: Callable[[int, int], tuple[int, int]] | None = None
+    top: tuple[int, int] | None = None
+
+
+def copy(source: Entry, target: Entry, policy: Policy) -> list[str]:
+    """Copy `source` to the name `target`, merging directories and replacing files.
+
+    Returns what was left out (sockets, device nodes, the kernel's own), one line each. Conflict where a
+    directory would replace a file or the other way round, or be copied into itself. A file that is
+    replaced is there all the time, the old or the new one; one that grows is cut at the size first seen.
+    """
+    with many_descriptors():
+        return _Copy(policy).run(source, target)
+
+
+def contents(source_fd: int, target_fd: int, policy: Policy) -> list[str]:
+    """Copy all that is in one directory into another; see `copy`."""
+    return copy(Entry(source_fd, "."), Entry(target_fd, "."), policy)
+
+
+class _Level(NamedTuple):
+    """A directory that is being copied; the descriptors are ours."""
+
+    inside: int
+    outside: int
+    names: Iterator[str]
+    status: os.stat_result | None  # what it is given at the end, where it is new
+    path: str
+
+
+class _Copy:
+    """One copy under way."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._levels: list[_Level] = []
+        self._made: set[tuple[int, int]] = set()
+        self._told: list[str] = []
+
+    def run(self, source: Entry, target: Entry) -> list[str]:
+        try:
+            self._one(source, target, source.name)
+            while self._levels:
+                level = self._levels[-1]
+                for name in level.names:
+                    path = f"{level.path}/{name}" if level.path != "." else name
+                    self._one(Entry(level.inside, name), Entry(level.outside, name), path)
+                    break
+                else:
+                    self._leave()
+        finally:
+            for level in self._levels:
+                os.close(level.inside)
+                os.close(level.outside)
+        return self._told
+
+    def _one(self, source: Entry, target: Entry, path: str) -> None:
+        status = source.stat()
+        if status is None:
+            if self._levels:
+                self._told.append(f"{path}: vanished while it was copied")
+        elif stat.S_ISDIR(status.st_mode):
+            self._enter(source, target, status, path)
+        elif stat.S_ISREG(status.st_mode):
+            self._file(source, target)
+        elif stat.S_ISLNK(status.st_mode):
+            link = os.readlink(source.name, dir_fd=source.directory)
+            self._put(target, lambda new: self._made_by_name(new, status, link))
+        elif stat.S_ISFIFO(status.st_mode):
+            self._put(target, lambda new: self._made_by_name(new, status, ""))
+        else:
+            kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
+            self._told.append(f"{path}: {kind} left out")
+
+    def _enter(self, source: Entry, target: Entry, status: os.stat_result, path: str) -> None:
+        there = target.stat()
+        if there is not None and not stat.S_ISDIR(there.st_mode):
+            raise Conflict(f"cannot overwrite non-directory {target.name!r} with a directory")
+        if identity(status) in self._made:
+            raise Conflict(f"cannot copy a directory, {path!r}, into itself")
+        if len(self._levels) > _DEEPEST:
+            raise RootlessError(f"{source.name}: directories nested more than {_DEEPEST} deep")
+        # Listed before anything is made: what lies on both sides is not copied again.
+        inside = source.open_directory()
+        try:
+            why = left_out(inside, source.name, source.directory, self._policy.top)
+            names = [] if why else os.listdir(inside)
+            if there is None:
+                os.mkdir(target.name, 0o700, dir_fd=target.directory)
+            outside = target.open_directory()
+        except BaseException:
+            os.close(inside)
+            raise
+        if why:
+            self._told.append(f"{path}: {why}")
+        if there is None:
+            self._made.add(identity(os.fstat(outside)))
+        # Who writes to the target may have put another directory there since we made ours: it is not given away.
+        given = status if there is None and not os.listdir(outside) else None
+        self._levels.append(_Level(inside, outside, iter(names), given, path))
+
+    def _leave(self) -> None:
+        level = self._levels.pop()
+        try:
+            if level.status is not None:
+                self._give(level.outside, level.status)
+        finally:
+            os.close(level.inside)
+            os.close(level.outside)
+
+    def _file(self, source: Entry, target: Entry) -> None:
+        inside = os.open(source.name, FILE, dir_fd=source.directory)
+        try:
+            status = os.fstat(inside)
+            if not stat.S_ISREG(status.st_mode):
+                raise Conflict(f"{source.name}: changed while it was copied")
+
+            def fill(new: Entry) -> None:
+                create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                outside = os.open(new.name, create, 0o600, dir_fd=new.directory)
+                try:
+                    if not status.st_size and kernels(inside):
+                        os.write(outside, read_kernels(inside))
+                    else:
+                        copy_data(inside, outside, status.st_size)
+                    self._give(outside, status)
+                finally:
+                    os.close(outside)
+
+            self._put(target, fill)
+        finally:
+            os.close(inside)
+
+    def _put(self, target: Entry, make: Callable[[Entry], None]) -> None:
+        """Make what `make` does at `target`; beside it and renamed where something is there already."""
+        there = target.stat()
+        if there is None:
+            make(target)
+            return
+        if stat.S_ISDIR(there.st_mode):
+            raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
+        target.refuse_mount_point()
+        aside = Entry(target.directory, f".rootless-cp-{os.urandom(8).hex()}")
+        try:
+            make(aside)
+            os.rename(aside.name, target.name, src_dir_fd=aside.directory, dst_dir_fd=target.directory)
+        except BaseException:
+            try:
+                os.unlink(aside.name, dir_fd=aside.directory)
+            except OSError:
+                pass
+            raise
+
+    def _made_by_name(self, new: Entry, status: os.stat_result, link: str) -> None:
+        """Make the link, or the FIFO, that `status` is of."""
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(link, new.name, dir_fd=new.directory)
+        else:
+            os.mkfifo(new.name, 0o600, dir_fd=new.directory)
+        fd = os.open(new.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=new.directory)
+        try:
+            if stat.S_IFMT(os.fstat(fd).st_mode) != stat.S_IFMT(status.st_mode):
+                raise Conflict(f"{new.name}: changed while it was copied")
+            self._give(fd, status)
+        finally:
+            os.close(fd)
+
+    def _give(self, fd: int, status: os.stat_result) -> None:
+        """Owner first: chown(2) clears the bits that chmod(2) then sets.
+
+        Of what we made, by its descriptor: a container that runs may have put a link of that name in its place,
+        or a file that it cannot read, which would be given to it or to all.
+        """
+        policy = self._policy
+        owner = policy.owner
+        if owner is None:
+            owner = status.st_uid, status.st_gid
+            owner = owner if policy.kept is None else policy.kept(*owner)
+        path = f"/proc/self/fd/{fd}"  # of a link, the link itself
+        os.chown(path, *owner)
+        if not stat.S_ISLNK(status.st_mode):
+            mode = stat.S_IMODE(status.st_mode)
+            os.chmod(path, mode if policy.special_bits else mode & 0o1777)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

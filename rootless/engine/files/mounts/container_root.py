@@ -1,0 +1,80 @@
+"""A container's root and its volumes, made ready to be mounted: for a start, and for who looks at it while
+it does not run. HOT.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rootless.engine.state.config import Record
+from rootless.errors import Corrupt, NotFound
+from rootless.runtime.mounts.rootfs import Root
+from rootless.storage.containers import containers
+from rootless.storage.drivers import rootfs
+from rootless.storage.store import Store
+
+
+def prepare(store: Store, record: Record) -> Root:
+    """The container's root, its layers unpacked again where a power cut may have damaged them. The caller
+    has joined the session and holds the container's lock."""
+    directory = containers.directory(store, record["id"])
+    if record["rootfs"]:
+        # Mounted at a place of its own: even the host's / can be a container's root then.
+        merged = directory + "/merged"
+        os.makedirs(merged, mode=0o700, exist_ok=True)
+        return Root("directory", (record["rootfs"],), "", "", merged, record["read_only"])
+    try:
+        root = _layers(store, record, directory)
+    except (Corrupt, NotFound):
+        # A layer that a power cut may have damaged, or that is gone: its blob still has it.
+        from rootless.engine.images.repair import restore
+
+        restore(store, record)
+        root = _layers(store, record, directory)
+    if root.driver != "overlay" and not record.get("id_map"):
+        from rootless.storage.drivers import choose
+
+        warning = choose.take_warning(store)
+        if warning:
+            print(f"rootless: {warning}", file=sys.stderr)
+    return root
+
+
+def _layers(store: Store, record: Record, directory: str) -> Root:
+    id_map = record.get("id_map")
+    if not id_map:
+        return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+    from rootless.storage.drivers.shifted import prepare_shifted
+
+    return prepare_shifted(
+        store, directory, record["diff_ids"], id_map["uid"], id_map["gid"], readonly=record["read_only"]
+    )
+
+
+def resolve_mounts(store: Store, record: Record) -> Record:
+    """The record for this once, in which each mount has what is to be mounted; what `-v` makes is made."""
+    if any("create_source" in mount or "resolve" in mount for mount in record["mounts"]):
+        from rootless.engine.files.mounts import mount_sources
+
+        return mount_sources.prepare(store, record)
+    return record
+
+
+def fill_volumes(store: Store, record: Record, root: Root) -> None:
+    """Give a volume that is used for the first time the image's content at its target, as Docker does."""
+    used = [m for m in record["mounts"] if m["type"] == "volume"]
+    fresh = [m for m in used if m["copy_up"]]
+    id_map = record.get("id_map")
+    if not fresh and not (used and id_map):
+        return
+    from rootless.engine.files.volumes.copy_up import fill, unused
+
+    empty = unused(store, used) if id_map else []
+    given = id_map if root.driver == "directory" else None
+    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given)
+    if id_map:
+        from rootless.storage.drivers.shifted import give
+
+        for path in empty:
+            give(path, id_map["uid"], id_map["gid"])

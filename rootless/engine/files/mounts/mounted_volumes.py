@@ -1,0 +1,38 @@
+"""The volumes that a new container mounts are made, the images looked up. Imported where there are any."""
+
+from __future__ import annotations
+
+from rootless.engine.state.config import Record
+from rootless.engine.state.events import events
+from rootless.storage import volumes
+from rootless.storage.store import Store
+
+
+def make(store: Store, record: Record) -> None:
+    """Create the named volumes that do not exist and the anonymous ones; NotFound for an image that is not there.
+
+    The caller holds a lease on the store.
+    """
+    for mount in record["mounts"]:
+        if mount["type"] == "image":
+            from rootless.engine.files.mounts import mount_sources
+
+            mount_sources.settle(store, mount)
+    for mount in record["mounts"]:
+        if mount["type"] != "volume":
+            continue
+        asked, labels = mount.pop("volume_options", {}), mount.pop("volume_labels", {})
+        if asked:
+            from rootless.engine.files.volumes import options
+
+            options.check(asked)
+        if mount["volume"]:
+            made, new = volumes.ensure(store, mount["volume"], labels=labels, options=asked)
+        else:
+            made, new = volumes.create(store, None, labels=labels, options=asked, anonymous=True), True
+            mount["volume"] = made.name
+            mount["options"].append("anonymous")
+        if new:
+            events.write(store, "volume", "create", made.name, driver="local")
+        if made.options or "subpath" in mount:
+            mount["resolve"], mount["copy_up"] = True, False

@@ -1,0 +1,1 @@
+"""Volumes by the user's names."""

@@ -1,0 +1,209 @@
+"""Images by the names users give them; fetching the one that `run` misses. HOT.
+
+Composes storage (what is here) with image (what a name means, registries). Listing and removing
+stand in listing.py and removal.py.
+"""
+
+from __future__ import annotations
+
+from rootless.engine.state.events import events as log
+from rootless.errors import InvalidInput, NotFound, Unavailable
+from rootless.image import reference
+from rootless.record import TYPE_CHECKING
+from rootless.storage import images
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+from rootless.words import plain
+
+if TYPE_CHECKING:
+
+    from rootless.image.platforms import Platform
+    from rootless.image.progress import Progress
+
+POLICIES = ("missing", "always", "never")
+_HEX = frozenset("0123456789abcdef")
+
+
+def find(store: Store, text: str, *, all_names: bool = True) -> Image:
+    """The stored image that `text` means: a name first, then an id or a unique prefix of one.
+
+    NotFound, Conflict for an ambiguous prefix, InvalidInput for what is neither, in Docker's words.
+    """
+    wrong: InvalidInput | None = None
+    try:
+        wanted = reference.parse(text)
+        try:
+            return images.find(store, wanted.canonical, all_names=all_names)
+        except NotFound:
+            if wanted.digest:
+                return _by_digest(store, wanted)
+            aliased = _by_alias(store, text) if reference.is_short(text) else None
+            if aliased is not None:
+                return aliased
+    except InvalidInput as error:
+        wrong = error
+    if text and _HEX.issuperset(text.removeprefix("sha256:")):
+        try:
+            return images.find(store, text, all_names=all_names)
+        except NotFound:
+            wrong = None
+    if wrong is not None:
+        raise wrong
+    raise NotFound(f"No such image: {text}", hint="`rootless images` lists them, `rootless pull` gets more")
+
+
+def _by_alias(store: Store, text: str) -> Image | None:
+    """The image that a short name means by the user's registries.conf: `fedora` may be another registry's."""
+    from rootless.image.registry import registries_conf
+
+    for candidate in registries_conf.read().candidates(text):
+        try:
+            return images.find(store, candidate.canonical, all_names=False)
+        except NotFound:
+            continue
+    return None
+
+
+def _by_digest(store: Store, wanted: reference.Reference) -> Image:
+    """`name:tag@digest` and names whose image came by tag: the digest decides, as in Docker."""
+    for image in images.list_images(store):
+        if wanted.digest in (image.manifest.get("digest"), digest_of(image), image.id):
+            repositories = {reference.parse(name).name for name in image.names}
+            if wanted.name in repositories:
+                return image
+    raise NotFound(f"No such image: {wanted.familiar()}")
+
+
+def is_id(text: str, image: Image) -> bool:
+    """Whether `text` meant the image by its id, not by one of its names."""
+    bare = text.removeprefix("sha256:")
+    if not bare or not _HEX.issuperset(bare) or not image.id.removeprefix("sha256:").startswith(bare):
+        return False
+    try:
+        return reference.parse(text).canonical not in image.names
+    except InvalidInput:
+        return True
+
+
+def ensure(
+    store: Store,
+    text: str,
+    *,
+    policy: str = "missing",
+    platform: str | None = None,
+    progress: Progress | None = None,
+    quiet: bool = False,
+) -> Image:
+    """The image `text` means, pulled where `policy` (missing, always, never) says so.
+
+    `platform` must be the image's; one of another platform counts as missing. Says "Unable to find
+    image" on stderr before it pulls a missing one. `progress` None draws on stderr, `quiet` draws nothing.
+    A pull joins the session where it unpacks. The caller holds no lease.
+    """
+    if policy not in POLICIES:
+        raise InvalidInput(
+            f'invalid pull option: \'{policy}\': must be one of "always", "missing" or "never"'
+        )
+    if policy != "always":
+        try:
+            image = find(store, text, all_names=False)
+            if platform is None or _fits(image, platform):
+                return image
+            if policy == "never":
+                raise NotFound(
+                    f"image with reference {text} was found but does not provide the specified platform ({platform})"
+                )
+        except NotFound as error:
+            if policy == "never" or not _can_be_pulled(text):
+                from rootless.engine.images import similar
+
+                error.hint = similar.hint(store, text, error.hint)
+                raise
+        if not quiet:
+            _say(f"Unable to find image '{reference.parse(text).familiar()}' locally")
+    try:
+        return pull(store, text, platform=platform, progress=progress, quiet=quiet)
+    except (NotFound, Unavailable) as error:
+        from rootless.engine.images import similar
+
+        error.hint = similar.hint(store, text, error.hint)
+        raise
+
+
+def pull(
+    store: Store,
+    text: str,
+    *,
+    platform: str | None = None,
+    progress: Progress | None = None,
+    quiet: bool = False,
+    tls_verify: bool = True,
+) -> Image:
+    """Fetch `text` from its registry and unpack it; see image.pull for errors."""
+    from rootless.image import progress as events
+    from rootless.image.transfer import pull as fetching
+
+    wanted: Platform | None = None
+    if platform:
+        from rootless.image import platforms
+
+        wanted = platforms.parse(platform)
+    listener = events.silent if quiet or progress is None else progress
+    image = fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
+    log.write(store, "image", "pull", image.id, name=text)
+    from rootless.engine.images.repair import settle_in_background
+
+    settle_in_background(store)
+    return image
+
+
+def _can_be_pulled(text: str) -> bool:
+    """Whether `text` is a name and not an id, so that a registry may know it."""
+    try:
+        reference.parse(text)
+    except InvalidInput:
+        return False
+    return not text.startswith("sha256:")
+
+
+def _fits(image: Image, platform: str) -> bool:
+    from rootless.image import platforms
+
+    return platforms.select([platforms.of(image.config)], platforms.parse(platform)) is not None
+
+
+def _say(line: str) -> None:
+    import sys
+
+    print(plain(line), file=sys.stderr, flush=True)
+
+
+def tag(store: Store, source: str, target: str) -> None:
+    """Give the image `source` the further name `target`."""
+    image = find(store, source, all_names=False)
+    wanted = reference.parse(target)
+    if wanted.digest:
+        raise InvalidInput("refusing to create a tag with a digest reference")
+    images.tag(store, image.id, wanted.canonical)
+    log.write(store, "image", "tag", image.id, name=familiar(wanted.canonical))
+
+
+def familiar(name: str) -> str:
+    """A canonical name as people write it; what does not parse (an older version wrote it) as it is."""
+    try:
+        return reference.parse(name).familiar()
+    except InvalidInput:
+        return name
+
+
+def digest_of(image: Image) -> str:
+    """The digest people pin: the index's where the image came by one, else its manifest's; or ""."""
+    return str(image.manifest.get("topDigest") or image.manifest.get("digest") or "")
+
+
+def repo_digests(image: Image) -> list[str]:
+    """`debian@sha256:...` for each repository that the image is named in."""
+    digest = digest_of(image)
+    names = {familiar(name).partition("@")[0] for name in image.names}
+    repositories = {reference.parse(name).familiar_name() for name in names}
+    return [f"{repository}@{digest}" for repository in sorted(repositories)] if digest else []

@@ -1,0 +1,1 @@
+"""Streams between a container and the user's terminal."""

@@ -1,0 +1,172 @@
+"""The client's side of the monitor's attach protocol (docs/architecture.md, Monitor). HOT.
+
+Moves bytes between a connected descriptor and our own stdin, stdout and stderr; the terminal's
+modes are `terminal.py`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from rootless.engine.lifecycle.attach.terminal import DetachKeys
+from rootless.errors import Conflict, NotSupported, RootlessError
+from rootless.linux import socket, struct
+from rootless.record import Record
+
+STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4
+STDOUT, STDERR, EXITED = 0x10, 0x11, 0x12
+# Whoever has said this removes the container at its end, and then calls report_cleaned().
+PROMISE_CLEANUP = bytes([WILL_CLEAN])
+PACKET_LIMIT = 32 * 1024 + 1
+_READ_SIZE = 32 * 1024
+
+
+class Outcome(Record):
+    """How an attachment ended: the wait status of PID 1, or None: detached or the monitor lost."""
+
+    status: int | None
+    detached: bool
+
+
+def exit_code(status: int) -> int:
+    """The exit code that a shell and Docker show for a wait status: 128+n for a signal. Any number has one, for
+    a status may have been written down by somebody else."""
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + (status & 0x7F)
+
+
+def connect(run_dir: str) -> socket.socket:
+    """A connection to the monitor whose socket is `run_dir`/attach; Conflict where nobody serves it."""
+    # Through /proc/self/fd, since a Unix socket's path may be 107 bytes only.
+    try:
+        directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _not_running(run_dir) from None
+    try:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        try:
+            connection.connect(f"/proc/self/fd/{directory}/attach")
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            raise _not_running(run_dir) from None
+        return connection
+    finally:
+        os.close(directory)
+
+
+def _not_running(run_dir: str) -> Conflict:
+    if not os.path.lexists(run_dir + "/attach"):
+        return Conflict(
+            f"the container's monitor cannot be reached: there is no {run_dir}/attach",
+            hint="it does not run, or that was removed while it ran (a logout, a cleaner of /tmp): exec, logs "
+            "and stop work, and after `rootless restart` attach does",
+        )
+    return Conflict(
+        "the container's monitor does not answer: it is not running, or its monitor was killed",
+        hint="`rootless ps -a` shows its state; `rootless start -a` starts it again",
+    )
+
+
+def resize(connection: socket.socket, rows: int, columns: int) -> None:
+    """Tell the container's terminal its size, in characters."""
+    _send(connection, struct.pack("=BHH", RESIZE, rows, columns))
+
+
+def report_cleaned(connection: socket.socket) -> None:
+    """Tell the monitor that the container is removed."""
+    _send(connection, bytes([CLEANED]))
+
+
+def _send(connection: socket.socket, packet: bytes) -> bool:
+    try:
+        connection.send(packet)
+    except (BrokenPipeError, ConnectionResetError):
+        return False  # the monitor has ended; its last words are still to be read
+    return True
+
+
+def relay(
+    connection: socket.socket,
+    *,
+    stdin: int | None,
+    detach_keys: DetachKeys | None,
+    signals: int | None = None,
+    on_signals: object = None,
+    stdout: int = 1,
+    stderr: int = 2,
+) -> Outcome:
+    """Copy until the container ends, the monitor is lost, or the user types the detach keys.
+
+    `stdin` is a descriptor to read for the container, or None. `signals` is a descriptor that becomes
+    readable when a signal arrived (signal.set_wakeup_fd); `on_signals`, a function taking the bytes
+    read from it, then acts on them. Output that nobody reads any more (a closed pipe) raises
+    BrokenPipeError.
+    """
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    if stdin is not None:
+        poller.register(stdin, select.POLLIN)
+    if signals is not None:
+        poller.register(signals, select.POLLIN)
+    while True:
+        for fd, _ in poller.poll():
+            if fd == signals and callable(on_signals):
+                on_signals(os.read(fd, 64))
+            elif fd == stdin:
+                if _feed(connection, fd, detach_keys):
+                    continue
+                if detach_keys is not None and detach_keys.matched:
+                    return Outcome(None, detached=True)
+                poller.unregister(fd)
+            elif fd == connection.fileno():
+                try:
+                    packet = connection.recv(PACKET_LIMIT)
+                except ConnectionResetError:
+                    packet = b""
+                if not packet or (packet[0] == EXITED and len(packet) < 5):
+                    return Outcome(None, detached=False)
+                if packet[0] == EXITED:
+                    return Outcome(struct.unpack_from("=i", packet, 1)[0], detached=False)
+                write_all(stderr if packet[0] == STDERR else stdout, packet[1:])
+
+
+def _feed(connection: socket.socket, stdin: int, detach_keys: DetachKeys | None) -> bool:
+    """Pass on what can be read from `stdin`; False when that was the last."""
+    try:
+        data = os.read(stdin, _READ_SIZE)
+    except OSError:  # EIO: the terminal is gone, or we are in its background
+        data = b""
+    if not data:
+        _send(connection, bytes([STDIN_END]))
+        return False
+    if detach_keys is not None:
+        data = detach_keys.feed(data)
+    if data:
+        _send(connection, bytes([STDIN]) + data)
+    return not (detach_keys is not None and detach_keys.matched)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, also to a descriptor that somebody else made non-blocking. BrokenPipeError where
+    nobody reads it any more; RootlessError, exit code 1, where it cannot be written: the disk that is full is
+    then the caller's and not the store's."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failure = RootlessError(f"cannot write the output: {error.strerror}")
+            failure.exit_code = 1
+            raise failure from None
+
+
+def require_terminal(fd: int) -> None:
+    """Refuse -t together with an input that is no terminal, in Docker's words."""
+    if not os.isatty(fd):
+        raise NotSupported(
+            "the input device is not a TTY", hint="leave -t out when the input is a pipe or a file"
+        )

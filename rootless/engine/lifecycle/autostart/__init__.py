@@ -1,0 +1,1 @@
+"""Containers that come back with the machine."""

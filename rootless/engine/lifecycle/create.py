@@ -1,0 +1,286 @@
+"""`create`: a request and an image become a container's record. Starts nothing. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.engine.options import clock, names
+from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
+from rootless.engine.options.health import merge as merge_healthcheck
+from rootless.engine.options.mounts import Mount, image_volume
+from rootless.engine.options.signals import parse_signal
+from rootless.engine.options.values import Device, Ulimit, merge_env
+from rootless.engine.state import user_namespace as userns
+from rootless.engine.state.config import Log, Network, Record, Restart, Security
+from rootless.engine.state.events import events
+from rootless.engine.state.resources import Resources
+from rootless.engine.state.resources import check as check_resources
+from rootless.errors import Conflict, InvalidInput, NotFound
+from rootless.image import run_config
+from rootless.image.run_config import RunConfig
+from rootless.record import Record as Fields
+from rootless.storage.containers import containers
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+VERSION = 1
+
+
+class Request(Fields):
+    """What a user asked for, parsed; what was left out is the image's or Docker's default."""
+
+    network: Network
+    log: Log
+    security: Security
+    restart: Restart
+    image: str = ""
+    rootfs: str = ""
+    name: str = ""
+    entrypoint: list[str] | None = None
+    cmd: list[str] = []
+    env: list[str] = []
+    workdir: str = ""
+    user: str = ""
+    group_add: list[str] = []
+    umask: str = ""
+    hostname: str = ""
+    domainname: str = ""
+    tty: bool = False
+    open_stdin: bool = False
+    detach_keys: str = ""
+    auto_remove: bool = False
+    init: bool = False
+    read_only: bool = False
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    mounts: list[Mount] = []
+    volumes_from: list[str] = []
+    devices: list[Device] = []
+    ulimits: list[Ulimit] = []
+    sysctls: dict[str, str] = {}
+    shm_size: int = 64 * 1024 * 1024
+    stop_signal: str = ""
+    stop_timeout: int | None = None
+    timeout: int = 0
+    oom_score_adj: int | None = None
+    pid: str = ""
+    ipc: str = ""
+    uts: str = ""
+    userns: str = ""
+    cgroupns: str = ""
+    resources: Resources = {}
+    cgroups: str = "enabled"
+    cgroup_parent: str = ""
+    platform: str = ""
+    health: HealthRequest = NOTHING_ASKED
+    sdnotify: str = ""
+    attached: list[str] = []
+    cidfile: str = ""
+
+
+def create(store: Store, request: Request, image: Image | None) -> str:
+    """Make a container and return its id; `image` is None for --rootfs.
+
+    The caller has joined the session. Nothing is left behind where this raises: InvalidInput
+    for what cannot be started, NotFound for a bind source, Conflict for a name in use.
+    """
+    if request.volumes_from:
+        request = request._replace(mounts=_inherited(store, request))
+    record = make_record(request, image)
+    check(record)
+    if any(mount["type"] in ("volume", "image") for mount in record["mounts"]):
+        from rootless.engine.files.mounts import mounted_volumes
+
+        mounted_volumes.make(store, record)
+    if record["userns"] in ("", "host", "private"):
+        return _record(store, request, record)
+    with userns.reserve(store):
+        record["id_map"] = userns.plan(store, record["userns"], *_caller())
+        return _record(store, request, record)
+
+
+def _caller() -> tuple[int, int]:
+    """The caller's uid and gid on the host; in the session they are the map's first line."""
+    found = []
+    for kind in ("uid", "gid"):
+        with open(f"/proc/self/{kind}_map") as file:
+            found.append(int(file.readline().split()[1]))
+    return found[0], found[1]
+
+
+def _record(store: Store, request: Request, record: Record) -> str:
+    while True:
+        try:
+            containers.create(
+                store, record["id"], record["name"], dict(record), durable=not record["auto_remove"]
+            )
+            events.container(store, "create", record)
+            return record["id"]
+        except Conflict:
+            if request.name:
+                raise
+            # A random name was taken: another one.
+            record["name"] = f"{names.random_name()}_{os.urandom(2).hex()}"
+
+
+def _inherited(store: Store, request: Request) -> list[Mount]:
+    """The mounts asked for, and of --volumes-from's containers those at other places."""
+    found = list(request.mounts)
+    for word in request.volumes_from:
+        name, _, access = word.partition(":")
+        if access not in ("", "rw", "ro"):
+            raise InvalidInput(f"invalid mode in --volumes-from: {word}", hint="write CONTAINER[:ro]")
+        other: Record = containers.config(store, containers.find(store, name))  # type: ignore[assignment]
+        taken = {mount["target"] for mount in found}
+        for mount in other["mounts"]:
+            if mount["type"] != "tmpfs" and mount["target"] not in taken:
+                # Its anonymous volumes stay that container's: they are not removed with this one.
+                options = [word for word in mount["options"] if word != "anonymous"]
+                read_only = mount["read_only"] or access == "ro"
+                found.append({**mount, "options": options, "read_only": read_only})
+    return found
+
+
+def make_record(request: Request, image: Image | None) -> Record:
+    """The record that `request` and the image's configuration describe."""
+    config = run_config.read(image.config.get("config")) if image else RunConfig()
+    identifier = containers.new_id()
+    entrypoint = request.entrypoint
+    cmd = list(request.cmd)
+    if entrypoint is None:
+        entrypoint = [word.text for word in config.entrypoint]
+        cmd = cmd or [word.text for word in config.cmd]
+    shared_host_name = request.uts == "host" or request.network["mode"] == "host"
+    hostname = request.hostname or (os.uname().nodename if shared_host_name else identifier[:12])
+    terminal = ["TERM=xterm"] if request.tty else []
+    return {
+        "version": VERSION,
+        "id": identifier,
+        "name": request.name or names.random_name(),
+        "created_at": clock.now(),
+        "image": request.image,
+        "image_id": image.id if image else "",
+        "diff_ids": list(image.diff_ids) if image else [],
+        "platform": request.platform,
+        "rootfs": os.path.abspath(request.rootfs) if request.rootfs else "",
+        "entrypoint": entrypoint,
+        "cmd": cmd,
+        "env": merge_env(
+            [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal],
+            [word.text for word in config.env],
+            request.env,
+        ),
+        "workdir": request.workdir or config.workdir.text or "/",
+        "user": request.user or userns.default_user(request.userns, *_caller()) or config.user.text,
+        "group_add": request.group_add,
+        "umask": request.umask,
+        "hostname": hostname,
+        "domainname": request.domainname,
+        "tty": request.tty,
+        "open_stdin": request.open_stdin,
+        "detach_keys": request.detach_keys,
+        "auto_remove": request.auto_remove,
+        "init": request.init,
+        "read_only": request.read_only,
+        "labels": {**{key: word.text for key, word in config.labels.items()}, **request.labels},
+        "annotations": request.annotations,
+        "mounts": _mounts(request.mounts, config),
+        "devices": request.devices,
+        "ulimits": request.ulimits,
+        "sysctls": request.sysctls,
+        "shm_size": request.shm_size,
+        "stop_signal": request.stop_signal or config.stop_signal.text or "SIGTERM",
+        "stop_timeout": request.stop_timeout,
+        "timeout": request.timeout,
+        "oom_score_adj": request.oom_score_adj,
+        "pid": request.pid,
+        "ipc": request.ipc,
+        "uts": request.uts,
+        "userns": request.userns,
+        "cgroupns": request.cgroupns,
+        "resources": request.resources,
+        "cgroups": request.cgroups,
+        "cgroup_parent": request.cgroup_parent,
+        "network": _network(request.network, config),
+        "log": request.log,
+        "security": request.security,
+        "restart": request.restart,
+        "healthcheck": merge_healthcheck(request.health, config),
+        "sdnotify": request.sdnotify,
+        "attached": request.attached,
+        "volumes_from": request.volumes_from,
+        "cidfile": request.cidfile,
+    }
+
+
+def _network(asked: Network, config: RunConfig) -> Network:
+    return {**asked, "exposed": sorted({*asked["exposed"], *(port.text for port in config.exposed)})}
+
+
+def _mounts(asked: list[Mount], config: RunConfig) -> list[Mount]:
+    """The mounts asked for, and an anonymous volume for each VOLUME of the image not covered."""
+    targets = {mount["target"] for mount in asked}
+    if len(targets) < len(asked):
+        seen: set[str] = set()
+        for mount in asked:
+            if mount["target"] in seen:
+                raise InvalidInput(f"Duplicate mount point: {mount['target']}")
+            seen.add(mount["target"])
+    every = asked + [image_volume(path) for path in dict.fromkeys(config.volumes) if path not in targets]
+    # Parents before children, so that one does not cover the other.
+    return sorted(every, key=lambda mount: mount["target"].count("/"))
+
+
+def check(record: Record) -> None:
+    """Refuse at create what could never start."""
+    if record["userns"] not in ("", "host", "private"):
+        for mode in (record["network"]["mode"], record["pid"], record["ipc"]):
+            if mode.startswith("container:"):
+                raise InvalidInput(
+                    f"conflicting options: --userns={record['userns']} and a namespace of another container",
+                    hint="who joins a container's namespaces has its ids",
+                )
+    if not record["entrypoint"] and not record["cmd"]:
+        raise InvalidInput("no command specified", hint="the image names none: add one after its name")
+    if not record["workdir"].startswith("/"):
+        raise InvalidInput(
+            f"the working directory '{record['workdir']}' is invalid, it needs to be an absolute path"
+        )
+    parse_signal(record["stop_signal"])
+    check_resources(record.get("resources") or {})
+    if record["rootfs"] and not os.path.isdir(record["rootfs"]):
+        raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
+    for mount in record["mounts"]:
+        if mount["type"] == "bind" and not os.path.exists(mount["source"]):
+            from rootless.engine.files.mounts import bind_sources
+
+            bind_sources.check(mount)
+    for device in record["devices"]:
+        if not os.path.exists(device["source"]):
+            raise NotFound(f"error gathering device information while adding custom device \"{device['source']}\": "
+                           "no such file or directory")  # fmt: skip
+    if record["auto_remove"] and record["restart"]["name"] not in ("", "no"):
+        raise InvalidInput("conflicting options: cannot specify both --restart and --rm")
+    if len(record["hostname"]) > 64 or any(c.isspace() or c == "/" for c in record["hostname"]):
+        raise InvalidInput(
+            f"invalid hostname: '{record['hostname']}'", hint="at most 64 letters, digits, . and -"
+        )
+    network = record["network"]
+    if (network["ports"] or network["publish_all"]) and network["mode"].startswith("container:"):
+        raise InvalidInput(
+            "conflicting options: port publishing and the container type network mode",
+            hint="publish the ports with the container whose network it is",
+        )
+
+
+def warnings(request: Request) -> list[str]:
+    """What of the request has no effect, in Docker's words: one line each, none of them an error."""
+    network, found = request.network, []
+    if (network["ports"] or network["publish_all"]) and network["mode"] in ("host", "none"):
+        found.append(f"Published ports are discarded when using {network['mode']} network mode")
+    if request.log.get("options"):
+        from rootless.engine.state.logs import options as log_options
+
+        found += log_options.warnings(request.log)
+    return found

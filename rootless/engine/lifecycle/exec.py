@@ -1,0 +1,161 @@
+"""`exec`: one more process in a running container. HOT: no lock, no session, no database."""
+
+from __future__ import annotations
+
+from rootless.engine.lifecycle import spec
+from rootless.engine.lifecycle.attach import attach
+from rootless.engine.lifecycle.attach.exec_streams import Streams
+from rootless.engine.options.values import merge_env
+from rootless.engine.state import running
+from rootless.engine.state.config import Record
+from rootless.engine.state.events import events
+from rootless.errors import CommandNotExecutable, CommandNotFound, Conflict, RootlessError
+from rootless.linux import signal
+from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.linux.terminal import set_window_size
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
+from rootless.runtime import child
+from rootless.runtime import exec as runtime_exec
+from rootless.runtime.exec import Entered
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class ExecRequest(Fields):
+    """What a user asked `exec` for; empty words mean the container's own."""
+
+    argv: list[str]
+    env: list[str] = []
+    workdir: str = ""
+    user: str = ""
+    tty: bool = False
+    interactive: bool = False
+    detach: bool = False
+    privileged: bool = False
+    rows: int = 0
+    columns: int = 0
+    quiet: bool = False  # no events: a health check, of which only what it finds is told
+
+
+class Execution(Fields):
+    """An execution that the log of events knows; `id` is "" where it does not."""
+
+    store: Store
+    record: Record
+    id: str = ""
+
+
+def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[Entered, Execution]:
+    """Start the process; the caller owns the descriptors. Conflict where the container does not run,
+    CommandNotFound where it has no such command, CommandNotExecutable for whatever else keeps it from running."""
+    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    if request.workdir and not request.workdir.startswith("/"):
+        raise CommandNotExecutable(
+            f"the working directory '{request.workdir}' is invalid, it needs to be an absolute path"
+        )
+    with running.require(store, identifier) as found:
+        if found.state.get("paused"):
+            raise Conflict(f"container {identifier} is paused, unpause the container before exec")
+        configuration = _configuration(record, request)
+        try:
+            entered = runtime_exec.enter(
+                found.pid,
+                found.start_time,
+                configuration,
+                terminal=request.tty,
+                stdin=request.interactive,
+                detach=request.detach,
+                rows=request.rows,
+                columns=request.columns,
+                seccomp_profile=spec.seccomp(_privileged(record, request)),
+                cache_dir=store.root + "/seccomp",
+                cgroup=str(found.state.get("cgroup") or ""),
+                cgroup_unit=str(found.state.get("cgroup_unit") or ""),
+                cgroup_optional=not any(
+                    str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
+                ),
+            )
+        except (Conflict, CommandNotFound, CommandNotExecutable):
+            raise
+        except RootlessError as error:
+            # As Docker: no such user, no such directory, no more processes, and 125 is `run`'s alone.
+            raise CommandNotExecutable(error.message, hint=error.hint) from None
+    # Told while it runs already: nobody waits for the log.
+    told = "" if request.quiet else events.execution(store, record, request.argv)
+    return entered, Execution(store, record, told)
+
+
+def tell_end(execution: Execution, code: int) -> None:
+    """The event of its end."""
+    if execution.id:
+        events.container(
+            execution.store, "exec_die", execution.record, execID=execution.id, exitCode=str(code)
+        )
+
+
+def tell_detached(execution: Execution) -> None:
+    """The event of a user who has left it alone."""
+    if execution.id:
+        events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
+
+
+def _privileged(record: Record, request: ExecRequest) -> Record:
+    if not request.privileged:
+        return record
+    return {**record, "security": {**record["security"], "privileged": True, "no_new_privileges": False}}
+
+
+def _configuration(record: Record, request: ExecRequest) -> dict[str, Any]:
+    record = _privileged(record, request)
+    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
+    configuration = spec.process(record, every)
+    configuration["args"] = request.argv
+    configuration["terminal"] = request.tty
+    environment = record["env"] + (["TERM=xterm"] if request.tty else [])
+    configuration["env"] = merge_env(environment, request.env)
+    configuration["cwd"] = request.workdir or record["workdir"]
+    if request.user:
+        configuration["user"]["username"] = request.user
+    return configuration
+
+
+def streams(entered: Entered, *, stdin: int | None) -> Streams:
+    """The relay between our standard streams and the process's."""
+    if entered.terminal_fd >= 0:
+        return Streams(
+            outputs={entered.terminal_fd: 1}, to_process=entered.terminal_fd, stdin=stdin, ended=entered.pidfd
+        )
+    return Streams(
+        outputs={entered.stdout_fd: 1, entered.stderr_fd: 2},
+        to_process=entered.stdin_fd,
+        stdin=stdin,
+        ended=entered.pidfd,
+    )
+
+
+def resize(entered: Entered, rows: int, columns: int) -> None:
+    """Give the process's terminal its size; the kernel sends it SIGWINCH."""
+    if entered.terminal_fd >= 0 and rows and columns:
+        set_window_size(entered.terminal_fd, rows=rows, columns=columns)
+
+
+def send(entered: Entered, number: int) -> None:
+    """Pass a signal on; nothing where the process has ended."""
+    try:
+        signal.pidfd_send_signal(entered.pidfd, number)
+    except ProcessLookupError:
+        pass
+
+
+def look_after(entered: Entered) -> None:
+    """To be called when a SIGCHLD came, and once before: the process may have made us its tracer."""
+    child.look_after(entered.pid)
+
+
+def exit_code(entered: Entered) -> int:
+    """Wait for the process's end; its exit code, 128+n for a signal. As enter.wait."""
+    return attach.exit_code(runtime_exec.wait(entered))

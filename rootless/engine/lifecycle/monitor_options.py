@@ -1,0 +1,49 @@
+"""What the monitor of a container is told: log, stdin, health checks, what to run at the end. HOT."""
+
+from __future__ import annotations
+
+from rootless import paths
+from rootless.engine.options.health import Healthcheck, first_delay_ns
+from rootless.engine.state.config import LOG_NAME, Record
+from rootless.engine.state.restart import own_command
+from rootless.runtime.monitor import HealthTimer, Supervision
+from rootless.storage.containers import restart
+
+# The check ends itself at its timeout; the monitor ends one that does not, so much later.
+GRACE_MS = 10_000
+
+
+def supervision(record: Record, *, client: bool) -> Supervision:
+    """For one start; `client`: the command that starts it stays attached."""
+    identifier = record["id"]
+    if record["auto_remove"]:
+        # Where it must remove a --rm container that nobody is attached to.
+        cleanup: tuple[str, ...] = (*paths.own_program(), "rm", "--force", "--volumes", identifier)
+    else:
+        cleanup = own_command("after-exit", identifier)
+    healthcheck = record.get("healthcheck")
+    return Supervision(
+        None if record["log"]["driver"] == "none" else LOG_NAME,
+        record["log"]["max_size"],
+        record["log"]["max_files"],
+        record["open_stdin"] and not client,
+        cleanup,
+        no_sync=record["auto_remove"],
+        cleanup_if="" if record["auto_remove"] else restart.FILE,
+        health=_timer(healthcheck, identifier) if healthcheck else None,
+        timeout_ms=(record.get("timeout") or 0) * 1000,
+    )
+
+
+def _timer(healthcheck: Healthcheck, identifier: str) -> HealthTimer:
+    return HealthTimer(
+        own_command("health-check", identifier),
+        first_ms=_milliseconds(first_delay_ns(healthcheck)),
+        interval_ms=_milliseconds(healthcheck["interval_ns"]),
+        start_interval_ms=_milliseconds(healthcheck["start_interval_ns"]),
+        timeout_ms=_milliseconds(healthcheck["timeout_ns"]) + GRACE_MS,
+    )
+
+
+def _milliseconds(nanoseconds: int) -> int:
+    return max(1, nanoseconds // 1_000_000)

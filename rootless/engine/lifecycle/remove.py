@@ -1,0 +1,113 @@
+"""`rm`: a container and what belongs to it alone. HOT (the end of `run --rm`)."""
+
+from __future__ import annotations
+
+from rootless.engine.state import restart, running
+from rootless.engine.state.config import Record
+from rootless.engine.state.events import events
+from rootless.errors import Conflict, NotFound, RootlessError
+from rootless.linux import signal
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+
+def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool = False) -> None:
+    """Remove the container; `force` kills it first, `volumes` takes its anonymous volumes along.
+
+    The caller has joined the session. Conflict, in Docker's words, for a running one without force.
+    """
+    while True:
+        found = running.find(store, identifier)
+        if found is not None:
+            with found:
+                if not force:
+                    raise _refused(store, identifier, "paused" if found.state.get("paused") else "running")
+                restart.cancel_unlocked(store, identifier)
+                _tell_kill(store, identifier)
+                found.kill()
+            try:
+                running.wait_recorded(store, identifier, removed=False)
+            except RootlessError:
+                pass  # its monitor is stopped: it is removed all the same
+        else:
+            running.refuse_elsewhere(store, identifier)
+            if not force and containers.status(store, identifier).state == "restarting":
+                raise _refused(store, identifier, "restarting")
+        try:
+            with containers.lock(store, identifier):
+                again = running.find(store, identifier)
+                if again is None:
+                    restart.cancel(store, identifier)
+                    discard(store, identifier, volumes=volumes)
+                    return
+                again.close()  # started while we waited for the lock
+        except NotFound:
+            # A --rm container's own clean-up was faster.
+            if found is None:
+                raise
+            return
+
+
+def _tell_kill(store: Store, identifier: str) -> None:
+    try:
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    except RootlessError:
+        return  # damaged: it is removed all the same
+    events.kill(store, record, signal.SIGKILL)
+
+
+def _refused(store: Store, identifier: str, state: str) -> Conflict:
+    return Conflict(
+        f'cannot remove container "{containers.name_of(store, identifier) or identifier[:12]}": '
+        f"container is {state}: stop the container before removing or force remove",
+        hint=f"rootless stop {identifier[:12]}, or rootless rm -f",
+    )
+
+
+def discard(store: Store, identifier: str, *, volumes: bool) -> None:
+    """Delete a container that does not run, under its lock, which the caller holds."""
+    anonymous = _anonymous_volumes(store, identifier) if volumes else []
+    try:
+        record: Record | None = containers.config(store, identifier)  # type: ignore[assignment]
+        if containers.status(store, identifier).unrecorded:
+            from rootless.engine.state import unrecorded_exits
+
+            unrecorded_exits.notice(store, identifier)
+    except RootlessError:
+        record = None  # damaged, and to be removed for that
+    sockets = running.run_directory(store, identifier)
+    containers.remove(store, identifier)
+    if record is not None:
+        events.container(store, "destroy", record)
+    from rootless.storage.remove_tree import remove_tree
+
+    remove_tree(sockets)
+    for name in anonymous:
+        from rootless.storage import volumes as stored
+
+        stored.remove(store, name, missing_ok=True)
+
+
+def sweep(store: Store) -> None:
+    """Clear away what killed processes and power cuts left; of --rm containers their ends are told, too."""
+    from rootless.storage.maintenance.sweep import sweep_containers
+
+    sweep_containers(store, _tell)
+
+
+def _tell(store: Store, identifier: str) -> None:
+    from rootless.engine.state import unrecorded_exits
+
+    unrecorded_exits.notice(store, identifier)
+    try:
+        events.container(store, "destroy", containers.config(store, identifier))  # type: ignore[arg-type]
+    except RootlessError:
+        pass  # damaged, and to be removed for that
+
+
+def _anonymous_volumes(store: Store, identifier: str) -> list[str]:
+    try:
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    except RootlessError:
+        return []  # damaged: its volumes stay, for `volume prune`
+    return [m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]]

@@ -1,0 +1,278 @@
+"""From a container's record to the OCI configuration that the runtime executes. Pure. HOT.
+
+The OCI's words (config.md, config-linux.md), Docker's defaults. What needs the container's own
+file system, the numbers behind `--user www-data`, travels as a name and is looked up by the
+runtime inside the root (runtime/process/passwd.py).
+"""
+
+from __future__ import annotations
+
+from rootless import __version__
+from rootless.engine.files.mounts import mount_points
+from rootless.engine.files.mounts.mount_points import oci_mount
+from rootless.engine.options.values import Ulimit
+from rootless.engine.state import resources
+from rootless.engine.state.config import Record, argv
+from rootless.engine.state.user_namespace import IdMap
+from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
+from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
+from rootless.runtime.mounts.notes import NOTES
+from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
+from rootless.runtime.process.landlock import KEY as LANDLOCK
+from rootless.runtime.seccomp.profile import DEFAULT
+
+if TYPE_CHECKING:
+    from typing import Any
+
+OCI_VERSION = "1.2.0"
+
+
+class Circumstances(Fields):
+    """What a start adds to the record.
+
+    `etc` holds the hosts, hostname and resolv.conf of the container (of the other one, where its network
+    is shared). `shared` maps "pid", "ipc", "network" to the pid of the container whose namespace
+    is joined. `devices` are the host's nodes that --privileged brings.
+    """
+
+    etc: str
+    volumes: str
+    shared: dict[str, int]
+    all_capabilities: tuple[str, ...]
+    devices: tuple[str, ...] = ()
+    host_mqueue: bool = True
+    last_gid: int = 0  # the highest that has a mapping in the session
+
+
+def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
+    """The OCI configuration of one start; InvalidInput or NotSupported for what cannot be."""
+    security = record["security"]
+    privileged = security["privileged"]
+    linux: dict[str, Any] = {
+        "namespaces": _namespaces(record, circumstances),
+        "maskedPaths": [] if privileged else _paths(MASKED_PATHS, security["unmask"], security["mask"]),
+        "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
+    }
+    if record.get("resources"):
+        linux["resources"] = resources.to_oci(record["resources"])
+    profile = seccomp(record)
+    if profile:
+        linux["seccomp"] = profile
+    _apply_userns(linux, record.get("id_map"))
+    linux["sysctl"] = {**_network_sysctls(linux, circumstances), **record["sysctls"]}
+    annotations = dict(record["annotations"])
+    if record["init"]:
+        annotations["io.rootless.init"] = "true"
+    found = {
+        "ociVersion": OCI_VERSION,
+        "process": process(record, circumstances.all_capabilities),
+        "root": {"path": "rootfs", "readonly": record["read_only"]},
+        "mounts": _mounts(record, circumstances),
+        "linux": linux,
+        "annotations": annotations,
+        NOTES: [] if record["rootfs"] else _notes(record),
+    }
+    if record["uts"] != "host":
+        found["hostname"] = record["hostname"]
+        if record["domainname"]:
+            found["domainname"] = record["domainname"]
+    return found
+
+
+def _notes(record: Record) -> list[tuple[str, str, bool]]:
+    """How programs know that they are in a container: Docker's empty file, and Podman's with its words."""
+    memory = any(mount["type"] == "tmpfs" and mount["target"] == "/run" for mount in record["mounts"])
+    text = (
+        f'engine="rootless-{__version__}"\nname="{record["name"]}"\nid="{record["id"]}"\n'
+        f'image="{record["image"]}"\nimageid="{record["image_id"].removeprefix("sha256:")}"\nrootless=1\n'
+    )
+    return [("/.dockerenv", "", False), ("/run/.containerenv", text, memory)]
+
+
+def process(record: Record, all_capabilities: tuple[str, ...]) -> dict[str, Any]:
+    """The OCI process object: of PID 1, and what `exec` begins with."""
+    security = record["security"]
+    capabilities = _capabilities(record, all_capabilities)
+    found: dict[str, Any] = {
+        "terminal": record["tty"],
+        "user": {"username": record["user"], "additionalGroups": record["group_add"]},
+        "args": argv(record),
+        "env": record["env"],
+        "cwd": record["workdir"],
+        "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
+        "rlimits": [_rlimit(limit) for limit in record["ulimits"]],
+        "noNewPrivileges": security["no_new_privileges"],
+        # What of the host's namespaces is shared is the runtime's to see.
+        LANDLOCK: "off" if security["privileged"] else security.get("landlock") or "auto",
+    }
+    if record["umask"]:
+        found["user"]["umask"] = int(record["umask"], 8)
+    if record["oom_score_adj"] is not None:
+        found["oomScoreAdj"] = record["oom_score_adj"]
+    if security["apparmor"] and security["apparmor"] != "unconfined":
+        found["apparmorProfile"] = security["apparmor"]
+    label = _selinux_label(security["label"])
+    if label:
+        found["selinuxLabel"] = label
+    return found
+
+
+def _selinux_label(words: list[str]) -> str:
+    """Docker's `label=type:T` and so on as a context; "" where none is asked for, or `disable`."""
+    parts = {"user": "system_u", "role": "system_r", "type": "container_t", "level": "s0"}
+    asked = False
+    for word in words:
+        key, _, value = word.replace("=", ":", 1).partition(":")
+        if word == "disable":
+            return ""
+        if key not in parts or not value:
+            raise InvalidInput(f"invalid --security-opt: label={word}", hint="label=disable, user:, role:, type: or level:")
+        parts[key], asked = value, True
+    return ":".join(parts.values()) if asked else ""
+
+
+def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, str]]:
+    found = [{"type": "mount"}]
+    for kind, mode in (
+        ("pid", record["pid"]),
+        ("ipc", record["ipc"]),
+        ("uts", record["uts"]),
+        ("network", record["network"]["mode"]),
+        ("cgroup", record["cgroupns"]),
+    ):
+        if mode == "host":
+            continue
+        shared = circumstances.shared.get(kind)
+        if shared:
+            file = {"network": "net"}.get(kind, kind)
+            found.append({"type": kind, "path": f"/proc/{shared}/ns/{file}"})
+        else:
+            found.append({"type": kind})
+    if record["userns"] != "host":
+        found.append({"type": "user"})
+    return found
+
+
+def seccomp(record: Record) -> dict[str, Any]:
+    """The filter's profile; {} for none. --privileged has none unless one is named, as Docker's."""
+    wanted = record["security"]["seccomp"]
+    if wanted == "unconfined" or (not wanted and record["security"]["privileged"]):
+        return {}
+    if wanted in ("", "builtin"):
+        return DEFAULT
+    import json
+
+    try:
+        with open(wanted, encoding="utf-8") as file:
+            profile = json.load(file)
+    except OSError as error:
+        raise InvalidInput(f"opening seccomp profile ({wanted}) failed: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidInput(f"Decoding seccomp profile failed: {error} ({wanted})") from None
+    if not isinstance(profile, dict) or "defaultAction" not in profile:
+        raise InvalidInput(f"seccomp profile {wanted} has no defaultAction")
+    return profile
+
+
+def _network_sysctls(linux: dict[str, Any], circumstances: Circumstances) -> dict[str, str]:
+    """Docker's two, where the network namespace is the container's own: anybody in it may ping, and
+    listen on ports below 1024, without a capability. Both end at its own network."""
+    if not any(entry == {"type": "network"} for entry in linux["namespaces"]):
+        return {}
+    mapped = [entry["containerID"] + entry["size"] - 1 for entry in linux.get("gidMappings") or ()]
+    last_gid = max(mapped, default=circumstances.last_gid)
+    return {"net.ipv4.ping_group_range": f"0 {last_gid}", "net.ipv4.ip_unprivileged_port_start": "0"}
+
+
+def _apply_userns(linux: dict[str, Any], id_map: IdMap | None) -> None:
+    """Without a map the runtime maps the session's ids one to one."""
+    for kind, extents in (("uid", id_map["uid"]), ("gid", id_map["gid"])) if id_map else ():
+        linux[kind + "Mappings"] = [
+            {"containerID": inside, "hostID": outside, "size": size} for inside, outside, size in extents
+        ]
+
+
+def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> list[str]:
+    if "ALL" in (word.upper() for word in unmask):
+        return list(more)
+    return [
+        path for path in defaults if not any(path == u or path.startswith(u + "/") for u in unmask)
+    ] + more
+
+
+def _capabilities(record: Record, every: tuple[str, ...]) -> list[str]:
+    """Docker's arithmetic of --cap-add, --cap-drop and --privileged, in capability order."""
+    security = record["security"]
+    add = {_capability(word, every) for word in security["cap_add"]}
+    drop = {_capability(word, every) for word in security["cap_drop"]}
+    if security["privileged"] or "ALL" in add:
+        kept = set(every)
+    elif "ALL" in drop:
+        kept = set()
+    else:
+        kept = set(DEFAULT_CAPABILITIES)
+    kept |= add - {"ALL"}
+    kept -= (drop - {"ALL"}) - (add if "ALL" in drop else set())
+    return [name for name in every if name in kept]
+
+
+def _capability(word: str, every: tuple[str, ...]) -> str:
+    name = word.upper()
+    if name == "ALL":
+        return name
+    name = name if name.startswith("CAP_") else "CAP_" + name
+    if name not in every:
+        raise InvalidInput(f'invalid CapAdd/CapDrop: unknown capability: "{word}"')
+    return name
+
+
+def _rlimit(limit: Ulimit) -> dict[str, Any]:
+    unlimited = (1 << 64) - 1
+    return {
+        "type": "RLIMIT_" + limit["name"].upper(),
+        "soft": unlimited if limit["soft"] < 0 else limit["soft"],
+        "hard": unlimited if limit["hard"] < 0 else limit["hard"],
+    }
+
+
+def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]]:
+    """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
+    user = mount_points.of_user(record, circumstances.volumes)
+    user += [
+        # As runc: the container has a ptmx of its own, and the host's would give it the host's terminals.
+        _device(device["source"], device["target"], device["permissions"])
+        for device in record["devices"]
+        if device["target"] != "/dev/ptmx"
+    ]
+    taken = {mount["destination"] for mount in user}
+    user = [oci_mount(path, "bind", path, "rbind") for path in circumstances.devices if path not in taken] + user
+    sys_mode = "rw" if record["security"]["privileged"] else "ro"
+    default = [
+        oci_mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        oci_mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        oci_mount("/dev/pts", "devpts", "devpts",
+               "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        oci_mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", sys_mode),
+        oci_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
+    ]  # fmt: skip
+    if record["ipc"] != "host" or circumstances.host_mqueue:
+        default.append(oci_mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
+    if record["ipc"] == "host" or circumstances.shared.get("ipc"):
+        # The host's, or the other container's, which the start has cloned.
+        default.append(oci_mount("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
+    elif record["ipc"] != "none":
+        size = f"size={record['shm_size']}"
+        default.append(oci_mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
+    default += mount_points.of_etc(circumstances.etc)
+    return [mount for mount in default if mount["destination"] not in taken] + user
+
+
+def _device(source: str, target: str, permissions: str) -> dict[str, Any]:
+    if not {"r", "w"} <= set(permissions):
+        raise NotSupported(
+            f"--device {source}: permissions '{permissions}' cannot be enforced without root",
+            hint="a rootless container gets what your own permissions on the device allow; write rw or rwm",
+        )
+    return oci_mount(target, "bind", source, "rbind")

@@ -1,0 +1,235 @@
+"""`start`: a created container becomes processes. HOT."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from rootless.engine.files.mounts import container_root
+from rootless.engine.lifecycle import monitor_options, socket_activation, spec
+from rootless.engine.lifecycle import network as connect
+from rootless.engine.lifecycle.attach import attach
+from rootless.engine.options import clock
+from rootless.engine.options.mounts import GIVEN
+from rootless.engine.state import cgroup, restart, running
+from rootless.engine.state.config import OWN_NETWORK, Record
+from rootless.engine.state.events import events
+from rootless.errors import Conflict, RootlessError
+from rootless.linux import process, signal
+from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.record import TYPE_CHECKING
+from rootless.record import Record as Fields
+from rootless.runtime.launch import launch as runtime
+from rootless.runtime.mounts.plan import ACCOUNT
+from rootless.session import session
+from rootless.storage import atomic
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+from rootless.words import plain
+
+if TYPE_CHECKING:
+    from typing import Any
+
+SHARED_KINDS = ("pid", "ipc", "network")
+
+
+class Launched(Fields):
+    """A container that has begun to run its command.
+
+    `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.
+    """
+
+    pid: int
+    start_time: int
+    attach_fd: int
+
+
+class AlreadyRunning(Conflict):
+    """The container runs; for `rootless start` no failure, as for Docker's."""
+
+
+def start(
+    store: Store,
+    identifier: str,
+    *,
+    client: bool = False,
+    rows: int = 0,
+    columns: int = 0,
+    again: bool = False,
+) -> Launched:
+    """Start a container that does not run; the caller has joined the session.
+
+    With `client`, the caller stays attached, and removes a --rm container itself. `again`: the caller
+    was its monitor and does what the restart policy decided. Conflict where it runs already, or
+    where that restart was called off. Where the command cannot be run (CommandNotFound,
+    CommandNotExecutable) or anything else fails, nothing is left running and `inspect` shows the error.
+    """
+    with containers.lock(store, identifier):
+        if running.find(store, identifier) is not None:
+            raise AlreadyRunning(f"container {identifier[:12]} is already running")
+        running.refuse_elsewhere(store, identifier)
+        running.wait_ended(store, identifier)
+        if again and not restart.is_due(store, identifier):
+            raise Conflict(f"the restart of container {identifier[:12]} was called off")
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        before = containers.status(store, identifier)
+        if before.state == "restarting" and not again:
+            restart.cancel(store, identifier)
+        restart.begin(store, record, again=again)
+        if client:
+            events.container(store, "attach", record)
+        try:
+            return _start(store, record, client=client, rows=rows, columns=columns)
+        except RootlessError as error:
+            _note_failure(store, record, error, before)
+            raise
+
+
+def _note_failure(store: Store, record: Record, error: RootlessError, before: containers.Status) -> None:
+    """Leave the reason for `inspect` and `ps`; the container counts as created, or exited as before."""
+    failed: dict[str, Any] = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
+    if before.started_at:
+        failed |= {"started_at": before.started_at, "finished_at": before.finished_at}
+    try:
+        atomic.write_json(
+            containers.directory(store, record["id"]) + "/state.json",
+            failed,
+            durable=not record["auto_remove"],
+        )
+    except OSError:
+        pass  # a full disk must not hide the first error
+
+
+def _start(store: Store, record: Record, *, client: bool, rows: int, columns: int) -> Launched:
+    identifier = record["id"]
+    directory = containers.directory(store, identifier)
+    run_dir = store.run_directory(identifier)
+    durable = not record["auto_remove"]
+    root = container_root.prepare(store, record)
+    shared = {kind: _shared_pid(store, record, kind) for kind in SHARED_KINDS}
+    etc = directory
+    if shared["network"]:
+        etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
+    else:
+        connect.write_etc(record, directory)
+    record = container_root.resolve_mounts(store, record)
+    container_root.fill_volumes(store, record, root)
+    if any(GIVEN in mount["options"] for mount in record["mounts"]):
+        from rootless.engine.files import given
+
+        given.give(store, record, root)
+    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
+    configuration = spec.build(
+        record,
+        spec.Circumstances(
+            etc,
+            store.volumes,
+            {kind: pid for kind, pid in shared.items() if pid},
+            every,
+            devices=_host_devices() if record["security"]["privileged"] else (),
+            host_mqueue=os.path.isdir("/dev/mqueue"),
+            last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
+        ),
+    )
+    trees: dict[str, int] = {}
+    if record["ipc"].startswith("container:"):
+        from rootless.engine.lifecycle.ipc import shared_trees
+
+        trees = shared_trees(store, record)
+    if record["userns"].startswith("keep-id") and not record["rootfs"]:
+        from rootless.engine.state import user_namespace
+
+        configuration[ACCOUNT] = user_namespace.account(record)
+    handed = socket_activation.handed(record)
+    configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
+    configuration["mounts"] += handed.mounts
+    started_at = clock.now()
+    place = cgroup.Placing(record, own_user_namespace=not any(shared.values()))
+
+    def record_state(launched: runtime.Launched) -> None:
+        network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
+        state = {
+            "pid": launched.pid,
+            "start_time": launched.start_time,
+            "boot_id": process.boot_id(),
+            "pid_namespace": process.pid_namespace(),
+            "monitor_pid": launched.monitor_pid,
+            "monitor_start_time": launched.monitor_start_time,
+            "started_at": started_at,
+            "driver": root.driver,
+            "run_dir": run_dir,
+            "network": network,
+            **place.state(),
+        }
+        atomic.write_json(directory + "/state.json", state, durable=durable)
+
+    mode = record["network"]["mode"]
+    launched = runtime.launch(
+        configuration,
+        root=root,
+        container_dir=directory,
+        run_dir=run_dir,
+        stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
+        supervision=monitor_options.supervision(record, client=client)._replace(
+            events_dir=events.directory(store),
+            event=events.tail(record),
+            pass_fds=0 if record["auto_remove"] else handed.descriptors,
+        ),
+        network=connect.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
+        record=record_state,
+        place=place,
+        client=client,
+        # Said before the start, so that the monitor of even the shortest command knows.
+        greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
+        preserve_fds=handed.descriptors,
+        trees=trees,
+    )
+    for warning in launched.network.get("warnings") or []:
+        print(f"rootless: {plain(warning)}", file=sys.stderr)
+    socket_activation.tell_started(record, launched.monitor_pid, client=client)
+    return Launched(launched.pid, launched.start_time, launched.attach_fd)
+
+
+def _host_devices() -> tuple[str, ...]:
+    """What --privileged adds to /dev: the host's nodes, and directories of nodes, that are not the
+    container's own anyway. What this account may do with them is up to their modes."""
+    own = {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm", "mqueue"}
+    found = []
+    for name in sorted(set(os.listdir("/dev")) - own):
+        mode = os.lstat(f"/dev/{name}").st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or (stat.S_ISDIR(mode) and name != "fd"):
+            found.append(f"/dev/{name}")
+    return tuple(found)
+
+
+def _shared_pid(store: Store, record: Record, kind: str) -> int:
+    """PID 1 of the container whose namespace this one shares; 0 where it has its own."""
+    mode = record["network"]["mode"] if kind == "network" else str(record[kind])  # type: ignore[literal-required]
+    if not mode.startswith("container:"):
+        return 0
+    other = containers.find(store, mode.partition(":")[2])
+    if other == record["id"]:
+        raise Conflict(f"a container cannot join its own {kind} namespace")
+    found = running.find(store, other)
+    if found is None:
+        raise Conflict(
+            f"cannot join {kind} namespace of a non running container: {other}",
+            hint=f"start it first: rootless start {other[:12]}",
+        )
+    found.close()
+    return found.pid
+
+
+def send(launched: Launched, number: int) -> None:
+    """Pass a signal on to PID 1; nothing where it has ended."""
+    try:
+        pidfd = process.pidfd_open_checked(launched.pid, launched.start_time)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)

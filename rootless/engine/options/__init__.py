@@ -1,0 +1,1 @@
+"""Users' words as values; pure."""

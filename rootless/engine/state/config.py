@@ -1,0 +1,142 @@
+"""What the engine remembers of a container: config.json, fixed at create. HOT.
+
+Everything that a start needs is here, so that a start reads one file of ours. Values are
+checked when the record is made (create.py); after that they are believed.
+"""
+
+from __future__ import annotations
+
+from rootless.engine.options.health import Healthcheck
+from rootless.engine.options.mounts import Mount
+from rootless.engine.options.values import Device, Ulimit
+from rootless.engine.state.resources import Resources
+from rootless.engine.state.user_namespace import IdMap
+from rootless.record import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from typing import NotRequired
+
+
+LOG_NAME = "container.log"
+"""In the container's directory."""
+SDNOTIFY = ("container", "conmon", "ignore")
+"""Who tells systemd's NOTIFY_SOCKET that the container is ready: itself, we when it runs, nobody."""
+
+
+OWN_NETWORK = ("bridge", "slirp4netns")
+"""The modes in which slirp4netns brings a container's own network up: Docker's name of it, and Podman's."""
+
+
+class Network(TypedDict):
+    """mode: bridge, none, host, slirp4netns or container:ID; options are the words after `slirp4netns:`.
+
+    `ports` as network.ports.to_data writes them; `exposed` as "80/tcp".
+    """
+
+    mode: str
+    options: list[str]
+    ports: list[list[str | int]]
+    exposed: list[str]
+    publish_all: bool
+    dns: list[str]
+    dns_search: list[str]
+    dns_options: list[str]
+    add_host: list[str]
+
+
+class Log(TypedDict):
+    """driver: json-file (ours: CRI lines) or none; sizes in bytes, 0 = no rotation.
+
+    `options` are the words of --log-opt; engine/state/logs/options.py has their meaning for `logs --details`.
+    """
+
+    driver: str
+    max_size: int
+    max_files: int
+    options: NotRequired[dict[str, str]]
+
+
+class Restart(TypedDict):
+    """Docker's restart policy: name and the retries of on-failure."""
+
+    name: str
+    retries: int
+
+
+class Security(TypedDict):
+    """What was asked of the walls; "" and [] mean the default."""
+
+    privileged: bool
+    cap_add: list[str]
+    cap_drop: list[str]
+    no_new_privileges: bool
+    landlock: NotRequired[str]  # on, off
+    seccomp: str
+    apparmor: str
+    label: list[str]
+    unmask: list[str]
+    mask: list[str]
+
+
+class Record(TypedDict):
+    """config.json of a container."""
+
+    version: int
+    id: str
+    name: str
+    created_at: str
+    image: str
+    image_id: str
+    diff_ids: list[str]
+    platform: str
+    rootfs: str
+    entrypoint: list[str]
+    cmd: list[str]
+    env: list[str]
+    workdir: str
+    user: str
+    group_add: list[str]
+    umask: str
+    hostname: str
+    domainname: str
+    tty: bool
+    open_stdin: bool
+    detach_keys: str
+    auto_remove: bool
+    init: bool
+    read_only: bool
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    mounts: list[Mount]
+    devices: list[Device]
+    ulimits: list[Ulimit]
+    sysctls: dict[str, str]
+    shm_size: int
+    stop_signal: str
+    stop_timeout: int | None
+    oom_score_adj: int | None
+    pid: str
+    ipc: str
+    uts: str
+    userns: str
+    id_map: NotRequired[IdMap | None]
+    cgroupns: str
+    network: Network
+    log: Log
+    security: Security
+    restart: Restart
+    resources: NotRequired[Resources]
+    cgroups: NotRequired[str]
+    cgroup_parent: NotRequired[str]
+    healthcheck: NotRequired[Healthcheck | None]
+    timeout: NotRequired[int]  # seconds that it may run; 0: any
+    sdnotify: NotRequired[str]
+    # Said by `inspect` alone: what `run` was attached to, and words that are spent at create.
+    attached: NotRequired[list[str]]
+    volumes_from: NotRequired[list[str]]
+    cidfile: NotRequired[str]
+
+
+def argv(record: Record) -> list[str]:
+    """The command line that PID 1 gets."""
+    return [*record["entrypoint"], *record["cmd"]]

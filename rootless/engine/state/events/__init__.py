@@ -1,0 +1,1 @@
+"""The log of events: written, read, and what follows from a line."""

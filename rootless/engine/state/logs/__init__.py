@@ -1,0 +1,1 @@
+"""Containers' logs: their files, their lines, what --log-opt asks for."""

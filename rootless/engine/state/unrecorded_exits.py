@@ -1,0 +1,65 @@
+"""Ends that no monitor wrote down: it was killed, or the machine went down. Whoever notices first does it.
+
+Not HOT: imported where such a container has been found. There is no daemon, so that is the next
+`events`, or `start`, `rm` and the sweep of this container.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rootless.engine.options import clock
+from rootless.engine.state import running
+from rootless.engine.state.config import Record
+from rootless.engine.state.events import event_log, events
+from rootless.errors import Conflict, RootlessError
+from rootless.linux import signal
+from rootless.storage import atomic
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+PATIENCE_S = 1.0
+
+
+def notice(store: Store, identifier: str) -> None:
+    """Write exit.json and the event `die` of a run whose end nobody recorded, once; nothing for any other.
+
+    The caller holds the container's lock. The time is that of noticing, as nobody knows the right one.
+    """
+    try:
+        status = containers.status(store, identifier)
+        if not status.unrecorded:
+            return
+        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    except RootlessError:
+        return  # removed meanwhile, or damaged
+    state = running.read_state(store, identifier)
+    end = {
+        "pid": state.get("pid"), "start_time": state.get("start_time"), "status": int(signal.SIGKILL),
+        "finished_at": clock.now(), "error": status.error,
+    }  # fmt: skip
+    try:
+        path = containers.directory(store, identifier) + "/exit.json"
+        atomic.write_json(path, end, durable=not record["auto_remove"])
+    except OSError:
+        return  # a full disk: whoever comes next
+    # A monitor that was killed between its event and its record has told it.
+    since = clock.to_nanoseconds(status.started_at) if status.started_at else 0
+    if not event_log.has(store, identifier, "die", since):
+        events.container(store, "die", record, exitCode=str(status.exit_code), error=status.error)
+
+
+def notice_all(store: Store) -> None:
+    """`notice` for every container; one that somebody else has locked for longer than a second is theirs to tell."""
+    for identifier in containers.ids(store):
+        deadline = time.monotonic() + PATIENCE_S
+        try:
+            while containers.status(store, identifier).unrecorded and time.monotonic() < deadline:
+                try:
+                    with containers.lock(store, identifier, blocking=False):
+                        notice(store, identifier)
+                    break
+                except Conflict:
+                    time.sleep(0.02)
+        except (RootlessError, OSError):
+            continue  # it is gone

@@ -1,0 +1,1 @@
+"""Docker's objects as types: every field, with its zero value."""

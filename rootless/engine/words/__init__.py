@@ -1,1 +1,0 @@
-"""What users write, as values: sizes, mounts, ports, times, signals. Pure: looks at no file and no process."""

@@ -1,0 +1,1 @@
+"""Images as archives: loaded, saved, imported."""

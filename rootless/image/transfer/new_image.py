@@ -1,0 +1,178 @@
+"""Images made here, not fetched: a root file system in, blobs and a record in the store out.
+
+Shared by `import` and `bootstrap`: compresses and hashes in one pass, writes the configuration and
+manifest that OCI image-spec v1.1 asks for, then unpacks by the same way a pulled layer takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from rootless.errors import RootlessError
+from rootless.image import manifest, platforms
+from rootless.image.decompress import Source
+from rootless.image.manifest import Descriptor
+from rootless.image.platforms import Platform
+from rootless.image.progress import Progress
+from rootless.image.transfer.layers import Layer, fetch_layers
+from rootless.storage import blobs, images
+from rootless.storage.images import Image
+from rootless.storage.store import Store, make_directory
+
+try:
+    from isal import isal_zlib
+except ImportError:  # an architecture without wheels
+    _HAVE_ISAL = False
+else:
+    _HAVE_ISAL = True
+
+_BLOCK_BYTES = 1 << 20
+_LEVEL_ISAL = 2
+_LEVEL_ZLIB = 4
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+def add_layer(store: Store, tar: Source) -> Layer:
+    """Store the uncompressed `tar` as a gzip blob; the layer is not unpacked yet. Holds no lease."""
+    plain, packed = hashlib.sha256(), hashlib.sha256()
+    size = 0
+    compressor = _compressor()
+    with nameless_file(store) as descriptor:
+
+        def write(data: bytes) -> int:
+            packed.update(data)
+            _write_all(descriptor, data)
+            return len(data)
+
+        while block := tar.read(_BLOCK_BYTES):
+            plain.update(block)
+            size += write(compressor.compress(block))
+        size += write(compressor.flush())
+        digest = "sha256:" + packed.hexdigest()
+        if not blobs.has(store, digest, size):
+            os.fsync(descriptor)
+            _give_name(descriptor, blobs.path(store, digest))
+    return Layer(Descriptor(manifest.OCI_LAYER_GZIP, digest, size), "sha256:" + plain.hexdigest())
+
+
+def add_image(
+    store: Store,
+    name: str | None,
+    layers: list[Layer],
+    *,
+    run_config: dict[str, Any],
+    history: list[dict[str, Any]],
+    created: str,
+    platform: Platform,
+    progress: Progress,
+) -> Image:
+    """The image of `layers` (bottom first), unpacked and recorded under `name` (canonical).
+
+    The caller holds a lease since before `add_layer`.
+    """
+    config: dict[str, Any] = {
+        "created": created,
+        "architecture": platform.architecture,
+        "os": platform.os,
+        "config": run_config,
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "history": history,
+    }
+    if platform.variant:
+        config["variant"] = platform.variant
+    config_data = json.dumps(config, separators=(",", ":")).encode()
+    image = record(store, layers, config_data, config, progress=progress)
+    if name is not None:
+        images.tag(store, image.id, name)
+        return images.find(store, image.id)
+    return image
+
+
+def record(
+    store: Store, layers: list[Layer], config_data: bytes, config: dict[str, Any], *, progress: Progress
+) -> Image:
+    """Unpack `layers` and record an image of theirs with a configuration that is given byte for byte."""
+    config_digest = blobs.add_bytes(store, config_data)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": manifest.OCI_MANIFEST,
+        "config": Descriptor(manifest.OCI_CONFIG, config_digest, len(config_data)).to_json(),
+        "layers": [layer.descriptor.to_json() for layer in layers],
+    }
+    data = json.dumps(document, separators=(",", ":")).encode()
+    digest = blobs.add_bytes(store, data)
+    fetch_layers(store, layers, registry=None, progress=progress)
+    described = Descriptor(manifest.OCI_MANIFEST, digest, len(data)).to_json()
+    return images.add(store, None, described, document, config)
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """RFC 3339 in UTC: of `seconds` since the epoch, $SOURCE_DATE_EPOCH, or now."""
+    if seconds is None:
+        epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+        seconds = float(epoch) if epoch.isascii() and epoch.isdigit() else time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def host_platform() -> Platform:
+    """What images made here are for."""
+    return platforms.host()
+
+
+def _compressor() -> _Compressor:
+    # wbits 31: gzip framing with no name and no time in the header, so the same in, the same out.
+    if _HAVE_ISAL:
+        return isal_zlib.compressobj(_LEVEL_ISAL, wbits=31)
+    return zlib.compressobj(_LEVEL_ZLIB, wbits=31)
+
+
+@contextlib.contextmanager
+def nameless_file(store: Store) -> Iterator[int]:
+    """A file that is gone if we are killed; NFS and others without O_TMPFILE get one with a name."""
+    make_directory(store.blobs + "/sha256")
+    make_directory(store.blobs + "/partial")
+    try:
+        descriptor = os.open(store.blobs + "/partial", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        named = None
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+            raise
+        named = f"{store.blobs}/partial/new-{os.getpid()}-{os.urandom(4).hex()}"
+        descriptor = os.open(named, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        if named is not None:
+            os.unlink(named)
+
+
+def _give_name(descriptor: int, path: str) -> None:
+    try:
+        # Only with a directory given does Python say AT_SYMLINK_FOLLOW; the name is absolute anyway.
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+    except FileExistsError:
+        pass
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        raise RootlessError(
+            f"cannot store the layer: {error.strerror}", hint="free space, or `rootless system prune`"
+        ) from error

@@ -1,0 +1,1 @@
+"""The files of /etc that tell a container about its network."""

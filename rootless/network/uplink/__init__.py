@@ -1,0 +1,1 @@
+"""Ways out of a container's network namespace."""

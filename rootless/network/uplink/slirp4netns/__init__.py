@@ -1,0 +1,1 @@
+"""slirp4netns: its process, its options, the ports it publishes."""

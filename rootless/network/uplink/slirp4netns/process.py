@@ -1,0 +1,163 @@
+"""The slirp4netns process: spawned with exactly the descriptors it needs, stopped, heard out.
+
+Imported on the hot path.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from rootless.errors import RootlessError, hint_for
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rootless.network.uplink.slirp4netns.options import Options
+
+API_SOCKET_NAME = "slirp.sock"
+INTERFACE = "tap0"
+MAX_SOCKET_PATH_BYTES = 107
+
+_SIGKILL = 9
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME")
+
+
+class Job(Record):
+    """What to start it for: a process and, where its /proc/PID/ns is closed to us, descriptors of
+    its user and network namespace (-1: by pid)."""
+
+    program: str
+    pid: int
+    user_fd: int
+    network_fd: int
+    run_dir: str
+    options: Options
+
+
+class Running(Record):
+    """The process and our ends of its pipes: it ends when the last copy of `exit_fd` is closed."""
+
+    pid: int
+    exit_fd: int
+    ready_fd: int
+    stderr_fd: int
+
+
+def is_too_long(socket_path: str) -> bool:
+    """Whether a Unix socket's path does not fit into sun_path, unix(7)."""
+    return len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES
+
+
+def spawn(job: Job, protection: Sequence[str]) -> Running:
+    """Start it: 0-2 as usual, 3 the exit pipe, 4 the ready pipe, and nothing else of ours.
+
+    Save the namespaces, if they come as descriptors, and the directory of an API socket whose path
+    is too long for unix(7).
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(3):
+            opened += os.pipe()
+        # Nobody reads what it says while ports are published, a line for each: it must not wait for that.
+        os.set_blocking(opened[5], False)
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        opened.append(null)
+        exit_r, exit_w, ready_r, ready_w, stderr_r, stderr_w = opened[:6]
+        sources = [null, null, stderr_w, exit_r, ready_w]
+        socket_path = os.path.join(job.run_dir, API_SOCKET_NAME)
+        if is_too_long(socket_path):
+            opened.append(os.open(job.run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+            socket_path = f"/proc/self/fd/{len(sources)}/{API_SOCKET_NAME}"
+            sources.append(opened[-1])
+        target = ["--netns-type=pid", str(job.pid)]
+        if job.network_fd >= 0:
+            user, network = len(sources), len(sources) + 1
+            target = ["--netns-type=path", f"--userns-path=/proc/self/fd/{user}", f"/proc/self/fd/{network}"]
+            sources += [job.user_fd, job.network_fd]
+        _keep_to_ourselves()
+        child = os.posix_spawn(
+            job.program,
+            [*_arguments(job.options, socket_path, protection), *target, INTERFACE],
+            {key: os.environ[key] for key in _PASSED_ON if key in os.environ},
+            file_actions=_file_actions(sources),
+        )
+    except OSError as error:
+        for fd in opened:
+            os.close(fd)
+        raise RootlessError(f"cannot start {job.program}: {error.strerror}", hint=hint_for(error)) from error
+    for fd in opened:
+        if fd not in (exit_w, ready_r, stderr_r):
+            os.close(fd)
+    return Running(child, exit_w, ready_r, stderr_r)
+
+
+def _file_actions(sources: list[int]) -> list[tuple[int, ...]]:
+    """Source N becomes descriptor N of the child; what is not close-on-exec stays open beside them."""
+    # Moved above all targets and sources first: a dup2 must not hit the next one's source. Not to any
+    # number that is high enough for sure: it would be beyond a low RLIMIT_NOFILE.
+    base = max(*sources, len(sources)) + 1
+    moved = [(os.POSIX_SPAWN_DUP2, source, base + number) for number, source in enumerate(sources)]
+    placed = [(os.POSIX_SPAWN_DUP2, base + number, number) for number in range(len(sources))]
+    return [*moved, *placed, *((os.POSIX_SPAWN_CLOSE, base + number) for number in range(len(sources)))]
+
+
+def _arguments(options: Options, socket_path: str, protection: Sequence[str]) -> list[str]:
+    argv = [
+        "slirp4netns",
+        "--configure",
+        f"--mtu={options.mtu}",
+        f"--cidr={options.cidr}",
+        f"--api-socket={socket_path}",
+        "--exit-fd=3",
+        "--ready-fd=4",
+        *(f"--enable-{word}" for word in protection),
+    ]
+    if not options.allow_host_loopback:
+        argv.append("--disable-host-loopback")
+    if options.enable_ipv6:
+        argv.append("--enable-ipv6")
+    if options.outbound_addr:
+        argv.append(f"--outbound-addr={options.outbound_addr}")
+    if options.outbound_addr6:
+        argv.append(f"--outbound-addr6={options.outbound_addr6}")
+    return argv
+
+
+def _keep_to_ourselves() -> None:
+    """Have what the caller's shell may have left us close at an exec. In the child it could not be closed:
+    posix_spawn takes no number beyond RLIMIT_NOFILE, and what was opened before that was lowered has one."""
+    for text in os.listdir("/proc/self/fd"):
+        try:
+            if int(text) > 2:
+                os.set_inheritable(int(text), False)
+        except OSError:
+            continue  # the one that listed the directory
+
+
+def last_words(running: Running) -> str:
+    """What a dying slirp4netns said, bounded; its end is near, since it closed the ready pipe."""
+    poll = select.poll()
+    poll.register(running.stderr_fd, select.POLLIN)
+    text = b""
+    while len(text) < 1 << 16 and poll.poll(1000):
+        chunk = os.read(running.stderr_fd, 4096)
+        if not chunk:
+            break
+        text += chunk
+    return text.decode(errors="replace")
+
+
+def stop(running: Running) -> None:
+    """Kill and reap it, close our ends of the exit pipe and of its stderr."""
+    try:
+        os.kill(running.pid, _SIGKILL)
+    except ProcessLookupError:
+        pass
+    try:
+        os.waitpid(running.pid, 0)
+    except ChildProcessError:
+        pass
+    os.close(running.exit_fd)
+    os.close(running.stderr_fd)

@@ -1,0 +1,176 @@
+"""slirp4netns: starts it for a container's network namespace and knows whether it still lives.
+
+Runs in process A (docs/architecture.md, Launch), which sits in the session's user namespace and
+in the host's network namespace. Readiness is awaited, so no container's command ever runs
+before its network is up. slirp4netns ends by itself when the last copy of the descriptor in
+"hold_fds" is closed, whatever became of us. slirp4netns(1). Imported on the hot path.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from rootless.linux.process import alive, start_time
+from rootless.network import ports
+from rootless.network.uplink.slirp4netns import process
+from rootless.network.uplink.slirp4netns.options import Options, parse
+from rootless.network.uplink.slirp4netns.process import Job, Running
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from rootless.network.ports import PortMapping
+
+__all__ = ["Options", "find", "lost", "parse", "start"]
+
+READY_TIMEOUT_S = 20.0
+PROTECTIONS = ("sandbox", "seccomp")
+
+_EXTRA_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/libexec/podman", "/usr/lib/podman")
+
+
+class _Failed(Exception):
+    """slirp4netns ended before it was ready; what it said is the argument."""
+
+
+def find() -> str | None:
+    """Absolute path of slirp4netns on $PATH or where distributions hide it; None without one."""
+    for directory in (*os.environ.get("PATH", "").split(":"), *_EXTRA_PLACES):
+        path = f"{directory}/slirp4netns"
+        if directory.startswith("/") and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def start(
+    pid: int,
+    *,
+    namespaces: tuple[int, int] | None = None,
+    run_dir: str,
+    ports: Sequence[PortMapping] = (),
+    options: Options | None = None,
+    name: str = "",
+    port_holder: Callable[[PortMapping], str | None] | None = None,
+    timeout_s: float = READY_TIMEOUT_S,
+) -> dict[str, Any]:
+    """Connect the network namespace of `pid` and publish `ports`; the network is up on return.
+
+    namespaces: descriptors of its user and network namespace, for a process whose /proc/PID/ns
+    nobody may look into any more (a container being born is not dumpable).
+    run_dir: an existing private directory for the API socket. name: the container's, for
+    messages. port_holder: asked only when a port is taken, the name of our own running
+    container that has it. Returns {"pid", "start_time", "hold_fds": [fd], "address",
+    "gateway", "dns", "prefix_length", "mtu", "ports": ports.to_data(), "api_socket",
+    "protection": [...], "warnings": [...]}; the caller owns hold_fds (close-on-exec) and the
+    child process. All but hold_fds is meant to be recorded.
+
+    Raises NotSupported (no slirp4netns, no /dev/net/tun, a privileged port), Conflict (a port
+    is taken), Unavailable (not ready in time). On an error nothing is left running.
+    """
+    options = options or Options()
+    udp_unheard: list[str] = []
+    if ports:
+        from rootless.network.uplink.slirp4netns import port_forward
+
+        udp_unheard = port_forward.refuse_unanswerable(ports, options)
+    path = find()
+    if path is None:
+        from rootless.network.uplink.slirp4netns.diagnosis import missing_error
+
+        raise missing_error()
+    user_fd, network_fd = namespaces or (-1, -1)
+    running, protection = _start_protected(Job(path, pid, user_fd, network_fd, run_dir, options), timeout_s)
+    try:
+        published: Sequence[PortMapping] = ()
+        if ports:
+            published = port_forward.publish(
+                os.path.join(run_dir, process.API_SOCKET_NAME),
+                ports,
+                guest_address=options.addresses().container,
+                name=name,
+                port_holder=port_holder,
+            )
+        started = start_time(running.pid)
+    except BaseException:
+        process.stop(running)
+        raise
+    # From here on nobody reads what slirp4netns says: its writes fail, which it ignores.
+    os.close(running.stderr_fd)
+    data = _record(running, started, options, published, protection, run_dir)
+    data["warnings"] += udp_unheard
+    return data
+
+
+def lost(data: Mapping[str, Any]) -> bool:
+    """Whether the slirp4netns that `start` recorded has gone: a running container has no network."""
+    pid, started = data.get("pid"), data.get("start_time")
+    if not isinstance(pid, int) or not isinstance(started, int):
+        return False
+    return not alive(pid, started)
+
+
+def _record(
+    running: Running,
+    started: int,
+    options: Options,
+    published: Sequence[PortMapping],
+    protection: Sequence[str],
+    run_dir: str,
+) -> dict[str, Any]:
+    addresses = options.addresses()
+    off = [word for word in PROTECTIONS if word not in protection]
+    return {
+        "pid": running.pid,
+        "start_time": started,
+        "hold_fds": [running.exit_fd],
+        "address": addresses.container,
+        "gateway": addresses.gateway,
+        "dns": addresses.dns,
+        "prefix_length": addresses.prefix_length,
+        "mtu": options.mtu,
+        "ports": ports.to_data(published),
+        "api_socket": os.path.join(run_dir, process.API_SOCKET_NAME),
+        "protection": list(protection),
+        "warnings": [f"slirp4netns runs without its {word}, which this host does not give it" for word in off],
+    }
+
+
+def _start_protected(job: Job, timeout_s: float) -> tuple[Running, list[str]]:
+    """Start with every protection of its own; without one only where that one cannot be had."""
+    protection = list(PROTECTIONS)
+    while True:
+        try:
+            return _start_once(job, protection, timeout_s), protection
+        except _Failed as failure:
+            from rootless.network.uplink.slirp4netns.diagnosis import failing_protection, start_error
+
+            culprit = failing_protection(str(failure), protection)
+            if culprit is None:
+                raise start_error(str(failure)) from None
+            protection.remove(culprit)
+
+
+def _start_once(job: Job, protection: Sequence[str], timeout_s: float) -> Running:
+    running = process.spawn(job, protection)
+    try:
+        deadline = time.monotonic() + timeout_s
+        poll = select.poll()
+        poll.register(running.ready_fd, select.POLLIN)
+        while not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if time.monotonic() >= deadline:
+                from rootless.network.uplink.slirp4netns.diagnosis import timeout_error
+
+                raise timeout_error(timeout_s)
+        ready = os.read(running.ready_fd, 1)
+        if not ready:
+            raise _Failed(process.last_words(running))
+    except BaseException:
+        os.close(running.ready_fd)
+        process.stop(running)
+        raise
+    os.close(running.ready_fd)
+    return running

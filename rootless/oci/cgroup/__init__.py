@@ -1,0 +1,1 @@
+"""The OCI runtime's cgroups: by path, by systemd scope, their limits and figures."""

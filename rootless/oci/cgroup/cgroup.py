@@ -1,0 +1,155 @@
+"""A container's cgroup from its making to its removal. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import InvalidInput, NotSupported
+from rootless.linux.namespace import CLONE_NEWCGROUP
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.clone import clone
+
+if TYPE_CHECKING:
+    from rootless.cgroup.limits import Setting
+    from rootless.oci.cgroup.device_filter import Program
+    from rootless.oci.cgroup.systemd import Name
+
+# Less memory than that, and the Python which sets the container up may not fit.
+_SETUP_BYTES = 64 << 20
+_CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
+
+
+class Cgroup:
+    """A container's cgroup, or none (`path` empty); `unit`: systemd's scope it is in. `later` are limits,
+    and `devices` rules, that hold once the container is set up."""
+
+    def __init__(
+        self, path: str = "", fd: int = -1, *, later: tuple[Setting, ...] = (), devices: Program | None = None
+    ) -> None:
+        self.path = path
+        self.unit = ""
+        self.owner = -1  # whose it becomes: a container that may divide it
+        self._fd = fd
+        self._later = later
+        self._devices = devices
+
+    def clone(self, flags: int) -> int:
+        """Fork with `flags`. The cgroup namespace is left to the child, which is in its cgroup by then."""
+        return clone(flags & ~CLONE_NEWCGROUP)
+
+    def enter(self, pid: int) -> None:
+        """Put the init into it, before it does anything."""
+        if self.path:
+            from rootless.cgroup import cgroupfs
+
+            cgroupfs.write(f"{self.path}/cgroup.procs", str(pid))
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def settle(self, pid: int) -> None:
+        """All is set up: from now on holds what would have been in our own way."""
+        if self.owner >= 0 and self.path:
+            from rootless.cgroup import cgroupfs
+
+            cgroupfs.give(self.path, self.owner)
+        if self._devices is not None and self.path:
+            self._devices.attach(self.path)
+        if self._later:
+            from rootless.cgroup import apply
+
+            apply.apply(self.path, list(self._later))
+            self.demand_memory()
+
+    def demand_memory(self) -> None:
+        """InvalidInput where the limits that `settle` set have killed what is to be started."""
+        if self._later:
+            from rootless.cgroup import cgroupfs
+
+            if cgroupfs.events(self.path, "memory.events").get("oom_kill"):
+                raise InvalidInput(f"{self._later[0].limit}: is too little to start a container in")
+
+    def remove(self) -> None:
+        """Kill what is left in it and remove it."""
+        remove(self.path, self.unit)
+
+
+class Scoped(Cgroup):
+    """A cgroup in a scope of systemd, which is made around a process: it is there from `enter` on."""
+
+    def __init__(self, wanted: Name, name: str, lines: list[Setting], devices: Program | None) -> None:
+        super().__init__(devices=devices)
+        self._wanted = wanted
+        self._name = name
+        self._lines = lines
+
+    def enter(self, pid: int) -> None:
+        from rootless.cgroup import apply, cgroupfs, subtrees
+        from rootless.oci.cgroup import systemd
+
+        self.unit = f"{self._wanted.scope}.scope"
+        now, self._later = split(self._lines)
+        self.path = systemd.start(self._wanted, self._name, pid, settings=self._lines, now=now)
+        wanted = needed(self._lines)
+        if lacking := wanted - cgroupfs.enable(os.path.dirname(self.path), wanted | _CONTROLLERS):
+            raise lacks(self._lines, lacking, self.unit, subtrees.search().hint)
+        apply.apply(self.path, now)
+
+    def settle(self, pid: int) -> None:
+        super().settle(pid)
+        if self._later:
+            from rootless.oci.cgroup import systemd
+
+            systemd.change(self.unit, list(self._later))
+
+
+def remove(path: str, unit: str) -> None:
+    """Remove a container's cgroup, with whatever still runs there, and the scope `unit` around it."""
+    if not path:
+        return
+    from rootless.cgroup import cgroupfs
+
+    cgroupfs.kill(path)
+    cgroupfs.remove(path, 5.0)
+    if unit:
+        from rootless.oci.cgroup import systemd
+
+        systemd.remove(os.path.dirname(path), unit)
+
+
+def none(devices: Program | None, why: str) -> Cgroup:
+    """No cgroup; NotSupported where the device rules need one."""
+    if devices is not None and devices.needed:
+        raise NotSupported(
+            f"linux.resources.devices cannot be enforced for real root, who may make nodes of any device: {why}",
+            hint="leave CAP_MKNOD out of process.capabilities.bounding, or use a user namespace",
+        )
+    return Cgroup()
+
+
+def needed(lines: list[Setting]) -> frozenset[str]:
+    """The controllers of the settings."""
+    return frozenset(line.controller for line in lines) - {"cgroup"}
+
+
+def split(lines: list[Setting]) -> tuple[list[Setting], tuple[Setting, ...]]:
+    """What is set before the container is set up, and what would be in the way."""
+    later = tuple(
+        line
+        for line in lines
+        if line.file == "memory.max" and line.values[0].isdecimal() and int(line.values[0]) < _SETUP_BYTES
+    )
+    return [line for line in lines if line not in later], later
+
+
+def lacks(lines: list[Setting], lacking: frozenset[str], where: str, hint: str) -> NotSupported:
+    """The error for controllers that the cgroup has not; the hint names them, too."""
+    from rootless.cgroup import subtrees
+
+    names = dict.fromkeys(line.limit for line in lines if line.controller in lacking)
+    controllers = ", ".join(sorted(lacking))
+    more = " ".join(sorted(lacking - _CONTROLLERS))
+    return NotSupported(
+        f"{', '.join(names)} cannot be enforced: the controller {controllers} is not given to {where}",
+        hint=hint.replace(subtrees.DELEGATED, f"{subtrees.DELEGATED} {more}".rstrip()),
+    )

@@ -1,0 +1,1 @@
+"""config.json of a bundle: loaded, and checked against the specification."""

@@ -1,0 +1,1 @@
+"""A container of the OCI runtime, from its configuration to its process."""

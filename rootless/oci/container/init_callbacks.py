@@ -1,0 +1,95 @@
+"""What the container's init does at its turning points under `rootless-oci`: hooks, and the wait
+for `start` at a socket. Runs in the container's first process, before its command. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import RootlessError
+from rootless.linux import socket
+from rootless.linux.process import set_pdeathsig
+from rootless.oci.hooks import run_hooks
+from rootless.oci.state import CREATED, CREATING
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.process import credentials
+from rootless.runtime.process.sealed_exec import hand_over
+from rootless.runtime.sync import Channel
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rootless.runtime.launch.init import Birth
+
+
+class Gate(Record):
+    """container.Turns. `listener` and `record` are descriptors of the start socket, listening,
+    and of the container's record; -1: `run`, which starts at once over the channel."""
+
+    spec: dict[str, Any]
+    state: dict[str, Any]  # less the pid, which only the outside knows
+    listener: int
+    record: int
+    detach: bool
+    mounts: tuple[int, ...] = ()  # detached ones that the plan attaches
+
+    def descriptors(self) -> tuple[int, ...]:
+        """All that is ours; the creator's lock, which must not be held by what outlives it, is not."""
+        return (self.listener, self.record, *self.mounts)
+
+    def mounted(self, channel: Channel) -> None:
+        """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
+        points = {point for point, hooks in (self.spec.get("hooks") or {}).items() if hooks}
+        if not points & {"prestart", "createRuntime", "createContainer"}:
+            return
+        channel.send("mounted")
+        pid = channel.expect("hooked").data["pid"]
+        run_hooks(self.spec, "createContainer", {**self.state, "status": CREATING, "pid": pid})
+
+    def ready(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
+        """Wait to be started."""
+        channel.send("ready", {}, terminal)
+        for fd in terminal:
+            os.close(fd)
+        if self.listener < 0:
+            channel.expect("start")
+            if self.detach:
+                set_pdeathsig(0)
+            return channel
+        channel.expect("created")
+        # Until here a killed `create` takes us along; from here on its record decides.
+        set_pdeathsig(0)
+        channel.send("waiting")
+        channel.receive()  # the end: `create` has done its work, or was killed
+        channel.close()
+        # The second name is state.json's. The file is looked at, not its directory: our user may be
+        # one who cannot enter that.
+        if os.fstat(self.record).st_nlink < 2:
+            os._exit(0)
+        os.close(self.record)
+        return self._wait()
+
+    def _wait(self) -> Channel:
+        # From here on the interpreter only sleeps; what is left of it in memory is its heap.
+        with socket.socket(fileno=self.listener) as listener:
+            while True:
+                connection = Channel(listener.accept()[0])
+                try:
+                    if connection.receive("start") is not None:
+                        return connection
+                except RootlessError:
+                    pass  # whatever it was
+                connection.close()  # somebody who only asked whether we wait
+
+    def starting(self, birth: Birth, environment: dict[str, str]) -> None:
+        """Hooks inside the container, as its user and with its capabilities and filter."""
+        process = birth.spec["process"]
+        capabilities = credentials.read_process_capabilities(process)
+
+        def execute(path: str, arguments: list[str], own: dict[str, str]) -> None:
+            listener = credentials.confine(process, capabilities, birth.seccomp)
+            if listener >= 0:
+                os.close(listener)
+            hand_over(birth.program, None, path, arguments, own, seccomp=birth.seccomp)
+
+        state = {**self.state, "status": CREATED, "pid": os.getpid()}
+        run_hooks(self.spec, "startContainer", state, environment=environment, execute=execute)

@@ -1,0 +1,132 @@
+"""From the configuration to all that the container's first process needs, and every error that can
+be told before there is one. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import InvalidInput
+from rootless.linux import namespace as n
+from rootless.oci import console
+from rootless.oci.config.bundle import Bundle
+from rootless.oci.container import user_namespace
+from rootless.oci.container.init_callbacks import Gate
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import namespaces
+from rootless.runtime.launch import init
+from rootless.runtime.mounts.plan import Circumstances, build_plan
+from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.mounts.steps import Bind
+from rootless.runtime.process.sealed_exec import open_program
+from rootless.runtime.seccomp import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from rootless.oci.cgroup.cgroup import Cgroup
+
+
+class Wish(Record):
+    """What the command line adds to a bundle. `detach`: the container outlives us."""
+
+    id: str
+    root: str
+    bundle: Bundle
+    console_socket: str | None
+    preserve_fds: int
+    pivot: bool
+    keyring: bool
+    detach: bool
+    waits: bool  # for `start`; else it runs as soon as it can
+    pid_file: str | None
+    place: Callable[[dict[str, Any], str], Cgroup]
+
+
+def open_namespaces(linux: dict[str, Any], *, own_user: bool) -> namespaces.Joined:
+    wanted = namespaces.read_namespaces(
+        {"namespaces": [entry for entry in linux.get("namespaces") or [] if not _is_new_time(entry)]}
+    )
+    new = wanted.new if own_user else wanted.new & ~n.CLONE_NEWUSER
+    for kind, path in wanted.join:
+        _check_namespace(linux, kind, path)
+    return namespaces.open_joined(wanted._replace(new=new))
+
+
+def _is_new_time(entry: dict[str, Any]) -> bool:
+    # clone(2) has no room for its flag: the init makes it itself.
+    return entry["type"] == "time" and not entry.get("path")
+
+
+def _check_namespace(linux: dict[str, Any], kind: str, path: str) -> None:
+    index = next(i for i, entry in enumerate(linux["namespaces"]) if entry["type"] == kind)
+    name = f"config.json: linux.namespaces[{index}].path: {path}"
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise InvalidInput(f"{name}: {(error.strerror or '').lower()}") from None
+    try:
+        found = n.ns_type(fd)
+    except OSError:
+        raise InvalidInput(f"{name} is not a namespace") from None
+    finally:
+        os.close(fd)
+    if found != namespaces.FLAGS[kind]:
+        raise InvalidInput(f"{name} is not a {kind} namespace")
+
+
+def make_birth(
+    wish: Wish, joined: namespaces.Joined, maps: user_namespace.Maps | None, gate: Gate, *, capable: bool
+) -> init.Birth:
+    spec = wish.bundle.spec
+    process = spec["process"]
+    kinds = {kind for kind, _ in joined.fds}
+
+    def own(name: str) -> bool:
+        return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
+
+    root = Root("directory", (), "", "", wish.bundle.rootfs, False)
+    size = process.get("consoleSize") or console.own_size(process, wish.console_socket)
+    circumstances = Circumstances(
+        own_pid=own("pid"),
+        own_network=own("network"),
+        own_ipc=own("ipc"),
+        own_uts=own("uts"),
+        tty_group=maps is None or namespaces.is_mapped(maps.gid, 5),
+        base=wish.bundle.path,
+        any_filesystem=True,
+        make_nodes=capable and maps is None,
+        mount_label=(spec.get("linux") or {}).get("mountLabel") or "",
+    )
+    plan = build_plan(spec, circumstances)
+    if capable and (maps is not None or any(isinstance(step, Bind) and step.idmap for step in plan)):
+        from rootless.oci.container.mount_sources import open_binds
+
+        plan = open_binds(plan, maps)
+        gate = gate._replace(
+            mounts=tuple(step.fd for step in plan if isinstance(step, Bind) and step.fd >= 0)
+        )
+    prepare: init.Prepare | None = None
+    if any({"idmap", "ridmap"} & set(entry.get("options") or ()) for entry in spec.get("mounts") or ()):
+        # Whoever asks for none imports nothing for it.
+        from rootless.runtime.mounts import idmap
+
+        prepare = idmap.prepare
+    stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
+    return init.Birth(
+        spec=spec,
+        root=root,
+        plan=plan,
+        new=joined.new,
+        stdio=stdio,
+        rows=int(size.get("height") or 0),
+        columns=int(size.get("width") or 0),
+        seccomp=profile.filter_of(spec, cache_dir=os.path.join(wish.root, ".seccomp")),
+        turns=gate,
+        preserve_fds=wish.preserve_fds,
+        keyring=wish.keyring,
+        pivot=wish.pivot,
+        program=open_program(process),
+        hidden=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
+        prepare=prepare,
+    )

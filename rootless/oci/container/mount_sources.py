@@ -1,0 +1,64 @@
+"""Bind mounts opened before the container's first process is made, where its root could not.
+
+With ids of its own a container's root may have no right to a source that its maker has (Podman's
+keep-id), and no container can map the ids of a mount that is not its own. Whoever makes it with
+capabilities opens the mounts, and the container's process attaches them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import InvalidInput
+from rootless.oci.container.user_namespace import Maps
+from rootless.record import TYPE_CHECKING
+from rootless.runtime import namespaces
+from rootless.runtime.mounts.steps import Bind
+
+if TYPE_CHECKING:
+    from rootless.runtime.mounts.idmap import IdMap
+    from rootless.runtime.mounts.steps import Step
+
+# More descriptors than this are left to the container's process to open.
+_MOST = 256
+
+
+def open_binds(plan: list[Step], maps: Maps | None) -> list[Step]:
+    """`plan` with its binds opened, and mapped where that is asked. What we may not open the
+    container may try itself; what cannot be mapped is NotSupported. Without `maps` the container has
+    our own user namespace, and opens itself what is not to be mapped."""
+    count = sum(isinstance(step, Bind) for step in plan)
+    found: list[Step] = []
+    for step in plan:
+        if isinstance(step, Bind) and (step.idmap or (maps is not None and count <= _MOST)):
+            step = _opened(step, maps)
+        found.append(step)
+    return found
+
+
+def _opened(step: Bind, maps: Maps | None) -> Bind:
+    if step.idmap is not None:
+        wish = _with_namespace(step.idmap, maps)
+        try:
+            return step._replace(fd=step._replace(idmap=wish).open())
+        finally:
+            os.close(wish.fd)
+    try:
+        return step._replace(fd=step.open())
+    except OSError:
+        return step
+
+
+def _with_namespace(wish: IdMap, maps: Maps | None) -> IdMap:
+    from rootless.runtime.mounts.idmap import user_namespace
+
+    if wish.uid:
+        return wish._replace(
+            fd=user_namespace(namespaces.id_map("uid", wish.uid), namespaces.id_map("gid", wish.gid))
+        )
+    if maps is None:
+        raise InvalidInput(
+            f"config.json: {wish.name}.options: {wish.word!r} without uidMappings and gidMappings means those "
+            "of the container's new user namespace, and it has none"
+        )
+    return wish._replace(fd=user_namespace(maps.uid, maps.gid))

@@ -1,0 +1,53 @@
+"""What a started init says, until it has executed the container's command. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless import jsontext
+from rootless.errors import Conflict
+from rootless.linux import socket
+from rootless.oci import console
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.process import sealed_exec
+from rootless.runtime.sync import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, int], None]:
+    """What to do with a notifying filter's descriptor: hand it, with the state, to
+    linux.seccomp.listenerPath (config-linux.md, The Container Process State)."""
+
+    def send(pid: int, fd: int) -> None:
+        profile = spec["linux"]["seccomp"]
+        document = {
+            "ociVersion": spec["ociVersion"],
+            "fds": ["seccompFd"],
+            "pid": pid,
+            "metadata": profile.get("listenerMetadata", ""),
+            "state": state,
+        }
+        with console.connect(profile["listenerPath"]) as client:
+            socket.send_fds(client, [jsontext.dumps(document).encode()], [fd])
+
+    return send
+
+
+def follow(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> None:
+    """Read what a started init says until it has exec'd; raises its error."""
+    message = channel.receive("executing")
+    if message is None:
+        raise Conflict("the container's init has ended before it was started")
+    notifies = bool(((spec.get("linux") or {}).get("seccomp") or {}).get("listenerPath"))
+    message = channel.receive("seccomp", "refused") if notifies else channel.receive("refused")
+    if message is not None and message.kind == "seccomp":
+        listener = sealed_exec.listener_of(message)
+        try:
+            listener_of(spec, state)(int(state["pid"]), listener)
+        finally:
+            os.close(listener)
+        message = channel.receive("refused")
+    sealed_exec.executed(message, spec["process"]["args"])

@@ -1,0 +1,1 @@
+"""A container's processes at its start: supervisor, intermediate, init."""

@@ -1,0 +1,300 @@
+"""From a configuration and a root to a running, supervised container. HOT.
+
+    CLI  launch(): forks A, waits for "launched" and for A to become the monitor
+     └ A, the supervisor: clones C, maps its ids, starts the network while C mounts, records the state, lets C go
+       ├ (B) intermediate.py, only where namespaces are joined: enters them, clones C as A's child
+       └ C   init.py
+Until A is the monitor it dies with the CLI; C dies with A, always."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from rootless.cgroup.create import Placement
+from rootless.errors import FAILURES, InvalidInput, NotSupported, RootlessError
+from rootless.linux import namespace as n
+from rootless.linux import signal, socket
+from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import child, monitor, namespaces, sync
+from rootless.runtime.descriptors import close_all
+from rootless.runtime.launch import init
+from rootless.runtime.launch.cgroup import Birthplace
+from rootless.runtime.monitor import Stdio as Stdio
+from rootless.runtime.monitor import Supervision as Supervision
+from rootless.runtime.mounts.plan import Circumstances, build_plan, with_trees
+from rootless.runtime.mounts.rootfs import Root, fuse_overlay
+from rootless.runtime.process import landlock
+from rootless.runtime.process.init_program import open_first, wants_init
+from rootless.runtime.process.sealed_exec import executed, terminal_of
+from rootless.runtime.seccomp import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
+    Network = Callable[[int, tuple[int, int]], dict[str, Any]]
+    Place = Callable[[], Placement]  # makes the container's cgroup, in A before anything is cloned
+
+
+class Launched(Record):
+    """A started container. `attach_fd` is our end of the monitor's first client (-1: none),
+    the caller's to close; `network` what the network callback returned, less its descriptors, and (but for
+    `record`) less its "ports": a message holds so many and no more."""
+
+    pid: int
+    start_time: int
+    monitor_pid: int
+    monitor_start_time: int
+    attach_fd: int
+    network: dict[str, Any]
+
+
+class _Request(Record):
+    root: Root
+    container_dir: str
+    run_dir: str
+    stdio: Stdio
+    supervision: Supervision
+    network: Network | None
+    record: Callable[[Launched], None]
+    birth: init.Birth
+    joined: namespaces.Joined
+    maps: tuple[str, str]
+    client: int
+    place: Place | None
+
+
+def launch(
+    spec: dict[str, Any],
+    *,
+    root: Root,
+    container_dir: str,
+    run_dir: str,
+    stdio: Stdio,
+    supervision: Supervision,
+    network: Network | None,
+    record: Callable[[Launched], None],
+    client: bool,
+    greeting: tuple[bytes, ...] = (),
+    place: Place | None = None,
+    preserve_fds: int = 0,
+    trees: dict[str, int] | None = None,
+) -> Launched:
+    """Start the container of `spec` (an OCI config.json as a dict) on `root`.
+
+    The caller has joined the session and is single-threaded; both directories exist. `network`
+    is called in A when C's namespaces exist, with PID 1's pid and descriptors of its user and network
+    namespaces (A's to close), and may leave children there; "hold_fds" in its result
+    stay open in the monitor. `place` runs in A first of all: the container's cgroup and limits; on an error
+    the cgroup is removed again. `record` runs in A before the command may run. With `client`
+    the monitor's first client is ours, and has said `greeting` (packets of the attach protocol)
+    before anything can end. The command inherits the caller's `preserve_fds` descriptors from 3 on, and
+    nothing else does. `trees` are detached mounts for the binds at those guest paths, in place of their
+    sources, which we may not see; they are closed. Raises a RootlessError, after which nothing is left running.
+    """
+    birth, joined, maps = _prepare(spec, root, stdio, cache_dir=profile.cache_directory(container_dir))
+    birth = birth._replace(preserve_fds=preserve_fds, plan=with_trees(birth.plan, trees or {}))
+    ours, theirs = sync.pair()
+    attach_fd = client_fd = -1
+    if client:
+        end, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for packet in greeting:
+            end.send(packet)
+        attach_fd, client_fd = end.detach(), other.detach()
+    request = _Request(
+        root, container_dir, run_dir, stdio, supervision, network, record, birth, joined, maps, client_fd, place,
+    )  # fmt: skip
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _run_a(request, theirs, parent)
+    theirs.close()
+    close_all(fd for _, fd in joined.fds)
+    close_all((client_fd, birth.program, *(trees or {}).values()))
+    try:
+        data = ours.expect("launched").data
+        ours.receive()  # the end: A is the monitor now; or an error
+    except BaseException as error:
+        ours.close()
+        close_all((attach_fd,))
+        # Interrupted, or A may be anything, the monitor even: it dies, and C with it.
+        if not isinstance(error, RootlessError) or isinstance(error, sync.Tampered):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    ours.close()
+    return Launched(**data, attach_fd=attach_fd)
+
+
+def _prepare(
+    spec: dict[str, Any], root: Root, stdio: Stdio, *, cache_dir: str
+) -> tuple[init.Birth, namespaces.Joined, tuple[str, str]]:
+    """Everything that can fail for reasons in the request, before any process is made."""
+    linux = spec.get("linux") or {}
+    process = spec.get("process") or {}
+    if not process.get("args"):
+        raise InvalidInput("no command specified")
+    if any((spec.get("hooks") or {}).values()):
+        raise NotSupported("OCI hooks are not supported", hint="remove `hooks` from the configuration")
+    joined = namespaces.open_joined(namespaces.read_namespaces(linux))
+    kinds = {kind for kind, _ in joined.fds}
+    uid_map = namespaces.id_map("uid", linux.get("uidMappings") or [])
+    gid_map = namespaces.id_map("gid", linux.get("gidMappings") or [])
+
+    def own(name: str) -> bool:
+        return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
+
+    circumstances = Circumstances(
+        own_pid=own("pid"),
+        own_network=own("network"),
+        own_ipc=own("ipc"),
+        own_uts=own("uts"),
+        tty_group=namespaces.is_mapped(gid_map, 5),
+    )
+    plan = build_plan(spec, circumstances, root_readonly=root.readonly)
+    birth = init.Birth(
+        spec=spec,
+        root=root,
+        stranger=not namespaces.holds(uid_map, 0),
+        plan=plan,
+        new=joined.new,
+        stdio=None,
+        rows=stdio.rows,
+        columns=stdio.columns,
+        seccomp=profile.filter_of(spec, cache_dir=cache_dir),
+        program=open_first(spec),
+        init=wants_init(spec),
+        hidden=not joined.new & n.CLONE_NEWUSER,
+        scopes=landlock.needed(process, own_network=circumstances.own_network, own_pid=circumstances.own_pid),
+    )
+    return birth, joined, (uid_map, gid_map)
+
+
+class _Launch:
+    """What A has made so far, so that an error can unmake it."""
+
+    def __init__(self) -> None:
+        self.step = "start the monitor"
+        self.pid = -1
+        self.pidfd = -1
+        self.between = -1  # B, that goes before C; ends by itself
+        self.place = Birthplace(Placement())
+
+
+def _run_a(request: _Request, to_cli: sync.Channel, parent: int) -> NoReturn:
+    """A's life, up to its exec of the monitor."""
+    launch = _Launch()
+    try:
+        gc.disable()
+        set_pdeathsig(signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        _supervise(request, to_cli, launch)
+    except FAILURES as error:
+        if launch.pidfd >= 0:
+            child.end(launch.pidfd)
+        to_cli.send_error(launch.place.explain(error), step=launch.step)
+        launch.place.leave()
+    finally:
+        os._exit(125)
+
+
+def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None:
+    os.setsid()  # what is typed at the CLI's terminal comes by the attach protocol only
+    # What network and FUSE daemons leave behind becomes the monitor's to reap.
+    set_child_subreaper()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    streams = monitor.make_streams(request.stdio)
+    birth = request.birth._replace(stdio=streams.child)
+    attach = monitor.listen(request.run_dir)
+
+    if request.place is not None:
+        launch.step = "make the cgroup"
+        launch.place = Birthplace(request.place())
+    launch.step = "make the namespaces"
+    to_c, from_a = sync.pair(cloned=bool(request.joined.fds) or launch.place.bounds_processes)
+    launch.pid = _clone_c(birth, request, launch, to_c, from_a)
+    launch.pidfd = child.open_child(launch.pid)
+    from_a.close()
+    close_all(streams.child or ())
+    for fd in range(3, 3 + birth.preserve_fds):
+        os.set_inheritable(fd, False)  # C has them
+    if birth.new & n.CLONE_NEWUSER and not launch.place.bounds_processes:
+        launch.step = "map user and group ids"
+        namespaces.write_map(launch.pid, "uid", request.maps[0])
+        namespaces.write_map(launch.pid, "gid", request.maps[1])
+    if birth.hidden:
+        to_c.send("mapped")
+        user, net = to_c.expect("namespaces").fds
+    else:
+        # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
+        user, net = (namespaces.open_of(launch.pid, kind) for kind in ("user", "net"))
+        to_c.send("mapped")
+    if launch.between > 0:
+        os.waitpid(launch.between, 0)
+    # The network comes up while C mounts.
+    found: dict[str, Any] = {}
+    if request.root.driver == "fuse-overlayfs":
+        launch.step = "mount the root (fuse-overlayfs)"
+        mount = fuse_overlay(
+            request.root,
+            user_namespace=-1 if request.root.uid_map else user,  # shifted ids are those of the session
+        )
+        to_c.send("rootfs", {}, (mount,))
+        os.close(mount)
+    if request.network is not None:
+        launch.step = "network"
+        found = dict(request.network(launch.pid, (user, net)))
+    hold = tuple(found.pop("hold_fds", ()))
+    close_all((user, net))
+    launch.step = "set up the container"
+    ready = to_c.expect("ready")
+    terminal = terminal_of(ready) if ready.fds else -1
+
+    launch.step = "record the state"
+    launched = Launched(launch.pid, start_time(launch.pid), os.getpid(), start_time(os.getpid()), -1, found)
+    request.record(launched)
+    launch.step = "execute the command"
+    to_c.send("start")
+    to_c.expect("executing")
+    executed(to_c.receive("refused"), birth.spec["process"]["args"])
+    to_c.close()
+    launch.step = "set the limits"
+    launch.place.settle()
+    found.pop("ports", None)
+    told = {**launched._asdict(), "network": found}
+    del told["attach_fd"]
+    to_cli.send("launched", told)
+    launch.step = "start the monitor"
+    monitor.become_monitor(
+        monitor.Watched(
+            launch.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
+            request.client, terminal, streams, hold, launch.place.placement.path,
+        ),
+        request.supervision,
+    )  # fmt: skip
+
+
+def _clone_c(
+    birth: init.Birth, request: _Request, launch: _Launch, to_c: sync.Channel, from_a: sync.Channel
+) -> int:
+    joined, place = request.joined, launch.place
+    if joined.fds or place.bounds_processes:
+        from rootless.runtime.launch.intermediate import clone_through
+
+        pid, launch.between = clone_through(birth, place, to_c, from_a, joined=joined, maps=request.maps)
+        return pid
+    try:
+        pid = place.clone(joined.new)
+    except OSError as error:
+        raise namespaces.refused(error) from None
+    if pid == 0:
+        to_c.close()
+        init.live(birth, from_a)
+    return pid

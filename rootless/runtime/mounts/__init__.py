@@ -1,0 +1,1 @@
+"""A container's mounts: planned as data, made step by step."""

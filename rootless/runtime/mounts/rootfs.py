@@ -1,0 +1,260 @@
+"""A container's root file system: mounted from its layers, here or for `cp`, `diff`, `export`. HOT."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rootless.errors import NotSupported, RootlessError
+from rootless.linux import mount as m
+from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
+from rootless.linux.process import set_pdeathsig
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.descriptors import close_all, forget_paths
+from rootless.runtime.mounts import overlay
+from rootless.runtime.sync import pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from rootless.runtime.mounts.steps import Step
+    from rootless.runtime.sync import Message
+
+    # Data and descriptors, as a message has them.
+    Answer = tuple[dict[str, Any], tuple[int, ...]]
+
+# MAX_ARG_STRLEN, the longest word that a program can be given.
+_ARGUMENT_BYTES = 1 << 17
+
+
+class Root(Record):
+    """Where the root comes from.
+
+    `driver` is "overlay", "fuse-overlayfs" or "directory". `lower` are the layers' directories,
+    topmost first, `upper` and `work` the container's own (empty strings: a read-only view).
+    `path` is where it is mounted: an existing directory. For "directory" `lower` is the tree itself, or
+    empty where `path` is, which then is mounted on itself.
+    """
+
+    driver: str
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+    path: str
+    readonly: bool
+    # What fuse-overlayfs shows the layers' ids as: "from:to:count" and so on; "": as they are.
+    uid_map: str = ""
+    gid_map: str = ""
+
+
+def mount_root(root: Root) -> int:
+    """Mount `root` at `root.path` in the current mount namespace, which must be private to us.
+
+    Returns an O_PATH descriptor of it, the caller's. "fuse-overlayfs" leaves a
+    daemon that ends when the mount goes.
+    """
+    if root.driver == "overlay":
+        overlay.mount_overlay(root)
+    elif root.driver == "fuse-overlayfs":
+        return attach_root(root, fuse_overlay(root))
+    elif root.driver == "directory":
+        source = root.lower[0] if root.lower else root.path
+        flags = m.OPEN_TREE_CLONE | m.AT_RECURSIVE
+        return attach_root(root, m.open_tree(m.AT_FDCWD, source, flags))
+    else:
+        raise RootlessError(f"unknown storage driver {root.driver!r}")
+    return open_root(root)
+
+
+def open_root(root: Root) -> int:
+    """An O_PATH descriptor of the mounted root."""
+    return os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
+    """Start fuse-overlayfs for `root`: a descriptor of its detached mount, for move_mount(2).
+
+    The daemon gets a mount namespace of its own, with the host's view: in that of a container,
+    pivot_root would give it its own file system as "/", and it would wait for itself for ever. It
+    keeps no mount there, so that it ends when the returned one is gone. `user_namespace` is
+    joined first; the daemon becomes the child of the nearest subreaper.
+    """
+
+    def mount(doing: _Doing) -> Answer:
+        doing.step = "mount the root (fuse-overlayfs)"
+        _run_fuse_overlayfs(root)
+        fd = m.open_tree(m.AT_FDCWD, root.path, m.OPEN_TREE_CLONE)
+        m.umount2(root.path, m.MNT_DETACH)
+        return {}, (fd,)
+
+    return _apart(mount, user_namespace=user_namespace).fds[0]
+
+
+def attach_root(root: Root, mount_fd: int) -> int:
+    """Mount the detached `mount_fd` at `root.path`; the same descriptor, of the root from now on."""
+    m.move_mount(mount_fd, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_SYMLINKS)
+    return mount_fd
+
+
+def _run_fuse_overlayfs(root: Root) -> None:
+    """Returns when the mount stands and its daemon runs."""
+    # By names relative to where they all are: hundreds of absolute ones would not fit into a word.
+    common = os.path.commonpath(root.lower) if len(root.lower) > 1 else "/"
+    lower = [os.path.relpath(path, common) if common != "/" else path for path in root.lower]
+    words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in lower)]
+    if root.upper:
+        words += [f"upperdir={root.upper}", f"workdir={root.work}"]
+    if root.uid_map:
+        words += [f"uidmapping={root.uid_map}", f"gidmapping={root.gid_map}", "allow_other"]
+    options = ",".join(words)
+    if len(options) >= _ARGUMENT_BYTES:
+        raise NotSupported(
+            f"an image of {len(root.lower)} layers is more than fuse-overlayfs can be told of",
+            hint="squash the image, or give each container a copy: ROOTLESS_STORAGE_DRIVER=directory",
+        )
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.chdir(common)
+            null = os.open("/dev/null", os.O_RDWR)
+            for fd in range(3):
+                os.dup2(null, fd)
+            os.execvp("fuse-overlayfs", ["fuse-overlayfs", "-o", options, root.path])
+        except OSError as error:
+            os._exit(127 if error.errno == errno.ENOENT else 126)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == 127:
+        raise NotSupported(
+            "fuse-overlayfs is not installed",
+            hint="ask the administrator for the package fuse-overlayfs, or use a local file system",
+        )
+    if status != 0:
+        raise NotSupported(
+            f"fuse-overlayfs could not mount the container's root (exit status {status})",
+            hint="run `rootless doctor`: it says whether /dev/fuse can be used here",
+        )
+
+
+class mounted:
+    """The root of a stopped container, mounted out of everybody's sight: a context manager giving
+    a descriptor of its directory, for os.listdir, dir_fd or openat2(RESOLVE_IN_ROOT), closed at the end.
+
+    A forked child makes the mount in a mount namespace of its own, does the `steps` to it (mounts in the
+    root), and passes the descriptor and the namespace's, which keeps what is mounted together: nothing
+    shows in the host's mounts, and whatever happens to us nothing stays mounted. The caller has joined
+    the session.
+    """
+
+    def __init__(self, root: Root, steps: Sequence[Step] = ()) -> None:
+        self._root = root
+        self._steps = steps
+        self._fds: tuple[int, ...] = ()
+
+    def __enter__(self) -> int:
+        self._fds = tuple(_mounted_elsewhere(self._root, self._steps))
+        return self._fds[0]
+
+    def __exit__(self, *_: object) -> None:
+        close_all(self._fds)
+
+
+def _mounted_elsewhere(root: Root, steps: Sequence[Step]) -> list[int]:
+    def mount(doing: _Doing) -> Answer:
+        doing.step = f"mount the root ({root.driver})"
+        root_fd = mount_root(root)
+        for step in steps:
+            doing.step = step.describe()
+            step.apply(root_fd)
+        doing.step = ""
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        top = os.open(root.path, flags | os.O_DIRECTORY)
+        return {}, (top, os.open("/proc/self/ns/mnt", flags))
+
+    return _apart(mount).fds
+
+
+def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
+    """Call `action` in a forked child whose "/" is the container's root; its result, which must
+    be JSON, comes back, and its RootlessError or OSError is raised here.
+
+    For code that takes plain paths: no link of the image can lead out. The caller has joined
+    the session; descriptors it holds are usable in `action`.
+    """
+
+    def act(doing: _Doing) -> Answer:
+        doing.step = f"mount the root ({root.driver})"
+        enter_root(mount_root(root))
+        forget_paths()
+        doing.step = ""
+        return {"value": action()}, ()
+
+    return _apart(act).data["value"]
+
+
+class _Doing:
+    """What is being done, for the error that says where it stopped."""
+
+    step = ""
+
+
+def _apart(act: Callable[[_Doing], Answer], *, user_namespace: int = -1) -> Message:
+    """The answer of `act` in a forked child, where what it mounts is seen by nobody else.
+
+    `user_namespace` is joined first. Its RootlessError or OSError is raised here.
+    """
+    ours, theirs = pair()
+    pid = os.fork()
+    if pid == 0:
+        doing = _Doing()
+        try:
+            ours.close()
+            set_pdeathsig(9)
+            if user_namespace >= 0:
+                doing.step = "join the user namespace"
+                setns(user_namespace, CLONE_NEWUSER)
+            doing.step = "private mount namespace"
+            unshare(CLONE_NEWNS)
+            m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
+            data, fds = act(doing)
+            theirs.send("done", data, fds)
+        except (OSError, RootlessError) as error:
+            theirs.send_error(error, step=doing.step)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        return ours.expect("done")
+    finally:
+        ours.close()
+        os.waitpid(pid, 0)
+
+
+def enter_root(root_fd: int) -> None:
+    """Make the mount `root_fd` "/" and drop everything that was outside it. pivot_root(2)."""
+    os.fchdir(root_fd)
+    m.pivot_root(".", ".")
+    # The old root now lies on top of the new one. Slave first, so that detaching it tells nobody.
+    m.mount(None, ".", None, m.MS_SLAVE | m.MS_REC)
+    m.umount2(".", m.MNT_DETACH)
+    os.chdir("/")
+
+
+def move_root(root_fd: int) -> None:
+    """The same without pivot_root(2), which an initramfs refuses: what can be unmounted of the old
+    root is, then the new one is moved over it."""
+    root = os.readlink(f"/proc/self/fd/{root_fd}")
+    with open("/proc/self/mountinfo") as file:
+        points = [line.split()[4] for line in file]
+    for point in reversed(points):
+        point = point.replace("\\040", " ").replace("\\134", "\\")
+        inside = point == root or point.startswith(root + "/")
+        if point != "/" and not inside and not root.startswith(point + "/"):
+            try:
+                m.umount2(point, m.MNT_DETACH)
+            except OSError:
+                pass  # locked to a mount of a more privileged namespace
+    os.fchdir(root_fd)
+    m.mount(".", "/", None, m.MS_MOVE)
+    os.chroot(".")
+    os.chdir("/")

@@ -1,0 +1,1 @@
+"""What a process becomes before it executes a container's command."""

@@ -1,0 +1,30 @@
+"""--init: our own small PID 1, executed from sealed memory, not from a file of the host. HOT."""
+
+from __future__ import annotations
+
+from rootless.errors import NotSupported
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.process.memfd import open_sealed
+from rootless.runtime.process.sealed_exec import open_program, selinux_enforces
+
+if TYPE_CHECKING:
+    from typing import Any
+
+ANNOTATION = "io.rootless.init"
+
+
+def wants_init(spec: dict[str, Any]) -> bool:
+    """Whether the configuration asks for it (annotation io.rootless.init = "true")."""
+    return bool((spec.get("annotations") or {}).get(ANNOTATION) == "true")
+
+
+def open_first(spec: dict[str, Any]) -> int:
+    """What the container's first process executes: that program, or the one of handover.open_program."""
+    if not wants_init(spec):
+        return open_program(spec["process"])
+    if selinux_enforces(spec["process"]):
+        raise NotSupported(
+            "--init is a program in memory, and SELinux's policy knows no such way into a label",
+            hint="leave --init out, or --security-opt label=...",
+        )
+    return open_sealed("init")

@@ -1,0 +1,1 @@
+"""Subordinate ids and their mappings."""

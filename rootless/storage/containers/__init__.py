@@ -1,0 +1,1 @@
+"""Containers' directories: what is fixed, what is derived, what restarts."""

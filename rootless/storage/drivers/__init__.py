@@ -1,0 +1,1 @@
+"""How layers become a root file system, best way first."""

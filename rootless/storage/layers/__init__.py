@@ -1,0 +1,1 @@
+"""Layers: unpacked, compared, packed again."""

@@ -1,0 +1,67 @@
+"""Owners and extended attributes of a layer's files: which can be kept here, and what became of the rest."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rootless.storage.tar.header import Entry
+
+_REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL, errno.ENOSPC, errno.E2BIG)
+
+
+class Mapping:
+    """Which ids exist in this user namespace (user_namespaces(7), uid_map)."""
+
+    def __init__(self, kind: str) -> None:
+        self._known: dict[int, bool] = {}
+        with open(f"/proc/self/{kind}_map") as file:
+            self._ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in file)]
+
+    def has(self, number: int) -> bool:
+        known = self._known.get(number)
+        if known is None:
+            known = any(first <= number < first + count for first, count in self._ranges)
+            self._known[number] = known
+        return known
+
+
+class Attributes:
+    """What one extraction kept aside (`owners`) or left out (`notes`: counts by reason)."""
+
+    def __init__(self) -> None:
+        self._uids = Mapping("uid")
+        self._gids = Mapping("gid")
+        self.owners: dict[str, tuple[int, int]] = {}
+        self.notes: dict[str, int] = {}
+
+    def owner(self, entry: Entry, path: str) -> tuple[int, int]:
+        """The ids that the file gets here."""
+        uid = entry.uid if self._uids.has(entry.uid) else 0
+        gid = entry.gid if self._gids.has(entry.gid) else 0
+        if uid != entry.uid or gid != entry.gid:
+            self.owners[path] = (entry.uid, entry.gid)
+            self.note("owners outside your subordinate ids, kept as 0")
+        return uid, gid
+
+    def set_xattrs(self, fd: int, xattrs: dict[str, bytes]) -> None:
+        """Those that a layer may bring and that the file system takes."""
+        for name, value in xattrs.items():
+            if name.startswith("trusted."):
+                name = "user.rootless." + name
+            elif name.startswith(
+                ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.")
+            ) or not name.startswith(("user.", "security.capability", "system.posix_acl_")):
+                # The first would steer overlayfs, others (selinux, ima) mean the machine it was made on.
+                self.note("extended attributes left out")
+                continue
+            try:
+                os.setxattr(fd, name, value)
+            except OSError as error:
+                if error.errno not in _REFUSED:
+                    raise
+                self.note("extended attributes left out")
+
+    def note(self, what: str) -> None:
+        """Count one thing that could not be kept."""
+        self.notes[what] = self.notes.get(what, 0) + 1

@@ -1,0 +1,172 @@
+"""What a container changed in its image's files, as `docker diff` lists it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rootless.errors import RootlessError
+from rootless.linux.rlimit import many_descriptors
+from rootless.storage.drivers.vfs import is_opaque
+from rootless.storage.layers.layers import path as layer_path
+from rootless.storage.store import Store
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Change(NamedTuple):
+    """`kind` is "A" added, "C" changed or "D" deleted; `path` is absolute in the container."""
+
+    kind: str
+    path: str
+
+
+Shown = Callable[[int, int], "tuple[int, int]"]
+
+
+def diff(
+    store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str], shown: Shown | None = None
+) -> list[Change]:
+    """Changes of the container against its layers (bottom first), sorted by path.
+
+    `shown`: the image's numbers of the owners in a copy that was given to other ids.
+
+    Directories above a change are listed as changed, a deleted directory once, without what was
+    in it. Wants the session joined; the container may run.
+    """
+    with many_descriptors():  # one for each layer, at each level of the tree
+        return _diff([layer_path(store, diff_id) for diff_id in reversed(diff_ids)], container_dir, shown)
+
+
+def _diff(lower: list[str], container_dir: str, shown: Shown | None) -> list[Change]:
+    copied = container_dir + "/rootfs"
+    top = copied if os.path.isdir(copied) else container_dir + "/upper"
+    fds: list[int] = []
+    try:
+        for path in lower:
+            fds.append(os.open(path, _DIRECTORY))
+            if is_opaque(fds[-1]):
+                break
+        try:
+            upper = os.open(top, _DIRECTORY)
+        except FileNotFoundError:
+            return []  # never started
+        fds.append(upper)
+        found: dict[str, str] = {}
+        _compare(upper, fds[:-1], "", found, copy=(shown or _as_it_is) if top == copied else None)
+    except RecursionError:
+        raise RootlessError("the container has directories nested more than some 300 levels deep") from None
+    finally:
+        for fd in fds:
+            os.close(fd)
+    return [Change(kind, path) for path, kind in sorted(found.items())]
+
+
+def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None) -> None:
+    """Compare one directory; `copy`: `upper` is a full copy with these owners, what it lacks is deleted."""
+    names = os.listdir(upper)
+    if copy is not None or is_opaque(upper):
+        for name in _merged_names(lowers) - set(names):
+            _record(found, "D", f"{path}/{name}")
+    for name in names:
+        here = f"{path}/{name}"
+        try:
+            now = os.stat(name, dir_fd=upper, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        before = _lookup(lowers, name)
+        if _is_whiteout(now, name) and copy is None:
+            if name[:4] == ".wh.":
+                if name == ".wh..wh..opq":
+                    continue
+                here, before = f"{path}/{name[4:]}", _lookup(lowers, name[4:])
+            if before is not None:
+                _record(found, "D", here)
+            continue
+        if before is None:
+            _record(found, "A", here)
+        elif not _same(before, now, copy):
+            _record(found, "C", here)
+        if stat.S_ISDIR(now.st_mode):
+            _descend(upper, lowers, name, here, found, copy=copy)
+
+
+def _descend(
+    upper: int, lowers: list[int], name: str, here: str, found: dict[str, str], *, copy: Shown | None
+) -> None:
+    inner: list[int] = []
+    try:
+        try:
+            inner.append(os.open(name, _DIRECTORY, dir_fd=upper))
+        except OSError:
+            return  # gone, or replaced, while we looked
+        inner.extend(_open_lower(lowers, name))
+        _compare(inner[0], inner[1:], here, found, copy=copy)
+    finally:
+        for fd in inner:
+            os.close(fd)
+
+
+def _record(found: dict[str, str], kind: str, path: str) -> None:
+    found[path] = kind
+    above = path.rpartition("/")[0]
+    while above and above not in found:
+        found[above] = "C"
+        above = above.rpartition("/")[0]
+
+
+def _as_it_is(uid: int, gid: int) -> tuple[int, int]:
+    return uid, gid
+
+
+def _same(before: os.stat_result, now: os.stat_result, copy: Shown | None) -> bool:
+    """Whether nothing a user would call a change happened; copy-up alone of a directory is none."""
+    if stat.S_IFMT(before.st_mode) != stat.S_IFMT(now.st_mode):
+        return False
+    if stat.S_ISDIR(now.st_mode) or copy is not None:
+        owner = (copy or _as_it_is)(now.st_uid, now.st_gid)
+        same = (before.st_mode, before.st_mtime_ns) == (now.st_mode, now.st_mtime_ns)
+        same = same and (before.st_uid, before.st_gid) == owner
+        return same and (stat.S_ISDIR(now.st_mode) or before.st_size == now.st_size)
+    return False
+
+
+def _is_whiteout(status: os.stat_result, name: str) -> bool:
+    return (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0) or name[:4] == ".wh."
+
+
+def _lookup(lowers: list[int], name: str) -> os.stat_result | None:
+    for fd in lowers:
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except OSError:
+            try:
+                os.stat(".wh." + name, dir_fd=fd, follow_symlinks=False)
+                return None
+            except OSError:
+                continue
+        return None if _is_whiteout(status, name) else status
+    return None
+
+
+def _open_lower(lowers: list[int], name: str) -> list[int]:
+    """The lower directories that merge as `name`, topmost first; the caller's to close."""
+    found: list[int] = []
+    for fd in lowers:
+        try:
+            inner = os.open(name, _DIRECTORY, dir_fd=fd)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            break  # a file or a whiteout hides what is below
+        found.append(inner)
+        if is_opaque(inner):
+            break
+    return found
+
+
+def _merged_names(lowers: list[int]) -> set[str]:
+    names = {name for fd in lowers for name in os.listdir(fd)}
+    return {name for name in names if name[:4] != ".wh." and _lookup(lowers, name) is not None}

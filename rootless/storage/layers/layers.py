@@ -1,0 +1,294 @@
+"""Layers: image layers unpacked once, shared read-only by all containers.
+
+    layers/<hex>/fs           the tree; whiteouts as overlayfs wants them
+    layers/<hex>/layer.json   {"diff_id", "size", "entries", "notes", "opaque_root"}
+    layers/<hex>/owners.json  {path: [uid, gid]} of what could not be chowned; only where there is any
+    layers/<hex>/settled      symlink to the boot id it was unpacked in; to "yes" once it reached the disk
+    layers/.new-<pid>-<rand>  being unpacked, flock held on the directory; swept when unlocked
+    layers/.lock-<hex>        flocked while that layer is being made
+
+A layer is there complete and verified, or it is not there. Not one of its thousands of files is
+fsynced: see `is_settled` and docs/decisions/ on durability.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
+from rootless.linux.process import boot_id
+from rootless.record import TYPE_CHECKING, Record
+from rootless.storage import atomic
+from rootless.storage.store import Store, make_directory
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class Unpacked(Record):
+    """A layer as `unpack` left it; `notes` are whole sentences' worth of warnings, with counts."""
+
+    diff_id: str
+    path: str
+    size: int
+    entries: int
+    notes: dict[str, int]
+    fresh: bool  # False: it was there already
+
+
+def directory(store: Store, diff_id: str) -> str:
+    """The layer's directory, whether or not it is there; InvalidInput for what is no sha256 digest."""
+    encoded = diff_id.removeprefix("sha256:")
+    if len(encoded) != 64 or not _HEX.issuperset(encoded):
+        raise InvalidInput(f"invalid layer diff id {diff_id[:100]!r}")
+    return f"{store.root}/layers/{encoded}"
+
+
+def path(store: Store, diff_id: str) -> str:
+    """The layer's tree, what an overlay has as a lower directory."""
+    return directory(store, diff_id) + "/fs"
+
+
+def is_settled(layer: str, booted: str) -> bool:
+    """Whether the complete layer in directory `layer` can be trusted to be as it was unpacked.
+
+    It can if this is the boot it was unpacked in (the page cache is coherent whatever the disk
+    has), or if a later syncfs(2) was noted. Else a power cut may have left files empty.
+    """
+    try:
+        return os.readlink(layer + "/settled") in (booted, "yes")
+    except OSError:
+        return False  # no mark: lost with whatever else was
+
+
+def has(store: Store, diff_id: str) -> bool:
+    """Whether the layer is there and whole; False for one that a power cut may have damaged."""
+    layer = directory(store, diff_id)
+    return os.path.isdir(layer) and is_settled(layer, boot_id())
+
+
+def info(store: Store, diff_id: str) -> dict[str, Any]:
+    """layer.json; NotFound if the layer is not there."""
+    try:
+        return atomic.read_json(directory(store, diff_id) + "/layer.json")  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        raise NotFound(f"no such layer: {diff_id}", hint="pull the image again") from None
+    except ValueError:
+        raise Corrupt(f"layer {diff_id} is damaged", hint="pull the image again") from None
+
+
+def size(store: Store, diff_id: str) -> int:
+    """Bytes of the layer's files; 0 if it is not there."""
+    try:
+        return int(info(store, diff_id).get("size", 0))
+    except RootlessError:
+        return 0
+
+
+def list_layers(store: Store) -> list[str]:
+    """Diff ids of all layers."""
+    try:
+        entries = os.listdir(store.layers)
+    except FileNotFoundError:
+        return []
+    return ["sha256:" + entry for entry in entries if len(entry) == 64 and entry[0] != "."]
+
+
+def unpack(store: Store, diff_id: str, fileobj: Any, *, limits: Any = None) -> Unpacked:
+    """Unpack the uncompressed tar stream `fileobj` as layer `diff_id`, verifying it on the way.
+
+    `fileobj` has read(n), or is an iterator of bytes; it is read in another thread. Corrupt if
+    the stream's sha256 is not `diff_id` or it is no sound archive; RootlessError for a full disk
+    or a layer past `limits` (extract.Limits); nothing is left then. If the layer is there, or
+    another process is just making it, that one is used and the stream not read (or not further).
+    Call in a process that has joined the session, and hold `store.lease()`.
+    """
+    final = directory(store, diff_id)
+    make_directory(store.layers)
+    guard = _layer_lock(store, diff_id)
+    try:
+        if os.path.isdir(final):
+            if is_settled(final, boot_id()):
+                return _existing(store, diff_id)
+            remove(store, diff_id)
+        return _unpack_new(store, diff_id, fileobj, limits)
+    finally:
+        _drop_layer_lock(store, diff_id, guard)
+
+
+def _existing(store: Store, diff_id: str) -> Unpacked:
+    record = info(store, diff_id)
+    return Unpacked(
+        diff_id, path(store, diff_id), record["size"], record["entries"], record.get("notes", {}), False
+    )
+
+
+def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpacked:
+    from rootless.storage.layers.extract import extract
+    from rootless.storage.tar.source import Source
+
+    new, held = _new_directory(store)
+    try:
+        os.mkdir(new + "/fs", 0o755)
+        root_fd = os.open(new + "/fs", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        source = Source(fileobj)
+        try:
+            _plain_top(root_fd)
+            result = extract(source, root_fd, limits=limits)
+        finally:
+            source.close()
+            os.close(root_fd)
+        if result.digest != "sha256:" + diff_id.removeprefix("sha256:"):
+            raise Corrupt(
+                f"layer {diff_id} is corrupt: its contents have digest {result.digest}",
+                hint="pull the image again; if that does not help, the image itself is broken",
+            )
+        record = {
+            "diff_id": result.digest,
+            "size": result.size,
+            "entries": result.entries,
+            "notes": result.notes,
+            "opaque_root": result.opaque_root,
+        }
+        atomic.write_json(new + "/layer.json", record, durable=False)
+        if result.owners:
+            atomic.write_json(new + "/owners.json", result.owners, durable=False)
+        os.symlink(boot_id(), new + "/settled")
+        os.rename(new, directory(store, diff_id))
+    except BaseException:
+        from rootless.storage.remove_tree import remove_tree
+
+        remove_tree(new)
+        raise
+    finally:
+        os.close(held)
+    return Unpacked(diff_id, path(store, diff_id), result.size, result.entries, result.notes, True)
+
+
+def _plain_top(root_fd: int) -> None:
+    """Undo what the new directory inherited: a default ACL or a set-group-ID bit would spread."""
+    for name in ("system.posix_acl_default", "system.posix_acl_access"):
+        try:
+            os.removexattr(root_fd, name)
+        except OSError:
+            pass
+    os.fchown(root_fd, -1, os.getegid())
+    os.fchmod(root_fd, 0o755)
+
+
+def _new_directory(store: Store) -> tuple[str, int]:
+    while True:
+        new = f"{store.layers}/.new-{os.getpid()}-{os.urandom(6).hex()}"
+        os.mkdir(new, 0o700)
+        try:
+            fd = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.path.isdir(new):
+                return new, fd
+            os.close(fd)
+        except FileNotFoundError:
+            pass  # a sweeper was faster than our lock
+
+
+def _layer_lock(store: Store, diff_id: str) -> int:
+    where = f"{store.layers}/.lock-{diff_id.removeprefix('sha256:')}"
+    while True:
+        fd = os.open(where, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            if os.stat(where).st_ino == os.fstat(fd).st_ino:
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)
+
+
+def _drop_layer_lock(store: Store, diff_id: str, fd: int) -> None:
+    try:
+        os.unlink(f"{store.layers}/.lock-{diff_id.removeprefix('sha256:')}")
+    except OSError:
+        pass
+    os.close(fd)
+
+
+def remove(store: Store, diff_id: str) -> None:
+    """Delete the layer; gone for everybody at once, idempotent. Wants the session joined.
+
+    RootlessError naming the files if some cannot be deleted; `sweep` tries again.
+    """
+    from rootless.storage.remove_tree import remove_tree
+
+    gone = f"{store.layers}/.rm-{os.getpid()}-{os.urandom(6).hex()}"
+    try:
+        os.rename(directory(store, diff_id), gone)
+    except FileNotFoundError:
+        return
+    failures = remove_tree(gone)
+    if failures:
+        raise RootlessError(f"layer {diff_id[:19]}: not all could be deleted: " + "; ".join(failures[:3]))
+
+
+def sweep(store: Store) -> list[str]:
+    """Delete what killed processes left half-made or half-deleted; what went. Wants the session joined."""
+    from rootless.storage.remove_tree import remove_tree
+
+    done: list[str] = []
+    try:
+        entries = os.listdir(store.layers)
+    except FileNotFoundError:
+        return done
+    for entry in entries:
+        where = f"{store.layers}/{entry}"
+        if entry.startswith(".rm-") or (entry.startswith(".new-") and _take_abandoned(where)):
+            remove_tree(where)
+            done.append(entry)
+    return done
+
+
+def _take_abandoned(where: str) -> bool:
+    try:
+        fd = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def settle(store: Store) -> int:
+    """Bring all layers to the disk and note that they are; how many were. One syncfs(2), seconds at worst.
+
+    Layers of another boot that were never settled are left alone: they are to be unpacked again.
+    """
+    from rootless.linux.filesystem import syncfs
+
+    booted = boot_id()
+    marks = []
+    for diff_id in list_layers(store):
+        mark = directory(store, diff_id) + "/settled"
+        try:
+            if os.readlink(mark) == booted:
+                marks.append(mark)
+        except OSError:
+            continue
+    if marks:
+        fd = os.open(store.layers, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            syncfs(fd)
+        finally:
+            os.close(fd)
+        for mark in marks:
+            aside = f"{mark}.{os.getpid()}"
+            try:
+                os.symlink("yes", aside)
+                os.rename(aside, mark)
+            except OSError:
+                continue  # removed meanwhile
+    return len(marks)

@@ -1,0 +1,56 @@
+"""Whiteouts of a layer (OCI image layer specification) made into what overlayfs wants of its lower layers."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from rootless.errors import Corrupt
+from rootless.storage.layers.directory_cache import OPAQUE_XATTR, WHITEOUT, Parents
+
+_OPAQUE = ".wh..wh..opq"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Whiteouts:
+    """Those of one extraction; `opaque_root`: whether one hides all layers below."""
+
+    def __init__(self, parents: Parents) -> None:
+        self._parents = parents
+        self.opaque_root = False
+
+    def apply(self, directory: str, name: str) -> None:
+        """The entry `name`, which starts with WHITEOUT, in `directory`."""
+        if name == _OPAQUE:
+            self.set_opaque(directory)
+            return
+        hidden = name[4:]
+        if hidden[:4] == WHITEOUT:
+            return  # aufs's own bookkeeping
+        if hidden in ("", ".", ".."):
+            raise Corrupt(f"the layer has a damaged whiteout: {name!r}")
+        parent, _ = self._parents.open(directory)
+        try:
+            os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
+        except FileExistsError:
+            # In one layer what is there wins, and hides what was below (OCI layer, Whiteouts).
+            if stat.S_ISDIR(os.stat(hidden, dir_fd=parent, follow_symlinks=False).st_mode):
+                self.set_opaque(f"{directory}/{hidden}" if directory else hidden)
+        except PermissionError:
+            # Before Linux 5.8: fuse-overlayfs and our copies read the tar's own form as well.
+            os.close(os.open(name, _CREATE, 0o600, dir_fd=parent))
+
+    def set_opaque(self, directory: str) -> None:
+        """Nothing of the layers below shows in `directory`."""
+        if not directory:
+            self.opaque_root = True
+        fd = self._open_directory(directory)
+        try:
+            os.setxattr(fd, OPAQUE_XATTR, b"y")
+        finally:
+            os.close(fd)
+
+    def _open_directory(self, directory: str) -> int:
+        """A real descriptor (not O_PATH) of `directory`; the caller's."""
+        parent, _ = self._parents.open(directory)
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)

@@ -1,0 +1,232 @@
+"""Writing trees as tar streams: a merged tree for `export`, an upper directory or a layer for
+`commit` and `save`, with whiteouts in the tar's spelling and the owners the image really had.
+
+Names sorted, so the same tree gives the same bytes. Wants the session joined.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rootless.errors import RootlessError
+from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
+from rootless.storage import atomic
+from rootless.storage.drivers.vfs import is_opaque
+from rootless.storage.layers import layers
+from rootless.storage.store import Store
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PRIVATE = ("user.overlay.", "user.fuseoverlayfs.", "trusted.overlay.", "security.selinux")
+_KEPT = "user.rootless."
+_BLOCK = 1 << 20
+
+
+class Sink(Protocol):
+    """Where the stream goes; a short write is the sink's to finish (io.BufferedWriter does)."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+Owners = Mapping[str, "tuple[int, int] | list[int]"]
+
+
+def write_tree(
+    root_fd: int,
+    out: Sink,
+    *,
+    owners: Owners | None = None,
+    shown: Callable[[int, int], tuple[int, int]] | None = None,
+) -> None:
+    """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
+    in it, only where. `shown`: the owner to write, of the owner that stat(2) tells."""
+    _Writer(out, owners or {}, whiteouts=False, shown=shown).run(root_fd)
+
+
+def write_layer(path: str, out: Sink, *, owners: Owners | None = None) -> None:
+    """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files."""
+    fd = os.open(path, _DIRECTORY)
+    try:
+        _Writer(out, owners or {}, whiteouts=True).run(fd)
+    finally:
+        os.close(fd)
+
+
+def write_stored_layer(store: Store, diff_id: str, out: Sink) -> None:
+    """A layer of the store, for when its blob is gone. The same tree; not the same bytes, so not the
+    same digest: the caller makes a new image of it."""
+    write_layer(layers.path(store, diff_id), out, owners=true_owners(store, diff_id))
+
+
+def true_owners(store: Store, diff_id: str) -> dict[str, list[int]]:
+    """{path: [uid, gid]} of files whose owners have no id here; mostly empty."""
+    try:
+        return atomic.read_json(layers.directory(store, diff_id) + "/owners.json")  # type: ignore[no-any-return]
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def merged_owners(store: Store, diff_ids: tuple[str, ...] | list[str]) -> dict[str, list[int]]:
+    """`true_owners` of all layers (bottom first), the topmost's word for each path."""
+    merged: dict[str, list[int]] = {}
+    for diff_id in diff_ids:
+        merged.update(true_owners(store, diff_id))
+    return merged
+
+
+class _Writer:
+    def __init__(
+        self,
+        out: Sink,
+        owners: Owners,
+        *,
+        whiteouts: bool,
+        shown: Callable[[int, int], tuple[int, int]] | None = None,
+    ) -> None:
+        self._out = out
+        self._shown = shown
+        self._owners = owners
+        self._whiteouts = whiteouts
+        self._links: dict[tuple[int, int], str] = {}
+
+    def run(self, root_fd: int) -> None:
+        # An O_PATH descriptor cannot be listed.
+        top = os.open(".", _DIRECTORY, dir_fd=root_fd)
+        try:
+            self._header(_info("./", os.fstat(top)), "", _xattrs(top))
+            self._children(top, "")
+        except RecursionError:
+            raise RootlessError("the tree has directories nested more than some 300 levels deep") from None
+        finally:
+            os.close(top)
+        self._out.write(bytes(1024))
+
+    def _children(self, fd: int, path: str) -> None:
+        if self._whiteouts and is_opaque(fd):
+            self._empty(f"{path}.wh..wh..opq")
+        for name in sorted(os.listdir(fd)):
+            if self._whiteouts and name == ".wh..wh..opq":
+                continue
+            try:
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                self._one(fd, name, path + name, status)
+            except FileNotFoundError:
+                continue  # a running container removed it
+
+    def _one(self, fd: int, name: str, path: str, status: os.stat_result) -> None:
+        mode = status.st_mode
+        if stat.S_ISDIR(mode):
+            try:
+                inner = openat2(fd, name, _DIRECTORY, resolve=RESOLVE_NO_XDEV)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._header(_info(path + "/", status), path, {})  # mounted: /proc, a volume
+                return
+            try:
+                self._header(_info(path + "/", status), path, _xattrs(inner))
+                self._children(inner, path + "/")
+            finally:
+                os.close(inner)
+            return
+        if stat.S_ISSOCK(mode):
+            return  # has no meaning outside the running container, and tar no type for it
+        if stat.S_ISCHR(mode) and status.st_rdev == 0:
+            if self._whiteouts:
+                above, slash, last = path.rpartition("/")
+                self._empty(f"{above}{slash}.wh.{last}")
+            return
+        first = self._links.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
+        info = _info(path, status)
+        if first is not None:
+            info.type, info.linkname, info.size = tarfile.LNKTYPE, first, 0
+            self._header(info, path, {})
+            return
+        if status.st_nlink > 1:
+            self._links[(status.st_dev, status.st_ino)] = path
+        if stat.S_ISLNK(mode):
+            info.linkname = os.readlink(name, dir_fd=fd)
+            self._header(info, path, {})
+        elif stat.S_ISREG(mode):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            try:
+                source = openat2(fd, name, flags, resolve=RESOLVE_NO_XDEV)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                info.size = 0  # mounted: /etc/hosts
+                self._header(info, path, {})
+                return
+            try:
+                self._header(info, path, _xattrs(source))
+                self._contents(source, info.size)
+            finally:
+                os.close(source)
+        else:
+            self._header(info, path, {})
+
+    def _contents(self, source: int, size: int) -> None:
+        left = size
+        while left:
+            data = os.read(source, min(_BLOCK, left))
+            if not data:
+                # It shrank under us; the header has promised.
+                data = bytes(min(_BLOCK, left))
+            self._out.write(data)
+            left -= len(data)
+        if size % 512:
+            self._out.write(bytes(-size % 512))
+
+    def _empty(self, path: str) -> None:
+        info = tarfile.TarInfo(path)
+        info.mode = 0o600
+        self._header(info, path, {})
+
+    def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str]) -> None:
+        if self._shown is not None:
+            info.uid, info.gid = self._shown(info.uid, info.gid)
+        owner = self._owners.get(path)
+        if owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
+            info.uid, info.gid = owner
+        info.pax_headers = {**info.pax_headers, **xattrs}
+        self._out.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+
+
+_TYPES = {
+    stat.S_IFREG: tarfile.REGTYPE,
+    stat.S_IFDIR: tarfile.DIRTYPE,
+    stat.S_IFLNK: tarfile.SYMTYPE,
+    stat.S_IFIFO: tarfile.FIFOTYPE,
+    stat.S_IFCHR: tarfile.CHRTYPE,
+    stat.S_IFBLK: tarfile.BLKTYPE,
+}
+
+
+def _info(path: str, status: os.stat_result) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(path)
+    info.type = _TYPES[stat.S_IFMT(status.st_mode)]
+    info.mode = stat.S_IMODE(status.st_mode)
+    info.uid, info.gid = status.st_uid, status.st_gid
+    info.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
+    info.mtime = seconds
+    if nanoseconds and seconds >= 0:
+        info.pax_headers = {"mtime": f"{seconds}.{nanoseconds:09d}"}
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
+    return info
+
+
+def _xattrs(fd: int) -> dict[str, str]:
+    found = {}
+    for name in os.listxattr(fd):
+        if name.startswith(_PRIVATE):
+            continue
+        value = os.getxattr(fd, name).decode("utf-8", "surrogateescape")
+        # What unpacking had to put aside goes back under its own name.
+        found["SCHILY.xattr." + name.removeprefix(_KEPT)] = value
+    return found

@@ -1,0 +1,1 @@
+"""What is swept, what is freed, what is used."""

@@ -1,0 +1,106 @@
+"""Garbage collection: blobs and layers that no image and no container refers to any more.
+
+Safe beside a running pull: that holds `store.lease()` (shared), collecting wants it exclusively
+and is put off rather than waiting.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import NamedTuple
+
+from rootless.errors import RootlessError
+from rootless.storage import blobs, images, staging, volumes
+from rootless.storage.containers import containers
+from rootless.storage.layers import layers
+from rootless.storage.store import Store, open_lock
+
+
+class Collected(NamedTuple):
+    """What one collection did; `postponed`: somebody holds a lease, nothing was done."""
+
+    blobs: int
+    layers: int
+    freed_bytes: int
+    postponed: bool
+
+
+def collect(store: Store, *, wait: bool = False) -> Collected:
+    """Delete what nothing refers to. Wants the session joined (layers hold files of all ids).
+
+    An image refers to its manifest's, configuration's and layers' blobs and its diff ids; a
+    container to "diff_ids" and "image_id" of its config.json (images removed under it keep
+    its layers). A partial download goes too, unless it is being written.
+    """
+    fd = open_lock(store.root + "/gc.lock")
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return Collected(0, 0, 0, True)
+        return _collect(store)
+    finally:
+        os.close(fd)
+
+
+def _collect(store: Store) -> Collected:
+    wanted_blobs: set[str] = set()
+    wanted_layers: set[str] = set()
+    for image in images.list_images(store):
+        wanted_blobs.update((image.id, str(image.manifest.get("digest")), *image.layers))
+        wanted_layers.update(image.diff_ids)
+    for container_id in containers.ids(store):
+        try:
+            config = containers.config(store, container_id, {"diff_ids": [str]})
+        except RootlessError:
+            continue
+        wanted_layers.update(config.get("diff_ids") or ())
+        for mount in config.get("mounts") or ():  # --mount type=image
+            wanted_layers.update(mount.get("diff_ids") or ())
+    freed = gone_blobs = gone_layers = 0
+    for digest in list(blobs.digests(store)):
+        if digest not in wanted_blobs:
+            freed += _size(blobs.path(store, digest))
+            blobs.remove(store, digest)
+            gone_blobs += 1
+    for diff_id in layers.list_layers(store):
+        if diff_id not in wanted_layers:
+            freed += layers.size(store, diff_id)
+            layers.remove(store, diff_id)
+            gone_layers += 1
+    freed += _drop_partial(store)
+    layers.sweep(store)
+    volumes.sweep(store)
+    staging.sweep(store)
+    return Collected(gone_blobs, gone_layers, freed, False)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _drop_partial(store: Store) -> int:
+    freed = 0
+    base = f"{store.blobs}/partial"
+    try:
+        entries = os.listdir(base)
+    except FileNotFoundError:
+        return 0
+    for entry in entries:
+        try:
+            fd = os.open(f"{base}/{entry}", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            freed += os.fstat(fd).st_size
+            os.unlink(f"{base}/{entry}")
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
+    return freed

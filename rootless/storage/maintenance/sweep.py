@@ -1,0 +1,124 @@
+"""Cleaning up after killed processes and power cuts: recovery is the normal path.
+
+What is marked as unfinished and held by nobody is deleted on sight. Not HOT: the engine calls it
+after commands that change something, never before one that somebody waits for.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+
+from rootless.errors import RootlessError
+from rootless.linux.process import alive, boot_id
+from rootless.storage import names, shape
+from rootless.storage.containers import containers
+from rootless.storage.remove_tree import remove_tree
+from rootless.storage.store import Store, open_lock
+
+
+def sweep_containers(store: Store, before_removal: Callable[[Store, str], None] | None = None) -> list[str]:
+    """Clean up after killed processes and power cuts; what was removed, for `--debug`.
+
+    `before_removal` is called with each --rm container that is removed, under its lock.
+
+    Wants the session joined. Cheap when there is nothing to do: two directory listings.
+    """
+    done: list[str] = []
+    try:
+        entries = os.listdir(store.containers)
+    except FileNotFoundError:
+        return done
+    booted = boot_id()
+    for entry in entries:
+        path = f"{store.containers}/{entry}"
+        if entry.startswith((".rm-", ".new-")):
+            if entry.startswith(".new-") and not _is_abandoned(path):
+                continue
+            remove_tree(path)
+            done.append(entry)
+            continue
+        try:
+            this_boot = os.readlink(path + "/transient") == booted
+        except OSError:
+            continue
+        if this_boot and not _has_lost_everybody(store, entry):
+            continue
+        try:
+            with containers.lock(store, entry, blocking=False):
+                if before_removal is not None:
+                    before_removal(store, entry)
+                containers.remove(store, entry)
+            done.append(entry)
+        except RootlessError:
+            continue
+    there = set(entries) - set(done)
+    return done + _sweep_names(store, there) + _sweep_runtime(store, there)
+
+
+def _has_lost_everybody(store: Store, container_id: str) -> bool:
+    """Whether a --rm container has ended and neither its monitor nor a command is left to remove it."""
+    try:
+        if containers.status(store, container_id).state != "exited":
+            return False
+        state = shape.read_state(containers.directory(store, container_id))
+    except (RootlessError, OSError, ValueError):
+        return False
+    return not alive(state.get("monitor_pid", 0), state.get("monitor_start_time", 0))
+
+
+def _sweep_runtime(store: Store, there: set[str]) -> list[str]:
+    """Remove what containers of this store left in RUNTIME; another store's are not ours to judge."""
+    done: list[str] = []
+    try:
+        entries = os.listdir(store.runtime + "/c")
+    except OSError:
+        return done
+    for entry in entries:
+        if entry in there or f".new-{entry}" in there:
+            continue
+        path = f"{store.runtime}/c/{entry}"
+        try:
+            if os.readlink(path + "/root") != store.root or os.path.isdir(f"{store.containers}/{entry}"):
+                continue
+        except OSError:
+            continue
+        remove_tree(path)
+        done.append(path)
+    return done
+
+
+def _is_abandoned(new: str) -> bool:
+    """Whether no living process is making `new`. One that has no lock file yet gets ten seconds."""
+    try:
+        fd = os.open(new + "/lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        try:
+            return time.time() - os.stat(new).st_mtime > 10
+        except FileNotFoundError:
+            return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _sweep_names(store: Store, there: set[str]) -> list[str]:
+    done = []
+    for holder, name in names.all_names(store).items():
+        if holder in there or names.exists(store, holder):
+            continue
+        guard = open_lock(store.root + "/names.lock")
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            if not names.exists(store, holder):
+                names.release(store, name, holder)
+                done.append(name)
+        finally:
+            os.close(guard)
+    return done

@@ -1,0 +1,1 @@
+"""tar archives, read by a parser that trusts nothing."""
