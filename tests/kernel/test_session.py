@@ -15,6 +15,7 @@ from rootless.linux import process
 from rootless.session import connection, session
 from rootless.session.connection import NoHolder
 from rootless.session.session import Session
+from tests.harness.processes import wait_until
 from tests.kernel.conftest import Places, use
 from tests.kernel.forked import forked
 from tests.kernel.sessions import (
@@ -164,7 +165,7 @@ def test_a_holder_that_is_stopped_is_replaced(places: Places) -> None:
 
     forked(child)
     assert holder_pid(places) != old
-    assert not process.alive(old, started)
+    wait_until(lambda: not process.alive(old, started), "the end of the stopped holder")
 
 
 @pytest.mark.parametrize("delay_ms", [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20])
