@@ -184,7 +184,7 @@ def test_whiteouts(store: Store, joined: Joined) -> None:
         file(".wh.kept", b""), file("kept", b"x"),
         directory("both"), file(".wh.both", b""),
         file("e/.wh.f", b""), file("e/f/inner", b"x"),
-        file(".wh..wh.plnk", b""),
+        directory(".wh..wh.plnk"), file(".wh..wh.plnk/12.34", b"x"), file("d/.wh..wh.aufs", b""),
     )  # fmt: skip
 
     def run() -> None:

@@ -109,8 +109,7 @@ class Extractor:
             self._directory(entry, "", self._root)
             return
         directory, _, name = path.rpartition("/")
-        if WHITEOUT in path and name[:4] == WHITEOUT and self._obey_whiteouts:
-            self._whiteouts.apply(directory, name)
+        if WHITEOUT in path and self._obey_whiteouts and self._whiteouts.takes(directory, name):
             source.skip(entry.size + -entry.size % 512)
             return
         known = self._known.get(directory)

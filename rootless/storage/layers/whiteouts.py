@@ -19,14 +19,21 @@ class Whiteouts:
         self._parents = parents
         self.opaque_root = False
 
-    def apply(self, directory: str, name: str) -> None:
-        """The entry `name`, which starts with WHITEOUT, in `directory`."""
+    def takes(self, directory: str, name: str) -> bool:
+        """Whether the entry `name` in `directory`, one of which has WHITEOUT in it, is no file of the layer's: a
+        whiteout, which is obeyed, or aufs's bookkeeping, which is left out with all that is below it."""
+        if name.startswith(WHITEOUT):
+            self._apply(directory, name)
+            return True
+        return any(part.startswith(WHITEOUT * 2) for part in directory.split("/"))
+
+    def _apply(self, directory: str, name: str) -> None:
         if name == _OPAQUE:
             self.set_opaque(directory)
             return
         hidden = name[4:]
         if hidden[:4] == WHITEOUT:
-            return  # aufs's own bookkeeping
+            return
         if hidden in ("", ".", ".."):
             raise Corrupt(f"the layer has a damaged whiteout: {name!r}")
         parent, _ = self._parents.open(directory)
