@@ -97,7 +97,7 @@ def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
         command.close()
         leaks.sweep(before)
         remove_tree(runtime)
-        for name in ("containers", "names"):
+        for name in ("containers", "names", "volumes"):
             remove_tree(root / name)
     assert not left, "left behind: " + "; ".join(left)
 

@@ -138,7 +138,7 @@ def test_removed_under_us(rootless: Rootless, delegated: Path, busybox_image: st
         (delegated / "login/cgroup.procs").write_text(pid)
     path.rmdir()
     assert "cgroup is gone" in rootless("pause", "robbed", status=1).stderr
-    assert "cgroup is gone" in rootless("exec", "robbed", "true", status=1).stderr
+    assert "cgroup is gone" in rootless("exec", "robbed", "true", status=126).stderr
     before = inspected(rootless, "robbed")["HostConfig"]
     assert "cgroup is gone" in rootless("update", "-m", "64m", "--restart", "always", "robbed", status=1).stderr
     assert inspected(rootless, "robbed")["HostConfig"] == before

@@ -107,7 +107,7 @@ def box(rootless: Rootless, busybox_image: str) -> Iterator[str]:
 def test_exec(rootless: Rootless, box: str, forged: Forged, victim: subprocess.Popen[bytes], name: str) -> None:
     done = forged(rootless, written(MESSAGES[name], victim), "exec", box, "/bin/true")
     assert victim.poll() is None, "a process of the host was killed"
-    assert done.status in (1, 126), done.stderr
+    assert done.status in (1, 126), done.stderr  # 1: it may say that the container has ended
     told(done)
     rootless("exec", box, "true")
 
@@ -118,7 +118,7 @@ def test_exec_with_a_terminal(
 ) -> None:
     done = forged(rootless, written(MESSAGES[name], victim), "exec", "-t", box, "/bin/true")
     assert victim.poll() is None
-    assert done.status == 1
+    assert done.status == 126
     told(done)
 
 
@@ -157,7 +157,7 @@ def test_the_race_for_an_exec_and_for_health_checks(
     options = ("--network", "none", "--health-cmd", "/bin/true", "--health-interval", "500ms")
     rootless("run", "-d", "--name", "box", *options, "-v", f"{forge}:/forge:ro", busybox_image, "/forge", "inside", *words)
     for _ in range(12):
-        assert rootless("exec", "box", "/bin/true", status=None, timeout=20).status in (0, 1)
+        assert rootless("exec", "box", "/bin/true", status=None, timeout=20).status in (0, 126)
     assert victim.poll() is None, "a process of the host was killed"
     (found,) = json.loads(rootless("inspect", "box").stdout)
     assert found["State"]["Status"] == "running"

@@ -243,7 +243,7 @@ def test_a_terminal_comes_from_the_containers_devpts_alone(
     options = ("--network", "none", "-v", f"{devices}:{target}")
     rootless("run", "-d", "--name", "box", *options, busybox_image, "sleep", "60")
     runs = (125, ("run", "--rm", "-t", *options, busybox_image, "true"))
-    for status, words in (runs, (1, ("exec", "-t", "box", "true"))):
+    for status, words in (runs, (126, ("exec", "-t", "box", "true"))):
         done = rootless(*words, status=status)
         assert "cannot have a terminal: /dev/pts of the container is not a devpts" in done.stderr
         assert "hint: do without a terminal (-t), or mount nothing over /dev and /dev/pts" in done.stderr

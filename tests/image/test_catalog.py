@@ -49,6 +49,7 @@ def test_all_tags_of_a_repository(rootless: Rootless, strange: StrangeRegistry) 
     assert "tag can't be used with --all-tags/-a" in refused.stderr
 
 
+@pytest.mark.own_store
 def test_a_real_registry(rootless: Rootless, registry: Registry, podman: Any, busybox_image: str) -> None:
     for name in ("tools/web:1", "tools/web:2", "other:1"):
         target = f"{registry.address}/{name}"

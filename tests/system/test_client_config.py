@@ -36,6 +36,7 @@ def test_proxies_reach_new_containers(rootless: Rootless, busybox_image: str, tm
     assert "http_proxy=http://p:1" in by_variable.lines
 
 
+@pytest.mark.own_store
 def test_formats_of_listings(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
     stored = {"psFormat": "P {{.Names}}", "imagesFormat": "I {{.Repository}}", "volumesFormat": "V {{.Name}}"}
     config = ("--config", configured(tmp_path, **stored, HttpHeaders={"X": "y"}, statsFormat="S {{.Name}}"))

@@ -58,7 +58,8 @@ def test_what_a_start_and_an_end_bring(box: Rootless) -> None:
             {"ID": network, "Attributes": {"container": container, "name": "bridge", "type": "bridge"}},
         )
     ]
-    (mounted,) = told(box, "--filter", "volume=data", "--filter", "event=mount")
+    mounts = told(box, "--filter", "volume=data", "--filter", "event=mount")
+    (mounted,) = (each for each in mounts if each["Actor"]["Attributes"]["container"] == container)
     assert mounted["Actor"]["Attributes"] == {
         "container": container, "destination": "/d", "driver": "local", "propagation": "", "read/write": "false",
     }  # fmt: skip
@@ -86,9 +87,11 @@ def test_verbs_are_told(box: Rootless, tmp_path: Any) -> None:
     box("unpause", "other")
     box("rename", "other", "box")
     messages = told(box, "--filter", mine, "--filter", "type=container")
-    assert [kind.removeprefix("container ") for kind in kinds(messages)] == [
-        "create", "start", "exec_create", "exec_start", "exec_die", "archive-path", "extract-to-dir", "export", "top",
-        "pause", "unpause", "kill", "kill", "die", "stop", "start", "restart", "rename", "pause", "unpause", "rename",
+    words = [kind.removeprefix("container ") for kind in kinds(messages)]
+    assert words.count("start") == 2  # told by the monitor, beside what is done next
+    assert [word for word in words if word != "start"] == [
+        "create", "exec_create", "exec_start", "exec_die", "archive-path", "extract-to-dir", "export", "top",
+        "pause", "unpause", "kill", "kill", "die", "stop", "restart", "rename", "pause", "unpause", "rename",
     ]  # fmt: skip
     created, started, ended = (each for each in messages if each["Action"].startswith("exec_"))
     assert created["Action"] == "exec_create: sh -c exit 4"

@@ -38,6 +38,7 @@ def test_an_image_of_the_platform(rootless: Rootless, busybox_image: str, tmp_pa
     assert rootless("rmi", "--platform", own, "other:1").stdout == "Untagged: other:1\n"
 
 
+@pytest.mark.own_store
 def test_the_tree(rootless: Rootless, busybox_image: str) -> None:
     rootless("tag", busybox_image, "other:1")
     rootless("create", "--name", "user", busybox_image, "true")
@@ -52,6 +53,7 @@ def test_the_tree(rootless: Rootless, busybox_image: str) -> None:
     rootless("rmi", "other:1")
 
 
+@pytest.mark.own_store
 def test_system_df(rootless: Rootless, busybox_image: str) -> None:
     rootless("create", "--name", "user", "-v", "data:/d", busybox_image, "true")
     rows = {row["Type"]: row for row in map(json.loads, rootless("system", "df", "--format", "json").lines)}
