@@ -34,8 +34,12 @@ def test_out_and_back(rootless: Rootless, busybox_image: str, tmp_path: Path, to
     if to_file:
         rootless("volume", "export", "-o", path, "one")
         assert os.listdir(tmp_path) == ["one.tar"]
+        assert path.stat().st_mode & 0o777 == 0o600, "what is in a volume may be secret"
     else:
         path.write_bytes(rootless("volume", "export", "one").raw)
+    # A device, or a pipe, is written to, and not replaced.
+    rootless("volume", "export", "-o", "/dev/null", "one")
+    assert not Path("/dev/null").is_file()
     rootless("volume", "create", "two")
     rootless("volume", "import", "two", path)
     rootless("volume", "create", "three")

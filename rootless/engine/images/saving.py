@@ -13,7 +13,7 @@ from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import reference
 from rootless.image.archive import save
-from rootless.storage import images
+from rootless.storage import images, output_file
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -56,10 +56,6 @@ def _repository(name: str) -> str:
     return reference.parse(name).name
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # as Docker's: an image may hold secrets
-
-
 def write(
     store: Store, texts: Sequence[str], *, output: str | None, as_format: str, platform: str = ""
 ) -> None:
@@ -87,19 +83,8 @@ def _write(store: Store, wanted: list[tuple[Image, list[str]]], *, output: str |
             )
         save.save(store, wanted, sys.stdout.buffer, as_format=form)
         return
-    if os.path.exists(output) and not os.path.isfile(output):
-        with open(output, "wb") as file:  # a pipe or device; a directory fails here
-            save.save(store, wanted, file, as_format=form)
-        return
-    aside = f"{output}.{os.getpid()}.part"
     try:
-        with open(aside, "xb", opener=_private) as file:
+        with output_file.writing(output) as file:
             save.save(store, wanted, file, as_format=form)
-        os.rename(aside, output)
     except FileNotFoundError as error:
         raise RootlessError(f"cannot write {output}: {error.strerror}") from None
-    finally:
-        try:
-            os.unlink(aside)
-        except FileNotFoundError:
-            pass

@@ -11,6 +11,7 @@ from rootless.engine.state import running
 from rootless.engine.state.config import Record
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput
+from rootless.storage import output_file
 from rootless.storage.containers import containers
 from rootless.storage.layers import write_tar
 from rootless.storage.store import Store
@@ -33,17 +34,8 @@ def run(args: Args) -> int:
             write_tar.write_tree(place.root_fd, sys.stdout.buffer, owners=owners, shown=place.out_of)
             sys.stdout.buffer.flush()
             return 0
-        # Aside and renamed: an interrupted export leaves no half archive under the name asked for.
-        aside = f"{output}.{os.getpid()}.partial"
-        try:
-            # Private, as Docker's: a container's files may be secrets.
-            with open(aside, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                write_tar.write_tree(place.root_fd, file, owners=owners, shown=place.out_of)
-            os.rename(aside, output)
-        except BaseException:
-            if os.path.exists(aside):
-                os.unlink(aside)
-            raise
+        with output_file.writing(output) as file:
+            write_tar.write_tree(place.root_fd, file, owners=owners, shown=place.out_of)
     return 0
 
 

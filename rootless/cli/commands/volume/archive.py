@@ -10,7 +10,7 @@ from rootless.engine.files.volumes import archive
 from rootless.errors import InvalidInput
 from rootless.image.archive.import_tar import open_input
 from rootless.session import session
-from rootless.storage import volumes
+from rootless.storage import output_file, volumes
 from rootless.storage.store import Store
 
 
@@ -27,16 +27,8 @@ def export_volume(args: Args) -> int:
         archive.export_to(store, name, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return 0
-    # Aside and renamed: an interrupted export leaves no half archive under the name asked for.
-    aside = f"{output}.{os.getpid()}.partial"
-    try:
-        with open(aside, "xb") as file:
-            archive.export_to(store, name, file)
-        os.rename(aside, output)
-    except BaseException:
-        if os.path.exists(aside):
-            os.unlink(aside)
-        raise
+    with output_file.writing(output) as file:
+        archive.export_to(store, name, file)
     return 0
 
 

@@ -1,0 +1,34 @@
+"""A file of the user's that is there only when all of it has been written: what `save`, `export` and `volume export` make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+
+@contextmanager
+def writing(path: str) -> Iterator[BinaryIO]:
+    """The file that will be `path`, for its owner alone, as Docker's: images and volumes may hold secrets. Written
+    aside and renamed, so that an interrupted command leaves no half archive under the name asked for; a pipe or
+    a device is written to as it is. Raises OSError with the file's name."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:  # a directory fails here
+            yield file
+        return
+    aside = f"{path}.{os.getpid()}.partial"
+    try:
+        with open(aside, "xb", opener=_private) as file:
+            yield file
+        os.rename(aside, path)
+    except BaseException:
+        try:
+            os.unlink(aside)
+        except FileNotFoundError:
+            pass
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
