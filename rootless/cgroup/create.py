@@ -16,8 +16,7 @@ import errno
 import os
 import sys
 
-from rootless.cgroup import apply, cgroupfs, limits
-from rootless.cgroup import subtrees as find
+from rootless.cgroup import apply, cgroupfs, limits, subtrees
 from rootless.errors import InvalidInput, NotSupported, RootlessError, Unavailable
 from rootless.record import TYPE_CHECKING, Record
 
@@ -32,7 +31,7 @@ _MOVE = "only an administrator may move a process there from outside: echo PID >
 IN_USER_NAMESPACE = "user namespace (RLIMIT_NPROC)"
 
 
-class Wish(Record):
+class CgroupRequest(Record):
     """What is wanted: a name (group.name_of), linux.resources, and where. `mode`: "enabled", "disabled"
     (no cgroup), "inherit" (below the cgroup we are in, or none). `parent`: --cgroup-parent.
     `own_user_namespace`: whether the container's is made for it, so that it can be counted by."""
@@ -45,7 +44,7 @@ class Wish(Record):
     own_user_namespace: bool = True
 
 
-class Placement(Record):
+class CgroupResult(Record):
     """Where the container goes. `path` and `fd` (the caller's): its cgroup, "" and -1 for none.
     `processes`: how many its user namespace may hold at most, 0: no matter. `unit`: systemd's scope.
     `later`: what is to be set when the command runs, because setting the container up would not fit.
@@ -62,78 +61,78 @@ class Placement(Record):
     later: tuple[limits.Setting, ...] = ()
 
 
-def place(wish: Wish) -> Placement:
+def create_cgroup(request: CgroupRequest) -> CgroupResult:
     """Make the container's cgroup and set its limits. A limit that was asked for and cannot be set is
     NotSupported; the default one on processes is a warning then. Nothing is left where this raises."""
-    wanted = limits.settings(wish.resources)
+    wanted = limits.settings(request.resources)
     if any(one.controller == "io" for one in wanted):
         from rootless.cgroup import io_weights
 
         io_weights.require(wanted)
-    if wish.mode == "disabled":
-        return _without(wish, wanted, "--cgroups=disabled was given", "leave --cgroups=disabled out")
-    found = find.search()
+    if request.mode == "disabled":
+        return _without(request, wanted, "--cgroups=disabled was given", "leave --cgroups=disabled out")
+    found = subtrees.search()
     why = ""
     hint = found.hint
-    for subtree in _allowed(wish, found):
-        lacking = [one for one in limits.missing(wanted, subtree.controllers) if not _otherwise(wish, one)]
+    for subtree in _allowed(request, found):
+        lacking = [one for one in limits.missing(wanted, subtree.controllers) if not _otherwise(request, one)]
         if lacking:
             why = _lacks(lacking, subtree)
             continue
         try:
-            return _make(wish, subtree, wanted)
+            return _make(request, subtree, wanted)
         except OSError as error:
             # A rung that does not hold: the next one.
             why = f"{subtree.how} cgroup: {error.filename or subtree.path}: {error.strerror}"
-            _refuse_if_named(wish, subtree, why, f"run this from within {subtree.path}, or leave it out; {_MOVE}")
+            _refuse_if_named(request, subtree, why, f"run this from within {subtree.path}, or leave it out; {_MOVE}")
         except Unavailable as error:
             why = error.message
             hint = (
                 "look at `systemctl --user status`; if that hangs, too, log out and in, or the administrator runs: "
-                f"systemctl restart user@{find.facts().uid}.service"
+                f"systemctl restart user@{subtrees.facts().uid}.service"
             )
-            _refuse_if_named(wish, subtree, why, hint)
+            _refuse_if_named(request, subtree, why, hint)
         except NotSupported as error:
             if subtree.how != "systemd":
                 raise
             why = error.message
-            _refuse_if_named(wish, subtree, why, hint)
-    return _without(wish, wanted, why or "no cgroup of this account's own", hint)
+            _refuse_if_named(request, subtree, why, hint)
+    return _without(request, wanted, why or "no cgroup of this account's own", hint)
 
 
-def _refuse_if_named(wish: Wish, subtree: find.Subtree, why: str, hint: str) -> None:
+def _refuse_if_named(request: CgroupRequest, subtree: subtrees.Subtree, why: str, hint: str) -> None:
     """A rung that the user named has no next one: what was asked for would be missing without a word."""
     named = ""
-    if wish.parent:
-        named = f"--cgroup-parent {wish.parent}"
-    elif subtree.how == "admin" and os.environ.get(find.ROOT_VARIABLE):
-        named = f"${find.ROOT_VARIABLE}"
+    if request.parent:
+        named = f"--cgroup-parent {request.parent}"
+    elif subtree.how == "admin" and os.environ.get(subtrees.ROOT_VARIABLE):
+        named = f"${subtrees.ROOT_VARIABLE}"
     if named:
         raise NotSupported(f"{named} cannot be used: {why}", hint=hint)
 
 
-def _allowed(wish: Wish, found: find.Search) -> list[find.Subtree]:
-    subtrees = [one for one in found.subtrees if wish.mode != "inherit" or one.how == "delegated"]
-    if wish.parent.endswith(".slice"):
-        if "/" in wish.parent or not any(one.how == "systemd" for one in subtrees):
+def _allowed(request: CgroupRequest, found: subtrees.Search) -> list[subtrees.Subtree]:
+    candidates = [one for one in found.subtrees if request.mode != "inherit" or one.how == "delegated"]
+    if request.parent.endswith(".slice"):
+        if "/" in request.parent or not any(one.how == "systemd" for one in candidates):
             raise InvalidInput(
-                f"--cgroup-parent {wish.parent}: no systemd of this user makes slices here", hint=found.hint
+                f"--cgroup-parent {request.parent}: no systemd of this user makes slices here", hint=found.hint
             )
-        return [one for one in subtrees if one.how == "systemd"]
-    if wish.parent:
-        below = [one for one in subtrees if one.path]
+        return [one for one in candidates if one.how == "systemd"]
+    if request.parent:
+        below = [one for one in candidates if one.path]
         if not below:
             raise InvalidInput(
-                f"--cgroup-parent {wish.parent}: there is no subtree of ours to make it in",
-                hint="with systemd name a slice, for example work.slice" if subtrees else found.hint,
+                f"--cgroup-parent {request.parent}: there is no subtree of ours to make it in",
+                hint="with systemd name a slice, for example work.slice" if candidates else found.hint,
             )
-        return [_below(wish.parent, one) for one in below[:1]]
-    return subtrees
+        return [_below(request.parent, one) for one in below[:1]]
+    return candidates
 
 
-def _below(parent: str, subtree: find.Subtree) -> find.Subtree:
+def _below(parent: str, subtree: subtrees.Subtree) -> subtrees.Subtree:
     """The directory that --cgroup-parent means: relative to the subtree, or a path in the hierarchy within it."""
-    mount = find.mount_point()
+    mount = subtrees.mount_point()
     path = os.path.normpath(f"{mount}{parent}" if parent.startswith("/") else f"{subtree.path}/{parent}")
     if ".." in parent.split("/") or not (path + "/").startswith(subtree.path.rstrip("/") + "/"):
         raise InvalidInput(
@@ -143,13 +142,13 @@ def _below(parent: str, subtree: find.Subtree) -> find.Subtree:
     return subtree._replace(path=path)
 
 
-def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Placement:
+def _make(request: CgroupRequest, subtree: subtrees.Subtree, wanted: list[limits.Setting]) -> CgroupResult:
     unit = ""
     if subtree.how == "systemd":
         from rootless.cgroup import systemd
 
-        unit = systemd.unit_name(wish.name)
-        known = find.facts()
+        unit = systemd.unit_name(request.name)
+        known = subtrees.facts()
         if known.own.endswith(f"/{unit}/supervisor"):
             # Our monitor of before starts the container again: systemd still has the scope.
             directory = os.path.dirname(known.directory)
@@ -157,9 +156,9 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
         else:
             directory = systemd.start(
                 known,
-                wish.name,
-                description=wish.description,
-                slice_name=wish.parent or SLICE,
+                request.name,
+                description=request.description,
+                slice_name=request.parent or SLICE,
                 settings=wanted,
             )
         os.makedirs(directory + "/supervisor", 0o755, exist_ok=True)
@@ -168,13 +167,13 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
     else:
         directory = _parents(subtree.path)
         cgroupfs.sweep(directory)
-        path = f"{directory}/{wish.name}"
+        path = f"{directory}/{request.name}"
     given = _enable(directory, subtree.controllers & _CONTROLLERS)
     here = [one for one in wanted if one.controller in given]
     elsewhere = [one for one in wanted if one.controller not in given]
-    lacking = [one for one in elsewhere if not _otherwise(wish, one)]
+    lacking = [one for one in elsewhere if not _otherwise(request, one)]
     if lacking:
-        raise NotSupported(_lacks(lacking, subtree), hint=find.search().hint)
+        raise NotSupported(_lacks(lacking, subtree), hint=subtrees.search().hint)
     fd = cgroupfs.create(path)
     try:
         later = tuple(one for one in here if _is_tight(one))
@@ -185,8 +184,8 @@ def _make(wish: Wish, subtree: find.Subtree, wanted: list[limits.Setting]) -> Pl
         cgroupfs.remove(path, 0)
         raise
     held = {one.limit: f"cgroup {one.file}" for one in here}
-    processes, warning = _by_user_namespace(wish, elsewhere, held)
-    return Placement(path, fd, processes, subtree.how, unit, held, "", warning, later)
+    processes, warning = _by_user_namespace(request, elsewhere, held)
+    return CgroupResult(path, fd, processes, subtree.how, unit, held, "", warning, later)
 
 
 def _is_tight(setting: limits.Setting) -> bool:
@@ -200,7 +199,7 @@ def _parents(path: str) -> str:
     return path
 
 
-def _try(subtree: find.Subtree, path: str) -> None:
+def _try(subtree: subtrees.Subtree, path: str) -> None:
     """Whether a process of ours may be put there: the kernel looks at the common ancestor's owner."""
     if subtree.how != "admin":
         return  # we are below the directory that is ours
@@ -226,44 +225,44 @@ def _enable(directory: str, wanted: frozenset[str]) -> frozenset[str]:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-    cgroupfs.clear(directory, f"{directory}/{find.LEAF}")
+    cgroupfs.clear(directory, f"{directory}/{subtrees.LEAF}")
     return cgroupfs.enable(directory, wanted)
 
 
-def _lacks(lacking: list[limits.Setting], subtree: find.Subtree) -> str:
+def _lacks(lacking: list[limits.Setting], subtree: subtrees.Subtree) -> str:
     controllers = ", ".join(sorted({one.controller for one in lacking}))
     options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
     return f"{options} cannot be enforced: the controller {controllers} is not delegated to this account"
 
 
-def _without(wish: Wish, wanted: list[limits.Setting], why: str, hint: str) -> Placement:
-    lacking = [one for one in wanted if not _otherwise(wish, one)]
+def _without(request: CgroupRequest, wanted: list[limits.Setting], why: str, hint: str) -> CgroupResult:
+    lacking = [one for one in wanted if not _otherwise(request, one)]
     if lacking:
         options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
         told = why if "cannot be enforced" in why else f"{options} cannot be enforced: {why}"
         raise NotSupported(told, hint=hint)
     held: dict[str, str] = {}
-    processes, warning = _by_user_namespace(wish, wanted, held)
-    return Placement(processes=processes, limits=held, why=why, warning=warning)
+    processes, warning = _by_user_namespace(request, wanted, held)
+    return CgroupResult(processes=processes, limits=held, why=why, warning=warning)
 
 
-def _otherwise(wish: Wish, setting: limits.Setting) -> bool:
+def _otherwise(request: CgroupRequest, setting: limits.Setting) -> bool:
     """Whether the limit can be held without its controller, or may be left out: the default one."""
     if setting.limit != "pids-limit":
         return False
     if setting.values == (limits.MAXIMUM,) or setting.default:
         return True
-    return wish.own_user_namespace and counts_by_namespace()
+    return request.own_user_namespace and counts_by_namespace()
 
 
-def _by_user_namespace(wish: Wish, rest: list[limits.Setting], held: dict[str, str]) -> tuple[int, str]:
+def _by_user_namespace(request: CgroupRequest, rest: list[limits.Setting], held: dict[str, str]) -> tuple[int, str]:
     for setting in rest:
         if setting.limit != "pids-limit" or setting.values == (limits.MAXIMUM,):
             continue
-        if wish.own_user_namespace and counts_by_namespace():
+        if request.own_user_namespace and counts_by_namespace():
             held[setting.limit] = IN_USER_NAMESPACE
             return int(setting.values[0]), ""
-        if wish.own_user_namespace:
+        if request.own_user_namespace:
             return 0, "the number of processes in the container is not limited: that takes a cgroup or Linux 5.14"
         # It counts among those of the container whose user namespace it joins.
         held[setting.limit] = "that of the container whose namespaces it shares"

@@ -8,10 +8,10 @@ from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.oci import console, state
 from rootless.oci.config.bundle import check_process, read_process
 from rootless.oci.container.create import write_pid
-from rootless.oci.container.wait_for_exec import listener_of
+from rootless.oci.container.wait_for_exec import send_to_listener
 from rootless.oci.running import Forwarder, exit_code, pass_listen_fds, preserved, root_of
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.exec import enter, wait
+from rootless.runtime.exec import exec_in_container, wait
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,7 +46,7 @@ def exec_command(args: Arguments) -> int:
     socket_path = args.value("--console-socket")
     console.check(socket_path, terminal=terminal, detach=detach)
     size = process.get("consoleSize") or console.own_size(process, socket_path)
-    entered = enter(
+    entered = exec_in_container(
         container.pid,
         container.start_time,
         process,
@@ -60,7 +60,7 @@ def exec_command(args: Arguments) -> int:
         cache_dir=os.path.join(root, ".seccomp"),
         inherit=True,
         preserve_fds=count,
-        listener=listener_of(spec, container.document(found)),
+        listener=send_to_listener(spec, container.document(found)),
         cgroup=_cgroup(container, args.value("--cgroup")),
         cgroup_unit=container.unit,
     )

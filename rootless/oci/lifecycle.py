@@ -12,7 +12,7 @@ from rootless.linux.process import pidfd_open_checked
 from rootless.oci import state
 from rootless.oci.cgroup import cgroup
 from rootless.oci.container import processes
-from rootless.oci.container.wait_for_exec import follow
+from rootless.oci.container.wait_for_exec import wait_for_exec
 from rootless.oci.hooks import run_hooks
 from rootless.oci.running import root_of, warn_hooks
 from rootless.record import TYPE_CHECKING
@@ -41,7 +41,7 @@ def start(args: Arguments) -> int:
         channel = Channel(client)
         channel.send("start")
         document = container.document(state.RUNNING)
-        follow(channel, spec, document)
+        wait_for_exec(channel, spec, document)
         channel.close()
         os.unlink(os.path.join(container.directory, state.SOCKET))
         try:

@@ -9,9 +9,9 @@ from rootless.linux import signal
 from rootless.oci.cgroup import manager
 from rootless.oci.config.bundle import load
 from rootless.oci.container.create import Created, create
-from rootless.oci.container.init_config import Wish
-from rootless.oci.container.new_state import Claim
-from rootless.oci.container.wait_for_exec import follow
+from rootless.oci.container.init_config import CreateRequest
+from rootless.oci.container.new_state import NewStateDirectory
+from rootless.oci.container.wait_for_exec import wait_for_exec
 from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import RUNNING, STOPPED, default_root, open_root, remove
@@ -68,12 +68,12 @@ def pass_notify_socket(spec: dict[str, Any]) -> None:
     spec["process"]["env"] = [*(spec["process"].get("env") or []), f"NOTIFY_SOCKET={path}"]
 
 
-def _wish(args: Arguments, *, detach: bool, waits: bool) -> Wish:
+def _request(args: Arguments, *, detach: bool, waits: bool) -> CreateRequest:
     count = preserved(args)
     bundle = load(args.value("--bundle") or ".", _config(args))
     pass_listen_fds(bundle.spec["process"])
     pass_notify_socket(bundle.spec)
-    return Wish(
+    return CreateRequest(
         id=args.words[0],
         root=root_of(args),
         bundle=bundle,
@@ -84,7 +84,7 @@ def _wish(args: Arguments, *, detach: bool, waits: bool) -> Wish:
         detach=detach,
         waits=waits,
         pid_file=args.value("--pid-file"),
-        place=manager.placer(manager_of(args)),
+        place=manager.manager_for(manager_of(args)),
     )
 
 
@@ -103,17 +103,17 @@ def manager_of(args: Arguments) -> str:
 
 
 def create_command(args: Arguments) -> int:
-    wish = _wish(args, detach=True, waits=True)
-    with Claim(wish.root, wish.id) as claim:
-        create(wish, claim).channel.close()
+    request = _request(args, detach=True, waits=True)
+    with NewStateDirectory(request.root, request.id) as new_state:
+        create(request, new_state).channel.close()
     return 0
 
 
 def run_command(args: Arguments) -> int:
     detach = args.flag("--detach")
-    wish = _wish(args, detach=detach, waits=False)
-    with Claim(wish.root, wish.id) as claim:
-        created = create(wish, claim)
+    request = _request(args, detach=detach, waits=False)
+    with NewStateDirectory(request.root, request.id) as new_state:
+        created = create(request, new_state)
         pidfd = child.open_child(created.pid)
         if not detach:
             # Before the start, so that no signal is lost.
@@ -121,27 +121,27 @@ def run_command(args: Arguments) -> int:
         try:
             created.channel.send("start")
             state = {**created.state, "status": RUNNING, "pid": created.pid}
-            follow(created.channel, wish.bundle.spec, state)
+            wait_for_exec(created.channel, request.bundle.spec, state)
         except (OSError, RootlessError):
             try:
                 created.cgroup.demand_memory()
             finally:
-                _end(created, pidfd, claim.directory)
+                _end(created, pidfd, new_state.directory)
             raise
         created.channel.close()
         try:
             # Their failure ends the container (runtime.md, Lifecycle 9).
-            run_hooks(wish.bundle.spec, "poststart", state)
+            run_hooks(request.bundle.spec, "poststart", state)
         except (OSError, RootlessError):
-            _end(created, pidfd, claim.directory)
-            warn_hooks(wish.bundle.spec, "poststop", {**state, "status": STOPPED})
+            _end(created, pidfd, new_state.directory)
+            warn_hooks(request.bundle.spec, "poststop", {**state, "status": STOPPED})
             raise
     if detach:
         return 0
     status = _wait(created, pidfd)
     if not args.flag("--keep"):
-        _end(created, pidfd, claim.directory)
-        warn_hooks(wish.bundle.spec, "poststop", {**state, "status": STOPPED})
+        _end(created, pidfd, new_state.directory)
+        warn_hooks(request.bundle.spec, "poststop", {**state, "status": STOPPED})
     return exit_code(status)
 
 

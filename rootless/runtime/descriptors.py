@@ -39,7 +39,7 @@ def keep_only(kept: tuple[int, ...]) -> None:
     _close(first, _LAST)
 
 
-def leave_nothing(*kept: int) -> None:
+def drop_everything(*kept: int) -> None:
     """Before an end inside a container's namespaces: no descriptor but `kept`, and a root that holds
     nothing. In its last moments a process is looked into by whoever has capabilities over it."""
     keep_only(kept)
@@ -64,7 +64,7 @@ def _close(first: int, last: int) -> None:
                     pass  # the directory's own descriptor
 
 
-def forget_paths() -> None:
+def stop_importing() -> None:
     """Import nothing from files any more: what is needed has been imported."""
     # Put aside, not freed: that would write to pages which a new child still shares, 0.2 ms of its life.
     _forgotten.append((sys.path, sys.path_hooks, sys.path_importer_cache))

@@ -24,16 +24,16 @@ from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, descriptors, monitor, namespaces, sync
 from rootless.runtime.clone import CLONE_PARENT, clone
-from rootless.runtime.launch import cgroup as birthplace
+from rootless.runtime.launch.cgroup import fork_into
 from rootless.runtime.launch.init import Progress, read_environment, reset_signals
 from rootless.runtime.process import credentials, landlock, scheduling, terminal
 from rootless.runtime.process.command import find_command
 from rootless.runtime.process.sealed_exec import (
-    executed,
-    hand_over,
+    exec_sealed,
     keep_channel,
     listener_of,
-    open_program,
+    open_exec_helper,
+    raise_exec_error,
     terminal_of,
 )
 from rootless.runtime.seccomp import profile as seccomp
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from rootless.runtime.process.capabilities import Capabilities
 
 
-class Entered(Record):
+class ExecProcess(Record):
     """A process in a container, the caller's child. Descriptors are the caller's; -1: not there."""
 
     pid: int
@@ -75,7 +75,7 @@ class _Request(Record):
     linux: dict[str, Any] | None = None
 
 
-def enter(
+def exec_in_container(
     pid: int,
     start_time: int,
     process: dict[str, Any],
@@ -95,7 +95,7 @@ def enter(
     cgroup: str = "",
     cgroup_unit: str = "",
     cgroup_optional: bool = False,
-) -> Entered:
+) -> ExecProcess:
     """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
 
     All namespaces in which that differs from us are joined. `seccomp_profile` is the container's
@@ -128,7 +128,7 @@ def enter(
         request = _Request(
             pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
             landlock.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
-            open_program(process), cgroup, cgroup_unit, cgroup_optional, linux,
+            open_exec_helper(process), cgroup, cgroup_unit, cgroup_optional, linux,
         )  # fmt: skip
         return _enter(request, listener)
     finally:
@@ -144,15 +144,15 @@ def _filter(
     return seccomp.compiled(profile, bounding, cache_dir=cache_dir or seccomp.cache_directory(""))
 
 
-def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> Entered:
+def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> ExecProcess:
     streams = request.streams
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited, the kernel would reap our child
     ours, theirs = sync.pair(cloned=True)
-    first, placed = birthplace.fork_into(request.cgroup)
+    first, placed = fork_into(request.cgroup)
     if first == 0:
         ours.close()
-        _run_e1(request, theirs, placed=placed)
+        _run_exec_intermediate(request, theirs, placed=placed)
     theirs.close()
     descriptors.close_all((*(fd for _, fd in request.fds), *(streams.child or ()), request.program))
     pid = pidfd = master = -1
@@ -171,7 +171,7 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
             finally:
                 os.close(listening)
             message = ours.receive("refused")
-        executed(message, request.process["args"])  # the end: it has exec'd
+        raise_exec_error(message, request.process["args"])  # the end: it has exec'd
     except BaseException:
         if pidfd >= 0:
             child.end(pidfd)
@@ -182,10 +182,10 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> En
         os.waitpid(first, 0)
         if pidfd < 0:
             child.look_after(pid)  # killed before it could say who it is
-    return Entered(pid, pidfd, master, streams.stdin, streams.stdout, streams.stderr)
+    return ExecProcess(pid, pidfd, master, streams.stdin, streams.stdout, streams.stderr)
 
 
-def _run_e1(request: _Request, channel: sync.Channel, *, placed: bool) -> NoReturn:
+def _run_exec_intermediate(request: _Request, channel: sync.Channel, *, placed: bool) -> NoReturn:
     progress = Progress()
     try:
         set_pdeathsig(signal.SIGKILL)
@@ -199,21 +199,21 @@ def _run_e1(request: _Request, channel: sync.Channel, *, placed: bool) -> NoRetu
         # What our caller had open is nothing of the container's, not even for a moment.
         kept = range(3, 3 + request.preserve_fds)
         descriptors.keep_only((channel.fileno(), request.program, *(request.streams.child or ()), *kept))
-        descriptors.forget_paths()
+        descriptors.stop_importing()
         progress.step = "fork into the container"
         try:
             pid = clone(CLONE_PARENT)
         except OSError as error:
             raise join.full(error, request.cgroup) or error from None
         if pid == 0:
-            _run_e2(request, channel)
+            _run_exec_process(request, channel)
     except FAILURES as error:
         channel.send_error(error, step=progress.step)
     finally:
         os._exit(0)
 
 
-def _run_e2(request: _Request, channel: sync.Channel) -> NoReturn:
+def _run_exec_process(request: _Request, channel: sync.Channel) -> NoReturn:
     progress = Progress()
     try:
         channel.send("cloned")
@@ -272,10 +272,10 @@ def _become(request: _Request, channel: sync.Channel, progress: Progress) -> Non
     if notified >= 0:
         channel.send("seccomp", {}, (notified,))
     progress.step = "exec"
-    hand_over(request.program, channel, path, arguments, environment, seccomp=request.filter)
+    exec_sealed(request.program, channel, path, arguments, environment, seccomp=request.filter)
 
 
-def wait(entered: Entered) -> int:
+def wait(entered: ExecProcess) -> int:
     """Wait for the process: its wait status (os.waitstatus_to_exitcode). The descriptors stay open.
 
     The caller has no other children. RootlessError, exit code 137, where the container does not let us know.

@@ -42,7 +42,7 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int
         except (OSError, RootlessError) as error:
             theirs.send_error(error, step=f"look at {guest_path} of the container")
         finally:
-            descriptors.leave_nothing()
+            descriptors.drop_everything()
             os._exit(0)
     theirs.close()
     descriptors.close_all(fd for _, fd in found)

@@ -38,7 +38,7 @@ class HealthTimer(Record):
     timeout_ms: int
 
 
-class Supervision(Record):
+class MonitorOptions(Record):
     """What the monitor does: the log (None: no log; sizes in bytes, 0: no rotation), whether
     stdin outlives its client, the argv run when the container has ended, and whether exit.json
     need not reach the disk (--rm). `events_dir` is where events are logged ("": nowhere), `event` the
@@ -98,7 +98,7 @@ def listen(run_dir: str) -> socket.socket:
     return sock
 
 
-class Watched(Record):
+class MonitorTarget(Record):
     """What the monitor is to watch; descriptors -1 where there is none."""
 
     pid: int
@@ -122,7 +122,7 @@ def listen_fds() -> int:
     return min(int(environ["LISTEN_FDS"]), PASSED_MAX)
 
 
-def become_monitor(watched: Watched, supervision: Supervision) -> NoReturn:
+def become_monitor(watched: MonitorTarget, supervision: MonitorOptions) -> NoReturn:
     """Exec the C monitor in this process: same pid, same children. Raises RootlessError."""
     program = paths.helper("monitor")
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

@@ -14,7 +14,7 @@ from rootless.session.ids.idmap import IdRange
 from rootless.session.ids.mapping import Mapping
 
 
-class Record(NamedTuple):
+class SavedSession(NamedTuple):
     boot_id: str
     inode: int  # of the user namespace, stat(2) of /proc/PID/ns/user
     mapping: Mapping
@@ -30,7 +30,7 @@ def write(runtime: str, inode: int, mapping: Mapping) -> None:
     os.rename(path + ".new", path)
 
 
-def read(runtime: str) -> Record | None:
+def read(runtime: str) -> SavedSession | None:
     """The record of this boot; None where there is none, or none that makes sense."""
     try:
         with open(os.path.join(runtime, RECORD_NAME)) as file:
@@ -40,12 +40,12 @@ def read(runtime: str) -> Record | None:
         fields = data["mapping"]
         fields["uid"] = [IdRange(*entry) for entry in fields["uid"]]
         fields["gid"] = [IdRange(*entry) for entry in fields["gid"]]
-        return Record(data["boot_id"], int(data["inode"]), Mapping(**fields))
+        return SavedSession(data["boot_id"], int(data["inode"]), Mapping(**fields))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def surviving_namespace(known: Record | None) -> int | None:
+def surviving_namespace(known: SavedSession | None) -> int | None:
     """The recorded namespace by way of any process that lives in it; the caller's to close.
 
     The inode number alone could have been used again: owner and map must agree as well.

@@ -12,7 +12,7 @@ from rootless.cli.commands.container.run import COMMAND
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.parser import parse
 from rootless.engine.lifecycle import create, spec
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
 from rootless.storage.images import Image
@@ -31,7 +31,7 @@ CONFIG = {
 }
 
 
-def record(*words: str, config: dict[str, Any] | None = None) -> Record:
+def record(*words: str, config: dict[str, Any] | None = None) -> ContainerConfig:
     """The record of `run WORDS` with an image of that configuration."""
     image = Image("sha256:" + "1" * 64, ("x",), ("sha256:" + "2" * 64,), {"config": config or {}}, {}, 0)
     request = to_request(parse(COMMAND, list(words)))
@@ -42,7 +42,7 @@ def record(*words: str, config: dict[str, Any] | None = None) -> Record:
 
 def configuration(*words: str, config: dict[str, Any] | None = None) -> dict[str, Any]:
     """The OCI configuration of `run WORDS`."""
-    circumstances = spec.Circumstances("/c", "/v", {}, EVERY)
+    circumstances = spec.StartFacts("/c", "/v", {}, EVERY)
     return spec.build(record(*words, config=config), circumstances)
 
 

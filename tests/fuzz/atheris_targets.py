@@ -76,7 +76,7 @@ def oci(data: bytes) -> None:
     from rootless.oci.config.bundle import _check_sense
     from rootless.oci.config.config_schema import CONFIG
     from rootless.oci.config.validate import check
-    from rootless.runtime.mounts.plan import Circumstances, build_plan
+    from rootless.runtime.mounts.plan import PlanFacts, build_plan
     from rootless.runtime.namespaces import read_namespaces
     from rootless.runtime.process.capabilities import read_capabilities
     from rootless.runtime.process.scheduling import cpu_list
@@ -87,7 +87,7 @@ def oci(data: bytes) -> None:
     _check_sense(spec, "config.json")
     linux = spec.get("linux") or {}
     read_namespaces(linux)
-    for step in build_plan(spec, Circumstances(True, True, True, True, any_filesystem=True)):
+    for step in build_plan(spec, PlanFacts(True, True, True, True, any_filesystem=True)):
         step.describe()
     read_capabilities(spec["process"], last=40)
     cpu_list((linux.get("memoryPolicy") or {}).get("nodes") or "", name="nodes")
@@ -148,13 +148,13 @@ def answers(data: bytes) -> None:
 
 def wire(data: bytes) -> None:
     """What a process of a launch may say, if a container has got hold of it."""
-    from rootless.runtime.process.sealed_exec import executed
+    from rootless.runtime.process.sealed_exec import raise_exec_error
     from rootless.runtime.sync import Channel
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         theirs.send(data or b"x")
-        executed(Channel(ours).receive("refused"), ["command"])
+        raise_exec_error(Channel(ours).receive("refused"), ["command"])
 
 
 def _tar() -> bytes:

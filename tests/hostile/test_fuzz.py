@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootless.errors import RootlessError
-from rootless.runtime.mounts.plan import Circumstances, build_plan
+from rootless.runtime.mounts.plan import PlanFacts, build_plan
 from rootless.runtime.namespaces import read_namespaces, split_map
 from rootless.runtime.process.passwd import find_user
 from rootless.runtime.seccomp.compiler import select_rules
@@ -111,7 +111,7 @@ LINUX = st.fixed_dictionaries(
 def test_plans(mounts: list[dict[str, Any]], linux: dict[str, Any], own: bool) -> None:
     """A configuration of the right types gives a plan that can be told, or an error of ours."""
     with contextlib.suppress(RootlessError):
-        steps = build_plan({"mounts": mounts, "linux": linux}, Circumstances(own, own, own, own))
+        steps = build_plan({"mounts": mounts, "linux": linux}, PlanFacts(own, own, own, own))
         assert all(isinstance(step.describe(), str) for step in steps)
     with contextlib.suppress(RootlessError):
         read_namespaces(linux)

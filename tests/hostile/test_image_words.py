@@ -71,7 +71,7 @@ def configuration(field: str, word: str) -> dict[str, Any]:
     assert not record["security"]["privileged"]
     assert (record["pid"], record["ipc"], record["network"]["mode"]) == ("", "", "bridge")
     assert all(mount["type"] == "volume" and not mount["volume"] for mount in record["mounts"])
-    return spec.build(record, spec.Circumstances("/c", "/v", {}, DEFAULT_CAPABILITIES))
+    return spec.build(record, spec.StartFacts("/c", "/v", {}, DEFAULT_CAPABILITIES))
 
 
 @pytest.mark.parametrize("field", FIELDS)

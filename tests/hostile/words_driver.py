@@ -90,7 +90,7 @@ def as_far_as_the_start(command: Command, words: list[str]) -> int:
     json.loads(json.dumps(record))
     if record["network"]["mode"] in ("slirp4netns", "host", "none", "bridge"):
         network.write_etc(record, ".")
-    configuration = spec.build(record, spec.Circumstances("/c", "/v", {}, DEFAULT_CAPABILITIES))
+    configuration = spec.build(record, spec.StartFacts("/c", "/v", {}, DEFAULT_CAPABILITIES))
     json.dumps(configuration)
     return 0
 

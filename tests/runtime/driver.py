@@ -19,8 +19,8 @@ from typing import Any
 from rootless.errors import RootlessError, to_data
 from rootless.linux.process import start_time
 from rootless.runtime import exec as runtime_exec
-from rootless.runtime.launch.launch import Launched, Stdio, Supervision, launch
-from rootless.runtime.mounts.rootfs import Root, mounted, run_in_root
+from rootless.runtime.launch.launch import Launched, MonitorOptions, Stdio, launch
+from rootless.runtime.mounts.rootfs import Rootfs, mounted, run_in_root
 from rootless.session import session
 
 
@@ -39,11 +39,11 @@ def main() -> None:
     print(json.dumps(answer))
 
 
-def root_of(request: dict[str, Any]) -> Root:
+def root_of(request: dict[str, Any]) -> Rootfs:
     base = request["directory"]
     if request.get("driver", "overlay") == "directory":
-        return Root("directory", (), "", "", request["layer"], False)
-    return Root(
+        return Rootfs("directory", (), "", "", request["layer"], False)
+    return Rootfs(
         request.get("driver", "overlay"),
         (request["layer"],),
         f"{base}/upper",
@@ -69,7 +69,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         container_dir=request["directory"],
         run_dir=request["run"],
         stdio=Stdio(request.get("terminal", False), bool(request.get("stdin")), 30, 100),
-        supervision=Supervision(no_sync=True),
+        supervision=MonitorOptions(no_sync=True),
         network=network if request.get("network") else None,
         record=recorded.append,
         client=True,
@@ -112,7 +112,7 @@ def follow(launched: Launched, stdin: str) -> dict[str, Any]:
 
 def execute(request: dict[str, Any]) -> dict[str, Any]:
     pid = request["pid"]
-    entered = runtime_exec.enter(
+    entered = runtime_exec.exec_in_container(
         pid,
         request.get("start_time") or start_time(pid),
         request["process"],

@@ -9,14 +9,14 @@ from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER
 from rootless.runtime.mounts.masks import Mask, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.mounts.mount_options import parse_options
-from rootless.runtime.mounts.plan import Circumstances, build_plan
+from rootless.runtime.mounts.plan import PlanFacts, build_plan
 from rootless.runtime.mounts.steps import Bind, Filesystem, HostTree, Proc, Sysctl, Sysfs
 from rootless.runtime.namespaces import is_mapped, read_namespaces, split_map
 from rootless.runtime.process.capabilities import read_capabilities
 from tests.runtime.conftest import default_spec
 
-OWN = Circumstances(own_pid=True, own_network=True, own_ipc=True, own_uts=True)
-HOST = Circumstances(own_pid=False, own_network=False, own_ipc=False, own_uts=False, tty_group=False)
+OWN = PlanFacts(own_pid=True, own_network=True, own_ipc=True, own_uts=True)
+HOST = PlanFacts(own_pid=False, own_network=False, own_ipc=False, own_uts=False, tty_group=False)
 
 
 def test_the_order_is_mounts_devices_sysctls_then_what_closes_up() -> None:
@@ -133,7 +133,7 @@ def test_mount_labels_go_where_selinux_takes_them() -> None:
         {"destination": "/q", "type": "mqueue"},
     ]
     label = "system_u:object_r:container_file_t:s0:c1,c2"
-    facts = Circumstances(True, True, True, True, mount_label=label)
+    facts = PlanFacts(True, True, True, True, mount_label=label)
     found = [step.data for step in build_plan({"mounts": mounts}, facts)[:4] if isinstance(step, Filesystem)]
     context = f'context="{label}"'
     assert found == [f"size=1m,{context}", context, f"newinstance,{context}", ""]
@@ -148,6 +148,6 @@ def test_words_of_our_own_mean_nothing_in_anybodys_configuration() -> None:
         "io.rootless.subpath": 3,
     }
     spec = {"mounts": [mount, {**mount, "type": "io.rootless.image"}], "io.rootless.notes": [1, "x"]}
-    anybodys = Circumstances(True, True, True, True, any_filesystem=True)
+    anybodys = PlanFacts(True, True, True, True, any_filesystem=True)
     kinds = {type(step).__name__ for step in build_plan(spec, anybodys)}
     assert kinds & {"Bind", "Note", "Part", "Image"} == {"Bind"}

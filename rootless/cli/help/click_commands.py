@@ -17,7 +17,7 @@ from rootless.cli.grammar.parser import HelpWanted, UsageError, parse_options
 PROGRAM = "rootless"
 
 
-class Word(click.ParamType[str]):
+class ClickWord(click.ParamType[str]):
     """What an option or argument names, for completion only."""
 
     name = "word"
@@ -36,7 +36,7 @@ class Word(click.ParamType[str]):
         return [CompletionItem(name) for name in names(self.subject) if name.startswith(incomplete)]
 
 
-class OurCommand(click.Command):
+class ClickCommand(click.Command):
     """A Command of ours in click's clothes."""
 
     def __init__(self, entry: Entry, command: Command, path: str) -> None:
@@ -46,7 +46,7 @@ class OurCommand(click.Command):
         if command.max_args != 0:
             parameters.append(
                 click.Argument(
-                    ["arguments"], nargs=-1 if many else 1, required=False, type=Word(command.complete)
+                    ["arguments"], nargs=-1 if many else 1, required=False, type=ClickWord(command.complete)
                 )
             )
         super().__init__(path, params=parameters, help=command.summary, add_help_option=False)
@@ -127,7 +127,7 @@ class OurGroup(click.Group):
 def command_of(entry: Entry, path: str) -> click.Command | None:
     """click's view of a command; None where its module is not part of this installation."""
     try:
-        return OurCommand(entry, load(entry), path)
+        return ClickCommand(entry, load(entry), path)
     except ModuleNotFoundError:
         return None
 
@@ -139,7 +139,7 @@ def _option(option: Option) -> click.Option:
     elif option.kind == FLAG:
         extra["is_flag"] = True
     else:
-        extra = {"type": Word(option.complete), "multiple": option.kind == LIST, "metavar": option.metavar}
+        extra = {"type": ClickWord(option.complete), "multiple": option.kind == LIST, "metavar": option.metavar}
     return click.Option(
         [*option.names, option.dest.lower()],
         help=option.help,

@@ -11,7 +11,7 @@ from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, Entry, lo
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.grammar.parser import UsageError
 from rootless.cli.grammar.suggest import closest
-from rootless.cli.help.click_commands import PROGRAM, OurCommand, OurGroup, command_of
+from rootless.cli.help.click_commands import PROGRAM, ClickCommand, OurGroup, command_of
 from rootless.words import plain
 
 
@@ -27,7 +27,7 @@ def text(path: str, *, width: int = 80) -> str:
     command = command_of(BY_PATH[path], path)
     if command is None:
         return f"Usage:  {PROGRAM} {path}\n\n{BY_PATH[path].summary}\n"
-    assert isinstance(command, OurCommand)
+    assert isinstance(command, ClickCommand)
     return _command(command, path, width)
 
 
@@ -67,7 +67,7 @@ def _list(page: click.HelpFormatter, title: str, rows: list[tuple[str, str]]) ->
         page.write(f"  {name:<{widest}}   {summary}\n")
 
 
-def _command(shown: OurCommand, path: str, width: int) -> str:
+def _command(shown: ClickCommand, path: str, width: int) -> str:
     command = shown.command
     page = click.HelpFormatter(width=width, max_width=width, indent_increment=2)
     page.write(f"Usage:  {usage(path, command)}\n\n{command.summary}\n")

@@ -41,7 +41,7 @@ def _complain(error: RootlessError | OSError) -> None:
 _AT_ONCE = 64
 
 
-def together(store: Store, names: Iterable[str], verb: Callable[[str], object]) -> int:
+def for_each_parallel(store: Store, names: Iterable[str], verb: Callable[[str], object]) -> int:
     """As `each`, for verbs that mostly wait (stop): all at once, told in the order given."""
     import threading
 

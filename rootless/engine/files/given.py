@@ -15,11 +15,11 @@ import stat
 from rootless import paths
 from rootless.engine.files import view
 from rootless.engine.options.mounts import GIVEN, Mount
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
 from rootless.runtime.mounts.mount_parts import SUBPATH
-from rootless.runtime.mounts.rootfs import Root, mounted
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.process.passwd import find_user
 from rootless.runtime.rootfs_path import open_in_root
 from rootless.storage.store import Store
@@ -29,12 +29,12 @@ _PLACE = os.O_PATH | os.O_NOFOLLOW
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def asked(record: Record) -> list[Mount]:
+def asked(record: ContainerConfig) -> list[Mount]:
     """The mounts with the word. Pure."""
     return [mount for mount in record["mounts"] if GIVEN in mount["options"]]
 
 
-def give(store: Store, record: Record, root: Root) -> None:
+def give(store: Store, record: ContainerConfig, root: Rootfs) -> None:
     """Give the sources of those mounts, which are resolved for this start, to whom the container runs as.
 
     InvalidInput for the caller's home and what it lies in, and for a tmpfs; NotSupported where the user has no id
@@ -50,7 +50,7 @@ def give(store: Store, record: Record, root: Root) -> None:
             os.close(top)
 
 
-def _owner(store: Store, record: Record, root: Root) -> tuple[int, int]:
+def _owner(store: Store, record: ContainerConfig, root: Rootfs) -> tuple[int, int]:
     """Uid and gid of the container's user, as the session counts: as the start will find him, in the
     container's own files with all that is mounted over them."""
     id_map = record.get("id_map")

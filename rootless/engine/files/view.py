@@ -14,14 +14,13 @@ from contextlib import ExitStack, contextmanager
 from rootless.engine.files.copy_end import PATH_DIRECTORY, Place
 from rootless.engine.files.mounts import container_root, mount_points
 from rootless.engine.state import running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import mount as m
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach
 from rootless.runtime.mounts.masks import ReadonlyRoot
-from rootless.runtime.mounts.plan import Circumstances, mount_step
+from rootless.runtime.mounts.plan import PlanFacts, mount_step
 from rootless.runtime.mounts.rootfs import mounted
 from rootless.runtime.mounts.steps import Filesystem
 from rootless.runtime.rootfs_path import mount_target
@@ -56,7 +55,7 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
             found = running.find(store, identifier)
             if found is None:
                 running.refuse_elsewhere(store, identifier)
-                record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+                record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
                 root = container_root.prepare(store, record)
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
@@ -75,7 +74,7 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
 def root_alone(store: Store, identifier: str) -> Iterator[Place]:
     """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
     image has in their place."""
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     found = running.find(store, identifier)
     if found is not None:
         from rootless.runtime.inside import clone_tree
@@ -91,11 +90,11 @@ def root_alone(store: Store, identifier: str) -> Iterator[Place]:
         yield Place(fd, record.get("id_map"))
 
 
-def steps(store: Store, record: Record) -> list[Step]:
+def steps(store: Store, record: ContainerConfig) -> list[Step]:
     """The mounts of a start, less the kernel's own, in their order; private, whatever was asked for: what
     we mount below one must not show on the host."""
     found: list[Step] = []
-    nothing = Circumstances(own_pid=False, own_network=False, own_ipc=False, own_uts=False)
+    nothing = PlanFacts(own_pid=False, own_network=False, own_ipc=False, own_uts=False)
     user = mount_points.of_user(record, store.volumes)
     taken = {mount["destination"] for mount in user}
     for mount in mount_points.of_etc(containers.directory(store, _owner_of_etc(store, record))):
@@ -115,7 +114,7 @@ def steps(store: Store, record: Record) -> list[Step]:
     return found
 
 
-def _owner_of_etc(store: Store, record: Record) -> str:
+def _owner_of_etc(store: Store, record: ContainerConfig) -> str:
     """The container whose files of /etc these are: the other one's where it shares the network."""
     mode = record["network"]["mode"]
     if mode.startswith("container:"):
@@ -126,7 +125,7 @@ def _owner_of_etc(store: Store, record: Record) -> str:
     return record["id"]
 
 
-class _OfEtc(Fields):
+class _OfEtc(Record):
     """A file of /etc that each start writes anew: nothing can be put in its place. Before the first start
     it is what the image has there."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotFound
 from rootless.image import manifest
 from rootless.image.manifest import Manifest
@@ -16,7 +16,7 @@ from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
 
-def restore(store: Store, record: Record) -> None:
+def restore(store: Store, record: ContainerConfig) -> None:
     """Unpack the missing and the doubtful layers of a container's image from their blobs.
 
     Joins the session. NotFound where a blob is gone too: then only a pull helps.

@@ -11,14 +11,14 @@ from rootless.engine.options.mounts import Mount, image_volume
 from rootless.engine.options.signals import parse_signal
 from rootless.engine.options.values import Device, Ulimit, merge_env
 from rootless.engine.state import user_namespace as userns
-from rootless.engine.state.config import Log, Network, Record, Restart, Security
+from rootless.engine.state.config import ContainerConfig, Log, Network, Restart, Security
 from rootless.engine.state.events import events
 from rootless.engine.state.resources import Resources
 from rootless.engine.state.resources import check as check_resources
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
-from rootless.record import Record as Fields
+from rootless.record import Record
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -27,7 +27,7 @@ DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 VERSION = 1
 
 
-class Request(Fields):
+class Request(Record):
     """What a user asked for, parsed; what was left out is the image's or Docker's default."""
 
     network: Network
@@ -109,7 +109,7 @@ def _caller() -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _record(store: Store, request: Request, record: Record) -> str:
+def _record(store: Store, request: Request, record: ContainerConfig) -> str:
     while True:
         try:
             containers.create(
@@ -131,7 +131,7 @@ def _inherited(store: Store, request: Request) -> list[Mount]:
         name, _, access = word.partition(":")
         if access not in ("", "rw", "ro"):
             raise InvalidInput(f"invalid mode in --volumes-from: {word}", hint="write CONTAINER[:ro]")
-        other: Record = containers.config(store, containers.find(store, name))  # type: ignore[assignment]
+        other: ContainerConfig = containers.config(store, containers.find(store, name))  # type: ignore[assignment]
         taken = {mount["target"] for mount in found}
         for mount in other["mounts"]:
             if mount["type"] != "tmpfs" and mount["target"] not in taken:
@@ -142,7 +142,7 @@ def _inherited(store: Store, request: Request) -> list[Mount]:
     return found
 
 
-def make_record(request: Request, image: Image | None) -> Record:
+def make_record(request: Request, image: Image | None) -> ContainerConfig:
     """The record that `request` and the image's configuration describe."""
     config = run_config.read(image.config.get("config")) if image else RunConfig()
     identifier = containers.new_id()
@@ -232,7 +232,7 @@ def _mounts(asked: list[Mount], config: RunConfig) -> list[Mount]:
     return sorted(every, key=lambda mount: mount["target"].count("/"))
 
 
-def check(record: Record) -> None:
+def check(record: ContainerConfig) -> None:
     """Refuse at create what could never start."""
     if record["userns"] not in ("", "host", "private"):
         for mode in (record["network"]["mode"], record["pid"], record["ipc"]):

@@ -7,17 +7,16 @@ from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.exec_streams import Streams
 from rootless.engine.options.values import merge_env
 from rootless.engine.state import running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.errors import CommandNotExecutable, CommandNotFound, Conflict, RootlessError
 from rootless.linux import signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.linux.terminal import set_window_size
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child
 from rootless.runtime import exec as runtime_exec
-from rootless.runtime.exec import Entered
+from rootless.runtime.exec import ExecProcess
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class ExecRequest(Fields):
+class ExecRequest(Record):
     """What a user asked `exec` for; empty words mean the container's own."""
 
     argv: list[str]
@@ -41,18 +40,18 @@ class ExecRequest(Fields):
     quiet: bool = False  # no events: a health check, of which only what it finds is told
 
 
-class Execution(Fields):
+class Execution(Record):
     """An execution that the log of events knows; `id` is "" where it does not."""
 
     store: Store
-    record: Record
+    record: ContainerConfig
     id: str = ""
 
 
-def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[Entered, Execution]:
+def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecProcess, Execution]:
     """Start the process; the caller owns the descriptors. Conflict where the container does not run,
     CommandNotFound where it has no such command, CommandNotExecutable for whatever else keeps it from running."""
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     if request.workdir and not request.workdir.startswith("/"):
         raise CommandNotExecutable(
             f"the working directory '{request.workdir}' is invalid, it needs to be an absolute path"
@@ -62,7 +61,7 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[Entere
             raise Conflict(f"container {identifier} is paused, unpause the container before exec")
         configuration = _configuration(record, request)
         try:
-            entered = runtime_exec.enter(
+            entered = runtime_exec.exec_in_container(
                 found.pid,
                 found.start_time,
                 configuration,
@@ -103,13 +102,13 @@ def tell_detached(execution: Execution) -> None:
         events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
 
 
-def _privileged(record: Record, request: ExecRequest) -> Record:
+def _privileged(record: ContainerConfig, request: ExecRequest) -> ContainerConfig:
     if not request.privileged:
         return record
     return {**record, "security": {**record["security"], "privileged": True, "no_new_privileges": False}}
 
 
-def _configuration(record: Record, request: ExecRequest) -> dict[str, Any]:
+def _configuration(record: ContainerConfig, request: ExecRequest) -> dict[str, Any]:
     record = _privileged(record, request)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.process(record, every)
@@ -123,7 +122,7 @@ def _configuration(record: Record, request: ExecRequest) -> dict[str, Any]:
     return configuration
 
 
-def streams(entered: Entered, *, stdin: int | None) -> Streams:
+def streams(entered: ExecProcess, *, stdin: int | None) -> Streams:
     """The relay between our standard streams and the process's."""
     if entered.terminal_fd >= 0:
         return Streams(
@@ -137,13 +136,13 @@ def streams(entered: Entered, *, stdin: int | None) -> Streams:
     )
 
 
-def resize(entered: Entered, rows: int, columns: int) -> None:
+def resize(entered: ExecProcess, rows: int, columns: int) -> None:
     """Give the process's terminal its size; the kernel sends it SIGWINCH."""
     if entered.terminal_fd >= 0 and rows and columns:
         set_window_size(entered.terminal_fd, rows=rows, columns=columns)
 
 
-def send(entered: Entered, number: int) -> None:
+def send(entered: ExecProcess, number: int) -> None:
     """Pass a signal on; nothing where the process has ended."""
     try:
         signal.pidfd_send_signal(entered.pidfd, number)
@@ -151,11 +150,11 @@ def send(entered: Entered, number: int) -> None:
         pass
 
 
-def look_after(entered: Entered) -> None:
+def look_after(entered: ExecProcess) -> None:
     """To be called when a SIGCHLD came, and once before: the process may have made us its tracer."""
     child.look_after(entered.pid)
 
 
-def exit_code(entered: Entered) -> int:
+def exit_code(entered: ExecProcess) -> int:
     """Wait for the process's end; its exit code, 128+n for a signal. As enter.wait."""
     return attach.exit_code(runtime_exec.wait(entered))

@@ -18,11 +18,11 @@ from rootless.engine.lifecycle.exec import ExecRequest, execute
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.state import health, running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.runtime import child
-from rootless.runtime.exec import Entered
+from rootless.runtime.exec import ExecProcess
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
@@ -35,7 +35,7 @@ def check(store: Store, identifier: str, *, by_timer: bool) -> dict[str, Any] | 
 
     InvalidInput where it has no check, Conflict where it does not run.
     """
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     healthcheck = record.get("healthcheck")
     if not healthcheck:
         raise InvalidInput(f"container {identifier} has no defined healthcheck", hint="create it with --health-cmd")
@@ -115,7 +115,7 @@ class _Output:
         self.data = b""
         self.more = False
 
-    def collect(self, check: Entered, container: int, timeout_s: float, arrivals: child.Arrivals) -> bool:
+    def collect(self, check: ExecProcess, container: int, timeout_s: float, arrivals: child.Arrivals) -> bool:
         """Read until the check's process has ended; False when its time, or the container, is over."""
         streams, pidfd = [check.stdout_fd, check.stderr_fd], check.pidfd
         poller = select.poll()
@@ -192,7 +192,7 @@ def by_timer(store: Store, identifier: str) -> bool:
     and has not been healthy: the next one then comes after the start interval."""
     before = health.read(store, identifier).get("status")
     now = check(store, identifier, by_timer=True)
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     healthcheck = record.get("healthcheck")
     if now is None or not healthcheck:
         return False

@@ -9,7 +9,7 @@ import os
 import stat
 
 from rootless.engine.state import running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import Conflict
 from rootless.runtime.inside import clone_tree
 from rootless.storage.containers import containers
@@ -18,7 +18,7 @@ from rootless.storage.store import Store
 SHM = "/dev/shm"
 
 
-def shared_trees(store: Store, record: Record) -> dict[str, int]:
+def shared_trees(store: Store, record: ContainerConfig) -> dict[str, int]:
     """{/dev/shm: a detached copy of the other container's}, the caller's, where nothing else is mounted there.
 
     A path of another mount namespace cannot be bound: the tree is cloned there and passed on. Conflict, in

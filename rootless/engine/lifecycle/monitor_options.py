@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from rootless import paths
 from rootless.engine.options.health import Healthcheck, first_delay_ns
-from rootless.engine.state.config import LOG_NAME, Record
+from rootless.engine.state.config import LOG_NAME, ContainerConfig
 from rootless.engine.state.restart import own_command
-from rootless.runtime.monitor import HealthTimer, Supervision
+from rootless.runtime.monitor import HealthTimer, MonitorOptions
 from rootless.storage.containers import restart
 
 # The check ends itself at its timeout; the monitor ends one that does not, so much later.
 GRACE_MS = 10_000
 
 
-def supervision(record: Record, *, client: bool) -> Supervision:
+def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
     """For one start; `client`: the command that starts it stays attached."""
     identifier = record["id"]
     if record["auto_remove"]:
@@ -22,7 +22,7 @@ def supervision(record: Record, *, client: bool) -> Supervision:
     else:
         cleanup = own_command("after-exit", identifier)
     healthcheck = record.get("healthcheck")
-    return Supervision(
+    return MonitorOptions(
         None if record["log"]["driver"] == "none" else LOG_NAME,
         record["log"]["max_size"],
         record["log"]["max_files"],

@@ -5,7 +5,7 @@ What slirp4netns needs is imported for those who have one.
 
 from __future__ import annotations
 
-from rootless.engine.state.config import OWN_NETWORK, Record
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig
 from rootless.network.etc import hosts, resolv
 from rootless.record import TYPE_CHECKING
 from rootless.storage import atomic
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rootless.runtime.launch.launch import Network
 
 
-def write_etc(record: Record, directory: str) -> None:
+def write_etc(record: ContainerConfig, directory: str) -> None:
     """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
     network = record["network"]
     mode = network["mode"]
@@ -60,7 +60,7 @@ def write_etc(record: Record, directory: str) -> None:
         atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
 
 
-def slirp(store: Store, record: Record, run_dir: str) -> Network:
+def slirp(store: Store, record: ContainerConfig, run_dir: str) -> Network:
     """What brings up slirp4netns with the published ports, for runtime.launch."""
     from rootless.network import ports
     from rootless.network.uplink.slirp4netns import start

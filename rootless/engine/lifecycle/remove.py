@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.engine.state import restart, running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import signal
@@ -50,7 +50,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
 
 def _tell_kill(store: Store, identifier: str) -> None:
     try:
-        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     except RootlessError:
         return  # damaged: it is removed all the same
     events.kill(store, record, signal.SIGKILL)
@@ -68,7 +68,7 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
     """Delete a container that does not run, under its lock, which the caller holds."""
     anonymous = _anonymous_volumes(store, identifier) if volumes else []
     try:
-        record: Record | None = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig | None = containers.config(store, identifier)  # type: ignore[assignment]
         if containers.status(store, identifier).unrecorded:
             from rootless.engine.state import unrecorded_exits
 
@@ -107,7 +107,7 @@ def _tell(store: Store, identifier: str) -> None:
 
 def _anonymous_volumes(store: Store, identifier: str) -> list[str]:
     try:
-        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     except RootlessError:
         return []  # damaged: its volumes stay, for `volume prune`
     return [m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]]

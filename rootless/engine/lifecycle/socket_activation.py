@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotSupported
 from rootless.linux import socket
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.monitor import listen_fds
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 SOCKET_IN_CONTAINER = "/run/notify/notify.sock"
 
 
-class Handed(Fields):
+class Handed(Record):
     """For one start: how many descriptors after stderr, and what the command's environment and mounts gain."""
 
     descriptors: int = 0
@@ -34,7 +33,7 @@ class Handed(Fields):
     mounts: tuple[dict[str, Any], ...] = ()
 
 
-def handed(record: Record) -> Handed:
+def handed(record: ContainerConfig) -> Handed:
     """What our own environment says; NotSupported for a socket that the container could not reach."""
     environ = os.environ
     if "LISTEN_FDS" not in environ and "NOTIFY_SOCKET" not in environ:
@@ -68,7 +67,7 @@ def handed(record: Record) -> Handed:
     return Handed(count, tuple(env), tuple(mounts))
 
 
-def tell_started(record: Record, monitor_pid: int, *, client: bool) -> None:
+def tell_started(record: ContainerConfig, monitor_pid: int, *, client: bool) -> None:
     """The command has been executed: tell systemd, where it asked. Nothing where nobody listens."""
     mode = record.get("sdnotify") or "conmon"
     if mode == "ignore" or "NOTIFY_SOCKET" not in os.environ:

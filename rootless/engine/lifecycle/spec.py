@@ -12,11 +12,10 @@ from rootless.engine.files.mounts import mount_points
 from rootless.engine.files.mounts.mount_points import oci_mount
 from rootless.engine.options.values import Ulimit
 from rootless.engine.state import resources
-from rootless.engine.state.config import Record, argv
+from rootless.engine.state.config import ContainerConfig, argv
 from rootless.engine.state.user_namespace import IdMap
 from rootless.errors import InvalidInput, NotSupported
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.mounts.notes import NOTES
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 OCI_VERSION = "1.2.0"
 
 
-class Circumstances(Fields):
+class StartFacts(Record):
     """What a start adds to the record.
 
     `etc` holds the hosts, hostname and resolv.conf of the container (of the other one, where its network
@@ -46,7 +45,7 @@ class Circumstances(Fields):
     last_gid: int = 0  # the highest that has a mapping in the session
 
 
-def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
+def build(record: ContainerConfig, circumstances: StartFacts) -> dict[str, Any]:
     """The OCI configuration of one start; InvalidInput or NotSupported for what cannot be."""
     security = record["security"]
     privileged = security["privileged"]
@@ -81,7 +80,7 @@ def build(record: Record, circumstances: Circumstances) -> dict[str, Any]:
     return found
 
 
-def _notes(record: Record) -> list[tuple[str, str, bool]]:
+def _notes(record: ContainerConfig) -> list[tuple[str, str, bool]]:
     """How programs know that they are in a container: Docker's empty file, and Podman's with its words."""
     memory = any(mount["type"] == "tmpfs" and mount["target"] == "/run" for mount in record["mounts"])
     text = (
@@ -91,7 +90,7 @@ def _notes(record: Record) -> list[tuple[str, str, bool]]:
     return [("/.dockerenv", "", False), ("/run/.containerenv", text, memory)]
 
 
-def process(record: Record, all_capabilities: tuple[str, ...]) -> dict[str, Any]:
+def process(record: ContainerConfig, all_capabilities: tuple[str, ...]) -> dict[str, Any]:
     """The OCI process object: of PID 1, and what `exec` begins with."""
     security = record["security"]
     capabilities = _capabilities(record, all_capabilities)
@@ -133,7 +132,7 @@ def _selinux_label(words: list[str]) -> str:
     return ":".join(parts.values()) if asked else ""
 
 
-def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, str]]:
+def _namespaces(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str, str]]:
     found = [{"type": "mount"}]
     for kind, mode in (
         ("pid", record["pid"]),
@@ -155,7 +154,7 @@ def _namespaces(record: Record, circumstances: Circumstances) -> list[dict[str, 
     return found
 
 
-def seccomp(record: Record) -> dict[str, Any]:
+def seccomp(record: ContainerConfig) -> dict[str, Any]:
     """The filter's profile; {} for none. --privileged has none unless one is named, as Docker's."""
     wanted = record["security"]["seccomp"]
     if wanted == "unconfined" or (not wanted and record["security"]["privileged"]):
@@ -176,7 +175,7 @@ def seccomp(record: Record) -> dict[str, Any]:
     return profile
 
 
-def _network_sysctls(linux: dict[str, Any], circumstances: Circumstances) -> dict[str, str]:
+def _network_sysctls(linux: dict[str, Any], circumstances: StartFacts) -> dict[str, str]:
     """Docker's two, where the network namespace is the container's own: anybody in it may ping, and
     listen on ports below 1024, without a capability. Both end at its own network."""
     if not any(entry == {"type": "network"} for entry in linux["namespaces"]):
@@ -202,7 +201,7 @@ def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> lis
     ] + more
 
 
-def _capabilities(record: Record, every: tuple[str, ...]) -> list[str]:
+def _capabilities(record: ContainerConfig, every: tuple[str, ...]) -> list[str]:
     """Docker's arithmetic of --cap-add, --cap-drop and --privileged, in capability order."""
     security = record["security"]
     add = {_capability(word, every) for word in security["cap_add"]}
@@ -237,7 +236,7 @@ def _rlimit(limit: Ulimit) -> dict[str, Any]:
     }
 
 
-def _mounts(record: Record, circumstances: Circumstances) -> list[dict[str, Any]]:
+def _mounts(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str, Any]]:
     """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
     user = mount_points.of_user(record, circumstances.volumes)
     user += [

@@ -13,13 +13,12 @@ from rootless.engine.lifecycle.attach import attach
 from rootless.engine.options import clock
 from rootless.engine.options.mounts import GIVEN
 from rootless.engine.state import cgroup, restart, running
-from rootless.engine.state.config import OWN_NETWORK, Record
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import process, signal
 from rootless.linux.capability import CAPABILITIES, last_cap
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
+from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.launch import launch as runtime
 from rootless.runtime.mounts.plan import ACCOUNT
 from rootless.session import session
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 SHARED_KINDS = ("pid", "ipc", "network")
 
 
-class Launched(Fields):
+class Launched(Record):
     """A container that has begun to run its command.
 
     `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.
@@ -72,7 +71,7 @@ def start(
         running.wait_ended(store, identifier)
         if again and not restart.is_due(store, identifier):
             raise Conflict(f"the restart of container {identifier[:12]} was called off")
-        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
         before = containers.status(store, identifier)
         if before.state == "restarting" and not again:
             restart.cancel(store, identifier)
@@ -86,7 +85,7 @@ def start(
             raise
 
 
-def _note_failure(store: Store, record: Record, error: RootlessError, before: containers.Status) -> None:
+def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, before: containers.Status) -> None:
     """Leave the reason for `inspect` and `ps`; the container counts as created, or exited as before."""
     failed: dict[str, Any] = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
     if before.started_at:
@@ -101,7 +100,7 @@ def _note_failure(store: Store, record: Record, error: RootlessError, before: co
         pass  # a full disk must not hide the first error
 
 
-def _start(store: Store, record: Record, *, client: bool, rows: int, columns: int) -> Launched:
+def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, columns: int) -> Launched:
     identifier = record["id"]
     directory = containers.directory(store, identifier)
     run_dir = store.run_directory(identifier)
@@ -122,7 +121,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(
         record,
-        spec.Circumstances(
+        spec.StartFacts(
             etc,
             store.volumes,
             {kind: pid for kind, pid in shared.items() if pid},
@@ -145,7 +144,7 @@ def _start(store: Store, record: Record, *, client: bool, rows: int, columns: in
     configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
     configuration["mounts"] += handed.mounts
     started_at = clock.now()
-    place = cgroup.Placing(record, own_user_namespace=not any(shared.values()))
+    place = cgroup.ContainerCgroup(record, own_user_namespace=not any(shared.values()))
 
     def record_state(launched: runtime.Launched) -> None:
         network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
@@ -203,7 +202,7 @@ def _host_devices() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shared_pid(store: Store, record: Record, kind: str) -> int:
+def _shared_pid(store: Store, record: ContainerConfig, kind: str) -> int:
     """PID 1 of the container whose namespace this one shares; 0 where it has its own."""
     mode = record["network"]["mode"] if kind == "network" else str(record[kind])  # type: ignore[literal-required]
     if not mode.startswith("container:"):

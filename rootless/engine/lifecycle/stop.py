@@ -11,7 +11,7 @@ from rootless.cgroup import cgroupfs
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.options.signals import parse_signal
 from rootless.engine.state import restart, running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import process, signal, socket
@@ -245,5 +245,5 @@ def _descendants(first: int) -> list[int]:
     return found
 
 
-def _record(store: Store, identifier: str) -> Record:
+def _record(store: Store, identifier: str) -> ContainerConfig:
     return containers.config(store, identifier)  # type: ignore[return-value]

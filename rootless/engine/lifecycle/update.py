@@ -10,7 +10,7 @@ from typing import Any, cast
 from rootless.cgroup import apply, cgroupfs, limits, subtrees
 from rootless.cgroup.create import IN_USER_NAMESPACE
 from rootless.engine.state import cgroup, resources, restart, running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.engine.state.resources import Resources
 from rootless.errors import InvalidInput, NotSupported
@@ -28,7 +28,7 @@ def update(store: Store, identifier: str, changes: Resources, policy: str | None
     if not changes and policy is None:
         raise InvalidInput("nothing to update", hint="give at least one limit, for example --memory 512m")
     with containers.lock(store, identifier):
-        record = cast(Record, containers.config(store, identifier))
+        record = cast(ContainerConfig, containers.config(store, identifier))
         if policy is not None:
             restart.check_policy(record, policy)
         if changes:
@@ -38,7 +38,7 @@ def update(store: Store, identifier: str, changes: Resources, policy: str | None
     events.container(store, "update", record)
 
 
-def _change(store: Store, record: Record, changes: Resources) -> None:
+def _change(store: Store, record: ContainerConfig, changes: Resources) -> None:
     identifier = record["id"]
     before = cgroup.of(record)
     after = _merged(before, changes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from rootless.cgroup import cgroupfs
-from rootless.cgroup.create import DEFAULT_PIDS, Placement, Wish, place
-from rootless.engine.state.config import Record
+from rootless.cgroup.create import DEFAULT_PIDS, CgroupRequest, CgroupResult, create_cgroup
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.resources import Rate, Resources, to_oci
 from rootless.record import TYPE_CHECKING
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def of(record: Record) -> Resources:
+def of(record: ContainerConfig) -> Resources:
     """The container's; those made before there were limits have none."""
     return record.get("resources") or {}
 
 
-class Placing:
+class ContainerCgroup:
     """What the launch calls to give the container its cgroup, and what state.json remembers of it."""
 
-    def __init__(self, record: Record, *, own_user_namespace: bool) -> None:
-        self.placement = Placement()
-        self.wish = Wish(
+    def __init__(self, record: ContainerConfig, *, own_user_namespace: bool) -> None:
+        self.result = CgroupResult()
+        self.request = CgroupRequest(
             cgroupfs.name_of(record["name"], record["id"]),
             f"rootless container {record['name']} ({record['image'] or record['rootfs']})",
             to_oci(of(record)),
@@ -33,17 +33,17 @@ class Placing:
             own_user_namespace,
         )
 
-    def __call__(self) -> Placement:
+    def __call__(self) -> CgroupResult:
         """Runs in the process that becomes the monitor."""
-        self.placement = place(self.wish)
-        if self.placement.warning:
-            print(f"rootless: {self.placement.warning}", file=sys.stderr)
-        return self.placement
+        self.result = create_cgroup(self.request)
+        if self.result.warning:
+            print(f"rootless: {self.result.warning}", file=sys.stderr)
+        return self.result
 
     def state(self) -> dict[str, Any]:
         """cgroup: its directory or ""; cgroup_how: the rung; cgroup_unit: systemd's scope; limits: name ->
         what holds it; cgroup_why: why there is none."""
-        found = self.placement
+        found = self.result
         return {
             "cgroup": found.path,
             "cgroup_how": found.how,
@@ -53,7 +53,7 @@ class Placing:
         }
 
 
-def host_config(record: Record, state: dict[str, Any]) -> dict[str, Any]:
+def host_config(record: ContainerConfig, state: dict[str, Any]) -> dict[str, Any]:
     """The limits as HostConfig of Docker's API has them; "Limits" says what holds each while it runs,
     "Freezer" what `pause` halts it with."""
     asked = of(record)

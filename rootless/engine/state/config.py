@@ -78,7 +78,7 @@ class Security(TypedDict):
     mask: list[str]
 
 
-class Record(TypedDict):
+class ContainerConfig(TypedDict):
     """config.json of a container."""
 
     version: int
@@ -137,6 +137,6 @@ class Record(TypedDict):
     cidfile: NotRequired[str]
 
 
-def argv(record: Record) -> list[str]:
+def argv(record: ContainerConfig) -> list[str]:
     """The command line that PID 1 gets."""
     return [*record["entrypoint"], *record["cmd"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.linux.namespace import identity
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.process import landlock
@@ -21,11 +21,11 @@ _NAMESPACES = {
 }
 
 
-def _wall(name: str, state: str, why: str = "") -> dict[str, str]:
+def _confinement(name: str, state: str, why: str = "") -> dict[str, str]:
     return {"Name": name, "State": state, "Why": why}
 
 
-def of_container(record: Record, pid: int) -> list[dict[str, str]]:
+def of_container(record: ContainerConfig, pid: int) -> list[dict[str, str]]:
     """Every wall of a container; `pid` is its PID 1 as it runs, or 0: then as it would be started."""
     security = record["security"]
     privileged = security["privileged"]
@@ -33,37 +33,37 @@ def of_container(record: Record, pid: int) -> list[dict[str, str]]:
     found.append(_seccomp(security["seccomp"], privileged=privileged))
     added = ", ".join(security["cap_add"])
     if privileged:
-        found.append(_wall("capabilities", OFF, "--privileged: all of its user namespace"))
+        found.append(_confinement("capabilities", OFF, "--privileged: all of its user namespace"))
     else:
         found.append(
-            _wall("capabilities", ON, f"default set, and {added}" if added else "default set or less")
+            _confinement("capabilities", ON, f"default set, and {added}" if added else "default set or less")
         )
     on = security["no_new_privileges"]
     why = "" if on else "--privileged" if privileged else "--security-opt no-new-privileges=false"
-    found.append(_wall("no_new_privs", ON if on else OFF, why))
+    found.append(_confinement("no_new_privs", ON if on else OFF, why))
     bare = privileged or "ALL" in (word.upper() for word in security["unmask"])
     count = len(MASKED_PATHS) + len(READONLY_PATHS)
     if bare:
         found.append(
-            _wall(
+            _confinement(
                 "masked paths", OFF, "--privileged" if privileged else "--security-opt systempaths or unmask"
             )
         )
     else:
         less = f", but for {' '.join(security['unmask'])}" if security["unmask"] else ""
-        found.append(_wall("masked paths", ON, f"{count} hidden or read-only{less}"))
+        found.append(_confinement("masked paths", ON, f"{count} hidden or read-only{less}"))
     found.append(_landlock(record))
-    found.append(_wall("keyring", ON, "a session keyring of its own"))
+    found.append(_confinement("keyring", ON, "a session keyring of its own"))
     found.append(apparmor(security["apparmor"]))
     found.append(selinux(security["label"]))
     if record["read_only"]:
-        found.append(_wall("read-only root", ON))
+        found.append(_confinement("read-only root", ON))
     else:
-        found.append(_wall("read-only root", OFF, "not asked for (--read-only)"))
+        found.append(_confinement("read-only root", OFF, "not asked for (--read-only)"))
     return found
 
 
-def _namespace(record: Record, file: str, word: str, pid: int) -> dict[str, str]:
+def _namespace(record: ContainerConfig, file: str, word: str, pid: int) -> dict[str, str]:
     asked: Any = record["network"]["mode"] if word == "network" else dict(record).get(
         {"cgroup": "cgroupns", "user": "userns"}.get(word, word), ""
     )  # fmt: skip
@@ -74,41 +74,41 @@ def _namespace(record: Record, file: str, word: str, pid: int) -> dict[str, str]
         except OSError:
             shared = False  # not ours to look at: certainly not ours
         if shared:
-            return _wall(name, OFF, "the host's")
+            return _confinement(name, OFF, "the host's")
     elif asked == "host" and word != "user":
-        return _wall(name, OFF, f"--{word} host")
+        return _confinement(name, OFF, f"--{word} host")
     if str(asked).startswith("container:"):
-        return _wall(name, ON, f"shared with {asked}")
-    return _wall(name, ON)
+        return _confinement(name, ON, f"shared with {asked}")
+    return _confinement(name, ON)
 
 
 def _seccomp(wanted: str, *, privileged: bool) -> dict[str, str]:
     if wanted == "unconfined" or (not wanted and privileged):
-        return _wall(
+        return _confinement(
             "seccomp",
             OFF,
             "--privileged" if privileged and not wanted else "--security-opt seccomp=unconfined",
         )
-    return _wall("seccomp", ON, wanted if wanted not in ("", "builtin") else "default profile")
+    return _confinement("seccomp", ON, wanted if wanted not in ("", "builtin") else "default profile")
 
 
-def _landlock(record: Record) -> dict[str, str]:
+def _landlock(record: ContainerConfig) -> dict[str, str]:
     shares = [
         word
         for word, mode in (("abstract sockets", record["network"]["mode"]), ("signals", record["pid"]))
         if mode == "host"
     ]
     if not shares:
-        return _wall("landlock", OFF, "not needed: network and pids are its own")
+        return _confinement("landlock", OFF, "not needed: network and pids are its own")
     if record["security"]["privileged"] or record["security"].get("landlock") == "off":
-        return _wall(
+        return _confinement(
             "landlock",
             OFF,
             "--privileged" if record["security"]["privileged"] else "--security-opt landlock=off",
         )
     if not landlock.available():
-        return _wall("landlock", NOT_AVAILABLE, "the kernel has no Landlock scopes (Linux 6.12)")
-    return _wall("landlock", ON, f"scopes the host's {' and '.join(shares)}")
+        return _confinement("landlock", NOT_AVAILABLE, "the kernel has no Landlock scopes (Linux 6.12)")
+    return _confinement("landlock", ON, f"scopes the host's {' and '.join(shares)}")
 
 
 def apparmor(profile: str) -> dict[str, str]:
@@ -118,10 +118,10 @@ def apparmor(profile: str) -> dict[str, str]:
     except OSError:
         enabled = False
     if not enabled:
-        return _wall("apparmor", NOT_AVAILABLE, "this kernel does not have it, or it is switched off")
+        return _confinement("apparmor", NOT_AVAILABLE, "this kernel does not have it, or it is switched off")
     if not profile or profile == "unconfined":
-        return _wall("apparmor", OFF, "no profile asked for (--security-opt apparmor=PROFILE)")
-    return _wall("apparmor", ON, profile)
+        return _confinement("apparmor", OFF, "no profile asked for (--security-opt apparmor=PROFILE)")
+    return _confinement("apparmor", ON, profile)
 
 
 def selinux(words: list[str]) -> dict[str, str]:
@@ -129,8 +129,8 @@ def selinux(words: list[str]) -> dict[str, str]:
         with open("/sys/fs/selinux/enforce") as file:
             enforcing = file.read().strip() == "1"
     except OSError:
-        return _wall("selinux", NOT_AVAILABLE, "this kernel does not have it, or it is switched off")
+        return _confinement("selinux", NOT_AVAILABLE, "this kernel does not have it, or it is switched off")
     asked = [word for word in words if word != "disable"]
     if not asked:
-        return _wall("selinux", OFF, "no label asked for (--security-opt label=type:...)")
-    return _wall("selinux", ON, " ".join(asked) + ("" if enforcing else " (permissive)"))
+        return _confinement("selinux", OFF, "no label asked for (--security-opt label=type:...)")
+    return _confinement("selinux", ON, " ".join(asked) + ("" if enforcing else " (permissive)"))

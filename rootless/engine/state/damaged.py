@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 
 from rootless.engine.options import clock
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 IMAGE = "<damaged>"
 
 
-def record(store: Store, identifier: str) -> Record:
+def record(store: Store, identifier: str) -> ContainerConfig:
     """A record in place of the one that cannot be read; of nothing that could be started."""
     try:
         changed_ns = os.stat(containers.directory(store, identifier)).st_mtime_ns

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.record import TYPE_CHECKING
 from rootless.storage import atomic, shape
 from rootless.storage.containers import containers
@@ -35,7 +35,7 @@ def read(store: Store, identifier: str) -> dict[str, Any]:
         return {}
 
 
-def of(store: Store, record: Record, state: dict[str, Any]) -> dict[str, Any] | None:
+def of(store: Store, record: ContainerConfig, state: dict[str, Any]) -> dict[str, Any] | None:
     """Docker's State.Health of the container whose state.json is `state`; None where it has no check."""
     if not record.get("healthcheck"):
         return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.config import OWN_NETWORK, Record, argv
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv
 from rootless.errors import FROM_DATA, NotFound, RootlessError
 from rootless.network import ports
 from rootless.network.uplink.slirp4netns import start
-from rootless.record import TYPE_CHECKING
-from rootless.record import Record as Fields
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.containers import containers
 from rootless.storage.containers.containers import Status
 from rootless.storage.store import Store
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Row(Fields):
+class Row(Record):
     """A container as `ps` sees it."""
 
     id: str
     name: str
-    record: Record
+    record: ContainerConfig
     status: Status
     state: dict[str, Any]
     health: str = ""  # starting, healthy or unhealthy; "" without a check, or while it does not run
@@ -39,7 +38,7 @@ def rows(store: Store, *, every: bool) -> list[Row]:
             status = containers.status(store, identifier)
             if not every and status.state not in ("running", "paused", "restarting"):
                 continue
-            record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+            record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
         except NotFound:
             continue  # removed while we looked
         except RootlessError:
@@ -57,7 +56,7 @@ def rows(store: Store, *, every: bool) -> list[Row]:
     return sorted(found, key=lambda row: row.record["created_at"], reverse=True)
 
 
-def _health(store: Store, record: Record, state: dict[str, Any]) -> str:
+def _health(store: Store, record: ContainerConfig, state: dict[str, Any]) -> str:
     if not state or not record.get("healthcheck"):
         return ""
     from rootless.engine.state import health
@@ -78,7 +77,7 @@ def ports_column(row: Row) -> str:
     return ports.describe(published(row), ports.read_exposed(row.record["network"]["exposed"]))
 
 
-def command(record: Record) -> str:
+def command(record: ContainerConfig) -> str:
     """The command line as one string, unquoted (as Docker's COMMAND column)."""
     return " ".join(argv(record))
 

@@ -14,7 +14,7 @@ import time
 from rootless import paths
 from rootless.engine.options import clock
 from rootless.engine.state import running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux import signal
 from rootless.storage.containers import containers
@@ -44,7 +44,7 @@ def parse(word: str) -> tuple[str, int]:
     return name or "no", int(retries or 0)
 
 
-def of(store: Store, record: Record) -> Restart:
+def of(store: Store, record: ContainerConfig) -> Restart:
     """The container's policy and its history."""
     found = stored.read(store, record["id"])
     return found or Restart(record["restart"]["name"], record["restart"]["retries"])
@@ -56,7 +56,7 @@ def has_policy(store: Store, identifier: str) -> bool:
     return found is not None and found.name != "no"
 
 
-def check_policy(record: Record, word: str) -> tuple[str, int]:
+def check_policy(record: ContainerConfig, word: str) -> tuple[str, int]:
     """A --restart word for a container that is there; Conflict for one that is removed at its end."""
     name, retries = parse(word)
     if record["auto_remove"] and name != "no":
@@ -64,13 +64,13 @@ def check_policy(record: Record, word: str) -> tuple[str, int]:
     return name, retries
 
 
-def set_policy(store: Store, record: Record, word: str) -> None:
+def set_policy(store: Store, record: ContainerConfig, word: str) -> None:
     """`update --restart`: takes effect at the next end of PID 1. The caller holds the container's lock."""
     name, retries = check_policy(record, word)
     stored.write(store, record["id"], of(store, record)._replace(name=name, retries=retries))
 
 
-def begin(store: Store, record: Record, *, again: bool) -> None:
+def begin(store: Store, record: ContainerConfig, *, again: bool) -> None:
     """The container is about to start; the caller holds its lock. `again`: by its policy."""
     if not again and containers.status(store, record["id"]).unrecorded:
         from rootless.engine.state import unrecorded_exits

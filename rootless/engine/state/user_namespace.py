@@ -14,7 +14,7 @@ from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from rootless.engine.state.config import Record as ContainerRecord
+    from rootless.engine.state.config import ContainerConfig
     from rootless.storage.store import Store
 
 AUTO_SIZE = 1024
@@ -60,7 +60,7 @@ def default_user(word: str, uid: int, gid: int) -> str:
     return f"{options.get('uid', uid)}:{options.get('gid', gid)}" if mode == "keep-id" else ""
 
 
-def account(record: ContainerRecord) -> tuple[int, int, str, str]:
+def account(record: ContainerConfig) -> tuple[int, int, str, str]:
     """Whom a keep-id container's /etc/passwd is to know: uid, gid, name and home, which is the caller's where
     that is mounted and else the working directory, as Podman's."""
     import pwd

@@ -11,7 +11,7 @@ from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.options.mounts import Mount
 from rootless.engine.state import confinement, health, restart, running
-from rootless.engine.state.config import Record, argv
+from rootless.engine.state.config import ContainerConfig, argv
 from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anonymous
 from rootless.engine.views.network_settings import network_settings
 from rootless.engine.views.types import container, gotypes
@@ -23,7 +23,7 @@ from rootless.storage.store import Store
 def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Object:
     """All there is to know about one container; NotFound where there is none."""
     identifier = containers.find(store, reference)
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     state = running.read_state(store, identifier)
     status = containers.status(store, identifier)
     command = argv(record)
@@ -68,7 +68,7 @@ def _driver(store: Store) -> str:
     return remembered(store)
 
 
-def _state(store: Store, record: Record, state: dict[str, Any], status: Status) -> dict[str, Any]:
+def _state(store: Store, record: ContainerConfig, state: dict[str, Any], status: Status) -> dict[str, Any]:
     return {
         "Status": status.state,
         "Running": status.state in ("running", "paused", "restarting"),
@@ -86,7 +86,7 @@ def _state(store: Store, record: Record, state: dict[str, Any], status: Status) 
     }
 
 
-def _config(record: Record) -> dict[str, Any]:
+def _config(record: ContainerConfig) -> dict[str, Any]:
     check = record.get("healthcheck")
     network = record["network"]
     published = (f"{port[2]}/{port[3]}" for port in network["ports"])
@@ -127,7 +127,7 @@ def _healthcheck(check: Healthcheck) -> dict[str, Any]:
     }
 
 
-def _graph_driver(store: Store, record: Record, state: dict[str, Any]) -> dict[str, Any]:
+def _graph_driver(store: Store, record: ContainerConfig, state: dict[str, Any]) -> dict[str, Any]:
     name = str(state.get("driver") or _driver(store))
     directory = containers.directory(store, record["id"])
     if name == "directory":

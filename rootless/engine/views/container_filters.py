@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rootless.engine.options import clock
 from rootless.engine.options.patterns import pattern
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import Row, network_id, network_name, published
 from rootless.errors import InvalidInput, NotFound
 from rootless.network import ports
@@ -93,7 +93,7 @@ def _since(store: Store, words: list[str]) -> Test:
 
 
 def _created(store: Store, word: str) -> int:
-    other: Record = containers.config(store, containers.find(store, word))  # type: ignore[assignment]
+    other: ContainerConfig = containers.config(store, containers.find(store, word))  # type: ignore[assignment]
     return clock.to_nanoseconds(other["created_at"])
 
 

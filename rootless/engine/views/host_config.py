@@ -6,7 +6,7 @@ from typing import Any
 
 from rootless.engine.options.mounts import Mount
 from rootless.engine.state import cgroup
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import network_name
 from rootless.engine.views.network_settings import bindings
 from rootless.network import ports
@@ -24,7 +24,7 @@ def is_anonymous(mount: Mount) -> bool:
     return mount["type"] == "volume" and len(mount["volume"]) == 64 and _HEX.issuperset(mount["volume"])
 
 
-def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[str, Any]:
+def host_config(record: ContainerConfig, policy: Restart, state: dict[str, Any]) -> dict[str, Any]:
     """HostConfig; `state` is what the start of the container has told."""
     network, security = record["network"], record["security"]
     privileged = security["privileged"]
@@ -80,7 +80,7 @@ def host_config(record: Record, policy: Restart, state: dict[str, Any]) -> dict[
     } | cgroup.host_config(record, state)
 
 
-def _log_options(record: Record) -> dict[str, str]:
+def _log_options(record: ContainerConfig) -> dict[str, str]:
     """Only what was asked for: no rotation, and one file, are nobody's words."""
     log = record["log"]
     if "options" in log:
@@ -89,7 +89,7 @@ def _log_options(record: Record) -> dict[str, str]:
     return found | ({"max-file": str(log["max_files"])} if log["max_files"] > 1 else {})
 
 
-def _security_options(record: Record) -> list[str]:
+def _security_options(record: ContainerConfig) -> list[str]:
     security = record["security"]
     options = ["no-new-privileges"] if security["no_new_privileges"] else []
     options += [f"landlock={word}" for word in (security.get("landlock"),) if word]
@@ -98,7 +98,7 @@ def _security_options(record: Record) -> list[str]:
     return options + [f"label={label}" for label in security["label"]]
 
 
-def _paths(defaults: tuple[str, ...], record: Record) -> list[str]:
+def _paths(defaults: tuple[str, ...], record: ContainerConfig) -> list[str]:
     unmask = record["security"]["unmask"]
     if "ALL" in (word.upper() for word in unmask):
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import network_id, network_name
 from rootless.network import ports
 from rootless.network.uplink.slirp4netns import start
@@ -22,7 +22,7 @@ def bindings(
     return found
 
 
-def network_settings(record: Record, state: dict[str, Any], *, running_now: bool) -> dict[str, Any]:
+def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_now: bool) -> dict[str, Any]:
     """NetworkSettings; addresses only while the container runs."""
     network = (state.get("network") or {}) if running_now else {}
     published: dict[str, Any] = dict.fromkeys(record["network"]["exposed"])
@@ -59,6 +59,6 @@ def network_settings(record: Record, state: dict[str, Any], *, running_now: bool
     return found
 
 
-def _turned(record: Record, places: int) -> str:
+def _turned(record: ContainerConfig, places: int) -> str:
     """An id of something that the container alone has: its own, turned by some digits. Nobody else has it."""
     return record["id"][places:] + record["id"][:places]

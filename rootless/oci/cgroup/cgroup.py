@@ -47,7 +47,7 @@ class Cgroup:
             os.close(self._fd)
             self._fd = -1
 
-    def settle(self, pid: int) -> None:
+    def apply_late_limits(self, pid: int) -> None:
         """All is set up: from now on holds what would have been in our own way."""
         if self.owner >= 0 and self.path:
             from rootless.cgroup import cgroupfs
@@ -74,7 +74,7 @@ class Cgroup:
         remove(self.path, self.unit)
 
 
-class Scoped(Cgroup):
+class SystemdCgroup(Cgroup):
     """A cgroup in a scope of systemd, which is made around a process: it is there from `enter` on."""
 
     def __init__(self, wanted: Name, name: str, lines: list[Setting], devices: Program | None) -> None:
@@ -95,8 +95,8 @@ class Scoped(Cgroup):
             raise lacks(self._lines, lacking, self.unit, subtrees.search().hint)
         apply.apply(self.path, now)
 
-    def settle(self, pid: int) -> None:
-        super().settle(pid)
+    def apply_late_limits(self, pid: int) -> None:
+        super().apply_late_limits(pid)
         if self._later:
             from rootless.oci.cgroup import systemd
 

@@ -55,7 +55,7 @@ def place(wanted: str, name: str, lines: list[Setting], devices: Program | None,
     if systemd and any(subtree.how == "systemd" for subtree in found.subtrees):
         from rootless.oci.cgroup import systemd as scopes
 
-        return cgroup.Scoped(scopes.read("", name), name, lines, devices)
+        return cgroup.SystemdCgroup(scopes.read("", name), name, lines, devices)
     names = ", ".join(dict.fromkeys(line.limit for line in lines))
     if names in refused.message:
         raise refused

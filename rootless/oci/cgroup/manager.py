@@ -32,7 +32,7 @@ def check_mode(mode: str) -> str:
     return mode
 
 
-def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
+def manager_for(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
     """What makes the cgroup of a container, with the cgroup manager `mode`."""
 
     def place(spec: dict[str, Any], name: str) -> Cgroup:
@@ -54,7 +54,7 @@ def placer(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
             from rootless.oci.cgroup import systemd
 
             if mode or systemd.is_meant(wanted):
-                return cgroups.Scoped(systemd.read(wanted, name), name, lines, devices)
+                return cgroups.SystemdCgroup(systemd.read(wanted, name), name, lines, devices)
         if not wanted and not lines and devices is None and not _has_cgroup_v2():
             return cgroups.Cgroup()
         from rootless.oci.cgroup import cgroupfs

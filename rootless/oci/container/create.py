@@ -16,9 +16,9 @@ from rootless.linux.namespace import CLONE_NEWNET
 from rootless.linux.process import boot_id, start_time
 from rootless.oci import console
 from rootless.oci.container import user_namespace
-from rootless.oci.container.init_callbacks import Gate
-from rootless.oci.container.init_config import Wish, make_birth, open_namespaces
-from rootless.oci.container.new_state import Claim
+from rootless.oci.container.init_callbacks import OciInitCallbacks
+from rootless.oci.container.init_config import CreateRequest, build_init_config, open_namespaces
+from rootless.oci.container.new_state import NewStateDirectory
 from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import CREATING, SOCKET, state_document, with_directory
@@ -66,23 +66,23 @@ class _Make:
             self.cgroup.remove()
 
 
-def create(wish: Wish, claim: Claim) -> Created:
-    """Make the container of `wish` in the directory `claim`; nothing is left where this raises.
+def create(request: CreateRequest, new_state: NewStateDirectory) -> Created:
+    """Make the container of `request` in the directory `new_state`; nothing is left where this raises.
 
     The caller has one thread.
     """
     made = _Make()
     try:
-        return _create(wish, claim, made)
+        return _create(request, new_state, made)
     except BaseException:
         made.undo()
         raise
 
 
-def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
-    spec = wish.bundle.spec
+def _create(request: CreateRequest, new_state: NewStateDirectory, made: _Make) -> Created:
+    spec = request.bundle.spec
     process = spec["process"]
-    console.check(wish.console_socket, terminal=bool(process.get("terminal")), detach=wish.detach)
+    console.check(request.console_socket, terminal=bool(process.get("terminal")), detach=request.detach)
     _default_names(spec)
     capable = user_namespace.is_capable()
     linux = spec["linux"]
@@ -97,69 +97,69 @@ def _create(wish: Wish, claim: Claim, made: _Make) -> Created:
         own_network = bool(joined.new & CLONE_NEWNET) or any(kind == "network" for kind, _ in joined.fds)
         net_devices.check(spec, capable=capable, own_network=own_network)
     state = state_document(
-        wish.id, CREATING, 0, wish.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
+        request.id, CREATING, 0, request.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
     )
     listener = record_fd = -1
-    if wish.waits:
-        listener = _listen(claim.directory)
-        record_fd = claim.open_record()
-    gate = Gate(spec, state, listener, record_fd, wish.detach)
-    birth = make_birth(wish, joined, maps, gate, capable=capable)
-    made.cgroup = wish.place(spec, wish.id)
-    for step in birth.plan:
+    if request.waits:
+        listener = _listen(new_state.directory)
+        record_fd = new_state.open_record()
+    callbacks = OciInitCallbacks(spec, state, listener, record_fd, request.detach)
+    config = build_init_config(request, joined, maps, callbacks, capable=capable)
+    made.cgroup = request.place(spec, request.id)
+    for step in config.plan:
         LOG.debug(step.describe())
 
-    to_c, from_a = pair(cloned=bool(joined.fds))
-    made.pid = _clone(birth, joined, made.cgroup, to_c, from_a)
-    from_a.close()
-    for fd in (*(birth.stdio or ()), listener, record_fd, birth.program, *(fd for _, fd in joined.fds)):
+    to_init, from_supervisor = pair(cloned=bool(joined.fds))
+    made.pid = _clone(config, joined, made.cgroup, to_init, from_supervisor)
+    from_supervisor.close()
+    for fd in (*(config.stdio or ()), listener, record_fd, config.program, *(fd for _, fd in joined.fds)):
         if fd >= 0:
             os.close(fd)
     if maps is not None:
         user_namespace.write_maps(made.pid, maps)
     made.cgroup.enter(made.pid)
     # Before "mapped": afterwards it cannot be looked into.
-    network = namespaces.open_of(made.pid, "net") if devices and not birth.hidden else -1
-    to_c.send("mapped")
-    if birth.hidden:
-        user, network = to_c.expect("namespaces").fds
+    network = namespaces.open_of(made.pid, "net") if devices and not config.undumpable else -1
+    to_init.send("mapped")
+    if config.undumpable:
+        user, network = to_init.expect("namespaces").fds
         os.close(user)
     if devices:
         net_devices.move(devices, network)
     if network >= 0:
         os.close(network)
     # While the init mounts.
-    claim.write("config.json", wish.bundle.text)
+    new_state.write("config.json", request.bundle.text)
     started = start_time(made.pid)
-    document = _record(wish, made.pid, started, made.cgroup)
-    message = to_c.receive("mounted", "ready")
+    document = _record(request, made.pid, started, made.cgroup)
+    message = to_init.receive("mounted", "ready")
     if message is not None and message.kind == "mounted":
         state["pid"] = made.pid
         run_hooks(spec, "prestart", state)
         run_hooks(spec, "createRuntime", state)
-        to_c.send("hooked", {"pid": made.pid})
-        message = to_c.receive("ready")
+        to_init.send("hooked", {"pid": made.pid})
+        message = to_init.receive("ready")
     if message is None:
         raise RootlessError("the container's init was killed before it was ready")
     terminal = terminal_of(message) if message.fds else -1
-    if terminal >= 0 and wish.console_socket:
-        console.send_terminal(wish.console_socket, terminal)
+    if terminal >= 0 and request.console_socket:
+        console.send_terminal(request.console_socket, terminal)
         os.close(terminal)
         terminal = -1
-    made.cgroup.settle(made.pid)
+    made.cgroup.apply_late_limits(made.pid)
     LOG.debug(f"pid {made.pid}, cgroup {made.cgroup.path or 'none'}, ids mapped: {maps.how if maps else 'no'}")
-    created = Created(made.pid, terminal, to_c, state, made.cgroup)
-    if wish.waits:
-        to_c.send("created")
-        to_c.expect("waiting")
-    if wish.pid_file:
-        write_pid(wish.pid_file, created.pid)
-    claim.keep(document)  # from now on the container exists
+    created = Created(made.pid, terminal, to_init, state, made.cgroup)
+    if request.waits:
+        to_init.send("created")
+        to_init.expect("waiting")
+    if request.pid_file:
+        write_pid(request.pid_file, created.pid)
+    new_state.commit(document)  # from now on the container exists
     return created
 
 
 def _mark_idmapped(spec: dict[str, Any]) -> None:
-    # runc and crun take a mount's mappings alone as the wish.
+    # runc and crun take a mount's mappings alone as the request.
     for entry in spec.get("mounts") or []:
         words = entry.get("options") or []
         if entry.get("uidMappings") and not {"idmap", "ridmap"} & set(words):
@@ -182,7 +182,7 @@ def _listen(directory: str) -> int:
 
 
 def _clone(
-    birth: init.Birth, joined: namespaces.Joined, cgroup: Cgroup, to_c: Channel, from_a: Channel
+    config: init.InitConfig, joined: namespaces.Joined, cgroup: Cgroup, to_init: Channel, from_supervisor: Channel
 ) -> int:
     if not joined.fds:
         try:
@@ -190,32 +190,32 @@ def _clone(
         except OSError as error:
             raise namespaces.refused(error) from None
         if pid == 0:
-            to_c.close()
-            init.live(birth, from_a)
+            to_init.close()
+            init.run_init(config, from_supervisor)
         return pid
     # Whoever enters a pid namespace cannot have other children outside: B goes, and the init
     # becomes our child all the same.
     from rootless.runtime import descriptors
-    from rootless.runtime.launch.intermediate import enter_joined
+    from rootless.runtime.launch.intermediate import join_namespaces
 
     between = os.fork()
     if between == 0:
         step = "join namespaces"
         try:
-            enter_joined(birth, joined, from_a, (to_c.fileno(),))
+            join_namespaces(config, joined, from_supervisor, (to_init.fileno(),))
             step = "make the namespaces"
             pid = clone(joined.new | CLONE_PARENT)
             if pid == 0:
-                to_c.close()
-                from_a.send("cloned")
-                init.live(birth, from_a)
+                to_init.close()
+                from_supervisor.send("cloned")
+                init.run_init(config, from_supervisor)
         except FAILURES as error:
-            from_a.send_error(error, step=step)
+            from_supervisor.send_error(error, step=step)
         finally:
-            descriptors.leave_nothing()
+            descriptors.drop_everything()
             os._exit(0)
     try:
-        return to_c.expect_cloned()
+        return to_init.expect_cloned()
     finally:
         os.waitpid(between, 0)
 
@@ -231,17 +231,17 @@ def write_pid(path: str, pid: int) -> None:
         raise RootlessError(f"cannot write the pid file {path}: {error.strerror}") from None
 
 
-def _record(wish: Wish, pid: int, started: int, cgroup: Cgroup) -> bytes:
+def _record(request: CreateRequest, pid: int, started: int, cgroup: Cgroup) -> bytes:
     """What state.json will say."""
-    spec = wish.bundle.spec
+    spec = request.bundle.spec
     document = {
-        "id": wish.id,
+        "id": request.id,
         "version": spec["ociVersion"],
         "pid": pid,
         "start_time": started,
         "boot": boot_id(),
-        "bundle": wish.bundle.path,
-        "rootfs": wish.bundle.rootfs,
+        "bundle": request.bundle.path,
+        "rootfs": request.bundle.rootfs,
         "created": _now(),
         "owner": str(os.getuid()),
         "annotations": spec.get("annotations") or {},

@@ -12,16 +12,16 @@ from rootless.oci.hooks import run_hooks
 from rootless.oci.state import CREATED, CREATING
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.process import credentials
-from rootless.runtime.process.sealed_exec import hand_over
+from rootless.runtime.process.sealed_exec import exec_sealed
 from rootless.runtime.sync import Channel
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from rootless.runtime.launch.init import Birth
+    from rootless.runtime.launch.init import InitConfig
 
 
-class Gate(Record):
+class OciInitCallbacks(Record):
     """container.Turns. `listener` and `record` are descriptors of the start socket, listening,
     and of the container's record; -1: `run`, which starts at once over the channel."""
 
@@ -80,16 +80,16 @@ class Gate(Record):
                     pass  # whatever it was
                 connection.close()  # somebody who only asked whether we wait
 
-    def starting(self, birth: Birth, environment: dict[str, str]) -> None:
+    def starting(self, config: InitConfig, environment: dict[str, str]) -> None:
         """Hooks inside the container, as its user and with its capabilities and filter."""
-        process = birth.spec["process"]
+        process = config.spec["process"]
         capabilities = credentials.read_process_capabilities(process)
 
         def execute(path: str, arguments: list[str], own: dict[str, str]) -> None:
-            listener = credentials.confine(process, capabilities, birth.seccomp)
+            listener = credentials.confine(process, capabilities, config.seccomp)
             if listener >= 0:
                 os.close(listener)
-            hand_over(birth.program, None, path, arguments, own, seccomp=birth.seccomp)
+            exec_sealed(config.program, None, path, arguments, own, seccomp=config.seccomp)
 
         state = {**self.state, "status": CREATED, "pid": os.getpid()}
         run_hooks(self.spec, "startContainer", state, environment=environment, execute=execute)

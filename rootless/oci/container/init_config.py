@@ -10,14 +10,14 @@ from rootless.linux import namespace as n
 from rootless.oci import console
 from rootless.oci.config.bundle import Bundle
 from rootless.oci.container import user_namespace
-from rootless.oci.container.init_callbacks import Gate
+from rootless.oci.container.init_callbacks import OciInitCallbacks
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import namespaces
 from rootless.runtime.launch import init
-from rootless.runtime.mounts.plan import Circumstances, build_plan
-from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.mounts.plan import PlanFacts, build_plan
+from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.mounts.steps import Bind
-from rootless.runtime.process.sealed_exec import open_program
+from rootless.runtime.process.sealed_exec import open_exec_helper
 from rootless.runtime.seccomp import profile
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rootless.oci.cgroup.cgroup import Cgroup
 
 
-class Wish(Record):
+class CreateRequest(Record):
     """What the command line adds to a bundle. `detach`: the container outlives us."""
 
     id: str
@@ -75,25 +75,25 @@ def _check_namespace(linux: dict[str, Any], kind: str, path: str) -> None:
         raise InvalidInput(f"{name} is not a {kind} namespace")
 
 
-def make_birth(
-    wish: Wish, joined: namespaces.Joined, maps: user_namespace.Maps | None, gate: Gate, *, capable: bool
-) -> init.Birth:
-    spec = wish.bundle.spec
+def build_init_config(
+    request: CreateRequest, joined: namespaces.Joined, maps: user_namespace.Maps | None, callbacks: OciInitCallbacks, *, capable: bool
+) -> init.InitConfig:
+    spec = request.bundle.spec
     process = spec["process"]
     kinds = {kind for kind, _ in joined.fds}
 
     def own(name: str) -> bool:
         return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
 
-    root = Root("directory", (), "", "", wish.bundle.rootfs, False)
-    size = process.get("consoleSize") or console.own_size(process, wish.console_socket)
-    circumstances = Circumstances(
+    root = Rootfs("directory", (), "", "", request.bundle.rootfs, False)
+    size = process.get("consoleSize") or console.own_size(process, request.console_socket)
+    circumstances = PlanFacts(
         own_pid=own("pid"),
         own_network=own("network"),
         own_ipc=own("ipc"),
         own_uts=own("uts"),
         tty_group=maps is None or namespaces.is_mapped(maps.gid, 5),
-        base=wish.bundle.path,
+        base=request.bundle.path,
         any_filesystem=True,
         make_nodes=capable and maps is None,
         mount_label=(spec.get("linux") or {}).get("mountLabel") or "",
@@ -103,7 +103,7 @@ def make_birth(
         from rootless.oci.container.mount_sources import open_binds
 
         plan = open_binds(plan, maps)
-        gate = gate._replace(
+        callbacks = callbacks._replace(
             mounts=tuple(step.fd for step in plan if isinstance(step, Bind) and step.fd >= 0)
         )
     prepare: init.Prepare | None = None
@@ -113,7 +113,7 @@ def make_birth(
 
         prepare = idmap.prepare
     stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
-    return init.Birth(
+    return init.InitConfig(
         spec=spec,
         root=root,
         plan=plan,
@@ -121,12 +121,12 @@ def make_birth(
         stdio=stdio,
         rows=int(size.get("height") or 0),
         columns=int(size.get("width") or 0),
-        seccomp=profile.filter_of(spec, cache_dir=os.path.join(wish.root, ".seccomp")),
-        turns=gate,
-        preserve_fds=wish.preserve_fds,
-        keyring=wish.keyring,
-        pivot=wish.pivot,
-        program=open_program(process),
-        hidden=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
-        prepare=prepare,
+        seccomp=profile.filter_of(spec, cache_dir=os.path.join(request.root, ".seccomp")),
+        callbacks=callbacks,
+        preserve_fds=request.preserve_fds,
+        keyring=request.keyring,
+        pivot=request.pivot,
+        program=open_exec_helper(process),
+        undumpable=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
+        open_sources=prepare,
     )

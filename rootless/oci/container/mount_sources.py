@@ -16,7 +16,7 @@ from rootless.runtime import namespaces
 from rootless.runtime.mounts.steps import Bind
 
 if TYPE_CHECKING:
-    from rootless.runtime.mounts.idmap import IdMap
+    from rootless.runtime.mounts.idmap import MountIdMap
     from rootless.runtime.mounts.steps import Step
 
 # More descriptors than this are left to the container's process to open.
@@ -38,27 +38,27 @@ def open_binds(plan: list[Step], maps: Maps | None) -> list[Step]:
 
 def _opened(step: Bind, maps: Maps | None) -> Bind:
     if step.idmap is not None:
-        wish = _with_namespace(step.idmap, maps)
+        wanted = _with_namespace(step.idmap, maps)
         try:
-            return step._replace(fd=step._replace(idmap=wish).open())
+            return step._replace(fd=step._replace(idmap=wanted).open())
         finally:
-            os.close(wish.fd)
+            os.close(wanted.fd)
     try:
         return step._replace(fd=step.open())
     except OSError:
         return step
 
 
-def _with_namespace(wish: IdMap, maps: Maps | None) -> IdMap:
+def _with_namespace(wanted: MountIdMap, maps: Maps | None) -> MountIdMap:
     from rootless.runtime.mounts.idmap import user_namespace
 
-    if wish.uid:
-        return wish._replace(
-            fd=user_namespace(namespaces.id_map("uid", wish.uid), namespaces.id_map("gid", wish.gid))
+    if wanted.uid:
+        return wanted._replace(
+            fd=user_namespace(namespaces.id_map("uid", wanted.uid), namespaces.id_map("gid", wanted.gid))
         )
     if maps is None:
         raise InvalidInput(
-            f"config.json: {wish.name}.options: {wish.word!r} without uidMappings and gidMappings means those "
+            f"config.json: {wanted.name}.options: {wanted.word!r} without uidMappings and gidMappings means those "
             "of the container's new user namespace, and it has none"
         )
-    return wish._replace(fd=user_namespace(maps.uid, maps.gid))
+    return wanted._replace(fd=user_namespace(maps.uid, maps.gid))

@@ -1,4 +1,4 @@
-"""A new container's directory, from the claim on its id to the record that makes it one. HOT."""
+"""A new container's directory, from the new_state on its id to the record that makes it one. HOT."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rootless.linux.filesystem import rename_noreplace
 from rootless.oci.state import check_id, lock, remove, sweep, write
 
 
-class Claim:
+class NewStateDirectory:
     """A new container's directory, locked while it is being made; a context that removes it
     again unless `keep` was called."""
 
@@ -21,7 +21,7 @@ class Claim:
         self._kept = False
         self._lock = -1
 
-    def __enter__(self) -> Claim:
+    def __enter__(self) -> NewStateDirectory:
         aside = os.path.join(self.root, f".new-{os.getpid()}-{os.urandom(4).hex()}")
         os.mkdir(aside, 0o700)
         self._lock = lock(aside, fcntl.LOCK_EX)
@@ -53,7 +53,7 @@ class Claim:
     def _record(self) -> str:
         return os.path.join(self.directory, ".state.json.new")
 
-    def keep(self, record: bytes) -> None:
+    def commit(self, record: bytes) -> None:
         """Write state.json: the container exists from now on."""
         fd = self.open_record()
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, int], None]:
+def send_to_listener(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, int], None]:
     """What to do with a notifying filter's descriptor: hand it, with the state, to
     linux.seccomp.listenerPath (config-linux.md, The Container Process State)."""
 
@@ -36,7 +36,7 @@ def listener_of(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, i
     return send
 
 
-def follow(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> None:
+def wait_for_exec(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> None:
     """Read what a started init says until it has exec'd; raises its error."""
     message = channel.receive("executing")
     if message is None:
@@ -46,8 +46,8 @@ def follow(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> Non
     if message is not None and message.kind == "seccomp":
         listener = sealed_exec.listener_of(message)
         try:
-            listener_of(spec, state)(int(state["pid"]), listener)
+            send_to_listener(spec, state)(int(state["pid"]), listener)
         finally:
             os.close(listener)
         message = channel.receive("refused")
-    sealed_exec.executed(message, spec["process"]["args"])
+    sealed_exec.raise_exec_error(message, spec["process"]["args"])

@@ -13,7 +13,7 @@ import errno
 import os
 
 from rootless.cgroup import apply, cgroupfs, join
-from rootless.cgroup.create import Placement
+from rootless.cgroup.create import CgroupResult
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.runtime.clone import clone, clone_into
@@ -22,21 +22,21 @@ from rootless.runtime.process import credentials
 _TOO_OLD = (errno.ENOSYS, errno.E2BIG, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-class Birthplace:
-    """The placement in use; made and used in A, B and C."""
+class LaunchCgroup:
+    """The result in use; made and used in A, B and C."""
 
-    def __init__(self, placement: Placement) -> None:
-        self.placement = placement
+    def __init__(self, result: CgroupResult) -> None:
+        self.result = result
 
     @property
-    def bounds_processes(self) -> bool:
+    def limits_processes(self) -> bool:
         """Whether there is to be a user namespace between ours and the container's."""
-        return self.placement.processes > 0
+        return self.result.processes > 0
 
     def clone(self, flags: int) -> int:
         """clone(2) into the cgroup, where there is one. The cgroup namespace is left to the child."""
         flags &= ~n.CLONE_NEWCGROUP
-        fd = self.placement.fd
+        fd = self.result.fd
         if fd < 0:
             return clone(flags)
         try:
@@ -50,22 +50,22 @@ class Birthplace:
             cgroupfs.write(f"/proc/self/fd/{fd}/cgroup.procs", str(pid))
         return pid
 
-    def clone_between(self) -> int:
+    def clone_intermediate(self) -> int:
         """Fork into the user namespace that will be above the container's."""
         return clone(n.CLONE_NEWUSER)
 
-    def bound(self) -> int:
+    def limit_processes(self) -> int:
         """Bound the user namespaces made from now on by this process; what to restore afterwards."""
-        return credentials.limit_processes(self.placement.processes)
+        return credentials.limit_processes(self.result.processes)
 
-    def settle(self) -> None:
+    def apply_late_limits(self) -> None:
         """What may only hold once the command runs: a memory limit that our own Python would not fit in."""
-        if self.placement.later:
-            apply.apply(self.placement.path, list(self.placement.later))
+        if self.result.later:
+            apply.apply(self.result.path, list(self.result.later))
 
     def explain(self, error: BaseException) -> BaseException:
         """The error, or the limit that is behind it."""
-        path = self.placement.path
+        path = self.result.path
         if not path or (isinstance(error, RootlessError) and type(error) is not RootlessError):
             return error
         if cgroupfs.events(path, "memory.events").get("oom_kill"):
@@ -79,13 +79,13 @@ class Birthplace:
             )
         return error
 
-    def leave(self) -> None:
+    def remove(self) -> None:
         """The start has failed: remove the cgroup. Idempotent."""
-        if self.placement.fd >= 0:
-            os.close(self.placement.fd)
-            cgroupfs.kill(self.placement.path)
-            cgroupfs.remove(self.placement.path)
-            self.placement = Placement()
+        if self.result.fd >= 0:
+            os.close(self.result.fd)
+            cgroupfs.kill(self.result.path)
+            cgroupfs.remove(self.result.path)
+            self.result = CgroupResult()
 
 
 def fork_into(cgroup: str) -> tuple[int, bool]:

@@ -15,15 +15,15 @@ from rootless.linux.host import setdomainname, sethostname
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import descriptors as closing
+from rootless.runtime import descriptors
 from rootless.runtime.mounting import set_root_propagation
 from rootless.runtime.mounts.masks import CLOSING
-from rootless.runtime.mounts.rootfs import Root, attach_root, enter_root, mount_root, move_root
+from rootless.runtime.mounts.rootfs import Rootfs, attach_root, enter_root, mount_root, move_root
 from rootless.runtime.mounts.steps import Bind
 from rootless.runtime.process import credentials, scheduling, terminal
 from rootless.runtime.process.command import execute, find_command
 from rootless.runtime.process.command import read_environment as read_environment
-from rootless.runtime.process.sealed_exec import hand_over, keep_channel
+from rootless.runtime.process.sealed_exec import exec_sealed, keep_channel
 from rootless.runtime.rootfs_path import mount_target
 from rootless.runtime.sync import Channel
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     class Prepare(Protocol):
         def __call__(self, plan: list[Step], *, hidden: bool) -> list[Step]: ...
 
-    class Turns(Protocol):
+    class InitCallbacks(Protocol):
         """What another supervisor than A does at the turning points of C's life; called in C."""
 
         def descriptors(self) -> tuple[int, ...]:
@@ -48,15 +48,15 @@ if TYPE_CHECKING:
             """In place of "ready" and "start": returns when the command may run, with the channel
             for what is left to be said."""
 
-        def starting(self, birth: Birth, environment: dict[str, str]) -> None:
+        def starting(self, config: InitConfig, environment: dict[str, str]) -> None:
             """The user it will be, in its own root, before capabilities are dropped."""
 
 
-class Birth(Record):
+class InitConfig(Record):
     """All that C needs, prepared before the clone."""
 
     spec: dict[str, Any]
-    root: Root
+    root: Rootfs
     plan: list[Step]
     new: int  # CLONE_NEW* it was cloned with
     stdio: tuple[int, int, int] | None  # None: a terminal
@@ -65,15 +65,15 @@ class Birth(Record):
     seccomp: credentials.Filter
     program: int = -1  # what executes the command (sealed_exec.py), or is PID 1 (--init)
     init: bool = False
-    turns: Turns | None = None
+    callbacks: InitCallbacks | None = None
     preserve_fds: int = 0  # how many after stderr the command inherits
     keyring: bool = True
     pivot: bool = True
     scopes: int = 0  # LANDLOCK_SCOPE_*
-    stranger: bool = False  # the container has no id for the caller, whose files its root cannot reach
+    caller_unmapped: bool = False  # the container has no id for the caller, whose files its root cannot reach
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
-    hidden: bool = False  # its user namespace is joined: others in there must never look into it
-    prepare: Prepare | None = None  # what must be done for the plan while C may be looked into
+    undumpable: bool = False  # its user namespace is joined: others in there must never look into it
+    open_sources: Prepare | None = None  # what must be done for the plan while C may be looked into
 
 
 class Progress:
@@ -84,67 +84,67 @@ class Progress:
         self.channel: Channel | None = None  # who hears of the error, once that is not the maker any more
 
 
-def live(birth: Birth, channel: Channel) -> NoReturn:
+def run_init(config: InitConfig, channel: Channel) -> NoReturn:
     """Become the container or send the error up `channel`; never returns."""
     progress = Progress()
     try:
-        _live(birth, channel, progress)
+        _set_up(config, channel, progress)
     except FAILURES as error:
         channel = progress.channel or channel
-        if birth.hidden:
-            closing.leave_nothing(channel.fileno())  # now: who hears of the error kills us
+        if config.undumpable:
+            descriptors.drop_everything(channel.fileno())  # now: who hears of the error kills us
         channel.send_error(error, step=progress.step)
     finally:
-        if birth.hidden:
-            closing.leave_nothing()
+        if config.undumpable:
+            descriptors.drop_everything()
         os._exit(125)
 
 
-def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
-    spec, process = birth.spec, birth.spec["process"]
+def _set_up(config: InitConfig, channel: Channel, progress: Progress) -> None:
+    spec, process = config.spec, config.spec["process"]
     # Whatever happens to the monitor, the container does not outlive it.
     set_pdeathsig(signal.SIGKILL)
     # What our caller had open is nothing of the container's, not even for a moment.
-    closing.keep_only(kept(birth, channel))
-    closing.forget_paths()
+    descriptors.keep_only(needed_descriptors(config, channel))
+    descriptors.stop_importing()
     progress.step = "wait for the user namespace"
     channel.expect("mapped")
-    if birth.hidden:
+    if config.undumpable:
         _show_namespaces(channel)
     reset_signals()
     os.setsid()
-    if birth.processes:
-        credentials.restore_processes(birth.processes)
+    if config.processes:
+        credentials.restore_processes(config.processes)
     progress.step = "oom_score_adj"
-    if not birth.hidden:
+    if not config.undumpable:
         credentials.set_oom_score(process)
     progress.step = "time namespace, personality, scheduling"
-    scheduling.apply(spec, time=not birth.hidden)
-    if birth.prepare is not None:
+    scheduling.apply(spec, time=not config.undumpable)
+    if config.open_sources is not None:
         progress.step = "user namespaces of mounts"
-        birth = birth._replace(plan=birth.prepare(birth.plan, hidden=birth.hidden))
+        config = config._replace(plan=config.open_sources(config.plan, hidden=config.undumpable))
     # From here on nothing that shares a namespace with us may look into this Python.
     set_dumpable(False)
-    if birth.stranger:
+    if config.caller_unmapped:
         progress.step = "look at what is to be mounted"
-        birth = _opened(birth)
+        config = _opened(config)
     progress.step = "become root of the container"
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     os.umask(0o022)
     progress.step = "keyring"
-    if birth.keyring:
-        credentials.new_keyring(filtered=bool(birth.seccomp.bpf))
-    if birth.new & n.CLONE_NEWCGROUP:
+    if config.keyring:
+        credentials.new_keyring(filtered=bool(config.seccomp.bpf))
+    if config.new & n.CLONE_NEWCGROUP:
         progress.step = "cgroup namespace"  # not by the clone: its root would be the cloner's cgroup
         n.unshare(n.CLONE_NEWCGROUP)
-    _name_host(birth, progress)
+    _name_host(config, progress)
 
     # The file system, while the host's paths can still be seen.
     progress.step = "private mount propagation"
     m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
-    root_fd = _mount_root(birth, channel, progress)
-    for step in birth.plan:
+    root_fd = _mount_root(config, channel, progress)
+    for step in config.plan:
         if not isinstance(step, CLOSING):
             progress.step = step.describe()
             step.apply(root_fd)
@@ -152,22 +152,22 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     # the console's mount point, the working directory, and whatever the caller's hooks put there.
     progress.step = "terminal"
     master = slave = -1
-    if birth.stdio is None:
-        master, slave = terminal.open_terminal(root_fd, rows=birth.rows, columns=birth.columns)
+    if config.stdio is None:
+        master, slave = terminal.open_terminal(root_fd, rows=config.rows, columns=config.columns)
         terminal.bind_console(root_fd, slave)
     progress.step = "working directory"
     cwd = process.get("cwd") or "/"
     if cwd != "/":
         os.close(mount_target(root_fd, cwd, directory=True))
-    if birth.turns is not None:
+    if config.callbacks is not None:
         progress.step = "hooks"
-        birth.turns.mounted(channel)
-    for step in birth.plan:
+        config.callbacks.mounted(channel)
+    for step in config.plan:
         if isinstance(step, CLOSING):
             progress.step = step.describe()
             step.apply(root_fd)
     progress.step = "pivot_root"
-    if birth.pivot:
+    if config.pivot:
         enter_root(root_fd)
     else:
         move_root(root_fd)
@@ -183,10 +183,10 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     credentials.set_label(process)
     capabilities = credentials.read_process_capabilities(process)
     progress.step = "standard input and output"
-    if birth.stdio is None:
+    if config.stdio is None:
         terminal.use_terminal(slave, uid=user.uid)
     else:
-        terminal.use_pipes(birth.stdio, uid=user.uid)
+        terminal.use_pipes(config.stdio, uid=user.uid)
     progress.step = "become the user"
     credentials.become(user, umask=(process.get("user") or {}).get("umask"))
     # A change of uid clears it; A is alive if its "start" arrives after this.
@@ -200,41 +200,41 @@ def _live(birth: Birth, channel: Channel, progress: Progress) -> None:
     masters = () if master < 0 else (master,)
 
     progress.step = "wait for the network"
-    if birth.turns is None:
+    if config.callbacks is None:
         channel.send("ready", {}, masters)
         channel.expect("start")
     else:
-        progress.channel = channel = birth.turns.ready(channel, masters)
+        progress.channel = channel = config.callbacks.ready(channel, masters)
         progress.step = "startContainer hooks"
-        birth.turns.starting(birth, environment)
+        config.callbacks.starting(config, environment)
     progress.step = "close descriptors"
-    credentials.close_all_but_stdio(preserve=birth.preserve_fds)
+    credentials.close_all_but_stdio(preserve=config.preserve_fds)
     # Before the filter, which may forbid it.
     channel.send("executing")
-    if not birth.init:
-        keep_channel(birth.program, channel)
+    if not config.init:
+        keep_channel(config.program, channel)
     progress.step = "confine"
-    listener = credentials.confine(process, capabilities, birth.seccomp, birth.scopes)
+    listener = credentials.confine(process, capabilities, config.seccomp, config.scopes)
     if listener >= 0:
         channel.send("seccomp", {}, (listener,))
     progress.step = "exec"
-    if birth.init:
-        execute(birth.program, ["rootless-init", "--", path, *arguments[1:]], environment)
-    hand_over(birth.program, channel, path, arguments, environment, seccomp=birth.seccomp)
+    if config.init:
+        execute(config.program, ["rootless-init", "--", path, *arguments[1:]], environment)
+    exec_sealed(config.program, channel, path, arguments, environment, seccomp=config.seccomp)
 
 
-def kept(birth: Birth, channel: Channel) -> tuple[int, ...]:
+def needed_descriptors(config: InitConfig, channel: Channel) -> tuple[int, ...]:
     """The descriptors that C needs: all others are closed before anything of the container's sees it."""
-    turns = birth.turns.descriptors() if birth.turns else ()
-    trees = (step.fd for step in birth.plan if isinstance(step, Bind))
-    return (channel.fileno(), birth.program, *(birth.stdio or ()), *range(3, 3 + birth.preserve_fds), *trees, *turns)
+    turns = config.callbacks.descriptors() if config.callbacks else ()
+    trees = (step.fd for step in config.plan if isinstance(step, Bind))
+    return (channel.fileno(), config.program, *(config.stdio or ()), *range(3, 3 + config.preserve_fds), *trees, *turns)
 
 
 def _show_namespaces(channel: Channel) -> None:
     """Hand our user and network namespace to A, which cannot look at them."""
     fds = tuple(os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net"))
     channel.send("namespaces", {}, fds)
-    closing.close_all(fds)
+    descriptors.close_all(fds)
 
 
 def reset_signals() -> None:
@@ -258,18 +258,18 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _name_host(birth: Birth, progress: Progress) -> None:
-    if birth.new & n.CLONE_NEWUTS:
+def _name_host(config: InitConfig, progress: Progress) -> None:
+    if config.new & n.CLONE_NEWUTS:
         progress.step = "hostname"
-        sethostname(birth.spec.get("hostname") or "localhost")
-        if birth.spec.get("domainname"):
-            setdomainname(birth.spec["domainname"])
-    if birth.new & n.CLONE_NEWNET:
+        sethostname(config.spec.get("hostname") or "localhost")
+        if config.spec.get("domainname"):
+            setdomainname(config.spec["domainname"])
+    if config.new & n.CLONE_NEWNET:
         progress.step = "loopback"
         loopback_up()
 
 
-def _opened(birth: Birth) -> Birth:
+def _opened(config: InitConfig) -> InitConfig:
     """With every path of the host's as a descriptor, opened while we still have the caller's id."""
 
     def name(path: str) -> str:
@@ -283,15 +283,15 @@ def _opened(birth: Birth) -> Birth:
         except FileNotFoundError:
             return step  # the step has its own words for it
 
-    root = birth.root
+    root = config.root
     lower = tuple(name(path) for path in root.lower) if root.driver == "directory" else root.lower
-    plan = [opened(step) for step in birth.plan]
-    return birth._replace(plan=plan, root=root._replace(path=name(root.path), lower=lower))
+    plan = [opened(step) for step in config.plan]
+    return config._replace(plan=plan, root=root._replace(path=name(root.path), lower=lower))
 
 
-def _mount_root(birth: Birth, channel: Channel, progress: Progress) -> int:
-    progress.step = f"mount the root ({birth.root.driver})"
-    if birth.root.driver != "fuse-overlayfs":
-        return mount_root(birth.root)
+def _mount_root(config: InitConfig, channel: Channel, progress: Progress) -> int:
+    progress.step = f"mount the root ({config.root.driver})"
+    if config.root.driver != "fuse-overlayfs":
+        return mount_root(config.root)
     # Its daemon must not be a process of the container: A starts it and passes us the mount.
-    return attach_root(birth.root, channel.expect("rootfs").fds[0])
+    return attach_root(config.root, channel.expect("rootfs").fds[0])

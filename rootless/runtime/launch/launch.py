@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import os
 
-from rootless.cgroup.create import Placement
+from rootless.cgroup.create import CgroupResult
 from rootless.errors import FAILURES, InvalidInput, NotSupported, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal, socket
@@ -20,14 +20,14 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, monitor, namespaces, sync
 from rootless.runtime.descriptors import close_all
 from rootless.runtime.launch import init
-from rootless.runtime.launch.cgroup import Birthplace
+from rootless.runtime.launch.cgroup import LaunchCgroup
+from rootless.runtime.monitor import MonitorOptions as MonitorOptions
 from rootless.runtime.monitor import Stdio as Stdio
-from rootless.runtime.monitor import Supervision as Supervision
-from rootless.runtime.mounts.plan import Circumstances, build_plan, with_trees
-from rootless.runtime.mounts.rootfs import Root, fuse_overlay
+from rootless.runtime.mounts.plan import PlanFacts, build_plan, with_trees
+from rootless.runtime.mounts.rootfs import Rootfs, fuse_overlay
 from rootless.runtime.process import landlock
 from rootless.runtime.process.init_program import open_first, wants_init
-from rootless.runtime.process.sealed_exec import executed, terminal_of
+from rootless.runtime.process.sealed_exec import raise_exec_error, terminal_of
 from rootless.runtime.seccomp import profile
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
     Network = Callable[[int, tuple[int, int]], dict[str, Any]]
-    Place = Callable[[], Placement]  # makes the container's cgroup, in A before anything is cloned
+    Place = Callable[[], CgroupResult]  # makes the container's cgroup, in A before anything is cloned
 
 
 class Launched(Record):
@@ -53,14 +53,14 @@ class Launched(Record):
 
 
 class _Request(Record):
-    root: Root
+    root: Rootfs
     container_dir: str
     run_dir: str
     stdio: Stdio
-    supervision: Supervision
+    supervision: MonitorOptions
     network: Network | None
     record: Callable[[Launched], None]
-    birth: init.Birth
+    config: init.InitConfig
     joined: namespaces.Joined
     maps: tuple[str, str]
     client: int
@@ -70,11 +70,11 @@ class _Request(Record):
 def launch(
     spec: dict[str, Any],
     *,
-    root: Root,
+    root: Rootfs,
     container_dir: str,
     run_dir: str,
     stdio: Stdio,
-    supervision: Supervision,
+    supervision: MonitorOptions,
     network: Network | None,
     record: Callable[[Launched], None],
     client: bool,
@@ -95,8 +95,8 @@ def launch(
     nothing else does. `trees` are detached mounts for the binds at those guest paths, in place of their
     sources, which we may not see; they are closed. Raises a RootlessError, after which nothing is left running.
     """
-    birth, joined, maps = _prepare(spec, root, stdio, cache_dir=profile.cache_directory(container_dir))
-    birth = birth._replace(preserve_fds=preserve_fds, plan=with_trees(birth.plan, trees or {}))
+    config, joined, maps = _prepare(spec, root, stdio, cache_dir=profile.cache_directory(container_dir))
+    config = config._replace(preserve_fds=preserve_fds, plan=with_trees(config.plan, trees or {}))
     ours, theirs = sync.pair()
     attach_fd = client_fd = -1
     if client:
@@ -105,16 +105,16 @@ def launch(
             end.send(packet)
         attach_fd, client_fd = end.detach(), other.detach()
     request = _Request(
-        root, container_dir, run_dir, stdio, supervision, network, record, birth, joined, maps, client_fd, place,
+        root, container_dir, run_dir, stdio, supervision, network, record, config, joined, maps, client_fd, place,
     )  # fmt: skip
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _run_a(request, theirs, parent)
+        _run_supervisor(request, theirs, parent)
     theirs.close()
     close_all(fd for _, fd in joined.fds)
-    close_all((client_fd, birth.program, *(trees or {}).values()))
+    close_all((client_fd, config.program, *(trees or {}).values()))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: A is the monitor now; or an error
@@ -131,8 +131,8 @@ def launch(
 
 
 def _prepare(
-    spec: dict[str, Any], root: Root, stdio: Stdio, *, cache_dir: str
-) -> tuple[init.Birth, namespaces.Joined, tuple[str, str]]:
+    spec: dict[str, Any], root: Rootfs, stdio: Stdio, *, cache_dir: str
+) -> tuple[init.InitConfig, namespaces.Joined, tuple[str, str]]:
     """Everything that can fail for reasons in the request, before any process is made."""
     linux = spec.get("linux") or {}
     process = spec.get("process") or {}
@@ -148,7 +148,7 @@ def _prepare(
     def own(name: str) -> bool:
         return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
 
-    circumstances = Circumstances(
+    circumstances = PlanFacts(
         own_pid=own("pid"),
         own_network=own("network"),
         own_ipc=own("ipc"),
@@ -156,10 +156,10 @@ def _prepare(
         tty_group=namespaces.is_mapped(gid_map, 5),
     )
     plan = build_plan(spec, circumstances, root_readonly=root.readonly)
-    birth = init.Birth(
+    config = init.InitConfig(
         spec=spec,
         root=root,
-        stranger=not namespaces.holds(uid_map, 0),
+        caller_unmapped=not namespaces.holds(uid_map, 0),
         plan=plan,
         new=joined.new,
         stdio=None,
@@ -168,10 +168,10 @@ def _prepare(
         seccomp=profile.filter_of(spec, cache_dir=cache_dir),
         program=open_first(spec),
         init=wants_init(spec),
-        hidden=not joined.new & n.CLONE_NEWUSER,
+        undumpable=not joined.new & n.CLONE_NEWUSER,
         scopes=landlock.needed(process, own_network=circumstances.own_network, own_pid=circumstances.own_pid),
     )
-    return birth, joined, (uid_map, gid_map)
+    return config, joined, (uid_map, gid_map)
 
 
 class _Launch:
@@ -182,10 +182,10 @@ class _Launch:
         self.pid = -1
         self.pidfd = -1
         self.between = -1  # B, that goes before C; ends by itself
-        self.place = Birthplace(Placement())
+        self.place = LaunchCgroup(CgroupResult())
 
 
-def _run_a(request: _Request, to_cli: sync.Channel, parent: int) -> NoReturn:
+def _run_supervisor(request: _Request, to_cli: sync.Channel, parent: int) -> NoReturn:
     """A's life, up to its exec of the monitor."""
     launch = _Launch()
     try:
@@ -198,7 +198,7 @@ def _run_a(request: _Request, to_cli: sync.Channel, parent: int) -> NoReturn:
         if launch.pidfd >= 0:
             child.end(launch.pidfd)
         to_cli.send_error(launch.place.explain(error), step=launch.step)
-        launch.place.leave()
+        launch.place.remove()
     finally:
         os._exit(125)
 
@@ -211,31 +211,31 @@ def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     streams = monitor.make_streams(request.stdio)
-    birth = request.birth._replace(stdio=streams.child)
+    config = request.config._replace(stdio=streams.child)
     attach = monitor.listen(request.run_dir)
 
     if request.place is not None:
         launch.step = "make the cgroup"
-        launch.place = Birthplace(request.place())
+        launch.place = LaunchCgroup(request.place())
     launch.step = "make the namespaces"
-    to_c, from_a = sync.pair(cloned=bool(request.joined.fds) or launch.place.bounds_processes)
-    launch.pid = _clone_c(birth, request, launch, to_c, from_a)
+    to_init, from_supervisor = sync.pair(cloned=bool(request.joined.fds) or launch.place.limits_processes)
+    launch.pid = _clone_init(config, request, launch, to_init, from_supervisor)
     launch.pidfd = child.open_child(launch.pid)
-    from_a.close()
+    from_supervisor.close()
     close_all(streams.child or ())
-    for fd in range(3, 3 + birth.preserve_fds):
+    for fd in range(3, 3 + config.preserve_fds):
         os.set_inheritable(fd, False)  # C has them
-    if birth.new & n.CLONE_NEWUSER and not launch.place.bounds_processes:
+    if config.new & n.CLONE_NEWUSER and not launch.place.limits_processes:
         launch.step = "map user and group ids"
         namespaces.write_map(launch.pid, "uid", request.maps[0])
         namespaces.write_map(launch.pid, "gid", request.maps[1])
-    if birth.hidden:
-        to_c.send("mapped")
-        user, net = to_c.expect("namespaces").fds
+    if config.undumpable:
+        to_init.send("mapped")
+        user, net = to_init.expect("namespaces").fds
     else:
         # Before "mapped": afterwards C cannot be looked into, not even at its namespaces.
         user, net = (namespaces.open_of(launch.pid, kind) for kind in ("user", "net"))
-        to_c.send("mapped")
+        to_init.send("mapped")
     if launch.between > 0:
         os.waitpid(launch.between, 0)
     # The network comes up while C mounts.
@@ -246,7 +246,7 @@ def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None
             request.root,
             user_namespace=-1 if request.root.uid_map else user,  # shifted ids are those of the session
         )
-        to_c.send("rootfs", {}, (mount,))
+        to_init.send("rootfs", {}, (mount,))
         os.close(mount)
     if request.network is not None:
         launch.step = "network"
@@ -254,47 +254,47 @@ def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None
     hold = tuple(found.pop("hold_fds", ()))
     close_all((user, net))
     launch.step = "set up the container"
-    ready = to_c.expect("ready")
+    ready = to_init.expect("ready")
     terminal = terminal_of(ready) if ready.fds else -1
 
     launch.step = "record the state"
     launched = Launched(launch.pid, start_time(launch.pid), os.getpid(), start_time(os.getpid()), -1, found)
     request.record(launched)
     launch.step = "execute the command"
-    to_c.send("start")
-    to_c.expect("executing")
-    executed(to_c.receive("refused"), birth.spec["process"]["args"])
-    to_c.close()
+    to_init.send("start")
+    to_init.expect("executing")
+    raise_exec_error(to_init.receive("refused"), config.spec["process"]["args"])
+    to_init.close()
     launch.step = "set the limits"
-    launch.place.settle()
+    launch.place.apply_late_limits()
     found.pop("ports", None)
     told = {**launched._asdict(), "network": found}
     del told["attach_fd"]
     to_cli.send("launched", told)
     launch.step = "start the monitor"
     monitor.become_monitor(
-        monitor.Watched(
+        monitor.MonitorTarget(
             launch.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
-            request.client, terminal, streams, hold, launch.place.placement.path,
+            request.client, terminal, streams, hold, launch.place.result.path,
         ),
         request.supervision,
     )  # fmt: skip
 
 
-def _clone_c(
-    birth: init.Birth, request: _Request, launch: _Launch, to_c: sync.Channel, from_a: sync.Channel
+def _clone_init(
+    config: init.InitConfig, request: _Request, launch: _Launch, to_init: sync.Channel, from_supervisor: sync.Channel
 ) -> int:
     joined, place = request.joined, launch.place
-    if joined.fds or place.bounds_processes:
-        from rootless.runtime.launch.intermediate import clone_through
+    if joined.fds or place.limits_processes:
+        from rootless.runtime.launch.intermediate import clone_via_intermediate
 
-        pid, launch.between = clone_through(birth, place, to_c, from_a, joined=joined, maps=request.maps)
+        pid, launch.between = clone_via_intermediate(config, place, to_init, from_supervisor, joined=joined, maps=request.maps)
         return pid
     try:
         pid = place.clone(joined.new)
     except OSError as error:
         raise namespaces.refused(error) from None
     if pid == 0:
-        to_c.close()
-        init.live(birth, from_a)
+        to_init.close()
+        init.run_init(config, from_supervisor)
     return pid

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rootless.runtime.mounts.steps import Filesystem, Step
 
 
-class IdMap(Record):
+class MountIdMap(Record):
     """What one mount asks for. `containerID` of an entry is an id in the file system, `hostID` the owner
     to be shown, as the runtime's own user namespace counts."""
 
@@ -60,7 +60,7 @@ class MappedTmpfs(Record):
     """A tmpfs whose ids are mapped, by the container's first process."""
 
     tmpfs: Filesystem
-    idmap: IdMap
+    idmap: MountIdMap
 
     def describe(self) -> str:
         return f"{self.tmpfs.describe()} with other ids"
@@ -88,23 +88,23 @@ def prepare(plan: list[Step], *, hidden: bool) -> list[Step]:
     return found
 
 
-def read(entry: dict[str, Any], name: str, word: str) -> IdMap:
-    """The wish of the mount `entry`. Pure."""
-    return IdMap(name, word, entry.get("uidMappings") or [], entry.get("gidMappings") or [])
+def read(entry: dict[str, Any], name: str, word: str) -> MountIdMap:
+    """The wanted of the mount `entry`. Pure."""
+    return MountIdMap(name, word, entry.get("uidMappings") or [], entry.get("gidMappings") or [])
 
 
-def opened_inside(wish: IdMap) -> IdMap:
+def opened_inside(wanted: MountIdMap) -> MountIdMap:
     """With its user namespace made by the container's first process, who may still be looked into. Ids are
     given as outside of the container; none but its own can be shown."""
     texts = []
-    for kind, entries in (("uid", wish.uid), ("gid", wish.gid)):
+    for kind, entries in (("uid", wanted.uid), ("gid", wanted.gid)):
         with open(f"/proc/self/{kind}_map") as file:
             extents = [tuple(int(word) for word in line.split()) for line in file]
-        texts.append(_inside(wish, kind, entries, extents))
-    return wish._replace(fd=user_namespace(*texts))
+        texts.append(_inside(wanted, kind, entries, extents))
+    return wanted._replace(fd=user_namespace(*texts))
 
 
-def _inside(wish: IdMap, kind: str, entries: list[dict[str, int]], extents: list[tuple[int, ...]]) -> str:
+def _inside(wanted: MountIdMap, kind: str, entries: list[dict[str, int]], extents: list[tuple[int, ...]]) -> str:
     lines = []
     for index, entry in enumerate(entries):
         first, outside, size = entry["containerID"], entry["hostID"], entry["size"]
@@ -112,7 +112,7 @@ def _inside(wish: IdMap, kind: str, entries: list[dict[str, int]], extents: list
             found = next((e for e in extents if e[1] <= outside < e[1] + e[2]), None)
             if found is None:
                 raise InvalidInput(
-                    f"config.json: {wish.name}.{kind}Mappings[{index}].hostID: {outside} is none of the container's ids",
+                    f"config.json: {wanted.name}.{kind}Mappings[{index}].hostID: {outside} is none of the container's ids",
                     hint=f"linux.{kind}Mappings says which ids it has",
                 )
             step = min(size, found[1] + found[2] - outside)

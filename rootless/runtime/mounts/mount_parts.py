@@ -14,7 +14,7 @@ from rootless.errors import InvalidInput
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach, set_attributes
-from rootless.runtime.mounts.rootfs import Root, mount_root
+from rootless.runtime.mounts.rootfs import Rootfs, mount_root
 from rootless.runtime.rootfs_path import mount_target, open_in_root
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Image(Record):
         try:
             path = f"/proc/self/fd/{where}"
             driver = "overlay" if len(self.lower) > 1 else "directory"  # which needs two, or an upper
-            os.close(mount_root(Root(driver, self.lower, "", "", path, readonly=True)))
+            os.close(mount_root(Rootfs(driver, self.lower, "", "", path, readonly=True)))
         finally:
             os.close(where)
         top = mount_target(root_fd, self.guest_path, directory=True)

@@ -11,14 +11,14 @@ from rootless.record import TYPE_CHECKING
 from rootless.runtime.descriptors import close_all
 
 if TYPE_CHECKING:
-    from rootless.runtime.mounts.rootfs import Root
+    from rootless.runtime.mounts.rootfs import Rootfs
 
 _PATH = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 # As many as mount(2)'s one page of data has room for by /proc/self/fd/N, and OVL_MAX_STACK of the kernel.
 _FEW_LAYERS, _MOST_LAYERS = 180, 500
 
 
-def mount_overlay(root: Root) -> None:
+def mount_overlay(root: Rootfs) -> None:
     """Mount it at its path.
 
     Layers are named by descriptor: no character in a path needs escaping, and no path of the host shows in
@@ -35,7 +35,7 @@ def mount_overlay(root: Root) -> None:
         close_all(fds)
 
 
-def _mount_many_layers(root: Root) -> None:
+def _mount_many_layers(root: Rootfs) -> None:
     """All that the kernel takes: mount(2) has one page for their names, which are numbers in this directory."""
     if len(root.lower) > _MOST_LAYERS:
         raise NotSupported(
@@ -54,7 +54,7 @@ def _mount_many_layers(root: Root) -> None:
             close_all(fds)
 
 
-def _overlay_data(root: Root, fds: list[int], prefix: str) -> str:
+def _overlay_data(root: Rootfs, fds: list[int], prefix: str) -> str:
     """mount(2)'s data; the directories opened are added to `fds`."""
 
     def name(path: str) -> str:

@@ -29,7 +29,7 @@ _LABELLED = frozenset(("tmpfs", "ramfs", "devpts", "overlay"))
 _IPC_SYSCTLS = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
 
 
-class Circumstances(Record):
+class PlanFacts(Record):
     """Facts outside the configuration that the plan depends on."""
 
     own_pid: bool  # the pid namespace belongs to the container's user namespace
@@ -45,7 +45,7 @@ class Circumstances(Record):
 
 
 def build_plan(
-    spec: dict[str, Any], circumstances: Circumstances, *, root_readonly: bool = False
+    spec: dict[str, Any], circumstances: PlanFacts, *, root_readonly: bool = False
 ) -> list[Step]:
     """The steps in the order they must be applied; InvalidInput for what cannot be planned. Those of
     masks.CLOSING, at the end, wait for all else that is made in the container's file system."""
@@ -110,7 +110,7 @@ def _is_bind(entry: dict[str, Any]) -> bool:
     return entry.get("type") == "bind" or "bind" in words or "rbind" in words
 
 
-def mount_step(entry: dict[str, Any], circumstances: Circumstances, name: str) -> Step:
+def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> Step:
     """What is done for one of the configuration's mounts, which errors call `name`; InvalidInput."""
     guest_path = entry["destination"]
     if not guest_path.startswith("/"):
@@ -170,13 +170,13 @@ def mount_step(entry: dict[str, Any], circumstances: Circumstances, name: str) -
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
 
 
-def _labelled(data: str, fstype: str, circumstances: Circumstances) -> str:
+def _labelled(data: str, fstype: str, circumstances: PlanFacts) -> str:
     if not circumstances.mount_label or fstype not in _LABELLED:
         return data
     return ",".join(word for word in (data, f'context="{circumstances.mount_label}"') if word)
 
 
-def _devpts_data(data: str, circumstances: Circumstances) -> str:
+def _devpts_data(data: str, circumstances: PlanFacts) -> str:
     words = [word for word in data.split(",") if word]
     if not circumstances.tty_group:
         # The kernel refuses an id that has no mapping; terminals then belong to our own group.
@@ -184,7 +184,7 @@ def _devpts_data(data: str, circumstances: Circumstances) -> str:
     return ",".join(words)
 
 
-def _sysctl(name: str, value: str, circumstances: Circumstances) -> Step:
+def _sysctl(name: str, value: str, circumstances: PlanFacts) -> Step:
     dotted = name.replace("/", ".")
     if dotted.startswith("net."):
         own, namespace = circumstances.own_network, "network"

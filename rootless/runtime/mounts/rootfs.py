@@ -10,7 +10,7 @@ from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime.descriptors import close_all, forget_paths
+from rootless.runtime.descriptors import close_all, stop_importing
 from rootless.runtime.mounts import overlay
 from rootless.runtime.sync import pair
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ARGUMENT_BYTES = 1 << 17
 
 
-class Root(Record):
+class Rootfs(Record):
     """Where the root comes from.
 
     `driver` is "overlay", "fuse-overlayfs" or "directory". `lower` are the layers' directories,
@@ -48,7 +48,7 @@ class Root(Record):
     gid_map: str = ""
 
 
-def mount_root(root: Root) -> int:
+def mount_root(root: Rootfs) -> int:
     """Mount `root` at `root.path` in the current mount namespace, which must be private to us.
 
     Returns an O_PATH descriptor of it, the caller's. "fuse-overlayfs" leaves a
@@ -67,12 +67,12 @@ def mount_root(root: Root) -> int:
     return open_root(root)
 
 
-def open_root(root: Root) -> int:
+def open_root(root: Rootfs) -> int:
     """An O_PATH descriptor of the mounted root."""
     return os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
+def fuse_overlay(root: Rootfs, *, user_namespace: int = -1) -> int:
     """Start fuse-overlayfs for `root`: a descriptor of its detached mount, for move_mount(2).
 
     The daemon gets a mount namespace of its own, with the host's view: in that of a container,
@@ -91,13 +91,13 @@ def fuse_overlay(root: Root, *, user_namespace: int = -1) -> int:
     return _apart(mount, user_namespace=user_namespace).fds[0]
 
 
-def attach_root(root: Root, mount_fd: int) -> int:
+def attach_root(root: Rootfs, mount_fd: int) -> int:
     """Mount the detached `mount_fd` at `root.path`; the same descriptor, of the root from now on."""
     m.move_mount(mount_fd, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_SYMLINKS)
     return mount_fd
 
 
-def _run_fuse_overlayfs(root: Root) -> None:
+def _run_fuse_overlayfs(root: Rootfs) -> None:
     """Returns when the mount stands and its daemon runs."""
     # By names relative to where they all are: hundreds of absolute ones would not fit into a word.
     common = os.path.commonpath(root.lower) if len(root.lower) > 1 else "/"
@@ -146,7 +146,7 @@ class mounted:
     the session.
     """
 
-    def __init__(self, root: Root, steps: Sequence[Step] = ()) -> None:
+    def __init__(self, root: Rootfs, steps: Sequence[Step] = ()) -> None:
         self._root = root
         self._steps = steps
         self._fds: tuple[int, ...] = ()
@@ -159,7 +159,7 @@ class mounted:
         close_all(self._fds)
 
 
-def _mounted_elsewhere(root: Root, steps: Sequence[Step]) -> list[int]:
+def _mounted_elsewhere(root: Rootfs, steps: Sequence[Step]) -> list[int]:
     def mount(doing: _Doing) -> Answer:
         doing.step = f"mount the root ({root.driver})"
         root_fd = mount_root(root)
@@ -174,7 +174,7 @@ def _mounted_elsewhere(root: Root, steps: Sequence[Step]) -> list[int]:
     return _apart(mount).fds
 
 
-def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
+def run_in_root(root: Rootfs, action: Callable[[], Any]) -> Any:
     """Call `action` in a forked child whose "/" is the container's root; its result, which must
     be JSON, comes back, and its RootlessError or OSError is raised here.
 
@@ -185,7 +185,7 @@ def run_in_root(root: Root, action: Callable[[], Any]) -> Any:
     def act(doing: _Doing) -> Answer:
         doing.step = f"mount the root ({root.driver})"
         enter_root(mount_root(root))
-        forget_paths()
+        stop_importing()
         doing.step = ""
         return {"value": action()}, ()
 

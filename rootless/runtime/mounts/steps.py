@@ -24,7 +24,7 @@ from rootless.runtime.rootfs_path import mount_target, open_proc_file
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from rootless.runtime.mounts.idmap import IdMap
+    from rootless.runtime.mounts.idmap import MountIdMap
 
     class Step(Protocol):
         """One thing done to the file system of `root_fd`, an O_PATH descriptor of the root's mount."""
@@ -40,7 +40,7 @@ class Bind(Record):
     guest_path: str
     options: MountOptions
     fd: int = -1  # opened already, by somebody who may see the source where we may not
-    idmap: IdMap | None = None
+    idmap: MountIdMap | None = None
 
     def describe(self) -> str:
         return f"bind {self.host_path} to {self.guest_path}"

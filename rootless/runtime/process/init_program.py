@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.errors import NotSupported
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.process.memfd import open_sealed
-from rootless.runtime.process.sealed_exec import open_program, selinux_enforces
+from rootless.runtime.process.sealed_exec import open_exec_helper, selinux_enforces
 
 if TYPE_CHECKING:
     from typing import Any
@@ -21,7 +21,7 @@ def wants_init(spec: dict[str, Any]) -> bool:
 def open_first(spec: dict[str, Any]) -> int:
     """What the container's first process executes: that program, or the one of handover.open_program."""
     if not wants_init(spec):
-        return open_program(spec["process"])
+        return open_exec_helper(spec["process"])
     if selinux_enforces(spec["process"]):
         raise NotSupported(
             "--init is a program in memory, and SELinux's policy knows no such way into a label",

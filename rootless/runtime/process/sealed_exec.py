@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MAX_ERRNO = 4096  # the kernel's
 
 
-def open_program(process: dict[str, Any]) -> int:
+def open_exec_helper(process: dict[str, Any]) -> int:
     """The program that `hand_over` takes, opened while the host's paths can be seen; the caller's. -1: Python
     executes the command, where the administrator forbids executable memory (vm.memfd_noexec=2), and where
     SELinux is to confine it: a policy's way into a label is a file of the image, and who has the label
@@ -59,7 +59,7 @@ def keep_channel(program: int, channel: Channel) -> None:
         os.set_inheritable(channel.fileno(), True)
 
 
-def hand_over(
+def exec_sealed(
     program: int,
     channel: Channel | None,
     path: str,
@@ -88,7 +88,7 @@ def hand_over(
     command.execute(program, words, environment)
 
 
-def executed(message: Message | None, arguments: list[str]) -> None:
+def raise_exec_error(message: Message | None, arguments: list[str]) -> None:
     """Nothing if the end of the channel says that the command runs; its error, in Docker's words, if not: the
     message is "refused". Who says so is a process that the container may have got hold of."""
     if message is None:

@@ -9,7 +9,7 @@ import os
 
 from rootless.errors import Corrupt, NotFound
 from rootless.linux.process import boot_id
-from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage.layers.layers import directory as layer_directory
 from rootless.storage.layers.layers import is_settled
 from rootless.storage.store import Store
@@ -22,7 +22,7 @@ def prepare(
     *,
     readonly: bool = False,
     driver: str | None = None,
-) -> Root:
+) -> Rootfs:
     """The root of the container in `container_dir`, its own directories made where missing.
 
     `diff_ids` bottom first, as in an image's configuration. Idempotent: a stopped container gets
@@ -39,7 +39,7 @@ def prepare(
 
         path = container_dir + "/rootfs"
         copy_layers(lower, path)
-        return Root("directory", (), "", "", path, readonly)
+        return Rootfs("directory", (), "", "", path, readonly)
     if not lower:
         # An image may have no layers at all; the kernel wants a directory.
         lower = [container_dir + "/lower"]
@@ -60,7 +60,7 @@ def prepare(
             os.mkdir(own, 0o700)
         except FileExistsError:
             pass
-    return Root(driver, tuple(lower), upper, work, merged, readonly)
+    return Rootfs(driver, tuple(lower), upper, work, merged, readonly)
 
 
 def lower_directories(store: Store, diff_ids: tuple[str, ...] | list[str]) -> list[str]:

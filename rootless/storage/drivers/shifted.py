@@ -16,7 +16,7 @@ import stat
 from collections.abc import Callable
 
 from rootless.linux.filesystem import chmod_nofollow
-from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage.drivers.probe import find_program
 from rootless.storage.drivers.rootfs import prepare
 from rootless.storage.remove_tree import remove_tree
@@ -37,7 +37,7 @@ def prepare_shifted(
     gid: Extents,
     *,
     readonly: bool = False,
-) -> Root:
+) -> Rootfs:
     """As rootfs.prepare, for a container with the maps `uid` and `gid` ([inside, in the session, count])."""
     asked = os.environ.get("ROOTLESS_STORAGE_DRIVER", "")
     copied = os.path.isdir(container_dir + "/rootfs")

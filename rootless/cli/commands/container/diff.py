@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.columns import plain
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotSupported
 from rootless.session import session
 from rootless.storage.containers import containers
@@ -20,7 +20,7 @@ def run(args: Args) -> int:
     store = Store.open()
     chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     if record["rootfs"]:
         raise NotSupported("a container made with --rootfs has no image to compare with")
     session.join()
@@ -33,7 +33,7 @@ def run(args: Args) -> int:
     return 0
 
 
-def without_mount_points(found: list[Change], record: Record) -> list[Change]:
+def without_mount_points(found: list[Change], record: ContainerConfig) -> list[Change]:
     """The changes without the places that had to be made to mount something there; Docker's are in a
     layer of their own. A directory that only counts as changed because of them goes too, and an /etc that
     the image lacks."""

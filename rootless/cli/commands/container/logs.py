@@ -10,7 +10,7 @@ from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.lifecycle.attach.attach import write_all
 from rootless.engine.options.clock import parse_moment
 from rootless.engine.state import running
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.logs import logs
 from rootless.errors import Conflict, InvalidInput
 from rootless.record import TYPE_CHECKING
@@ -33,7 +33,7 @@ def run(args: Args) -> int:
     )
     identifiers = [containers.find(store, name) for name in chosen.names(store, args)]
     for identifier in identifiers:
-        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
         if record["log"]["driver"] == "none":
             raise Conflict("configured logging driver does not support reading", hint="the container was made with --log-driver none")
     sys.stdout.flush()

@@ -7,7 +7,7 @@ from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.for_each import each
 from rootless.engine.lifecycle import start, stop
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.session import session
 from rootless.storage.containers import containers
@@ -22,7 +22,7 @@ def run(args: Args) -> int:
     def again(identifier: str) -> None:
         stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
         start.start(store, identifier)
-        record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
         events.container(store, "restart", record)
 
     return each(store, chosen.names(store, args), again)

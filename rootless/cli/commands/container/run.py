@@ -16,7 +16,7 @@ from rootless.engine.lifecycle import create, remove, start
 from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.autostart import lingering
 from rootless.engine.lifecycle.create import Request
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.errors import CommandNotFound, Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import signal
@@ -135,7 +135,7 @@ def run(args: Args) -> int:
         if said:
             say(*said)
         return 0
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     status = stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
     if args.rmi:
         _remove_image(store, record["image_id"])
@@ -167,7 +167,7 @@ def _attached(args: Args, request: Request) -> frozenset[str]:
     return frozenset(("stdin", "stdout", "stderr") if request.open_stdin else ("stdout", "stderr"))
 
 
-def resize(store: Store, record: Record, connection: socket, rows: int, columns: int) -> None:
+def resize(store: Store, record: ContainerConfig, connection: socket, rows: int, columns: int) -> None:
     """The container's terminal has another size."""
     attach.resize(connection, rows, columns)
     events.container(store, "resize", record, height=str(rows), width=str(columns))
@@ -175,7 +175,7 @@ def resize(store: Store, record: Record, connection: socket, rows: int, columns:
 
 def stay(
     store: Store,
-    record: Record,
+    record: ContainerConfig,
     launched: start.Launched,
     keys: terminal.DetachKeys,
     *,

@@ -10,7 +10,7 @@ from rootless.cli.output.for_each import each
 from rootless.cli.terminal import attachment
 from rootless.engine.lifecycle import start
 from rootless.engine.lifecycle.attach import attach, terminal
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage.containers import containers
@@ -37,7 +37,7 @@ def run(args: Args) -> int:
 
 
 def _attached(store: Store, identifier: str, args: Args) -> int:
-    record: Record = containers.config(store, identifier)  # type: ignore[assignment]
+    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
     wants_input = args.interactive and record["open_stdin"]
     if record["tty"] and wants_input:
         attach.require_terminal(0)

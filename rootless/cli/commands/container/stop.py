@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import VALUE, Args, Command, Option, integer
-from rootless.cli.output.for_each import together
+from rootless.cli.output.for_each import for_each_parallel
 from rootless.engine.lifecycle import stop
 from rootless.storage.store import Store
 
@@ -19,7 +19,7 @@ def run(args: Args) -> int:
     """Stop each container, politely first."""
     store = Store.open()
     names = chosen.names(store, args, wanted=chosen.runs)
-    return together(
+    return for_each_parallel(
         store,
         names,
         lambda identifier: stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout),

@@ -15,9 +15,9 @@ from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
 from rootless.linux.namespace import identity
-from rootless.runtime.launch.launch import Launched, Stdio, Supervision, launch
+from rootless.runtime.launch.launch import Launched, MonitorOptions, Stdio, launch
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
-from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
 from rootless.runtime.seccomp.profile import DEFAULT
 from rootless.storage.remove_tree import remove_tree
@@ -53,11 +53,11 @@ def _run(place: str, rootfs: str) -> Finding:
     os.mkdir(run_dir, 0o700)
     launched = launch(
         _spec(),
-        root=Root("directory", (), "", "", rootfs, False),
+        root=Rootfs("directory", (), "", "", rootfs, False),
         container_dir=place,
         run_dir=run_dir,
         stdio=Stdio(),
-        supervision=Supervision(no_sync=True),
+        supervision=MonitorOptions(no_sync=True),
         network=_look,
         record=lambda launched: None,
         client=True,

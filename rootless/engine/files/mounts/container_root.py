@@ -7,15 +7,15 @@ from __future__ import annotations
 import os
 import sys
 
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import Corrupt, NotFound
-from rootless.runtime.mounts.rootfs import Root
+from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage.containers import containers
 from rootless.storage.drivers import rootfs
 from rootless.storage.store import Store
 
 
-def prepare(store: Store, record: Record) -> Root:
+def prepare(store: Store, record: ContainerConfig) -> Rootfs:
     """The container's root, its layers unpacked again where a power cut may have damaged them. The caller
     has joined the session and holds the container's lock."""
     directory = containers.directory(store, record["id"])
@@ -23,7 +23,7 @@ def prepare(store: Store, record: Record) -> Root:
         # Mounted at a place of its own: even the host's / can be a container's root then.
         merged = directory + "/merged"
         os.makedirs(merged, mode=0o700, exist_ok=True)
-        return Root("directory", (record["rootfs"],), "", "", merged, record["read_only"])
+        return Rootfs("directory", (record["rootfs"],), "", "", merged, record["read_only"])
     try:
         root = _layers(store, record, directory)
     except (Corrupt, NotFound):
@@ -41,7 +41,7 @@ def prepare(store: Store, record: Record) -> Root:
     return root
 
 
-def _layers(store: Store, record: Record, directory: str) -> Root:
+def _layers(store: Store, record: ContainerConfig, directory: str) -> Rootfs:
     id_map = record.get("id_map")
     if not id_map:
         return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
@@ -52,7 +52,7 @@ def _layers(store: Store, record: Record, directory: str) -> Root:
     )
 
 
-def resolve_mounts(store: Store, record: Record) -> Record:
+def resolve_mounts(store: Store, record: ContainerConfig) -> ContainerConfig:
     """The record for this once, in which each mount has what is to be mounted; what `-v` makes is made."""
     if any("create_source" in mount or "resolve" in mount for mount in record["mounts"]):
         from rootless.engine.files.mounts import mount_sources
@@ -61,7 +61,7 @@ def resolve_mounts(store: Store, record: Record) -> Record:
     return record
 
 
-def fill_volumes(store: Store, record: Record, root: Root) -> None:
+def fill_volumes(store: Store, record: ContainerConfig, root: Rootfs) -> None:
     """Give a volume that is used for the first time the image's content at its target, as Docker does."""
     used = [m for m in record["mounts"] if m["type"] == "volume"]
     fresh = [m for m in used if m["copy_up"]]

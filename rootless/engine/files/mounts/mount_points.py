@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from rootless.engine.options.mounts import GIVEN, Mount
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ETC = ("resolv.conf", "hostname", "hosts")
 """The files of /etc that are ours, in the container's directory."""
 
 
-def of_user(record: Record, volumes: str) -> list[dict[str, Any]]:
+def of_user(record: ContainerConfig, volumes: str) -> list[dict[str, Any]]:
     """The mounts that were asked for, in their order; `volumes` is the store's directory of them."""
     return [_of_user(mount, volumes) for mount in record["mounts"]]
 

@@ -12,7 +12,7 @@ from rootless.engine.files.mounts import bind_sources
 from rootless.engine.files.mounts.mount_points import read_only_below
 from rootless.engine.files.volumes.options import of_mount
 from rootless.engine.options.mounts import Mount
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux.process import boot_id
 from rootless.runtime.mounts.mount_parts import IMAGE, SUBPATH
@@ -29,7 +29,7 @@ def settle(store: Store, mount: Mount) -> None:
     mount["image"], mount["diff_ids"] = image.id, list(image.diff_ids)
 
 
-def prepare(store: Store, record: Record) -> Record:
+def prepare(store: Store, record: ContainerConfig) -> ContainerConfig:
     """At start: what `-v` makes is made, the layers of mounted images are whole; the record for this start,
     in which each mount to be resolved has what the runtime mounts. The caller has joined the session."""
     found: list[Mount] = []
@@ -42,7 +42,7 @@ def prepare(store: Store, record: Record) -> Record:
     return {**record, "mounts": found}
 
 
-def _prepare_image(store: Store, record: Record, mount: Mount) -> None:
+def _prepare_image(store: Store, record: ContainerConfig, mount: Mount) -> None:
     from rootless.storage.drivers import rootfs
 
     if rootfs.probe(store) != "overlay":

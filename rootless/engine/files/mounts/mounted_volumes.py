@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.config import Record
+from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
 from rootless.storage import volumes
 from rootless.storage.store import Store
 
 
-def make(store: Store, record: Record) -> None:
+def make(store: Store, record: ContainerConfig) -> None:
     """Create the named volumes that do not exist and the anonymous ones; NotFound for an image that is not there.
 
     The caller holds a lease on the store.

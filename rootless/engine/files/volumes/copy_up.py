@@ -10,7 +10,7 @@ from rootless.engine.files.copy_end import Place
 from rootless.engine.files.copy_tree import Policy
 from rootless.engine.options.mounts import Mount
 from rootless.engine.state.user_namespace import IdMap
-from rootless.runtime.mounts.rootfs import Root, mounted
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage import volumes
 from rootless.storage.store import Store
 
@@ -23,7 +23,7 @@ def unused(store: Store, mounts: list[Mount]) -> list[str]:
     return [path for path in paths if _is_unused(path)]
 
 
-def fill(store: Store, mounts: list[Mount], root: Root, given: IdMap | None = None) -> None:
+def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None = None) -> None:
     """Copy the image's files into those of the volumes that are still empty; wants the session joined.
 
     `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.

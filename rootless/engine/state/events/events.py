@@ -22,7 +22,7 @@ from rootless.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rootless.engine.state.config import Record
+    from rootless.engine.state.config import ContainerConfig
     from rootless.storage.store import Store
 
 LOG_NAME = "events.log"
@@ -50,13 +50,13 @@ def pruned(store: Store, kind: str, reclaimed_bytes: int) -> None:
     write(store, kind, "prune", "", reclaimed=str(reclaimed_bytes))
 
 
-def container(store: Store, action: str, record: Record, **attributes: str) -> None:
+def container(store: Store, action: str, record: ContainerConfig, **attributes: str) -> None:
     """An event of a container, with the attributes that all of them have."""
     more = connections(record) if action == "die" else {}
     _append(directory(store), _line("container", action, record["id"], {**_of(record), **attributes}, more))
 
 
-def execution(store: Store, record: Record, argv: list[str]) -> str:
+def execution(store: Store, record: ContainerConfig, argv: list[str]) -> str:
     """That a process has been started in the container, Docker's two events in one write; the id of the execution."""
     identifier = os.urandom(32).hex()
     attributes = {**_of(record), "execID": identifier}
@@ -81,18 +81,18 @@ def _line(
     return jsontext.dumps(found).encode("utf-8", "replace") + b"\n"
 
 
-def kill(store: Store, record: Record, number: int) -> None:
+def kill(store: Store, record: ContainerConfig, number: int) -> None:
     """Docker's event of a signal that somebody sends; written before it is sent, so that it stands before the end."""
     container(store, "kill", record, signal=str(int(number)))
 
 
-def tail(record: Record) -> str:
+def tail(record: ContainerConfig) -> str:
     """The end of the lines that the monitor writes about the container, its attributes left open."""
     found = {"type": "container", "id": record["id"], **connections(record), "attributes": _of(record)}
     return jsontext.dumps(found)[1:-2]
 
 
-def connections(record: Record) -> dict[str, object]:
+def connections(record: ContainerConfig) -> dict[str, object]:
     """What a start connects and an end lets go: readers tell Docker's events of it (consequences.py), so
     that neither the start nor the monitor has more to write."""
     volumes = [
@@ -105,7 +105,7 @@ def connections(record: Record) -> dict[str, object]:
     return {"network": record["network"]["mode"], "volumes": volumes if short else []}
 
 
-def _of(record: Record) -> dict[str, str]:
+def _of(record: ContainerConfig) -> dict[str, str]:
     # Labels, as Docker gives them, but never so many that a line is no longer written in one piece.
     labels = {key: value for key, value in record["labels"].items() if len(key) + len(value) < 128}
     few = dict(list(labels.items())[:8])

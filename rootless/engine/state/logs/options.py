@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from rootless.engine.options.values import parse_bytes
-from rootless.engine.state.config import Log, Record
+from rootless.engine.state.config import ContainerConfig, Log
 from rootless.errors import InvalidInput, NotSupported
 
 _FILES = ("json-file", "local", "k8s-file")
@@ -102,7 +102,7 @@ def tag(template: str, values: dict[str, str]) -> str:
     return _FIELD.sub(value, template)
 
 
-def attributes(record: Record) -> dict[str, str]:
+def attributes(record: ContainerConfig) -> dict[str, str]:
     """What `logs --details` shows before each line: the labels and variables that were asked for, and the tag."""
     options = record["log"].get("options", {})
     found = _chosen(record["labels"], options.get("labels", ""), options.get("labels-regex", ""))
@@ -124,7 +124,7 @@ def attributes(record: Record) -> dict[str, str]:
     return found
 
 
-def details(record: Record) -> str:
+def details(record: ContainerConfig) -> str:
     """The attributes as Docker writes them, `NAME=VALUE,NAME=VALUE`, sorted and encoded as in an address."""
     from urllib.parse import quote_plus
 

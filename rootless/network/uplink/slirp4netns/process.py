@@ -36,7 +36,7 @@ class Job(Record):
     options: Options
 
 
-class Running(Record):
+class SlirpProcess(Record):
     """The process and our ends of its pipes: it ends when the last copy of `exit_fd` is closed."""
 
     pid: int
@@ -50,7 +50,7 @@ def is_too_long(socket_path: str) -> bool:
     return len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES
 
 
-def spawn(job: Job, protection: Sequence[str]) -> Running:
+def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
     """Start it: 0-2 as usual, 3 the exit pipe, 4 the ready pipe, and nothing else of ours.
 
     Save the namespaces, if they come as descriptors, and the directory of an API socket whose path
@@ -90,7 +90,7 @@ def spawn(job: Job, protection: Sequence[str]) -> Running:
     for fd in opened:
         if fd not in (exit_w, ready_r, stderr_r):
             os.close(fd)
-    return Running(child, exit_w, ready_r, stderr_r)
+    return SlirpProcess(child, exit_w, ready_r, stderr_r)
 
 
 def _file_actions(sources: list[int]) -> list[tuple[int, ...]]:
@@ -136,7 +136,7 @@ def _keep_to_ourselves() -> None:
             continue  # the one that listed the directory
 
 
-def last_words(running: Running) -> str:
+def last_words(running: SlirpProcess) -> str:
     """What a dying slirp4netns said, bounded; its end is near, since it closed the ready pipe."""
     poll = select.poll()
     poll.register(running.stderr_fd, select.POLLIN)
@@ -149,7 +149,7 @@ def last_words(running: Running) -> str:
     return text.decode(errors="replace")
 
 
-def stop(running: Running) -> None:
+def stop(running: SlirpProcess) -> None:
     """Kill and reap it, close our ends of the exit pipe and of its stderr."""
     try:
         os.kill(running.pid, _SIGKILL)

@@ -16,7 +16,7 @@ from rootless.linux.process import alive, start_time
 from rootless.network import ports
 from rootless.network.uplink.slirp4netns import process
 from rootless.network.uplink.slirp4netns.options import Options, parse
-from rootless.network.uplink.slirp4netns.process import Job, Running
+from rootless.network.uplink.slirp4netns.process import Job, SlirpProcess
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def lost(data: Mapping[str, Any]) -> bool:
 
 
 def _record(
-    running: Running,
+    running: SlirpProcess,
     started: int,
     options: Options,
     published: Sequence[PortMapping],
@@ -139,7 +139,7 @@ def _record(
     }
 
 
-def _start_protected(job: Job, timeout_s: float) -> tuple[Running, list[str]]:
+def _start_protected(job: Job, timeout_s: float) -> tuple[SlirpProcess, list[str]]:
     """Start with every protection of its own; without one only where that one cannot be had."""
     protection = list(PROTECTIONS)
     while True:
@@ -154,7 +154,7 @@ def _start_protected(job: Job, timeout_s: float) -> tuple[Running, list[str]]:
             protection.remove(culprit)
 
 
-def _start_once(job: Job, protection: Sequence[str], timeout_s: float) -> Running:
+def _start_once(job: Job, protection: Sequence[str], timeout_s: float) -> SlirpProcess:
     running = process.spawn(job, protection)
     try:
         deadline = time.monotonic() + timeout_s
