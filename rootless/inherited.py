@@ -32,7 +32,7 @@ descriptors: tuple[int, int] | None = None
 """The caller's RLIMIT_NOFILE, soft and hard, where we have raised our own."""
 
 
-def settle() -> None:
+def normalise() -> None:
     """Take our own umask, have ended children told, and raise a low limit of open files as far as we may."""
     global umask, descriptors
     umask = os.umask(OURS)

@@ -11,7 +11,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Usage(Record):
+class CgroupUsage(Record):
     """Figures at one moment; bytes and microseconds since the start. `limit_bytes` 0: no limit of its own."""
 
     cpu_us: int
@@ -25,7 +25,7 @@ class Usage(Record):
     sent_bytes: int
 
 
-def usage(path: str, pids: list[int], *, own_network: bool) -> Usage:
+def usage(path: str, pids: list[int], *, own_network: bool) -> CgroupUsage:
     """The figures of the container in the cgroup `path` ("" for none), whose processes are `pids`, PID 1
     first. Page cache that can be reclaimed is no memory of the container (as Docker counts)."""
     cpu = cgroupfs.events(path, "cpu.stat").get("usage_usec") if path else None
@@ -37,7 +37,7 @@ def usage(path: str, pids: list[int], *, own_network: bool) -> Usage:
         memory = max(0, int(current) - cgroupfs.events(path, "memory.stat").get("inactive_file", 0))
     read, written = _blocks(blocks) if blocks is not None else _process_blocks(pids)
     received, sent = _network(pids[0]) if own_network and pids else (0, 0)
-    return Usage(
+    return CgroupUsage(
         sum(map(_cpu_us, pids)) if cpu is None else cpu,
         memory if current else sum(map(_anonymous_bytes, pids)),
         _number(cgroupfs.read(path, "memory.max") if path else ""),

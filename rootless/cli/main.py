@@ -10,7 +10,7 @@ import os
 import sys
 
 from rootless import inherited
-from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, Entry, load
+from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, CommandEntry, load
 from rootless.cli.grammar.command import EXEC, PLAIN, RUN, Args
 from rootless.cli.grammar.parser import HelpWanted, UsageError, parse, parse_options
 from rootless.errors import RootlessError
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(words: list[str]) -> int:
     """`words` as a command line: every error rendered on stderr, output flushed, the exit status returned."""
-    inherited.settle()
+    inherited.normalise()
     _encoding_safe()
     try:
         status = _dispatch(words)
@@ -60,7 +60,7 @@ def run(words: list[str]) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    entry: Entry | None = None
+    entry: CommandEntry | None = None
     command: Command | None = None
     path = ""
     try:

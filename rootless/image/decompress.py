@@ -34,7 +34,7 @@ if _HAVE_ISAL:
     _ERRORS += (cast(type[Exception], igzip_lib.error),)
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes to read: at most `size`, b"" at the end."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -52,7 +52,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
-def open_stream(source: Source, *, what: str) -> Source:
+def open_stream(source: ByteSource, *, what: str) -> ByteSource:
     """The decompressed stream of `source`; errors in it raise Corrupt naming `what`."""
     head = b""
     while len(head) < _MAGIC_LENGTH:
@@ -84,7 +84,7 @@ def compression(head: bytes) -> str:
 class _Rejoined:
     """What was read to look at it, then the rest."""
 
-    def __init__(self, head: bytes, source: Source) -> None:
+    def __init__(self, head: bytes, source: ByteSource) -> None:
         self._head = head
         self._source = source
 
@@ -131,7 +131,7 @@ def _new(name: str) -> _Decompressor:
 class _Stream:
     """gzip, bzip2 and xz: any number of members after each other, as pigz and pbzip2 write."""
 
-    def __init__(self, source: Source, name: str, what: str) -> None:
+    def __init__(self, source: ByteSource, name: str, what: str) -> None:
         self._source = source
         self._name = name
         self._what = what
@@ -178,7 +178,7 @@ class _Stream:
 class _Zstd:
     """zstd: frames and skippable frames after each other."""
 
-    def __init__(self, source: Source, what: str) -> None:
+    def __init__(self, source: ByteSource, what: str) -> None:
         self._what = what
         unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_LIMIT_BYTES)
         self._reader = unpacker.stream_reader(

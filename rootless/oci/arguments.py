@@ -38,7 +38,7 @@ _START = {
 _BUNDLE = {"-b": "--bundle", "-f": "--config"}
 
 
-class Command(Record):
+class OciCommand(Record):
     """A subcommand: its options, their short forms, and its positional words (least, most; -1: any).
     `stops`: options end at the first positional word."""
 
@@ -52,10 +52,10 @@ class Command(Record):
 
 
 COMMANDS = {
-    "create": Command(_START, _BUNDLE, 1, 1, "ID", "create a container; its process waits for `start`"),
-    "start": Command({}, {}, 1, 1, "ID", "start a created container"),
-    "state": Command({}, {}, 1, 1, "ID", "print a container's state"),
-    "kill": Command(
+    "create": OciCommand(_START, _BUNDLE, 1, 1, "ID", "create a container; its process waits for `start`"),
+    "start": OciCommand({}, {}, 1, 1, "ID", "start a created container"),
+    "state": OciCommand({}, {}, 1, 1, "ID", "print a container's state"),
+    "kill": OciCommand(
         {"--all": FLAG, "--signal": VALUE, "--regex": FLAG},
         {"-a": "--all", "-s": "--signal"},
         1,
@@ -63,10 +63,10 @@ COMMANDS = {
         "ID [SIGNAL]",
         "send a signal (default SIGTERM) to a container's init, or to all of its processes",
     ),
-    "delete": Command(
+    "delete": OciCommand(
         {"--force": FLAG, "--regex": FLAG}, {"-f": "--force"}, 1, 1, "ID", "delete a stopped container"
     ),
-    "run": Command(
+    "run": OciCommand(
         {**_START, "--detach": FLAG, "--keep": FLAG},
         {**_BUNDLE, "-d": "--detach"},
         1,
@@ -74,7 +74,7 @@ COMMANDS = {
         "ID",
         "create and start a container, and wait for it",
     ),
-    "exec": Command(
+    "exec": OciCommand(
         {
             "--process": VALUE,
             "--console-socket": VALUE,
@@ -109,10 +109,10 @@ COMMANDS = {
         "run a process in a container",
         True,
     ),
-    "list": Command(
+    "list": OciCommand(
         {"--format": VALUE, "--quiet": FLAG}, {"-f": "--format", "-q": "--quiet"}, 0, 0, "", "list containers"
     ),
-    "ps": Command(
+    "ps": OciCommand(
         {"--format": VALUE},
         {"-f": "--format"},
         1,
@@ -121,9 +121,9 @@ COMMANDS = {
         "list a container's processes",
         True,
     ),
-    "pause": Command({}, {}, 1, 1, "ID", "halt all processes of a container"),
-    "resume": Command({}, {}, 1, 1, "ID", "let a paused container go on"),
-    "update": Command(
+    "pause": OciCommand({}, {}, 1, 1, "ID", "halt all processes of a container"),
+    "resume": OciCommand({}, {}, 1, 1, "ID", "let a paused container go on"),
+    "update": OciCommand(
         {
             "--resources": VALUE,
             "--blkio-weight": VALUE,
@@ -147,11 +147,11 @@ COMMANDS = {
         "ID",
         "change a container's limits",
     ),
-    "events": Command(
+    "events": OciCommand(
         {"--stats": FLAG, "--interval": VALUE}, {}, 1, 1, "ID", "print a container's statistics and OOM kills"
     ),
-    "features": Command({}, {}, 0, 0, "", "print what this runtime can do"),
-    "spec": Command(
+    "features": OciCommand({}, {}, 0, 0, "", "print what this runtime can do"),
+    "spec": OciCommand(
         {"--bundle": VALUE, "--config": VALUE, "--file": VALUE, "--rootless": FLAG},
         {"-b": "--bundle", "-f": "--config"},
         0,
@@ -192,7 +192,7 @@ def parse(words: list[str]) -> Arguments:
     """The command line without the program's name; InvalidInput for what it cannot mean."""
     found = Arguments()
     rest = iter(words)
-    command: Command | None = None
+    command: OciCommand | None = None
     only_words = False
     for word in rest:
         if only_words or not word.startswith("-") or word == "-":
@@ -215,7 +215,7 @@ def parse(words: list[str]) -> Arguments:
     return found
 
 
-def _option(word: str, command: Command | None, found: Arguments, rest: Iterator[str]) -> None:
+def _option(word: str, command: OciCommand | None, found: Arguments, rest: Iterator[str]) -> None:
     name, equals, value = word.partition("=")
     if command is not None and name in command.short:
         name = command.short[name]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
 
 
-class Log:
+class RuntimeLog:
     """Where one command tells what there is to be told."""
 
     def __init__(self) -> None:
@@ -80,4 +80,4 @@ class Log:
 
 
 # One command line is one process.
-LOG = Log()
+LOG = RuntimeLog()

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(words: list[str]) -> int:
     """The command line `words`; every error told, the exit status returned."""
     args: Arguments | None = None
-    inherited.settle()
+    inherited.normalise()
     os.umask(inherited.umask)  # as with runc, --pid-file, state and hooks have the caller's
     try:
         args = parse(words)

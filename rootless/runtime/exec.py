@@ -25,7 +25,7 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, descriptors, monitor, namespaces, sync
 from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.launch.cgroup import fork_into
-from rootless.runtime.launch.init import Progress, read_environment, reset_signals
+from rootless.runtime.launch.init import InitProgress, read_environment, reset_signals
 from rootless.runtime.process import credentials, landlock, scheduling, terminal
 from rootless.runtime.process.command import find_command
 from rootless.runtime.process.sealed_exec import (
@@ -56,11 +56,11 @@ class ExecProcess(Record):
     stderr_fd: int = -1
 
 
-class _Request(Record):
+class _ExecRequest(Record):
     pidfd: int
     fds: tuple[tuple[int, int], ...]  # the namespaces to join: (flag, descriptor)
     process: dict[str, Any]
-    streams: monitor.Streams
+    streams: monitor.ContainerStreams
     rows: int
     columns: int
     filter: credentials.Filter
@@ -115,17 +115,17 @@ def exec_in_container(
         raise Conflict("container is not running") from None
     try:
         if inherit and not terminal:
-            streams = monitor.Streams((os.dup(0), os.dup(1), os.dup(2)))
+            streams = monitor.ContainerStreams((os.dup(0), os.dup(1), os.dup(2)))
         elif detach and not inherit:
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            streams = monitor.Streams((null, os.dup(null), os.dup(null)))
+            streams = monitor.ContainerStreams((null, os.dup(null), os.dup(null)))
         else:
             streams = monitor.make_streams(monitor.Stdio(terminal, stdin))
         bpf = _filter(process, seccomp_profile, cache_dir)
         fds = namespaces.others(pid, pidfd)
         kinds = {flag for flag, _ in fds}
         capabilities = credentials.read_process_capabilities(process)
-        request = _Request(
+        request = _ExecRequest(
             pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
             landlock.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
             open_exec_helper(process), cgroup, cgroup_unit, cgroup_optional, linux,
@@ -144,7 +144,7 @@ def _filter(
     return seccomp.compiled(profile, bounding, cache_dir=cache_dir or seccomp.cache_directory(""))
 
 
-def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> ExecProcess:
+def _enter(request: _ExecRequest, listener: Callable[[int, int], None] | None) -> ExecProcess:
     streams = request.streams
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited, the kernel would reap our child
@@ -185,8 +185,8 @@ def _enter(request: _Request, listener: Callable[[int, int], None] | None) -> Ex
     return ExecProcess(pid, pidfd, master, streams.stdin, streams.stdout, streams.stderr)
 
 
-def _run_exec_intermediate(request: _Request, channel: sync.Channel, *, placed: bool) -> NoReturn:
-    progress = Progress()
+def _run_exec_intermediate(request: _ExecRequest, channel: sync.Channel, *, placed: bool) -> NoReturn:
+    progress = InitProgress()
     try:
         set_pdeathsig(signal.SIGKILL)
         if not placed:
@@ -213,8 +213,8 @@ def _run_exec_intermediate(request: _Request, channel: sync.Channel, *, placed: 
         os._exit(0)
 
 
-def _run_exec_process(request: _Request, channel: sync.Channel) -> NoReturn:
-    progress = Progress()
+def _run_exec_process(request: _ExecRequest, channel: sync.Channel) -> NoReturn:
+    progress = InitProgress()
     try:
         channel.send("cloned")
         _become(request, channel, progress)
@@ -224,7 +224,7 @@ def _run_exec_process(request: _Request, channel: sync.Channel) -> NoReturn:
         os._exit(125)
 
 
-def _become(request: _Request, channel: sync.Channel, progress: Progress) -> None:
+def _become(request: _ExecRequest, channel: sync.Channel, progress: InitProgress) -> None:
     process = request.process
     set_pdeathsig(signal.SIGKILL)
     reset_signals()

@@ -58,7 +58,7 @@ class MonitorOptions(Record):
     pass_fds: int = 0  # descriptors after stderr that stay open for the clean-up: sd_listen_fds(3)
 
 
-class Streams(Record):
+class ContainerStreams(Record):
     """Both sides of the container's streams. -1: not there."""
 
     child: tuple[int, int, int] | None  # None: a terminal, made by C
@@ -67,17 +67,17 @@ class Streams(Record):
     stderr: int = -1
 
 
-def make_streams(stdio: Stdio) -> Streams:
+def make_streams(stdio: Stdio) -> ContainerStreams:
     """The pipes of a container without a terminal; the caller owns all ends."""
     if stdio.terminal:
-        return Streams(None)
+        return ContainerStreams(None)
     if stdio.open_stdin:
         child_in, stdin = os.pipe()
     else:
         child_in, stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1
     stdout, child_out = os.pipe()
     stderr, child_err = os.pipe()
-    return Streams((child_in, child_out, child_err), stdin, stdout, stderr)
+    return ContainerStreams((child_in, child_out, child_err), stdin, stdout, stderr)
 
 
 def listen(run_dir: str) -> socket.socket:
@@ -108,7 +108,7 @@ class MonitorTarget(Record):
     socket: int
     client: int
     terminal: int
-    streams: Streams
+    streams: ContainerStreams
     hold: tuple[int, ...]
     cgroup: str = ""  # the container's; the monitor tells its OOM kills, empties and removes it
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from rootless.linux import namespace, process
 
 
-class Finding(NamedTuple):
+class IdFinding(NamedTuple):
     """One thing that is missing here. Empty strings where there is nothing to do or say."""
 
     what: str  # the fact, one line
@@ -63,7 +63,7 @@ def try_user_namespace() -> OSError | None:
     return OSError(code, os.strerror(code)) if code else None
 
 
-def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> list[Finding]:
+def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> list[IdFinding]:
     """Why user namespaces do not work here; empty where they do.
 
     Without `error` (what unshare said) it is tried. Several findings may be true at once.
@@ -91,20 +91,20 @@ def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> lis
 _EFFECT = "no container can run"
 
 
-def _not_built_in(proc: str) -> Finding | None:
+def _not_built_in(proc: str) -> IdFinding | None:
     if os.path.exists(f"{proc}/self/ns/user"):
         return None
-    return Finding(
+    return IdFinding(
         "the kernel has no user namespaces (CONFIG_USER_NS)", _EFFECT, "",
         "a kernel with CONFIG_USER_NS=y", blocking=True,
     )  # fmt: skip
 
 
-def _limit(proc: str) -> Finding | None:
+def _limit(proc: str) -> IdFinding | None:
     value = read_fact(f"{proc}/sys/user/max_user_namespaces")
     if value is None or not value.isdecimal() or int(value) > 2:
         return None
-    return Finding(
+    return IdFinding(
         f"user.max_user_namespaces is {value}",
         _EFFECT,
         "",
@@ -113,10 +113,10 @@ def _limit(proc: str) -> Finding | None:
     )
 
 
-def _sysctl_clone(proc: str) -> Finding | None:
+def _sysctl_clone(proc: str) -> IdFinding | None:
     if read_fact(f"{proc}/sys/kernel/unprivileged_userns_clone") != "0":
         return None
-    return Finding(
+    return IdFinding(
         "kernel.unprivileged_userns_clone is 0",
         _EFFECT,
         "",
@@ -142,14 +142,14 @@ def apparmor_profile(interpreter: str | None = None) -> tuple[str, str]:
     return f"/etc/apparmor.d/{name}", text
 
 
-def _apparmor(proc: str) -> Finding | None:
+def _apparmor(proc: str) -> IdFinding | None:
     if read_fact(f"{proc}/sys/kernel/apparmor_restrict_unprivileged_userns") in (None, "0"):
         return None
     label = read_fact(f"{proc}/self/attr/current") or ""
     if label.startswith("rootless"):
         return None
     file, text = apparmor_profile()
-    return Finding(
+    return IdFinding(
         "kernel.apparmor_restrict_unprivileged_userns is 1 and no AppArmor profile allows "
         f"user namespaces to {os.path.realpath(sys.executable)}",
         _EFFECT,
@@ -160,11 +160,11 @@ def _apparmor(proc: str) -> Finding | None:
     )
 
 
-def _seccomp(proc: str) -> Finding | None:
+def _seccomp(proc: str) -> IdFinding | None:
     if not sandboxed_by_seccomp(proc=proc):
         return None
     where = "this container" if in_container() else "this session"
-    return Finding(
+    return IdFinding(
         f"{where} runs under a seccomp filter, as Docker's default one, that forbids user namespaces",
         _EFFECT,
         "run it outside of the container or sandbox",
@@ -186,7 +186,7 @@ def in_container() -> bool:
     return any(os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
-def _unexplained(error: OSError) -> Finding:
+def _unexplained(error: OSError) -> IdFinding:
     by_errno = {
         errno.ENOSPC: "a limit of namespaces is reached (/proc/sys/user/max_user_namespaces, also that "
         "of the container around us)",
@@ -194,7 +194,7 @@ def _unexplained(error: OSError) -> Finding:
         errno.EPERM: "a security module (SELinux, a chroot, a sandbox) forbids user namespaces",
         errno.EACCES: "a security module (AppArmor, SELinux) forbids user namespaces",
     }
-    return Finding(
+    return IdFinding(
         by_errno.get(error.errno or 0, f"user namespaces fail: {error.strerror}"),
         _EFFECT,
         "end programs that hold many namespaces" if error.errno == errno.ENOSPC else "",
@@ -222,11 +222,11 @@ def map_write_hint() -> str:
     return f"this container lacks {', '.join(missing)}: start it with {words}"
 
 
-def no_new_privileges() -> Finding | None:
+def no_new_privileges() -> IdFinding | None:
     """Whether setuid programs have lost their rights for this process."""
     if not process.no_new_privs():
         return None
-    return Finding(
+    return IdFinding(
         "this process runs with no_new_privs, under which newuidmap gets no rights",
         "containers have one user id only",
         "start the first rootless command of a login elsewhere: later ones join its session",

@@ -21,7 +21,7 @@ from typing import NoReturn
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import namespace, process, struct
 from rootless.session.ids import mapping
-from rootless.session.ids.mapping import Mapping
+from rootless.session.ids.mapping import IdMapping
 
 _BACKLOG = 1024
 _LISTEN_FD = 3
@@ -33,7 +33,7 @@ _NO_CAPABILITIES = b"C"
 _NO_EXEC = b"X"
 
 
-def fork_holder(program: str, listener: int, path: str, planned: Mapping, existing: int | None) -> None:
+def fork_holder(program: str, listener: int, path: str, planned: IdMapping, existing: int | None) -> None:
     """Leave a holder behind that listens on `listener`, a socket bound at `path`.new (still the caller's).
 
     It is in the user namespace `existing`, a descriptor, or in a new one mapped as `planned`.

@@ -12,7 +12,7 @@ _OUTPUT_LIMIT_BYTES = 1 << 20
 _ALWAYS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin")
 
 
-class Running(NamedTuple):
+class RunningProgram(NamedTuple):
     pid: int
     output_fd: int
 
@@ -31,7 +31,7 @@ def find(name: str) -> str | None:
     return None
 
 
-def start(argv: list[str]) -> Running:
+def start(argv: list[str]) -> RunningProgram:
     """Start `argv[0]` (a path) in the C locale with its output in a pipe; for `finish`."""
     output, write_end = os.pipe()  # close-on-exec both
     try:
@@ -50,10 +50,10 @@ def start(argv: list[str]) -> Running:
         raise
     finally:
         os.close(write_end)
-    return Running(pid, output)
+    return RunningProgram(pid, output)
 
 
-def finish(running: Running) -> Result:
+def finish(running: RunningProgram) -> Result:
     """Read the pipe to its end, then wait; a chatty program is cut off, not waited for."""
     chunks = []
     left = _OUTPUT_LIMIT_BYTES

@@ -139,7 +139,7 @@ def _ranges_may_have_changed(runtime: str) -> bool:
     return False
 
 
-class Status(Record):
+class SessionStatus(Record):
     """What `doctor` and `info` say about the session; nothing is started for it."""
 
     running: bool
@@ -151,7 +151,7 @@ class Status(Record):
     outdated: bool  # /etc/subuid or /etc/subgid grant something else by now
 
 
-def status() -> Status:
+def status() -> SessionStatus:
     """The running session, or what one would be like if it were started now (running=False)."""
     from rootless.session import session_file
     from rootless.session.ids import mapping
@@ -159,7 +159,7 @@ def status() -> Status:
     runtime = paths.runtime_dir()
     if inside():
         here = join()
-        return Status(True, 0, here.uid_map, here.gid_map, here.single_id, "", False)
+        return SessionStatus(True, 0, here.uid_map, here.gid_map, here.single_id, "", False)
     planned = mapping.plan(os.getuid(), os.getgid())
     try:
         connection = ask_holder(runtime)
@@ -169,7 +169,7 @@ def status() -> Status:
     if connection.namespace_fd >= 0:
         os.close(connection.namespace_fd)
     shown = planned if known is None else known.mapping
-    return Status(
+    return SessionStatus(
         connection.holder_pid != 0,
         connection.holder_pid,
         tuple(shown.uid),

@@ -11,16 +11,16 @@ from rootless.linux import namespace, process
 from rootless.session.connection import RECORD_NAME
 from rootless.session.ids import idmap
 from rootless.session.ids.idmap import IdRange
-from rootless.session.ids.mapping import Mapping
+from rootless.session.ids.mapping import IdMapping
 
 
 class SavedSession(NamedTuple):
     boot_id: str
     inode: int  # of the user namespace, stat(2) of /proc/PID/ns/user
-    mapping: Mapping
+    mapping: IdMapping
 
 
-def write(runtime: str, inode: int, mapping: Mapping) -> None:
+def write(runtime: str, inode: int, mapping: IdMapping) -> None:
     """Write aside, rename. Not fsynced: it is worth nothing after a reboot."""
     path = os.path.join(runtime, RECORD_NAME)
     text = json.dumps({"boot_id": process.boot_id(), "inode": inode, "mapping": mapping._asdict()})
@@ -40,7 +40,7 @@ def read(runtime: str) -> SavedSession | None:
         fields = data["mapping"]
         fields["uid"] = [IdRange(*entry) for entry in fields["uid"]]
         fields["gid"] = [IdRange(*entry) for entry in fields["gid"]]
-        return SavedSession(data["boot_id"], int(data["inode"]), Mapping(**fields))
+        return SavedSession(data["boot_id"], int(data["inode"]), IdMapping(**fields))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -87,7 +87,7 @@ def _command(entry: str) -> str:
         return ""
 
 
-def living_namespace(planned: Mapping) -> int | None:
+def living_namespace(planned: IdMapping) -> int | None:
     """The user's session, for whatever RUNTIME it was started, as a descriptor; the caller's to close.
 
     By way of its holder or a monitor. A name is anybody's to take: owner, parent and map must be

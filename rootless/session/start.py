@@ -37,7 +37,7 @@ from rootless.session.connection import (
 )
 from rootless.session.holder import fork_holder
 from rootless.session.ids import idmap, mapping
-from rootless.session.ids.mapping import Mapping
+from rootless.session.ids.mapping import IdMapping
 
 _LOCK_NAME = "session.lock"
 _NEW_NAME = SOCKET_NAME + ".new"
@@ -142,7 +142,7 @@ def stop(runtime: str) -> bool:
         return True
 
 
-def _start_holder(runtime: str, planned: Mapping, *, existing: int | None) -> int:
+def _start_holder(runtime: str, planned: IdMapping, *, existing: int | None) -> int:
     program = paths.helper("holder")  # before anything is made
     _unlink(os.path.join(runtime, _NEW_NAME))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -158,7 +158,7 @@ def _start_holder(runtime: str, planned: Mapping, *, existing: int | None) -> in
     return fd
 
 
-def _publish(runtime: str, fd: int, planned: Mapping) -> None:
+def _publish(runtime: str, fd: int, planned: IdMapping) -> None:
     session_file.write(runtime, os.fstat(fd).st_ino, planned)
     os.rename(os.path.join(runtime, _NEW_NAME), os.path.join(runtime, SOCKET_NAME))
     if planned.single_id:
@@ -172,7 +172,7 @@ def _unlink(path: str) -> None:
         pass
 
 
-def _tell_single_id(planned: Mapping) -> None:
+def _tell_single_id(planned: IdMapping) -> None:
     """Say once per reason and data root that images with several users will not fully work."""
     root = paths.data_root()
     marker = os.path.join(root, "single-id-told")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rootless.cli.command_table import BY_PATH, COMMANDS, NOUNS, Entry, load
+from rootless.cli.command_table import BY_PATH, COMMANDS, NOUNS, CommandEntry, load
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command
 from rootless.cli.grammar.suggest import closest, edits
 from rootless.cli.help import completion, docs
@@ -21,7 +21,7 @@ ENTRIES = pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry i
 
 
 @ENTRIES
-def test_a_command_is_what_the_table_says(entry: Entry) -> None:
+def test_a_command_is_what_the_table_says(entry: CommandEntry) -> None:
     command = load(entry)
     assert isinstance(command, Command)
     assert (command.name, command.summary) == (entry.name, entry.summary)
@@ -37,7 +37,7 @@ def test_a_command_is_what_the_table_says(entry: Entry) -> None:
 
 
 @ENTRIES
-def test_help_fits_the_terminal(entry: Entry) -> None:
+def test_help_fits_the_terminal(entry: CommandEntry) -> None:
     text = page.text(entry.name, width=80)
     assert text.startswith(f"Usage:  rootless {entry.name}")
     for line in text.partition("Options:")[2].partition("Examples:")[0].splitlines():
@@ -89,7 +89,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out[0].isdigit()
 
 
-def raising(error: BaseException) -> Entry:
+def raising(error: BaseException) -> CommandEntry:
     """A command that does nothing but fail, put into the table."""
     import types
 
@@ -100,7 +100,7 @@ def raising(error: BaseException) -> Entry:
     module = types.ModuleType(name)
     module.COMMAND = Command("failing", "Fail", "", (), handler)  # type: ignore[attr-defined]
     sys.modules[name] = module
-    return Entry(("failing",), "failing", "Fail")
+    return CommandEntry(("failing",), "failing", "Fail")
 
 
 @pytest.mark.parametrize(

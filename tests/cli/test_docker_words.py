@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless.cli.command_table import BY_PATH, COMMANDS, GLOBAL_OPTIONS, NOUNS, Entry, load
+from rootless.cli.command_table import BY_PATH, COMMANDS, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
 from rootless.cli.grammar import refused
 from rootless.cli.grammar.command import COUNT, FLAG
 from rootless.cli.help.completion import script
@@ -129,7 +129,7 @@ def test_what_is_refused_is_not_offered() -> None:
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
-def test_the_examples_are_commands(entry: Entry) -> None:
+def test_the_examples_are_commands(entry: CommandEntry) -> None:
     for line, meaning in load(entry).examples:
         assert line.split()[0] == "rootless"
         assert not meaning.startswith("rootless")

@@ -9,7 +9,7 @@ import pytest
 from rootless.engine.options.health import NOTHING_ASKED, SECOND_NS, HealthRequest, merge
 from rootless.engine.state import health, restart
 from rootless.image.run_config import RunConfig, read
-from rootless.storage.containers.restart import Restart, comes_back, starts_at_boot
+from rootless.storage.containers.restart import RestartState, comes_back, starts_at_boot
 
 
 def test_backoff_is_dockers() -> None:
@@ -24,19 +24,19 @@ def test_backoff_is_dockers() -> None:
 @pytest.mark.parametrize(
     ("policy", "code", "back", "at_boot"),
     [
-        (Restart("no"), 1, False, False),
-        (Restart("always"), 0, True, True),
-        (Restart("always", cancelled=True, stopped=True), 0, False, True),
-        (Restart("unless-stopped"), 0, True, True),
-        (Restart("unless-stopped", cancelled=True, stopped=True), 0, False, False),
-        (Restart("unless-stopped", cancelled=True), 0, False, True),
-        (Restart("on-failure"), 0, False, False),
-        (Restart("on-failure", restarts=1000), 1, True, True),
-        (Restart("on-failure", 3, restarts=2), 1, True, True),
-        (Restart("on-failure", 3, restarts=3), 1, False, False),
+        (RestartState("no"), 1, False, False),
+        (RestartState("always"), 0, True, True),
+        (RestartState("always", cancelled=True, stopped=True), 0, False, True),
+        (RestartState("unless-stopped"), 0, True, True),
+        (RestartState("unless-stopped", cancelled=True, stopped=True), 0, False, False),
+        (RestartState("unless-stopped", cancelled=True), 0, False, True),
+        (RestartState("on-failure"), 0, False, False),
+        (RestartState("on-failure", restarts=1000), 1, True, True),
+        (RestartState("on-failure", 3, restarts=2), 1, True, True),
+        (RestartState("on-failure", 3, restarts=3), 1, False, False),
     ],
 )
-def test_who_comes_back(policy: Restart, code: int, back: bool, at_boot: bool) -> None:
+def test_who_comes_back(policy: RestartState, code: int, back: bool, at_boot: bool) -> None:
     assert comes_back(policy, code) is back
     assert starts_at_boot(policy, code) is at_boot
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from rootless.engine.lifecycle.attach.exec_streams import Streams
+from rootless.engine.lifecycle.attach.exec_streams import ExecStreams
 from rootless.engine.lifecycle.attach.terminal import parse_detach_keys
 from rootless.errors import InvalidInput
 
@@ -69,7 +69,7 @@ def _run(argv: list[str], given: bytes) -> tuple[bytes, bytes]:
     for thread in threads:
         thread.start()
     pidfd = os.pidfd_open(process.pid)
-    streams = Streams(
+    streams = ExecStreams(
         outputs={process.stdout.fileno(): out_w, process.stderr.fileno(): err_w},
         to_process=os.dup(process.stdin.fileno()),
         stdin=in_r,

@@ -14,7 +14,7 @@ import pytest
 
 from rootless.engine.files import copy_tree, view
 from rootless.engine.files.copy_tree import Policy
-from rootless.engine.files.entry import Entry
+from rootless.engine.files.entry import FileEntry
 from rootless.engine.state import running
 from rootless.errors import Conflict
 from tests.harness import images
@@ -84,7 +84,7 @@ def test_cve_2021_41089_modes_change_on_what_was_made_only(trap: Path) -> None:
         try:
             for _ in range(ROUNDS * 10):
                 with contextlib.suppress(OSError, Conflict):
-                    copy_tree.copy(Entry(source, "name"), Entry(target, "name"), Policy(None, special_bits=True))
+                    copy_tree.copy(FileEntry(source, "name"), FileEntry(target, "name"), Policy(None, special_bits=True))
         finally:
             swapper.kill()
             os.close(source)
@@ -107,7 +107,7 @@ def test_modes_change_on_what_was_made_not_on_a_file_of_its_name(trap: Path) -> 
         try:
             for _ in range(ROUNDS * 10):
                 with contextlib.suppress(OSError, Conflict):
-                    copy_tree.copy(Entry(source, "name"), Entry(target, "name"), Policy(None, special_bits=True))
+                    copy_tree.copy(FileEntry(source, "name"), FileEntry(target, "name"), Policy(None, special_bits=True))
         finally:
             swapper.kill()
             os.close(source)
@@ -126,7 +126,7 @@ def test_modes_change_on_what_was_made_not_on_a_directory_of_its_name(trap: Path
         try:
             for _ in range(ROUNDS * 400):
                 with contextlib.suppress(OSError, Conflict):
-                    copy_tree.copy(Entry(source, "name"), Entry(target, "name"), Policy(None, special_bits=True))
+                    copy_tree.copy(FileEntry(source, "name"), FileEntry(target, "name"), Policy(None, special_bits=True))
                 for name in ("name", "private"):
                     with contextlib.suppress(OSError):  # the one with something in it
                         os.rmdir(name, dir_fd=target)
@@ -157,7 +157,7 @@ def test_cve_2018_15664_swapped_below_what_is_copied(trap: Path, payload: Path, 
         try:
             for _ in range(ROUNDS * 1000):
                 with contextlib.suppress(OSError, Conflict):
-                    copy_tree.copy(Entry(source, "tree"), Entry(target, "tree"), Policy(None, special_bits=True))
+                    copy_tree.copy(FileEntry(source, "tree"), FileEntry(target, "tree"), Policy(None, special_bits=True))
             assert swapper.poll() is None, "it swapped all the time"
         finally:
             swapper.kill()
@@ -276,7 +276,7 @@ def test_a_container_that_has_ended_gives_no_root_of_who_has_its_number(pid: str
         os._exit(0)
     pidfd = os.pidfd_open(child)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    found = running.Running("box", child if pid == "its own" else os.getpid(), 0, pidfd, {})
+    found = running.RunningContainer("box", child if pid == "its own" else os.getpid(), 0, pidfd, {})
     with found, pytest.raises(Conflict, match="not running"):
         view._root_of(found)
     os.waitpid(child, 0)

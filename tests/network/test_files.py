@@ -127,11 +127,11 @@ def test_host_address_is_one_of_ours_or_none() -> None:
 
 
 def test_options() -> None:
-    assert options.parse("slirp4netns") == options.Options()
+    assert options.parse("slirp4netns") == options.SlirpOptions()
     parsed = options.parse("slirp4netns:mtu=1500,cidr=10.44.0.0/16,allow_host_loopback=true,enable_ipv6=true")
-    assert parsed == options.Options(1500, "10.44.0.0/16", True, True)
+    assert parsed == options.SlirpOptions(1500, "10.44.0.0/16", True, True)
     assert parsed.addresses() == ("10.44.0.2", "10.44.0.3", "10.44.0.100", 16)
-    assert options.parse("slirp4netns:port_handler=slirp4netns") == options.Options()
+    assert options.parse("slirp4netns:port_handler=slirp4netns") == options.SlirpOptions()
     with pytest.raises(NotSupported, match="port_handler"):
         options.parse("slirp4netns:port_handler=rootlesskit")
 

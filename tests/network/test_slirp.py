@@ -49,7 +49,7 @@ def test_more_ports_than_that_are_refused_at_once(namespace: Namespace, connect:
 
 
 def test_udp_is_served_on_loopback_where_that_is_allowed(namespace: Namespace, connect: Connect) -> None:
-    options = start.Options(allow_host_loopback=True)
+    options = start.SlirpOptions(allow_host_loopback=True)
     data = connect(namespace, options=options, ports=ports.parse(["127.0.0.1:5221:53/udp"]))
     assert ask_udp(5221, b"over udp") == b"OVER UDP"
     assert data["warnings"] == []
@@ -92,7 +92,7 @@ def test_other_addresses(namespace: Namespace, connect: Connect) -> None:
 def test_the_hosts_loopback_is_out_of_reach_unless_asked(
     namespace: Namespace, connect: Connect, allowed: bool
 ) -> None:
-    connect(namespace, options=start.Options(allow_host_loopback=allowed))
+    connect(namespace, options=start.SlirpOptions(allow_host_loopback=allowed))
     with socket.create_server(("127.0.0.1", 5223)):
         code = (
             "import socket\ntry: socket.create_connection(('10.0.2.2', 5223), timeout=5); print('reached')\n"

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from rootless.errors import InvalidInput
 from rootless.oci.cgroup import device_filter, manager
-from rootless.oci.cgroup.device_filter import BLOCK, CHAR, MKNOD, READ, WRITE, Rule, compile_rules
+from rootless.oci.cgroup.device_filter import BLOCK, CHAR, MKNOD, READ, WRITE, DeviceRule, compile_rules
 
 EVERYTHING = MKNOD | READ | WRITE
-DENY_ALL = Rule(False, -1, -1, -1, EVERYTHING)
+DENY_ALL = DeviceRule(False, -1, -1, -1, EVERYTHING)
 NULL, URANDOM, FUSE, DISK = (CHAR, 1, 3), (CHAR, 1, 9), (CHAR, 10, 229), (BLOCK, 254, 0)
 
 _numbers = st.sampled_from((-1, 0, 1, 3, 229))
 RULES = st.lists(
     st.builds(
-        Rule, st.booleans(), st.sampled_from((-1, BLOCK, CHAR)), _numbers, _numbers, st.integers(1, EVERYTHING)
+        DeviceRule, st.booleans(), st.sampled_from((-1, BLOCK, CHAR)), _numbers, _numbers, st.integers(1, EVERYTHING)
     ),
     max_size=8,
 )
@@ -65,7 +65,7 @@ def answer(code: bytes, kind: int, major: int, minor: int, access: int) -> int:
                 raise AssertionError(f"unknown instruction {opcode:#x}")
 
 
-def allowed(rules: list[Rule], kind: int, major: int, minor: int, access: int) -> bool:
+def allowed(rules: list[DeviceRule], kind: int, major: int, minor: int, access: int) -> bool:
     """The specification's words: the last rule that matches decides, for each letter."""
     for letter in (MKNOD, READ, WRITE):
         if access & letter:
@@ -81,13 +81,13 @@ def allowed(rules: list[Rule], kind: int, major: int, minor: int, access: int) -
 
 @settings(max_examples=500, deadline=None)
 @given(RULES, QUESTIONS)
-def test_the_program_is_the_rules(rules: list[Rule], question: tuple[int, int, int, int]) -> None:
+def test_the_program_is_the_rules(rules: list[DeviceRule], question: tuple[int, int, int, int]) -> None:
     assert answer(compile_rules(rules), *question) == allowed(device_filter.effective(rules), *question)
 
 
 @settings(max_examples=200, deadline=None)
 @given(RULES)
-def test_every_instruction_is_reached_and_no_jump_leaves(rules: list[Rule]) -> None:
+def test_every_instruction_is_reached_and_no_jump_leaves(rules: list[DeviceRule]) -> None:
     """What the verifier demands of any program."""
     instructions = list(struct.iter_unpack("=BBhi", compile_rules(rules)))
     seen: set[int] = set()
@@ -112,22 +112,22 @@ def test_what_every_container_has_stays_allowed() -> None:
 
 
 def test_a_rule_for_one_of_them_holds() -> None:
-    code = compile_rules([DENY_ALL, Rule(False, CHAR, 1, 9, WRITE)])
+    code = compile_rules([DENY_ALL, DeviceRule(False, CHAR, 1, 9, WRITE)])
     assert answer(code, *URANDOM, READ)
     assert not answer(code, *URANDOM, WRITE)
     assert not answer(code, *URANDOM, READ | WRITE), "one of two is not both"
 
 
 def test_permissions_of_several_rules_add_up() -> None:
-    rules = [DENY_ALL, Rule(True, CHAR, 10, 229, READ), Rule(True, CHAR, 10, -1, WRITE)]
+    rules = [DENY_ALL, DeviceRule(True, CHAR, 10, 229, READ), DeviceRule(True, CHAR, 10, -1, WRITE)]
     code = compile_rules(rules)
     assert answer(code, *FUSE, READ | WRITE)
     assert not answer(code, *FUSE, MKNOD | READ)
 
 
 def test_everything_needs_no_program() -> None:
-    assert compile_rules([DENY_ALL, Rule(True, -1, -1, -1, EVERYTHING)]) == b""
-    assert answer(compile_rules([Rule(True, -1, -1, -1, EVERYTHING), Rule(False, BLOCK, -1, -1, WRITE)]), *DISK, READ)
+    assert compile_rules([DENY_ALL, DeviceRule(True, -1, -1, -1, EVERYTHING)]) == b""
+    assert answer(compile_rules([DeviceRule(True, -1, -1, -1, EVERYTHING), DeviceRule(False, BLOCK, -1, -1, WRITE)]), *DISK, READ)
 
 
 @pytest.mark.parametrize(

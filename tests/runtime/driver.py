@@ -19,7 +19,7 @@ from typing import Any
 from rootless.errors import RootlessError, to_data
 from rootless.linux.process import start_time
 from rootless.runtime import exec as runtime_exec
-from rootless.runtime.launch.launch import Launched, MonitorOptions, Stdio, launch
+from rootless.runtime.launch.launch import LaunchedContainer, MonitorOptions, Stdio, launch
 from rootless.runtime.mounts.rootfs import Rootfs, mounted, run_in_root
 from rootless.session import session
 
@@ -55,7 +55,7 @@ def root_of(request: dict[str, Any]) -> Rootfs:
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     session.join()
-    recorded: list[Launched] = []
+    recorded: list[LaunchedContainer] = []
 
     def network(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
         assert all(os.fstat(fd) for fd in namespaces)
@@ -80,7 +80,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     return follow(launched, request.get("stdin", ""))
 
 
-def follow(launched: Launched, stdin: str) -> dict[str, Any]:
+def follow(launched: LaunchedContainer, stdin: str) -> dict[str, Any]:
     client = socket.socket(fileno=launched.attach_fd)
     try:
         client.send(b"\3")

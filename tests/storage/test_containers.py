@@ -140,7 +140,7 @@ def test_status_is_derived(store: Store) -> None:
     identifier = make(store, "web")
     directory = containers.directory(store, identifier)
 
-    def status() -> containers.Status:
+    def status() -> containers.ContainerStatus:
         return containers.status(store, identifier)
 
     assert status().state == "created"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rootless.errors import RootlessError
 from rootless.storage.layers.extract import Limits, extract
 from rootless.storage.tar.reader import entries
-from rootless.storage.tar.source import Source
+from rootless.storage.tar.source import TarSource
 from tests.storage.tars import Member, archive, directory, file, link, symlink
 
 SOUND = archive(
@@ -45,7 +45,7 @@ def _extract(data: bytes) -> None:
         os.mkdir(base + "/root")
         before = len(os.listdir("/proc/self/fd"))
         fd = os.open(base + "/root", os.O_RDONLY | os.O_DIRECTORY)
-        source = Source(io.BytesIO(data))
+        source = TarSource(io.BytesIO(data))
         try:
             extract(source, fd, limits=Limits(total_bytes=1 << 20, entries=1000))
         except RootlessError:
@@ -87,7 +87,7 @@ def test_any_members(members: list[Member]) -> None:
 @given(MEMBERS, st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))
 def test_headers_read_as_tarfile_reads_them(members: list[Member], form: int) -> None:
     data = archive(*members, form=form)
-    source = Source(io.BytesIO(data))
+    source = TarSource(io.BytesIO(data))
     ours = []
     try:
         for entry in entries(source):

@@ -160,9 +160,9 @@ def test_disk_usage(store: Store, joined: Joined) -> None:
             out.write("x" * 50)
         volumes.create(store, "data")
         found = usage.disk_usage(store)
-        assert found["images"] == usage.Usage(1, 1, 100, 0)
-        assert found["containers"] == usage.Usage(1, 0, 50, 50)
-        assert found["volumes"] == usage.Usage(1, 0, 0, 0)
+        assert found["images"] == usage.DiskUsage(1, 1, 100, 0)
+        assert found["containers"] == usage.DiskUsage(1, 0, 50, 50)
+        assert found["volumes"] == usage.DiskUsage(1, 0, 0, 0)
 
     joined(run)
 

@@ -189,9 +189,9 @@ def test_after_a_power_cut_an_unsettled_layer_is_made_again(store: Store, joined
         os.mkdir(store.root + "/c")
         with pytest.raises(Corrupt, match="before the machine went down"):
             rootfs.prepare(store, store.root + "/c", [DIFF_ID], driver="overlay")
-        assert layers.settle(store) == 0
+        assert layers.sync(store) == 0
         assert layers.unpack(store, DIFF_ID, io.BytesIO(LAYER)).fresh
-        assert layers.settle(store) == 1
+        assert layers.sync(store) == 1
         assert os.readlink(mark) == "yes"
         os.unlink(mark)
         assert not layers.has(store, DIFF_ID)

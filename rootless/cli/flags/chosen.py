@@ -27,7 +27,7 @@ def every(help_text: str, *, short: bool = True) -> Option:
 
 
 def names(
-    store: Store, args: Args, *, wanted: Callable[[listing.Row], bool] = lambda row: True
+    store: Store, args: Args, *, wanted: Callable[[listing.ContainerRow], bool] = lambda row: True
 ) -> list[str]:
     """The containers meant: with --all those that are `wanted`, newest first; with --ignore only those there are."""
     values = args.__dict__
@@ -62,7 +62,7 @@ def exists(store: Store, name: str) -> bool:
     return True
 
 
-def runs(row: listing.Row) -> bool:
+def runs(row: listing.ContainerRow) -> bool:
     """Whether it has a process."""
     return row.status.state in ("running", "paused", "restarting")
 

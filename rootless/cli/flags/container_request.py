@@ -10,7 +10,7 @@ from rootless.engine.lifecycle.create import Request
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest, duration
 from rootless.engine.options.mounts import Mount, parse_mount, parse_tmpfs, parse_volume
 from rootless.engine.options.values import (
-    Device,
+    DeviceOption,
     merge_env,
     parse_bytes,
     parse_device,
@@ -21,7 +21,7 @@ from rootless.engine.options.values import (
     read_label_file,
 )
 from rootless.engine.state import user_namespace
-from rootless.engine.state.config import Log, Network, Restart, Security
+from rootless.engine.state.config import LogConfig, Network, RestartPolicy, Security
 from rootless.engine.state.resource_words import parse as parse_resources
 from rootless.engine.state.restart import parse as parse_restart
 from rootless.errors import InvalidInput
@@ -91,7 +91,7 @@ def to_request(args: Args) -> Request:
     )
 
 
-def _device(word: str) -> Device:
+def _device(word: str) -> DeviceOption:
     if "=" in word and not word.startswith("/"):
         from rootless.cli.grammar import refused
 
@@ -185,7 +185,7 @@ def _network(args: Args) -> Network:
     }
 
 
-def _log(args: Args) -> Log:
+def _log(args: Args) -> LogConfig:
     if args.log_driver == "json-file" and not args.log_opt:
         return {"driver": "json-file", "max_size": 0, "max_files": 1}
     from rootless.engine.state.logs import options as log_options
@@ -234,7 +234,7 @@ def _security(args: Args) -> Security:
     return found
 
 
-def _restart(word: str) -> Restart:
+def _restart(word: str) -> RestartPolicy:
     name, retries = parse_restart(word)
     return {"name": name, "retries": retries}
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, Entry, load
+from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.grammar.parser import HelpWanted, UsageError, parse_options
 
@@ -39,7 +39,7 @@ class ClickWord(click.ParamType[str]):
 class ClickCommand(click.Command):
     """A Command of ours in click's clothes."""
 
-    def __init__(self, entry: Entry, command: Command, path: str) -> None:
+    def __init__(self, entry: CommandEntry, command: Command, path: str) -> None:
         self.entry, self.command = entry, command
         parameters: list[click.Parameter] = [_option(option) for option in command.options]
         many = command.max_args is None or command.max_args > 1
@@ -75,7 +75,7 @@ class OurGroup(click.Group):
         if not path:
             self.params = [_option(option) for option in GLOBAL_OPTIONS]
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, CommandEntry]:
         """Names below this one and their entries; a noun's names without the noun."""
         if not self.path:
             return {path: entry for path, entry in BY_PATH.items() if " " not in path}
@@ -124,7 +124,7 @@ class OurGroup(click.Group):
         return ctx.args
 
 
-def command_of(entry: Entry, path: str) -> click.Command | None:
+def command_of(entry: CommandEntry, path: str) -> click.Command | None:
     """click's view of a command; None where its module is not part of this installation."""
     try:
         return ClickCommand(entry, load(entry), path)

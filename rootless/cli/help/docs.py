@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rootless.cli.command_table import COMMANDS, GLOBAL_OPTIONS, NOUNS, Entry, load
+from rootless.cli.command_table import COMMANDS, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.help import help as page
 
@@ -22,7 +22,7 @@ def pages() -> dict[str, str]:
     return found
 
 
-def _file(entry: Entry) -> str:
+def _file(entry: CommandEntry) -> str:
     return entry.name.replace(" ", "-") + ".md"
 
 
@@ -52,7 +52,7 @@ def _index() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _page(entry: Entry, command: Command) -> str:
+def _page(entry: CommandEntry, command: Command) -> str:
     lines = [
         f"# rootless {entry.name}",
         "",

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, Entry, load
+from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.grammar.parser import UsageError
 from rootless.cli.grammar.suggest import closest
@@ -52,7 +52,7 @@ def _group(group: OurGroup, width: int) -> str:
     return page.getvalue()
 
 
-def _shown(entries: dict[str, Entry]) -> list[str]:
+def _shown(entries: dict[str, CommandEntry]) -> list[str]:
     """One name for each command, sorted; further names are aliases, told by the command's own help."""
     seen: dict[str, str] = {}
     for name, entry in entries.items():

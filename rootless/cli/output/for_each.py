@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-def each(store: Store, names: Iterable[str], verb: Callable[[str], object], *, echo: bool = True) -> int:
+def for_each(store: Store, names: Iterable[str], verb: Callable[[str], object], *, echo: bool = True) -> int:
     """Call `verb` with the id of each container, print the name as given (as Docker does); 1 if any failed."""
     status = 0
     for name in names:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rootless.cli.output.columns import render
 from rootless.cli.output.template.template import Template, WrongTemplate
-from rootless.cli.output.template.template_values import Row
+from rootless.cli.output.template.template_values import TemplateRow
 from rootless.engine.views.types.gotypes import plain
 from rootless.errors import InvalidInput
 from rootless.words import plain_lines
@@ -92,7 +92,7 @@ def print_rows(
         source, table = template, False
     parsed = Template(source.replace("\\t", "\t").replace("\\n", "\n"))
     try:
-        lines = [parsed.execute(Row(row)) for row in rows]
+        lines = [parsed.execute(TemplateRow(row)) for row in rows]
     except InvalidInput as error:
         raise InvalidInput(f"failed to execute template: {error.message}", hint=error.hint) from None
     if table:
@@ -113,7 +113,7 @@ def _header(source: str, headers: Mapping[str, str]) -> str:
     return Template(bare.replace("\\t", "\t").replace("\\n", "\n")).execute(_Headers(headers))
 
 
-class _Headers(Row):
+class _Headers(TemplateRow):
     """`{{.Label "x"}}` as a header is the label's name."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:

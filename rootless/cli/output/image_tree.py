@@ -5,14 +5,14 @@ from __future__ import annotations
 from rootless.cli.output import units
 from rootless.cli.output.columns import print_table, short_id
 from rootless.engine.images import removal
-from rootless.engine.images.listing import Row, content_bytes
+from rootless.engine.images.listing import ImageRow, content_bytes
 from rootless.image import platforms
 from rootless.storage.store import Store
 
 HEADER = ("IMAGE", "ID", "DISK USAGE", "CONTENT SIZE", "USED")
 
 
-def show(store: Store, rows: list[Row]) -> None:
+def show(store: Store, rows: list[ImageRow]) -> None:
     """Print the tree; `rows` as `images` has them."""
     names: dict[str, list[str]] = {}
     for row in rows:

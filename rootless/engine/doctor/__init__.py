@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.doctor.finding import Finding, Status
+from rootless.engine.doctor.finding import Finding, ProbeStatus
 from rootless.engine.doctor.probes import container, host, network, storage, user_namespace
 from rootless.engine.doctor.run_probes import TIMEOUT_S, run_all
 from rootless.engine.doctor.scratch import prepared
@@ -31,7 +31,7 @@ class Report(NamedTuple):
     @property
     def can_run(self) -> bool:
         """Whether nothing essential failed."""
-        return not any(finding.status is Status.ERROR for finding in self.findings)
+        return not any(finding.status is ProbeStatus.ERROR for finding in self.findings)
 
 
 def examine(*, timeout_s: float = TIMEOUT_S) -> Report:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Status(StrEnum):
+class ProbeStatus(StrEnum):
     """How bad it is: an error means that no container can run, a warning that something is lost."""
 
     OK = "ok"
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     """
 
     name: str
-    status: Status
+    status: ProbeStatus
     what: str
     effect: str = ""
     fix_user: str = ""
@@ -33,22 +33,22 @@ class Finding(NamedTuple):
 
 def ok(name: str, what: str) -> Finding:
     """It works."""
-    return Finding(name, Status.OK, what)
+    return Finding(name, ProbeStatus.OK, what)
 
 
 def warning(name: str, what: str, effect: str, fix_user: str = "", fix_admin: str = "") -> Finding:
     """It works less well than it could."""
-    return Finding(name, Status.WARNING, what, effect, fix_user, fix_admin)
+    return Finding(name, ProbeStatus.WARNING, what, effect, fix_user, fix_admin)
 
 
 def error(name: str, what: str, effect: str, fix_user: str = "", fix_admin: str = "") -> Finding:
     """No container can run because of it."""
-    return Finding(name, Status.ERROR, what, effect, fix_user, fix_admin)
+    return Finding(name, ProbeStatus.ERROR, what, effect, fix_user, fix_admin)
 
 
 def not_available(name: str, what: str, effect: str, fix_user: str = "", fix_admin: str = "") -> Finding:
     """This host does not give it; containers run without."""
-    return Finding(name, Status.NOT_AVAILABLE, what, effect, fix_user, fix_admin)
+    return Finding(name, ProbeStatus.NOT_AVAILABLE, what, effect, fix_user, fix_admin)
 
 
 def split_hint(hint: str | None) -> tuple[str, str]:

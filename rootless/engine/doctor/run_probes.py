@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from rootless.engine.doctor.finding import Finding, Status, error, split_hint, warning
+from rootless.engine.doctor.finding import Finding, ProbeStatus, error, split_hint, warning
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
 from rootless.linux.process import set_child_subreaper, set_pdeathsig
@@ -54,8 +54,8 @@ def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT
     for each in running:
         found = _findings(each, answers[each.answer_fd], timeout_s)
         if each.probe.needs in failed:
-            found = [finding for finding in found if finding.status is Status.OK]
-        if any(finding.status is Status.ERROR for finding in found):
+            found = [finding for finding in found if finding.status is ProbeStatus.OK]
+        if any(finding.status is ProbeStatus.ERROR for finding in found):
             failed.add(each.probe.name)
         findings += found
         os.close(each.answer_fd)
@@ -141,7 +141,7 @@ def _findings(each: _Running, answer: bytes | None, timeout_s: float) -> list[Fi
     except ValueError:
         noise = os.pread(each.noise_fd, 4096, max(0, os.fstat(each.noise_fd).st_size - 4096)).decode(errors="replace").strip().splitlines()
         return [bad(name, f"the test broke: {noise[-1] if noise else 'it said nothing'}", effect)]
-    return [Finding(row[0], Status(row[1]), *row[2:]) for row in rows]
+    return [Finding(row[0], ProbeStatus(row[1]), *row[2:]) for row in rows]
 
 
 def _end_descendants(others: frozenset[int]) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from rootless.engine.files import copy_tree
 from rootless.engine.files.copy_end import Place
 from rootless.engine.files.copy_tree import Policy
-from rootless.engine.files.entry import Entry
+from rootless.engine.files.entry import FileEntry
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.storage.store import Store
 
@@ -28,7 +28,7 @@ Owners = Callable[[int, int], "tuple[int, int]"]
 class Origin(NamedTuple):
     """What is to be copied. `name` is what it is called below an existing directory, "" for its contents."""
 
-    entry: Entry
+    entry: FileEntry
     mode: int
     name: str
 
@@ -46,7 +46,7 @@ def copy(
             stack.callback(os.close, directory)
             target.refuse_read_only(directory, target_path)
             with _told_read_only(target):
-                return copy_tree.copy(origin.entry, Entry(directory, origin.name or "."), policy)
+                return copy_tree.copy(origin.entry, FileEntry(directory, origin.name or "."), policy)
         # Neither it nor what a link of that name leads to is a directory.
         wanted = _asserts_directory(target_path)
         destination = target.entry(target.resolved(_plain(target_path)), what=os.path.dirname(_plain(target_path)))
@@ -73,7 +73,7 @@ def _origin(source: Place, path: str, stack: ExitStack, *, follow_link: bool) ->
             raise NotFound(f"{path}: not a directory") from None
         stack.callback(os.close, fd)
         contents = os.path.basename(path) == "." or name in ("", ".", "..")
-        return Origin(Entry(fd, "."), os.fstat(fd).st_mode, "" if contents else name)
+        return Origin(FileEntry(fd, "."), os.fstat(fd).st_mode, "" if contents else name)
     entry = source.entry(source.resolved(path) if follow_link else path, what=path)
     stack.callback(os.close, entry.directory)
     status = entry.stat()

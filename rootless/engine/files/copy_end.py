@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.files.entry import Entry, identity
+from rootless.engine.files.entry import FileEntry, identity
 from rootless.engine.state.user_namespace import IdMap
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.filesystem import filesystem_type
@@ -73,14 +73,14 @@ class Place:
             path = target if target.startswith("/") else os.path.join(parent, target)
         raise InvalidInput(f"too many links: {asked}")
 
-    def entry(self, path: str, *, what: str) -> Entry:
+    def entry(self, path: str, *, what: str) -> FileEntry:
         """The parent directory opened, to be closed by the caller, and the last name; "." for the root
         itself. NotFound, which names `what`, where there is no such directory."""
         clean = os.path.normpath(path)
         parent, name = os.path.split(clean)
         if name in ("", ".", ".."):
             parent, name = clean, "."
-        return Entry(self.open_directory(parent or ".", what=what), name)
+        return FileEntry(self.open_directory(parent or ".", what=what), name)
 
     def open_directory(self, path: str, *, what: str) -> int:
         """The directory at `path`, for listing; the caller's. NotFound names `what`."""

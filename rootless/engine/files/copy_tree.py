@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from rootless.engine.files.entry import FILE, Entry, identity, kernels, left_out, read_kernels
+from rootless.engine.files.entry import FILE, FileEntry, identity, kernels, left_out, read_kernels
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage.drivers.vfs import copy_data
@@ -35,7 +35,7 @@ class Policy(NamedTuple):
     top: tuple[int, int] | None = None
 
 
-def copy(source: Entry, target: Entry, policy: Policy) -> list[str]:
+def copy(source: FileEntry, target: FileEntry, policy: Policy) -> list[str]:
     """Copy `source` to the name `target`, merging directories and replacing files.
 
     Returns what was left out (sockets, device nodes, the kernel's own), one line each. Conflict where a
@@ -43,15 +43,15 @@ def copy(source: Entry, target: Entry, policy: Policy) -> list[str]:
     replaced is there all the time, the old or the new one; one that grows is cut at the size first seen.
     """
     with many_descriptors():
-        return _Copy(policy).run(source, target)
+        return _TreeCopy(policy).run(source, target)
 
 
 def contents(source_fd: int, target_fd: int, policy: Policy) -> list[str]:
     """Copy all that is in one directory into another; see `copy`."""
-    return copy(Entry(source_fd, "."), Entry(target_fd, "."), policy)
+    return copy(FileEntry(source_fd, "."), FileEntry(target_fd, "."), policy)
 
 
-class _Level(NamedTuple):
+class _OpenDirectory(NamedTuple):
     """A directory that is being copied; the descriptors are ours."""
 
     inside: int
@@ -61,23 +61,23 @@ class _Level(NamedTuple):
     path: str
 
 
-class _Copy:
+class _TreeCopy:
     """One copy under way."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._levels: list[_Level] = []
+        self._levels: list[_OpenDirectory] = []
         self._made: set[tuple[int, int]] = set()
         self._told: list[str] = []
 
-    def run(self, source: Entry, target: Entry) -> list[str]:
+    def run(self, source: FileEntry, target: FileEntry) -> list[str]:
         try:
             self._one(source, target, source.name)
             while self._levels:
                 level = self._levels[-1]
                 for name in level.names:
                     path = f"{level.path}/{name}" if level.path != "." else name
-                    self._one(Entry(level.inside, name), Entry(level.outside, name), path)
+                    self._one(FileEntry(level.inside, name), FileEntry(level.outside, name), path)
                     break
                 else:
                     self._leave()
@@ -87,7 +87,7 @@ class _Copy:
                 os.close(level.outside)
         return self._told
 
-    def _one(self, source: Entry, target: Entry, path: str) -> None:
+    def _one(self, source: FileEntry, target: FileEntry, path: str) -> None:
         status = source.stat()
         if status is None:
             if self._levels:
@@ -105,7 +105,7 @@ class _Copy:
             kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
             self._told.append(f"{path}: {kind} left out")
 
-    def _enter(self, source: Entry, target: Entry, status: os.stat_result, path: str) -> None:
+    def _enter(self, source: FileEntry, target: FileEntry, status: os.stat_result, path: str) -> None:
         there = target.stat()
         if there is not None and not stat.S_ISDIR(there.st_mode):
             raise Conflict(f"cannot overwrite non-directory {target.name!r} with a directory")
@@ -130,7 +130,7 @@ class _Copy:
             self._made.add(identity(os.fstat(outside)))
         # Who writes to the target may have put another directory there since we made ours: it is not given away.
         given = status if there is None and not os.listdir(outside) else None
-        self._levels.append(_Level(inside, outside, iter(names), given, path))
+        self._levels.append(_OpenDirectory(inside, outside, iter(names), given, path))
 
     def _leave(self) -> None:
         level = self._levels.pop()
@@ -141,14 +141,14 @@ class _Copy:
             os.close(level.inside)
             os.close(level.outside)
 
-    def _file(self, source: Entry, target: Entry) -> None:
+    def _file(self, source: FileEntry, target: FileEntry) -> None:
         inside = os.open(source.name, FILE, dir_fd=source.directory)
         try:
             status = os.fstat(inside)
             if not stat.S_ISREG(status.st_mode):
                 raise Conflict(f"{source.name}: changed while it was copied")
 
-            def fill(new: Entry) -> None:
+            def fill(new: FileEntry) -> None:
                 create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 outside = os.open(new.name, create, 0o600, dir_fd=new.directory)
                 try:
@@ -164,7 +164,7 @@ class _Copy:
         finally:
             os.close(inside)
 
-    def _put(self, target: Entry, make: Callable[[Entry], None]) -> None:
+    def _put(self, target: FileEntry, make: Callable[[FileEntry], None]) -> None:
         """Make what `make` does at `target`; beside it and renamed where something is there already."""
         there = target.stat()
         if there is None:
@@ -173,7 +173,7 @@ class _Copy:
         if stat.S_ISDIR(there.st_mode):
             raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
         target.refuse_mount_point()
-        aside = Entry(target.directory, f".rootless-cp-{os.urandom(8).hex()}")
+        aside = FileEntry(target.directory, f".rootless-cp-{os.urandom(8).hex()}")
         try:
             make(aside)
             os.rename(aside.name, target.name, src_dir_fd=aside.directory, dst_dir_fd=target.directory)
@@ -184,7 +184,7 @@ class _Copy:
                 pass
             raise
 
-    def _made_by_name(self, new: Entry, status: os.stat_result, link: str) -> None:
+    def _made_by_name(self, new: FileEntry, status: os.stat_result, link: str) -> None:
         """Make the link, or the FIFO, that `status` is of."""
         if stat.S_ISLNK(status.st_mode):
             os.symlink(link, new.name, dir_fd=new.directory)

@@ -26,7 +26,7 @@ _KERNELS = frozenset((
 _MOST_KERNEL_BYTES = 16 << 20
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """A name in an open directory. The descriptor is the caller's."""
 
     directory: int

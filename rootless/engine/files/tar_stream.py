@@ -10,26 +10,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
-from rootless.engine.files.entry import FILE, Entry, kernels, left_out, read_kernels
+from rootless.engine.files.entry import FILE, FileEntry, kernels, left_out, read_kernels
 from rootless.errors import Corrupt
 from rootless.image import decompress
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
 from rootless.storage.layers.extract import Extractor, Limits
 from rootless.storage.store import Store
-from rootless.storage.tar.header import Entry as Member
-from rootless.storage.tar.source import Source
+from rootless.storage.tar.header import TarEntry as Member
+from rootless.storage.tar.source import TarSource
 
 Shown = Callable[[int, int], "tuple[int, int]"]
 
 
 def write(
-    origin: Entry, name: str, out: IO[bytes], *, shown: Shown | None = None, top: tuple[int, int] | None = None
+    origin: FileEntry, name: str, out: IO[bytes], *, shown: Shown | None = None, top: tuple[int, int] | None = None
 ) -> list[str]:
     """Write `origin` and what is below it as `name`; sockets are left out, as tar(1) does. `shown`: the owner
     to write, of the owner that stat(2) tells; `top` as in tree.Policy. What was left out, a line each."""
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive, many_descriptors():
-        return _Writer(archive, shown, top).run(origin, name)
+        return _StreamWriter(archive, shown, top).run(origin, name)
 
 
 class _Level(NamedTuple):
@@ -40,7 +40,7 @@ class _Level(NamedTuple):
     path: str
 
 
-class _Writer:
+class _StreamWriter:
     def __init__(self, archive: tarfile.TarFile, shown: Shown | None, top: tuple[int, int] | None) -> None:
         self._archive = archive
         self._shown = shown
@@ -48,13 +48,13 @@ class _Writer:
         self._levels: list[_Level] = []
         self._told: list[str] = []
 
-    def run(self, origin: Entry, name: str) -> list[str]:
+    def run(self, origin: FileEntry, name: str) -> list[str]:
         try:
             self._add(origin, name)
             while self._levels:
                 level = self._levels[-1]
                 for child in level.names:
-                    self._add(Entry(level.inside, child), f"{level.path}/{child}")
+                    self._add(FileEntry(level.inside, child), f"{level.path}/{child}")
                     break
                 else:
                     os.close(self._levels.pop().inside)
@@ -63,7 +63,7 @@ class _Writer:
                 os.close(level.inside)
         return self._told
 
-    def _add(self, entry: Entry, path: str) -> None:
+    def _add(self, entry: FileEntry, path: str) -> None:
         status = entry.stat()
         if status is None or stat.S_ISSOCK(status.st_mode):
             return
@@ -85,7 +85,7 @@ class _Writer:
             info.type = tarfile.FIFOTYPE
             self._archive.addfile(info)
 
-    def _enter(self, entry: Entry, path: str) -> None:
+    def _enter(self, entry: FileEntry, path: str) -> None:
         inside = entry.open_directory()
         try:
             why = left_out(inside, entry.name, entry.directory, self._top)
@@ -97,7 +97,7 @@ class _Writer:
             self._told.append(f"{path}: {why}")
         self._levels.append(_Level(inside, iter(names), path))
 
-    def _file(self, entry: Entry, info: tarfile.TarInfo) -> None:
+    def _file(self, entry: FileEntry, info: tarfile.TarInfo) -> None:
         fd = os.open(entry.name, FILE, dir_fd=entry.directory)
         with os.fdopen(fd, "rb") as file:
             info.size = os.fstat(fd).st_size
@@ -127,7 +127,7 @@ class _Exactly(io.RawIOBase):
 class _WithoutSpecialBits(Extractor):
     """On the host set-user-id and set-group-id would lend our rights to others."""
 
-    def _extract(self, entry: Member, source: Source) -> None:
+    def _extract(self, entry: Member, source: TarSource) -> None:
         super()._extract(entry._replace(mode=entry.mode & 0o1777), source)
 
 
@@ -137,7 +137,7 @@ def unpacked(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> I
     end. Corrupt for what is no archive, or a broken one. `special_bits` as in tree.Policy."""
     with staging.directory(store, "cp") as path:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        source = Source(_Checked(decompress.open_stream(stream, what="the archive")))
+        source = TarSource(_Checked(decompress.open_stream(stream, what="the archive")))
         try:
             kind = Extractor if special_bits else _WithoutSpecialBits
             kind(fd, limits=Limits(), whiteouts=False).run(source)
@@ -150,7 +150,7 @@ def unpacked(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> I
 class _Checked:
     """A stream whose beginning is a tar header's, or Corrupt: the words for a stream that is something else."""
 
-    def __init__(self, stream: decompress.Source) -> None:
+    def __init__(self, stream: decompress.ByteSource) -> None:
         self._stream = stream
         self._head: bytes | None = None
 

@@ -150,7 +150,7 @@ class _OfEtc(Record):
             os.close(target)
 
 
-def _root_of(found: running.Running) -> int:
+def _root_of(found: running.RunningContainer) -> int:
     """The root of its first process, the caller's. Conflict where that has ended: the number may be another's,
     whose root is the host's."""
     ended = Conflict(f"container {found.id} is not running", hint="it has ended just now: try again")

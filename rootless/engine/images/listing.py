@@ -19,7 +19,7 @@ FILTERS = ("dangling", "label", "before", "since", "until", "reference")
 NONE = "<none>"
 
 
-class Row(NamedTuple):
+class ImageRow(NamedTuple):
     """One line of `images`: an image under one of its names. `created` in seconds since 1970."""
 
     repository: str
@@ -51,7 +51,7 @@ def _seconds(text: object) -> float:
         return 0.0
 
 
-def rows(store: Store, *, repository: str | None = None, filters: dict[str, list[str]]) -> list[Row]:
+def rows(store: Store, *, repository: str | None = None, filters: dict[str, list[str]]) -> list[ImageRow]:
     """A row for each name that passes, newest image first; dangling images as <none>."""
     found = []
     for image in select(store, filters):
@@ -61,9 +61,9 @@ def rows(store: Store, *, repository: str | None = None, filters: dict[str, list
         for name in image.names:
             parsed = reference.parse(name)
             if _shown(parsed, filters.get("reference"), repository):
-                named.append(Row(parsed.familiar_name(), parsed.tag or NONE, digest, image, made))
+                named.append(ImageRow(parsed.familiar_name(), parsed.tag or NONE, digest, image, made))
         if not image.names and repository is None and not filters.get("reference"):
-            named.append(Row(NONE, NONE, digest, image, made))
+            named.append(ImageRow(NONE, NONE, digest, image, made))
         found += named
     return found
 

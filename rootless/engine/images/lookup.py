@@ -151,9 +151,9 @@ def pull(
     listener = events.silent if quiet or progress is None else progress
     image = fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
     log.write(store, "image", "pull", image.id, name=text)
-    from rootless.engine.images.repair import settle_in_background
+    from rootless.engine.images.repair import sync_in_background
 
-    settle_in_background(store)
+    sync_in_background(store)
     return image
 
 

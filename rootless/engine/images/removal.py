@@ -23,7 +23,7 @@ class Removed(NamedTuple):
     deleted: list[str]
 
 
-class Pruned(NamedTuple):
+class PrunedImages(NamedTuple):
     """What a prune removed and the bytes it freed."""
 
     removed: list[Removed]
@@ -142,7 +142,7 @@ def _short(image: Image) -> str:
     return image.id.removeprefix("sha256:")[:12]
 
 
-def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned:
+def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> PrunedImages:
     """Remove dangling images, or all that no container uses. The caller has joined the session."""
     for key in filters:
         if key not in PRUNE_FILTERS:
@@ -164,7 +164,7 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
         removed.append(gone)
     freed = collect(store)
     events.pruned(store, "image", freed)
-    return Pruned(removed, freed)
+    return PrunedImages(removed, freed)
 
 
 def collect(store: Store) -> int:

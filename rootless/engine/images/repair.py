@@ -33,7 +33,7 @@ def restore(store: Store, record: ContainerConfig) -> None:
     fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=silent)
 
 
-def settle_in_background(store: Store) -> None:
+def sync_in_background(store: Store) -> None:
     """Bring freshly unpacked layers to the disk in a process of its own: it may take seconds.
 
     Where it is killed, or never gets that far, they count as doubtful after the next boot.
@@ -55,4 +55,4 @@ def _settle(store: Store) -> Any:
     for fd in range(3):
         os.dup2(null, fd)
     os.closerange(3, 256)
-    layers.settle(store)
+    layers.sync(store)

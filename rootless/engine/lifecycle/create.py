@@ -9,9 +9,9 @@ from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.options.health import merge as merge_healthcheck
 from rootless.engine.options.mounts import Mount, image_volume
 from rootless.engine.options.signals import parse_signal
-from rootless.engine.options.values import Device, Ulimit, merge_env
+from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
 from rootless.engine.state import user_namespace as userns
-from rootless.engine.state.config import ContainerConfig, Log, Network, Restart, Security
+from rootless.engine.state.config import ContainerConfig, LogConfig, Network, RestartPolicy, Security
 from rootless.engine.state.events import events
 from rootless.engine.state.resources import Resources
 from rootless.engine.state.resources import check as check_resources
@@ -31,9 +31,9 @@ class Request(Record):
     """What a user asked for, parsed; what was left out is the image's or Docker's default."""
 
     network: Network
-    log: Log
+    log: LogConfig
     security: Security
-    restart: Restart
+    restart: RestartPolicy
     image: str = ""
     rootfs: str = ""
     name: str = ""
@@ -56,7 +56,7 @@ class Request(Record):
     annotations: dict[str, str] = {}
     mounts: list[Mount] = []
     volumes_from: list[str] = []
-    devices: list[Device] = []
+    devices: list[DeviceOption] = []
     ulimits: list[Ulimit] = []
     sysctls: dict[str, str] = {}
     shm_size: int = 64 * 1024 * 1024

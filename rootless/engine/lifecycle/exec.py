@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.engine.lifecycle import spec
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.lifecycle.attach.exec_streams import Streams
+from rootless.engine.lifecycle.attach.exec_streams import ExecStreams
 from rootless.engine.options.values import merge_env
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig
@@ -122,13 +122,13 @@ def _configuration(record: ContainerConfig, request: ExecRequest) -> dict[str, A
     return configuration
 
 
-def streams(entered: ExecProcess, *, stdin: int | None) -> Streams:
+def streams(entered: ExecProcess, *, stdin: int | None) -> ExecStreams:
     """The relay between our standard streams and the process's."""
     if entered.terminal_fd >= 0:
-        return Streams(
+        return ExecStreams(
             outputs={entered.terminal_fd: 1}, to_process=entered.terminal_fd, stdin=stdin, ended=entered.pidfd
         )
-    return Streams(
+    return ExecStreams(
         outputs={entered.stdout_fd: 1, entered.stderr_fd: 2},
         to_process=entered.stdin_fd,
         stdin=stdin,

@@ -68,7 +68,7 @@ def check(store: Store, identifier: str, *, by_timer: bool) -> dict[str, Any] | 
         os.close(lock)
 
 
-def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running.Running) -> dict[str, Any]:
+def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running.RunningContainer) -> dict[str, Any]:
     """One entry of the log: the check's times, exit code (-1: it could not be run, or not in time), output."""
     started_at = clock.now()
     timeout_s = healthcheck["timeout_ns"] / 1e9

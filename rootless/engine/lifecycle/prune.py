@@ -23,14 +23,14 @@ OURS = ("blobs", "containers", "driver.json", "events", "gc.lock", "images", "la
 """What stands below ROOT; a reset touches nothing else that a user may keep there."""
 
 
-class Pruned(NamedTuple):
+class PrunedContainers(NamedTuple):
     """Ids of the containers that went, and the bytes they had written."""
 
     ids: list[str]
     reclaimed_bytes: int
 
 
-def prune_containers(store: Store, filters: dict[str, list[str]]) -> Pruned:
+def prune_containers(store: Store, filters: dict[str, list[str]]) -> PrunedContainers:
     """Remove the containers that do not run. The caller has joined the session."""
     until = min((clock.parse_moment(text) for text in filters.get("until", ())), default=None)
     gone, reclaimed = [], 0
@@ -55,7 +55,7 @@ def prune_containers(store: Store, filters: dict[str, list[str]]) -> Pruned:
         gone.append(identifier)
         reclaimed += size
     events.pruned(store, "container", reclaimed)
-    return Pruned(gone, reclaimed)
+    return PrunedContainers(gone, reclaimed)
 
 
 def _passes(labels: dict[str, str], filters: dict[str, list[str]]) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SHARED_KINDS = ("pid", "ipc", "network")
 
 
-class Launched(Record):
+class StartedContainer(Record):
     """A container that has begun to run its command.
 
     `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.
@@ -56,7 +56,7 @@ def start(
     rows: int = 0,
     columns: int = 0,
     again: bool = False,
-) -> Launched:
+) -> StartedContainer:
     """Start a container that does not run; the caller has joined the session.
 
     With `client`, the caller stays attached, and removes a --rm container itself. `again`: the caller
@@ -85,7 +85,7 @@ def start(
             raise
 
 
-def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, before: containers.Status) -> None:
+def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, before: containers.ContainerStatus) -> None:
     """Leave the reason for `inspect` and `ps`; the container counts as created, or exited as before."""
     failed: dict[str, Any] = {"pid": 0, "error": error.message, "exit_code": error.exit_code}
     if before.started_at:
@@ -100,7 +100,7 @@ def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, b
         pass  # a full disk must not hide the first error
 
 
-def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, columns: int) -> Launched:
+def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, columns: int) -> StartedContainer:
     identifier = record["id"]
     directory = containers.directory(store, identifier)
     run_dir = store.run_directory(identifier)
@@ -146,7 +146,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     started_at = clock.now()
     place = cgroup.ContainerCgroup(record, own_user_namespace=not any(shared.values()))
 
-    def record_state(launched: runtime.Launched) -> None:
+    def record_state(launched: runtime.LaunchedContainer) -> None:
         network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
         state = {
             "pid": launched.pid,
@@ -187,7 +187,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {plain(warning)}", file=sys.stderr)
     socket_activation.tell_started(record, launched.monitor_pid, client=client)
-    return Launched(launched.pid, launched.start_time, launched.attach_fd)
+    return StartedContainer(launched.pid, launched.start_time, launched.attach_fd)
 
 
 def _host_devices() -> tuple[str, ...]:
@@ -220,7 +220,7 @@ def _shared_pid(store: Store, record: ContainerConfig, kind: str) -> int:
     return found.pid
 
 
-def send(launched: Launched, number: int) -> None:
+def send(launched: StartedContainer, number: int) -> None:
     """Pass a signal on to PID 1; nothing where it has ended."""
     try:
         pidfd = process.pidfd_open_checked(launched.pid, launched.start_time)

@@ -173,7 +173,7 @@ def unpause(store: Store, identifier: str) -> None:
         events.container(store, "unpause", _record(store, identifier))
 
 
-def _halt(found: running.Running) -> None:
+def _halt(found: running.RunningContainer) -> None:
     """By the cgroup's freezer, which the container cannot undo; else by a signal to each process."""
     cgroup = str(found.state.get("cgroup") or "")
     if cgroupfs.can_freeze(cgroup):
@@ -185,7 +185,7 @@ def _halt(found: running.Running) -> None:
         _signal(pid, signal.SIGSTOP)
 
 
-def _thaw(found: running.Running) -> None:
+def _thaw(found: running.RunningContainer) -> None:
     cgroup = str(found.state.get("cgroup") or "")
     if cgroupfs.can_freeze(cgroup):
         cgroupfs.freeze(cgroup, frozen=False)
@@ -194,7 +194,7 @@ def _thaw(found: running.Running) -> None:
             _signal(pid, signal.SIGCONT)
 
 
-def _write_state(store: Store, found: running.Running, *, paused: bool) -> None:
+def _write_state(store: Store, found: running.RunningContainer, *, paused: bool) -> None:
     path = containers.directory(store, found.id) + "/state.json"
     atomic.write_json(path, {**found.state, "paused": paused})
 

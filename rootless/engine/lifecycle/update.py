@@ -81,7 +81,7 @@ def _lifted(old: list[limits.Setting], wanted: list[limits.Setting]) -> list[lim
     ]
 
 
-def _apply(store: Store, found: running.Running, changed: list[limits.Setting]) -> None:
+def _apply(store: Store, found: running.RunningContainer, changed: list[limits.Setting]) -> None:
     path = str(found.state.get("cgroup") or "")
     held: dict[str, str] = dict(found.state.get("limits") or {})
     if changed and path and not cgroupfs.exists(path):

@@ -89,7 +89,7 @@ def parse_ulimit(word: str) -> Ulimit:
     return {"name": name, "soft": low, "hard": high}
 
 
-class Device(TypedDict):
+class DeviceOption(TypedDict):
     """A device of the host, its path in the container, and Docker's permissions (rwm)."""
 
     source: str
@@ -97,7 +97,7 @@ class Device(TypedDict):
     permissions: str
 
 
-def parse_device(word: str) -> Device:
+def parse_device(word: str) -> DeviceOption:
     """One --device word: `HOST[:CONTAINER][:rwm]`."""
     parts = word.split(":")
     source, target, permissions = parts[0], parts[0], "rwm"

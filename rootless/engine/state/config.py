@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.options.mounts import Mount
-from rootless.engine.options.values import Device, Ulimit
+from rootless.engine.options.values import DeviceOption, Ulimit
 from rootless.engine.state.resources import Resources
 from rootless.engine.state.user_namespace import IdMap
 from rootless.record import TYPE_CHECKING, TypedDict
@@ -44,7 +44,7 @@ class Network(TypedDict):
     add_host: list[str]
 
 
-class Log(TypedDict):
+class LogConfig(TypedDict):
     """driver: json-file (ours: CRI lines) or none; sizes in bytes, 0 = no rotation.
 
     `options` are the words of --log-opt; engine/state/logs/options.py has their meaning for `logs --details`.
@@ -56,7 +56,7 @@ class Log(TypedDict):
     options: NotRequired[dict[str, str]]
 
 
-class Restart(TypedDict):
+class RestartPolicy(TypedDict):
     """Docker's restart policy: name and the retries of on-failure."""
 
     name: str
@@ -108,7 +108,7 @@ class ContainerConfig(TypedDict):
     labels: dict[str, str]
     annotations: dict[str, str]
     mounts: list[Mount]
-    devices: list[Device]
+    devices: list[DeviceOption]
     ulimits: list[Ulimit]
     sysctls: dict[str, str]
     shm_size: int
@@ -122,9 +122,9 @@ class ContainerConfig(TypedDict):
     id_map: NotRequired[IdMap | None]
     cgroupns: str
     network: Network
-    log: Log
+    log: LogConfig
     security: Security
-    restart: Restart
+    restart: RestartPolicy
     resources: NotRequired[Resources]
     cgroups: NotRequired[str]
     cgroup_parent: NotRequired[str]

@@ -8,26 +8,26 @@ from rootless.network import ports
 from rootless.network.uplink.slirp4netns import start
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.containers import containers
-from rootless.storage.containers.containers import Status
+from rootless.storage.containers.containers import ContainerStatus
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
 
 
-class Row(Record):
+class ContainerRow(Record):
     """A container as `ps` sees it."""
 
     id: str
     name: str
     record: ContainerConfig
-    status: Status
+    status: ContainerStatus
     state: dict[str, Any]
     health: str = ""  # starting, healthy or unhealthy; "" without a check, or while it does not run
     network_lost: bool = False  # its slirp4netns has died
 
 
-def rows(store: Store, *, every: bool) -> list[Row]:
+def rows(store: Store, *, every: bool) -> list[ContainerRow]:
     """The running containers, or all, newest first. Damaged ones are shown, never a reason to fail."""
     from rootless.engine.state import running
 
@@ -52,7 +52,7 @@ def rows(store: Store, *, every: bool) -> list[Row]:
             ports.from_data((state.get("network") or {}).get("ports") or [])
         except FROM_DATA:
             state, lost = {**state, "network": {}}, False
-        found.append(Row(identifier, name, record, status, state, _health(store, record, state), lost))
+        found.append(ContainerRow(identifier, name, record, status, state, _health(store, record, state), lost))
     return sorted(found, key=lambda row: row.record["created_at"], reverse=True)
 
 
@@ -65,12 +65,12 @@ def _health(store: Store, record: ContainerConfig, state: dict[str, Any]) -> str
     return found["Status"] if found else ""
 
 
-def published(row: Row) -> list[ports.PortMapping]:
+def published(row: ContainerRow) -> list[ports.PortMapping]:
     """The ports that are published now; none for a container that does not run."""
     return ports.from_data((row.state.get("network") or {}).get("ports") or []) if row.status.pid else []
 
 
-def ports_column(row: Row) -> str:
+def ports_column(row: ContainerRow) -> str:
     """Docker's PORTS column."""
     if not row.status.pid:
         return ""

@@ -19,7 +19,7 @@ from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux import signal
 from rootless.storage.containers import containers
 from rootless.storage.containers import restart as stored
-from rootless.storage.containers.restart import Restart
+from rootless.storage.containers.restart import RestartState
 from rootless.storage.store import Store
 
 FIRST_DELAY_MS, LONGEST_DELAY_MS = 100, 60_000
@@ -44,10 +44,10 @@ def parse(word: str) -> tuple[str, int]:
     return name or "no", int(retries or 0)
 
 
-def of(store: Store, record: ContainerConfig) -> Restart:
+def of(store: Store, record: ContainerConfig) -> RestartState:
     """The container's policy and its history."""
     found = stored.read(store, record["id"])
-    return found or Restart(record["restart"]["name"], record["restart"]["retries"])
+    return found or RestartState(record["restart"]["name"], record["restart"]["retries"])
 
 
 def has_policy(store: Store, identifier: str) -> bool:
@@ -80,9 +80,9 @@ def begin(store: Store, record: ContainerConfig, *, again: bool) -> None:
     if found is None:
         if record["restart"]["name"] in ("no", ""):
             return
-        found = Restart(record["restart"]["name"], record["restart"]["retries"])
+        found = RestartState(record["restart"]["name"], record["restart"]["retries"])
     if not again:
-        stored.write(store, record["id"], Restart(found.name, found.retries))
+        stored.write(store, record["id"], RestartState(found.name, found.retries))
 
 
 def is_due(store: Store, identifier: str) -> bool:

@@ -20,7 +20,7 @@ KILLED_S = 10.0
 """How long the end of a killed PID 1 may take."""
 
 
-class Running(Record):
+class RunningContainer(Record):
     """A container that ran when this was made. `pidfd` is PID 1's and belongs to the holder of this."""
 
     id: str
@@ -56,7 +56,7 @@ class Running(Record):
         """Give the descriptor up."""
         os.close(self.pidfd)
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> RunningContainer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +88,7 @@ def join_session(store: Store, identifier: str) -> None:
         session.join_of(found.pid)
 
 
-def find(store: Store, identifier: str) -> Running | None:
+def find(store: Store, identifier: str) -> RunningContainer | None:
     """The running container of this id; None where it does not run (a zombie does not)."""
     state = read_state(store, identifier)
     pid, start_time = int(state.get("pid") or 0), int(state.get("start_time") or 0)
@@ -98,7 +98,7 @@ def find(store: Store, identifier: str) -> Running | None:
         pidfd = process.pidfd_open_checked(pid, start_time)
     except ProcessLookupError:
         return None
-    return Running(identifier, pid, start_time, pidfd, state)
+    return RunningContainer(identifier, pid, start_time, pidfd, state)
 
 
 def _is_of_here(state: dict[str, Any]) -> bool:
@@ -117,7 +117,7 @@ def refuse_elsewhere(store: Store, identifier: str) -> None:
         )
 
 
-def require(store: Store, identifier: str) -> Running:
+def require(store: Store, identifier: str) -> RunningContainer:
     """The running container of this id; Conflict in Docker's words where it does not run."""
     found = find(store, identifier)
     if found is None:

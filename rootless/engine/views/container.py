@@ -16,7 +16,7 @@ from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anon
 from rootless.engine.views.network_settings import network_settings
 from rootless.engine.views.types import container, gotypes
 from rootless.storage.containers import containers
-from rootless.storage.containers.status import Status
+from rootless.storage.containers.status import ContainerStatus
 from rootless.storage.store import Store
 
 
@@ -68,7 +68,7 @@ def _driver(store: Store) -> str:
     return remembered(store)
 
 
-def _state(store: Store, record: ContainerConfig, state: dict[str, Any], status: Status) -> dict[str, Any]:
+def _state(store: Store, record: ContainerConfig, state: dict[str, Any], status: ContainerStatus) -> dict[str, Any]:
     return {
         "Status": status.state,
         "Running": status.state in ("running", "paused", "restarting"),

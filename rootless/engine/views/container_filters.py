@@ -10,13 +10,13 @@ from collections.abc import Callable
 from rootless.engine.options import clock
 from rootless.engine.options.patterns import pattern
 from rootless.engine.state.config import ContainerConfig
-from rootless.engine.state.listing import Row, network_id, network_name, published
+from rootless.engine.state.listing import ContainerRow, network_id, network_name, published
 from rootless.errors import InvalidInput, NotFound
 from rootless.network import ports
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
-Test = Callable[[Row], bool]
+Test = Callable[[ContainerRow], bool]
 Port = tuple[int, str]
 _STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 _HEALTH = ("starting", "healthy", "unhealthy", "none")
@@ -49,7 +49,7 @@ def _names(store: Store, words: list[str]) -> Test:
 def _labels(store: Store, words: list[str]) -> Test:
     pairs = [word.partition("=") for word in words]
 
-    def test(row: Row) -> bool:
+    def test(row: ContainerRow) -> bool:
         labels = row.record["labels"]
         return all(key in labels and (not equals or labels[key] == value) for key, equals, value in pairs)
 
@@ -106,7 +106,7 @@ def _volumes(store: Store, words: list[str]) -> Test:
 
 
 def _networks(store: Store, words: list[str]) -> Test:
-    def test(row: Row) -> bool:
+    def test(row: ContainerRow) -> bool:
         mode = row.record["network"]["mode"]
         identifier = network_id(mode)
         return any(
@@ -132,7 +132,7 @@ def _ancestors(store: Store, words: list[str]) -> Test:
         if image.diff_ids:
             bases.add(tuple(image.diff_ids))
 
-    def test(row: Row) -> bool:
+    def test(row: ContainerRow) -> bool:
         layers = tuple(row.record["diff_ids"])
         return (
             row.record["image_id"] in identifiers
@@ -169,12 +169,12 @@ def _ports(key: str, word: str) -> list[Port]:
     return [(number, protocol or "tcp") for number in range(low, high + 1)]
 
 
-def _public(row: Row) -> set[Port]:
+def _public(row: ContainerRow) -> set[Port]:
     """The host's ports that lead into the container now."""
     return {(mapping.host_port, mapping.protocol) for mapping in published(row)}
 
 
-def _private(row: Row) -> set[Port]:
+def _private(row: ContainerRow) -> set[Port]:
     """The container's ports that are published or said to be used, while it runs."""
     if not row.status.pid:
         return set()

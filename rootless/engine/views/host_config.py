@@ -11,7 +11,7 @@ from rootless.engine.state.listing import network_name
 from rootless.engine.views.network_settings import bindings
 from rootless.network import ports
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
-from rootless.storage.containers.restart import Restart
+from rootless.storage.containers.restart import RestartState
 
 RUNTIME = "runc"
 """Docker's name of the runtime that nobody chose; ours has no other."""
@@ -24,7 +24,7 @@ def is_anonymous(mount: Mount) -> bool:
     return mount["type"] == "volume" and len(mount["volume"]) == 64 and _HEX.issuperset(mount["volume"])
 
 
-def host_config(record: ContainerConfig, policy: Restart, state: dict[str, Any]) -> dict[str, Any]:
+def host_config(record: ContainerConfig, policy: RestartState, state: dict[str, Any]) -> dict[str, Any]:
     """HostConfig; `state` is what the start of the container has told."""
     network, security = record["network"], record["security"]
     privileged = security["privileged"]

@@ -92,7 +92,7 @@ def info(store: Store) -> gotypes.Object:
     return gotypes.build(system_types.TYPES, "system.dockerInfo", fields)
 
 
-def _session(here: session.Status) -> dict[str, Any]:
+def _session(here: session.SessionStatus) -> dict[str, Any]:
     return {
         "Running": here.running,
         "HolderPid": here.holder_pid,
@@ -142,7 +142,7 @@ def _cgroups() -> tuple[str, frozenset[str]]:
     return (places[0].how, frozenset(places[0].controllers)) if places else ("", frozenset())
 
 
-def _warnings(controllers: frozenset[str], here: session.Status) -> list[str]:
+def _warnings(controllers: frozenset[str], here: session.SessionStatus) -> list[str]:
     found = [f"WARNING: only your own id is mapped: {here.reason}"] if here.single_id else []
     return found + [
         f"WARNING: No {word} support"

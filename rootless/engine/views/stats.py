@@ -7,7 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 from rootless.cgroup import stats
-from rootless.cgroup.stats import Usage
+from rootless.cgroup.stats import CgroupUsage
 from rootless.engine.lifecycle.stop import pids
 from rootless.engine.state import running
 from rootless.errors import NotFound
@@ -21,7 +21,7 @@ class Sample(NamedTuple):
     id: str
     name: str
     at: float
-    usage: Usage | None
+    usage: CgroupUsage | None
 
 
 class Figures(NamedTuple):
@@ -31,7 +31,7 @@ class Figures(NamedTuple):
     name: str
     cpu_percent: float
     limit_bytes: int
-    usage: Usage | None
+    usage: CgroupUsage | None
 
     @property
     def memory_percent(self) -> float:
@@ -57,7 +57,7 @@ def sample(store: Store, identifiers: list[str]) -> list[Sample]:
     return found
 
 
-def _usage(one: running.Running, every: dict[int, list[int]] | None) -> Usage | None:
+def _usage(one: running.RunningContainer, every: dict[int, list[int]] | None) -> CgroupUsage | None:
     path = str(one.state.get("cgroup") or "")
     try:
         own = os.stat(f"/proc/{one.pid}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino

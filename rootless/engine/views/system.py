@@ -12,7 +12,7 @@ from rootless.engine.state import listing
 from rootless.storage import images
 from rootless.storage import volumes as stored_volumes
 from rootless.storage.maintenance import usage
-from rootless.storage.maintenance.usage import Usage
+from rootless.storage.maintenance.usage import DiskUsage
 from rootless.storage.store import Store
 
 
@@ -30,7 +30,7 @@ class ImageUse(NamedTuple):
 class ContainerUse(NamedTuple):
     """A container in `system df -v`, as `ps` sees it, with the number of its volumes and the bytes of its layer."""
 
-    row: listing.Row
+    row: listing.ContainerRow
     volumes: int
     size: int
 
@@ -51,7 +51,7 @@ class Details(NamedTuple):
     volumes: list[VolumeUse]
 
 
-def totals(store: Store) -> dict[str, Usage]:
+def totals(store: Store) -> dict[str, DiskUsage]:
     """`system df`: "images", "containers", "volumes", "blobs". The caller has joined the session."""
     return usage.disk_usage(store)
 

@@ -25,7 +25,7 @@ class ArchiveFiles(Protocol):
 
     def has(self, name: str) -> bool: ...
     def size(self, name: str) -> int: ...
-    def open(self, name: str) -> decompress.Source: ...
+    def open(self, name: str) -> decompress.ByteSource: ...
 
 
 class Range:
@@ -82,7 +82,7 @@ class TarFiles:
         """In bytes; NotFound."""
         return self._required(name)[1]
 
-    def open(self, name: str) -> decompress.Source:
+    def open(self, name: str) -> decompress.ByteSource:
         """The member's bytes; NotFound."""
         start, size = self._required(name)
         return Range(self._descriptor, start, size)
@@ -130,7 +130,7 @@ class DirectoryFiles:
         finally:
             os.close(descriptor)
 
-    def open(self, name: str) -> decompress.Source:
+    def open(self, name: str) -> decompress.ByteSource:
         """The file's bytes; NotFound."""
         return os.fdopen(self._open(name), "rb")
 

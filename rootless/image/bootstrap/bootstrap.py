@@ -49,7 +49,7 @@ _PACKAGE = re.compile(r"[a-z0-9?~][A-Za-z0-9+.:_=/~?()!|-]*\Z")
 _RELEASE_LIMIT_BYTES = 4 << 20
 
 
-class Options(NamedTuple):
+class BootstrapOptions(NamedTuple):
     """What mmdebstrap is told besides the suite; see mmdebstrap(1)."""
 
     include: Sequence[str] = ()
@@ -63,7 +63,7 @@ def bootstrap(
     store: Store,
     name: str,
     *,
-    options: Options | None = None,
+    options: BootstrapOptions | None = None,
     tag: str | None = None,
     progress: Progress = silent,
 ) -> Image:
@@ -75,7 +75,7 @@ def bootstrap(
     canonical = reference.parse(tag or name).canonical
     if name.partition(":")[0] == "busybox":
         return busybox_image.build(store, canonical, progress=progress)
-    options = options or Options()
+    options = options or BootstrapOptions()
     _check(options)
     platform = options.platform or platforms.host()
     distribution = distributions.describe(
@@ -116,7 +116,7 @@ def _run_config(distribution: Distribution) -> dict[str, Any]:
     }
 
 
-def _check(options: Options) -> None:
+def _check(options: BootstrapOptions) -> None:
     if options.variant not in VARIANTS:
         raise InvalidInput(f"unknown variant {options.variant!r}", hint="one of " + ", ".join(VARIANTS))
     for package in options.include:
@@ -133,7 +133,7 @@ def _check(options: Options) -> None:
         raise InvalidInput(f"{options.mirror!r} is no mirror", hint="one URL, without options")
 
 
-def _command(distribution: Distribution, options: Options, platform: Platform) -> list[str]:
+def _command(distribution: Distribution, options: BootstrapOptions, platform: Platform) -> list[str]:
     program = shutil.which("mmdebstrap")
     if program is None:
         raise NotSupported(

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from rootless.errors import RootlessError
 from rootless.image import manifest, platforms
-from rootless.image.decompress import Source
+from rootless.image.decompress import ByteSource
 from rootless.image.manifest import Descriptor
 from rootless.image.platforms import Platform
 from rootless.image.progress import Progress
@@ -44,7 +44,7 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-def add_layer(store: Store, tar: Source) -> Layer:
+def add_layer(store: Store, tar: ByteSource) -> Layer:
     """Store the uncompressed `tar` as a gzip blob; the layer is not unpacked yet. Holds no lease."""
     plain, packed = hashlib.sha256(), hashlib.sha256()
     size = 0

@@ -12,7 +12,7 @@ from rootless.runtime.clone import clone
 if TYPE_CHECKING:
     from rootless.cgroup.limits import Setting
     from rootless.oci.cgroup.device_filter import Program
-    from rootless.oci.cgroup.systemd import Name
+    from rootless.oci.cgroup.systemd import ScopeName
 
 # Less memory than that, and the Python which sets the container up may not fit.
 _SETUP_BYTES = 64 << 20
@@ -77,7 +77,7 @@ class Cgroup:
 class SystemdCgroup(Cgroup):
     """A cgroup in a scope of systemd, which is made around a process: it is there from `enter` on."""
 
-    def __init__(self, wanted: Name, name: str, lines: list[Setting], devices: Program | None) -> None:
+    def __init__(self, wanted: ScopeName, name: str, lines: list[Setting], devices: Program | None) -> None:
         super().__init__(devices=devices)
         self._wanted = wanted
         self._name = name

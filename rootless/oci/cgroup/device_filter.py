@@ -31,7 +31,7 @@ _TYPES = {"a": _ANY, "": _ANY, "b": BLOCK, "c": CHAR}
 _LARGEST = (1 << 31) - 1  # a jump compares with a signed number; the kernel's own are smaller
 
 
-class Rule(Record):
+class DeviceRule(Record):
     """One rule; -1 is any. `access`: bits of MKNOD, READ, WRITE."""
 
     allow: bool
@@ -43,7 +43,7 @@ class Rule(Record):
 
 # config-linux.md, "Default Devices", and the terminals behind /dev/pts.
 _DEFAULTS = tuple(
-    Rule(True, CHAR, major, minor, _ALL)
+    DeviceRule(True, CHAR, major, minor, _ALL)
     for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, _ANY))
 )
 
@@ -84,7 +84,7 @@ def program(rules: list[dict[str, Any]], spec: dict[str, Any]) -> Program | None
     return Program(code, makes_nodes and any(not rule.allow for rule in found))
 
 
-def read_rules(rules: list[dict[str, Any]]) -> list[Rule]:
+def read_rules(rules: list[dict[str, Any]]) -> list[DeviceRule]:
     """The rules as numbers; InvalidInput with the JSON path of one that is none. Pure."""
     return [_read(rule, index) for index, rule in enumerate(rules)]
 
@@ -94,7 +94,7 @@ def _is_real_root() -> bool:
         return file.read().split() == ["0", "0", "4294967295"]
 
 
-def _read(rule: dict[str, Any], index: int) -> Rule:
+def _read(rule: dict[str, Any], index: int) -> DeviceRule:
     name = f"{_PATH}[{index}]"
     kind, access = rule.get("type") or "", rule.get("access") or "rwm"
     if kind not in _TYPES:
@@ -108,10 +108,10 @@ def _read(rule: dict[str, Any], index: int) -> Rule:
             raise InvalidInput(f"config.json: {name}.{key}: must be between 0 and {_LARGEST}, not {number}")
         numbers.append(number)
     bits = sum(_LETTERS[letter] for letter in set(access))
-    return Rule(rule["allow"], _TYPES[kind], numbers[0], numbers[1], bits)
+    return DeviceRule(rule["allow"], _TYPES[kind], numbers[0], numbers[1], bits)
 
 
-def effective(rules: list[Rule]) -> list[Rule]:
+def effective(rules: list[DeviceRule]) -> list[DeviceRule]:
     """The rules with those of the default devices after the last one for all devices. Pure."""
     last = max((i for i, rule in enumerate(rules) if rule[1:4] == (_ANY, _ANY, _ANY)), default=-1)
     return [*rules[: last + 1], *_DEFAULTS, *rules[last + 1 :]]
@@ -146,7 +146,7 @@ _PROLOGUE = b"".join(
 )
 
 
-def compile_rules(rules: list[Rule]) -> bytes:
+def compile_rules(rules: list[DeviceRule]) -> bytes:
     """The program that answers 1 (allowed) or 0; empty where it would allow everything. Pure.
 
     From the last rule to the first, _ACCESS holds what is still to be decided: a denied bit of it ends
@@ -167,7 +167,7 @@ def compile_rules(rules: list[Rule]) -> bytes:
     return _PROLOGUE + b"".join(code)
 
 
-def _of_rule(rule: Rule) -> bytes:
+def _of_rule(rule: DeviceRule) -> bytes:
     """What goes on behind its own last instruction where the rule does not match or does not decide."""
     if rule.access == _ALL:
         then = _ALLOW if rule.allow else _DENY

@@ -31,18 +31,18 @@ _WITHOUT = (
 )
 
 
-class Name(Record):
+class ScopeName(Record):
     """The scope that is asked for; `scope` without ".scope"."""
 
     slice: str
     scope: str
 
 
-def read(wanted: str, name: str) -> Name:
+def read(wanted: str, name: str) -> ScopeName:
     """The scope of linux.cgroupsPath, or the default one of the container `name`. Pure."""
     default = "user.slice" if os.getuid() or subtrees.facts().uid else "system.slice"
     if not wanted:
-        return Name(default, f"rootless-oci-{name}")
+        return ScopeName(default, f"rootless-oci-{name}")
     words = wanted.split(":")
     if len(words) != 3 or not words[2] or "/" in wanted:
         raise InvalidInput(
@@ -51,7 +51,7 @@ def read(wanted: str, name: str) -> Name:
     slice_name, prefix, last = words
     if slice_name and not slice_name.endswith(".slice"):
         raise InvalidInput(f"config.json: linux.cgroupsPath: {slice_name!r} is not the name of a slice")
-    return Name(slice_name or default, f"{prefix}-{last}" if prefix else last)
+    return ScopeName(slice_name or default, f"{prefix}-{last}" if prefix else last)
 
 
 def is_meant(wanted: str) -> bool:
@@ -59,7 +59,7 @@ def is_meant(wanted: str) -> bool:
     return wanted.count(":") == 2 and wanted.partition(":")[0].endswith(".slice")
 
 
-def start(wanted: Name, name: str, pid: int, *, settings: list[Setting], now: list[Setting]) -> str:
+def start(wanted: ScopeName, name: str, pid: int, *, settings: list[Setting], now: list[Setting]) -> str:
     """Put the process `pid` into a new scope, and there into the container's cgroup, whose directory is
     returned. The scope has the totals of `now`. Raises Unavailable (no D-Bus, or one that hangs),
     NotSupported (systemd refuses)."""

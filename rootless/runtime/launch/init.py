@@ -76,7 +76,7 @@ class InitConfig(Record):
     open_sources: Prepare | None = None  # what must be done for the plan while C may be looked into
 
 
-class Progress:
+class InitProgress:
     """What is being done now, for the error that may come of it."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Progress:
 
 def run_init(config: InitConfig, channel: Channel) -> NoReturn:
     """Become the container or send the error up `channel`; never returns."""
-    progress = Progress()
+    progress = InitProgress()
     try:
         _set_up(config, channel, progress)
     except FAILURES as error:
@@ -100,7 +100,7 @@ def run_init(config: InitConfig, channel: Channel) -> NoReturn:
         os._exit(125)
 
 
-def _set_up(config: InitConfig, channel: Channel, progress: Progress) -> None:
+def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> None:
     spec, process = config.spec, config.spec["process"]
     # Whatever happens to the monitor, the container does not outlive it.
     set_pdeathsig(signal.SIGKILL)
@@ -258,7 +258,7 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _name_host(config: InitConfig, progress: Progress) -> None:
+def _name_host(config: InitConfig, progress: InitProgress) -> None:
     if config.new & n.CLONE_NEWUTS:
         progress.step = "hostname"
         sethostname(config.spec.get("hostname") or "localhost")
@@ -289,7 +289,7 @@ def _opened(config: InitConfig) -> InitConfig:
     return config._replace(plan=plan, root=root._replace(path=name(root.path), lower=lower))
 
 
-def _mount_root(config: InitConfig, channel: Channel, progress: Progress) -> int:
+def _mount_root(config: InitConfig, channel: Channel, progress: InitProgress) -> int:
     progress.step = f"mount the root ({config.root.driver})"
     if config.root.driver != "fuse-overlayfs":
         return mount_root(config.root)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Place = Callable[[], CgroupResult]  # makes the container's cgroup, in A before anything is cloned
 
 
-class Launched(Record):
+class LaunchedContainer(Record):
     """A started container. `attach_fd` is our end of the monitor's first client (-1: none),
     the caller's to close; `network` what the network callback returned, less its descriptors, and (but for
     `record`) less its "ports": a message holds so many and no more."""
@@ -52,14 +52,14 @@ class Launched(Record):
     network: dict[str, Any]
 
 
-class _Request(Record):
+class LaunchRequest(Record):
     root: Rootfs
     container_dir: str
     run_dir: str
     stdio: Stdio
     supervision: MonitorOptions
     network: Network | None
-    record: Callable[[Launched], None]
+    record: Callable[[LaunchedContainer], None]
     config: init.InitConfig
     joined: namespaces.Joined
     maps: tuple[str, str]
@@ -76,13 +76,13 @@ def launch(
     stdio: Stdio,
     supervision: MonitorOptions,
     network: Network | None,
-    record: Callable[[Launched], None],
+    record: Callable[[LaunchedContainer], None],
     client: bool,
     greeting: tuple[bytes, ...] = (),
     place: Place | None = None,
     preserve_fds: int = 0,
     trees: dict[str, int] | None = None,
-) -> Launched:
+) -> LaunchedContainer:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
     The caller has joined the session and is single-threaded; both directories exist. `network`
@@ -104,7 +104,7 @@ def launch(
         for packet in greeting:
             end.send(packet)
         attach_fd, client_fd = end.detach(), other.detach()
-    request = _Request(
+    request = LaunchRequest(
         root, container_dir, run_dir, stdio, supervision, network, record, config, joined, maps, client_fd, place,
     )  # fmt: skip
     parent = os.getpid()
@@ -127,7 +127,7 @@ def launch(
         os.waitpid(pid, 0)
         raise
     ours.close()
-    return Launched(**data, attach_fd=attach_fd)
+    return LaunchedContainer(**data, attach_fd=attach_fd)
 
 
 def _prepare(
@@ -185,7 +185,7 @@ class _Launch:
         self.place = LaunchCgroup(CgroupResult())
 
 
-def _run_supervisor(request: _Request, to_cli: sync.Channel, parent: int) -> NoReturn:
+def _run_supervisor(request: LaunchRequest, to_cli: sync.Channel, parent: int) -> NoReturn:
     """A's life, up to its exec of the monitor."""
     launch = _Launch()
     try:
@@ -203,7 +203,7 @@ def _run_supervisor(request: _Request, to_cli: sync.Channel, parent: int) -> NoR
         os._exit(125)
 
 
-def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None:
+def _supervise(request: LaunchRequest, to_cli: sync.Channel, launch: _Launch) -> None:
     os.setsid()  # what is typed at the CLI's terminal comes by the attach protocol only
     # What network and FUSE daemons leave behind becomes the monitor's to reap.
     set_child_subreaper()
@@ -258,7 +258,7 @@ def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None
     terminal = terminal_of(ready) if ready.fds else -1
 
     launch.step = "record the state"
-    launched = Launched(launch.pid, start_time(launch.pid), os.getpid(), start_time(os.getpid()), -1, found)
+    launched = LaunchedContainer(launch.pid, start_time(launch.pid), os.getpid(), start_time(os.getpid()), -1, found)
     request.record(launched)
     launch.step = "execute the command"
     to_init.send("start")
@@ -282,7 +282,7 @@ def _supervise(request: _Request, to_cli: sync.Channel, launch: _Launch) -> None
 
 
 def _clone_init(
-    config: init.InitConfig, request: _Request, launch: _Launch, to_init: sync.Channel, from_supervisor: sync.Channel
+    config: init.InitConfig, request: LaunchRequest, launch: _Launch, to_init: sync.Channel, from_supervisor: sync.Channel
 ) -> int:
     joined, place = request.joined, launch.place
     if joined.fds or place.limits_processes:

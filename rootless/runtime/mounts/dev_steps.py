@@ -32,7 +32,7 @@ class Symlink(Record):
             os.close(fd)
 
 
-class Device(Record):
+class DeviceNode(Record):
     """A device node of the host, bound: a user namespace cannot make nodes."""
 
     host_path: str
@@ -90,6 +90,6 @@ class Node(Record):
                 os.close(fd)
         except (PermissionError, FileExistsError):
             if not stat.S_ISFIFO(self.mode):
-                Device(self.guest_path, self.guest_path, self.rdev).apply(root_fd)
+                DeviceNode(self.guest_path, self.guest_path, self.rdev).apply(root_fd)
         finally:
             os.close(directory)

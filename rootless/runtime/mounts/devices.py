@@ -7,7 +7,7 @@ import stat
 
 from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.mounts.dev_steps import Device, Node, Symlink
+from rootless.runtime.mounts.dev_steps import DeviceNode, Node, Symlink
 
 if TYPE_CHECKING:
     from typing import Any
@@ -41,7 +41,7 @@ def default_devices(*, make: bool = False) -> list[Step]:
         if make:
             steps.append(Node(path, stat.S_IFCHR | 0o666, rdev))
         else:
-            steps.append(Device(path, path, rdev))
+            steps.append(DeviceNode(path, path, rdev))
     for name, target in DEFAULT_LINKS.items():
         # As runc and Docker: a kernel without kcore gets no dangling link to it.
         if name != "core" or os.path.exists(target):
@@ -76,5 +76,5 @@ def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[
             mode = kind | int(device.get("fileMode") or 0o666) & 0o777
             steps.append(Node(path, mode, number, device.get("uid") or 0, device.get("gid") or 0))
         else:
-            steps.append(Device(path, path, number))
+            steps.append(DeviceNode(path, path, number))
     return steps

@@ -56,7 +56,7 @@ class Part(Record):
             os.close(part)
 
 
-class Image(Record):
+class ImageMount(Record):
     """An image's files, read-only: an overlay of its layers, or a part of it."""
 
     lower: tuple[str, ...]
@@ -106,8 +106,8 @@ def _below(top: int, subpath: str, *, recursive: bool) -> int:
         os.close(found)
 
 
-def of(entry: dict[str, Any], options: MountOptions) -> Part | Image:
+def of(entry: dict[str, Any], options: MountOptions) -> Part | ImageMount:
     """The step for a mount of our configuration that has SUBPATH or is an IMAGE."""
     if entry.get("type") == IMAGE:
-        return Image(tuple(entry["lower"]), entry[SUBPATH], entry["destination"])
+        return ImageMount(tuple(entry["lower"]), entry[SUBPATH], entry["destination"])
     return Part(entry["source"], entry[SUBPATH], entry["destination"], options)

@@ -14,7 +14,7 @@ from rootless.runtime.mounts.devices import asked_devices, default_devices
 from rootless.runtime.mounts.masks import Kept, Mask, ReadonlyMounts, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.mounts.mount_options import parse_options
 from rootless.runtime.mounts.notes import NOTES, Note
-from rootless.runtime.mounts.steps import Bind, Cgroup, Filesystem, HostTree, Proc, Sysctl, Sysfs
+from rootless.runtime.mounts.steps import Bind, CgroupMount, Filesystem, HostTree, Proc, Sysctl, Sysfs
 
 if TYPE_CHECKING:
     from typing import Any
@@ -145,7 +145,7 @@ def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> St
     if fstype == "sysfs":
         return Sysfs(guest_path, options.flags) if circumstances.own_network else HostTree("/sys", guest_path)
     if fstype == "cgroup":
-        return Cgroup(guest_path, options.flags)
+        return CgroupMount(guest_path, options.flags)
     if fstype == "devpts":
         data = _labelled(_devpts_data(options.data, circumstances), "devpts", circumstances)
         return Filesystem("devpts", guest_path, options.flags, data)

@@ -216,7 +216,7 @@ def _link(error: OSError, guest_path: str) -> Exception:
     return InvalidInput(f"{guest_path} is a symbolic link in the image: refusing to mount on it")
 
 
-class Cgroup(Record):
+class CgroupMount(Record):
     """/sys/fs/cgroup, read-only: our own part of cgroup v2. Where the host has v1, whose files would show
     limits that are not ours, nothing at all; and where it has v2 beside v1 nothing but a part of our own."""
 

@@ -29,7 +29,7 @@ class User(Record):
     keeps_groups: bool = False
 
 
-class Account(Record):
+class PasswdAccount(Record):
     """A line of passwd(5), as far as it matters."""
 
     name: str
@@ -61,7 +61,7 @@ def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str | int = "
     return User(account.uid, gid, tuple(dict.fromkeys(extra)), account.home or "/")
 
 
-def _find_account(wanted: str, accounts: list[Account]) -> Account:
+def _find_account(wanted: str, accounts: list[PasswdAccount]) -> PasswdAccount:
     # A number is never a name: an image's line "1000:x:0:0" would make root of `--user 1000` (CVE-2016-3697).
     if not (wanted.isascii() and wanted.isdigit()):
         for account in accounts:
@@ -72,7 +72,7 @@ def _find_account(wanted: str, accounts: list[Account]) -> Account:
     for account in accounts:
         if account.uid == uid:
             return account
-    return Account("", uid, 0, "/root" if uid == 0 else "/")
+    return PasswdAccount("", uid, 0, "/root" if uid == 0 else "/")
 
 
 def _find_group(wanted: str, groups: list[Group]) -> int:
@@ -96,13 +96,13 @@ def _is_id(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) < 12 and int(word) <= MAX_ID
 
 
-def _accounts(text: str) -> list[Account]:
+def _accounts(text: str) -> list[PasswdAccount]:
     found = []
     for line in text.splitlines():
         fields = line.split(":")
         if len(fields) >= 4 and _is_id(fields[2]) and _is_id(fields[3]) and len(line) < 4096:
             home = fields[5] if len(fields) > 5 else ""
-            found.append(Account(fields[0], int(fields[2]), int(fields[3]), home))
+            found.append(PasswdAccount(fields[0], int(fields[2]), int(fields[3]), home))
     return found
 
 

@@ -63,7 +63,7 @@ class Comparison(NamedTuple):
     value_two: int
 
 
-class Rule(NamedTuple):
+class SeccompRule(NamedTuple):
     """One action for some system calls when all comparisons hold."""
 
     names: tuple[str, ...]
@@ -76,7 +76,7 @@ class Selected(NamedTuple):
 
     default_action: int
     architectures: tuple[str, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[SeccompRule, ...]
     names: tuple[str, ...]  # of all system calls that it names, those too for which it has no rule
 
 
@@ -86,7 +86,7 @@ def select_rules(
     """The part of `profile` for this machine, kernel release and set of capabilities. Pure."""
     word, native = _MACHINES.get(machine, (machine, ""))
     default = _action(profile.get("defaultAction", ""), profile.get("defaultErrnoRet"))
-    rules: list[Rule] = []
+    rules: list[SeccompRule] = []
     known: list[str] = []
     for entry in profile.get("syscalls") or []:
         if not _holds(entry, capabilities, word, release):
@@ -99,9 +99,9 @@ def select_rules(
         comparisons = tuple(_comparison(argument) for argument in entry.get("args") or [])
         if len({comparison.argument for comparison in comparisons}) < len(comparisons):
             # Several conditions on one argument mean "any of them", as runc reads them.
-            rules += [Rule(names, action, (comparison,)) for comparison in comparisons]
+            rules += [SeccompRule(names, action, (comparison,)) for comparison in comparisons]
         else:
-            rules.append(Rule(names, action, comparisons))
+            rules.append(SeccompRule(names, action, comparisons))
     return Selected(default, _architectures(profile, native), tuple(rules), tuple(dict.fromkeys(known)))
 
 

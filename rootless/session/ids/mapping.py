@@ -16,7 +16,7 @@ from rootless.session.ids import idmap, subids
 from rootless.session.ids.idmap import IdRange
 
 
-class Mapping(NamedTuple):
+class IdMapping(NamedTuple):
     uid: list[IdRange]
     gid: list[IdRange]
     single_id: bool
@@ -35,7 +35,7 @@ def user_name(uid: int) -> str | None:
         return None
 
 
-def plan(uid: int, gid: int) -> Mapping:
+def plan(uid: int, gid: int) -> IdMapping:
     """What a session of this user would map now. Reads files, changes nothing."""
     own = {"uid": uid, "gid": gid}
     available = {kind: idmap.current_map(kind) for kind in own}
@@ -44,18 +44,18 @@ def plan(uid: int, gid: int) -> Mapping:
         maps = {kind: idmap.identity(available[kind]) for kind in own}
         single = sum(r.size for r in maps["uid"]) == 1
         reason = "this container itself has a single id" if single else ""
-        return Mapping(maps["uid"], maps["gid"], single, not single, reason, "")
+        return IdMapping(maps["uid"], maps["gid"], single, not single, reason, "")
     name = user_name(uid)
     obstacle = subids.obstacle(uid, name, available=available)
     if obstacle is not None:
         one = {kind: [IdRange(0, own[kind], 1)] for kind in own}
-        return Mapping(one["uid"], one["gid"], True, True, obstacle.what, obstacle.hint)
+        return IdMapping(one["uid"], one["gid"], True, True, obstacle.what, obstacle.hint)
     granted = {kind: idmap.within(idmap.subordinate_ranges(name, uid, kind), available[kind]) for kind in own}
     maps = {kind: idmap.session_map(own[kind], granted[kind]) for kind in own}
-    return Mapping(maps["uid"], maps["gid"], False, False, "", "")
+    return IdMapping(maps["uid"], maps["gid"], False, False, "", "")
 
 
-def write(pid: int, mapping: Mapping) -> None:
+def write(pid: int, mapping: IdMapping) -> None:
     """Write the maps of the user namespace that `pid`, our child, has just made."""
     if mapping.single_id or mapping.direct:
         _write_directly(pid, mapping)
@@ -64,7 +64,7 @@ def write(pid: int, mapping: Mapping) -> None:
         write_with_helpers(pid, uid=uid, gid=gid)
 
 
-def _write_directly(pid: int, mapping: Mapping) -> None:
+def _write_directly(pid: int, mapping: IdMapping) -> None:
     if mapping.single_id:
         # user_namespaces(7): without privilege a gid_map is only taken once setgroups is denied.
         _write(f"/proc/{pid}/setgroups", "deny")

@@ -20,14 +20,14 @@ from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING
 from rootless.storage import atomic, shape
 from rootless.storage import names as claims
-from rootless.storage.containers.status import Status, status
+from rootless.storage.containers.status import ContainerStatus, status
 from rootless.storage.store import Store, make_directory, open_lock
 
 if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "Lock", "Status", "config", "create", "directory", "find", "ids", "lock", "name_of", "names",
+    "ContainerStatus", "Lock", "config", "create", "directory", "find", "ids", "lock", "name_of", "names",
     "new_id", "remove", "rename", "status",
 ]  # fmt: skip
 

@@ -33,7 +33,7 @@ STOPPED, HALTED = "restart.stopped", "restart.halted"
 POLICIES = ("no", "always", "on-failure", "unless-stopped")
 
 
-class Restart(Record):
+class RestartState(Record):
     """restart.json."""
 
     name: str
@@ -50,11 +50,11 @@ def _path(store: Store, container_id: str, name: str = FILE) -> str:
     return f"{store.root}/containers/{container_id}/{name}"
 
 
-def read(store: Store, container_id: str) -> Restart | None:
+def read(store: Store, container_id: str) -> RestartState | None:
     """What is written; None where there is nothing (no policy, or never started), or it is damaged."""
     for name in (FILE, STOPPED, HALTED):
         try:
-            found = Restart(**shape.read(_path(store, container_id, name), shape.RESTART))
+            found = RestartState(**shape.read(_path(store, container_id, name), shape.RESTART))
         except FileNotFoundError:
             continue
         except (ValueError, TypeError):
@@ -65,7 +65,7 @@ def read(store: Store, container_id: str) -> Restart | None:
     return None
 
 
-def write(store: Store, container_id: str, restart: Restart, *, durable: bool = True) -> None:
+def write(store: Store, container_id: str, restart: RestartState, *, durable: bool = True) -> None:
     """Replace what is written; the caller holds the container's lock."""
     atomic.write_json(_path(store, container_id), restart._asdict(), durable=durable)
     for name in (STOPPED, HALTED):
@@ -75,7 +75,7 @@ def write(store: Store, container_id: str, restart: Restart, *, durable: bool = 
             pass
 
 
-def call_off(store: Store, container_id: str, restart: Restart, *, by_hand: bool) -> None:
+def call_off(store: Store, container_id: str, restart: RestartState, *, by_hand: bool) -> None:
     """`write` that the restart is cancelled; never fails, so that what runs can be ended first and last.
 
     Without space the file is renamed, which needs none, and is as safe from a kill or a power cut as a
@@ -101,12 +101,12 @@ def run_of(state: dict[str, Any]) -> str:
     return f"{state.get('pid', 0)}:{state.get('start_time', 0)}"
 
 
-def is_planned(restart: Restart, state: dict[str, Any]) -> bool:
+def is_planned(restart: RestartState, state: dict[str, Any]) -> bool:
     """Whether the next start is planned, or under way: until its own state.json replaces this one."""
     return bool(restart.due) and restart.after == run_of(state)
 
 
-def comes_back(restart: Restart, exit_code: int) -> bool:
+def comes_back(restart: RestartState, exit_code: int) -> bool:
     """Docker's rule: whether the policy starts a container again that ended with this code."""
     if restart.cancelled:
         return False
@@ -115,7 +115,7 @@ def comes_back(restart: Restart, exit_code: int) -> bool:
     return restart.name in ("always", "unless-stopped")
 
 
-def starts_at_boot(restart: Restart, exit_code: int) -> bool:
+def starts_at_boot(restart: RestartState, exit_code: int) -> bool:
     """Docker's rule for containers that have run before, when the daemon (for us: the machine) starts."""
     if restart.name == "unless-stopped":
         return not restart.stopped

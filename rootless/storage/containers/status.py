@@ -22,7 +22,7 @@ MONITOR_STOPPED = "its monitor is stopped: how it ended is not written down yet"
 MACHINE_RESTARTED = "the machine was restarted"
 
 
-class Status(Record):
+class ContainerStatus(Record):
     """What is true of a container now, as far as the kernel and its files tell."""
 
     state: str  # created | running | paused | restarting | exited | removing
@@ -56,7 +56,7 @@ def read_state(store: Store, container_id: str) -> dict[str, Any]:
         raise
 
 
-def status(store: Store, container_id: str) -> Status:
+def status(store: Store, container_id: str) -> ContainerStatus:
     """What the container is doing, derived (docs/architecture.md, Files); takes no lock.
 
     NotFound only if the directory is gone.
@@ -67,28 +67,28 @@ def status(store: Store, container_id: str) -> Status:
     except FileNotFoundError:
         if not os.path.isdir(base):
             if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
-                return Status("removing", 0, 0, "", "", False, "")
+                return ContainerStatus("removing", 0, 0, "", "", False, "")
             raise NotFound(f"No such container: {container_id}") from None
-        return Status("created", 0, 0, "", "", False, "")
+        return ContainerStatus("created", 0, 0, "", "", False, "")
     except ValueError:
-        return Status("exited", 0, UNKNOWN, "", "", False, "its state.json is damaged")
+        return ContainerStatus("exited", 0, UNKNOWN, "", "", False, "its state.json is damaged")
     pid, start_time = state["pid"], state.get("start_time", 0)
     started_at = state.get("started_at", "")
     if not pid:
         # It could not be started; as Docker has it, it is still only created.
         code, why = state.get("exit_code", 0), state.get("error", "")
         if started_at:  # it had run before
-            return Status("exited", 0, code, started_at, state.get("finished_at", ""), False, why)
-        return Status("created", 0, code, "", "", False, why)
+            return ContainerStatus("exited", 0, code, started_at, state.get("finished_at", ""), False, why)
+        return ContainerStatus("created", 0, code, "", "", False, why)
     same_boot = state.get("boot_id") == process.boot_id()
     if same_boot and state.get("pid_namespace") not in (None, process.pid_namespace()):
         # A store shared with a container, or the other way round: these pids are not ours to judge.
         ended = _recorded_end(store, container_id, state)
-        elsewhere = Status("running", 0, 0, started_at, "", False, "it runs in another pid namespace")
+        elsewhere = ContainerStatus("running", 0, 0, started_at, "", False, "it runs in another pid namespace")
         return elsewhere if ended is None else ended._replace(started_at=started_at)
     if same_boot and process.alive(pid, start_time):
         paused = state.get("paused", False)
-        return Status("paused" if paused else "running", pid, 0, started_at, "", False, "")
+        return ContainerStatus("paused" if paused else "running", pid, 0, started_at, "", False, "")
     monitor, monitor_start = state.get("monitor_pid", 0), state.get("monitor_start_time", 0)
     for _ in range(2):
         end = _recorded_end(store, container_id, state)
@@ -100,14 +100,14 @@ def status(store: Store, container_id: str) -> Status:
         if same_boot and monitor and process.alive(monitor, monitor_start):
             # It has just ended, and its monitor is about to write down how; if nobody has halted that.
             if process.stopped(monitor):
-                return Status("exited", 0, UNKNOWN, started_at, "", False, MONITOR_STOPPED)
-            return Status("running", pid, 0, started_at, "", False, "")
+                return ContainerStatus("exited", 0, UNKNOWN, started_at, "", False, MONITOR_STOPPED)
+            return ContainerStatus("running", pid, 0, started_at, "", False, "")
         # The monitor may have written it and ended between our two looks: once more.
     why = MONITOR_LOST if same_boot else MACHINE_RESTARTED
-    return Status("exited", 0, UNKNOWN, started_at, "", False, why)
+    return ContainerStatus("exited", 0, UNKNOWN, started_at, "", False, why)
 
 
-def _perhaps_restarting(store: Store, container_id: str, end: Status, state: dict[str, Any]) -> Status:
+def _perhaps_restarting(store: Store, container_id: str, end: ContainerStatus, state: dict[str, Any]) -> ContainerStatus:
     """The process that was the monitor lives on to decide on a restart, to wait for it and to do it."""
     from rootless.storage.containers import restart
 
@@ -117,7 +117,7 @@ def _perhaps_restarting(store: Store, container_id: str, end: Status, state: dic
     return end
 
 
-def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Status | None:
+def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> ContainerStatus | None:
     """What the monitor wrote down of this very process; it falls back to RUNTIME when our disk is full."""
     fallback = state.get("run_dir") or f"{store.runtime}/c/{container_id}"
     damaged = False
@@ -135,12 +135,12 @@ def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Sta
         if code < 0:
             code, why = UNKNOWN, "how it ended is damaged in its exit.json"
         finished_at = end.get("finished_at", "")
-        return Status(
+        return ContainerStatus(
             "exited", 0, code, "", finished_at if shape.fits(finished_at, "time") else "",
             end.get("oom_killed") is True, why if type(why) is str else "",
         )  # fmt: skip
     # A run before this one may have written it; that this one's end is about to be written, nobody need wait for then.
-    return Status("exited", 0, UNKNOWN, "", "", False, "its exit.json is damaged") if damaged else None
+    return ContainerStatus("exited", 0, UNKNOWN, "", "", False, "its exit.json is damaged") if damaged else None
 
 
 def exit_code(status: int) -> int:

@@ -11,7 +11,7 @@ from rootless.errors import Corrupt, NotFound
 from rootless.linux.process import boot_id
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage.layers.layers import directory as layer_directory
-from rootless.storage.layers.layers import is_settled
+from rootless.storage.layers.layers import is_synced
 from rootless.storage.store import Store
 
 
@@ -79,7 +79,7 @@ def lower_directories(store: Store, diff_ids: tuple[str, ...] | list[str]) -> li
         seen.add(diff_id)
         layer = layer_directory(store, diff_id)
         lower.append(layer + "/fs")
-        if not is_settled(layer, booted):
+        if not is_synced(layer, booted):
             if not os.path.isdir(layer):
                 raise NotFound(f"layer {diff_id[:19]} is missing", hint="`rootless pull` the image again")
             raise Corrupt(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.storage.tar.header import Entry
+from rootless.storage.tar.header import TarEntry
 
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL, errno.ENOSPC, errno.E2BIG)
 
 
-class Mapping:
+class OwnerMapping:
     """Which ids exist in this user namespace (user_namespaces(7), uid_map)."""
 
     def __init__(self, kind: str) -> None:
@@ -30,12 +30,12 @@ class Attributes:
     """What one extraction kept aside (`owners`) or left out (`notes`: counts by reason)."""
 
     def __init__(self) -> None:
-        self._uids = Mapping("uid")
-        self._gids = Mapping("gid")
+        self._uids = OwnerMapping("uid")
+        self._gids = OwnerMapping("gid")
         self.owners: dict[str, tuple[int, int]] = {}
         self.notes: dict[str, int] = {}
 
-    def owner(self, entry: Entry, path: str) -> tuple[int, int]:
+    def owner(self, entry: TarEntry, path: str) -> tuple[int, int]:
         """The ids that the file gets here."""
         uid = entry.uid if self._uids.has(entry.uid) else 0
         gid = entry.gid if self._gids.has(entry.gid) else 0

@@ -6,7 +6,7 @@ import errno
 import os
 
 from rootless.errors import Corrupt, RootlessError
-from rootless.storage.tar.header import Entry
+from rootless.storage.tar.header import TarEntry
 
 
 def clean(name: str) -> str:
@@ -30,7 +30,7 @@ def clean(name: str) -> str:
     return "/".join(parts)
 
 
-def explained(error: OSError, entry: Entry) -> RootlessError:
+def explained(error: OSError, entry: TarEntry) -> RootlessError:
     """What the user reads when the kernel refused an entry."""
     where = f"cannot unpack {entry.name[:200]!r}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

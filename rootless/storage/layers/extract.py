@@ -21,9 +21,9 @@ from rootless.storage.layers.directory_cache import PATH, WHITEOUT, Parents
 from rootless.storage.layers.entry_names import clean, explained
 from rootless.storage.layers.whiteouts import Whiteouts
 from rootless.storage.remove_tree import remove_tree_at
-from rootless.storage.tar.header import Entry
+from rootless.storage.tar.header import TarEntry
 from rootless.storage.tar.reader import entries
-from rootless.storage.tar.source import Source
+from rootless.storage.tar.source import TarSource
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -66,7 +66,7 @@ class Extractor:
         self._owner = self._attributes.owner
         self._xattrs = self._attributes.set_xattrs
 
-    def run(self, source: Source) -> None:
+    def run(self, source: TarSource) -> None:
         """Extract all of `source`. Corrupt, RootlessError (limits) or OSError; the rest is then garbage."""
         old = os.umask(0)
         try:
@@ -101,7 +101,7 @@ class Extractor:
 
     # -- one entry ---------------------------------------------------------------------------
 
-    def _extract(self, entry: Entry, source: Source) -> None:
+    def _extract(self, entry: TarEntry, source: TarSource) -> None:
         path = clean(entry.name)
         if not path:
             if entry.type != b"5":
@@ -132,7 +132,7 @@ class Extractor:
             self._attributes.note("entries of unknown type left out")
             source.skip(entry.size + -entry.size % 512)
 
-    def _file(self, entry: Entry, source: Source, parent: int, name: str, path: str, setgid: bool) -> None:
+    def _file(self, entry: TarEntry, source: TarSource, parent: int, name: str, path: str, setgid: bool) -> None:
         mode = entry.mode
         try:
             fd = os.open(name, _CREATE, mode, dir_fd=parent)
@@ -166,7 +166,7 @@ class Extractor:
         finally:
             os.close(fd)
 
-    def _sparse(self, fd: int, entry: Entry, source: Source) -> None:
+    def _sparse(self, fd: int, entry: TarEntry, source: TarSource) -> None:
         os.ftruncate(fd, entry.real_size)
         for offset, length in entry.sparse or ():
             os.lseek(fd, offset, os.SEEK_SET)
@@ -175,7 +175,7 @@ class Extractor:
                     piece = piece[os.write(fd, piece) :]
         source.skip(-entry.size % 512)
 
-    def _make_directory(self, entry: Entry, parent: int, name: str, path: str, setgid: bool) -> None:
+    def _make_directory(self, entry: TarEntry, parent: int, name: str, path: str, setgid: bool) -> None:
         try:
             os.mkdir(name, entry.mode & 0o777, dir_fd=parent)
             fresh = True
@@ -197,7 +197,7 @@ class Extractor:
         finally:
             os.close(fd)
 
-    def _directory(self, entry: Entry, path: str, fd: int) -> None:
+    def _directory(self, entry: TarEntry, path: str, fd: int) -> None:
         """Owner, mode and the rest of a directory that is there."""
         os.fchown(fd, *self._owner(entry, path))
         os.fchmod(fd, entry.mode)
@@ -207,7 +207,7 @@ class Extractor:
         # What is created below depends on its set-group-ID bit: look again.
         self._parents.forget(path)
 
-    def _symlink(self, entry: Entry, parent: int, name: str, path: str, setgid: bool) -> None:
+    def _symlink(self, entry: TarEntry, parent: int, name: str, path: str, setgid: bool) -> None:
         if not entry.link:
             raise Corrupt(f"the layer has a symbolic link to nothing: {entry.name!r}")
         try:
@@ -217,7 +217,7 @@ class Extractor:
             os.symlink(entry.link, name, dir_fd=parent)
         self._settle(entry, parent, name, path, setgid)
 
-    def _hard_link(self, entry: Entry, name: str, path: str) -> None:
+    def _hard_link(self, entry: TarEntry, name: str, path: str) -> None:
         target = clean(entry.link)
         if target == path:
             return
@@ -244,7 +244,7 @@ class Extractor:
         except PermissionError:
             raise Corrupt(f"the layer has a hard link to a directory: {entry.name!r}") from None
 
-    def _fifo(self, entry: Entry, parent: int, name: str, path: str, setgid: bool) -> None:
+    def _fifo(self, entry: TarEntry, parent: int, name: str, path: str, setgid: bool) -> None:
         try:
             os.mkfifo(name, entry.mode, dir_fd=parent)
         except FileExistsError:
@@ -252,7 +252,7 @@ class Extractor:
             os.mkfifo(name, entry.mode, dir_fd=parent)
         self._settle(entry, parent, name, path, setgid)
 
-    def _settle(self, entry: Entry, parent: int, name: str, path: str, setgid: bool) -> None:
+    def _settle(self, entry: TarEntry, parent: int, name: str, path: str, setgid: bool) -> None:
         """Owner and time of what has no descriptor to set them by."""
         if entry.uid or entry.gid or setgid:
             os.chown(name, *self._owner(entry, path), dir_fd=parent, follow_symlinks=False)
@@ -290,7 +290,7 @@ class Extractor:
         return False
 
 
-def extract(source: Source, root_fd: int, *, limits: Limits | None = None) -> Extracted:
+def extract(source: TarSource, root_fd: int, *, limits: Limits | None = None) -> Extracted:
     """Extract `source` into the empty directory `root_fd`; see Extractor. Verifies nothing by itself."""
     extractor = Extractor(root_fd, limits=limits or Limits())
     extractor.run(source)

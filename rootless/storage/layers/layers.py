@@ -52,7 +52,7 @@ def path(store: Store, diff_id: str) -> str:
     return directory(store, diff_id) + "/fs"
 
 
-def is_settled(layer: str, booted: str) -> bool:
+def is_synced(layer: str, booted: str) -> bool:
     """Whether the complete layer in directory `layer` can be trusted to be as it was unpacked.
 
     It can if this is the boot it was unpacked in (the page cache is coherent whatever the disk
@@ -67,7 +67,7 @@ def is_settled(layer: str, booted: str) -> bool:
 def has(store: Store, diff_id: str) -> bool:
     """Whether the layer is there and whole; False for one that a power cut may have damaged."""
     layer = directory(store, diff_id)
-    return os.path.isdir(layer) and is_settled(layer, boot_id())
+    return os.path.isdir(layer) and is_synced(layer, boot_id())
 
 
 def info(store: Store, diff_id: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def unpack(store: Store, diff_id: str, fileobj: Any, *, limits: Any = None) -> U
     guard = _layer_lock(store, diff_id)
     try:
         if os.path.isdir(final):
-            if is_settled(final, boot_id()):
+            if is_synced(final, boot_id()):
                 return _existing(store, diff_id)
             remove(store, diff_id)
         return _unpack_new(store, diff_id, fileobj, limits)
@@ -128,13 +128,13 @@ def _existing(store: Store, diff_id: str) -> Unpacked:
 
 def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpacked:
     from rootless.storage.layers.extract import extract
-    from rootless.storage.tar.source import Source
+    from rootless.storage.tar.source import TarSource
 
     new, held = _new_directory(store)
     try:
         os.mkdir(new + "/fs", 0o755)
         root_fd = os.open(new + "/fs", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        source = Source(fileobj)
+        source = TarSource(fileobj)
         try:
             _plain_top(root_fd)
             result = extract(source, root_fd, limits=limits)
@@ -262,7 +262,7 @@ def _take_abandoned(where: str) -> bool:
         os.close(fd)
 
 
-def settle(store: Store) -> int:
+def sync(store: Store) -> int:
     """Bring all layers to the disk and note that they are; how many were. One syncfs(2), seconds at worst.
 
     Layers of another boot that were never settled are left alone: they are to be unpacked again.

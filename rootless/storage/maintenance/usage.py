@@ -12,7 +12,7 @@ from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
 
-class Usage(NamedTuple):
+class DiskUsage(NamedTuple):
     """One line of `system df`; bytes."""
 
     total: int
@@ -55,7 +55,7 @@ def container_bytes(store: Store, container_id: str) -> int:
     return tree_bytes(base + "/upper") + tree_bytes(base + "/rootfs")
 
 
-def disk_usage(store: Store) -> dict[str, Usage]:
+def disk_usage(store: Store) -> dict[str, DiskUsage]:
     """ "images", "containers", "volumes", "blobs" -> Usage. Reads only; wants the session for exact sizes."""
     known = images.list_images(store)
     used_images: set[str] = set()
@@ -85,18 +85,18 @@ def disk_usage(store: Store) -> dict[str, Usage]:
     idle_volumes = sum(size for name, size in volume_sizes.items() if name not in mounted)
     stored = sum(_blob_size(store, digest) for digest in blobs.digests(store))
     return {
-        "images": Usage(
+        "images": DiskUsage(
             len(known), sum(1 for image in known if image.id in used_images), sum(sizes.values()), unused
         ),
-        "containers": Usage(len(ids), running, container_size, idle_size),
-        "volumes": Usage(
+        "containers": DiskUsage(len(ids), running, container_size, idle_size),
+        "volumes": DiskUsage(
             len(volume_sizes),
             len(mounted.intersection(volume_sizes)),
             sum(volume_sizes.values()),
             idle_volumes,
         ),
-        "build cache": Usage(0, 0, 0, 0),
-        "blobs": Usage(sum(1 for _ in blobs.digests(store)), 0, stored, 0),
+        "build cache": DiskUsage(0, 0, 0, 0),
+        "blobs": DiskUsage(sum(1 for _ in blobs.digests(store)), 0, stored, 0),
     }
 
 

@@ -12,7 +12,7 @@ from rootless.errors import Corrupt
 Segment = tuple[int, int]  # offset and length of data in a sparse file
 
 
-class Entry(NamedTuple):
+class TarEntry(NamedTuple):
     """One member. `name` and `link` are as written, surrogateescape'd; mtime in nanoseconds."""
 
     type: bytes  # "0" file, "1" hard link, "2" symlink, "3" "4" device, "5" directory, "6" FIFO
@@ -66,7 +66,7 @@ def number(field: bytes) -> int:
     return value
 
 
-def plain_entry(kind: bytes, name: bytes, header: bytes, size: int) -> Entry:
+def plain_entry(kind: bytes, name: bytes, header: bytes, size: int) -> TarEntry:
     """The member that this header alone describes."""
     if size < 0:
         raise Corrupt("the archive has an entry of negative size")
@@ -79,7 +79,7 @@ def plain_entry(kind: bytes, name: bytes, header: bytes, size: int) -> Entry:
     if kind in b"123456":
         # As Go and Python have it: these have no data, whatever the field says.
         size = 0
-    return Entry(
+    return TarEntry(
         kind,
         name.decode("utf-8", "surrogateescape"),
         number(header[100:108]) & 0o7777,

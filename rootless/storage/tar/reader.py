@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rootless.errors import Corrupt
-from rootless.storage.tar.header import Entry, checked_size, decimal, nanoseconds, pax_records, plain_entry
-from rootless.storage.tar.source import BLOCK, Source
+from rootless.storage.tar.header import TarEntry, checked_size, decimal, nanoseconds, pax_records, plain_entry
+from rootless.storage.tar.source import BLOCK, TarSource
 from rootless.storage.tar.sparse import old_map, pax_sparse, segments
 
 _ZEROS = bytes(BLOCK)
@@ -20,7 +20,7 @@ _PAX_LIMIT = 1 << 20
 _NAME_LIMIT = 4096
 
 
-def entries(source: Source) -> Iterator[Entry]:
+def entries(source: TarSource) -> Iterator[TarEntry]:
     """The members in order. Of one with `size`, exactly that must be taken from `source`, with padding."""
     defaults: dict[str, bytes] = {}
     pax: dict[str, bytes] = {}
@@ -67,14 +67,14 @@ def entries(source: Source) -> Iterator[Entry]:
 
 
 def _extended(
-    source: Source,
+    source: TarSource,
     kind: bytes,
     header: bytes,
     size: int,
     long_name: bytes | None,
     long_link: bytes | None,
     pax: dict[str, bytes],
-) -> Entry:
+) -> TarEntry:
     """The member of a header that others before it add to."""
     name = header[:100].partition(b"\0")[0]
     if header[257:263] == b"ustar\0" and header[345]:

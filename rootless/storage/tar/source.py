@@ -15,7 +15,7 @@ CHUNK = 1 << 19
 _AHEAD = 8
 
 
-class Source:
+class TarSource:
     """The bytes of `fileobj` (`read(n)`, or an iterator of bytes), read and hashed in a thread.
 
     The thread reads ahead by some chunks; both waiting for the source and hashing overlap with

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rootless.errors import Corrupt
-from rootless.storage.tar.header import Entry, Segment, decimal, number
-from rootless.storage.tar.source import BLOCK, Source
+from rootless.storage.tar.header import Segment, TarEntry, decimal, number
+from rootless.storage.tar.source import BLOCK, TarSource
 
 _MAP_LIMIT = 1 << 20
 _SIZE_LIMIT = 1 << 44
 
 
-def pax_sparse(source: Source, entry: Entry, pax: dict[str, bytes]) -> Entry:
+def pax_sparse(source: TarSource, entry: TarEntry, pax: dict[str, bytes]) -> TarEntry:
     """`entry` with the map of its GNU.sparse records, which for format 1.0 is taken from `source`."""
     size = entry.size
     name = pax.get("GNU.sparse.name")
@@ -28,7 +28,7 @@ def pax_sparse(source: Source, entry: Entry, pax: dict[str, bytes]) -> Entry:
     return entry._replace(size=size, sparse=found, real_size=real)
 
 
-def _sparse_map_from_data(source: Source, size: int) -> tuple[list[int], int]:
+def _sparse_map_from_data(source: TarSource, size: int) -> tuple[list[int], int]:
     """Format 1.0: a count and pairs, one decimal number a line, padded to a block, before the data."""
     data = b""
     wanted = 1
@@ -58,7 +58,7 @@ def segments(numbers: list[int], size: int, real: int) -> list[Segment]:
     return [pair for pair in pairs if pair[1]]
 
 
-def old_map(source: Source, header: bytes) -> tuple[list[int], int]:
+def old_map(source: TarSource, header: bytes) -> tuple[list[int], int]:
     """GNU's first format: pairs in the header and in blocks behind it; these, and the file's size."""
     numbers: list[int] = []
 

@@ -10,7 +10,7 @@ from rootless.cli.output import units
 from rootless.cli.output.columns import ellipsis
 from rootless.cli.output.listing import print_listing
 from rootless.engine.state import listing
-from rootless.engine.state.listing import Row
+from rootless.engine.state.listing import ContainerRow
 from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 
@@ -39,7 +39,7 @@ HEADERS = {
 }
 
 # Podman's words. What was created last comes first.
-SORTED: dict[str, Callable[[Row], Any]] = {
+SORTED: dict[str, Callable[[ContainerRow], Any]] = {
     "command": lambda row: listing.command(row.record),
     "created": lambda row: row.record["created_at"],
     "id": lambda row: row.id,
@@ -54,7 +54,7 @@ def run(args: Args) -> int:
     """List containers."""
     store = Store.open()
     filters: dict[str, list[str]] = {}
-    tests: list[Callable[[Row], bool]] = []
+    tests: list[Callable[[ContainerRow], bool]] = []
     if args.filter:
         from rootless.engine.views import container_filters
 
@@ -75,7 +75,7 @@ def run(args: Args) -> int:
     return 0
 
 
-def _shown(store: Store, row: Row, now: float, *, full: bool, size: bool) -> dict[str, Any]:
+def _shown(store: Store, row: ContainerRow, now: float, *, full: bool, size: bool) -> dict[str, Any]:
     record = row.record
     created = units.parse_time(record["created_at"])
     command = listing.command(record)
@@ -110,7 +110,7 @@ def _shown(store: Store, row: Row, now: float, *, full: bool, size: bool) -> dic
     return found
 
 
-def status_words(row: Row, now: float) -> str:
+def status_words(row: ContainerRow, now: float) -> str:
     """Docker's STATUS column: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`."""
     status = row.status
     if status.state == "created":

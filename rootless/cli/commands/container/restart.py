@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.commands.container.stop import SIGNAL, TIMEOUT
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
-from rootless.cli.output.for_each import each
+from rootless.cli.output.for_each import for_each
 from rootless.engine.lifecycle import start, stop
 from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
@@ -25,7 +25,7 @@ def run(args: Args) -> int:
         record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
         events.container(store, "restart", record)
 
-    return each(store, chosen.names(store, args), again)
+    return for_each(store, chosen.names(store, args), again)
 
 
 COMMAND = Command(

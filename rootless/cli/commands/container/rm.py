@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option, integer
 from rootless.cli.main import say
-from rootless.cli.output.for_each import each
+from rootless.cli.output.for_each import for_each
 from rootless.engine.lifecycle import remove, stop
 from rootless.errors import InvalidInput
 from rootless.session import session
@@ -34,7 +34,7 @@ def run(args: Args) -> int:
             stop.stop(store, identifier, timeout_s=args.time)
         remove.remove(store, identifier, force=args.force, volumes=args.volumes)
 
-    return each(store, names, remove_one)
+    return for_each(store, names, remove_one)
 
 
 COMMAND = Command(

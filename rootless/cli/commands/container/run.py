@@ -176,7 +176,7 @@ def resize(store: Store, record: ContainerConfig, connection: socket, rows: int,
 def stay(
     store: Store,
     record: ContainerConfig,
-    launched: start.Launched,
+    launched: start.StartedContainer,
     keys: terminal.DetachKeys,
     *,
     attached: frozenset[str],

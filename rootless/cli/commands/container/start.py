@@ -6,7 +6,7 @@ from rootless.cli import client_config
 from rootless.cli.commands.container.run import stay
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
-from rootless.cli.output.for_each import each
+from rootless.cli.output.for_each import for_each
 from rootless.cli.terminal import attachment
 from rootless.engine.lifecycle import start
 from rootless.engine.lifecycle.attach import attach, terminal
@@ -33,7 +33,7 @@ def run(args: Args) -> int:
         except start.AlreadyRunning:
             pass  # as Docker: no failure
 
-    return each(store, names, begin)
+    return for_each(store, names, begin)
 
 
 def _attached(store: Store, identifier: str, args: Args) -> int:

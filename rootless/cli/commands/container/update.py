@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.flags.limits import CHANGEABLE
 from rootless.cli.grammar.command import VALUE, Args, Command, Option
-from rootless.cli.output.for_each import each
+from rootless.cli.output.for_each import for_each
 from rootless.engine.lifecycle.update import update
 from rootless.engine.state import restart
 from rootless.engine.state.resource_words import parse
@@ -17,7 +17,7 @@ def run(args: Args) -> int:
     if args.restart is not None:
         restart.parse(args.restart)
     store = Store.open()
-    return each(store, args.positional, lambda identifier: update(store, identifier, changes, args.restart))
+    return for_each(store, args.positional, lambda identifier: update(store, identifier, changes, args.restart))
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import LIST, VALUE, Args, Command, Option, choice
-from rootless.cli.output.for_each import each
+from rootless.cli.output.for_each import for_each
 from rootless.engine.lifecycle import stop
 from rootless.storage.store import Store
 
@@ -29,7 +29,7 @@ def run(args: Args) -> int:
             code = conditions.wait(store, identifier, args.condition, interval_s=interval_s)
         print(code, flush=True)
 
-    return each(store, chosen.names(store, args), wait, echo=False)
+    return for_each(store, chosen.names(store, args), wait, echo=False)
 
 
 COMMAND = Command(

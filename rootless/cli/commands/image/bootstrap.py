@@ -13,10 +13,10 @@ def make(args: Args) -> int:
     from rootless.cli.output import progress
     from rootless.engine.images.lookup import familiar
     from rootless.image import platforms
-    from rootless.image.bootstrap.bootstrap import Options, bootstrap
+    from rootless.image.bootstrap.bootstrap import BootstrapOptions, bootstrap
 
     shown = progress.for_stream(sys.stderr, quiet=args.quiet)
-    options = Options(
+    options = BootstrapOptions(
         include=[name for word in args.include for name in word.replace(",", " ").split()],
         variant=args.variant,
         mirror=args.mirror,

@@ -10,7 +10,7 @@ from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Optio
 from rootless.cli.output import units
 from rootless.cli.output.columns import short_id
 from rootless.cli.output.listing import print_listing
-from rootless.engine.images.listing import FILTERS, Row, rows
+from rootless.engine.images.listing import FILTERS, ImageRow, rows
 from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
@@ -29,7 +29,7 @@ HEADERS = {
 }
 
 # Podman's words. What is newest, or largest, comes first.
-SORTED: dict[str, Callable[[Row], Any]] = {
+SORTED: dict[str, Callable[[ImageRow], Any]] = {
     "created": lambda row: row.created,
     "id": lambda row: row.image.id,
     "repository": lambda row: row.repository,
@@ -61,7 +61,7 @@ def list_images(args: Args) -> int:
     return 0
 
 
-def _tree(store: Store, args: Args, found: list[Row]) -> int:
+def _tree(store: Store, args: Args, found: list[ImageRow]) -> int:
     for given, flag in (
         (args.quiet, "--quiet"),
         (args.no_trunc, "--no-trunc"),
@@ -76,7 +76,7 @@ def _tree(store: Store, args: Args, found: list[Row]) -> int:
     return 0
 
 
-def _fields(row: Row, *, whole: bool) -> dict[str, Any]:
+def _fields(row: ImageRow, *, whole: bool) -> dict[str, Any]:
     return {
         "ID": row.image.id if whole else short_id(row.image.id),
         "Repository": row.repository,

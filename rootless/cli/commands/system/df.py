@@ -122,9 +122,9 @@ def _details(found: system.Details) -> dict[str, Rows]:
 def _show_details(found: dict[str, Rows], template: str | None) -> int:
     if template and template != "table":
         from rootless.cli.output.format import print_object
-        from rootless.cli.output.template.template_values import Row
+        from rootless.cli.output.template.template_values import TemplateRow
 
-        return print_object(Row({part: [Row(row) for row in rows] for part, rows in found.items()}), template)
+        return print_object(TemplateRow({part: [TemplateRow(row) for row in rows] for part, rows in found.items()}), template)
     for number, (part, (heading, headers)) in enumerate(_TABLES.items()):
         usage = "usage: 0B" if part == "BuildCache" else "space usage:"
         print("\n" * bool(number) + f"{heading} {usage}\n")

@@ -9,10 +9,10 @@ import textwrap
 
 from rootless.cli.grammar.command import FLAG, Args, Command, Option
 from rootless.engine.doctor import Report, examine
-from rootless.engine.doctor.finding import Finding, Status
+from rootless.engine.doctor.finding import Finding, ProbeStatus
 
-_COLOURS = {Status.OK: "32", Status.WARNING: "33", Status.ERROR: "31;1", Status.NOT_AVAILABLE: "36"}
-_WORDS = {Status.OK: "ok", Status.WARNING: "warning", Status.ERROR: "error", Status.NOT_AVAILABLE: "no"}
+_COLOURS = {ProbeStatus.OK: "32", ProbeStatus.WARNING: "33", ProbeStatus.ERROR: "31;1", ProbeStatus.NOT_AVAILABLE: "36"}
+_WORDS = {ProbeStatus.OK: "ok", ProbeStatus.WARNING: "warning", ProbeStatus.ERROR: "error", ProbeStatus.NOT_AVAILABLE: "no"}
 _WIDEST = 100
 MORE = " `rootless doctor -v` says who can give that."
 
@@ -31,7 +31,7 @@ def doctor(args: Args) -> int:
 
 def render(report: Report, *, every: bool, coloured: bool, columns: int) -> str:
     """The report as text: problems with their fixes, all else only where `every`, and a last line."""
-    shown = [finding for finding in report.findings if every or finding.status is not Status.OK]
+    shown = [finding for finding in report.findings if every or finding.status is not ProbeStatus.OK]
     width = max((len(finding.name) for finding in shown), default=0)
     text = "".join(_finding(finding, width, coloured, columns, every=every) for finding in shown)
     if text and not every:
@@ -45,7 +45,7 @@ def _finding(finding: Finding, width: int, coloured: bool, columns: int, *, ever
         word = f"\x1b[{_COLOURS[finding.status]}m{word}\x1b[0m"
     indent = 7 + 2 + width + 2
     # What nobody here may ever miss takes a line; its fixes are shown on demand.
-    brief = finding.status is Status.NOT_AVAILABLE and not every
+    brief = finding.status is ProbeStatus.NOT_AVAILABLE and not every
     what = f"{finding.what}: {finding.effect}" if brief else finding.what
     lines = _wrapped(what, "", indent, columns)
     text = f"{word}  {finding.name:<{width}}  {lines[0].lstrip()}\n" + "".join(f"{line}\n" for line in lines[1:])
@@ -84,18 +84,18 @@ def _wrapped(text: str, heading: str, indent: int, columns: int) -> list[str]:
 
 
 def _summary(report: Report, coloured: bool, *, every: bool) -> str:
-    counts = {status: sum(finding.status is status for finding in report.findings) for status in Status}
-    details = [f"{counts[Status.OK]} " + ("check" if counts[Status.OK] == 1 else "checks") + " passed"]
-    if counts[Status.ERROR]:
-        details.append(f"{counts[Status.ERROR]} failed")
-    if counts[Status.WARNING]:
-        details.append(f"{counts[Status.WARNING]} warning" + "s" * (counts[Status.WARNING] > 1))
-    if counts[Status.NOT_AVAILABLE]:
-        details.append(f"{counts[Status.NOT_AVAILABLE]} not available here")
+    counts = {status: sum(finding.status is status for finding in report.findings) for status in ProbeStatus}
+    details = [f"{counts[ProbeStatus.OK]} " + ("check" if counts[ProbeStatus.OK] == 1 else "checks") + " passed"]
+    if counts[ProbeStatus.ERROR]:
+        details.append(f"{counts[ProbeStatus.ERROR]} failed")
+    if counts[ProbeStatus.WARNING]:
+        details.append(f"{counts[ProbeStatus.WARNING]} warning" + "s" * (counts[ProbeStatus.WARNING] > 1))
+    if counts[ProbeStatus.NOT_AVAILABLE]:
+        details.append(f"{counts[ProbeStatus.NOT_AVAILABLE]} not available here")
     verdict = "Containers can run here" if report.can_run else "Containers cannot run here"
     if coloured:
         verdict = f"\x1b[{'32' if report.can_run else '31'};1m{verdict}\x1b[0m"
-    more = counts[Status.NOT_AVAILABLE] and not every
+    more = counts[ProbeStatus.NOT_AVAILABLE] and not every
     return f"{verdict}: {', '.join(details)}.{MORE if more else ''}\n"
 
 

@@ -14,13 +14,13 @@ from rootless.cli.output.template.template_lexer import WrongTemplate, column_of
 from rootless.cli.output.template.template_parser import (
     Block,
     Call,
-    Command,
     Constant,
     Jump,
-    Name,
     Nodes,
     Parser,
     Pipe,
+    TemplateCommand,
+    TemplateName,
     Text,
 )
 from rootless.cli.output.template.template_values import (
@@ -170,9 +170,9 @@ class _Run:
                 self.set(name, value)
         return value
 
-    def command(self, command: Command, dot: Any, last: tuple[Any, ...]) -> Any:
+    def command(self, command: TemplateCommand, dot: Any, last: tuple[Any, ...]) -> Any:
         first, rest = command.operands[0], command.operands[1:]
-        if isinstance(first, Name) and first.name in FUNCTIONS:
+        if isinstance(first, TemplateName) and first.name in FUNCTIONS:
             if first.name in ("and", "or"):  # these stop at the first operand that decides
                 return self.decide(first.name, rest, dot, last)
             arguments = [*(self.operand(operand, dot) for operand in rest), *last]
@@ -183,7 +183,7 @@ class _Run:
             return self.call(command, _text(self, first), value, arguments)
         if arguments:
             what = f"can't give argument to non-function {_text(self, first)}"
-            if isinstance(first, Name) and first.fields:
+            if isinstance(first, TemplateName) and first.fields:
                 what = f"{first.fields[-1].text} has arguments but cannot be invoked as function"
             raise self.fault(first, what)
         return value

@@ -12,7 +12,7 @@ class Text(NamedTuple):
     text: str
 
 
-class Name(NamedTuple):
+class TemplateName(NamedTuple):
     """A variable (`$x`), a function, or "." followed by fields, each with its place."""
 
     at: int
@@ -27,7 +27,7 @@ class Constant(NamedTuple):
     value: Any
 
 
-class Command(NamedTuple):
+class TemplateCommand(NamedTuple):
     """Operands, the first of them maybe a function."""
 
     at: int
@@ -42,7 +42,7 @@ class Pipe(NamedTuple):
     end: int
     names: tuple[str, ...]
     assigns: bool
-    commands: tuple[Command, ...]
+    commands: tuple[TemplateCommand, ...]
     fields: tuple[Token, ...] = ()
 
 
@@ -184,7 +184,7 @@ class Parser:
         if start is None:
             raise wrong(self.source, len(self.source), "unclosed action")
         names, assigns = self._declared()
-        commands: list[Command] = []
+        commands: list[TemplateCommand] = []
         operands: list[Any] = []
         while True:
             token = self._next()
@@ -193,7 +193,7 @@ class Parser:
                     raise self._wrong(
                         token, "missing value for command" if not commands else "missing value for pipeline"
                     )
-                commands.append(Command(operands[0].at, operands[-1].end, tuple(operands)))
+                commands.append(TemplateCommand(operands[0].at, operands[-1].end, tuple(operands)))
                 operands = []
                 if token.kind == closing:
                     if not assigns:
@@ -235,16 +235,16 @@ class Parser:
             return inner._replace(at=token.at, end=_end(fields, inner.end), fields=fields)
         if token.kind == "field":
             fields = (token._replace(text=token.text), *self._fields())
-            return Name(token.at, _end(fields, end), ".", fields)
+            return TemplateName(token.at, _end(fields, end), ".", fields)
         if token.kind in ("dot", "variable"):
             if token.kind == "variable":
                 self._known(token)
             fields = self._fields()
-            return Name(token.at, _end(fields, end), token.text, fields)
+            return TemplateName(token.at, _end(fields, end), token.text, fields)
         if token.kind == "word":
             if token.text not in FUNCTIONS:
                 raise self._wrong(token, f'function "{token.text}" not defined')
-            return Name(token.at, end, token.text, ())
+            return TemplateName(token.at, end, token.text, ())
         raise self._wrong(token, f"unexpected {_shown(token)} in command")
 
     def _fields(self) -> tuple[Token, ...]:

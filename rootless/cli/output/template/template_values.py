@@ -23,7 +23,7 @@ class NilPointer:
         return False
 
 
-class Row(dict[str, Any]):
+class TemplateRow(dict[str, Any]):
     """A line of a listing: a field that it has not is an error, where a map's missing key is no value."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
@@ -37,7 +37,7 @@ def field(value: Any, name: str, *, strict: bool) -> Any:
     if isinstance(value, dict):
         if name in value:
             return value[name]
-        if isinstance(value, Row):
+        if isinstance(value, TemplateRow):
             raise TemplateFault(f"can't evaluate field {name} in type {type_name(value)}")
         if strict:
             raise TemplateFault(f'map has no entry for key "{name}"')
@@ -63,7 +63,7 @@ def _struct_field(value: Object, name: str) -> Any:
 
 def known_fields(value: Any) -> str:
     """The names that a template may ask of this object, for a hint."""
-    names = [key for key in value if key.isidentifier()] if isinstance(value, (Object, Row)) else []
+    names = [key for key in value if key.isidentifier()] if isinstance(value, (Object, TemplateRow)) else []
     return ", ".join(names)
 
 
@@ -71,7 +71,7 @@ def type_name(value: Any) -> str:
     """Go's name of the value's type."""
     if isinstance(value, Object):
         return "*" + value.struct.name
-    if isinstance(value, Row):
+    if isinstance(value, TemplateRow):
         return "*formatter.Row"
     if isinstance(value, NilPointer):
         return value.name
@@ -149,4 +149,4 @@ def quoted(value: str) -> str:
 
 Function = Callable[..., Any]
 
-__all__ = ["NilList", "NilMap", "NilPointer", "Object", "Row", "TemplateFault"]
+__all__ = ["NilList", "NilMap", "NilPointer", "Object", "TemplateFault", "TemplateRow"]

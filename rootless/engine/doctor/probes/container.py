@@ -15,7 +15,7 @@ from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
 from rootless.linux.namespace import identity
-from rootless.runtime.launch.launch import Launched, MonitorOptions, Stdio, launch
+from rootless.runtime.launch.launch import LaunchedContainer, MonitorOptions, Stdio, launch
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
@@ -82,7 +82,7 @@ def _look(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def _exit_status(launched: Launched) -> int:
+def _exit_status(launched: LaunchedContainer) -> int:
     """What the monitor says, docs/architecture.md, Monitor."""
     deadline = time.monotonic() + _TIMEOUT_S
     with socket.socket(fileno=launched.attach_fd) as monitor:

@@ -21,7 +21,7 @@ from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
 
-def settle(store: Store, mount: Mount) -> None:
+def pin_image(store: Store, mount: Mount) -> None:
     """At create, with a lease on the store: the image's name becomes its id, which keeps its layers."""
     from rootless.engine.images import lookup
 
@@ -51,7 +51,7 @@ def _prepare_image(store: Store, record: ContainerConfig, mount: Mount) -> None:
             hint="run `rootless doctor`: it says why not here",
         )
     booted = boot_id()
-    if not all(layers.is_settled(layers.directory(store, diff_id), booted) for diff_id in mount["diff_ids"]):
+    if not all(layers.is_synced(layers.directory(store, diff_id), booted) for diff_id in mount["diff_ids"]):
         from rootless.engine.images.repair import restore
 
         restore(store, {**record, "image": "", "image_id": mount["image"], "diff_ids": mount["diff_ids"]})

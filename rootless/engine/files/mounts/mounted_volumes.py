@@ -17,7 +17,7 @@ def make(store: Store, record: ContainerConfig) -> None:
         if mount["type"] == "image":
             from rootless.engine.files.mounts import mount_sources
 
-            mount_sources.settle(store, mount)
+            mount_sources.pin_image(store, mount)
     for mount in record["mounts"]:
         if mount["type"] != "volume":
             continue

@@ -11,7 +11,7 @@ from typing import IO
 
 from rootless.engine.files import copy_tree
 from rootless.engine.files.copy_tree import Policy
-from rootless.engine.files.entry import DIRECTORY, Entry
+from rootless.engine.files.entry import DIRECTORY, FileEntry
 from rootless.engine.files.tar_stream import unpacked
 from rootless.engine.files.volumes import options
 from rootless.errors import Conflict, NotSupported
@@ -76,7 +76,7 @@ def _move(source: int, target: int) -> None:
         while levels:
             here, there, names = levels[-1]
             for name in names:
-                if _renamed(Entry(here, name), Entry(there, name)):
+                if _renamed(FileEntry(here, name), FileEntry(there, name)):
                     continue
                 inner = os.open(name, DIRECTORY, dir_fd=here)
                 stack.callback(os.close, inner)
@@ -88,7 +88,7 @@ def _move(source: int, target: int) -> None:
                 levels.pop()
 
 
-def _renamed(source: Entry, target: Entry) -> bool:
+def _renamed(source: FileEntry, target: FileEntry) -> bool:
     """Whether it lies in its place now; False where both are directories, to be gone into."""
     try:
         renameat2(source.directory, source.name, target.directory, target.name, RENAME_NOREPLACE)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _READ_SIZE = 65536
 
 
-class Streams:
+class ExecStreams:
     """One relay. Owns none of the descriptors but closes `to_process` at the end of input.
 
     `outputs` maps a descriptor of the process to one of ours. `ended` is the process's pidfd.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from rootless.engine.options.values import parse_bytes
-from rootless.engine.state.config import ContainerConfig, Log
+from rootless.engine.state.config import ContainerConfig, LogConfig
 from rootless.errors import InvalidInput, NotSupported
 
 _FILES = ("json-file", "local", "k8s-file")
@@ -17,7 +17,7 @@ _ATTRIBUTES = ("labels", "labels-regex", "env", "env-regex", "tag")
 _COMMON = ("max-size", "max-file", "compress", "mode", "max-buffer-size")
 
 
-def parse(driver: str, options: dict[str, str]) -> Log:
+def parse(driver: str, options: dict[str, str]) -> LogConfig:
     """The log that the words ask for; InvalidInput, or NotSupported for a driver that is somebody else's service."""
     if driver == "none":
         return {"driver": "none", "max_size": 0, "max_files": 1, "options": options}
@@ -72,7 +72,7 @@ def _boolean(key: str, value: str) -> bool:
     return value in ("true", "1")
 
 
-def warnings(log: Log) -> list[str]:
+def warnings(log: LogConfig) -> list[str]:
     """What of the options has no effect, one line each."""
     asked = log.get("options", {}).get("compress") in ("true", "1")
     return ["--log-opt compress: rotated log files are kept as they are"] if asked else []

@@ -23,7 +23,7 @@ class Addresses(Record):
     prefix_length: int
 
 
-class Options(Record):
+class SlirpOptions(Record):
     """What `slirp4netns:` may be followed by; the defaults are the safe ones."""
 
     mtu: int = DEFAULT_MTU
@@ -39,10 +39,10 @@ class Options(Record):
         return Addresses(_dotted(network + 2), _dotted(network + 3), _dotted(network + 100), length)
 
 
-def parse(network: str) -> Options:
+def parse(network: str) -> SlirpOptions:
     """Options from "slirp4netns", "slirp4netns:mtu=1500,cidr=10.1.0.0/24,..." (InvalidInput)."""
     _, _, text = network.partition(":")
-    options = Options()
+    options = SlirpOptions()
     for word in text.split(",") if text else ():
         name, separator, value = word.partition("=")
         if not separator:
@@ -51,7 +51,7 @@ def parse(network: str) -> Options:
     return options
 
 
-def _with(options: Options, name: str, value: str) -> Options:
+def _with(options: SlirpOptions, name: str, value: str) -> SlirpOptions:
     if name == "mtu":
         if not (value.isascii() and value.isdigit() and 68 <= int(value[:6]) <= MAX_MTU):
             raise InvalidInput(f"invalid mtu: {value}", hint=f"a number from 68 to {MAX_MTU}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rootless.network.ports import PortMapping
-    from rootless.network.uplink.slirp4netns.options import Options
+    from rootless.network.uplink.slirp4netns.options import SlirpOptions
 
     PortHolder = Callable[[PortMapping], str | None]
 
@@ -30,7 +30,7 @@ MOST_PORTS = 1000
 """slirp4netns has a descriptor for each, of the 1024 that a process usually may have."""
 
 
-def refuse_unanswerable(ports: Sequence[PortMapping], options: Options) -> list[str]:
+def refuse_unanswerable(ports: Sequence[PortMapping], options: SlirpOptions) -> list[str]:
     """Warnings about UDP ports that the host cannot use through its loopback addresses.
 
     Without allow_host_loopback slirp drops the answers to 127.0.0.1, as it cannot tell them from

@@ -14,7 +14,7 @@ from rootless.record import TYPE_CHECKING, Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rootless.network.uplink.slirp4netns.options import Options
+    from rootless.network.uplink.slirp4netns.options import SlirpOptions
 
 API_SOCKET_NAME = "slirp.sock"
 INTERFACE = "tap0"
@@ -33,7 +33,7 @@ class Job(Record):
     user_fd: int
     network_fd: int
     run_dir: str
-    options: Options
+    options: SlirpOptions
 
 
 class SlirpProcess(Record):
@@ -103,7 +103,7 @@ def _file_actions(sources: list[int]) -> list[tuple[int, ...]]:
     return [*moved, *placed, *((os.POSIX_SPAWN_CLOSE, base + number) for number in range(len(sources)))]
 
 
-def _arguments(options: Options, socket_path: str, protection: Sequence[str]) -> list[str]:
+def _arguments(options: SlirpOptions, socket_path: str, protection: Sequence[str]) -> list[str]:
     argv = [
         "slirp4netns",
         "--configure",

@@ -15,7 +15,7 @@ import time
 from rootless.linux.process import alive, start_time
 from rootless.network import ports
 from rootless.network.uplink.slirp4netns import process
-from rootless.network.uplink.slirp4netns.options import Options, parse
+from rootless.network.uplink.slirp4netns.options import SlirpOptions, parse
 from rootless.network.uplink.slirp4netns.process import Job, SlirpProcess
 from rootless.record import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rootless.network.ports import PortMapping
 
-__all__ = ["Options", "find", "lost", "parse", "start"]
+__all__ = ["SlirpOptions", "find", "lost", "parse", "start"]
 
 READY_TIMEOUT_S = 20.0
 PROTECTIONS = ("sandbox", "seccomp")
@@ -52,7 +52,7 @@ def start(
     namespaces: tuple[int, int] | None = None,
     run_dir: str,
     ports: Sequence[PortMapping] = (),
-    options: Options | None = None,
+    options: SlirpOptions | None = None,
     name: str = "",
     port_holder: Callable[[PortMapping], str | None] | None = None,
     timeout_s: float = READY_TIMEOUT_S,
@@ -71,7 +71,7 @@ def start(
     Raises NotSupported (no slirp4netns, no /dev/net/tun, a privileged port), Conflict (a port
     is taken), Unavailable (not ready in time). On an error nothing is left running.
     """
-    options = options or Options()
+    options = options or SlirpOptions()
     udp_unheard: list[str] = []
     if ports:
         from rootless.network.uplink.slirp4netns import port_forward
@@ -116,7 +116,7 @@ def lost(data: Mapping[str, Any]) -> bool:
 def _record(
     running: SlirpProcess,
     started: int,
-    options: Options,
+    options: SlirpOptions,
     published: Sequence[PortMapping],
     protection: Sequence[str],
     run_dir: str,
