@@ -21,7 +21,7 @@ if sys.argv[2] == 'closed':
     # What stands at the number of the file of bytecode now is anybody's.
     while os.open(sys.argv[3], os.O_RDONLY) < 20:
         pass
-descriptors.forget_paths()
+descriptors.stop_importing()
 for name in ('colorsys', 'rootless.paths', 'certainly_nowhere'):
     try:
         __import__(name)

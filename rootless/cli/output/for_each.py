@@ -47,7 +47,7 @@ def for_each_parallel(store: Store, names: Iterable[str], verb: Callable[[str], 
 
     wanted = list(names)
     if len(wanted) < 2:
-        return each(store, wanted, verb)
+        return for_each(store, wanted, verb)
     slots = threading.Semaphore(_AT_ONCE)
     failed: dict[int, RootlessError | OSError] = {}
 

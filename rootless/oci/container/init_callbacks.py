@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class OciInitCallbacks(Record):
-    """container.Turns. `listener` and `record` are descriptors of the start socket, listening,
+    """The InitCallbacks of rootless-oci. `listener` and `record` are descriptors of the start socket, listening,
     and of the container's record; -1: `run`, which starts at once over the channel."""
 
     spec: dict[str, Any]

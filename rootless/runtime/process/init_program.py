@@ -19,7 +19,7 @@ def wants_init(spec: dict[str, Any]) -> bool:
 
 
 def open_first(spec: dict[str, Any]) -> int:
-    """What the container's first process executes: that program, or the one of handover.open_program."""
+    """What the container's first process executes: that program, or the one of sealed_exec.open_exec_helper."""
     if not wants_init(spec):
         return open_exec_helper(spec["process"])
     if selinux_enforces(spec["process"]):

@@ -30,7 +30,7 @@ _MAX_ERRNO = 4096  # the kernel's
 
 
 def open_exec_helper(process: dict[str, Any]) -> int:
-    """The program that `hand_over` takes, opened while the host's paths can be seen; the caller's. -1: Python
+    """The program that `exec_sealed` takes, opened while the host's paths can be seen; the caller's. -1: Python
     executes the command, where the administrator forbids executable memory (vm.memfd_noexec=2), and where
     SELinux is to confine it: a policy's way into a label is a file of the image, and who has the label
     writes to no file of the host."""
