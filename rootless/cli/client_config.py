@@ -7,6 +7,7 @@ logins in it are image/registry/auth_file.py's to read.
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless import paths
 from rootless.record import TYPE_CHECKING
@@ -43,9 +44,7 @@ def read() -> dict[str, Any]:
             return _whole(document) if b"\\ud" in data.lower() else document
     except (OSError, ValueError, RecursionError):
         pass
-    from rootless.cli.main import say
-
-    say(f"cannot read {directory}/config.json: it is no JSON object, and not used")
+    print(f"rootless: cannot read {directory}/config.json: it is no JSON object, and not used", file=sys.stderr)
     return {}
 
 

@@ -11,20 +11,14 @@ import sys
 
 from rootless import inherited
 from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, CommandEntry, load
-from rootless.cli.grammar.command import EXEC, PLAIN, RUN, Args
+from rootless.cli.grammar.command import PLAIN, Args
 from rootless.cli.grammar.parser import HelpWanted, UsageError, parse, parse_options
+from rootless.cli.output.messages import complain, debugging, exit_status, make_output_safe, say
 from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from rootless.cli.grammar.command import Command
-
-_BYTES = "rootless-bytes"
-_LONGEST_LINE = 8192
-"""The name, for codecs, of how text that is no UTF-8 is printed."""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv`, or the process's own, and return the exit status.
@@ -44,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(words: list[str]) -> int:
     """`words` as a command line: every error rendered on stderr, output flushed, the exit status returned."""
     inherited.normalise()
-    _encoding_safe()
+    make_output_safe()
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -161,43 +155,6 @@ def _report(error: RootlessError, command: Command | None) -> int:
     return exit_status(error, command.status if command else PLAIN)
 
 
-def complain(error: RootlessError) -> None:
-    """Print an error and its hint on stderr; for commands that go on with the next argument, too."""
-    if debugging():
-        import traceback
-
-        traceback.print_exception(error)
-    say(error.message, error.hint)
-
-
-def say(message: str, hint: str | None = None) -> None:
-    """`rootless: message` and `hint: ...` on stderr."""
-    from rootless.words import plain
-
-    sys.stdout.flush()
-    text = f"rootless: {_short(plain(message))}\n"
-    if hint:
-        text += "hint: " + "\n      ".join(_short(plain(line)) for line in hint.split("\n")) + "\n"
-    sys.stderr.write(text)
-
-
-def _short(text: str) -> str:
-    """What fits on a screen: the name that an archive or a registry gives may be a megabyte long."""
-    return text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE // 2]}...{text[-_LONGEST_LINE // 4 :]}"
-
-
-def exit_status(error: RootlessError, kind: str) -> int:
-    """The status of a command of this kind (command.PLAIN, EXEC, RUN) that ended with `error`."""
-    if kind == RUN or (kind == EXEC and error.exit_code in (126, 127)):
-        return error.exit_code
-    return 1
-
-
-def debugging() -> bool:
-    """Whether --debug was given here or to the command that started us."""
-    return bool(os.environ.get("ROOTLESS_DEBUG"))
-
-
 def _report_os(error: OSError, command: Command | None) -> int:
     from rootless.cli.output.errors import translate
 
@@ -222,45 +179,6 @@ def _report_defect(error: Exception, words: list[str]) -> int:
         traceback.print_exception(error)
     say(*defect(error, words))
     return 125
-
-
-def _encoding_safe() -> None:
-    """A file name or label that the locale cannot spell must not end the command."""
-    import codecs  # the interpreter's own start has it
-
-    codecs.register_error(_BYTES, _bytes)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and stream.encoding.lower() != "utf-8":
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        elif stream is not None:
-            stream.reconfigure(errors=_BYTES)  # type: ignore[union-attr]
-    if sys.stderr is not None and not hasattr(sys.stderr, "steer"):
-        _clean(sys.stderr)
-
-
-def _bytes(error: UnicodeError) -> tuple[bytes, int]:
-    """Half a surrogate pair as it came: a byte that was no UTF-8 is that byte again, another is U+FFFD."""
-    assert isinstance(error, UnicodeEncodeError)
-    found = b"".join(
-        bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff" else b"\xef\xbf\xbd"
-        for letter in error.object[error.start : error.end]
-    )
-    return found, error.end
-
-
-def _clean(stream: TextIO) -> None:
-    """Nothing said on stderr steers a terminal, whoever says it and whatever it quotes; `steer` does (bars)."""
-    write = stream.write
-
-    def cleaned(text: str, /) -> int:
-        if text.isascii() and text.removesuffix("\n").isprintable():
-            return write(text)
-        from rootless.words import plain_lines
-
-        return write(plain_lines(text))
-
-    stream.steer = write  # type: ignore[attr-defined]
-    stream.write = cleaned  # type: ignore[method-assign]
 
 
 def _output_gone() -> int:

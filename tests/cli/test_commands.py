@@ -13,8 +13,9 @@ from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command
 from rootless.cli.grammar.suggest import closest, edits
 from rootless.cli.help import completion, docs
 from rootless.cli.help import help as page
-from rootless.cli.main import exit_status, run
+from rootless.cli.main import run
 from rootless.cli.output.errors import translate
+from rootless.cli.output.messages import exit_status
 from rootless.errors import CommandNotFound, NotFound
 
 ENTRIES = pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])

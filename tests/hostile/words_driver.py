@@ -23,6 +23,7 @@ from rootless.cli.command_table import COMMANDS, GLOBAL_OPTIONS, load
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.command import COUNT, FLAG, Command, Option
 from rootless.cli.grammar.parser import HelpWanted, parse
+from rootless.cli.output import messages
 from rootless.engine.lifecycle import create, network, spec
 from rootless.engine.options import clock
 from rootless.errors import RootlessError
@@ -97,7 +98,7 @@ def as_far_as_the_start(command: Command, words: list[str]) -> int:
 
 def status_of(verb: Callable[[], object]) -> int:
     """As main.run has it, without the command."""
-    main._encoding_safe()
+    messages.make_output_safe()
     try:
         verb()
     except RootlessError as error:

@@ -63,5 +63,6 @@ def test_version_imports_next_to_nothing() -> None:
         "rootless", "rootless.errors", "rootless.inherited", "rootless.record", "rootless.cli", "rootless.cli.main",
         "rootless.cli.grammar.command", "rootless.cli.grammar.parser", "rootless.cli.command_table", "rootless.cli.commands",
         "rootless.cli.grammar", "rootless.cli.commands.system", "rootless.cli.commands.system.version",
+        "rootless.cli.output", "rootless.cli.output.messages",
     }  # fmt: skip
     assert not {"re", "json", "typing", "enum", "collections"} & modules

@@ -20,8 +20,8 @@ PLATFORM = Option(("--platform",), "platform", VALUE, metavar="string", default=
 
 def _inspect(args: Args, kind: str) -> int:
     """What was found goes to stdout even where another name was not found, as Docker has it."""
-    from rootless.cli.main import complain
     from rootless.cli.output.format import NO_TEMPLATE, compiled, for_people, inspected, print_json
+    from rootless.cli.output.messages import complain
     from rootless.cli.output.template.template import WrongTemplate
 
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.cli.main import complain
+from rootless.cli.output.messages import complain
 from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 from rootless.storage.containers import containers

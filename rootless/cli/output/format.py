@@ -46,7 +46,7 @@ def visible(text: str) -> str:
 
 def print_object(value: Any, template: str) -> int:
     """One object (`version`, `info`) by its template; Docker's exit status where that is none."""
-    from rootless.cli.main import complain
+    from rootless.cli.output.messages import complain
 
     try:
         parsed = compiled(template)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option, integer
-from rootless.cli.main import say
 from rootless.cli.output.for_each import for_each
+from rootless.cli.output.messages import say
 from rootless.engine.lifecycle import remove, stop
 from rootless.errors import InvalidInput
 from rootless.session import session

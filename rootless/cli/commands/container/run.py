@@ -9,7 +9,7 @@ from rootless import inherited
 from rootless.cli.flags.container_options import OPTIONS
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.command import FLAG, RUN, Args, Command, Option
-from rootless.cli.main import say
+from rootless.cli.output.messages import say
 from rootless.cli.terminal import attachment
 from rootless.engine.images import lookup as local
 from rootless.engine.lifecycle import create, remove, start

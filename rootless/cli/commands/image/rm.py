@@ -12,7 +12,7 @@ from rootless.storage.store import Store
 
 def remove(args: Args) -> int:
     """Each image in turn; what fails is told at once and the others still go."""
-    from rootless.cli.main import complain
+    from rootless.cli.output.messages import complain
 
     store = Store.open()
     session.join()

@@ -6,7 +6,7 @@ import os
 
 from rootless import inherited
 from rootless.cli.grammar.command import FLAG, Args, Command, Option
-from rootless.cli.main import complain, say
+from rootless.cli.output.messages import complain, say
 from rootless.engine.lifecycle.autostart import autostart, lingering
 from rootless.errors import InvalidInput
 from rootless.session import session

@@ -25,7 +25,7 @@ def run(args: Args) -> int:
         try:
             template = _template(args.format)
         except InvalidInput as error:
-            from rootless.cli.main import complain
+            from rootless.cli.output.messages import complain
 
             complain(error)
             return NO_TEMPLATE
