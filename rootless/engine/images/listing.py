@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rootless.engine.images.lookup import digest_of, familiar, find
 from rootless.engine.images.platform import require
 from rootless.engine.options import clock
+from rootless.engine.options.patterns import has_labels
 from rootless.errors import InvalidInput
 from rootless.image import reference
 from rootless.storage import images
@@ -86,19 +87,14 @@ def select(store: Store, filters: dict[str, list[str]]) -> list[Image]:
             continue
         if until is not None and made >= until:
             continue
-        if has_labels(image, filters.get("label", ())):
+        if has_labels(labels(image), filters.get("label", ())):
             chosen.append(image)
     return chosen
 
 
-def has_labels(image: Image, wanted: Any) -> bool:
-    """Whether the image has every `key` or `key=value` of `wanted`."""
-    labels = (image.config.get("config") or {}).get("Labels") or {}
-    for word in wanted:
-        key, equals, value = word.partition("=")
-        if key not in labels or (equals and labels[key] != value):
-            return False
-    return True
+def labels(image: Image) -> dict[str, str]:
+    """The labels of the image's configuration."""
+    return (image.config.get("config") or {}).get("Labels") or {}
 
 
 def _shown(name: reference.Reference, patterns: list[str] | None, repository: str | None) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.images.listing import has_labels, select
+from rootless.engine.images.listing import labels, select
 from rootless.engine.images.lookup import familiar, find, is_id
 from rootless.engine.images.platform import require
+from rootless.engine.options.patterns import passes_labels
 from rootless.engine.state.events import events
+from rootless.engine.state.pruned import Pruned
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import reference
 from rootless.storage import images
@@ -23,13 +25,6 @@ class Removed(NamedTuple):
     deleted: list[str]
 
 
-class PrunedImages(NamedTuple):
-    """What a prune removed and the bytes it freed."""
-
-    removed: list[Removed]
-    reclaimed_bytes: int
-
-
 PRUNE_FILTERS = ("dangling", "label", "label!", "until")
 
 
@@ -39,11 +34,11 @@ def remove(store: Store, text: str, *, force: bool = False, platform: str = "") 
     if platform:
         require(image, text, platform)
     removed = _remove(store, text, image, force=force)
-    _tell(store, image.id, removed, text)
+    _report(store, image.id, removed, text)
     return removed
 
 
-def _tell(store: Store, image_id: str, removed: Removed, text: str) -> None:
+def _report(store: Store, image_id: str, removed: Removed, text: str) -> None:
     for name in removed.untagged:
         events.write(store, "image", "untag", image_id, name=name)
     for identifier in removed.deleted:
@@ -142,29 +137,27 @@ def _short(image: Image) -> str:
     return image.id.removeprefix("sha256:")[:12]
 
 
-def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> PrunedImages:
+def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned:
     """Remove dangling images, or all that no container uses. The caller has joined the session."""
     for key in filters:
         if key not in PRUNE_FILTERS:
             raise InvalidInput(f"invalid filter '{key}'", hint="known filters: " + ", ".join(PRUNE_FILTERS))
     if filters.get("dangling", ["true"])[-1] in ("false", "0"):
         every = True
-    asked = {key: words for key, words in filters.items() if key in ("label", "until")}
-    removed = []
-    for image in select(store, asked):
+    gone: dict[str, list[str]] = {}
+    for image in select(store, {key: words for key, words in filters.items() if key == "until"}):
         if image.names and not every:
             continue
-        if any(has_labels(image, [word]) for word in filters.get("label!", ())):
+        if not passes_labels(labels(image), filters):
             continue
         if any(users(store, image)):
             continue
         images.remove(store, image.id)
-        gone = Removed([familiar(name) for name in image.names], [image.id])
-        _tell(store, image.id, gone, gone.untagged[0] if gone.untagged else image.id)
-        removed.append(gone)
+        gone[image.id] = [familiar(name) for name in image.names]
+        _report(store, image.id, Removed(gone[image.id], [image.id]), (gone[image.id] or [image.id])[0])
     freed = collect(store)
     events.pruned(store, "image", freed)
-    return PrunedImages(removed, freed)
+    return Pruned("image", list(gone), freed, gone)
 
 
 def collect(store: Store) -> int:

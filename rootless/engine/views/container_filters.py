@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rootless.engine.options import clock
-from rootless.engine.options.patterns import pattern
+from rootless.engine.options.patterns import has_labels, pattern
 from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import ContainerRow, network_id, network_name, published
 from rootless.errors import InvalidInput, NotFound
@@ -47,13 +47,7 @@ def _names(store: Store, words: list[str]) -> Test:
 
 
 def _labels(store: Store, words: list[str]) -> Test:
-    pairs = [word.partition("=") for word in words]
-
-    def test(row: ContainerRow) -> bool:
-        labels = row.record["labels"]
-        return all(key in labels and (not equals or labels[key] == value) for key, equals, value in pairs)
-
-    return test
+    return lambda row: has_labels(row.record["labels"], words)
 
 
 def _states(store: Store, words: list[str]) -> Test:

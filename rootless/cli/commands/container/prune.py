@@ -17,7 +17,7 @@ def prune(args: Args) -> int:
     if not confirm(warning(["all stopped containers"]), force=args.force):
         return 0
     session.join()
-    pruned = pruning.prune_containers(Store.open(), wanted)
+    pruned = pruning.prune(Store.open(), filters=wanted)
     if pruned.ids:
         print("Deleted Containers:\n" + "\n".join(pruned.ids) + "\n")
     print(f"Total reclaimed space: {units.human_size(pruned.reclaimed_bytes)}")

@@ -22,7 +22,7 @@ def prune(args: Args) -> int:
         return 0
     session.join()
     pruned = removal.prune(Store.open(), every=args.all, filters=wanted)
-    show_pruned(pruned.removed)
+    show_pruned(pruned)
     print(f"Total reclaimed space: {units.human_size(pruned.reclaimed_bytes)}")
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.images import removal
+from rootless.engine.state.pruned import Pruned
 from rootless.errors import InvalidInput, NotFound, RootlessError
 from rootless.session import session
 from rootless.storage import images
@@ -49,12 +50,12 @@ def show(removed: removal.Removed) -> None:
         print(f"Deleted: {identifier}")
 
 
-def show_pruned(every: list[removal.Removed]) -> None:
+def show_pruned(pruned: Pruned) -> None:
     """What a prune removed, under a heading; nothing where that is none."""
-    if every:
+    if pruned.ids:
         print("Deleted Images:")
-        for removed in every:
-            show(removed)
+        for identifier in pruned.ids:
+            show(removal.Removed(pruned.names[identifier], [identifier]))
         print()
 
 

@@ -28,20 +28,18 @@ def prune(args: Args) -> int:
         return 0
     store = Store.open()
     session.join()
-    containers = pruning.prune_containers(store, wanted)
+    containers = pruning.prune(store, filters=wanted)
     reclaimed = containers.reclaimed_bytes
     if containers.ids:
         print("Deleted Containers:\n" + "\n".join(containers.ids) + "\n")
     if args.volumes:
-        names, freed = volumes.prune(
-            store, every=False, filters={k: v for k, v in wanted.items() if k != "until"}
-        )
-        reclaimed += freed
-        if names:
-            print("Deleted Volumes:\n" + "\n".join(names) + "\n")
+        gone = volumes.prune(store, every=False, filters={k: v for k, v in wanted.items() if k != "until"})
+        reclaimed += gone.reclaimed_bytes
+        if gone.ids:
+            print("Deleted Volumes:\n" + "\n".join(gone.ids) + "\n")
     images = removal.prune(store, every=args.all, filters=wanted)
     reclaimed += images.reclaimed_bytes
-    show_pruned(images.removed)
+    show_pruned(images)
     print(f"Total reclaimed space: {units.human_size(reclaimed)}")
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.terminal.confirm import FORCE, confirm, warning
-from rootless.engine.lifecycle import prune
+from rootless.engine.lifecycle import reset as everything
 from rootless.storage.store import Store
 
 
@@ -20,7 +20,7 @@ def reset(args: Args) -> int:
     ]
     if not confirm(warning(losses) + f"\nAll of it is in {store.root}", force=args.force):
         return 0
-    for undone in prune.reset(store):
+    for undone in everything.reset(store):
         print(f"disabled: {undone}")
     return 0
 

@@ -19,10 +19,10 @@ def prune(args: Args) -> int:
     if not confirm(warning([f"{kind} not used by at least one container"]), force=args.force):
         return 0
     session.join()
-    names, reclaimed = volumes.prune(Store.open(), every=args.all, filters=wanted)
-    if names:
-        print("Deleted Volumes:\n" + "\n".join(names) + "\n")
-    print(f"Total reclaimed space: {units.human_size(reclaimed)}")
+    pruned = volumes.prune(Store.open(), every=args.all, filters=wanted)
+    if pruned.ids:
+        print("Deleted Volumes:\n" + "\n".join(pruned.ids) + "\n")
+    print(f"Total reclaimed space: {units.human_size(pruned.reclaimed_bytes)}")
     return 0
 
 

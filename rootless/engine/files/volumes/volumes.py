@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rootless.engine.files.volumes import options as volume_options
 from rootless.engine.options.mounts import volume_name
-from rootless.engine.options.patterns import pattern
+from rootless.engine.options.patterns import has_labels, passes_labels, pattern
 from rootless.engine.state.events import events
+from rootless.engine.state.pruned import Pruned
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.storage import volumes as stored
 from rootless.storage.containers import containers
@@ -76,17 +75,9 @@ def select(store: Store, filters: dict[str, list[str]]) -> list[Volume]:
             continue
         if matchers and not any(match(volume.name) for match in matchers):
             continue
-        if _labelled(volume, filters.get("label", ())):
+        if has_labels(volume.labels, filters.get("label", ())):
             chosen.append(volume)
     return chosen
-
-
-def _labelled(volume: Volume, wanted: Any) -> bool:
-    for word in wanted:
-        key, equals, value = word.partition("=")
-        if key not in volume.labels or (equals and volume.labels[key] != value):
-            return False
-    return True
 
 
 def remove(store: Store, name: str) -> None:
@@ -102,15 +93,15 @@ def remove(store: Store, name: str) -> None:
     events.write(store, "volume", "destroy", found.name, driver="local")
 
 
-def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> tuple[list[str], int]:
-    """Remove the anonymous volumes, or all, that no container mounts: names, and bytes freed."""
+def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned:
+    """Remove the anonymous volumes, or all, that no container mounts."""
     every = every or filters.get("all", ["false"])[-1] in ("true", "1")
     used = users(store)
     names, reclaimed = [], 0
-    for volume in select(store, {key: words for key, words in filters.items() if key == "label"}):
+    for volume in select(store, {}):
         if volume.name in used or not (every or volume.anonymous):
             continue
-        if any(_labelled(volume, [word]) for word in filters.get("label!", ())):
+        if not passes_labels(volume.labels, filters):
             continue
         size = usage.tree_bytes(volume.path)
         try:
@@ -120,4 +111,4 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> tuple[
         names.append(volume.name)
         reclaimed += size
     events.pruned(store, "volume", reclaimed)
-    return names, reclaimed
+    return Pruned("volume", names, reclaimed)
