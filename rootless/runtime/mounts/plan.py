@@ -115,7 +115,7 @@ def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> St
     guest_path = entry["destination"]
     if not guest_path.startswith("/"):
         raise InvalidInput(f"invalid mount path: '{guest_path}' mount path must be absolute")
-    options = parse_options(entry.get("options") or [], guest_path=guest_path)
+    options = parse_options(entry.get("options") or [])
     idmap = None
     if options.idmap:
         # Loaded now: whoever applies the step can import nothing any more.
