@@ -25,7 +25,7 @@ def test_the_order_is_mounts_devices_sysctls_then_what_closes_up() -> None:
     spec["root"] = {"readonly": True}
     kinds = [type(step).__name__ for step in build_plan(spec, OWN)]
     assert kinds[:2] == ["Proc", "Filesystem"]
-    assert kinds.index("Device") < kinds.index("Sysctl") < kinds.index("ReadonlyPath") < kinds.index("Mask")
+    assert kinds.index("DeviceNode") < kinds.index("Sysctl") < kinds.index("ReadonlyPath") < kinds.index("Mask")
     assert kinds[-1] == "ReadonlyRoot"
 
 
