@@ -109,9 +109,9 @@ def build_init_config(
     prepare: init.Prepare | None = None
     if any({"idmap", "ridmap"} & set(entry.get("options") or ()) for entry in spec.get("mounts") or ()):
         # Whoever asks for none imports nothing for it.
-        from rootless.runtime.mounts import idmap
+        from rootless.runtime.mounts import mapped_tmpfs
 
-        prepare = idmap.prepare
+        prepare = mapped_tmpfs.prepare
     stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
     return init.InitConfig(
         spec=spec,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rootless.runtime.mounts.steps import Step
 
     class Prepare(Protocol):
-        def __call__(self, plan: list[Step], *, hidden: bool) -> list[Step]: ...
+        def __call__(self, plan: list[Step], *, undumpable: bool) -> list[Step]: ...
 
     class InitCallbacks(Protocol):
         """What another supervisor than A does at the turning points of C's life; called in C."""
@@ -122,7 +122,7 @@ def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> Non
     scheduling.apply(spec, time=not config.undumpable)
     if config.open_sources is not None:
         progress.step = "user namespaces of mounts"
-        config = config._replace(plan=config.open_sources(config.plan, hidden=config.undumpable))
+        config = config._replace(plan=config.open_sources(config.plan, undumpable=config.undumpable))
     # From here on nothing that shares a namespace with us may look into this Python.
     set_dumpable(False)
     if config.caller_unmapped:

@@ -1,4 +1,4 @@
-"""Mounts that show other owners than their file system holds: mount_setattr(2), MOUNT_ATTR_IDMAP. HOT.
+"""Mounts that show other owners than their file system holds: mount_setattr(2), MOUNT_ATTR_IDMAP.
 
 The kernel wants CAP_SYS_ADMIN in the user namespace that mounted the file system. An ordinary user's
 container has that over the tmpfs it mounts itself, and over nothing else.
@@ -15,16 +15,13 @@ from rootless.linux.namespace import CLONE_NEWUSER
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import namespaces
 from rootless.runtime.clone import clone
-from rootless.runtime.mounting import attach, detached
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from rootless.runtime.mounts.steps import Filesystem, Step
-
 
 class MountIdMap(Record):
-    """What one mount asks for. `containerID` of an entry is an id in the file system, `hostID` the owner
+    """The ids of one mount. `containerID` of an entry is an id in the file system, `hostID` the owner
     to be shown, as the runtime's own user namespace counts."""
 
     name: str  # where the configuration asks for it: "mounts[2]"
@@ -56,46 +53,14 @@ class MountIdMap(Record):
         )
 
 
-class MappedTmpfs(Record):
-    """A tmpfs whose ids are mapped, by the container's first process."""
-
-    tmpfs: Filesystem
-    idmap: MountIdMap
-
-    def describe(self) -> str:
-        return f"{self.tmpfs.describe()} with other ids"
-
-    def apply(self, root_fd: int) -> None:
-        self.tmpfs.apply(root_fd)
-        # Only a mount that is nowhere yet can be mapped.
-        fd = detached(root_fd, self.tmpfs.guest_path)
-        try:
-            self.idmap.apply(fd)
-            attach(fd, root_fd, self.tmpfs.guest_path, directory=True)
-        finally:
-            os.close(fd)
-
-
-def prepare(plan: list[Step], *, hidden: bool) -> list[Step]:
-    """`plan` with what its MappedTmpfs need; NotSupported for a process that nobody may look into."""
-    found: list[Step] = []
-    for step in plan:
-        if isinstance(step, MappedTmpfs):
-            if hidden:
-                raise step.idmap.refused("the container joins namespaces and makes no user namespace")
-            step = step._replace(idmap=opened_inside(step.idmap))
-        found.append(step)
-    return found
-
-
 def read(entry: dict[str, Any], name: str, word: str) -> MountIdMap:
-    """The wanted of the mount `entry`. Pure."""
+    """The map that the mount `entry` asks for, under `name` in errors. Pure."""
     return MountIdMap(name, word, entry.get("uidMappings") or [], entry.get("gidMappings") or [])
 
 
 def opened_inside(wanted: MountIdMap) -> MountIdMap:
-    """With its user namespace made by the container's first process, who may still be looked into. Ids are
-    given as outside of the container; none but its own can be shown."""
+    """`wanted` with a user namespace made by the init while it is still dumpable; only ids mapped in the
+    container."""
     texts = []
     for kind, entries in (("uid", wanted.uid), ("gid", wanted.gid)):
         with open(f"/proc/self/{kind}_map") as file:
@@ -122,7 +87,7 @@ def _inside(wanted: MountIdMap, kind: str, entries: list[dict[str, int]], extent
 
 
 def user_namespace(uid: str, gid: str) -> int:
-    """A descriptor of a new user namespace with these maps, which nobody lives in; the caller's."""
+    """A descriptor of a new, empty user namespace with these maps; the caller closes it."""
     ready_read, ready_write = os.pipe()
     done_read, done_write = os.pipe()
     pid = clone(CLONE_NEWUSER)

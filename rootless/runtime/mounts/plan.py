@@ -119,9 +119,10 @@ def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> St
     idmap = None
     if options.idmap:
         # Loaded now: whoever applies the step can import nothing any more.
-        from rootless.runtime.mounts import idmap as idmapped
+        from rootless.runtime.mounts.idmap import read
+        from rootless.runtime.mounts.mapped_tmpfs import MappedTmpfs
 
-        idmap = idmapped.read(entry, name, options.idmap)
+        idmap = read(entry, name, options.idmap)
     if "io.rootless.subpath" in entry and not circumstances.any_filesystem:
         # Loaded now: whoever applies the step can import nothing any more.
         from rootless.runtime.mounts import mount_parts
@@ -166,7 +167,7 @@ def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> St
             options.copy_up,
             options.propagation,
         )
-        return step if idmap is None else idmapped.MappedTmpfs(step, idmap)
+        return step if idmap is None else MappedTmpfs(step, idmap)
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
 
 

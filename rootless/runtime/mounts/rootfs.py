@@ -11,7 +11,7 @@ from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.descriptors import close_all, stop_importing
-from rootless.runtime.mounts import overlay
+from rootless.runtime.mounts.overlay import mount_overlay
 from rootless.runtime.sync import pair
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def mount_root(root: Rootfs) -> int:
     daemon that ends when the mount goes.
     """
     if root.driver == "overlay":
-        overlay.mount_overlay(root)
+        mount_overlay(root.path, root.lower, upper=root.upper, work=root.work)
     elif root.driver == "fuse-overlayfs":
         return attach_root(root, fuse_overlay(root))
     elif root.driver == "directory":

@@ -1,6 +1,6 @@
 """What is done to a container's file system, as small frozen steps: describe() and apply().
 
-plan.py builds the list without touching a kernel; container.py applies it in the new mount
+plan.py builds the list without touching a kernel; launch/init.py applies it in the new mount
 namespace, before pivot_root, while the host's paths can still be seen. Every target is resolved
 inside the root, and mounted on through its descriptor, so that nothing an image contains can
 redirect a mount. A step raises OSError or a RootlessError; the caller adds describe(). HOT.
@@ -39,7 +39,7 @@ class Bind(Record):
     host_path: str
     guest_path: str
     options: MountOptions
-    fd: int = -1  # opened already, by somebody who may see the source where we may not
+    fd: int = -1  # the source, opened by a process that may see it where the init may not; -1: by path
     idmap: MountIdMap | None = None
 
     def describe(self) -> str:
@@ -240,8 +240,9 @@ class CgroupMount(Record):
             mount_filesystem(root_fd, self.guest_path, "tmpfs", flags=self.flags, data="mode=755,size=0")
 
     def _mount_beside_v1(self, root_fd: int) -> bool:
-        """A hybrid host's v2: the kernel gives it to whoever owns the cgroup namespace. Of the hierarchy's
-        root, which is everybody's, it shows nothing: that alone has no cgroup.events."""
+        """Mount a hybrid host's cgroup v2, which the kernel gives to the owner of the cgroup namespace. Not
+        where our cgroup is the root of the hierarchy (the one directory without cgroup.events): that one is
+        everybody's. Returns whether it is mounted."""
         try:
             if filesystem_type("/sys/fs/cgroup/unified") != "cgroup2":
                 return False
