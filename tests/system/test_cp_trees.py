@@ -50,6 +50,25 @@ def test_deep_trees(rootless: Rootless, busybox_image: str, tmp_path: Path, leve
     rootless("rm", "box")
 
 
+@pytest.mark.parametrize("driver", ["overlay", "directory"])
+def test_deep_trees_exported_listed_and_copied(rootless: Rootless, busybox_image: str, tmp_path: Path, driver: str) -> None:
+    """The layers of a `directory` container are copied, which goes through all of them, too."""
+    rootless("run", "--name", "box", "--network", "none", busybox_image, "sh", "-c", DEEP, "sh", "1200")
+    archive = tmp_path / "deep.tar"
+    rootless("export", "-o", archive, "box")
+    with tarfile.open(archive) as tar:
+        assert max(each.name.count("/") for each in tar if each.name.startswith("d/")) == 1200
+    rootless("import", archive, "deep")
+    environment = {"ROOTLESS_STORAGE_DRIVER": driver}
+    rootless("run", "--name", "again", "--network", "none", "deep", "sh", "-c", "cd /d/d && touch new", env=environment)
+    changed = rootless("diff", "again", env=environment).lines
+    assert "A /d/d/new" in changed and len(changed) == 3
+    rootless("run", "--name", "third", "--network", "none", "deep", "sh", "-c", DEEP.replace("cd /;", "cd /tmp;"), "sh", "1200")
+    assert len(rootless("diff", "third").lines) == 1202
+    rootless("rm", "box", "again", "third")
+    rootless("rmi", "deep")
+
+
 def test_deeper_than_we_go(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
     rootless("run", "--name", "box", "--network", "none", busybox_image, "sh", "-c", DEEP, "sh", "2100")
     assert "nested more than 2000 deep" in rootless("cp", "box:/d", tmp_path, status=1).stderr

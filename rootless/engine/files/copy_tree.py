@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rootless.engine.files.entry import FILE, FileEntry, identity, kernels, left_out, read_kernels
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage.drivers.vfs import copy_data
+from rootless.storage.copy_data import copy_data
 
 _DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
 

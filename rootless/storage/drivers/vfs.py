@@ -7,16 +7,18 @@ system can (FICLONE), else copied in the kernel. Wants the session joined.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from rootless.errors import RootlessError
+from rootless.linux.rlimit import many_descriptors
+from rootless.storage.copy_data import copy_data
+from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.remove_tree import remove_tree, remove_tree_at
 
-_FICLONE = 0x40049409
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPAQUE = ("user.overlay.opaque", "user.fuseoverlayfs.opaque", "trusted.overlay.opaque")
 _PRIVATE = ("user.overlay.", "user.fuseoverlayfs.", "trusted.")
 
 
@@ -33,12 +35,9 @@ def copy_layers(lower: list[str], path: str) -> None:
     try:
         top = os.open(aside, _DIRECTORY)
         try:
-            for layer in reversed(lower):
-                source = os.open(layer, _DIRECTORY)
-                try:
-                    _Copy().merge(source, top, "")
-                finally:
-                    os.close(source)
+            with many_descriptors():
+                for layer in reversed(lower):
+                    _LayerCopy(top).run(layer)
         finally:
             os.close(top)
         os.rename(aside, path)
@@ -48,49 +47,72 @@ def copy_layers(lower: list[str], path: str) -> None:
             f"cannot copy the image's files to {path}: {error.strerror}",
             hint="free space, or have a storage driver that needs no copy: see `rootless doctor`",
         ) from error
-    except RecursionError:
-        remove_tree(aside)
-        raise RootlessError("the image has directories nested more than some 300 levels deep") from None
     except BaseException:
         remove_tree(aside)
         raise
 
 
-class _Copy:
-    """One layer being laid over a tree; remembers hard links."""
+class _OpenDirectory(NamedTuple):
+    """A directory of the layer, being laid over one of the tree; both ours to close."""
 
-    def __init__(self) -> None:
+    layer: int
+    tree: int
+    path: str
+    names: Iterator[str]
+
+
+class _LayerCopy:
+    """One layer being laid over a tree; remembers hard links. How deep it is costs descriptors, no stack."""
+
+    def __init__(self, top: int) -> None:
         self._links: dict[tuple[int, int], str] = {}
-        self._top = -1
+        self._top = top
+        self._open: list[_OpenDirectory] = []
 
-    def merge(self, here: int, there: int, path: str) -> None:
-        """Lay the directory `here` over `there`; its own metadata last, filling it changes times."""
-        if not path:
-            self._top = there
-        if is_opaque(here):
-            for name in os.listdir(there):
+    def run(self, layer: str) -> None:
+        try:
+            self._enter(os.open(layer, _DIRECTORY), os.open(".", _DIRECTORY, dir_fd=self._top), "")
+            while self._open:
+                directory = self._open[-1]
+                for name in directory.names:
+                    self._child(directory, name)
+                    break
+                else:
+                    # Its own metadata last: filling it changes times.
+                    _copy_metadata(directory.layer, directory.tree, os.fstat(directory.layer))
+                    self._open.pop()
+                    os.close(directory.layer)
+                    os.close(directory.tree)
+        finally:
+            for directory in self._open:
+                os.close(directory.layer)
+                os.close(directory.tree)
+
+    def _enter(self, layer: int, tree: int, path: str) -> None:
+        self._open.append(_OpenDirectory(layer, tree, path, iter(os.listdir(layer))))
+        if is_opaque(layer):
+            for name in os.listdir(tree):
+                _clear(tree, name)
+
+    def _child(self, directory: _OpenDirectory, name: str) -> None:
+        here, there, path, _ = directory
+        status = os.stat(name, dir_fd=here, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
+            self._one(here, there, name, status, path)
+            return
+        try:
+            os.mkdir(name, 0o700, dir_fd=there)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=there, follow_symlinks=False).st_mode):
                 _clear(there, name)
-        for name in os.listdir(here):
-            status = os.stat(name, dir_fd=here, follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode):
-                self._one(here, there, name, status, path)
-                continue
-            try:
                 os.mkdir(name, 0o700, dir_fd=there)
-            except FileExistsError:
-                if not stat.S_ISDIR(os.stat(name, dir_fd=there, follow_symlinks=False).st_mode):
-                    _clear(there, name)
-                    os.mkdir(name, 0o700, dir_fd=there)
-            source = os.open(name, _DIRECTORY, dir_fd=here)
-            try:
-                target = os.open(name, _DIRECTORY, dir_fd=there)
-                try:
-                    self.merge(source, target, f"{path}{name}/")
-                finally:
-                    os.close(target)
-            finally:
-                os.close(source)
-        _copy_metadata(here, there, os.fstat(here))
+        inside = os.open(name, _DIRECTORY, dir_fd=here)
+        try:
+            tree = os.open(name, _DIRECTORY, dir_fd=there)
+        except BaseException:
+            os.close(inside)
+            raise
+        self._enter(inside, tree, f"{path}{name}/")
 
     def _one(self, here: int, there: int, name: str, status: os.stat_result, path: str) -> None:
         _clear(there, name)
@@ -132,54 +154,6 @@ class _Copy:
                 os.close(target)
         finally:
             os.close(source)
-
-
-def copy_data(source: int, target: int, size: int) -> None:
-    """The first `size` bytes of one file, however it grows meanwhile: shared blocks where possible, holes
-    kept otherwise. What of them is gone by then is a hole."""
-    try:
-        fcntl.ioctl(target, _FICLONE, source)
-        os.ftruncate(target, size)
-        return
-    except OSError:
-        pass
-    os.ftruncate(target, size)
-    position = 0
-    while position < size:
-        end = size
-        try:
-            position = os.lseek(source, position, os.SEEK_DATA)
-            end = min(os.lseek(source, position, os.SEEK_HOLE), size)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return
-            if error.errno != errno.EINVAL:  # a file system that knows no holes
-                raise
-        while position < end:
-            try:
-                done = os.copy_file_range(source, target, end - position, position, position)
-            except OSError as error:
-                if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-                    raise
-                done = os.pwrite(target, os.pread(source, min(1 << 20, end - position), position), position)
-            if not done:
-                return
-            position += done
-
-
-def is_opaque(fd: int) -> bool:
-    """Whether the directory hides what lower layers have in it, in any of the known spellings."""
-    for name in _OPAQUE:
-        try:
-            if os.getxattr(fd, name) == b"y":
-                return True
-        except OSError:
-            continue
-    try:
-        os.stat(".wh..wh..opq", dir_fd=fd, follow_symlinks=False)
-        return True
-    except FileNotFoundError:
-        return False
 
 
 def _clear(parent: int, name: str) -> None:

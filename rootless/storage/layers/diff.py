@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from rootless.errors import RootlessError
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage.drivers.vfs import is_opaque
 from rootless.storage.layers.layers import path as layer_path
+from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -49,24 +48,56 @@ def _diff(lower: list[str], container_dir: str, shown: Shown | None) -> list[Cha
             fds.append(os.open(path, _DIRECTORY))
             if is_opaque(fds[-1]):
                 break
-        try:
-            upper = os.open(top, _DIRECTORY)
-        except FileNotFoundError:
+        fds.insert(0, os.open(top, _DIRECTORY))
+    except BaseException as error:
+        _close(fds)
+        if isinstance(error, FileNotFoundError) and error.filename == top:
             return []  # never started
-        fds.append(upper)
-        found: dict[str, str] = {}
-        _compare(upper, fds[:-1], "", found, copy=(shown or _as_it_is) if top == copied else None)
-    except RecursionError:
-        raise RootlessError("the container has directories nested more than some 300 levels deep") from None
-    finally:
-        for fd in fds:
-            os.close(fd)
+        raise
+    found = _compare_trees(fds, copy=(shown or _as_it_is) if top == copied else None)
     return [Change(kind, path) for path, kind in sorted(found.items())]
 
 
-def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None) -> None:
-    """Compare one directory; `copy`: `upper` is a full copy with these owners, what it lacks is deleted."""
+class _OpenDirectory(NamedTuple):
+    """A directory being compared: the upper one first, then what merges below it, topmost first; all ours."""
+
+    fds: list[int]
+    path: str
+    subdirectories: Iterator[str]
+
+
+def _compare_trees(fds: list[int], *, copy: Shown | None) -> dict[str, str]:
+    """{path: kind} of the whole tree; the descriptors are closed. How deep it is costs descriptors, no stack."""
+    found: dict[str, str] = {}
+    opened: list[_OpenDirectory] = []
+
+    def enter(fds: list[int], path: str) -> None:
+        opened.append(_OpenDirectory(fds, path, iter(())))
+        names = _compare(fds[0], fds[1:], path, found, copy=copy)
+        opened[-1] = opened[-1]._replace(subdirectories=iter(names))
+
+    try:
+        enter(fds, "")
+        while opened:
+            directory = opened[-1]
+            for name in directory.subdirectories:
+                inner = _open_inside(directory.fds, name)
+                if inner:
+                    enter(inner, f"{directory.path}/{name}")
+                break
+            else:
+                _close(opened.pop().fds)
+    finally:
+        for directory in opened:
+            _close(directory.fds)
+    return found
+
+
+def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None) -> list[str]:
+    """Compare one directory, and return the subdirectories to compare next. `copy`: `upper` is a full copy with
+    these owners, so what it lacks is deleted."""
     names = os.listdir(upper)
+    inside: list[str] = []
     if copy is not None or is_opaque(upper):
         for name in _merged_names(lowers) - set(names):
             _record(found, "D", f"{path}/{name}")
@@ -90,23 +121,26 @@ def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *,
         elif not _same(before, now, copy):
             _record(found, "C", here)
         if stat.S_ISDIR(now.st_mode):
-            _descend(upper, lowers, name, here, found, copy=copy)
+            inside.append(name)
+    return inside
 
 
-def _descend(
-    upper: int, lowers: list[int], name: str, here: str, found: dict[str, str], *, copy: Shown | None
-) -> None:
-    inner: list[int] = []
+def _open_inside(fds: list[int], name: str) -> list[int]:
+    """The descriptors of `name` in them; empty where it is gone, or was replaced while we looked."""
     try:
-        try:
-            inner.append(os.open(name, _DIRECTORY, dir_fd=upper))
-        except OSError:
-            return  # gone, or replaced, while we looked
-        inner.extend(_open_lower(lowers, name))
-        _compare(inner[0], inner[1:], here, found, copy=copy)
-    finally:
-        for fd in inner:
-            os.close(fd)
+        upper = os.open(name, _DIRECTORY, dir_fd=fds[0])
+    except OSError:
+        return []
+    try:
+        return [upper, *_open_lower(fds[1:], name)]
+    except BaseException:
+        os.close(upper)
+        raise
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _record(found: dict[str, str], kind: str, path: str) -> None:

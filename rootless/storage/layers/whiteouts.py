@@ -9,6 +9,8 @@ from rootless.errors import Corrupt
 from rootless.storage.layers.directory_cache import OPAQUE_XATTR, WHITEOUT, Parents
 
 _OPAQUE = ".wh..wh..opq"
+# What the drivers of overlayfs, fuse-overlayfs and real root write.
+_OPAQUE_XATTRS = (OPAQUE_XATTR, "user.fuseoverlayfs.opaque", "trusted.overlay.opaque")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -61,3 +63,18 @@ class Whiteouts:
         """A real descriptor (not O_PATH) of `directory`; the caller's."""
         parent, _ = self._parents.open(directory)
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+
+
+def is_opaque(fd: int) -> bool:
+    """Whether the directory hides what lower layers have in it, in any of the known spellings."""
+    for name in _OPAQUE_XATTRS:
+        try:
+            if os.getxattr(fd, name) == b"y":
+                return True
+        except OSError:
+            continue
+    try:
+        os.stat(_OPAQUE, dir_fd=fd, follow_symlinks=False)
+        return True
+    except FileNotFoundError:
+        return False

@@ -10,14 +10,14 @@ import errno
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Protocol
 
-from rootless.errors import RootlessError
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
+from rootless.linux.rlimit import many_descriptors
 from rootless.storage import atomic
-from rootless.storage.drivers.vfs import is_opaque
 from rootless.storage.layers import layers
+from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -78,6 +78,14 @@ def merged_owners(store: Store, diff_ids: tuple[str, ...] | list[str]) -> dict[s
     return merged
 
 
+class _OpenDirectory(NamedTuple):
+    """A directory being written. How deep a tree is costs descriptors, never the interpreter's stack."""
+
+    fd: int
+    path: str
+    names: Iterator[str]
+
+
 class _Writer:
     def __init__(
         self,
@@ -92,30 +100,40 @@ class _Writer:
         self._owners = owners
         self._whiteouts = whiteouts
         self._links: dict[tuple[int, int], str] = {}
+        self._open: list[_OpenDirectory] = []
 
     def run(self, root_fd: int) -> None:
-        # An O_PATH descriptor cannot be listed.
-        top = os.open(".", _DIRECTORY, dir_fd=root_fd)
         try:
-            self._header(_info("./", os.fstat(top)), "", _xattrs(top))
-            self._children(top, "")
-        except RecursionError:
-            raise RootlessError("the tree has directories nested more than some 300 levels deep") from None
+            with many_descriptors():
+                # An O_PATH descriptor cannot be listed.
+                self._enter(os.open(".", _DIRECTORY, dir_fd=root_fd), "")
+                while self._open:
+                    directory = self._open[-1]
+                    for name in directory.names:
+                        self._child(directory, name)
+                        break
+                    else:
+                        os.close(self._open.pop().fd)
         finally:
-            os.close(top)
+            for directory in self._open:
+                os.close(directory.fd)
         self._out.write(bytes(1024))
 
-    def _children(self, fd: int, path: str) -> None:
+    def _enter(self, fd: int, path: str) -> None:
+        """The directory `fd`, ours to close, with what is in it to come."""
+        self._open.append(_OpenDirectory(fd, path, iter(sorted(os.listdir(fd)))))
+        self._header(_info(path or "./", os.fstat(fd)), path.removesuffix("/"), _xattrs(fd))
         if self._whiteouts and is_opaque(fd):
             self._empty(f"{path}.wh..wh..opq")
-        for name in sorted(os.listdir(fd)):
-            if self._whiteouts and name == ".wh..wh..opq":
-                continue
-            try:
-                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                self._one(fd, name, path + name, status)
-            except FileNotFoundError:
-                continue  # a running container removed it
+
+    def _child(self, directory: _OpenDirectory, name: str) -> None:
+        if self._whiteouts and name == ".wh..wh..opq":
+            return
+        try:
+            status = os.stat(name, dir_fd=directory.fd, follow_symlinks=False)
+            self._one(directory.fd, name, directory.path + name, status)
+        except FileNotFoundError:
+            pass  # a running container removed it
 
     def _one(self, fd: int, name: str, path: str, status: os.stat_result) -> None:
         mode = status.st_mode
@@ -127,11 +145,7 @@ class _Writer:
                     raise
                 self._header(_info(path + "/", status), path, {})  # mounted: /proc, a volume
                 return
-            try:
-                self._header(_info(path + "/", status), path, _xattrs(inner))
-                self._children(inner, path + "/")
-            finally:
-                os.close(inner)
+            self._enter(inner, path + "/")
             return
         if stat.S_ISSOCK(mode):
             return  # has no meaning outside the running container, and tar no type for it
