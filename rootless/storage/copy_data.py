@@ -1,4 +1,5 @@
-"""A file's contents into another file: shared blocks where the file system can (FICLONE), else copied by the kernel."""
+"""A file's contents into another file: shared blocks where the file system can (FICLONE), else copied by the kernel.
+And its extended attributes."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ import fcntl
 import os
 
 _FICLONE = 0x40049409
+_CAPABILITY = "security.capability"
+# How storage drivers and unpacking note things of their own.
+_DRIVERS = ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.")
 
 
 def copy_data(source: int, target: int, size: int) -> None:
@@ -40,3 +44,23 @@ def copy_data(source: int, target: int, size: int) -> None:
             if not done:
                 return
             position += done
+
+
+def kept_attributes(fd: int, *, capabilities: bool) -> list[tuple[str, bytes]]:
+    """The users' extended attributes of a file or directory; with `capabilities` those of a program, too."""
+    return [
+        (name, os.getxattr(fd, name))
+        for name in os.listxattr(fd)
+        if (name.startswith("user.") and not name.startswith(_DRIVERS)) or (capabilities and name == _CAPABILITY)
+    ]
+
+
+def copy_attributes(source: int, target: int, *, capabilities: bool) -> None:
+    """Give `target` the `kept_attributes` of `source`, after chown(2), which clears capabilities. What a file system
+    cannot keep is left out, as cp(1) does."""
+    for name, value in kept_attributes(source, capabilities=capabilities):
+        try:
+            os.setxattr(target, name, value)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EPERM):
+                raise

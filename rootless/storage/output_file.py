@@ -11,8 +11,8 @@ from typing import BinaryIO
 @contextmanager
 def writing(path: str) -> Iterator[BinaryIO]:
     """The file that will be `path`, for its owner alone, as Docker's: images and volumes may hold secrets. Written
-    aside and renamed, so that an interrupted command leaves no half archive under the name asked for; a pipe or
-    a device is written to as it is. Raises OSError with the file's name."""
+    aside, fsynced and renamed, so that neither a kill nor a power cut leaves half an archive under the name asked
+    for; a pipe or a device is written to as it is. Raises OSError with the file's name."""
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as file:  # a directory fails here
             yield file
@@ -21,6 +21,8 @@ def writing(path: str) -> Iterator[BinaryIO]:
     try:
         with open(aside, "xb", opener=_private) as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.rename(aside, path)
     except BaseException:
         try:

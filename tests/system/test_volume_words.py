@@ -29,6 +29,33 @@ def test_a_volume_that_is_a_directory_of_the_host(
     assert (tmp_path / "f").exists()
 
 
+def test_an_empty_directory_of_the_host_is_filled_from_the_image(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """As any volume. It stays the caller's, and gets no set-user-id file: that would lend the caller's rights."""
+    script = "mkdir /d; cp /bin/busybox /d/su; chmod 4755 /d/su; chown 7:7 /d; echo x >/d/f"
+    rootless("run", "--name", "made", busybox_image, "sh", "-c", script)
+    rootless("export", "-o", tmp_path / "t.tar", "made")
+    rootless("import", tmp_path / "t.tar", "filled")
+    (directory := tmp_path / "site").mkdir(mode=0o700)
+    before = directory.stat()
+    rootless("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={directory}", "site")
+    assert rootless("run", "--rm", "-v", "site:/d", "filled", "cat", "/d/f").stdout == "x\n"
+    after = directory.stat()
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+    assert (directory / "su").stat().st_mode & 0o7777 == 0o755
+    (directory / "f").unlink()
+    rootless("run", "--rm", "-v", "site:/d", "filled", "true")
+    assert not (directory / "f").exists()  # not empty any more: left alone
+    (other := tmp_path / "other").mkdir()
+    rootless("volume", "create", "-o", "type=none", "-o", "o=bind,ro", "-o", f"device={other}", "other")
+    rootless("run", "--rm", "-v", "other:/d", "filled", "true")
+    rootless("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={other}", "second")
+    rootless("run", "--rm", "-v", "second:/d:nocopy", "filled", "true")
+    assert not list(other.iterdir())
+    rootless("rm", "made")
+    rootless("volume", "rm", "site", "other", "second")
+    rootless("rmi", "filled")
+
+
 def test_a_volume_that_is_memory(rootless: Rootless, busybox_image: str) -> None:
     words = ("-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m,mode=1777")
     made = rootless("volume", "create", *words, "fast", warns=True)

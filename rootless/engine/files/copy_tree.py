@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rootless.engine.files.entry import FILE, FileEntry, identity, kernels, left_out, read_kernels
+from rootless.engine.files.hard_links import HardLinks
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage.copy_data import copy_data
+from rootless.storage.copy_data import copy_attributes, copy_data
 
 _DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
 
@@ -69,8 +70,10 @@ class _TreeCopy:
         self._levels: list[_OpenDirectory] = []
         self._made: set[tuple[int, int]] = set()
         self._told: list[str] = []
+        self._links: HardLinks | None = None
 
     def run(self, source: FileEntry, target: FileEntry) -> list[str]:
+        self._links = HardLinks(source, target)
         try:
             self._one(source, target, source.name)
             while self._levels:
@@ -95,7 +98,7 @@ class _TreeCopy:
         elif stat.S_ISDIR(status.st_mode):
             self._enter(source, target, status, path)
         elif stat.S_ISREG(status.st_mode):
-            self._file(source, target)
+            self._file(source, target, path)
         elif stat.S_ISLNK(status.st_mode):
             link = os.readlink(source.name, dir_fd=source.directory)
             self._put(target, lambda new: self._made_by_name(new, status, link))
@@ -136,19 +139,24 @@ class _TreeCopy:
         level = self._levels.pop()
         try:
             if level.status is not None:
+                copy_attributes(level.inside, level.outside, capabilities=False)
                 self._give(level.outside, level.status)
         finally:
             os.close(level.inside)
             os.close(level.outside)
 
-    def _file(self, source: FileEntry, target: FileEntry) -> None:
+    def _file(self, source: FileEntry, target: FileEntry, path: str) -> None:
         inside = os.open(source.name, FILE, dir_fd=source.directory)
         try:
             status = os.fstat(inside)
             if not stat.S_ISREG(status.st_mode):
                 raise Conflict(f"{source.name}: changed while it was copied")
 
+            links = self._links if status.st_nlink > 1 else None
+
             def fill(new: FileEntry) -> None:
+                if links is not None and links.link(status, new):
+                    return
                 create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 outside = os.open(new.name, create, 0o600, dir_fd=new.directory)
                 try:
@@ -157,6 +165,9 @@ class _TreeCopy:
                     else:
                         copy_data(inside, outside, status.st_size)
                     self._give(outside, status)
+                    copy_attributes(inside, outside, capabilities=self._policy.special_bits)
+                    if links is not None:
+                        links.remember(status, path, os.fstat(outside))
                 finally:
                     os.close(outside)
 
@@ -177,12 +188,12 @@ class _TreeCopy:
         try:
             make(aside)
             os.rename(aside.name, target.name, src_dir_fd=aside.directory, dst_dir_fd=target.directory)
-        except BaseException:
+        finally:
+            # Gone where it was renamed, but for two names of one file: rename(2) then does nothing.
             try:
                 os.unlink(aside.name, dir_fd=aside.directory)
             except OSError:
                 pass
-            raise
 
     def _made_by_name(self, new: FileEntry, status: os.stat_result, link: str) -> None:
         """Make the link, or the FIFO, that `status` is of."""

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
-from rootless.engine.files.entry import FILE, FileEntry, kernels, left_out, read_kernels
+from rootless.engine.files.entry import FILE, FileEntry, identity, kernels, left_out, read_kernels
 from rootless.errors import Corrupt
 from rootless.image import decompress
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
+from rootless.storage.copy_data import kept_attributes
 from rootless.storage.layers.extract import Extractor, Limits
 from rootless.storage.store import Store
 from rootless.storage.tar.header import TarEntry as Member
@@ -47,6 +48,7 @@ class _StreamWriter:
         self._top = top
         self._levels: list[_Level] = []
         self._told: list[str] = []
+        self._links: dict[tuple[int, int], str] = {}
 
     def run(self, origin: FileEntry, name: str) -> list[str]:
         try:
@@ -80,7 +82,12 @@ class _StreamWriter:
             self._archive.addfile(info)
             self._enter(entry, path)
         elif stat.S_ISREG(status.st_mode):
-            self._file(entry, info)
+            first = self._links.setdefault(identity(status), path) if status.st_nlink > 1 else path
+            if first != path:
+                info.type, info.linkname = tarfile.LNKTYPE, first
+                self._archive.addfile(info)
+            else:
+                self._file(entry, info)
         elif stat.S_ISFIFO(status.st_mode):
             info.type = tarfile.FIFOTYPE
             self._archive.addfile(info)
@@ -101,6 +108,10 @@ class _StreamWriter:
         fd = os.open(entry.name, FILE, dir_fd=entry.directory)
         with os.fdopen(fd, "rb") as file:
             info.size = os.fstat(fd).st_size
+            info.pax_headers = {
+                f"SCHILY.xattr.{name}": value.decode("utf-8", "surrogateescape")
+                for name, value in kept_attributes(fd, capabilities=True)
+            }
             if not info.size and kernels(fd):
                 data = read_kernels(fd)
                 info.size = len(data)

@@ -35,4 +35,10 @@ def make(store: Store, record: ContainerConfig) -> None:
         if new:
             events.write(store, "volume", "create", made.name, driver="local")
         if made.options or "subpath" in mount:
-            mount["resolve"], mount["copy_up"] = True, False
+            mount["resolve"] = True
+            mount["copy_up"] = mount["copy_up"] and "subpath" not in mount and _may_be_filled(made.options)
+
+
+def _may_be_filled(options: dict[str, str]) -> bool:
+    """Whether a volume with these options is a directory of the host that a container may write."""
+    return bool(options.get("device")) and options.get("type") != "tmpfs" and "ro" not in options.get("o", "").split(",")

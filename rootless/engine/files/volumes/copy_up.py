@@ -13,14 +13,15 @@ from rootless.engine.state.user_namespace import IdMap
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage import volumes
 from rootless.storage.store import Store
+from rootless.storage.volumes import Volume
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def unused(store: Store, mounts: list[Mount]) -> list[str]:
-    """The directories of those volumes that nothing has been put into yet."""
-    paths = [volumes.find(store, mount["volume"]).path for mount in mounts]
-    return [path for path in paths if _is_unused(path)]
+    """The directories of those volumes that nothing has been put into yet; none of the host's."""
+    found = [volumes.find(store, mount["volume"]) for mount in mounts]
+    return [volume.path for volume in found if not volume.options and _is_unused(volume)]
 
 
 def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None = None) -> None:
@@ -29,46 +30,63 @@ def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None = 
     `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.
 
     A volume being filled is locked; one that a kill left half filled has a mark beside it, and is
-    emptied and filled again.
+    emptied and filled again. A directory of the host (`device=`) is never emptied, keeps its own owner and mode,
+    and gets no set-user-id files: there they would lend the caller's rights to others.
     """
-    empty = [mount for mount in mounts if _is_unused(volumes.find(store, mount["volume"]).path)]
+    empty = [
+        (volume, mount["target"])
+        for mount in mounts
+        if _is_unused(volume := volumes.find(store, mount["volume"]))
+    ]
     if not empty:
         return
     with mounted(root) as root_fd:
-        for mount in empty:
-            _fill_one(volumes.find(store, mount["volume"]).path, Place(root_fd, given), mount["target"])
+        for volume, target in empty:
+            _fill_one(volume, Place(root_fd, given), target)
 
 
-def _is_unused(path: str) -> bool:
-    return not os.listdir(path) or os.path.exists(_mark(path))
+def _directory(volume: Volume) -> str:
+    return volume.options.get("device") or volume.path
 
 
-def _mark(path: str) -> str:
-    return os.path.join(os.path.dirname(path), "filling")
+def _is_unused(volume: Volume) -> bool:
+    try:
+        if not os.listdir(_directory(volume)):
+            return True
+    except OSError:
+        return False  # of the host's: the start says what is wrong with it
+    return not volume.options and os.path.exists(_mark(volume))
 
 
-def _fill_one(path: str, image: Place, target: str) -> None:
+def _mark(volume: Volume) -> str:
+    return os.path.join(os.path.dirname(volume.path), "filling")
+
+
+def _fill_one(volume: Volume, image: Place, target: str) -> None:
     try:
         source = image.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return  # nothing there: the volume stays empty, and root's
-    lock = os.open(os.path.dirname(path), _DIRECTORY)
+    lock = os.open(os.path.dirname(volume.path), _DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_unused(path):
+        if not _is_unused(volume):
             return
-        volume = os.open(path, _DIRECTORY)
+        directory = os.open(_directory(volume), _DIRECTORY)
         try:
-            os.close(os.open(_mark(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-            _empty(path)
-            copy_tree.contents(source, volume, Policy(None, special_bits=True, kept=image.out_of))
+            if volume.options:
+                copy_tree.contents(source, directory, Policy(None, special_bits=False, kept=image.out_of))
+                return
+            os.close(os.open(_mark(volume), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            _empty(volume.path)
+            copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of))
             status = os.fstat(source)
             owner = status.st_uid, status.st_gid
-            os.fchown(volume, *(image.out_of(*owner) if image.out_of else owner))
-            os.fchmod(volume, status.st_mode & 0o7777)
-            os.unlink(_mark(path))
+            os.fchown(directory, *(image.out_of(*owner) if image.out_of else owner))
+            os.fchmod(directory, status.st_mode & 0o7777)
+            os.unlink(_mark(volume))
         finally:
-            os.close(volume)
+            os.close(directory)
     finally:
         os.close(lock)
         os.close(source)
