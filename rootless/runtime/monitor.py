@@ -56,6 +56,7 @@ class MonitorOptions(Record):
     health: HealthTimer | None = None
     timeout_ms: int = 0  # so long after its start it is killed; 0: never
     pass_fds: int = 0  # descriptors after stderr that stay open for the clean-up: sd_listen_fds(3)
+    dies_with_parent: bool = False  # a kill of who launched it is its end, and its container's
 
 
 class ContainerStreams(Record):
@@ -181,8 +182,9 @@ def become_monitor(watched: MonitorTarget, supervision: MonitorOptions) -> NoRet
         os.close(null)
     # What it executes at the end, and what that starts again, has the caller's limit as the first start had.
     inherited.give_descriptors_back()
-    # The launch is complete: from now on the container outlives the command that started it.
-    set_pdeathsig(0)
+    if not supervision.dies_with_parent:
+        # The launch is complete: from now on the container outlives the command that started it.
+        set_pdeathsig(0)
     try:
         os.execv(program, argv)
     except OSError as error:

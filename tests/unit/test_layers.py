@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
-ROOMS = ["cli", "engine", "image", "storage", "network", "oci", "runtime", "cgroup", "session", "linux"]
+ROOMS = ["cli", "build", "engine", "image", "storage", "network", "oci", "runtime", "cgroup", "session", "linux"]
 # The engine's own rooms, by the same rule; __init__.py stands below them.
 ENGINE = ["doctor", "views", "lifecycle", "files", "images", "state", "options"]
 BELOW_EVERYTHING = {"bytecode", "compilation", "errors", "inherited", "jsontext", "paths", "record", "words", "__version__"}

@@ -52,10 +52,12 @@ _LIBRARY_DIRECTORIES = (
 
 
 def cache_directory(container_dir: str) -> str:
-    """ROOT/seccomp of the store that `container_dir` (ROOT/containers/ID) is in."""
-    containers = os.path.dirname(os.path.abspath(container_dir))
-    root = os.path.dirname(containers) if os.path.basename(containers) == "containers" else paths.data_root()
-    return os.path.join(root, "seccomp")
+    """ROOT/seccomp of the store that `container_dir` (ROOT/containers/ID, ROOT/build/steps/ID) is in."""
+    above = os.path.dirname(os.path.abspath(container_dir))
+    for place in ("/containers", "/build/steps"):
+        if above.endswith(place):
+            return above.removesuffix(place) + "/seccomp"
+    return os.path.join(paths.data_root(), "seccomp")
 
 
 def filter_of(spec: dict[str, Any], *, cache_dir: str) -> Filter:

@@ -20,6 +20,7 @@ from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
 from rootless.linux.process import boot_id
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage import atomic
+from rootless.storage.layers import layer_lock
 from rootless.storage.store import Store, make_directory
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ class Unpacked(Record):
 
 
 def directory(store: Store, diff_id: str) -> str:
-    """The layer's directory, whether or not it is there; InvalidInput for what is no sha256 digest."""
+    """The layer's directory, whether or not it is there; InvalidInput for what is neither a sha256 digest nor
+    the name of a build's step (steps.py)."""
+    if diff_id.startswith("step:"):
+        from rootless.storage.layers import steps
+
+        return steps.directory(store, diff_id)
     encoded = diff_id.removeprefix("sha256:")
     if len(encoded) != 64 or not _HEX.issuperset(encoded):
         raise InvalidInput(f"invalid layer diff id {diff_id[:100]!r}")
@@ -108,15 +114,12 @@ def unpack(store: Store, diff_id: str, fileobj: Any, *, limits: Any = None) -> U
     """
     final = directory(store, diff_id)
     make_directory(store.layers)
-    guard = _layer_lock(store, diff_id)
-    try:
+    with layer_lock.making(store, diff_id):
         if os.path.isdir(final):
             if is_synced(final, boot_id()):
                 return _existing(store, diff_id)
             remove(store, diff_id)
         return _unpack_new(store, diff_id, fileobj, limits)
-    finally:
-        _drop_layer_lock(store, diff_id, guard)
 
 
 def _existing(store: Store, diff_id: str) -> Unpacked:
@@ -193,27 +196,6 @@ def _new_directory(store: Store) -> tuple[str, int]:
             pass  # a sweeper was faster than our lock
 
 
-def _layer_lock(store: Store, diff_id: str) -> int:
-    where = f"{store.layers}/.lock-{diff_id.removeprefix('sha256:')}"
-    while True:
-        fd = os.open(where, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        try:
-            if os.stat(where).st_ino == os.fstat(fd).st_ino:
-                return fd
-        except FileNotFoundError:
-            pass
-        os.close(fd)
-
-
-def _drop_layer_lock(store: Store, diff_id: str, fd: int) -> None:
-    try:
-        os.unlink(f"{store.layers}/.lock-{diff_id.removeprefix('sha256:')}")
-    except OSError:
-        pass
-    os.close(fd)
-
-
 def remove(store: Store, diff_id: str) -> None:
     """Delete the layer; gone for everybody at once, idempotent. Wants the session joined.
 
@@ -242,13 +224,14 @@ def sweep(store: Store) -> list[str]:
         return done
     for entry in entries:
         where = f"{store.layers}/{entry}"
-        if entry.startswith(".rm-") or (entry.startswith(".new-") and _take_abandoned(where)):
+        if entry.startswith(".rm-") or (entry.startswith(".new-") and take_abandoned(where)):
             remove_tree(where)
             done.append(entry)
     return done
 
 
-def _take_abandoned(where: str) -> bool:
+def take_abandoned(where: str) -> bool:
+    """Whether nobody holds the flock of the directory `where` any more: its maker was killed."""
     try:
         fd = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -271,8 +254,10 @@ def sync(store: Store) -> int:
 
     booted = boot_id()
     marks = []
-    for diff_id in list_layers(store):
-        mark = directory(store, diff_id) + "/settled"
+    from rootless.storage.layers import steps
+
+    for layer in (*(directory(store, diff_id) for diff_id in list_layers(store)), *steps.unnamed(store)):
+        mark = layer + "/settled"
         try:
             if os.readlink(mark) == booted:
                 marks.append(mark)

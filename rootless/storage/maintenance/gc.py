@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rootless.errors import RootlessError
 from rootless.storage import blobs, images, staging, volumes
 from rootless.storage.containers import containers
-from rootless.storage.layers import layers
+from rootless.storage.layers import layers, steps
 from rootless.storage.store import Store, open_lock
 
 
@@ -31,7 +31,7 @@ def collect(store: Store, *, wait: bool = False) -> Collected:
 
     An image refers to its manifest's, configuration's and layers' blobs and its diff ids; a
     container to "diff_ids" and "image_id" of its config.json (images removed under it keep
-    its layers). A partial download goes too, unless it is being written.
+    its layers), a step of the build cache to the layer that it has become. A partial download goes too, unless it is being written.
     """
     fd = open_lock(store.root + "/gc.lock")
     try:
@@ -58,6 +58,7 @@ def _collect(store: Store) -> Collected:
         wanted_layers.update(config.get("diff_ids") or ())
         for mount in config.get("mounts") or ():  # --mount type=image
             wanted_layers.update(mount.get("diff_ids") or ())
+    wanted_layers |= steps.layers_of_steps(store)
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
         if digest not in wanted_blobs:
@@ -71,6 +72,7 @@ def _collect(store: Store) -> Collected:
             gone_layers += 1
     freed += _drop_partial(store)
     layers.sweep(store)
+    steps.sweep(store)
     volumes.sweep(store)
     staging.sweep(store)
     return Collected(gone_blobs, gone_layers, freed, False)

@@ -1,0 +1,1 @@
+"""Images from Dockerfiles: the language, contexts, the steps, the cache, what comes of them."""

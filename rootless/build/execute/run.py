@@ -1,0 +1,219 @@
+"""RUN: a command in a container of ours, whose upper directory becomes the step's layer.
+
+The container is one as `run` makes it, with every wall: its configuration is made by the same code
+(engine/lifecycle/spec.py) and started by the same launch. What it lacks is a record among the containers, a log
+and a life of its own: it ends with the worker that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from typing import Any, NamedTuple
+
+from rootless.build.execute import engine_files
+from rootless.build.execute.run_config import RunRequest, container_config
+from rootless.build.execute.workers import Reporter
+from rootless.engine.lifecycle import network, spec
+from rootless.engine.lifecycle.attach import attach
+from rootless.engine.state import cgroup
+from rootless.engine.state.config import OWN_NETWORK
+from rootless.errors import NotSupported, RootlessError
+from rootless.linux import socket
+from rootless.linux.capability import CAPABILITIES, last_cap
+from rootless.runtime.launch import launch as runtime
+from rootless.runtime.monitor import MonitorOptions
+from rootless.runtime.mounts.notes import NOTES
+from rootless.runtime.mounts.rootfs import Rootfs
+from rootless.session import session
+from rootless.storage import atomic
+from rootless.storage.drivers import rootfs
+from rootless.storage.layers import steps
+from rootless.storage.store import Store, make_directory
+
+_NOTED = "engine-files.json"
+
+
+class ProcessFailed(RootlessError):
+    """The command ended with another status than 0."""
+
+    exit_code = 1
+
+
+class RunResult(NamedTuple):
+    """`step` is the layer's name, "" where the command changed no file."""
+
+    step: str
+
+
+def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) -> RunResult:
+    """Run the command on `layers` (bottom first, diff ids and steps); its output is reported as it comes.
+
+    The caller is a worker, single-threaded, in the session, and holds the store's lease. ProcessFailed where
+    the command fails, any other RootlessError where it cannot be started; nothing is left then.
+    """
+    with steps.NewStep(store) as new, _run_directory(store, new.path) as run_dir:
+        # No step becomes a layer, in another place, between the look at where they are and their mount.
+        with steps.Mounting(store):
+            root = rootfs.prepare(store, new.path, layers)
+            require_layers(root)
+            launched = _launch(store, request, root, new.path, run_dir)
+        status, oom = _follow(launched, new.path, report)
+        if status:
+            raise _failure(request, status, oom=oom)
+        return RunResult(finish(new, root))
+
+
+def require_layers(root: Rootfs) -> None:
+    """Refuse a root that is a copy: what a step changed in it nobody would know."""
+    if root.driver == "directory":
+        raise NotSupported(
+            "images cannot be built with the storage driver `directory`, which copies every layer",
+            hint="run `rootless doctor`: it says what overlay or fuse-overlayfs lack here",
+        )
+
+
+def finish(new: steps.NewStep, root: Rootfs) -> str:
+    """What was written on `root` as a step: its name, or "" where nothing was."""
+    upper = root.upper
+    try:
+        noted = [engine_files.EngineFile(*fields) for fields in atomic.read_json(f"{new.path}/{_NOTED}")]
+    except FileNotFoundError:
+        noted = []
+    engine_files.take_out(upper, noted)
+    if not os.listdir(upper) and _same_top(upper, root):
+        return ""
+    return new.commit(upper)
+
+
+def _same_top(upper: str, root: Rootfs) -> bool:
+    """Whether the root directory itself has its mode and its owner still."""
+    below, now = os.stat(root.lower[0]), os.stat(upper)
+    return (below.st_mode, below.st_uid, below.st_gid) == (now.st_mode, now.st_uid, now.st_gid)
+
+
+class _run_directory:
+    """RUNTIME/b/<name of the step's directory>: sockets; its link `root` says whose it is."""
+
+    def __init__(self, store: Store, step_directory: str) -> None:
+        self._path = f"{store.runtime}/b/{os.path.basename(step_directory)}"
+        self._root = store.root
+
+    def __enter__(self) -> str:
+        make_directory(self._path)
+        os.symlink(self._root, self._path + "/root")
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        from rootless.storage.remove_tree import remove_tree
+
+        remove_tree(self._path)
+
+
+def _launch(
+    store: Store, request: RunRequest, root: Rootfs, directory: str, run_dir: str
+) -> runtime.LaunchedContainer:
+    record = container_config(request)
+    network.write_etc(record, directory)
+    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
+    configuration = spec.build(
+        record,
+        spec.StartFacts(
+            directory,
+            store.volumes,
+            {},
+            every,
+            host_mqueue=os.path.isdir("/dev/mqueue"),
+            last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
+        ),
+    )
+    configuration[NOTES] = []  # files that would be the image's
+    mode = record["network"]["mode"]
+    place = cgroup.ContainerCgroup(record, own_user_namespace=True)
+
+    def note(_launched: runtime.LaunchedContainer) -> None:
+        """In the supervisor: all is mounted, and the command waits."""
+        noted = engine_files.note(root.upper) if root.upper else []
+        atomic.write_json(f"{directory}/{_NOTED}", [list(file) for file in noted], durable=False)
+
+    return runtime.launch(
+        configuration,
+        root=root,
+        container_dir=directory,
+        run_dir=run_dir,
+        stdio=runtime.Stdio(),
+        supervision=MonitorOptions(no_sync=True, dies_with_parent=True),
+        network=network.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
+        record=note,
+        place=place,
+        client=True,
+    )
+
+
+def _follow(launched: runtime.LaunchedContainer, directory: str, report: Reporter) -> tuple[int, bool]:
+    """Pass on the output until the end: the exit code, and whether the kernel's OOM killer has ended it. Whatever
+    happens, the container and its monitor have ended when this returns."""
+    pidfd = os.pidfd_open(launched.monitor_pid)
+    connection = socket.socket(fileno=launched.attach_fd)
+    status: int | None = None
+    try:
+        while (packet := _receive(connection)) and packet[0] != attach.EXITED:
+            report.log(packet[1:], error=packet[0] == attach.STDERR)
+        if len(packet) >= 5:
+            status = struct.unpack_from("=i", packet, 1)[0]
+    finally:
+        if status is None:
+            _kill(launched)
+        connection.close()
+        _wait(launched.monitor_pid, pidfd)
+    if status is None:
+        raise RootlessError("the monitor of the step's container was lost", hint="was it killed? try again")
+    return attach.exit_code(status), _oom_killed(directory)
+
+
+def _receive(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(attach.PACKET_LIMIT)
+    except ConnectionResetError:
+        return b""
+
+
+def _kill(launched: runtime.LaunchedContainer) -> None:
+    from rootless.linux import process
+
+    try:
+        fd = process.pidfd_open_checked(launched.pid, launched.start_time)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def _wait(monitor: int, pidfd: int) -> None:
+    os.close(pidfd)
+    try:
+        os.waitpid(monitor, 0)
+    except ChildProcessError:
+        pass
+
+
+def _oom_killed(directory: str) -> bool:
+    try:
+        found: dict[str, Any] = atomic.read_json(directory + "/exit.json")
+    except (OSError, ValueError):
+        return False
+    return found.get("oom_killed") is True
+
+
+def _failure(request: RunRequest, code: int, *, oom: bool) -> ProcessFailed:
+    words = f'process "{" ".join(request.args)}" did not complete successfully: exit code: {code}'
+    if oom:
+        return ProcessFailed(f"{words}: cannot allocate memory", hint="the kernel's OOM killer ended it: raise --memory")
+    return ProcessFailed(words)
+
+

@@ -1,0 +1,91 @@
+"""The container of a RUN as a container's record: what `create` would fix, of a build's words. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.engine.lifecycle.create import Request, check, make_record
+from rootless.engine.options.mounts import Mount
+from rootless.engine.options.values import Ulimit
+from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.resources import Resources
+
+HOSTNAME = "buildkitsandbox"
+"""What a build's container is called, unless BUILDKIT_SANDBOX_HOSTNAME says otherwise."""
+_MODES = {"": "bridge", "default": "bridge", "none": "none", "host": "host"}
+
+
+class Limits(NamedTuple):
+    """What the command line says of all RUNs of a build."""
+
+    add_host: list[str] = []
+    dns: list[str] = []
+    dns_search: list[str] = []
+    dns_options: list[str] = []
+    shm_size: int = 64 * 1024 * 1024
+    ulimits: list[Ulimit] = []
+    resources: Resources = {}
+    cgroup_parent: str = ""
+    cap_add: list[str] = []
+    cap_drop: list[str] = []
+    hostname: str = HOSTNAME
+
+
+class RunRequest(NamedTuple):
+    """One RUN: its words whole (the shell before them), `env` complete, `network` as --network has it."""
+
+    args: list[str]
+    env: list[str]
+    cwd: str
+    user: str
+    network: str = "default"
+    mounts: list[Mount] = []
+    limits: Limits = Limits()
+
+
+def container_config(request: RunRequest) -> ContainerConfig:
+    """The record of the step's container; InvalidInput for what could never start."""
+    limits = request.limits
+    record = make_record(
+        Request(
+            network={
+                "mode": _MODES[request.network],
+                "options": [],
+                "ports": [],
+                "exposed": [],
+                "publish_all": False,
+                "dns": limits.dns,
+                "dns_search": limits.dns_search,
+                "dns_options": limits.dns_options,
+                "add_host": limits.add_host,
+            },
+            log={"driver": "none", "max_size": 0, "max_files": 1},
+            security={
+                "privileged": False,
+                "cap_add": limits.cap_add,
+                "cap_drop": limits.cap_drop,
+                "no_new_privileges": True,
+                "seccomp": "",
+                "apparmor": "",
+                "label": [],
+                "unmask": [],
+                "mask": [],
+            },
+            restart={"name": "no", "retries": 0},
+            cmd=request.args,
+            name=limits.hostname,
+            user=request.user,
+            workdir=request.cwd,
+            hostname=limits.hostname,
+            auto_remove=True,
+            ulimits=limits.ulimits,
+            shm_size=limits.shm_size,
+            resources=limits.resources,
+            cgroup_parent=limits.cgroup_parent,
+        ),
+        None,
+    )
+    record["mounts"] = request.mounts
+    check(record)
+    record["env"] = list(request.env)
+    return record

@@ -1,0 +1,210 @@
+"""What the steps of a build wrote: layers that have no diff id yet.
+
+    build/steps/.new-<pid>-<rand>   being made, flock held on the directory; swept when unlocked
+    build/steps/<32 hex>/fs         the tree, as a layer's; `settled` beside it, with a layer's meaning
+    build/steps/<32 hex>.layer      link to ../../layers/<hex>: it has become the layer with that diff id
+    build/moving.lock               shared by who mounts steps, exclusive for the moment in which one becomes a layer
+
+A step is made by one rename of the upper directory that it was written in: no tar, no walk. Its id is drawn by
+lot. Where layers are named by diff ids, "step:<id>" names a step, whichever of the two places it is in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from rootless.errors import InvalidInput, RootlessError
+from rootless.linux.process import boot_id
+from rootless.record import TYPE_CHECKING
+from rootless.storage import atomic
+from rootless.storage.store import Store, make_directory, open_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "step:"
+_HEX = frozenset("0123456789abcdef")
+_LAYER = ".layer"
+
+
+def top(store: Store) -> str:
+    """The directory of all steps."""
+    return f"{store.root}/build/steps"
+
+
+def directory(store: Store, step: str) -> str:
+    """Where the step "step:<id>" is now: by itself, or as a layer. InvalidInput for what is no step's name."""
+    name = step.removeprefix(PREFIX)
+    if len(name) != 32 or not _HEX.issuperset(name):
+        raise InvalidInput(f"invalid name of a build step {step[:100]!r}")
+    own = f"{top(store)}/{name}"
+    if not os.path.isdir(own) and os.path.isdir(own + _LAYER):
+        return os.path.realpath(own + _LAYER)
+    return own
+
+
+def diff_id(store: Store, step: str) -> str:
+    """The diff id of a step that is a layer by now; "" where it has none yet."""
+    try:
+        target = os.readlink(f"{top(store)}/{step.removeprefix(PREFIX)}{_LAYER}")
+    except OSError:
+        return ""
+    found = "sha256:" + os.path.basename(target)
+    return found if os.path.isdir(f"{store.layers}/{os.path.basename(target)}") else ""
+
+
+class NewStep:
+    """A directory in which a step is made: a context manager, gone at the end unless `commit` was called.
+
+    `path` has room for the upper directory and whatever else the maker needs beside it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held = -1
+        self.path = ""
+
+    def __enter__(self) -> NewStep:
+        make_directory(top(self._store))
+        while True:
+            self.path = f"{top(self._store)}/.new-{os.getpid()}-{os.urandom(6).hex()}"
+            os.mkdir(self.path, 0o700)
+            try:
+                self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(self._held, fcntl.LOCK_EX)
+                if os.path.isdir(self.path):
+                    return self
+                os.close(self._held)
+            except FileNotFoundError:
+                pass  # a sweeper was faster than our lock
+
+    def __exit__(self, *_: object) -> None:
+        from rootless.storage.remove_tree import remove_tree
+
+        remove_tree(self.path)
+        os.close(self._held)
+
+    def commit(self, upper: str) -> str:
+        """Make the directory `upper`, which is below `path`, a step; its name, "step:<id>".
+
+        What else is in `path` is deleted with it. Nothing is mounted from `upper` any more.
+        """
+        aside = f"{self.path}/step"
+        os.mkdir(aside, 0o700)
+        os.rename(upper, aside + "/fs")
+        os.symlink(boot_id(), aside + "/settled")
+        name = os.urandom(16).hex()
+        os.rename(aside, f"{top(self._store)}/{name}")
+        return PREFIX + name
+
+
+class Mounting:
+    """While held, no step changes its place: from the look at the directories to their mount."""
+
+    def __init__(self, store: Store) -> None:
+        self._fd = open_lock(f"{store.root}/build/moving.lock")
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_SH)
+
+    def __exit__(self, *_: object) -> None:
+        # The lock is the open file's, which processes forked meanwhile have, too.
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        os.close(self._fd)
+
+
+def become_layer(store: Store, step: str, found: str, record: dict[str, object], owners: dict[str, list[int]]) -> None:
+    """Give the step its diff id `found`: it is the layer of that name from now on, or the one that is there already.
+
+    `record` is layer.json's content. The caller holds `store.lease()` and has joined the session.
+    """
+    from rootless.storage.layers import layer_lock, layers
+
+    name = step.removeprefix(PREFIX)
+    own = f"{top(store)}/{name}"
+    final = layers.directory(store, found)
+    make_directory(store.layers)
+    with layer_lock.making(store, found):
+        there = os.path.isdir(final)
+        if there and not layers.is_synced(final, boot_id()):
+            layers.remove(store, found)
+            there = False
+        if not there:
+            atomic.write_json(own + "/layer.json", record, durable=False)
+            if owners:
+                atomic.write_json(own + "/owners.json", owners, durable=False)
+        guard = open_lock(f"{store.root}/build/moving.lock")
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            _link(f"../../layers/{os.path.basename(final)}", own + _LAYER)
+            os.rename(own, f"{top(store)}/.rm-{name}" if there else final)
+        finally:
+            os.close(guard)
+    if there:
+        from rootless.storage.remove_tree import remove_tree
+
+        remove_tree(f"{top(store)}/.rm-{name}")
+
+
+def _link(target: str, path: str) -> None:
+    aside = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
+    os.symlink(target, aside)
+    os.rename(aside, path)
+
+
+def names(store: Store) -> list[str]:
+    """Every step's name, "step:<id>", whichever place it is in."""
+    return sorted({PREFIX + entry.removesuffix(_LAYER) for entry in _entries(store) if entry[:1] != "."})
+
+
+def layers_of_steps(store: Store) -> set[str]:
+    """The diff ids of steps that are layers: what the build cache keeps of the layers."""
+    return {found for name in names(store) if (found := diff_id(store, name))}
+
+
+def unnamed(store: Store) -> Iterator[str]:
+    """The directories of the steps that are no layers yet."""
+    for entry in _entries(store):
+        if entry[:1] != "." and not entry.endswith(_LAYER):
+            yield f"{top(store)}/{entry}"
+
+
+def remove(store: Store, step: str) -> None:
+    """Forget the step; a layer that it has become stays for `gc.collect` to judge. Wants the session joined."""
+    from rootless.storage.remove_tree import remove_tree
+
+    name = step.removeprefix(PREFIX)
+    gone = f"{top(store)}/.rm-{name}"
+    try:
+        os.rename(f"{top(store)}/{name}", gone)
+    except FileNotFoundError:
+        pass
+    try:
+        os.unlink(f"{top(store)}/{name}{_LAYER}")
+    except FileNotFoundError:
+        pass
+    failures = remove_tree(gone)
+    if failures:
+        raise RootlessError(f"build step {name[:12]}: not all could be deleted: " + "; ".join(failures[:3]))
+
+
+def sweep(store: Store) -> list[str]:
+    """Delete what killed builds left half-made or half-deleted; what went. Wants the session joined."""
+    from rootless.storage.layers.layers import take_abandoned
+    from rootless.storage.remove_tree import remove_tree
+
+    done = []
+    for entry in _entries(store):
+        where = f"{top(store)}/{entry}"
+        if entry.startswith(".rm-") or (entry.startswith(".new-") and take_abandoned(where)):
+            remove_tree(where)
+            done.append(entry)
+    return done
+
+
+def _entries(store: Store) -> list[str]:
+    try:
+        return os.listdir(top(store))
+    except FileNotFoundError:
+        return []
