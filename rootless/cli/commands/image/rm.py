@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.images import removal
-from rootless.engine.state.pruned import Pruned
 from rootless.errors import InvalidInput, NotFound, RootlessError
 from rootless.session import session
 from rootless.storage import images
@@ -28,7 +27,7 @@ def remove(args: Args) -> int:
                 complain(error)
                 failed = failed or not (args.force and isinstance(error, NotFound))
                 continue
-            show(removed)
+            _show(removed)
     finally:
         removal.collect(store)
     return 1 if failed else 0
@@ -42,21 +41,12 @@ def _wanted(store: Store, args: Args) -> list[str]:
     return [image.id for image in images.list_images(store)]
 
 
-def show(removed: removal.Removed) -> None:
+def _show(removed: removal.Removed) -> None:
     """`Untagged:` and `Deleted:` lines."""
     for name in removed.untagged:
         print(f"Untagged: {name}")
     for identifier in removed.deleted:
         print(f"Deleted: {identifier}")
-
-
-def show_pruned(pruned: Pruned) -> None:
-    """What a prune removed, under a heading; nothing where that is none."""
-    if pruned.ids:
-        print("Deleted Images:")
-        for identifier in pruned.ids:
-            show(removal.Removed(pruned.names[identifier], [identifier]))
-        print()
 
 
 COMMAND = Command(
