@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rootless.cgroup import limits
+from rootless.engine.options.resources import Resources, parse_cpus, parse_rate
 from rootless.engine.state import resources
-from rootless.engine.state.resource_words import parse_cpus, parse_rate
-from rootless.engine.state.resources import Resources
 from rootless.errors import InvalidInput
 
 MIB = 1 << 20

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rootless.engine.options import userns
 from rootless.engine.state import user_namespace
 from rootless.errors import InvalidInput, NotSupported
 from tests.harness.command import Rootless
@@ -243,7 +244,7 @@ def test_cp_gives_the_containers_owners(
 )
 def test_words_that_mean_nothing(word: str) -> None:
     with pytest.raises(InvalidInput):
-        user_namespace.parse(word)
+        userns.parse(word)
 
 
 def test_maps() -> None:

@@ -8,7 +8,10 @@ from rootless.cli import client_config
 from rootless.cli.grammar.command import Args
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest, duration
-from rootless.engine.options.mounts import Mount, parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volume
+from rootless.engine.options.resources import parse as parse_resources
+from rootless.engine.options.userns import parse as parse_userns
 from rootless.engine.options.values import (
     DeviceOption,
     merge_env,
@@ -20,9 +23,7 @@ from rootless.engine.options.values import (
     read_env_file,
     read_label_file,
 )
-from rootless.engine.state import user_namespace
 from rootless.engine.state.config import LogConfig, Network, RestartPolicy, Security
-from rootless.engine.state.resource_words import parse as parse_resources
 from rootless.engine.state.restart import parse as parse_restart
 from rootless.errors import InvalidInput
 
@@ -155,7 +156,7 @@ def _shared(word: str, kind: str, modes: tuple[str, ...]) -> str:
 
 
 def _userns(word: str) -> str:
-    user_namespace.parse(word)
+    parse_userns(word)
     return word
 
 

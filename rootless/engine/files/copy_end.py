@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rootless.engine.files.entry import FileEntry, identity
-from rootless.engine.state.user_namespace import IdMap
+from rootless.engine.options.userns import IdMap
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.filesystem import filesystem_type
 from rootless.linux.mount import mount_id

@@ -14,7 +14,7 @@ import stat
 
 from rootless import paths
 from rootless.engine.files import view
-from rootless.engine.options.mounts import GIVEN, Mount
+from rootless.engine.options.mount_config import GIVEN, Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2

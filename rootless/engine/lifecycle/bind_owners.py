@@ -6,7 +6,7 @@ import os
 import stat
 
 from rootless.engine.lifecycle.create import Request
-from rootless.engine.options.mounts import GIVEN
+from rootless.engine.options.mount_config import GIVEN
 
 _ROOT = ("0", "root")
 

@@ -7,13 +7,14 @@ import os
 from rootless.engine.options import clock, names
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.options.health import merge as merge_healthcheck
-from rootless.engine.options.mounts import Mount, image_volume
+from rootless.engine.options.mount_config import Mount, image_volume
+from rootless.engine.options.resources import Resources
 from rootless.engine.options.signals import parse_signal
+from rootless.engine.options.userns import default_user
 from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
-from rootless.engine.state import user_namespace as userns
+from rootless.engine.state import user_namespace
 from rootless.engine.state.config import ContainerConfig, LogConfig, Network, RestartPolicy, Security
 from rootless.engine.state.events import events
-from rootless.engine.state.resources import Resources
 from rootless.engine.state.resources import check as check_resources
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import run_config
@@ -95,8 +96,8 @@ def create(store: Store, request: Request, image: Image | None) -> str:
         mounted_volumes.make(store, record)
     if record["userns"] in ("", "host", "private"):
         return _record(store, request, record)
-    with userns.reserve(store):
-        record["id_map"] = userns.plan(store, record["userns"], *_caller())
+    with user_namespace.reserve(store):
+        record["id_map"] = user_namespace.plan(store, record["userns"], *_caller())
         return _record(store, request, record)
 
 
@@ -172,7 +173,7 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
             request.env,
         ),
         "workdir": request.workdir or config.workdir.text or "/",
-        "user": request.user or userns.default_user(request.userns, *_caller()) or config.user.text,
+        "user": request.user or default_user(request.userns, *_caller()) or config.user.text,
         "group_add": request.group_add,
         "umask": request.umask,
         "hostname": hostname,

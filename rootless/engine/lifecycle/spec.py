@@ -10,10 +10,10 @@ from __future__ import annotations
 from rootless import __version__
 from rootless.engine.files.mounts import mount_points
 from rootless.engine.files.mounts.mount_points import oci_mount
+from rootless.engine.options.userns import IdMap
 from rootless.engine.options.values import Ulimit
 from rootless.engine.state import resources
 from rootless.engine.state.config import ContainerConfig, argv
-from rootless.engine.state.user_namespace import IdMap
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS

@@ -11,7 +11,7 @@ from rootless.engine.lifecycle import monitor_options, socket_activation, spec
 from rootless.engine.lifecycle import network as connect
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.options import clock
-from rootless.engine.options.mounts import GIVEN
+from rootless.engine.options.mount_config import GIVEN
 from rootless.engine.state import cgroup, restart, running
 from rootless.engine.state.config import OWN_NETWORK, ContainerConfig
 from rootless.engine.state.events import events

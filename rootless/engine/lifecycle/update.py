@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from rootless.cgroup import apply, cgroupfs, limits, subtrees
 from rootless.cgroup.create import IN_USER_NAMESPACE
+from rootless.engine.options.resources import Resources
 from rootless.engine.state import cgroup, resources, restart, running
 from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.events import events
-from rootless.engine.state.resources import Resources
 from rootless.errors import InvalidInput, NotSupported
 from rootless.storage import atomic
 from rootless.storage.containers import containers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.options.mounts import GIVEN, Mount
+from rootless.engine.options.mount_config import GIVEN, Mount
 from rootless.errors import InvalidInput, NotSupported
 
 _BOOLEANS = {"true": True, "1": True, "": True, "false": False, "0": False}

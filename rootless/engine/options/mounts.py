@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 
+from rootless.engine.options.mount_config import GIVEN, Mount, new
 from rootless.engine.options.values import parse_bytes
 from rootless.errors import InvalidInput
-from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.words import GuestPath, UserWord
-
-if TYPE_CHECKING:
-    from typing import Any, NotRequired
 
 _PROPAGATION = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 # Words that other hosts need and that change nothing on Linux without a virtual machine.
@@ -26,50 +23,6 @@ _ONE_OF = (
 )  # fmt: skip
 
 
-GIVEN = "U"
-"""Podman's word among a mount's options: its source is given to the container's user."""
-
-
-class Mount(TypedDict):
-    """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs).
-
-    `create_source`: a start makes the directory where it is missing. `recursive`: "writable" or "readonly",
-    where --mount says it. `image` is a reference, made an id at create; `subpath` leads to a part of a volume
-    or an image. `volume_options` and `volume_labels` are for a volume that is not there yet. `resolve`: what
-    is mounted is looked up at each start (files/mount_sources.py), and is `oci` for that start.
-    """
-
-    type: str
-    source: str
-    target: GuestPath
-    read_only: bool
-    volume: str
-    copy_up: bool
-    options: list[str]
-    create_source: NotRequired[bool]
-    recursive: NotRequired[str]
-    image: NotRequired[str]
-    diff_ids: NotRequired[list[str]]
-    subpath: NotRequired[str]
-    volume_options: NotRequired[dict[str, str]]
-    volume_labels: NotRequired[dict[str, str]]
-    long: NotRequired[bool]  # written as --mount: `inspect` shows it among Mounts, not Binds
-    resolve: NotRequired[bool]
-    oci: NotRequired[dict[str, Any]]
-
-
-def _mount(kind: str, target: GuestPath) -> Mount:
-    return {
-        "type": kind,
-        "source": "",
-        "target": target,
-        "read_only": False,
-        "volume": "",
-        "copy_up": kind == "volume",
-        "options": [],
-    }
-
-
 def _guest_path(path: str, word: UserWord) -> GuestPath:
     if not path.startswith("/"):
         raise InvalidInput(f"invalid mount path: '{path}' mount path must be absolute (in '{word}')")
@@ -80,26 +33,21 @@ def _guest_path(path: str, word: UserWord) -> GuestPath:
     return GuestPath(clean)
 
 
-def image_volume(path: GuestPath) -> Mount:
-    """The anonymous volume for a VOLUME of an image. No grammar: an image speaks of nothing but its own inside."""
-    return _mount("volume", path)
-
-
 def parse_volume(word: UserWord) -> Mount:
     """One -v word: `[SOURCE:]TARGET[:OPTIONS]`, SOURCE a path or a volume's name."""
     parts = word.split(":")
     if len(parts) == 1:
-        return _mount("volume", _guest_path(word, word))
+        return new("volume", _guest_path(word, word))
     if len(parts) > 3 or not all(parts):
         raise InvalidInput(f"invalid volume specification: '{word}'", hint="write SOURCE:TARGET[:ro]")
     source, target = parts[0], _guest_path(parts[1], word)
     if source.startswith(("/", ".", "~")):
-        mount = _mount("bind", target)
+        mount = new("bind", target)
         mount["source"] = os.path.abspath(os.path.expanduser(source))
         mount["options"] = ["rbind"]
         mount["create_source"] = True
     else:
-        mount = _mount("volume", target)
+        mount = new("volume", target)
         mount["volume"] = volume_name(source)
     options = parts[2].split(",") if len(parts) == 3 else []
     if any(sum(option in group for option in options) > 1 for group in _ONE_OF):
@@ -146,7 +94,7 @@ def _apply_option(mount: Mount, option: str, word: UserWord) -> None:
 def parse_tmpfs(word: UserWord) -> Mount:
     """One --tmpfs word: `TARGET[:OPTIONS]`; Docker's defaults are rw,noexec,nosuid,nodev."""
     target, _, options = word.partition(":")
-    mount = _mount("tmpfs", _guest_path(target, word))
+    mount = new("tmpfs", _guest_path(target, word))
     for option in filter(None, options.split(",")):
         name, _, value = option.partition("=")
         if name == "size":
@@ -188,7 +136,7 @@ def parse_mount(word: UserWord) -> Mount:
     target = _first(fields, "target", "dst", "destination")
     if not target:
         raise InvalidInput(f"target is required (in '{word}')")
-    mount = _mount(kind, _guest_path(target, word))
+    mount = new(kind, _guest_path(target, word))
     mount["long"] = True
     source = _first(fields, "source", "src")
     if kind == "bind":

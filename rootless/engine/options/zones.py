@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.options.mounts import Mount, parse_mount
+from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.mounts import parse_mount
 from rootless.errors import InvalidInput
 from rootless.words import UserWord
 

@@ -6,8 +6,9 @@ import sys
 
 from rootless.cgroup import cgroupfs
 from rootless.cgroup.create import DEFAULT_PIDS, CgroupRequest, CgroupResult, create_cgroup
+from rootless.engine.options.resources import Rate, Resources
 from rootless.engine.state.config import ContainerConfig
-from rootless.engine.state.resources import Rate, Resources, to_oci
+from rootless.engine.state.resources import to_oci
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:

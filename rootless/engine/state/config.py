@@ -7,10 +7,10 @@ checked when the record is made (create.py); after that they are believed.
 from __future__ import annotations
 
 from rootless.engine.options.health import Healthcheck
-from rootless.engine.options.mounts import Mount
+from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.resources import Resources
+from rootless.engine.options.userns import IdMap
 from rootless.engine.options.values import DeviceOption, Ulimit
-from rootless.engine.state.resources import Resources
-from rootless.engine.state.user_namespace import IdMap
 from rootless.record import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:

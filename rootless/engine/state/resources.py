@@ -11,8 +11,9 @@ import stat
 
 from rootless.cgroup.create import DEFAULT_PIDS
 from rootless.cgroup.limits import parse_cpu_list
-from rootless.errors import InvalidInput, NotSupported
-from rootless.record import TYPE_CHECKING, TypedDict
+from rootless.engine.options.resources import Rate, Resources
+from rootless.errors import InvalidInput
+from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,34 +21,6 @@ if TYPE_CHECKING:
 MINIMUM_BYTES = 6 << 20
 MINIMUM_PERIOD_US, MAXIMUM_PERIOD_US, MINIMUM_QUOTA_US = 1000, 1_000_000, 1000
 PERIOD_US = 100_000
-
-
-class Rate(TypedDict):
-    """One --device-read-bps and the like: a block device and bytes or operations a second."""
-
-    path: str
-    rate: int
-
-
-class Resources(TypedDict, total=False):
-    """What was asked for; a key that is missing was not. Sizes in bytes (-1: no limit), times in us."""
-
-    memory: int
-    memory_reservation: int
-    memory_swap: int
-    nano_cpus: int
-    cpu_shares: int
-    cpu_period: int
-    cpu_quota: int
-    cpuset_cpus: str
-    cpuset_mems: str
-    pids_limit: int
-    blkio_weight: int
-    device_read_bps: list[Rate]
-    device_write_bps: list[Rate]
-    device_read_iops: list[Rate]
-    device_write_iops: list[Rate]
-
 
 _THROTTLES = {
     "device_read_bps": "throttleReadBpsDevice",
@@ -177,12 +150,3 @@ def _throttle(rate: Rate) -> dict[str, int]:
         raise InvalidInput(f"{rate['path']} is not a block device", hint="name one, such as /dev/sda")
     number = status.st_rdev
     return {"major": os.major(number), "minor": os.minor(number), "rate": rate["rate"]}
-
-
-def refuse_swappiness(value: int | None) -> None:
-    """--memory-swappiness has no counterpart in cgroup v2; -1 asks for nothing."""
-    if value is not None and value != -1:
-        raise NotSupported(
-            "--memory-swappiness cannot be set: cgroup v2 has no such limit",
-            hint="bound the swap itself: --memory-swap equal to --memory allows none",
-        )

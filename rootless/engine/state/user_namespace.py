@@ -1,6 +1,6 @@
-"""--userns: which of the session's ids a container gets under which numbers. HOT where not asked for.
+"""Which of the session's ids a container gets under which numbers. HOT where not asked for.
 
-Words as Podman's. A map is a list of [in the container, in the session, how many]; the session's 0 is
+A map is a list of [in the container, in the session, how many]; the session's 0 is
 the caller, 1 and up are the subordinate ids. Layers are stored with the session's ids, so another map
 needs them shown shifted: see docs/decisions/user-namespace-modes.md.
 """
@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 from rootless import paths
+from rootless.engine.options.userns import Extent, IdMap, parse
 from rootless.errors import InvalidInput, NotSupported
-from rootless.record import TYPE_CHECKING, TypedDict
+from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rootless.engine.state.config import ContainerConfig
@@ -19,45 +20,6 @@ if TYPE_CHECKING:
 
 AUTO_SIZE = 1024
 NOBODY = 65534
-
-Extent = list[int]
-
-
-class IdMap(TypedDict):
-    """The uid and gid maps of a container."""
-
-    uid: list[Extent]
-    gid: list[Extent]
-
-
-def parse(word: str) -> tuple[str, dict[str, int]]:
-    """(mode, options) of --userns; InvalidInput for what Podman has no word for."""
-    mode, _, rest = word.partition(":")
-    allowed = {
-        "": (),
-        "host": (),
-        "private": (),
-        "nomap": (),
-        "keep-id": ("uid", "gid"),
-        "auto": ("size",),
-    }.get(mode)
-    if allowed is None:
-        raise InvalidInput(
-            f"--userns: invalid USER mode: {word}", hint="auto[:size=N], keep-id[:uid=N,gid=N], nomap or host"
-        )
-    options = {}
-    for part in rest.split(",") if rest else ():
-        key, _, value = part.partition("=")
-        if key not in allowed or not value.isdecimal() or int(value) >= 1 << 31:
-            raise InvalidInput(f"--userns={mode}: invalid option {part!r}")
-        options[key] = int(value)
-    return mode, options
-
-
-def default_user(word: str, uid: int, gid: int) -> str:
-    """Whom a container runs as that was given no --user: with keep-id the caller, as Podman's."""
-    mode, options = parse(word)
-    return f"{options.get('uid', uid)}:{options.get('gid', gid)}" if mode == "keep-id" else ""
 
 
 def account(record: ContainerConfig) -> tuple[int, int, str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
-from rootless.engine.options.mounts import Mount
+from rootless.engine.options.mount_config import Mount
 from rootless.engine.state import confinement, health, restart, running
 from rootless.engine.state.config import ContainerConfig, argv
 from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anonymous

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.options.mounts import Mount
+from rootless.engine.options.mount_config import Mount
 from rootless.engine.state import cgroup
 from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import network_name

@@ -6,8 +6,8 @@ from rootless.cli.flags.limits import CHANGEABLE
 from rootless.cli.grammar.command import VALUE, Args, Command, Option
 from rootless.cli.output.for_each import for_each
 from rootless.engine.lifecycle.update import update
+from rootless.engine.options.resources import parse
 from rootless.engine.state import restart
-from rootless.engine.state.resource_words import parse
 from rootless.storage.store import Store
 
 

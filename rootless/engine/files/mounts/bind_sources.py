@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.options.mounts import Mount
+from rootless.engine.options.mount_config import Mount
 from rootless.errors import InvalidInput, NotFound, RootlessError
 
 

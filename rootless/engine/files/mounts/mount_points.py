@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.options.mounts import GIVEN, Mount
+from rootless.engine.options.mount_config import GIVEN, Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.record import TYPE_CHECKING
 

@@ -11,7 +11,7 @@ from typing import Any
 from rootless.engine.files.mounts import bind_sources
 from rootless.engine.files.mounts.mount_points import read_only_below
 from rootless.engine.files.volumes.options import of_mount
-from rootless.engine.options.mounts import Mount
+from rootless.engine.options.mount_config import Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux.process import boot_id

@@ -8,8 +8,8 @@ import os
 from rootless.engine.files import copy_tree
 from rootless.engine.files.copy_end import Place
 from rootless.engine.files.copy_tree import Policy
-from rootless.engine.options.mounts import Mount
-from rootless.engine.state.user_namespace import IdMap
+from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.userns import IdMap
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage import volumes
 from rootless.storage.store import Store

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from rootless.engine.options.values import parse_bytes
-from rootless.engine.state.resources import Rate, Resources, refuse_swappiness
-from rootless.errors import InvalidInput
-from rootless.record import TYPE_CHECKING
+from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from typing import Any
+
+
+class Rate(TypedDict):
+    """One --device-read-bps and the like: a block device and bytes or operations a second."""
+
+    path: str
+    rate: int
+
+
+class Resources(TypedDict, total=False):
+    """What was asked for; a key that is missing was not. Sizes in bytes (-1: no limit), times in us."""
+
+    memory: int
+    memory_reservation: int
+    memory_swap: int
+    nano_cpus: int
+    cpu_shares: int
+    cpu_period: int
+    cpu_quota: int
+    cpuset_cpus: str
+    cpuset_mems: str
+    pids_limit: int
+    blkio_weight: int
+    device_read_bps: list[Rate]
+    device_write_bps: list[Rate]
+    device_read_iops: list[Rate]
+    device_write_iops: list[Rate]
+
 
 _SIZES = ("memory", "memory_reservation", "memory_swap")
 _NUMBERS = ("cpu_shares", "cpu_period", "cpu_quota", "pids_limit", "blkio_weight")
@@ -67,3 +94,12 @@ def parse_rate(word: str, key: str) -> Rate:
             raise InvalidInput(f"invalid rate for device: {word}", hint="a number of operations a second")
         return {"path": path, "rate": int(rate)}
     return {"path": path, "rate": parse_bytes(rate, name=f"rate for device in --{option}")}
+
+
+def refuse_swappiness(value: int | None) -> None:
+    """--memory-swappiness has no counterpart in cgroup v2; -1 asks for nothing."""
+    if value is not None and value != -1:
+        raise NotSupported(
+            "--memory-swappiness cannot be set: cgroup v2 has no such limit",
+            hint="bound the swap itself: --memory-swap equal to --memory allows none",
+        )
