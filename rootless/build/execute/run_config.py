@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rootless.engine.lifecycle.create import Request, check, make_record
-from rootless.engine.options.mounts import Mount
+from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.resources import Resources
 from rootless.engine.options.values import Ulimit
 from rootless.engine.state.config import ContainerConfig
-from rootless.engine.state.resources import Resources
 
 HOSTNAME = "buildkitsandbox"
 """What a build's container is called, unless BUILDKIT_SANDBOX_HOSTNAME says otherwise."""

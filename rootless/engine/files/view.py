@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from rootless.engine.files.copy_end import PATH_DIRECTORY, Place
 from rootless.engine.files.mounts import container_root, mount_points
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
@@ -55,7 +55,7 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
             found = running.find(store, identifier)
             if found is None:
                 running.refuse_elsewhere(store, identifier)
-                record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+                record = read_config(store, identifier)
                 root = container_root.prepare(store, record)
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
@@ -74,7 +74,7 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
 def root_alone(store: Store, identifier: str) -> Iterator[Place]:
     """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
     image has in their place."""
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     found = running.find(store, identifier)
     if found is not None:
         from rootless.runtime.inside import clone_tree

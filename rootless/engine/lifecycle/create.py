@@ -13,7 +13,14 @@ from rootless.engine.options.signals import parse_signal
 from rootless.engine.options.userns import default_user
 from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
 from rootless.engine.state import user_namespace
-from rootless.engine.state.config import ContainerConfig, LogConfig, Network, RestartPolicy, Security
+from rootless.engine.state.config import (
+    ContainerConfig,
+    LogConfig,
+    Network,
+    RestartPolicy,
+    Security,
+    read_config,
+)
 from rootless.engine.state.events import events
 from rootless.engine.state.resources import check as check_resources
 from rootless.errors import Conflict, InvalidInput, NotFound
@@ -132,7 +139,7 @@ def _inherited(store: Store, request: Request) -> list[Mount]:
         name, _, access = word.partition(":")
         if access not in ("", "rw", "ro"):
             raise InvalidInput(f"invalid mode in --volumes-from: {word}", hint="write CONTAINER[:ro]")
-        other: ContainerConfig = containers.config(store, containers.find(store, name))  # type: ignore[assignment]
+        other = read_config(store, containers.find(store, name))
         taken = {mount["target"] for mount in found}
         for mount in other["mounts"]:
             if mount["type"] != "tmpfs" and mount["target"] not in taken:

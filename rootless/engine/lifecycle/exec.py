@@ -7,7 +7,7 @@ from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.exec_streams import ExecStreams
 from rootless.engine.options.values import merge_env
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import CommandNotExecutable, CommandNotFound, Conflict, RootlessError
 from rootless.linux import signal
@@ -17,7 +17,6 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime.exec import ExecProcess
-from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Execution(Record):
 def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecProcess, Execution]:
     """Start the process; the caller owns the descriptors. Conflict where the container does not run,
     CommandNotFound where it has no such command, CommandNotExecutable for whatever else keeps it from running."""
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     if request.workdir and not request.workdir.startswith("/"):
         raise CommandNotExecutable(
             f"the working directory '{request.workdir}' is invalid, it needs to be an absolute path"

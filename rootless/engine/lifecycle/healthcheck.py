@@ -18,7 +18,7 @@ from rootless.engine.lifecycle.exec import ExecRequest, execute
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.state import health, running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput, RootlessError
 from rootless.runtime import child
@@ -35,7 +35,7 @@ def check(store: Store, identifier: str, *, by_timer: bool) -> dict[str, Any] | 
 
     InvalidInput where it has no check, Conflict where it does not run.
     """
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     healthcheck = record.get("healthcheck")
     if not healthcheck:
         raise InvalidInput(f"container {identifier} has no defined healthcheck", hint="create it with --health-cmd")
@@ -192,7 +192,7 @@ def by_timer(store: Store, identifier: str) -> bool:
     and has not been healthy: the next one then comes after the start interval."""
     before = health.read(store, identifier).get("status")
     now = check(store, identifier, by_timer=True)
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     healthcheck = record.get("healthcheck")
     if now is None or not healthcheck:
         return False

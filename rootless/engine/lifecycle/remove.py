@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.engine.state import restart, running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.linux import signal
@@ -50,7 +50,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
 
 def _tell_kill(store: Store, identifier: str) -> None:
     try:
-        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+        record = read_config(store, identifier)
     except RootlessError:
         return  # damaged: it is removed all the same
     events.kill(store, record, signal.SIGKILL)
@@ -68,7 +68,7 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
     """Delete a container that does not run, under its lock, which the caller holds."""
     anonymous = _anonymous_volumes(store, identifier) if volumes else []
     try:
-        record: ContainerConfig | None = containers.config(store, identifier)  # type: ignore[assignment]
+        record: ContainerConfig | None = read_config(store, identifier)
         if containers.status(store, identifier).unrecorded:
             from rootless.engine.state import unrecorded_exits
 
@@ -100,14 +100,14 @@ def _tell(store: Store, identifier: str) -> None:
 
     unrecorded_exits.notice(store, identifier)
     try:
-        events.container(store, "destroy", containers.config(store, identifier))  # type: ignore[arg-type]
+        events.container(store, "destroy", read_config(store, identifier))
     except RootlessError:
         pass  # damaged, and to be removed for that
 
 
 def _anonymous_volumes(store: Store, identifier: str) -> list[str]:
     try:
-        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+        record = read_config(store, identifier)
     except RootlessError:
         return []  # damaged: its volumes stay, for `volume prune`
     return [m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]]

@@ -13,7 +13,7 @@ from rootless.engine.lifecycle.attach import attach
 from rootless.engine.options import clock
 from rootless.engine.options.mount_config import GIVEN
 from rootless.engine.state import cgroup, restart, running
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import process, signal
@@ -71,7 +71,7 @@ def start(
         running.wait_ended(store, identifier)
         if again and not restart.is_due(store, identifier):
             raise Conflict(f"the restart of container {identifier[:12]} was called off")
-        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+        record = read_config(store, identifier)
         before = containers.status(store, identifier)
         if before.state == "restarting" and not again:
             restart.cancel(store, identifier)

@@ -11,7 +11,7 @@ from rootless.cgroup import apply, cgroupfs, limits, subtrees
 from rootless.cgroup.create import IN_USER_NAMESPACE
 from rootless.engine.options.resources import Resources
 from rootless.engine.state import cgroup, resources, restart, running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, NotSupported
 from rootless.storage import atomic
@@ -28,7 +28,7 @@ def update(store: Store, identifier: str, changes: Resources, policy: str | None
     if not changes and policy is None:
         raise InvalidInput("nothing to update", hint="give at least one limit, for example --memory 512m")
     with containers.lock(store, identifier):
-        record = cast(ContainerConfig, containers.config(store, identifier))
+        record = read_config(store, identifier)
         if policy is not None:
             restart.check_policy(record, policy)
         if changes:

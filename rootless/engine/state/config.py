@@ -12,9 +12,12 @@ from rootless.engine.options.resources import Resources
 from rootless.engine.options.userns import IdMap
 from rootless.engine.options.values import DeviceOption, Ulimit
 from rootless.record import TYPE_CHECKING, TypedDict
+from rootless.storage.containers import containers
 
 if TYPE_CHECKING:
     from typing import NotRequired
+
+    from rootless.storage.store import Store
 
 
 LOG_NAME = "container.log"
@@ -140,3 +143,8 @@ class ContainerConfig(TypedDict):
 def argv(record: ContainerConfig) -> list[str]:
     """The command line that PID 1 gets."""
     return [*record["entrypoint"], *record["cmd"]]
+
+
+def read_config(store: Store, identifier: str) -> ContainerConfig:
+    """The container's config.json; NotFound where it is gone, RootlessError where it is damaged."""
+    return containers.config(store, identifier)  # type: ignore[return-value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv, read_config
 from rootless.errors import FROM_DATA, NotFound, RootlessError
 from rootless.network import ports
 from rootless.network.uplink.slirp4netns import start
@@ -38,7 +38,7 @@ def rows(store: Store, *, every: bool) -> list[ContainerRow]:
             status = containers.status(store, identifier)
             if not every and status.state not in ("running", "paused", "restarting"):
                 continue
-            record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+            record = read_config(store, identifier)
         except NotFound:
             continue  # removed while we looked
         except RootlessError:

@@ -10,7 +10,7 @@ import time
 
 from rootless.engine.options import clock
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import event_log, events
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import signal
@@ -30,7 +30,7 @@ def notice(store: Store, identifier: str) -> None:
         status = containers.status(store, identifier)
         if not status.unrecorded:
             return
-        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+        record = read_config(store, identifier)
     except RootlessError:
         return  # removed meanwhile, or damaged
     state = running.read_state(store, identifier)

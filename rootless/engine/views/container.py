@@ -11,7 +11,7 @@ from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.state import confinement, health, restart, running
-from rootless.engine.state.config import ContainerConfig, argv
+from rootless.engine.state.config import ContainerConfig, argv, read_config
 from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anonymous
 from rootless.engine.views.network_settings import network_settings
 from rootless.engine.views.types import container, gotypes
@@ -23,7 +23,7 @@ from rootless.storage.store import Store
 def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Object:
     """All there is to know about one container; NotFound where there is none."""
     identifier = containers.find(store, reference)
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     state = running.read_state(store, identifier)
     status = containers.status(store, identifier)
     command = argv(record)

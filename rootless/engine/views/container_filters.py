@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rootless.engine.options import clock
 from rootless.engine.options.patterns import has_labels, pattern
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.listing import ContainerRow, network_id, network_name, published
 from rootless.errors import InvalidInput, NotFound
 from rootless.network import ports
@@ -87,7 +87,7 @@ def _since(store: Store, words: list[str]) -> Test:
 
 
 def _created(store: Store, word: str) -> int:
-    other: ContainerConfig = containers.config(store, containers.find(store, word))  # type: ignore[assignment]
+    other = read_config(store, containers.find(store, word))
     return clock.to_nanoseconds(other["created_at"])
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from rootless.cgroup import stats
 from rootless.cgroup.stats import CgroupUsage
-from rootless.engine.lifecycle.stop import pids
 from rootless.engine.state import running
+from rootless.engine.state.processes import pids
 from rootless.errors import NotFound
 from rootless.storage.containers import containers
 from rootless.storage.store import Store

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 
-from rootless.engine.lifecycle.stop import pids
 from rootless.engine.state import running
+from rootless.engine.state.processes import pids
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.storage.store import Store
 

@@ -11,7 +11,7 @@ from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.terminal import attachment
 from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, NotFound
 from rootless.storage.containers import containers
@@ -23,7 +23,7 @@ def run(args: Args) -> int:
     store = Store.open()
     chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     sequence = args.detach_keys or record["detach_keys"] or client_config.text("detachKeys")
     keys = terminal.parse_detach_keys(sequence or terminal.DEFAULT_DETACH_KEYS)
     with running.require(store, identifier) as found:

@@ -10,7 +10,7 @@ from rootless.cli.output.columns import plain
 from rootless.engine.files import copy, view
 from rootless.engine.files.copy_end import Place
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput
 from rootless.storage.containers import containers
@@ -53,7 +53,7 @@ def run(args: Args) -> int:
 
 
 def _tell(store: Store, identifier: str, action: str) -> None:
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     events.container(store, action, record)
 
 

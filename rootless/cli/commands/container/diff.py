@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.columns import plain
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import NotSupported
 from rootless.session import session
 from rootless.storage.containers import containers
@@ -20,7 +20,7 @@ def run(args: Args) -> int:
     store = Store.open()
     chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     if record["rootfs"]:
         raise NotSupported("a container made with --rootfs has no image to compare with")
     session.join()

@@ -8,7 +8,7 @@ import sys
 from rootless.cli.grammar.command import VALUE, Args, Command, Option
 from rootless.engine.files.view import root_alone
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput
 from rootless.storage import output_file
@@ -23,7 +23,7 @@ def run(args: Args) -> int:
         raise InvalidInput("cowardly refusing to save to a terminal. Use the -o flag or redirect")
     store = Store.open()
     identifier = containers.find(store, args.positional[0])
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     output = os.path.abspath(args.output) if args.output else ""
     events.container(store, "export", record)
     running.join_session(store, identifier)

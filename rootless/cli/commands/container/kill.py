@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import VALUE, Args, Command, Option
 from rootless.cli.output.for_each import for_each
-from rootless.engine.lifecycle import stop
+from rootless.engine.lifecycle.kill import kill as kill_container
 from rootless.engine.options.signals import parse_signal
 from rootless.storage.store import Store
 
@@ -15,7 +15,7 @@ def run(args: Args) -> int:
     parse_signal(args.signal)
     store = Store.open()
     names = chosen.names(store, args, wanted=chosen.runs)
-    return for_each(store, names, lambda identifier: stop.kill(store, identifier, args.signal))
+    return for_each(store, names, lambda identifier: kill_container(store, identifier, args.signal))
 
 
 COMMAND = Command(

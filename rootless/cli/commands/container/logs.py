@@ -10,7 +10,7 @@ from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.engine.lifecycle.attach.attach import write_all
 from rootless.engine.options.clock import parse_moment
 from rootless.engine.state import running
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.logs import logs
 from rootless.errors import Conflict, InvalidInput
 from rootless.record import TYPE_CHECKING
@@ -33,7 +33,7 @@ def run(args: Args) -> int:
     )
     identifiers = [containers.find(store, name) for name in chosen.names(store, args)]
     for identifier in identifiers:
-        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+        record = read_config(store, identifier)
         if record["log"]["driver"] == "none":
             raise Conflict("configured logging driver does not support reading", hint="the container was made with --log-driver none")
     sys.stdout.flush()
@@ -113,7 +113,7 @@ def _before(store: Store, identifier: str, args: Args, *, several: bool) -> Call
     if args.details:
         from rootless.engine.state.logs import options
 
-        details = options.details(containers.config(store, identifier)) + " "  # type: ignore[arg-type]
+        details = options.details(read_config(store, identifier)) + " "
 
     def before(line: logs.Line) -> bytes:
         if line.continued:

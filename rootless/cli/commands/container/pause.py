@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.for_each import for_each
-from rootless.engine.lifecycle import stop
+from rootless.engine.lifecycle.pause import pause as pause_container
 from rootless.storage.store import Store
 
 
@@ -13,7 +13,7 @@ def run(args: Args) -> int:
     """Pause each container."""
     store = Store.open()
     names = chosen.names(store, args, wanted=lambda row: row.status.state == "running")
-    return for_each(store, names, lambda identifier: stop.pause(store, identifier))
+    return for_each(store, names, lambda identifier: pause_container(store, identifier))
 
 
 COMMAND = Command(

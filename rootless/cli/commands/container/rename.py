@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.grammar.command import Args, Command
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
@@ -16,7 +16,7 @@ def run(args: Args) -> int:
     with containers.lock(store, identifier):
         old = containers.name_of(store, identifier)
         containers.rename(store, identifier, args.positional[1].removeprefix("/"))
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     record = {**record, "name": args.positional[1].removeprefix("/")}
     events.container(store, "rename", record, oldName=f"/{old}")
     return 0

@@ -7,10 +7,9 @@ from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.for_each import for_each
 from rootless.engine.lifecycle import start, stop
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.session import session
-from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 
@@ -22,7 +21,7 @@ def run(args: Args) -> int:
     def again(identifier: str) -> None:
         stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
         start.start(store, identifier)
-        record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+        record = read_config(store, identifier)
         events.container(store, "restart", record)
 
     return for_each(store, chosen.names(store, args), again)

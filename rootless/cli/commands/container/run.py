@@ -16,7 +16,7 @@ from rootless.engine.lifecycle import create, remove, start
 from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.autostart import lingering
 from rootless.engine.lifecycle.create import Request
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import CommandNotFound, Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import signal
@@ -135,7 +135,7 @@ def run(args: Args) -> int:
         if said:
             say(*said)
         return 0
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     status = stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
     if args.rmi:
         _remove_image(store, record["image_id"])

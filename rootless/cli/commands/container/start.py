@@ -10,7 +10,7 @@ from rootless.cli.output.for_each import for_each
 from rootless.cli.terminal import attachment
 from rootless.engine.lifecycle import start
 from rootless.engine.lifecycle.attach import attach, terminal
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.errors import InvalidInput
 from rootless.session import session
 from rootless.storage.containers import containers
@@ -37,7 +37,7 @@ def run(args: Args) -> int:
 
 
 def _attached(store: Store, identifier: str, args: Args) -> int:
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     wants_input = args.interactive and record["open_stdin"]
     if record["tty"] and wants_input:
         attach.require_terminal(0)

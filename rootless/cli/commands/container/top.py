@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.columns import print_table
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.engine.views import top
 from rootless.storage.containers import containers
@@ -21,7 +21,7 @@ def run(args: Args) -> int:
     chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
     titles, rows = top.processes(store, identifier, args.positional[1:])
-    record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+    record = read_config(store, identifier)
     events.container(store, "top", record)
     print_table(titles, rows, narrowest=_NARROWEST)
     return 0

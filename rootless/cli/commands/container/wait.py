@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import LIST, VALUE, Args, Command, Option, choice
 from rootless.cli.output.for_each import for_each
-from rootless.engine.lifecycle import stop
+from rootless.engine.lifecycle.wait import wait as wait_container
 from rootless.storage.store import Store
 
 ENDED = frozenset(("stopped", "exited"))
@@ -19,7 +19,7 @@ def run(args: Args) -> int:
 
     def wait(identifier: str) -> None:
         if set(args.condition) <= ENDED:
-            code = stop.wait(store, identifier)
+            code = wait_container(store, identifier)
         else:
             from rootless.engine.options.values import parse_duration
             from rootless.engine.views import conditions

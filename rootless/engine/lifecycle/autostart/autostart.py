@@ -14,7 +14,7 @@ from rootless.cgroup.subtrees import DELEGATED_VARIABLE
 from rootless.engine.lifecycle import start, stop
 from rootless.engine.lifecycle.autostart import crontab
 from rootless.engine.state import restart
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import read_config
 from rootless.errors import FAILURES, InvalidInput, NotFound, RootlessError
 from rootless.storage import atomic
 from rootless.storage.containers import containers
@@ -192,7 +192,7 @@ def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
     for identifier in containers.ids(store):
         try:
             status = containers.status(store, identifier)
-            record: ContainerConfig = containers.config(store, identifier)  # type: ignore[assignment]
+            record = read_config(store, identifier)
             policy = restart.of(store, record)
             if status.state != "exited" or not stored.starts_at_boot(policy, status.exit_code):
                 continue

@@ -1,0 +1,75 @@
+"""`pause` and `unpause`: all processes of a container halted, and let go on. HOT."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rootless.cgroup import cgroupfs
+from rootless.engine.state import running
+from rootless.engine.state.config import read_config
+from rootless.engine.state.events import events
+from rootless.engine.state.processes import pids
+from rootless.errors import Conflict, RootlessError
+from rootless.linux import signal
+from rootless.storage import atomic
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+
+
+def pause(store: Store, identifier: str) -> None:
+    """Halt all processes of the container; Conflict where it does not run or is paused."""
+    with containers.lock(store, identifier), running.require(store, identifier) as found:
+        if found.state.get("paused"):
+            raise Conflict(f"Container {identifier} is already paused")
+        # Said first: a kill between must not leave a halted container that counts as running.
+        write_paused(store, found, paused=True)
+        try:
+            _halt(found)
+        except RootlessError:
+            write_paused(store, found, paused=False)
+            raise
+        events.container(store, "pause", read_config(store, identifier))
+
+
+def unpause(store: Store, identifier: str) -> None:
+    """Let a paused container go on; Conflict where it is not paused."""
+    with containers.lock(store, identifier), running.require(store, identifier) as found:
+        if not found.state.get("paused"):
+            raise Conflict(f"Container {identifier} is not paused")
+        thaw(found)
+        write_paused(store, found, paused=False)
+        events.container(store, "unpause", read_config(store, identifier))
+
+
+def _halt(found: running.RunningContainer) -> None:
+    """By the cgroup's freezer, which the container cannot undo; else by a signal to each process."""
+    cgroup = str(found.state.get("cgroup") or "")
+    if cgroupfs.can_freeze(cgroup):
+        cgroupfs.freeze(cgroup, frozen=True)
+        return
+    if cgroup and not cgroupfs.exists(cgroup):
+        raise cgroupfs.gone(cgroup, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    for pid in pids(found.pid):
+        _signal(pid, signal.SIGSTOP)
+
+
+def thaw(found: running.RunningContainer) -> None:
+    cgroup = str(found.state.get("cgroup") or "")
+    if cgroupfs.can_freeze(cgroup):
+        cgroupfs.freeze(cgroup, frozen=False)
+    else:
+        for pid in pids(found.pid):
+            _signal(pid, signal.SIGCONT)
+
+
+def write_paused(store: Store, found: running.RunningContainer, *, paused: bool) -> None:
+    path = containers.directory(store, found.id) + "/state.json"
+    atomic.write_json(path, {**found.state, "paused": paused})
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
