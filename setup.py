@@ -1,4 +1,4 @@
-"""Builds the helper programs (helpers/*.c) as part of the package.
+"""Builds the helper programs (helpers/) as part of the package.
 
     python setup.py build_helpers --inplace     for a development tree: into rootless/_helpers
 
@@ -29,31 +29,15 @@ except ImportError:  # setuptools < 70.1
     except ImportError:  # no wheel is going to be made here; the helpers can be
         bdist_wheel = Command
 
-SOURCES = {
-    "rootless-init": ["init.c", "descriptor.c", "footprint.c", "text.c", "tracee.c"],
-    "rootless-exec": ["exec.c", "descriptor.c", "text.c"],
-    "rootless-holder": ["holder.c", "descriptor.c", "footprint.c", "text.c"],
-    "rootless-monitor": [
-        "monitor.c",
-        "arguments.c",
-        "cgroup.c",
-        "event.c",
-        "attach.c",
-        "stream.c",
-        "log.c",
-        "exit_record.c",
-        "health.c",
-        "process.c",
-        "descriptor.c",
-        "footprint.c",
-        "strays.c",
-        "text.c",
-        "tracee.c",
-    ],
+# Of each program, the files and folders of helpers/ that it is made of; the linker leaves out what it does not call.
+PROGRAMS = {
+    "rootless-init": ["init.c", "lib"],
+    "rootless-exec": ["exec.c", "lib"],
+    "rootless-holder": ["holder.c", "lib"],
+    "rootless-monitor": ["monitor", "lib"],
 }
-LAUNCHER = ["launcher.c", "text.c"]
+LAUNCHER = ["launcher.c", "lib"]
 COMMANDS = ["rootless", "rootless-oci"]
-HEADERS = ["cgroup.h", "descriptor.h", "event.h", "exit_record.h", "footprint.h", "health.h", "log.h", "monitor.h", "process.h", "strays.h", "text.h", "tracee.h"]
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "
@@ -104,7 +88,7 @@ def links(command: list[str]) -> bool:
 
 
 class build_helpers(Command):
-    """Compiles helpers/*.c into rootless/_helpers: of the build tree, or of the source tree (--inplace)."""
+    """Compiles helpers/ into rootless/_helpers: of the build tree, or of the source tree (--inplace)."""
 
     description = "build the static helper programs"
     user_options = [
@@ -130,11 +114,10 @@ class build_helpers(Command):
         return os.path.join(self.build_lib, "rootless", "_helpers")
 
     def get_source_files(self) -> list[str]:
-        names = {name for sources in [*SOURCES.values(), LAUNCHER] for name in sources} | set(HEADERS)
-        return [os.path.join("helpers", name) for name in sorted(names)]
+        return sorted(path for name in os.listdir("helpers") for path in files_of(name, ".c", ".h"))
 
     def get_outputs(self) -> list[str]:
-        return [os.path.join(self.target_directory(), name) for name in SOURCES]
+        return [os.path.join(self.target_directory(), name) for name in PROGRAMS]
 
     def get_output_mapping(self) -> dict[str, str]:
         return {}
@@ -142,19 +125,26 @@ class build_helpers(Command):
     def run(self) -> None:
         directory = self.target_directory()
         os.makedirs(directory, exist_ok=True)
-        for program, sources in SOURCES.items():
+        for program, sources in PROGRAMS.items():
             # Only for developers: a compiler newer than this source may know new warnings, and an
             # installation must not fail on them.
             compile_program(sources, os.path.join(directory, program), strict=self.inplace or self.werror)
 
 
+def files_of(name: str, *endings: str) -> list[str]:
+    """The file `name` of helpers/, or the files in that folder, of these endings."""
+    path = os.path.join("helpers", name)
+    files = [os.path.join(path, each) for each in sorted(os.listdir(path))] if os.path.isdir(path) else [path]
+    return [each for each in files if each.endswith(endings)]
+
+
 def compile_program(sources: list[str], path: str, *, strict: bool) -> None:
-    """`sources` (below helpers/) as the static program `path`, replaced at once: the old one may be running."""
+    """`sources` (files and folders of helpers/) as the static program `path`, replaced at once: the old one may be running."""
     new = f"{path}.new"
     flags = [*COMPILE, *(["-Werror"] if strict else []), *shlex.split(os.environ.get("CFLAGS", ""))]
     link = [*LINK, *shlex.split(os.environ.get("LDFLAGS", ""))]
-    files = [os.path.join("helpers", name) for name in sources]
-    argv = [*compiler(), *flags, *files, "-o", new, *link]
+    files = [path for name in sources for path in files_of(name, ".c")]
+    argv = [*compiler(), *flags, "-Ihelpers", *files, "-o", new, *link]
     if subprocess.run(argv, check=False).returncode:
         raise SystemExit(f"rootless: building {os.path.basename(path)} failed: {shlex.join(argv)}")
     os.chmod(new, 0o755)

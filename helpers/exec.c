@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "descriptor.h"
-#include "text.h"
+#include "lib/descriptor.h"
+#include "lib/text.h"
 
 _Noreturn static void refuse(int channel, int error)
 {

@@ -20,9 +20,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "descriptor.h"
-#include "footprint.h"
-#include "text.h"
+#include "lib/descriptor.h"
+#include "lib/footprint.h"
+#include "lib/text.h"
 
 static const char program[] = "rootless-holder";
 static const char title[] = "rootless: session";

@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "descriptor.h"
-#include "footprint.h"
-#include "text.h"
-#include "tracee.h"
+#include "lib/descriptor.h"
+#include "lib/footprint.h"
+#include "lib/text.h"
+#include "lib/tracee.h"
 
 static void take_signals(sigset_t *all, sigset_t *before)
 {

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 #define SCRIPT "rootless-python"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 ATTACH_SOCKET = "attach"
-PASSED_MAX = 512  # helpers/process.h
+PASSED_MAX = 512  # helpers/monitor/process.h
 
 
 class Stdio(Record):

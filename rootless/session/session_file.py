@@ -75,7 +75,7 @@ def surviving_namespace(known: SavedSession | None) -> int | None:
     return None
 
 
-# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, helpers/monitor.c.
+# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, helpers/monitor/monitor.c.
 _HOLDER, _MONITOR = "rootless: sessi", "rootless-monito"
 
 

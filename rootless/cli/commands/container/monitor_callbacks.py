@@ -10,7 +10,7 @@ from rootless.engine.state import restart
 from rootless.errors import Conflict, NotFound
 from rootless.storage.store import Store
 
-# helpers/health.h
+# helpers/monitor/health.h
 HEALTH_STARTING = 10
 
 

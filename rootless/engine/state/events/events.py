@@ -2,7 +2,7 @@
 
 ROOT/events/events.log holds one JSON object a line, oldest first; events.log.1 is the one before. Each
 writer appends a line in one write(2), so lines never mix, and nobody holds anything open: there is
-no daemon. The monitor writes `die` and `oom` in the same shape (helpers/event.c).
+no daemon. The monitor writes `die` and `oom` in the same shape (helpers/monitor/event.c).
 
     {"time_ns":N,"action":"start","type":"container","id":"...","attributes":{"name":"...","image":"..."}}
 

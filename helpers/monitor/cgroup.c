@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 #define REMOVE_TRIES 100
 #define REMOVE_PAUSE_NS 10000000

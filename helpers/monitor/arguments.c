@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "descriptor.h"
+#include "lib/descriptor.h"
 #include "process.h"
-#include "text.h"
+#include "lib/text.h"
 
 static const char program[] = "rootless-monitor";
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 static const char aside[] = ".exit.json.new";
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "process.h"
-#include "text.h"
+#include "lib/text.h"
 
 /* One that forks faster than it can be found is left to who started it. */
 #define ROUNDS 100

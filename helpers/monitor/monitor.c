@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "descriptor.h"
-#include "footprint.h"
+#include "lib/descriptor.h"
+#include "lib/footprint.h"
 #include "process.h"
-#include "tracee.h"
+#include "lib/tracee.h"
 
 /* How long the last output of a terminal may take from the kernel's work queue to us when
    something strayed holds the other side, so that no EIO comes. */

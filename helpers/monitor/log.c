@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 #define RECORDS_PER_WRITE 64
 #define HEADER_SIZE (TIMESTAMP_SIZE + 16) /* "TIME stdout F " */

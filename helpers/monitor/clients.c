@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "descriptor.h"
+#include "lib/descriptor.h"
 
 /* Offers the current packet to one client. */
 static void offer(struct monitor *m, struct client *client)

@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "descriptor.h"
-#include "footprint.h"
-#include "text.h"
+#include "lib/descriptor.h"
+#include "lib/footprint.h"
+#include "lib/text.h"
 
 /* Left behind by a closed terminal, a Ctrl-C at the command that started us, a gone client, a
    session's end: none of these may take the container along. SIGKILL does (its PDEATHSIG). */

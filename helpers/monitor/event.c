@@ -5,7 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 #define LINE_SIZE 4096
 
