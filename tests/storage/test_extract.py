@@ -184,7 +184,8 @@ def test_whiteouts(store: Store, joined: Joined) -> None:
         file(".wh.kept", b""), file("kept", b"x"),
         directory("both"), file(".wh.both", b""),
         file("e/.wh.f", b""), file("e/f/inner", b"x"),
-        directory(".wh..wh.plnk"), file(".wh..wh.plnk/12.34", b"x"), file("d/.wh..wh.aufs", b""),
+        directory(".wh..wh.plnk"), file(".wh..wh.plnk/12.34", b"twice"), file("d/.wh..wh.aufs", b""),
+        link("d/one", ".wh..wh.plnk/12.34"), link("two", ".wh..wh.plnk/12.34"),
     )  # fmt: skip
 
     def run() -> None:
@@ -194,6 +195,9 @@ def test_whiteouts(store: Store, joined: Joined) -> None:
         assert gone.st_rdev == 0
         assert os.getxattr(top + "/d", "user.overlay.opaque") == b"y"
         assert os.path.isfile(top + "/kept")
+        assert os.path.samefile(top + "/d/one", top + "/two")
+        with open(top + "/two") as names_of_aufs:
+            assert names_of_aufs.read() == "twice"
         assert os.getxattr(top + "/both", "user.overlay.opaque") == b"y"
         assert os.getxattr(top + "/e/f", "user.overlay.opaque") == b"y"
         assert not any(".wh." in name for _, dirs, files in os.walk(top) for name in dirs + files)

@@ -79,6 +79,7 @@ class Extractor:
                     self._extract(entry, source)
                 except OSError as error:
                     raise explained(error, entry) from error
+            self._whiteouts.remove_aufs_links(self._root, self._attributes.owners)
             self._finish_times()
         finally:
             os.umask(old)
@@ -234,6 +235,8 @@ class Extractor:
                 source, _ = self._parents.open(directory, create=False)
                 try:
                     os.link(target_name, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+                    if target in self._attributes.owners:
+                        self._attributes.owners[path] = self._attributes.owners[target]
                     return
                 except FileExistsError:
                     if attempt:

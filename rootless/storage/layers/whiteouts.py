@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from rootless.errors import Corrupt
 from rootless.storage.layers.directory_cache import OPAQUE_XATTR, WHITEOUT, Parents
+from rootless.storage.remove_tree import remove_tree_at
 
 _OPAQUE = ".wh..wh..opq"
+_AUFS_LINKS = ".wh..wh.plnk"
 # What the drivers of overlayfs, fuse-overlayfs and real root write.
 _OPAQUE_XATTRS = (OPAQUE_XATTR, "user.fuseoverlayfs.opaque", "trusted.overlay.opaque")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Whiteouts:
-    """Those of one extraction; `opaque_root`: whether one hides all layers below."""
+    """Those of one extraction; `opaque_root`: whether one hides all layers below. `aufs_links`: whether the files
+    are there that hard links in a layer from aufs lead to; they go when the layer is whole (`remove_aufs_links`)."""
 
     def __init__(self, parents: Parents) -> None:
         self._parents = parents
         self.opaque_root = False
+        self.aufs_links = False
 
     def takes(self, directory: str, name: str) -> bool:
         """Whether the entry `name` in `directory`, one of which has WHITEOUT in it, is no file of the layer's: a
@@ -27,7 +32,19 @@ class Whiteouts:
         if name.startswith(WHITEOUT):
             self._apply(directory, name)
             return True
+        if directory == _AUFS_LINKS:
+            self.aufs_links = True
+            return False
         return any(part.startswith(WHITEOUT * 2) for part in directory.split("/"))
+
+    def remove_aufs_links(self, root_fd: int, owners: dict[str, tuple[int, int]]) -> None:
+        """What aufs keeps of files with several names is one more name of each, which no layer shows."""
+        if not self.aufs_links:
+            return
+        if failures := remove_tree_at(root_fd, _AUFS_LINKS):
+            raise OSError(errno.ENOTEMPTY, failures[0])
+        for path in [path for path in owners if path.startswith(_AUFS_LINKS + "/")]:
+            del owners[path]
 
     def _apply(self, directory: str, name: str) -> None:
         if name == _OPAQUE:
