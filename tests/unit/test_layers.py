@@ -12,6 +12,10 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 ROOMS = ["cli", "build", "engine", "image", "storage", "network", "oci", "runtime", "cgroup", "session", "linux"]
 # The engine's own rooms, by the same rule; __init__.py stands below them.
 ENGINE = ["doctor", "views", "lifecycle", "files", "images", "state", "options"]
+# Rooms that know no file and no kernel, and what they may import of ours besides themselves.
+PURE = {"build/dockerfile": set[str](), "build/plan": {"rootless.build.dockerfile"}}
+# Of the standard library: what has no effects.
+PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "datetime", "string"}
 BELOW_EVERYTHING = {"bytecode", "compilation", "errors", "inherited", "jsontext", "paths", "record", "words", "__version__"}
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 OF_ENGINE = [path for path in FILES if (ROOT / "engine") in path.parents and path.parent != ROOT / "engine"]
@@ -59,6 +63,19 @@ def test_the_engines_rooms_import_downwards(path: Path) -> None:
         parts = module.split(".")
         if parts[:2] == ["rootless", "engine"]:
             assert parts[2] in allowed, f"{path.relative_to(ROOT)}:{line} imports upwards: {module}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_rooms_import_errors_and_records_only(name: str) -> None:
+    itself = f"rootless.{name.replace('/', '.')}"
+    allowed = {"rootless.errors", "rootless.record", itself} | PURE[name]
+    files = [path for path in FILES if (ROOT / name) in path.parents]
+    assert files
+    for path in files:
+        for line, module in imports(path):
+            ours = module.partition(".")[0] == "rootless"
+            assert not ours or any(f"{module}.".startswith(f"{room}.") for room in allowed), f"{path}:{line}: {module}"
+            assert ours or module in PURE_LIBRARY, f"{path}:{line}: {module}"
 
 
 def test_nothing_lies_between_the_engines_rooms() -> None:

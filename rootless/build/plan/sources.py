@@ -1,0 +1,44 @@
+"""Where files of a build come from, by kind; strings stay as the user wrote them, for whoever resolves them."""
+
+from __future__ import annotations
+
+from rootless.record import Record
+
+
+class Scratch(Record):
+    """FROM scratch: nothing."""
+
+    kind: str = "scratch"
+
+
+class StageSource(Record):
+    """The result of another stage of this Dockerfile, by its number among all stages, from 0."""
+
+    number: int
+    kind: str = "stage"
+
+
+class ImageSource(Record):
+    """An image by name. `platform` is os/arch[/variant]."""
+
+    reference: str
+    platform: str
+    kind: str = "image"
+
+
+class ContextSource(Record):
+    """The build context ("" as name), or a named one with its `--build-context` value.
+
+    The value is a directory, an archive's or git URL, or `oci-layout://...`; `docker-image://` has become an ImageSource.
+    """
+
+    name: str = ""
+    value: str = ""
+    platform: str = ""  # that oci-layout:// shall give
+    kind: str = "context"
+
+
+Source = Scratch | StageSource | ImageSource | ContextSource
+
+CONTEXT = ContextSource()
+"""The build context itself."""
