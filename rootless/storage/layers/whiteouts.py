@@ -33,7 +33,9 @@ class Whiteouts:
             self._apply(directory, name)
             return True
         if directory == _AUFS_LINKS:
-            self.aufs_links = True
+            if not self.aufs_links:
+                os.mkdir(_AUFS_LINKS, 0o700, dir_fd=self._parents.open("")[0])
+                self.aufs_links = True
             return False
         return any(part.startswith(WHITEOUT * 2) for part in directory.split("/"))
 
