@@ -1,4 +1,5 @@
-"""The ladder climbed: a container gets its cgroup and its limits, or the error says who can mend it. HOT.
+"""A container's cgroup and its limits, at the first place of the ladder that has them, or an error that says
+who can mend it. HOT.
 
 Runs in the process that becomes the container's monitor, before the container is cloned: with
 systemd, that process moves into the scope, beside the container's cgroup and not into it, so
@@ -12,28 +13,27 @@ that limits hold for the container alone.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
-from rootless.cgroup import apply, cgroupfs, limits, subtrees
-from rootless.errors import InvalidInput, NotSupported, RootlessError, Unavailable
+from rootless.cgroup import cgroupfs, limits, subtrees
+from rootless.cgroup.candidate import CONTROLLERS, Candidate, Refusal, lacks, try_candidate
+from rootless.errors import InvalidInput, NotSupported, Unavailable
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_PIDS = 2048
-SETUP_BYTES = 64 << 20
 SLICE = "user.slice"
-_CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
+_ACCOUNT = "this account"  # whom controllers are delegated to
 _MOVE = "only an administrator may move a process there from outside: echo PID > .../cgroup.procs"
 IN_USER_NAMESPACE = "user namespace (RLIMIT_NPROC)"
 
 
 class CgroupRequest(Record):
-    """What is wanted: a name (group.name_of), linux.resources, and where. `mode`: "enabled", "disabled"
-    (no cgroup), "inherit" (below the cgroup we are in, or none). `parent`: --cgroup-parent.
+    """What a container asks for: a name (cgroupfs.name_of), linux.resources, and where. `mode`: "enabled",
+    "disabled" (no cgroup), "inherit" (below the cgroup we are in, or none). `parent`: --cgroup-parent.
     `own_user_namespace`: whether the container's is made for it, so that it can be counted by."""
 
     name: str
@@ -45,7 +45,7 @@ class CgroupRequest(Record):
 
 
 class CgroupResult(Record):
-    """Where the container goes. `path` and `fd` (the caller's): its cgroup, "" and -1 for none.
+    """What a container got. `path` and `fd` (the caller's): its cgroup, "" and -1 for none.
     `processes`: how many its user namespace may hold at most, 0: no matter. `unit`: systemd's scope.
     `later`: what is to be set when the command runs, because setting the container up would not fit.
     `limits`: each limit that is in force and what holds it. `why`: why there is no better."""
@@ -77,14 +77,12 @@ def create_cgroup(request: CgroupRequest) -> CgroupResult:
     for subtree in _allowed(request, found):
         lacking = [one for one in limits.missing(wanted, subtree.controllers) if not _otherwise(request, one)]
         if lacking:
-            why = _lacks(lacking, subtree)
+            why = lacks(lacking, _ACCOUNT, hint).message
             continue
         try:
-            return _make(request, subtree, wanted)
-        except OSError as error:
-            # A rung that does not hold: the next one.
-            why = f"{subtree.how} cgroup: {error.filename or subtree.path}: {error.strerror}"
-            _refuse_if_named(request, subtree, why, f"run this from within {subtree.path}, or leave it out; {_MOVE}")
+            made = _make(request, subtree, wanted, found.hint)
+        except OSError as error:  # before there was a candidate: systemd's scope
+            made = Refusal(f"{error.filename or subtree.path}: {error.strerror}")
         except Unavailable as error:
             why = error.message
             hint = (
@@ -92,16 +90,25 @@ def create_cgroup(request: CgroupRequest) -> CgroupResult:
                 f"systemctl restart user@{subtrees.facts().uid}.service"
             )
             _refuse_if_named(request, subtree, why, hint)
+            continue
         except NotSupported as error:
-            if subtree.how != "systemd":
-                raise
-            why = error.message
+            made = Refusal(error.message, error)
+        if isinstance(made, CgroupResult):
+            return made
+        if made.error is None:
+            why = f"{subtree.how} cgroup: {made.message}"
+            advice = f"run this from within {subtree.path}, or leave it out; {_MOVE}"
+            _refuse_if_named(request, subtree, why, advice)
+        elif subtree.how == "systemd":
+            why = made.message
             _refuse_if_named(request, subtree, why, hint)
+        else:
+            raise made.error
     return _without(request, wanted, why or "no cgroup of this account's own", hint)
 
 
 def _refuse_if_named(request: CgroupRequest, subtree: subtrees.Subtree, why: str, hint: str) -> None:
-    """A rung that the user named has no next one: what was asked for would be missing without a word."""
+    """NotSupported where the user named the subtree: with the next one they would not get what they asked for."""
     named = ""
     if request.parent:
         named = f"--cgroup-parent {request.parent}"
@@ -142,7 +149,9 @@ def _below(parent: str, subtree: subtrees.Subtree) -> subtrees.Subtree:
     return subtree._replace(path=path)
 
 
-def _make(request: CgroupRequest, subtree: subtrees.Subtree, wanted: list[limits.Setting]) -> CgroupResult:
+def _make(
+    request: CgroupRequest, subtree: subtrees.Subtree, wanted: list[limits.Setting], hint: str
+) -> CgroupResult | Refusal:
     unit = ""
     if subtree.how == "systemd":
         from rootless.cgroup import systemd
@@ -165,74 +174,19 @@ def _make(request: CgroupRequest, subtree: subtrees.Subtree, wanted: list[limits
         cgroupfs.write(directory + "/supervisor/cgroup.procs", "0")
         path = directory + "/container"
     else:
-        directory = _parents(subtree.path)
+        directory = subtree.path
         cgroupfs.sweep(directory)
         path = f"{directory}/{request.name}"
-    given = _enable(directory, subtree.controllers & _CONTROLLERS)
-    here = [one for one in wanted if one.controller in given]
-    elsewhere = [one for one in wanted if one.controller not in given]
-    lacking = [one for one in elsewhere if not _otherwise(request, one)]
-    if lacking:
-        raise NotSupported(_lacks(lacking, subtree), hint=subtrees.search().hint)
-    fd = cgroupfs.create(path)
-    try:
-        later = tuple(one for one in here if _is_tight(one))
-        apply.apply(path, [one for one in here if one not in later])
-        _try(subtree, path)
-    except (OSError, RootlessError):
-        os.close(fd)
-        cgroupfs.remove(path, 0)
-        raise
-    held = {one.limit: f"cgroup {one.file}" for one in here}
-    processes, warning = _by_user_namespace(request, elsewhere, held)
-    return CgroupResult(path, fd, processes, subtree.how, unit, held, "", warning, later)
-
-
-def _is_tight(setting: limits.Setting) -> bool:
-    """Whether the interpreter that sets the container up, before it executes the command, may not fit."""
-    return setting.file == "memory.max" and setting.values[0].isdecimal() and int(setting.values[0]) < SETUP_BYTES
-
-
-def _parents(path: str) -> str:
-    """Make what is missing of a --cgroup-parent."""
-    os.makedirs(path, 0o755, exist_ok=True)
-    return path
-
-
-def _try(subtree: subtrees.Subtree, path: str) -> None:
-    """Whether a process of ours may be put there: the kernel looks at the common ancestor's owner."""
-    if subtree.how != "admin":
-        return  # we are below the directory that is ours
-    child = os.fork()
-    if child == 0:
-        try:
-            cgroupfs.write(path + "/cgroup.procs", "0")
-            os._exit(0)
-        except OSError as error:
-            os._exit(error.errno or 1)
-        finally:
-            os._exit(1)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code:
-        raise OSError(code, os.strerror(code), path + "/cgroup.procs")
-
-
-def _enable(directory: str, wanted: frozenset[str]) -> frozenset[str]:
-    if not wanted:
-        return wanted
-    try:
-        return cgroupfs.enable(directory, wanted)
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-    cgroupfs.clear(directory, f"{directory}/{subtrees.LEAF}")
-    return cgroupfs.enable(directory, wanted)
-
-
-def _lacks(lacking: list[limits.Setting], subtree: subtrees.Subtree) -> str:
-    controllers = ", ".join(sorted({one.controller for one in lacking}))
-    options = ", ".join(f"--{one.limit}" for one in lacking if not one.default)
-    return f"{options} cannot be enforced: the controller {controllers} is not delegated to this account"
+    # But for an administrator's subtree we are below the directory that is ours, and may enter it.
+    candidate = Candidate(path, directory, subtree.controllers & CONTROLLERS, subtree.how == "admin", _ACCOUNT)
+    dispensable = [one for one in wanted if _otherwise(request, one)]
+    made = try_candidate(candidate, wanted, hint, dispensable=dispensable)
+    if isinstance(made, Refusal):
+        return made
+    held = {one.limit: f"cgroup {one.file}" for one in made.held}
+    rest = [one for one in wanted if one not in made.held]
+    processes, warning = _by_user_namespace(request, rest, held)
+    return CgroupResult(path, made.fd, processes, subtree.how, unit, held, "", warning, made.later)
 
 
 def _without(request: CgroupRequest, wanted: list[limits.Setting], why: str, hint: str) -> CgroupResult:

@@ -130,7 +130,7 @@ def _launch(
     )
     configuration[NOTES] = []  # files that would be the image's
     mode = record["network"]["mode"]
-    place = cgroup.ContainerCgroup(record, own_user_namespace=True)
+    place = cgroup.CgroupManager(record, own_user_namespace=True)
 
     def note(_launched: runtime.LaunchedContainer) -> None:
         """In the supervisor: all is mounted, and the command waits."""

@@ -144,7 +144,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
     configuration["mounts"] += handed.mounts
     started_at = clock.now()
-    place = cgroup.ContainerCgroup(record, own_user_namespace=not any(shared.values()))
+    place = cgroup.CgroupManager(record, own_user_namespace=not any(shared.values()))
 
     def record_state(launched: runtime.LaunchedContainer) -> None:
         network = {key: value for key, value in launched.network.items() if key != "hold_fds"}

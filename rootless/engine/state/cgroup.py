@@ -1,4 +1,4 @@
-"""A container's limits and its place among cgroups: made at its start, shown by `inspect`. HOT."""
+"""A container's limits and its cgroup: made at its start, shown by `inspect`. HOT."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def of(record: ContainerConfig) -> Resources:
     return record.get("resources") or {}
 
 
-class ContainerCgroup:
-    """What the launch calls to give the container its cgroup, and what state.json remembers of it."""
+class CgroupManager:
+    """Makes one container's cgroup at its start, and says what state.json remembers of it."""
 
     def __init__(self, record: ContainerConfig, *, own_user_namespace: bool) -> None:
         self.result = CgroupResult()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import InvalidInput, NotSupported
+from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux.namespace import CLONE_NEWCGROUP
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.clone import clone
@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from rootless.oci.cgroup.device_filter import Program
     from rootless.oci.cgroup.systemd import ScopeName
 
-# Less memory than that, and the Python which sets the container up may not fit.
-_SETUP_BYTES = 64 << 20
-_CONTROLLERS = frozenset(("cpu", "cpuset", "io", "memory", "pids"))
-
 
 class Cgroup:
-    """A container's cgroup, or none (`path` empty); `unit`: systemd's scope it is in. `later` are limits,
-    and `devices` rules, that hold once the container is set up."""
+    """The ContainerCgroup of rootless-oci (runtime/launch/cgroup.py): by a path, or none (`path` empty).
+
+    `unit`: systemd's scope it is in. `later` are limits, and `devices` rules, that hold once the container is
+    set up."""
 
     def __init__(
         self, path: str = "", fd: int = -1, *, later: tuple[Setting, ...] = (), devices: Program | None = None
@@ -47,8 +45,8 @@ class Cgroup:
             os.close(self._fd)
             self._fd = -1
 
-    def apply_late_limits(self, pid: int) -> None:
-        """All is set up: from now on holds what would have been in our own way."""
+    def apply_late_limits(self) -> None:
+        """Set what would have been in the way of setting the container up."""
         if self.owner >= 0 and self.path:
             from rootless.cgroup import cgroupfs
 
@@ -62,12 +60,23 @@ class Cgroup:
             self.demand_memory()
 
     def demand_memory(self) -> None:
-        """InvalidInput where the limits that `settle` set have killed what is to be started."""
+        """InvalidInput where the limits of `apply_late_limits` have killed what is to be started."""
         if self._later:
-            from rootless.cgroup import cgroupfs
+            from rootless.cgroup.candidate import outgrown
 
-            if cgroupfs.events(self.path, "memory.events").get("oom_kill"):
+            if outgrown(self.path) == "memory.max":
                 raise InvalidInput(f"{self._later[0].limit}: is too little to start a container in")
+
+    def explain(self, error: BaseException) -> BaseException:
+        """The error, or the limit of the cgroup that is behind it."""
+        if not self.path or (isinstance(error, RootlessError) and type(error) is not RootlessError):
+            return error
+        from rootless.cgroup.candidate import outgrown
+
+        limit = {"memory.max": "memory", "pids.max": "pids"}.get(outgrown(self.path))
+        if limit is None:
+            return error
+        return InvalidInput(f"linux.resources.{limit}.limit: is too little to start a container in")
 
     def remove(self) -> None:
         """Kill what is left in it and remove it."""
@@ -75,7 +84,7 @@ class Cgroup:
 
 
 class SystemdCgroup(Cgroup):
-    """A cgroup in a scope of systemd, which is made around a process: it is there from `enter` on."""
+    """One in a scope of systemd, which is made around a process: it is there from `enter` on."""
 
     def __init__(self, wanted: ScopeName, name: str, lines: list[Setting], devices: Program | None) -> None:
         super().__init__(devices=devices)
@@ -85,18 +94,20 @@ class SystemdCgroup(Cgroup):
 
     def enter(self, pid: int) -> None:
         from rootless.cgroup import apply, cgroupfs, subtrees
+        from rootless.cgroup.candidate import CONTROLLERS, lacks, needed, split
         from rootless.oci.cgroup import systemd
 
         self.unit = f"{self._wanted.scope}.scope"
         now, self._later = split(self._lines)
         self.path = systemd.start(self._wanted, self._name, pid, settings=self._lines, now=now)
         wanted = needed(self._lines)
-        if lacking := wanted - cgroupfs.enable(os.path.dirname(self.path), wanted | _CONTROLLERS):
-            raise lacks(self._lines, lacking, self.unit, subtrees.search().hint)
+        given = cgroupfs.enable(os.path.dirname(self.path), wanted | CONTROLLERS)
+        if lacking := [line for line in self._lines if line.controller in wanted - given]:
+            raise lacks(lacking, self.unit, subtrees.search().hint)
         apply.apply(self.path, now)
 
-    def apply_late_limits(self, pid: int) -> None:
-        super().apply_late_limits(pid)
+    def apply_late_limits(self) -> None:
+        super().apply_late_limits()
         if self._later:
             from rootless.oci.cgroup import systemd
 
@@ -125,31 +136,3 @@ def none(devices: Program | None, why: str) -> Cgroup:
             hint="leave CAP_MKNOD out of process.capabilities.bounding, or use a user namespace",
         )
     return Cgroup()
-
-
-def needed(lines: list[Setting]) -> frozenset[str]:
-    """The controllers of the settings."""
-    return frozenset(line.controller for line in lines) - {"cgroup"}
-
-
-def split(lines: list[Setting]) -> tuple[list[Setting], tuple[Setting, ...]]:
-    """What is set before the container is set up, and what would be in the way."""
-    later = tuple(
-        line
-        for line in lines
-        if line.file == "memory.max" and line.values[0].isdecimal() and int(line.values[0]) < _SETUP_BYTES
-    )
-    return [line for line in lines if line not in later], later
-
-
-def lacks(lines: list[Setting], lacking: frozenset[str], where: str, hint: str) -> NotSupported:
-    """The error for controllers that the cgroup has not; the hint names them, too."""
-    from rootless.cgroup import subtrees
-
-    names = dict.fromkeys(line.limit for line in lines if line.controller in lacking)
-    controllers = ", ".join(sorted(lacking))
-    more = " ".join(sorted(lacking - _CONTROLLERS))
-    return NotSupported(
-        f"{', '.join(names)} cannot be enforced: the controller {controllers} is not given to {where}",
-        hint=hint.replace(subtrees.DELEGATED, f"{subtrees.DELEGATED} {more}".rstrip()),
-    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 
-from rootless.cgroup import apply, cgroupfs, subtrees
-from rootless.errors import NotSupported, RootlessError
+from rootless.cgroup import subtrees
+from rootless.cgroup.candidate import Candidate, Refusal, needed, try_candidate
+from rootless.errors import NotSupported
 from rootless.oci.cgroup import cgroup
 from rootless.oci.log import LOG
 from rootless.record import TYPE_CHECKING
@@ -17,36 +18,16 @@ if TYPE_CHECKING:
     from rootless.oci.cgroup.device_filter import Program
 
 
-def place(wanted: str, name: str, lines: list[Setting], devices: Program | None, *, systemd: bool) -> Cgroup:
+def create_cgroup(wanted: str, name: str, lines: list[Setting], devices: Program | None, *, systemd: bool) -> Cgroup:
     """The cgroup of the container `name`, with its limits. `wanted` is linux.cgroupsPath; `systemd`: a scope
     will do, where nothing else can have the limits. NotSupported; nothing is left then."""
     found = subtrees.search()
-    controllers = cgroup.needed(lines)
-    now, later = cgroup.split(lines)
     refused = NotSupported("this account may not make cgroups here", hint=found.hint)
-    for directory in _candidates(wanted, name, found):
-        try:
-            given = _make(directory, controllers)
-            fd = cgroupfs.create(directory)
-        except OSError as error:
-            refused = NotSupported(f"{error.filename or directory}: {error.strerror}", hint=found.hint)
-            continue
-        try:
-            if lacking := controllers - given:
-                raise cgroup.lacks(lines, lacking, directory, found.hint)
-            apply.apply(directory, now)
-            _try(directory)
-            return cgroup.Cgroup(directory, fd, later=later, devices=devices)
-        except OSError as error:
-            refused = NotSupported(f"{error.filename or directory}: {error.strerror}", hint=found.hint)
-        except NotSupported as error:
-            refused = error
-        except RootlessError:
-            os.close(fd)
-            cgroupfs.remove(directory, 0)
-            raise
-        os.close(fd)
-        cgroupfs.remove(directory, 0)
+    for candidate in _candidates(wanted, name, needed(lines), found):
+        made = try_candidate(candidate, lines, found.hint)
+        if not isinstance(made, Refusal):
+            return cgroup.Cgroup(made.path, made.fd, later=made.later, devices=devices)
+        refused = made.error or NotSupported(made.message, hint=found.hint)
     if not lines:
         if wanted:
             # runc and crun fail here, and with them containerd as rootlesskit starts it: nothing is limited.
@@ -62,54 +43,18 @@ def place(wanted: str, name: str, lines: list[Setting], devices: Program | None,
     raise NotSupported(f"{names} cannot be enforced: {refused.message}", hint=refused.hint)
 
 
-def _try(directory: str) -> None:
-    """Whether a process of ours may be put there: told by a child that goes in and ends."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            cgroupfs.write(directory + "/cgroup.procs", "0")
-            code = 0
-        except OSError as error:
-            code = error.errno or 1
-        finally:
-            os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code:
-        raise OSError(code, os.strerror(code), directory + "/cgroup.procs")
-
-
-def _candidates(wanted: str, name: str, found: subtrees.Search) -> list[str]:
-    """Directories to try, the one that is asked for first."""
+def _candidates(
+    wanted: str, name: str, controllers: frozenset[str], found: subtrees.Search
+) -> list[Candidate]:
+    """The cgroups to try, the one that is asked for first."""
     mount = subtrees.mount_point()
     if not mount:
         return []
-    directories = []
+    paths = []
     if wanted.startswith("/") and ".." not in wanted.split("/"):
-        directories.append(mount + os.path.normpath(wanted))
+        paths.append(mount + os.path.normpath(wanted))
     for subtree in found.subtrees:
         if subtree.path:
             leaf = os.path.normpath("/" + wanted).lstrip("/") if wanted else f"rootless-oci-{name}"
-            directories.append(f"{subtree.path}/{leaf}")
-    return list(dict.fromkeys(directories))
-
-
-def _make(directory: str, needed: frozenset[str]) -> frozenset[str]:
-    """Make the parents of `directory` and hand `needed` controllers down to it; what arrives."""
-    parent = os.path.dirname(directory)
-    os.makedirs(parent, 0o755, exist_ok=True)
-    if not needed:
-        return needed
-    chain = [parent]
-    mount = subtrees.mount_point()
-    while chain[-1] != mount and len(chain) < 32:
-        chain.append(os.path.dirname(chain[-1]))
-    given: frozenset[str] = frozenset()
-    for path in reversed(chain):
-        try:
-            given = cgroupfs.enable(path, needed)
-        except OSError:
-            if path == parent:
-                cgroupfs.clear(path, f"{path}/{subtrees.LEAF}")
-                given = cgroupfs.enable(path, needed)
-    return given & needed
+            paths.append(f"{subtree.path}/{leaf}")
+    return [Candidate(path, mount, controllers, True, path) for path in dict.fromkeys(paths)]

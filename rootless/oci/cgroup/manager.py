@@ -1,6 +1,6 @@
 """The container's cgroup, as the OCI's words ask for it. HOT where nothing is asked.
 
-cgroup v2 only. Asked for a scope of systemd it is in one, or there is no container (oci/cgroup/systemd.py).
+cgroup v2 only. A systemd scope that was asked for and cannot be had fails the create (oci/cgroup/systemd.py).
 Otherwise `linux.cgroupsPath` is taken where we may make it, then the places of the engine's ladder
 (rootless/cgroup/subtrees.py). What cannot be enforced is an error that names it: a configuration that asks
 for no resources gets no cgroup where none can be made, and nothing is said.
@@ -35,7 +35,7 @@ def check_mode(mode: str) -> str:
 def manager_for(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
     """What makes the cgroup of a container, with the cgroup manager `mode`."""
 
-    def place(spec: dict[str, Any], name: str) -> Cgroup:
+    def create_cgroup(spec: dict[str, Any], name: str) -> Cgroup:
         cgroup = choose(spec, name)
         cgroup.owner = owner_of(spec)
         return cgroup
@@ -59,9 +59,9 @@ def manager_for(mode: str) -> Callable[[dict[str, Any], str], Cgroup]:
             return cgroups.Cgroup()
         from rootless.oci.cgroup import cgroupfs
 
-        return cgroupfs.place(wanted, name, lines, devices, systemd=not mode)
+        return cgroupfs.create_cgroup(wanted, name, lines, devices, systemd=not mode)
 
-    return place
+    return create_cgroup
 
 
 def _limits(given: dict[str, Any]) -> tuple[list[str], list[Setting]]:
@@ -73,8 +73,8 @@ def _limits(given: dict[str, Any]) -> tuple[list[str], list[Setting]]:
 
 
 def owner_of(spec: dict[str, Any]) -> int:
-    """The uid whose the cgroup is to be (config-linux.md, "Cgroup ownership"), as we see it; -1: it stays ours.
-    That is so without a cgroup namespace of its own, or where the container sees the cgroup read-only."""
+    """The uid that will own the cgroup (config-linux.md, "Cgroup ownership"), as we see it; -1: no change of
+    owner. That is so without a cgroup namespace of its own, or where the container sees the cgroup read-only."""
     linux = spec.get("linux") or {}
     kinds = {entry["type"] for entry in linux.get("namespaces") or [] if not entry.get("path")}
     mounts = [entry for entry in spec.get("mounts") or [] if entry["destination"] == "/sys/fs/cgroup"]

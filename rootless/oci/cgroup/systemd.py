@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEAF = "container"
 _GONE_S = 2.0
-# Of who asked by linux.cgroupsPath alone, too.
+# Also shown when only linux.cgroupsPath asked for systemd.
 _WITHOUT = (
     "without systemd give --cgroup-manager cgroupfs instead of --systemd-cgroup; "
     "a container without limits needs no cgroup"

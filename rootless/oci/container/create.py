@@ -146,7 +146,7 @@ def _create(request: CreateRequest, new_state: NewStateDirectory, made: _Make) -
         console.send_terminal(request.console_socket, terminal)
         os.close(terminal)
         terminal = -1
-    made.cgroup.apply_late_limits(made.pid)
+    made.cgroup.apply_late_limits()
     LOG.debug(f"pid {made.pid}, cgroup {made.cgroup.path or 'none'}, ids mapped: {maps.how if maps else 'no'}")
     created = Created(made.pid, terminal, to_init, state, made.cgroup)
     if request.waits:

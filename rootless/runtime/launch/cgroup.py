@@ -1,10 +1,8 @@
-"""Where a container's PID 1 is cloned: into its cgroup, and below a user namespace that bounds it. HOT.
+"""Where a container's init is cloned: into its cgroup, and below a user namespace that limits it. HOT.
 
-Without a cgroup the number of processes is held by the kernel's per-namespace count of RLIMIT_NPROC
-(Linux 5.14). It bounds the processes of one user in one namespace, and a namespace as a whole by the limit
-that its maker had, against all that its maker's user has in the namespace above. So the container's
-user namespace gets one above it that holds nothing else: then the bound is exact and for all users of
-the container together, those of namespaces inside it included.
+Without a cgroup RLIMIT_NPROC is the limit, counted per user namespace (Linux 5.14). For a whole namespace
+the limit is its creator's, against all that the creator's user has in the namespace above. An extra, empty
+namespace above the container's makes that exact, for all users of the container and for namespaces inside it.
 """
 
 from __future__ import annotations
@@ -13,17 +11,44 @@ import errno
 import os
 
 from rootless.cgroup import apply, cgroupfs, join
+from rootless.cgroup.candidate import outgrown
 from rootless.cgroup.create import CgroupResult
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import namespace as n
+from rootless.record import TYPE_CHECKING
 from rootless.runtime.clone import clone, clone_into
 from rootless.runtime.process import credentials
 
 _TOO_OLD = (errno.ENOSYS, errno.E2BIG, errno.EINVAL, errno.EOPNOTSUPP)
 
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class ContainerCgroup(Protocol):
+        """The cgroup of a container that is being started, or none, from its making to its removal.
+
+        Used by the supervisor (of rootless-oci: `create`) alone, but for `clone`, which an intermediate calls
+        where namespaces are joined."""
+
+        def clone(self, flags: int) -> int:
+            """Fork the init with `flags`, where that can be into the cgroup. fork(2)'s result; OSError."""
+
+        def enter(self, pid: int) -> None:
+            """Put the init `pid` into the cgroup if it is not there yet: before it does anything."""
+
+        def apply_late_limits(self) -> None:
+            """Set the limits that would have been in the way of setting the container up."""
+
+        def explain(self, error: BaseException) -> BaseException:
+            """The error, or the limit of the cgroup that is behind it."""
+
+        def remove(self) -> None:
+            """Kill what is left in the cgroup and remove it. Idempotent."""
+
+
 class LaunchCgroup:
-    """The result in use; made and used in A, B and C."""
+    """A ContainerCgroup of the engine: the result of cgroup/create.py in use."""
 
     def __init__(self, result: CgroupResult) -> None:
         self.result = result
@@ -46,9 +71,12 @@ class LaunchCgroup:
                 raise
         pid = clone(flags)
         if pid:
-            # It waits for its ids, or for the one who cloned it, and does nothing before.
+            # Moving it after the clone is safe: it does nothing until it receives "mapped".
             cgroupfs.write(f"/proc/self/fd/{fd}/cgroup.procs", str(pid))
         return pid
+
+    def enter(self, pid: int) -> None:
+        """Nothing is left to do: `clone` has put it there."""
 
     def clone_intermediate(self) -> int:
         """Fork into the user namespace that will be above the container's."""
@@ -59,7 +87,7 @@ class LaunchCgroup:
         return credentials.limit_processes(self.result.processes)
 
     def apply_late_limits(self) -> None:
-        """What may only hold once the command runs: a memory limit that our own Python would not fit in."""
+        """Set the memory limit that our own Python would not have fitted in."""
         if self.result.later:
             apply.apply(self.result.path, list(self.result.later))
 
@@ -68,12 +96,13 @@ class LaunchCgroup:
         path = self.result.path
         if not path or (isinstance(error, RootlessError) and type(error) is not RootlessError):
             return error
-        if cgroupfs.events(path, "memory.events").get("oom_kill"):
+        limit = outgrown(path)
+        if limit == "memory.max":
             return InvalidInput(
                 "the container was killed while it was being started: its memory limit is too low",
                 hint="give it more with --memory",
             )
-        if cgroupfs.events(path, "pids.events").get("max"):
+        if limit == "pids.max":
             return InvalidInput(
                 "the container could not be started within its --pids-limit", hint="allow it more processes"
             )
