@@ -27,9 +27,10 @@ Send = Callable[[str, str, dict[str, str], "bytes | None"], BaseHTTPResponse]
 class Authorizer:
     """What to say in the Authorization header for one repository."""
 
-    def __init__(self, registry: str, repository: str) -> None:
+    def __init__(self, registry: str, repository: str, scopes: tuple[str, ...] = ()) -> None:
         self._registry = registry
         self._repository = repository
+        self._scopes = scopes
         self._header: str | None = None
         self._looked_up = False
         self._credentials: Credentials | None = None
@@ -37,6 +38,11 @@ class Authorizer:
     def use(self, chosen: Credentials) -> None:
         """Use these instead of those in the user's files."""
         self._credentials, self._looked_up = chosen, True
+
+    def adopt(self, other: Authorizer) -> None:
+        """Know the credentials that `other` has looked up, so that no helper is asked twice."""
+        if other._looked_up:
+            self._credentials, self._looked_up = other._credentials, True
 
     def headers(self) -> dict[str, str]:
         """What to add to a request to the registry itself, and to no other host."""
@@ -82,15 +88,19 @@ class Authorizer:
                 f"{self._registry} wants us to authenticate over plain http at {url.host}",
                 hint="--tls-verify=false allows that",
             )
-        query = {key: parameters[key] for key in ("service", "scope") if parameters.get(key)}
-        if self._repository:
-            query.setdefault("scope", f"repository:{self._repository}:pull")
+        service = {"service": parameters["service"]} if parameters.get("service") else {}
+        # What the registry names is enough for this one request, ours for all that follow it.
+        scopes = self._scopes or (parameters.get("scope", ""),)
+        if self._repository and not any(scopes):
+            scopes = (f"repository:{self._repository}:pull",)
+        scopes = tuple(scope for scope in scopes if scope)
 
         def ask() -> str:
             headers: dict[str, str] = {}
             if known and known.identity_token:
                 form = {
-                    **query,
+                    **service,
+                    **({"scope": " ".join(scopes)} if scopes else {}),
                     "grant_type": "refresh_token",
                     "refresh_token": known.identity_token,
                     "client_id": "rootless",
@@ -101,7 +111,8 @@ class Authorizer:
                 if known:
                     headers["Authorization"] = _basic(known)
                 joint = "&" if url.query else "?"
-                response = send("GET", realm + joint + urlencode(query) if query else realm, headers, None)
+                query = urlencode([*service.items(), *(("scope", scope) for scope in scopes)])
+                response = send("GET", realm + joint + query if query else realm, headers, None)
             return self._token(response)
 
         return responses.with_retries(ask)

@@ -12,12 +12,14 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from rootless.errors import Corrupt, NotFound, RootlessError, Unavailable
+from rootless.image.reference import is_digest
 
 ATTEMPTS = 5
 FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 90.0
-_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _ERROR_BODY_LIMIT_BYTES = 64 << 10
+_SMALL_BYTES = 64 << 10
 
 _Result = TypeVar("_Result")
 
@@ -97,9 +99,37 @@ def error_for(response: BaseHTTPResponse, what: str, where: str) -> RootlessErro
         )
         return Transient(limited, after_s=_retry_after_s(response))
     error = Unavailable(f"{where} answered {response.status} {response.reason or ''}".rstrip() + detail)
-    if response.status in _TRANSIENT:
+    if response.status in TRANSIENT:
         return Transient(error, after_s=_retry_after_s(response))
     return error
+
+
+def refusal(response: BaseHTTPResponse, what: str, where: str) -> RootlessError | Transient:
+    """As `error_for`, of an answer to a request that was to write; closes it."""
+    try:
+        error = error_for(response, what, where)
+    finally:
+        response.close()
+    if isinstance(error, NotFound) and response.status == 404:
+        error.hint = "does the repository exist there? some registries want it created first"
+    return error
+
+
+def finish(response: BaseHTTPResponse) -> None:
+    """Read what little follows, so that the connection can be used again; more closes it."""
+    try:
+        if len(response.read(_SMALL_BYTES, decode_content=False)) < _SMALL_BYTES:
+            response.read(1, decode_content=False)
+    except (HTTPError, OSError):
+        pass
+    response.close()
+
+
+def check_digest(response: BaseHTTPResponse, digest: str, where: str) -> None:
+    """Raise Corrupt where the registry says that it stored something else than `digest`."""
+    found = response.headers.get("Docker-Content-Digest", "")
+    if is_digest(found) and found.startswith("sha256:") and found != digest:
+        raise Corrupt(f"{where} stored {found} instead of {digest}", hint="something on the way altered it")
 
 
 def _registry_error(response: BaseHTTPResponse) -> tuple[str, str]:
