@@ -53,6 +53,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("exec", "container exec"), "container.exec", "Execute a command in a running container", common=True),
     CommandEntry(("ps", "container ls", "container list", "container ps"), "container.ps", "List containers", common=True),
     CommandEntry(("pull", "image pull"), "image.pull", "Download an image from a registry", common=True),
+    CommandEntry(("push", "image push"), "image.push", "Upload an image to a registry", common=True),
     CommandEntry(("images", "image ls", "image list"), "image.ls", "List images", common=True),
     CommandEntry(("bootstrap", "image bootstrap"), "image.bootstrap", "Make an image from a distribution's packages", common=True),
     CommandEntry(("doctor", "system doctor"), "system.doctor", "Test what this host gives and say who can mend the rest", common=True),

@@ -1,6 +1,6 @@
 """What a long operation tells its caller while it works; how it looks is the front end's.
 
-The callback runs in the process that called `pull`, `load` or `bootstrap`, never in a
+The callback runs in the process that called `pull`, `push`, `load` or `bootstrap`, never in a
 worker, and at most some ten times a second for one subject.
 """
 
@@ -20,6 +20,12 @@ class Phase(StrEnum):
     UNPACKING = "unpacking"
     DONE = "done"
     EXISTS = "already exists"
+    PREPARING = "preparing"
+    PACKING = "packing"
+    PUSHING = "pushing"
+    PUSHED = "pushed"
+    MOUNTED = "mounted"
+    PUSHED_BEFORE = "layer already exists"
     MESSAGE = "message"
 
 
@@ -28,7 +34,7 @@ class Event(NamedTuple):
 
     `subject` is a layer's digest shortened to 12 digits, or "" for the whole operation.
     `total_bytes` is 0 where it is not known. `text` is a line for people: the whole of it for
-    MESSAGE, the reason for RETRYING.
+    MESSAGE, the reason for RETRYING, the repository for MOUNTED.
     """
 
     subject: str

@@ -43,6 +43,14 @@ def has(store: Store, digest: str, size: int | None = None) -> bool:
     return size is None or status.st_size == size
 
 
+def size(store: Store, digest: str) -> int:
+    """Bytes of the blob; 0 if it is not there."""
+    try:
+        return os.stat(path(store, digest)).st_size
+    except FileNotFoundError:
+        return 0
+
+
 def read(store: Store, digest: str, *, limit_bytes: int = 8 << 20) -> bytes:
     """A small blob (a manifest or configuration), its digest verified; NotFound or Corrupt."""
     from rootless.storage.atomic import read_bytes

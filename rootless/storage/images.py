@@ -37,6 +37,8 @@ class Image(Record):
     # Digests of the compressed layers as they are stored, bottom first: the manifest's, or those of the
     # image that had brought the same contents in another compression.
     layers: tuple[str, ...] = ()
+    # Repository -> digest of the manifest that was pushed there, where it is another than our own.
+    pushed: dict[str, str] = {}
 
 
 def _quote(name: str) -> str:
@@ -97,6 +99,7 @@ def _image(record: dict[str, Any], names: tuple[str, ...]) -> Image:
         record["manifest"],
         record.get("size", 0),
         tuple(record.get("layers", ())),
+        record.get("pushed", {}),
     )
 
 
@@ -188,10 +191,23 @@ def add(
     }
     path = _record_path(store, image_id)
     make_directory(os.path.dirname(path))
+    before = _load(path)
+    if before is not None and before.get("pushed"):
+        record["pushed"] = before["pushed"]
     atomic.write_json(path, record)
     if name is not None:
         tag(store, image_id, name)
     return find(store, image_id)
+
+
+def note_pushed(store: Store, image_id: str, repository: str, digest: str) -> None:
+    """Note under which digest `repository` has the image now. Nothing where the image has gone."""
+    path = _record_path(store, image_id)
+    record = _load(path)
+    if record is None or record.get("pushed", {}).get(repository) == digest:
+        return
+    record["pushed"] = {**record.get("pushed", {}), repository: digest}
+    atomic.write_json(path, record)
 
 
 def _stored(store: Store, digests: list[str], diff_ids: list[str]) -> list[str]:

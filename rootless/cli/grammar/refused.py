@@ -22,10 +22,6 @@ _NETWORKS: Reason = (
     "there are no networks of one's own yet",
     "publish ports with -p, or share one container's network: --network container:NAME",
 )
-_PUSH: Reason = (
-    "rootless writes to no registry",
-    "rootless save -o IMAGE.tar IMAGE, then skopeo copy docker-archive:IMAGE.tar docker://REGISTRY/IMAGE",
-)
 _COMMIT: Reason = (
     "an image is made of packages or of an archive",
     "rootless export CONTAINER | rootless import -c 'CMD [\"sh\"]' - IMAGE",
@@ -52,13 +48,11 @@ COMMANDS: dict[str, Reason] = {
                 "reach each other share a network: --network container:NAME"),
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
-    "image push": _PUSH,
     "manifest": ("rootless makes no manifest lists", "skopeo inspect --raw docker://IMAGE shows one"),
     "network": _NETWORKS,
     "node": _ONE_MACHINE,
     "plugin": ("there is no daemon that could load plugins", "`rootless volume create -o type=none -o o=bind -o "
                "device=DIRECTORY` makes a volume of what is mounted already"),
-    "push": _PUSH,
     "secret": ("secrets belong to a swarm", "bind a file that only you can read: -v ./secret:/run/secrets/NAME:ro"),
     "service": _ONE_MACHINE,
     "stack": _ONE_MACHINE,

@@ -1,4 +1,4 @@
-"""How pulls look: a line for each layer with a bar, redrawn in place; plain lines where that cannot be.
+"""How pulls and pushes look: a line for each layer with a bar, redrawn in place; plain lines where that cannot be.
 
 Takes the events of image.progress. The block of bars never grows beyond the terminal: what does not
 fit is summed up in its last line. Resizing is safe, since each redraw asks for the size again.
@@ -24,7 +24,21 @@ _SHOWN = {
     Phase.UNPACKING: "Extracting",
     Phase.DONE: "Pull complete",
     Phase.EXISTS: "Already exists",
+    Phase.PREPARING: "Preparing",
+    Phase.PACKING: "Compressing",
+    Phase.PUSHING: "Pushing",
+    Phase.PUSHED: "Pushed",
+    Phase.MOUNTED: "Mounted from",
+    Phase.PUSHED_BEFORE: "Layer already exists",
 }
+# What a line is worth where nothing can be redrawn.
+_PLAIN = (
+    Phase.DOWNLOADING, Phase.RETRYING, Phase.DONE, Phase.EXISTS,
+    Phase.PREPARING, Phase.PUSHED, Phase.MOUNTED, Phase.PUSHED_BEFORE,
+)  # fmt: skip
+_OVER = (Phase.DONE, Phase.EXISTS, Phase.PUSHED, Phase.MOUNTED, Phase.PUSHED_BEFORE)
+_COUNTED = (Phase.DOWNLOADING, Phase.UNPACKING, Phase.PACKING, Phase.PUSHING)
+_WAITING = (Phase.WAITING, Phase.PREPARING)
 
 
 def for_stream(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
@@ -55,7 +69,7 @@ class Lines:
             if event.text:
                 print(_sentence(event), file=self.stream, flush=True)
             return
-        if event.phase not in (Phase.DOWNLOADING, Phase.RETRYING, Phase.DONE, Phase.EXISTS):
+        if event.phase not in _PLAIN:
             return
         if self.told.get(event.subject) is Phase.DONE:
             return  # a layer of several images in one archive
@@ -63,7 +77,7 @@ class Lines:
             return
         self.told[event.subject] = event.phase
         text = "Pulling fs layer" if event.phase is Phase.DOWNLOADING else _SHOWN[event.phase]
-        reason = f": {plain(event.text)}" if event.text else ""
+        reason = f"{' ' if event.phase is Phase.MOUNTED else ': '}{plain(event.text)}" if event.text else ""
         print(f"{plain(event.subject)}: {text}{reason}", file=self.stream, flush=True)
 
 
@@ -103,10 +117,9 @@ class Bars:
 
     def _summed(self, columns: int, room: int) -> list[str]:
         """The layers being worked on, and one line for all others."""
-        over = (Phase.DONE, Phase.EXISTS)
-        busy = [event for event in self.layers.values() if event.phase not in (*over, Phase.WAITING)]
+        busy = [event for event in self.layers.values() if event.phase not in (*_OVER, *_WAITING)]
         shown = busy[: room - 1]
-        done = sum(event.phase in over for event in self.layers.values())
+        done = sum(event.phase in _OVER for event in self.layers.values())
         lines = [_line(event, columns) for event in shown]
         return [*lines, f"{done} of {len(self.layers)} layers complete"[: columns - 1]]
 
@@ -140,7 +153,9 @@ def _line(event: Event, columns: int) -> str:
     text = f"{plain(event.subject)}: {_SHOWN.get(event.phase, str(event.phase))}"
     if event.phase is Phase.RETRYING and event.text:
         text += f" ({plain(event.text)})"
-    if event.phase in (Phase.DOWNLOADING, Phase.UNPACKING) and event.done_bytes:
+    if event.phase is Phase.MOUNTED:
+        text += f" {plain(event.text)}"
+    if event.phase in _COUNTED and event.done_bytes:
         counts = human_size(event.done_bytes)
         if event.total_bytes:
             counts += f"/{human_size(event.total_bytes)}"

@@ -67,7 +67,7 @@ def _by_alias(store: Store, text: str) -> Image | None:
 def _by_digest(store: Store, wanted: reference.Reference) -> Image:
     """`name:tag@digest` and names whose image came by tag: the digest decides, as in Docker."""
     for image in images.list_images(store):
-        if wanted.digest in (image.manifest.get("digest"), digest_of(image), image.id):
+        if wanted.digest in (image.manifest.get("digest"), digest_of(image), image.id, *image.pushed.values()):
             repositories = {reference.parse(name).name for name in image.names}
             if wanted.name in repositories:
                 return image
@@ -202,8 +202,10 @@ def digest_of(image: Image) -> str:
 
 
 def repo_digests(image: Image) -> list[str]:
-    """`debian@sha256:...` for each repository that the image is named in."""
+    """`debian@sha256:...` for each repository that the image is named in or was pushed to."""
     digest = digest_of(image)
     names = {familiar(name).partition("@")[0] for name in image.names}
-    repositories = {reference.parse(name).familiar_name() for name in names}
-    return [f"{repository}@{digest}" for repository in sorted(repositories)] if digest else []
+    found = {reference.parse(name).familiar_name(): digest for name in names if digest}
+    for repository, pushed in image.pushed.items():
+        found[familiar(repository).rpartition(":")[0]] = pushed
+    return [f"{repository}@{found[repository]}" for repository in sorted(found)]

@@ -53,7 +53,7 @@ def add_layer(store: Store, tar: ByteSource) -> Layer:
 
         def write(data: bytes) -> int:
             packed.update(data)
-            _write_all(descriptor, data)
+            write_all(descriptor, data)
             return len(data)
 
         while block := tar.read(_BLOCK_BYTES):
@@ -63,7 +63,7 @@ def add_layer(store: Store, tar: ByteSource) -> Layer:
         digest = "sha256:" + packed.hexdigest()
         if not blobs.has(store, digest, size):
             os.fsync(descriptor)
-            _give_name(descriptor, blobs.path(store, digest))
+            give_name(descriptor, blobs.path(store, digest))
     return Layer(Descriptor(manifest.OCI_LAYER_GZIP, digest, size), "sha256:" + plain.hexdigest())
 
 
@@ -159,7 +159,8 @@ def nameless_file(store: Store) -> Iterator[int]:
             os.unlink(named)
 
 
-def _give_name(descriptor: int, path: str) -> None:
+def give_name(descriptor: int, path: str) -> None:
+    """Let a nameless file, complete and synced, be `path`; nothing where that is there."""
     try:
         # Only with a directory given does Python say AT_SYMLINK_FOLLOW; the name is absolute anyway.
         os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
@@ -167,7 +168,8 @@ def _give_name(descriptor: int, path: str) -> None:
         pass
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; RootlessError that says what to do where there is no room."""
     view = memoryview(data)
     try:
         while view:

@@ -1,0 +1,108 @@
+"""`push`: which image and which tags a name means, and where they go."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.engine.images.lookup import familiar, find
+from rootless.engine.images.platform import require
+from rootless.engine.state.events import events
+from rootless.errors import InvalidInput, NotFound
+from rootless.image import reference
+from rootless.image.progress import Progress, silent
+from rootless.image.reference import Reference
+from rootless.image.registry import registries_conf
+from rootless.image.registry.upload import Uploader
+from rootless.image.transfer import push as pushing
+from rootless.image.transfer.push import AS_IT_IS, Packing, Pushed
+from rootless.storage import images
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+_TRANSPORTS = ("containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive")
+
+
+class Target(NamedTuple):
+    """One image and the name it is pushed as."""
+
+    image: Image
+    name: Reference
+
+
+def choose(store: Store, text: str, destination: str = "", *, all_tags: bool = False) -> list[Target]:
+    """What to push for `text`, and as what: `destination`, or the same name. NotFound and InvalidInput in
+    Docker's words."""
+    source = _name(text)
+    if all_tags:
+        if source.digest or not is_untagged(text):
+            raise InvalidInput("tag can't be used with --all-tags/-a")
+        if destination:
+            raise InvalidInput("--all-tags/-a pushes to the repository of the tags: no destination besides")
+        return _all_tags(store, source)
+    target = _name(_bare(destination)) if destination else source
+    if source.digest and not destination:
+        raise InvalidInput("cannot push a digest reference", hint="`rootless tag` gives the image a name to push")
+    try:
+        image = find(store, text)
+    except NotFound:
+        raise NotFound(
+            f"An image does not exist locally with the tag: {source.familiar_name()}",
+            hint="`rootless images` lists what there is, `rootless tag` gives it the name to push",
+        ) from None
+    if target.digest:
+        raise InvalidInput("cannot push to a digest reference", hint="name a tag")
+    return [Target(image, target)]
+
+
+def is_untagged(text: str) -> bool:
+    """Whether `text` names neither tag nor digest."""
+    return ":" not in text.rpartition("/")[2] and "@" not in text
+
+
+def push(
+    store: Store,
+    target: Target,
+    *,
+    platform: str = "",
+    packing: Packing = AS_IT_IS,
+    progress: Progress = silent,
+    tls_verify: bool = True,
+) -> Pushed:
+    """Push one image; see image.transfer.push for errors."""
+    if platform:
+        require(target.image, target.name.familiar(), platform)
+    # Mirrors are for reading; the last endpoint is the registry itself.
+    endpoint = registries_conf.read().endpoints(target.name)[-1]
+    uploader = Uploader(endpoint, tls_verify=tls_verify)
+    pushed = pushing.push(
+        store, target.image, uploader, [target.name.tag or "latest"], packing=packing, progress=progress
+    )
+    images.note_pushed(store, target.image.id, target.name.name, pushed.descriptor.digest)
+    events.write(store, "image", "push", target.image.id, name=target.name.familiar())
+    return pushed
+
+
+def _name(text: str) -> Reference:
+    return reference.parse(text)
+
+
+def _bare(destination: str) -> str:
+    """Podman's destinations may begin with a transport."""
+    transport = destination.partition(":")[0]
+    if transport in _TRANSPORTS:
+        raise InvalidInput(
+            f"cannot push to {transport}: only to a registry", hint="`rootless save` writes archives and layouts"
+        )
+    return destination.removeprefix("docker://")
+
+
+def _all_tags(store: Store, wanted: Reference) -> list[Target]:
+    found = []
+    for image in images.list_images(store):
+        for name in image.names:
+            parsed = reference.parse(name)
+            if parsed.name == wanted.name and parsed.tag and not parsed.digest:
+                found.append(Target(image, parsed))
+    if not found:
+        raise NotFound(f"An image does not exist locally with the tag: {familiar(wanted.name)}")
+    return sorted(found, key=lambda target: target.name.tag or "")

@@ -1,0 +1,119 @@
+"""A layer of the store as a blob: written as a tar, packed and hashed in one pass, and remembered.
+
+What has been made once is found again by the layer's diff ID (storage/layers/known_blobs.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+
+from rootless.errors import Corrupt, NotFound
+from rootless.image import compress, decompress, manifest
+from rootless.image.manifest import Descriptor
+from rootless.image.transfer import new_image
+from rootless.storage import blobs
+from rootless.storage.layers import known_blobs, layers, write_tar
+from rootless.storage.store import Store
+
+_BLOCK_BYTES = 1 << 20
+_TYPES = {
+    "gzip": manifest.OCI_LAYER_GZIP,
+    "zstd": manifest.OCI_LAYER_ZSTD,
+    "uncompressed": manifest.OCI_LAYER,
+}
+
+Report = Callable[[int], None]
+"""Told how many plain bytes of the layer have been packed."""
+
+
+def media_type(form: str) -> str:
+    """OCI's, of a layer that is packed as `form` (of compress.FORMATS) says."""
+    return _TYPES[form]
+
+
+def form_of(media_type: str) -> str:
+    """The inverse, for Docker's types too: a name of compress.FORMATS, or "" for what we do not write (xz)."""
+    if media_type.endswith(("gzip", ".gz")):
+        return "gzip"
+    if media_type.endswith("zstd"):
+        return "zstd"
+    return "uncompressed" if media_type.endswith("tar") else ""
+
+
+def remember(store: Store, diff_id: str, blob: Descriptor, *, source: str = "") -> None:
+    """Note that `blob` holds the layer and, where given, that the repository `source` has it."""
+    form = form_of(blob.media_type)
+    if form:
+        known_blobs.remember(store, diff_id, blob.digest, blob.size, form, source=source)
+
+
+def compression_of(store: Store, digest: str) -> str:
+    """How a stored blob is packed, by its first bytes: gzip, zstd, or uncompressed for anything else."""
+    with open(blobs.path(store, digest), "rb") as file:
+        found = decompress.compression(file.read(8))
+    return found if found in ("gzip", "zstd") else "uncompressed"
+
+
+def make(
+    store: Store,
+    diff_id: str,
+    *,
+    form: str,
+    level: int | None = None,
+    source: str = "",
+    report: Report = lambda _: None,
+) -> Descriptor:
+    """Pack the layer `diff_id` as `form` and store it; of the blob `source` where given, else of its files.
+
+    Starts threads: for a worker process. The caller has joined the session, for a layer's files, and holds a
+    lease. Corrupt where the files are not those that `diff_id` is of: they could not be unpacked by anybody.
+    """
+    plain, packed = hashlib.sha256(), hashlib.sha256()
+    done = size = 0
+    with new_image.nameless_file(store) as descriptor:
+
+        def out(data: bytes) -> None:
+            nonlocal size
+            packed.update(data)
+            new_image.write_all(descriptor, data)
+            size += len(data)
+
+        packer = compress.compressor(form, out, level=level)
+
+        class Sink:
+            def write(self, data: bytes, /) -> None:
+                nonlocal done
+                plain.update(data)
+                packer.write(data)
+                done += len(data)
+                report(done)
+
+        if source:
+            _unpack_into(store, source, Sink())
+        elif layers.has(store, diff_id):
+            write_tar.write_stored_layer(store, diff_id, Sink())
+        else:
+            raise NotFound(f"layer {diff_id} is not in the store", hint="pull or build the image again")
+        packer.finish()
+        if plain.hexdigest() != diff_id.removeprefix("sha256:"):
+            raise Corrupt(
+                f"layer {diff_id[:19]} cannot be written again as it was: its archive has digest "
+                f"sha256:{plain.hexdigest()[:12]}",
+                hint="remove the image and pull or build it again",
+            )
+        digest = "sha256:" + packed.hexdigest()
+        if not blobs.has(store, digest, size):
+            os.fsync(descriptor)
+            new_image.give_name(descriptor, blobs.path(store, digest))
+    made = Descriptor(media_type(form), digest, size)
+    remember(store, diff_id, made)
+    return made
+
+
+def _unpack_into(store: Store, digest: str, sink: write_tar.Sink) -> None:
+    with open(blobs.path(store, digest), "rb") as file:
+        stream = decompress.open_stream(file, what=f"blob {digest[:19]}")
+        while block := stream.read(_BLOCK_BYTES):
+            sink.write(block)

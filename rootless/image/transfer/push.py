@@ -1,0 +1,220 @@
+"""`push`: an image of the store into a registry.
+
+A layer goes up as it was pulled, where that blob is stored; else it is written as a tar and packed on the way,
+once. What the registry has, or takes from another of its repositories, is not sent. The manifest goes last:
+until then nothing of the image is seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from rootless.errors import NotFound, NotSupported
+from rootless.image import manifest
+from rootless.image.manifest import Descriptor, Manifest
+from rootless.image.progress import Event, Phase, Progress, silent
+from rootless.image.registry.blob_upload import Content
+from rootless.image.registry.upload import Uploader
+from rootless.image.transfer import layer_blob, push_layer, workers
+from rootless.image.transfer.push_layer import PushedLayer, Work
+from rootless.session import session
+from rootless.storage import blobs
+from rootless.storage.images import Image
+from rootless.storage.layers import known_blobs
+from rootless.storage.store import Store
+
+_AT_ONCE = 4
+
+
+class Packing(NamedTuple):
+    """How layers are to be packed. `form` "" is: as they are, gzip where they are not; "docker" as `types`
+    writes Docker's media types, "oci" OCI's, "" keeps the image's."""
+
+    form: str = ""
+    level: int | None = None
+    types: str = ""
+
+
+AS_IT_IS = Packing()
+
+
+class Pushed(NamedTuple):
+    """The manifest that the registry has now."""
+
+    descriptor: Descriptor
+    data: bytes
+
+
+def push(
+    store: Store,
+    image: Image,
+    uploader: Uploader,
+    references: Sequence[str],
+    *,
+    packing: Packing = AS_IT_IS,
+    progress: Progress = silent,
+) -> Pushed:
+    """Push `image` and put its manifest under each of `references` (tags; its digest where there is none).
+
+    Call single-threaded; joins the session where a layer has to be packed. Raises NotFound, Unavailable,
+    Corrupt; what was sent until then is found there by the next attempt.
+    """
+    with store.lease():
+        data = blobs.read(store, str(image.manifest["digest"]))
+        parsed = manifest.parse(data, str(image.manifest["mediaType"]), what=f"image {image.id[7:19]}")
+        if not isinstance(parsed, Manifest) or len(parsed.layers) != len(image.diff_ids):
+            raise NotFound(f"image {image.id[7:19]} has no manifest", hint="pull it again")
+        layers = _push_layers(store, image, parsed, uploader, packing, progress)
+        _push_small(uploader, parsed.config.digest, blobs.read(store, parsed.config.digest))
+        pushed = _manifest(data, parsed, layers, packing.types)
+        for reference in references or (pushed.descriptor.digest,):
+            uploader.put_manifest(
+                reference, pushed.data, pushed.descriptor.media_type, pushed.descriptor.digest
+            )
+        for layer, diff_id in zip(layers, image.diff_ids, strict=True):
+            layer_blob.remember(store, diff_id, layer, source=f"{uploader.registry}/{uploader.repository}")
+        return pushed
+
+
+def _push_layers(
+    store: Store, image: Image, parsed: Manifest, uploader: Uploader, packing: Packing, progress: Progress
+) -> list[Descriptor]:
+    works = []
+    for layer, diff_id in zip(parsed.layers, image.diff_ids, strict=True):
+        known = _known(store, image, layer, diff_id)
+        packed = next((one.digest for one in known if blobs.has(store, one.digest, one.size)), "")
+        works.append(Work(diff_id, _candidates(store, layer, known, packing.form), packed))
+    for work in works:
+        progress(Event(work.short, Phase.PREPARING))
+    found: dict[str, Descriptor] = {}
+    missing: dict[str, Work] = {}
+    for work in works:
+        if work.diff_id in found or work.diff_id in missing:
+            continue
+        there = next((one for one in work.candidates if uploader.has_blob(one.digest)), None)
+        if there is None:
+            missing[work.diff_id] = work
+        else:
+            found[work.diff_id] = there
+            progress(Event(work.short, Phase.PUSHED_BEFORE))
+    if missing:
+        if any(not push_layer.stored(store, work) for work in missing.values()):
+            session.join()
+        found |= _run(store, list(missing.values()), uploader, packing, progress)
+    return [found[diff_id] for diff_id in image.diff_ids]
+
+
+def _run(
+    store: Store, works: list[Work], uploader: Uploader, packing: Packing, progress: Progress
+) -> dict[str, Descriptor]:
+    # The largest first: the last worker should not start with the longest job.
+    works.sort(key=lambda work: push_layer.size(store, work), reverse=True)
+    for work in works:
+        progress(Event(work.short, Phase.WAITING))
+    results: dict[str, Descriptor] = {}
+
+    def received(work: Work, message: workers.Message) -> None:
+        if "pushed" in message:
+            result = PushedLayer(*message["pushed"])
+            results[work.diff_id] = Descriptor(result.media_type, result.digest, result.size)
+            phase = Phase.MOUNTED if result.mounted_from else Phase.PUSHED
+            progress(Event(work.short, phase, result.size, result.size, result.mounted_from))
+            return
+        progress(Event(work.short, Phase(message["phase"]), message["done"], message["total"], message["text"]))
+
+    how: workers.Jobs[Work] = workers.Jobs(
+        work=lambda work, send: push_layer.push_layer(
+            store, work, uploader, form=packing.form or "gzip", level=packing.level, send=send
+        ),
+        received=received,
+        ended=lambda _: None,
+        name=lambda work: f"layer {work.short}",
+    )
+    workers.run(works, how, at_most=_AT_ONCE)
+    return results
+
+
+def _known(store: Store, image: Image, layer: Descriptor, diff_id: str) -> list[Descriptor]:
+    """All blobs that are known to hold the layer; the one that the manifest names first."""
+    found = [layer]
+    for known in known_blobs.known(store, diff_id):
+        found.append(Descriptor(layer_blob.media_type(known.compression), known.digest, known.size))
+    stored = dict(zip(image.diff_ids, image.layers, strict=False)).get(diff_id, "")
+    if stored and blobs.has(store, stored):
+        media_type = layer_blob.media_type(layer_blob.compression_of(store, stored))
+        found.append(Descriptor(media_type, stored, blobs.size(store, stored)))
+    unique: dict[str, Descriptor] = {}
+    for descriptor in found:
+        unique.setdefault(descriptor.digest, descriptor)
+    return list(unique.values())
+
+
+def _candidates(store: Store, layer: Descriptor, known: list[Descriptor], form: str) -> list[Descriptor]:
+    """Which of `known` may be pushed, best first: the one that the manifest names, alone where it is stored, so
+    that the digest of the image stays; else gzip first."""
+    fitting = [one for one in known if not form or layer_blob.form_of(one.media_type) == form]
+    if layer in fitting and blobs.has(store, layer.digest, layer.size):
+        return [layer]
+    wanted = form or "gzip"
+    # A manifest of a build names the tar itself, which is pushed only where that is asked for.
+    packed = [one for one in fitting if form or one is not layer or layer_blob.form_of(one.media_type) != "uncompressed"]
+    return sorted(packed, key=lambda one: layer_blob.form_of(one.media_type) != wanted)
+
+
+def _push_small(uploader: Uploader, digest: str, data: bytes) -> None:
+    """A configuration."""
+
+    def read(start: int, stop: int) -> Iterator[bytes]:
+        yield data[start:stop]
+
+    if not uploader.has_blob(digest):
+        uploader.upload(Content(digest, len(data), read), sent=lambda _: None)
+
+
+def _manifest(data: bytes, parsed: Manifest, layers: list[Descriptor], types: str) -> Pushed:
+    """The image's own manifest, byte for byte, unless a layer or the types in it are others now."""
+    zstd = any(layer_blob.form_of(layer.media_type) == "zstd" for layer in layers)
+    docker = parsed.media_type == manifest.DOCKER_MANIFEST
+    if types == "docker" and zstd:
+        raise NotSupported("layers packed with zstd need OCI's media types", hint="leave --format docker out")
+    same = [layer.digest for layer in layers] == [layer.digest for layer in parsed.layers]
+    if same and types in ("", "docker" if docker else "oci"):
+        return Pushed(Descriptor(parsed.media_type, _digest(data), len(data)), data)
+    as_docker = types == "docker" or (not types and docker and not zstd)
+    document: dict[str, Any] = manifest.load_json(data, "the manifest")
+    known = {entry["digest"]: entry for entry in document["layers"]}
+    entries = []
+    for layer in layers:
+        media_type = _type_of(layer.media_type, as_docker=as_docker)
+        entry = {"mediaType": media_type, "digest": layer.digest, "size": layer.size}
+        # Docker's schema has no annotations.
+        if not as_docker and known.get(layer.digest, {}).get("annotations"):
+            entry["annotations"] = known[layer.digest]["annotations"]
+        entries.append(entry)
+    media_type = manifest.DOCKER_MANIFEST if as_docker else manifest.OCI_MANIFEST
+    config_type = manifest.DOCKER_CONFIG if as_docker else manifest.OCI_CONFIG
+    written: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": media_type,
+        "config": parsed.config._replace(media_type=config_type).to_json(),
+        "layers": entries,
+    }
+    if document.get("annotations") and not as_docker:
+        written["annotations"] = document["annotations"]
+    data = json.dumps(written, separators=(",", ":")).encode()
+    return Pushed(Descriptor(media_type, _digest(data), len(data)), data)
+
+
+def _type_of(media_type: str, *, as_docker: bool) -> str:
+    """The type of the same layer in the other family; what we do not write ourselves stays."""
+    form = layer_blob.form_of(media_type)
+    if as_docker:
+        return {"gzip": manifest.DOCKER_LAYER_GZIP, "uncompressed": manifest.DOCKER_LAYER}.get(form, media_type)
+    return layer_blob.media_type(form) if form else media_type
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
