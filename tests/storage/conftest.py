@@ -14,8 +14,8 @@ from rootless import paths
 from rootless.session import session
 from rootless.storage.store import Store
 from tests.harness.account import User, has_subordinate_ids
+from tests.harness.forked import forked
 from tests.harness.trees import remove_tree
-from tests.kernel.forked import forked
 from tests.need import need
 from tests.storage.joined import Joined, T
 

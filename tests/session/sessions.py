@@ -9,8 +9,8 @@ from pathlib import Path
 from rootless.linux import process
 from rootless.session import connection, session
 from rootless.session.session import Session
-from tests.kernel.conftest import Places, use
-from tests.kernel.forked import forked
+from tests.harness.forked import forked
+from tests.session.conftest import Places, use
 
 USER = "/proc/self/ns/user"
 

@@ -14,9 +14,9 @@ from rootless.linux import namespace, process
 from rootless.session import connection, session, session_file
 from rootless.session.ids import idmap
 from rootless.session.session import Session
-from tests.kernel.conftest import Places, use
-from tests.kernel.forked import forked
-from tests.kernel.sessions import (
+from tests.harness.forked import forked
+from tests.session.conftest import Places, use
+from tests.session.sessions import (
     USER,
     holder_count,
     holder_pid,

@@ -8,7 +8,7 @@ import pytest
 
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS
-from tests.kernel.forked import become_root_of_own_namespace, forked
+from tests.harness.forked import become_root_of_own_namespace, forked
 
 
 def private_mounts() -> None:

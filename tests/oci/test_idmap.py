@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.command import Rootless
 from tests.oci.bundles import Runtime
-from tests.oci.test_entering import join_spec
+from tests.oci.test_exec_and_joining import join_spec
 from tests.oci.test_nested import inside
 
 SWAPPED = [{"containerID": 0, "hostID": 5, "size": 1}, {"containerID": 5, "hostID": 0, "size": 1}]

@@ -14,7 +14,7 @@ import pytest
 from rootless import paths
 from rootless.session import session
 from tests.harness.account import User, has_subordinate_ids
-from tests.kernel.forked import forked
+from tests.harness.forked import forked
 from tests.need import need
 
 

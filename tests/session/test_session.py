@@ -15,10 +15,10 @@ from rootless.linux import process
 from rootless.session import connection, session
 from rootless.session.connection import NoHolder
 from rootless.session.session import Session
+from tests.harness.forked import forked
 from tests.harness.processes import wait_until
-from tests.kernel.conftest import Places, use
-from tests.kernel.forked import forked
-from tests.kernel.sessions import (
+from tests.session.conftest import Places, use
+from tests.session.sessions import (
     holder_count,
     holder_pid,
     holders,

@@ -8,7 +8,7 @@ import pytest
 
 from rootless.linux import host, interface, libc, namespace
 from tests.harness.account import User
-from tests.kernel.forked import become_root_of_own_namespace, forked
+from tests.harness.forked import become_root_of_own_namespace, forked
 from tests.need import need
 
 

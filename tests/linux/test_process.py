@@ -10,7 +10,7 @@ import pytest
 
 from rootless.linux import filesystem, keyring, process, seccomp, terminal
 from rootless.linux.capability import CAPABILITIES, get_capabilities, last_cap, set_capabilities
-from tests.kernel.forked import become_root_of_own_namespace, forked
+from tests.harness.forked import become_root_of_own_namespace, forked
 
 
 def test_we_are_alive_and_nobody_else_with_our_number() -> None:
