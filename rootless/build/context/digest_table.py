@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import struct
 
-from rootless.storage.drivers.vfs import copy_data
+from rootless.storage.copy_data import copy_data
 from rootless.storage.store import make_directory
 
 KEY_BYTES = 16

@@ -13,6 +13,7 @@ import time
 
 from rootless.build.context.digest_table import KEY_BYTES, DigestTable
 from rootless.linux.filesystem import filesystem_type
+from rootless.storage.copy_data import kept_attributes
 from rootless.storage.store import Store
 
 # A timer tick is at most 10 ms. What other machines time, or nobody knows, may be seconds late.
@@ -21,9 +22,6 @@ _GRANULARITY_NS = 20_000_000
 _UNKNOWN_GRANULARITY_NS = 60_000_000_000
 _BLOCK = 1 << 20
 _ATTEMPTS = 3
-_NOT_COPIED = ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.")
-_COPIED = ("user.", "security.capability", "system.posix_acl_")
-
 Xattrs = dict[str, bytes]
 
 
@@ -113,18 +111,8 @@ def combined(content_digest: bytes, attributes: Xattrs) -> bytes:
 
 
 def xattrs(fd: int) -> Xattrs:
-    """The extended attributes of an open file or directory that a copy keeps: not the kernel's own, not overlay's."""
-    found: Xattrs = {}
+    """The extended attributes of an open file or directory that a copy keeps."""
     try:
-        names = os.listxattr(fd)
-    except OSError:  # the file system has none
-        return found
-    for name in names:
-        if name.startswith(_COPIED) and not name.startswith(_NOT_COPIED):
-            try:
-                found[name] = os.getxattr(fd, name)
-            except OSError:  # gone since, or not ours to read
-                continue
-    return found
-
-
+        return dict(kept_attributes(fd, capabilities=True))
+    except OSError:  # the file system has none, or one has gone since it was listed
+        return {}
