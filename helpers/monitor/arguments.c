@@ -87,13 +87,13 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case LOG: m->log.name = file_argument(optarg); break;
         case LOG_SIZE: m->log.max_size = number_argument(optarg, INT64_MAX); break;
         case LOG_FILES: m->log.max_files = number_argument(optarg, 100000); break;
-        case SOCKET: m->socket = descriptor_argument(optarg); break;
+        case SOCKET: m->clients.socket = descriptor_argument(optarg); break;
         case CLIENT: m->first_client = descriptor_argument(optarg); break;
-        case TERMINAL: m->terminal = descriptor_argument(optarg); break;
-        case IN: m->stdin_fd = descriptor_argument(optarg); break;
-        case OUT: m->output.fd = descriptor_argument(optarg); break;
-        case ERR: m->error.fd = descriptor_argument(optarg); break;
-        case KEEP: m->keep_stdin = true; break;
+        case TERMINAL: m->input.terminal = descriptor_argument(optarg); break;
+        case IN: m->input.fd = descriptor_argument(optarg); break;
+        case OUT: m->output.out.fd = descriptor_argument(optarg); break;
+        case ERR: m->output.err.fd = descriptor_argument(optarg); break;
+        case KEEP: m->input.keep = true; break;
         case HOLD:
             if (m->hold_count == HOLDS_MAX)
                 usage_error(program, "too many --hold");
@@ -125,7 +125,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         return;
     if (!m->record.pid || m->dir < 0)
         usage_error(program, "--pid and --dir are needed");
-    if (m->terminal >= 0 && (m->stdin_fd >= 0 || m->output.fd >= 0 || m->error.fd >= 0))
+    if (m->input.terminal >= 0 && (m->input.fd >= 0 || m->output.out.fd >= 0 || m->output.err.fd >= 0))
         usage_error(program, "either --terminal or --stdin, --stdout and --stderr");
     if (m->health.words && (m->health.interval_ms <= 0 || m->health.start_interval_ms <= 0 || m->health.timeout_ms <= 0))
         usage_error(program, "--health needs its intervals and its timeout");

@@ -1,4 +1,4 @@
-#include "monitor.h"
+#include "clients.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,93 +9,102 @@
 #include "lib/descriptor.h"
 
 /* Offers the current packet to one client. */
-static void offer(struct monitor *m, struct client *client)
+static void offer(struct clients *clients, struct client *client)
 {
     ssize_t size;
     if (client->deaf)
         return;
     bool was_pending = client->pending;
     do
-        size = send(client->fd, m->packet, m->packet_size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        size = send(client->fd, clients->packet, clients->packet_size, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (size < 0 && errno == EINTR);
     client->pending = size < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM);
     client->deaf = size < 0 && !client->pending;
     if (client->pending && !was_pending)
-        m->pending++;
+        clients->pending++;
     else if (was_pending && !client->pending)
-        m->pending--;
+        clients->pending--;
 }
 
-void clients_send(struct monitor *m)
+void clients_send(struct clients *clients, enum message type, size_t size)
 {
-    for (size_t i = 0; i < m->client_count; i++)
-        offer(m, &m->clients[i]);
+    clients->packet[0] = (uint8_t)type;
+    clients->packet_size = 1 + size;
+    for (size_t i = 0; i < clients->count; i++)
+        offer(clients, &clients->list[i]);
 }
 
-static bool make_room(struct monitor *m)
+bool clients_open(struct clients *clients)
 {
-    if (m->client_count < m->client_capacity)
+    clients->polls = malloc(FIXED_POLLS * sizeof *clients->polls);
+    return clients->polls;
+}
+
+static bool make_room(struct clients *clients)
+{
+    if (clients->count < clients->capacity)
         return true;
-    size_t capacity = m->client_capacity * 2 + 2;
-    struct client *clients = realloc(m->clients, capacity * sizeof *clients);
-    if (clients)
-        m->clients = clients;
-    struct pollfd *polls = realloc(m->polls, (FIXED_POLLS + capacity) * sizeof *polls);
+    size_t capacity = clients->capacity * 2 + 2;
+    struct client *list = realloc(clients->list, capacity * sizeof *list);
+    if (list)
+        clients->list = list;
+    struct pollfd *polls = realloc(clients->polls, (FIXED_POLLS + capacity) * sizeof *polls);
     if (polls)
-        m->polls = polls;
-    if (!clients || !polls)
+        clients->polls = polls;
+    if (!list || !polls)
         return false;
-    m->client_capacity = capacity;
+    clients->capacity = capacity;
     return true;
 }
 
-void client_add(struct monitor *m, int fd, bool owns_stdin)
+void client_add(struct clients *clients, int fd, bool owns_stdin)
 {
-    if (!make_room(m)) {
+    if (!make_room(clients)) {
         close(fd);
         return;
     }
-    struct client *client = &m->clients[m->client_count++];
+    struct client *client = &clients->list[clients->count++];
     *client = (struct client){.fd = fd, .owns_stdin = owns_stdin};
     /* It gets every byte from now on: the packet under way is older than it is; but the last
        packet of all, how the container ended, is for everybody. */
-    if (m->told)
-        offer(m, client);
+    if (clients->last)
+        offer(clients, client);
 }
 
-void clients_accept(struct monitor *m)
+void clients_accept(struct clients *clients)
 {
     for (;;) {
-        int fd = accept4(m->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(clients->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
-            m->socket_paused = errno != EAGAIN && m->client_count > 0;
+            clients->paused = errno != EAGAIN && clients->count > 0;
             return;
         }
         if (!same_user(fd))
             close(fd);
         else
-            client_add(m, fd, false);
+            client_add(clients, fd, false);
     }
 }
 
-static void drop(struct monitor *m, size_t index)
+static void drop(struct clients *clients, size_t index)
 {
-    struct client *client = &m->clients[index];
+    struct client *client = &clients->list[index];
     bool ends_stdin = client->owns_stdin;
     if (client->pending)
-        m->pending--;
+        clients->pending--;
     close(client->fd);
-    *client = m->clients[--m->client_count];
-    m->socket_paused = false;
+    *client = clients->list[--clients->count];
+    clients->paused = false;
     if (ends_stdin)
-        stdin_end(m);
+        input_end(clients->input);
 }
 
 /* One message from a client. False: the client is gone, or speaks another protocol. */
-static bool receive(struct monitor *m, struct client *client)
+static bool receive(struct clients *clients, struct client *client)
 {
+    struct input *input = clients->input;
     uint8_t type;
     ssize_t size = recv(client->fd, &type, 1, MSG_PEEK | MSG_DONTWAIT);
     if (size < 0) {
@@ -106,18 +115,18 @@ static bool receive(struct monitor *m, struct client *client)
     if (size == 0)
         return false;
     if (type == MESSAGE_STDIN) {
-        if (m->input_at < m->input_end && !m->ended) {
+        if (input_full(input)) {
             client->waiting = true;
             return true;
         }
-        size = recv(client->fd, m->input, sizeof m->input, MSG_DONTWAIT | MSG_TRUNC);
-        if (size < 1 || (size_t)size > sizeof m->input)
+        size = recv(client->fd, input->buffer, sizeof input->buffer, MSG_DONTWAIT | MSG_TRUNC);
+        if (size < 1 || (size_t)size > sizeof input->buffer)
             return false;
         client->owns_stdin = true;
-        if (m->stdin_fd >= 0 && !m->stdin_ends) {
-            m->input_at = 1;
-            m->input_end = (size_t)size;
-            stdin_flush(m);
+        if (input->fd >= 0 && !input->ends) {
+            input->at = 1;
+            input->end = (size_t)size;
+            input_flush(input);
         }
         return true;
     }
@@ -127,47 +136,55 @@ static bool receive(struct monitor *m, struct client *client)
     switch (type) {
     case MESSAGE_STDIN_END:
         client->owns_stdin = true;
-        stdin_end(m);
+        input_end(input);
         return true;
     case MESSAGE_RESIZE:
         if (size != 1 + (ssize_t)sizeof numbers)
             return false;
         memcpy(numbers, message + 1, sizeof numbers);
-        terminal_resize(m, numbers[0], numbers[1]);
+        terminal_resize(input, numbers[0], numbers[1]);
         return true;
     case MESSAGE_WILL_CLEAN:
         client->will_clean = true;
         return true;
     case MESSAGE_CLEANED:
-        m->cleaned = m->cleaned || m->ended;
+        clients->cleaned = clients->cleaned || clients->ended;
         return true;
     default:
         return false;
     }
 }
 
-void clients_poll(struct monitor *m)
+void clients_poll(struct clients *clients)
 {
-    for (size_t i = 0; i < m->client_count; i++) {
-        struct client *client = &m->clients[i];
-        if (client->waiting && (m->input_at == m->input_end || m->ended))
+    for (size_t i = 0; i < clients->count; i++) {
+        struct client *client = &clients->list[i];
+        if (client->waiting && !input_full(clients->input))
             client->waiting = false;
         short events = client->waiting ? 0 : POLLIN;
         if (client->pending)
             events |= POLLOUT;
         /* A hung up client that has to wait is left out: poll would tell of it all the time. */
-        m->polls[FIXED_POLLS + i] = (struct pollfd){.fd = events ? client->fd : -1, .events = events};
+        clients->polls[FIXED_POLLS + i] = (struct pollfd){.fd = events ? client->fd : -1, .events = events};
     }
 }
 
-void clients_serve(struct monitor *m)
+void clients_serve(struct clients *clients)
 {
-    for (size_t i = m->client_count; i-- > 0;) { /* downwards: drop() moves the last one here */
-        struct client *client = &m->clients[i];
-        short events = m->polls[FIXED_POLLS + i].revents;
+    for (size_t i = clients->count; i-- > 0;) { /* downwards: drop() moves the last one here */
+        struct client *client = &clients->list[i];
+        short events = clients->polls[FIXED_POLLS + i].revents;
         if (client->pending && events & (POLLOUT | POLLHUP | POLLERR))
-            offer(m, client);
-        if (!client->waiting && events & (POLLIN | POLLHUP | POLLERR) && !receive(m, client))
-            drop(m, i);
+            offer(clients, client);
+        if (!client->waiting && events & (POLLIN | POLLHUP | POLLERR) && !receive(clients, client))
+            drop(clients, i);
     }
+}
+
+bool clients_will_clean(const struct clients *clients)
+{
+    for (size_t i = 0; i < clients->count; i++)
+        if (clients->list[i].will_clean)
+            return true;
+    return false;
 }

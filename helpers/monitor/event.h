@@ -1,4 +1,4 @@
-/* Lines in the log of events, docs/architecture.md, "Events". */
+/* Lines in the log of events, engine/state/events/events.py. */
 #ifndef ROOTLESS_EVENT_H
 #define ROOTLESS_EVENT_H
 
@@ -13,5 +13,8 @@ struct event_log {
 
 /* Appends a line; never fails. exit_code < 0: the event has none. */
 void event_write(const struct event_log *log, const char *action, const struct timespec *when, int exit_code);
+
+/* As event_write(), of this instant and without an exit code. */
+void event_now(const struct event_log *log, const char *action);
 
 #endif
