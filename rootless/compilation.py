@@ -74,7 +74,7 @@ def _imported(body: list[ast.stmt]) -> Iterator[str]:
 
 
 def _compiled(tree: ast.Module, name: str) -> CodeType:
-    """Without docstrings, and with `annotations` told instead of imported: half a millisecond of a start."""
+    """Without docstrings, and with `annotations` as a compiler flag instead of an import: half a millisecond of a start."""
     flags = 0
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

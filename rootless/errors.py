@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RootlessError(Exception):
-    """An error a user can cause and mend.
+    """An error that a user can cause and put right.
 
     `message` is one line without a full stop, `hint` what to do about it (may have several
     lines), `exit_code` what `run` exits with: 125 unless the command itself was the problem.
@@ -84,7 +84,7 @@ FROM_DATA: tuple[type[Exception], ...] = (
 """What Python raises where data is not what it is taken for: a number too large, a key that is not there, a
 text that is none, lists in lists. Bases, not the names of what has been seen: the next one is another."""
 FAILURES: tuple[type[Exception], ...] = (OSError, ImportError, RootlessError, *FROM_DATA)
-"""What a process of a launch tells who waits for it, whatever it was made of."""
+"""The failures that a process of a launch reports to the one that waits for it."""
 
 
 KINDS: dict[str, type[RootlessError]] = {
@@ -140,7 +140,7 @@ def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | No
 
 
 def _words(error: BaseException) -> str:
-    """An error without words of ours: the kernel's, without its number; a descriptor's name tells nobody anything."""
+    """An error without words of ours: the kernel's, without its number; a descriptor's name means nothing to a user."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error) or type(error).__name__
     name = str(error.filename or "")

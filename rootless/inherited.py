@@ -1,6 +1,6 @@
 """What a process inherits from its caller and must not depend on: umask, ignored signals, a low RLIMIT_NOFILE.
 
-Settled once, when the program starts; what is the caller's after all gets it back. Below everything. HOT.
+Normalised once, when the program starts; programs of the caller's get it back. Below everything. HOT.
 """
 
 from __future__ import annotations

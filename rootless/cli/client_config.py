@@ -28,7 +28,7 @@ _PROXIES = {
 
 
 def read() -> dict[str, Any]:
-    """The file's object; {} where there is none. One that cannot be read is said, and not used, as by Docker."""
+    """The file's object; {} where there is none. One that cannot be read is reported and not used, as by Docker."""
     directory = os.environ.get("DOCKER_CONFIG") or paths.home() + "/.docker"
     try:
         descriptor = os.open(directory + "/config.json", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -44,7 +44,7 @@ def run(words: list[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         status = _output_gone()
-    except OSError as error:  # the flush: whoever reads our output or its disk is full
+    except OSError as error:  # the flush: the disk behind our output is full, or its reader has gone
         status = _failed_flush(error)
     try:
         sys.stderr.flush()

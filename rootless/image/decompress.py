@@ -1,4 +1,4 @@
-"""Compressed streams as plain ones: gzip, zstd, bzip2, xz or nothing, told by their first bytes.
+"""Compressed streams as plain ones: gzip, zstd, bzip2, xz or nothing, recognised by their first bytes.
 
 gzip by ISA-L where it is installed: three times as fast as zlib. Output is bounded by what is
 asked for, so a bomb costs time, never memory. Threads: one reader per stream.

@@ -92,7 +92,7 @@ def parse(data: bytes, media_type: str = "", *, what: str = "the manifest") -> I
         raise Corrupt(f"{what} has no schemaVersion 2")
     if own_type is not None and media_type in ACCEPTED and own_type != media_type:
         raise Corrupt(f"{what} says it is {str(own_type)[:100]!r} but was served as {media_type!r}")
-    # Told apart by content where nobody says a type: a document that could be read as
+    # Recognised by content where no type is given: a document that could be read as
     # both is refused (CVE-2021-41190).
     if "manifests" in document and ("layers" in document or "config" in document):
         raise Corrupt(f"{what} is both an index and a manifest")

@@ -1,4 +1,4 @@
-"""What a long operation tells its caller while it works; how it looks is the front end's.
+"""What a long operation reports to its caller while it works; how it looks is the front end's.
 
 The callback runs in the process that called `pull`, `push`, `load` or `bootstrap`, never in a
 worker, and at most some ten times a second for one subject.

@@ -1,7 +1,7 @@
 """Content-addressed files: what was pulled or built, named by its digest.
 
 A blob is there complete and verified, or it is not there. Unfinished downloads wait in
-blobs/partial/ to be resumed; an exclusive flock says that somebody is writing one.
+blobs/partial/ to be resumed; an exclusive flock means that a process is writing one.
 """
 
 from __future__ import annotations

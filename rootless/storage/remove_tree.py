@@ -1,4 +1,4 @@
-"""Deleting whole trees that strangers made: deep, unreadable, owned by any subordinate id.
+"""Deleting whole trees that may be hostile: deep, unreadable, owned by any subordinate id.
 
 HOT (`run --rm` deletes with it). Never follows a symbolic link, never opens a file, never holds
 more than a few dozen descriptors, never recurses deeper than `_DEPTH`.

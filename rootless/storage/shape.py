@@ -1,7 +1,7 @@
 """What the files of a container must look like to be believed. HOT.
 
 They are ours, but what stands in them may have come from a container (how it ended), or be the rest of a broken
-disk: each is data. A file that is not of this shape is damaged, which is told of the one container that it is of and
+disk: each is data. A file that is not of this shape is damaged, which is reported of its own container and
 is never a reason for a command about others to fail.
 """
 

@@ -1,4 +1,4 @@
-"""Directories that live as long as one command: where a stranger's archive is unpacked before it is used.
+"""Directories that live as long as one command: where a foreign archive is unpacked before it is used.
 
     tmp/<purpose>-<random>     flock held on the directory; swept when unlocked
 

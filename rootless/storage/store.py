@@ -118,7 +118,7 @@ def make_directory(path: str) -> None:
         parent = os.path.dirname(path)
         if not os.path.isdir(parent):
             make_directory(parent)
-        try:  # the parent is there now, made by us or meanwhile by somebody else
+        try:  # the parent is there now, made by us or meanwhile by another process
             os.mkdir(path, 0o700)
         except FileExistsError:
             pass

@@ -1,4 +1,4 @@
-"""Whether a container runs whose state.json is damaged or gone: its monitor was told everything when it was made.
+"""Whether a container runs whose state.json is damaged or gone: its monitor got all of it as arguments when it was made.
 
 Not HOT: imported where there is such a container.
 """
@@ -21,7 +21,7 @@ _LONGEST = 1 << 16
 
 def state(directory: str) -> dict[str, Any] | None:
     """What state.json in the container's `directory` would say of who and where it is, by the monitor that has the
-    directory open, which nothing of a container can have; None where no monitor has. Its network is not told."""
+    directory open, which nothing of a container can have; None where no monitor has. Its network is not known."""
     for entry in os.listdir("/proc"):
         if not entry.isdecimal():
             continue

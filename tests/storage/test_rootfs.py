@@ -87,7 +87,7 @@ def prepared(store: Store, which: str) -> tuple[str, str]:
 def usable(store: Store, which: str) -> str:
     """Why the driver cannot be used here, or nothing."""
     try:
-        probe.climb(store, which)
+        probe.try_drivers(store, which)
     except Exception as error:  # noqa: BLE001
         return str(error)
     return ""

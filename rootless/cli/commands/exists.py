@@ -33,7 +33,7 @@ def volume(args: Args) -> int:
     return 0 if args.positional[0] in known else 1
 
 
-_DESCRIPTION = "Says nothing; the exit status is 0 if it exists, 1 if not, and 125 where that cannot be told."
+_DESCRIPTION = "Prints nothing; the exit status is 0 if it exists, 1 if not, and 125 if that cannot be found out."
 
 CONTAINER = Command(
     name="container exists",

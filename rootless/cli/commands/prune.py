@@ -1,4 +1,4 @@
-"""`rootless container prune`, `image prune`, `volume prune` and `system prune`: one table, one way to ask and to tell."""
+"""`rootless container prune`, `image prune`, `volume prune` and `system prune`: one table, one way to ask and to report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Filters = dict[str, list[str]]
 
 
 class Kind(Record):
-    """Something that can be pruned. `loss` and `prune` are told whether all that is unused is meant (--all)."""
+    """Something that can be pruned. `loss` and `prune` get whether all that is unused is meant (--all)."""
 
     loss: Callable[[bool], str]
     filters: Sequence[str]

@@ -1,7 +1,7 @@
 """Docker's words that are not ours, each with the reason and what to do instead.
 
-Imported only when a word is not one of ours: nobody who writes Docker's language meets "unknown", or a
-guess at what he mistyped. A test compares these tables, and ours, with the help of Docker 28.2.
+Imported only when a word is not one of ours: a user of Docker's language never meets "unknown", or a
+guess at a mistyped word. A test compares these tables, and ours, with the help of Docker 28.2.
 """
 
 from __future__ import annotations

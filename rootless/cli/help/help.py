@@ -53,7 +53,7 @@ def _group(group: OurGroup, width: int) -> str:
 
 
 def _shown(entries: dict[str, CommandEntry]) -> list[str]:
-    """One name for each command, sorted; further names are aliases, told by the command's own help."""
+    """One name for each command, sorted; further names are aliases, which the command's own help lists."""
     seen: dict[str, str] = {}
     for name, entry in entries.items():
         seen.setdefault(entry.module, name)

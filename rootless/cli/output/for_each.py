@@ -42,7 +42,7 @@ _AT_ONCE = 64
 
 
 def for_each_parallel(store: Store, names: Iterable[str], verb: Callable[[str], object]) -> int:
-    """As `each`, for verbs that mostly wait (stop): all at once, told in the order given."""
+    """As `for_each`, for verbs that mostly wait (stop): all at once, reported in the order given."""
     import threading
 
     wanted = list(names)

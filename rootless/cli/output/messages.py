@@ -80,7 +80,7 @@ def _bytes(error: UnicodeError) -> tuple[bytes, int]:
 
 
 def _clean(stream: TextIO) -> None:
-    """Nothing said on stderr steers a terminal, whoever says it and whatever it quotes; `steer` does (bars)."""
+    """Make `stream` print no control characters, whatever a message quotes; `steer` still does (progress bars)."""
     write = stream.write
 
     def cleaned(text: str, /) -> int:

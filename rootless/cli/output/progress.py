@@ -62,7 +62,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.told: dict[str, Phase] = {}
+        self.printed: dict[str, Phase] = {}
 
     def __call__(self, event: Event, /) -> None:
         if event.phase is Phase.MESSAGE or not event.subject:
@@ -71,11 +71,11 @@ class Lines:
             return
         if event.phase not in _PLAIN:
             return
-        if self.told.get(event.subject) is Phase.DONE:
+        if self.printed.get(event.subject) is Phase.DONE:
             return  # a layer of several images in one archive
-        if self.told.get(event.subject) is event.phase and event.phase is not Phase.RETRYING:
+        if self.printed.get(event.subject) is event.phase and event.phase is not Phase.RETRYING:
             return
-        self.told[event.subject] = event.phase
+        self.printed[event.subject] = event.phase
         text = "Pulling fs layer" if event.phase is Phase.DOWNLOADING else _SHOWN[event.phase]
         reason = f"{' ' if event.phase is Phase.MOUNTED else ': '}{plain(event.text)}" if event.text else ""
         print(f"{plain(event.subject)}: {text}{reason}", file=self.stream, flush=True)

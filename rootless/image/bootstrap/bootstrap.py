@@ -50,7 +50,7 @@ _RELEASE_LIMIT_BYTES = 4 << 20
 
 
 class BootstrapOptions(NamedTuple):
-    """What mmdebstrap is told besides the suite; see mmdebstrap(1)."""
+    """mmdebstrap's options besides the suite; see mmdebstrap(1)."""
 
     include: Sequence[str] = ()
     variant: str = "minbase"

@@ -27,7 +27,7 @@ _Result = TypeVar("_Result")
 class Transient(Exception):
     """Trying again may help: after `after_s` seconds where the server said so.
 
-    Never leaves this room: whoever gives up raises `error`.
+    Never leaves this room: the caller that gives up raises `error`.
     """
 
     def __init__(self, error: RootlessError, *, after_s: float | None = None) -> None:

@@ -4,7 +4,7 @@ HOT: imported by `run`, `exec`, `start` and `ps`. Must not know what is in a con
 config.json beyond being JSON. Nothing here reads a database or takes a lock to read.
 
     containers/<id>/            complete, or it is not there
-    containers/<id>/lock        flocked by whoever changes the container
+    containers/<id>/lock        flocked by the process that changes the container
     containers/<id>/transient   symlink to a boot id: swept when that boot is over (`run --rm`)
     containers/.new-<id>        being made, its `lock` held; swept when unlocked
     containers/.rm-<id>         being deleted; anybody may finish the job
@@ -162,7 +162,7 @@ def find(store: Store, ref: str) -> str:
         try:
             holder = os.readlink(f"{store.names}/{name}")
         except PermissionError:
-            raise  # somebody else's store: not to be taken for an empty one
+            raise  # another user's store: not to be taken for an empty one
         except OSError:
             holder = ""
         if holder and os.path.isdir(base + holder):
@@ -182,7 +182,7 @@ def find(store: Store, ref: str) -> str:
 def lock(store: Store, container_id: str, *, blocking: bool = True) -> Lock:
     """Hold the container's lock until the result is released; NotFound if the container is gone.
 
-    With `blocking=False`, Conflict when somebody else holds it.
+    With `blocking=False`, Conflict when another process holds it.
     """
     path = directory(store, container_id) + "/lock"
     try:

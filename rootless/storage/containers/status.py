@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 UNKNOWN = 137
-"""The exit code of what has ended in a way that cannot be told."""
+"""The exit code of a container whose end nobody could record."""
 _END = {"pid": int, "start_time": int, "status": int}
 MONITOR_LOST = "monitor lost"
 MONITOR_STOPPED = "its monitor is stopped: how it ended is not written down yet"

@@ -17,7 +17,7 @@ from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, make_directory
 
 
-def climb(store: Store, asked: str = "") -> tuple[str, dict[str, str]]:
+def try_drivers(store: Store, asked: str = "") -> tuple[str, dict[str, str]]:
     """The best driver that works (or exactly the one asked for) and why better ones do not."""
     make_directory(store.root)
     place = f"{store.root}/.probe-{os.getpid()}-{os.urandom(4).hex()}"

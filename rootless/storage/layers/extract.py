@@ -1,4 +1,4 @@
-"""Unpacking a layer's tar stream into a directory of its own, whoever wrote it.
+"""Unpacking a layer's tar stream, which may be hostile, into a directory of its own.
 
 Every name is resolved under the directory: its parents with openat2(RESOLVE_IN_ROOT), its last
 component never followed. Whiteouts become what overlayfs wants. Runs in the session: makes files

@@ -43,7 +43,7 @@ def write_tree(
     shown: Callable[[int, int], tuple[int, int]] | None = None,
 ) -> None:
     """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
-    in it, only where. `shown`: the owner to write, of the owner that stat(2) tells."""
+    in it, only where. `shown`: the owner to write, given the owner of stat(2)."""
     _Writer(out, owners or {}, whiteouts=False, shown=shown).run(root_fd)
 
 

@@ -18,7 +18,7 @@ from rootless.storage.store import Store, open_lock
 
 
 class Collected(NamedTuple):
-    """What one collection did; `postponed`: somebody holds a lease, nothing was done."""
+    """What one collection did; `postponed`: another command holds a lease, so nothing was done."""
 
     blobs: int
     layers: int

@@ -1,7 +1,7 @@
 """Cleaning up after killed processes and power cuts: recovery is the normal path.
 
-What is marked as unfinished and held by nobody is deleted on sight. Not HOT: the engine calls it
-after commands that change something, never before one that somebody waits for.
+What is marked as unfinished and locked by no process is deleted at once. Not HOT: the engine calls it
+after commands that change something, never before one that a user waits for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a tar stream that a stranger wrote, fast: headers as tuples, contents as memoryviews.
+"""Reading a tar stream that may be hostile, fast: headers as tuples, contents as memoryviews.
 
 Own parser: tarfile spends more on one header than the kernel on creating the file. Understands
 ustar, pax (also global), GNU long names and links, base-256 numbers and the four kinds of sparse

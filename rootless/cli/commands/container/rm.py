@@ -19,7 +19,7 @@ def run(args: Args) -> int:
         raise InvalidInput("--time needs --force: only what runs is waited for")
     names = chosen.names(store, args)
     if args.force:
-        # `rm -f` of what is not there is told and no failure, as Docker's.
+        # `rm -f` of a container that does not exist is reported and no failure, as Docker's.
         wanted = names
         names = [name for name in wanted if chosen.exists(store, name)]
         for name in wanted:

@@ -111,13 +111,13 @@ def run(args: Args) -> int:
             store, identifier, client=not args.detach, rows=rows, columns=columns
         )
     except BaseException as error:
-        # What this machine cannot give is told, and the same command put right finds its name free. Of all else
-        # the container stays, as Docker's does, and inspect says why it was not started.
+        # Where this machine cannot give something, the container goes, so the corrected command finds its name
+        # free. After any other error the container stays, as Docker's does, and `inspect` shows why.
         if request.auto_remove or isinstance(error, NotSupported):
             try:
                 remove.remove(store, identifier, force=True, volumes=True)
             except (OSError, RootlessError):
-                containers.abandon(store, identifier)  # too few descriptors, say; the first error is told
+                containers.abandon(store, identifier)  # too few descriptors, for example; the first error is reported
             if args.cidfile:
                 os.unlink(args.cidfile)
         dashed = request.cmd and request.cmd[0].startswith("-")  # none: the image's own
@@ -127,13 +127,13 @@ def run(args: Args) -> int:
     if request.user and request.mounts:
         from rootless.engine.lifecycle import bind_owners
 
-        for told in bind_owners.unwritable(request) if sys.stderr.isatty() else ():
-            say(*told)
+        for warning in bind_owners.unwritable(request) if sys.stderr.isatty() else ():
+            say(*warning)
     if args.detach:
         print(identifier)
-        said = lingering.notice(store, launched.pid)
-        if said:
-            say(*said)
+        notice = lingering.notice(store, launched.pid)
+        if notice:
+            say(*notice)
         return 0
     record = read_config(store, identifier)
     status = stay(store, record, launched, keys, attached=attached, sig_proxy=args.sig_proxy)
@@ -143,7 +143,7 @@ def run(args: Args) -> int:
 
 
 def _remove_image(store: Store, identifier: str) -> None:
-    """--rmi: with all its names, unless other containers need it; that is told and is no failure."""
+    """--rmi: with all its names, unless other containers need it, which is reported and no failure."""
     from rootless.engine.images import removal
 
     image = local.find(store, identifier)

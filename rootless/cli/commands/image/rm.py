@@ -11,7 +11,7 @@ from rootless.storage.store import Store
 
 
 def remove(args: Args) -> int:
-    """Each image in turn; what fails is told at once and the others still go."""
+    """Each image in turn; a failure is reported at once and the others still go."""
     from rootless.cli.output.messages import complain
 
     store = Store.open()

@@ -30,7 +30,7 @@ def run(args: Args) -> int:
             complain(error)
             return NO_TEMPLATE
     store = Store.open()
-    # Ends that nobody told, as of killed monitors; before the clock is read for --until.
+    # Ends that no monitor reported, because it was killed; before the clock is read for --until.
     unrecorded_exits.notice_all(store)
     filters = collect(args.filter, event_log.FILTERS)
     since = clock.parse_moment(args.since) if args.since else None
@@ -43,7 +43,7 @@ def run(args: Args) -> int:
 
 
 def _template(text: str) -> Callable[[dict[str, Any]], str]:
-    """What makes a line of a message; tried on an empty one first, so that a wrong field is told at once."""
+    """What makes a line of a message; tried on an empty one first, so that a wrong field is an error at once."""
     from rootless.cli.output.format import compiled
     from rootless.engine.views.types import gotypes, system
 

@@ -238,8 +238,8 @@ class _Run:
     def fault(self, node: Any, reason: str, known: str = "", *, text: str = "") -> InvalidInput:
         source = self.template.source
         where = f"{line_of(source, node.at)}:{column_of(source, node.at)}"
-        told = f'template: :{where}: executing "{self.name}" at <{text or _text(self, node)}>: {reason}'
-        return InvalidInput(told, hint=f"the fields are {known}" if known else None)
+        message = f'template: :{where}: executing "{self.name}" at <{text or _text(self, node)}>: {reason}'
+        return InvalidInput(message, hint=f"the fields are {known}" if known else None)
 
 
 def _text(run: _Run, node: Any) -> str:

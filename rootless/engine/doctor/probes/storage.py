@@ -9,7 +9,7 @@ from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.linux.filesystem import filesystem_type
 from rootless.network.uplink.slirp4netns.diagnosis import module_fix, udev_fix
-from rootless.storage.drivers.probe import climb
+from rootless.storage.drivers.probe import try_drivers
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store
 
@@ -27,7 +27,7 @@ def driver(scene: Scene) -> Finding:
     scratch = f"{here}/.rootless-doctor-{os.getpid()}"
     os.mkdir(scratch, 0o700)
     try:
-        best, refused = climb(Store(scratch, scratch))
+        best, refused = try_drivers(Store(scratch, scratch))
     finally:
         remove_tree(scratch)
     kind = filesystem_type(here)
