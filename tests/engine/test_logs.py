@@ -8,6 +8,7 @@ import random
 import subprocess
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from rootless.engine.options.clock import from_nanoseconds, to_nanoseconds
 from rootless.engine.state.logs import files as log_files
 from rootless.engine.state.logs import logs
+from rootless.engine.state.logs.follow import LogFollower
 
 
 def _line(second: int, text: str, *, stream: str = "stdout", kind: str = "F") -> str:
@@ -23,6 +25,12 @@ def _line(second: int, text: str, *, stream: str = "stdout", kind: str = "F") ->
 
 def _texts(directory: Path, **window: int | None) -> list[bytes]:
     return [line.text for line in logs.read(str(directory), logs.window(**window))]
+
+
+def _follow(directory: Path, window: logs.Window, *monitors: int) -> Generator[logs.Line]:
+    """The lines that a follower gives while these monitors, pidfds that it closes, come one after the other."""
+    with LogFollower(str(directory), window, itertools.chain(monitors, itertools.repeat(None)).__next__) as follower:
+        yield from follower.lines()
 
 
 def test_order_over_rotations_and_streams(tmp_path: Path) -> None:
@@ -52,7 +60,7 @@ def test_torn_and_foreign_lines_are_passed_over(tmp_path: Path) -> None:
 
 def test_no_log_at_all(tmp_path: Path) -> None:
     assert _texts(tmp_path) == []
-    assert list(logs.follow(str(tmp_path), None, logs.window())) == []
+    assert list(_follow(tmp_path, logs.window())) == []
 
 
 def test_bytes_are_kept(tmp_path: Path) -> None:
@@ -85,13 +93,12 @@ def test_follow_over_a_rotation_loses_and_repeats_nothing(tmp_path: Path, tail: 
 
     thread = threading.Thread(target=write)
     seen: list[bytes] = []
-    for line in logs.follow(str(tmp_path), pidfd, logs.window(tail=tail)):
+    for line in _follow(tmp_path, logs.window(tail=tail), pidfd):
         if not seen:  # by now it has decided where the last ten begin
             thread.start()
         seen.append(line.text)
     thread.join()
     writer.wait()
-    os.close(pidfd)
     first = -30 if tail is None else 1 - tail
     assert seen == [f"{number}\n".encode() for number in range(first, 300)]
 
@@ -141,7 +148,7 @@ def test_the_last_lines_are_those_of_the_whole_log(tmp_path: Path, monkeypatch: 
         left = found[len(whole) :]
         assert left == unfinished[len(unfinished) - len(left) :] or len(left) < len(unfinished)
         assert min(tail, len(every)) - len(left) <= len(whole) <= tail
-        assert list(logs.follow(str(tmp_path), None, logs.window(tail=tail)))[: len(whole)] == whole
+        assert list(_follow(tmp_path, logs.window(tail=tail)))[: len(whole)] == whole
     for second in (1, 57, 200, 399):
         since = list(logs.read(str(tmp_path), logs.window(since=second * 10**9)))
         kept = [line for line in lines if line.time >= from_nanoseconds(second * 10**9)]
@@ -160,7 +167,7 @@ def test_the_end_is_found_without_reading_all(tmp_path: Path) -> None:
         file.write(b"\n" + "".join(_line(n, str(n)) for n in range(10)).encode())
     assert _texts(tmp_path, tail=2) == [b"8\n", b"9\n"]
     assert _texts(tmp_path, since=9 * 10**9) == [b"9\n"]
-    following = logs.follow(str(tmp_path), None, logs.window(tail=1))
+    following = _follow(tmp_path, logs.window(tail=1))
     assert [line.text for line in following] == [b"9\n"]
 
 
@@ -186,7 +193,7 @@ def test_whoever_follows_sees_a_line_before_its_end(tmp_path: Path) -> None:
     path.write_text(_line(1, "Password: ", kind="P"))
     writer = subprocess.Popen(["sleep", "30"])
     pidfd = os.pidfd_open(writer.pid)
-    following = logs.follow(str(tmp_path), pidfd, logs.window())
+    following = _follow(tmp_path, logs.window(), pidfd)
     assert next(following) == logs.Line(from_nanoseconds(10**9), "stdout", b"Password: ")
     with path.open("a") as file:
         file.write(_line(2, "") + _line(3, "in"))
@@ -196,7 +203,6 @@ def test_whoever_follows_sees_a_line_before_its_end(tmp_path: Path) -> None:
         logs.Line(from_nanoseconds(2 * 10**9), "stdout", b"\n", continued=True),
         logs.Line(from_nanoseconds(3 * 10**9), "stdout", b"in\n"),
     ]
-    os.close(pidfd)
 
 
 def test_who_stops_following_leaves_nothing_open(tmp_path: Path) -> None:
@@ -204,16 +210,23 @@ def test_who_stops_following_leaves_nothing_open(tmp_path: Path) -> None:
     path.write_text(_line(1, "one"))
     (tmp_path / "container.log.1").write_text(_line(0, "zero"))
     writer = subprocess.Popen(["sleep", "30"])
+    earlier = subprocess.Popen(["sleep", "0"])
     before = os.listdir("/proc/self/fd")
-    following = logs.follow(str(tmp_path), None, logs.window(), successor=lambda: os.pidfd_open(writer.pid))
-    assert [next(following).text, next(following).text] == [b"zero\n", b"one\n"]
-    with path.open("a") as file:
-        file.write(_line(2, "two"))
-    assert next(following).text == b"two\n"
-    with path.open("a") as file:
-        file.write(_line(3, "three"))
-    assert next(following).text == b"three\n"
-    following.close()
+    first = os.pidfd_open(earlier.pid)
+    earlier.wait()
+    asked: list[str] = []
+
+    def monitor() -> int:
+        asked.append("once more")
+        if len(asked) == 1:
+            return first
+        with path.open("a") as file:
+            file.write(_line(2, "two"))
+        return os.pidfd_open(writer.pid)
+
+    with LogFollower(str(tmp_path), logs.window(), monitor) as follower:
+        lines = follower.lines()
+        assert [next(lines).text for _ in range(3)] == [b"zero\n", b"one\n", b"two\n"]
     writer.kill()
     writer.wait()
     assert os.listdir("/proc/self/fd") == before

@@ -98,7 +98,10 @@ def _followed(store: Store, identifier: str, wanted: logs.Window) -> Iterator[lo
     def monitor() -> int | None:
         return running.monitor(store, identifier)
 
-    return logs.follow(containers.directory(store, identifier), monitor(), wanted, successor=monitor)
+    from rootless.engine.state.logs.follow import LogFollower
+
+    with LogFollower(containers.directory(store, identifier), wanted, monitor) as follower:
+        yield from follower.lines()
 
 
 def _before(store: Store, identifier: str, args: Args, *, several: bool) -> Callable[[logs.Line], bytes]:

@@ -1,4 +1,4 @@
-"""`logs`: the log that the monitor writes (files.py), read back as lines: tail, since, follow.
+"""`logs`: the log that the monitor writes (files.py), read back as lines: tail, since; follow.py goes on from there.
 
 A line that came in parts is one line again, as Docker has it, with the time of its end; its parts stay
 apart only where it is very long, or where somebody waits for what there is of it.
@@ -6,20 +6,15 @@ apart only where it is very long, or where somebody waits for what there is of i
 
 from __future__ import annotations
 
-import os
-import select
-import time
-
 from rootless.engine.options.clock import from_nanoseconds
 from rootless.engine.state.config import LOG_NAME as LOG_NAME
 from rootless.engine.state.logs import files as log_files
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Iterator
     from typing import BinaryIO
 
-_POLL_S = 0.05
 LONGEST_LINE_BYTES = 1 << 20
 """Of a longer line the parts are given as they come; more than log_files.LOOK_BACK_BYTES."""
 _LATEST_NS = 253_402_300_799 * 10**9  # the year 9999
@@ -107,20 +102,20 @@ def read(directory: str, wanted: Window) -> Iterator[Line]:
     files = log_files.opened(log_files.path(directory))
     try:
         joiner = Joiner()
-        yield from _selected(files, [log_files.whole_records(file) for file in files], wanted, joiner)
+        yield from selected(files, [log_files.whole_records(file) for file in files], wanted, joiner)
         yield from filter(wanted.holds, joiner.flush())
     finally:
         for file in files:
             file.close()
 
 
-def _selected(files: list[BinaryIO], ends: list[int], wanted: Window, joiner: Joiner) -> Iterator[Line]:
+def selected(files: list[BinaryIO], ends: list[int], wanted: Window, joiner: Joiner) -> Iterator[Line]:
     """The lines wanted up to the `ends`; what has begun and not ended there stays in the joiner."""
     tail = wanted.tail
     if tail is not None and wanted.until:
         # The last lines before a moment: how many come after it is known at its end only.
         other = Joiner()
-        every = _selected(files, ends, wanted._replace(tail=None), other)
+        every = selected(files, ends, wanted._replace(tail=None), other)
         count = sum(line.text.endswith(b"\n") for line in every) + len([*filter(wanted.holds, other.flush())])
         start, skip = log_files.last_lines(files, ends, None, wanted.since), max(0, count - tail)
     else:
@@ -135,68 +130,3 @@ def _selected(files: list[BinaryIO], ends: list[int], wanted: Window, joiner: Jo
             skip -= line.text.endswith(b"\n")
             continue
         yield line
-
-
-def follow(
-    directory: str,
-    monitor: int | None,
-    wanted: Window,
-    *,
-    successor: Callable[[], int | None] = lambda: None,
-) -> Generator[Line]:
-    """The lines wanted, then new ones until the monitor (a pidfd, or None) ends, and those after it
-    that `successor` names: a restart policy's.
-
-    Rotation is noticed by the inode changing: the old file is read to its end first.
-    """
-    path = log_files.path(directory)
-    joiner = Joiner()
-    files = log_files.opened(path)
-    own: list[int] = []  # the first monitor's descriptor is the caller's
-    try:
-        ends = [log_files.whole_records(file) for file in files]
-        yield from _selected(files, ends, wanted, joiner)
-        if files:
-            files[-1].seek(ends[-1])
-        for old in files[:-1]:
-            old.close()
-        del files[:-1]
-        pending = b""
-        while not wanted.until or from_nanoseconds(time.time_ns()) <= wanted.until:
-            # Asked before reading: what is there after the monitor's end is all there will be.
-            ended = monitor is None or bool(select.select([monitor], [], [], 0)[0])
-            fresh = files[0].read(log_files.BLOCK_BYTES) if files else b""
-            if fresh:
-                *whole, pending = (pending + fresh).split(b"\n")
-                for raw in whole:
-                    record = parse(raw + b"\n")
-                    line = None if record is None else joiner.add(record)
-                    if line is not None and wanted.holds(line):
-                        yield line
-                continue
-            if len(files) > 1:
-                # Read once more since it was rotated: nobody writes to it any longer.
-                files.pop(0).close()
-                pending = b""
-                continue
-            if not files or not log_files.is_current(path, files[0]):
-                later = log_files.opened(path, files[0] if files else None)
-                files += later
-                if later:
-                    continue
-            # Somebody waits for it: a prompt has no newline.
-            yield from filter(wanted.holds, joiner.flush())
-            if ended:
-                if own:
-                    os.close(own.pop())
-                monitor = successor()
-                if monitor is None:
-                    return
-                own.append(monitor)
-            time.sleep(_POLL_S)
-        yield from filter(wanted.holds, joiner.flush())
-    finally:
-        for fd in own:
-            os.close(fd)
-        for file in files:
-            file.close()
