@@ -23,15 +23,15 @@ MACHINE_RESTARTED = "the machine was restarted"
 
 
 class ContainerStatus(Record):
-    """What is true of a container now, as far as the kernel and its files tell."""
+    """What is true of a container now, as far as the kernel and its files tell. Empty and 0: nothing of that kind."""
 
     state: str  # created | running | paused | restarting | exited | removing
-    pid: int  # 0 unless running or paused
-    exit_code: int  # 0 unless exited or restarting
-    started_at: str  # RFC 3339, "" = never
-    finished_at: str
-    oom_killed: bool
-    error: str  # why it is in this state, where that is not plain
+    pid: int = 0  # of PID 1 on the host, while running or paused
+    exit_code: int = 0  # while exited or restarting
+    started_at: str = ""  # RFC 3339
+    finished_at: str = ""  # RFC 3339
+    oom_killed: bool = False
+    error: str = ""  # why it is in this state, where that is not plain
 
     @property
     def unrecorded(self) -> bool:
@@ -61,50 +61,72 @@ def status(store: Store, container_id: str) -> ContainerStatus:
 
     NotFound only if the directory is gone.
     """
-    base = f"{store.root}/containers/{container_id}"
     try:
         state = read_state(store, container_id)
     except FileNotFoundError:
-        if not os.path.isdir(base):
-            if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
-                return ContainerStatus("removing", 0, 0, "", "", False, "")
-            raise NotFound(f"No such container: {container_id}") from None
-        return ContainerStatus("created", 0, 0, "", "", False, "")
+        return _without_state(store, container_id)
     except ValueError:
-        return ContainerStatus("exited", 0, UNKNOWN, "", "", False, "its state.json is damaged")
-    pid, start_time = state["pid"], state.get("start_time", 0)
-    started_at = state.get("started_at", "")
-    if not pid:
-        # It could not be started; as Docker has it, it is still only created.
-        code, why = state.get("exit_code", 0), state.get("error", "")
-        if started_at:  # it had run before
-            return ContainerStatus("exited", 0, code, started_at, state.get("finished_at", ""), False, why)
-        return ContainerStatus("created", 0, code, "", "", False, why)
-    same_boot = state.get("boot_id") == process.boot_id()
-    if same_boot and state.get("pid_namespace") not in (None, process.pid_namespace()):
+        return ContainerStatus("exited", exit_code=UNKNOWN, error="its state.json is damaged")
+    if not state["pid"]:
+        return _start_failed(state)
+    if state.get("boot_id") != process.boot_id():
+        return _recorded_end(store, container_id, state) or _unrecorded_end(state, MACHINE_RESTARTED)
+    if state.get("pid_namespace") not in (None, process.pid_namespace()):
         # A store shared with a container, or the other way round: these pids are not ours to judge.
-        ended = _recorded_end(store, container_id, state)
-        elsewhere = ContainerStatus("running", 0, 0, started_at, "", False, "it runs in another pid namespace")
-        return elsewhere if ended is None else ended._replace(started_at=started_at)
-    if same_boot and process.alive(pid, start_time):
-        paused = state.get("paused", False)
-        return ContainerStatus("paused" if paused else "running", pid, 0, started_at, "", False, "")
-    monitor, monitor_start = state.get("monitor_pid", 0), state.get("monitor_start_time", 0)
-    for _ in range(2):
-        end = _recorded_end(store, container_id, state)
-        if end is not None:
-            end = end._replace(started_at=started_at)
-            if same_boot and monitor and process.alive(monitor, monitor_start):
-                return _perhaps_restarting(store, container_id, end, state)
-            return end
-        if same_boot and monitor and process.alive(monitor, monitor_start):
-            # It has just ended, and its monitor is about to write down how; if nobody has halted that.
-            if process.stopped(monitor):
-                return ContainerStatus("exited", 0, UNKNOWN, started_at, "", False, MONITOR_STOPPED)
-            return ContainerStatus("running", pid, 0, started_at, "", False, "")
-        # The monitor may have written it and ended between our two looks: once more.
-    why = MONITOR_LOST if same_boot else MACHINE_RESTARTED
-    return ContainerStatus("exited", 0, UNKNOWN, started_at, "", False, why)
+        return _recorded_end(store, container_id, state) or ContainerStatus(
+            "running", started_at=_started_at(state), error="it runs in another pid namespace"
+        )
+    if process.alive(state["pid"], state.get("start_time", 0)):
+        return ContainerStatus(
+            "paused" if state.get("paused", False) else "running", pid=state["pid"], started_at=_started_at(state)
+        )
+    end = _recorded_end(store, container_id, state)
+    if _monitor_lives(state):
+        return _while_monitored(store, container_id, state, end)
+    # The monitor may have written it and ended between our two looks: once more.
+    return end or _recorded_end(store, container_id, state) or _unrecorded_end(state, MONITOR_LOST)
+
+
+def _started_at(state: dict[str, Any]) -> str:
+    return str(state.get("started_at", ""))
+
+
+def _without_state(store: Store, container_id: str) -> ContainerStatus:
+    if os.path.isdir(f"{store.root}/containers/{container_id}"):
+        return ContainerStatus("created")
+    if os.path.isdir(f"{store.containers}/.rm-{container_id}"):
+        return ContainerStatus("removing")
+    raise NotFound(f"No such container: {container_id}") from None
+
+
+def _start_failed(state: dict[str, Any]) -> ContainerStatus:
+    """Of one that could not be started: as Docker has it, still created; exited, where it had run before."""
+    code, why = state.get("exit_code", 0), state.get("error", "")
+    if not _started_at(state):
+        return ContainerStatus("created", exit_code=code, error=why)
+    return ContainerStatus(
+        "exited", exit_code=code, started_at=_started_at(state), finished_at=state.get("finished_at", ""), error=why
+    )
+
+
+def _unrecorded_end(state: dict[str, Any], why: str) -> ContainerStatus:
+    return ContainerStatus("exited", exit_code=UNKNOWN, started_at=_started_at(state), error=why)
+
+
+def _monitor_lives(state: dict[str, Any]) -> bool:
+    monitor = state.get("monitor_pid", 0)
+    return bool(monitor) and process.alive(monitor, state.get("monitor_start_time", 0))
+
+
+def _while_monitored(
+    store: Store, container_id: str, state: dict[str, Any], end: ContainerStatus | None
+) -> ContainerStatus:
+    """Of one that has ended while its monitor lives: the monitor is about to record the end, or to restart it."""
+    if end is not None:
+        return _perhaps_restarting(store, container_id, end, state)
+    if process.stopped(state["monitor_pid"]):
+        return _unrecorded_end(state, MONITOR_STOPPED)
+    return ContainerStatus("running", pid=state["pid"], started_at=_started_at(state))
 
 
 def _perhaps_restarting(store: Store, container_id: str, end: ContainerStatus, state: dict[str, Any]) -> ContainerStatus:
@@ -136,11 +158,15 @@ def _recorded_end(store: Store, container_id: str, state: dict[str, Any]) -> Con
             code, why = UNKNOWN, "how it ended is damaged in its exit.json"
         finished_at = end.get("finished_at", "")
         return ContainerStatus(
-            "exited", 0, code, "", finished_at if shape.fits(finished_at, "time") else "",
-            end.get("oom_killed") is True, why if type(why) is str else "",
-        )  # fmt: skip
-    # A run before this one may have written it; that this one's end is about to be written, nobody need wait for then.
-    return ContainerStatus("exited", 0, UNKNOWN, "", "", False, "its exit.json is damaged") if damaged else None
+            "exited",
+            exit_code=code,
+            started_at=_started_at(state),
+            finished_at=finished_at if shape.fits(finished_at, "time") else "",
+            oom_killed=end.get("oom_killed") is True,
+            error=why if type(why) is str else "",
+        )
+    # A run before this one may have written the damaged file, but nobody need wait for this one's end then.
+    return _unrecorded_end(state, "its exit.json is damaged") if damaged else None
 
 
 def exit_code(status: int) -> int:
