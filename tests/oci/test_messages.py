@@ -115,15 +115,6 @@ def test_the_owner_has_a_name(oci: Runtime) -> None:
     assert json.loads(oci("list", "-f", "json").stdout)[0]["owner"] == name
 
 
-def test_a_cgroup_that_cannot_be_had_is_told(oci: Runtime) -> None:
-    """Without limits that is no error: containerd asks for one where nobody may make any."""
-    oci.spec["linux"]["cgroupsPath"] = "/no/right/to/that"
-    oci.create("sleep", "60")
-    found = json.loads((oci.state / "c/state.json").read_text())["cgroup"]
-    told = "linux.cgroupsPath: /no/right/to/that cannot be had" in (oci.bundle / "stderr").read_text()
-    assert told == (found == "")
-
-
 def test_who_waits_for_readiness_hears_it_from_inside(oci: Runtime) -> None:
     """sd_notify(3): the socket is bound to the same place in the container."""
     path = oci.bundle / "notify"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.cgroup import subtrees
+from rootless.cgroup import cgroupfs, subtrees
 from rootless.cgroup.candidate import Candidate, Refusal, needed, try_candidate
 from rootless.errors import NotSupported
 from rootless.oci.cgroup import cgroup
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from rootless.oci.cgroup.device_filter import Program
 
 
+# Limits of a cgroup that hold for all below it, with what each says where there is none.
+_INHERITED = {
+    "memory.max": "max", "memory.high": "max", "memory.swap.max": "max", "pids.max": "max",
+    "cpu.max": "max", "io.max": "", "cpuset.cpus": "", "cpuset.mems": "",
+    "cgroup.max.descendants": "max", "cgroup.max.depth": "max",
+}  # fmt: skip
+
+
 def create_cgroup(wanted: str, name: str, lines: list[Setting], devices: Program | None, *, systemd: bool) -> Cgroup:
     """The cgroup of the container `name`, with its limits. `wanted` is linux.cgroupsPath; `systemd`: a scope
     will do, where nothing else can have the limits. NotSupported; nothing is left then."""
@@ -28,9 +36,15 @@ def create_cgroup(wanted: str, name: str, lines: list[Setting], devices: Program
         if not isinstance(made, Refusal):
             return cgroup.Cgroup(made.path, made.fd, later=made.later, devices=devices)
         refused = made.error or NotSupported(made.message, hint=found.hint)
+        if candidate.where == wanted and (limit := limit_above(candidate.path, subtrees.facts())):
+            raise NotSupported(
+                f"linux.cgroupsPath: {wanted} cannot be had, and the limit in {limit} would not hold for the "
+                f"container: {refused.message}",
+                hint=found.hint,
+            )
     if not lines:
         if wanted:
-            # runc and crun fail here, and with them containerd as rootlesskit starts it: nothing is limited.
+            # No error: rootless containerd and Docker name a path for every container. Nothing limits it there.
             LOG.warn(f"linux.cgroupsPath: {wanted} cannot be had, the container has no cgroup: {refused.message}")
         return cgroup.none(devices, refused.message)
     if systemd and any(subtree.how == "systemd" for subtree in found.subtrees):
@@ -50,11 +64,26 @@ def _candidates(
     mount = subtrees.mount_point()
     if not mount:
         return []
-    paths = []
+    candidates = {}
     if wanted.startswith("/") and ".." not in wanted.split("/"):
-        paths.append(mount + os.path.normpath(wanted))
+        path = mount + os.path.normpath(wanted)
+        candidates[path] = Candidate(path, mount, controllers, True, wanted)
     for subtree in found.subtrees:
         if subtree.path:
             leaf = os.path.normpath("/" + wanted).lstrip("/") if wanted else f"rootless-oci-{name}"
-            paths.append(f"{subtree.path}/{leaf}")
-    return [Candidate(path, mount, controllers, True, path) for path in dict.fromkeys(paths)]
+            path = f"{subtree.path}/{leaf}"
+            candidates.setdefault(path, Candidate(path, mount, controllers, True, path))
+    return list(candidates.values())
+
+
+def limit_above(path: str, known: subtrees.Facts) -> str:
+    """The file of a limit that holds for the cgroup `path` through one above it, and not for us; "" for none."""
+    directory = os.path.dirname(path)
+    while len(directory) > len(known.mount):
+        if not (known.directory + "/").startswith(directory + "/"):
+            for file, none in _INHERITED.items():
+                value = cgroupfs.read(directory, file)
+                if value and value.split()[0] != none:
+                    return f"{directory}/{file}"
+        directory = os.path.dirname(directory)
+    return ""
