@@ -155,6 +155,7 @@ def _make(
     unit = ""
     if subtree.how == "systemd":
         from rootless.cgroup import systemd
+        from rootless.cgroup.bus import PATIENCE_S, TIMEOUT_S
 
         unit = systemd.unit_name(request.name)
         known = subtrees.facts()
@@ -169,6 +170,8 @@ def _make(
                 description=request.description,
                 slice_name=request.parent or SLICE,
                 settings=wanted,
+                # A start without limits has nothing to lose by another rung.
+                answers_s=PATIENCE_S if any(not one.default for one in wanted) else TIMEOUT_S,
             )
         os.makedirs(directory + "/supervisor", 0o755, exist_ok=True)
         cgroupfs.write(directory + "/supervisor/cgroup.procs", "0")
