@@ -1,28 +1,32 @@
-"""The lock of a layer that is being made. HOT."""
+"""Locks that are files beside what they guard, and go when nobody wants them: of a layer that is being made. HOT."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 
+from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 
+if TYPE_CHECKING:
+    from typing import Any
 
-class making:
-    """While held, nobody else makes the layer `diff_id`: a context manager, the lock's file gone at the end."""
 
-    def __init__(self, store: Store, diff_id: str) -> None:
-        self._path = f"{store.layers}/.lock-{diff_id.removeprefix('sha256:')}"
+class held:
+    """The exclusive lock that the file `path` is, made and removed here: a context manager. Waits for it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._fd = -1
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Any:
         while True:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX)
             try:
                 if os.stat(self._path).st_ino == os.fstat(fd).st_ino:
                     self._fd = fd
-                    return
+                    return self
             except FileNotFoundError:
                 pass
             os.close(fd)
@@ -33,3 +37,8 @@ class making:
         except OSError:
             pass
         os.close(self._fd)
+
+
+def making(store: Store, diff_id: str) -> held:
+    """While held, nobody else makes the layer `diff_id`."""
+    return held(f"{store.layers}/.lock-{diff_id.removeprefix('sha256:')}")

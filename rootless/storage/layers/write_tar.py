@@ -47,11 +47,20 @@ def write_tree(
     _Writer(out, owners or {}, whiteouts=False, shown=shown).run(root_fd)
 
 
-def write_layer(path: str, out: Sink, *, owners: Owners | None = None) -> None:
+class LayerSize(NamedTuple):
+    """How many entries a layer's tar has, and the bytes of its files."""
+
+    entries: int
+    size: int
+
+
+def write_layer(path: str, out: Sink, *, owners: Owners | None = None) -> LayerSize:
     """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files."""
     fd = os.open(path, _DIRECTORY)
     try:
-        _Writer(out, owners or {}, whiteouts=True).run(fd)
+        writer = _Writer(out, owners or {}, whiteouts=True)
+        writer.run(fd)
+        return LayerSize(writer.entries, writer.size)
     finally:
         os.close(fd)
 
@@ -101,6 +110,7 @@ class _Writer:
         self._whiteouts = whiteouts
         self._links: dict[tuple[int, int], str] = {}
         self._open: list[_OpenDirectory] = []
+        self.entries = self.size = 0
 
     def run(self, root_fd: int) -> None:
         try:
@@ -185,6 +195,7 @@ class _Writer:
 
     def _contents(self, source: int, size: int) -> None:
         left = size
+        self.size += size
         while left:
             data = os.read(source, min(_BLOCK, left))
             if not data:
@@ -201,6 +212,7 @@ class _Writer:
         self._header(info, path, {})
 
     def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str]) -> None:
+        self.entries += 1
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)
         owner = self._owners.get(path)
