@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rootless.runtime.mounts.mount_options import MountOptions
+    from rootless.runtime.mounts.steps import Step
 
 SUBPATH = "io.rootless.subpath"
 """In a mount of our OCI configurations: what below its source is meant."""
@@ -106,8 +107,12 @@ def _below(top: int, subpath: str, *, recursive: bool) -> int:
         os.close(found)
 
 
-def of(entry: dict[str, Any], options: MountOptions) -> Part | ImageMount:
-    """The step for a mount of our configuration that has SUBPATH or is an IMAGE."""
+def of(entry: dict[str, Any], options: MountOptions) -> Step:
+    """The step for a mount of our configuration that has SUBPATH, whatever its type."""
+    if entry.get("type") in ("io.rootless.tree", "io.rootless.file"):
+        from rootless.runtime.mounts import build_mounts
+
+        return build_mounts.of(entry, entry[SUBPATH])
     if entry.get("type") == IMAGE:
         return ImageMount(tuple(entry["lower"]), entry[SUBPATH], entry["destination"])
     return Part(entry["source"], entry[SUBPATH], entry["destination"], options)
