@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 import signal
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
-from rootless.build.execute import engine_files
+from rootless.build.execute import engine_files, run_mounts
+from rootless.build.execute.finish import finish, require_layers
 from rootless.build.execute.run_config import RunRequest, container_config
 from rootless.build.execute.workers import Reporter
 from rootless.engine.lifecycle import network, spec
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.state import cgroup
 from rootless.engine.state.config import OWN_NETWORK
-from rootless.errors import NotSupported, RootlessError
+from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.runtime.launch import launch as runtime
@@ -41,56 +42,26 @@ class ProcessFailed(RootlessError):
     exit_code = 1
 
 
-class RunResult(NamedTuple):
-    """`step` is the layer's name, "" where the command changed no file."""
-
-    step: str
-
-
-def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) -> RunResult:
-    """Run the command on `layers` (bottom first, diff ids and steps); its output is reported as it comes.
+def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) -> str:
+    """Run the command on `layers` (bottom first, diff ids and steps); its output is reported as it comes. The name
+    of the step's layer, "" where it changed no file.
 
     The caller is a worker, single-threaded, in the session, and holds the store's lease. ProcessFailed where
     the command fails, any other RootlessError where it cannot be started; nothing is left then.
     """
     with steps.NewStep(store) as new, _run_directory(store, new.path) as run_dir:
+        caches = run_mounts.take_caches(store, request.mounts, new.path)
         # No step becomes a layer, in another place, between the look at where they are and their mount.
         with steps.Mounting(store):
             root = rootfs.prepare(store, new.path, layers)
             require_layers(root)
-            launched = _launch(store, request, root, new.path, run_dir)
+            mounted = run_mounts.prepare(store, request.mounts, request.files, new.path, caches)
+            launched = _launch(store, request, mounted, root, new.path, run_dir)
         status, oom = _follow(launched, new.path, report)
         if status:
             raise _failure(request, status, oom=oom)
-        return RunResult(finish(new, root))
-
-
-def require_layers(root: Rootfs) -> None:
-    """Refuse a root that is a copy: what a step changed in it nobody would know."""
-    if root.driver == "directory":
-        raise NotSupported(
-            "images cannot be built with the storage driver `directory`, which copies every layer",
-            hint="run `rootless doctor`: it says what overlay or fuse-overlayfs lack here",
-        )
-
-
-def finish(new: steps.NewStep, root: Rootfs) -> str:
-    """What was written on `root` as a step: its name, or "" where nothing was."""
-    upper = root.upper
-    try:
         noted = [engine_files.EngineFile(*fields) for fields in atomic.read_json(f"{new.path}/{_NOTED}")]
-    except FileNotFoundError:
-        noted = []
-    engine_files.take_out(upper, noted)
-    if not os.listdir(upper) and _same_top(upper, root):
-        return ""
-    return new.commit(upper)
-
-
-def _same_top(upper: str, root: Rootfs) -> bool:
-    """Whether the root directory itself has its mode and its owner still."""
-    below, now = os.stat(root.lower[0]), os.stat(upper)
-    return (below.st_mode, below.st_uid, below.st_gid) == (now.st_mode, now.st_uid, now.st_gid)
+        return finish(new, root, noted)
 
 
 class _run_directory:
@@ -112,9 +83,9 @@ class _run_directory:
 
 
 def _launch(
-    store: Store, request: RunRequest, root: Rootfs, directory: str, run_dir: str
+    store: Store, request: RunRequest, mounted: run_mounts.Mounted, root: Rootfs, directory: str, run_dir: str
 ) -> runtime.LaunchedContainer:
-    record = container_config(request)
+    record = container_config(request, mounted.mounts, mounted.env)
     network.write_etc(record, directory)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.build(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rootless.build.execute.run_mounts import StepMount
+from rootless.build.plan.steps import PipeFile
 from rootless.engine.lifecycle.create import Request, check, make_record
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.resources import Resources
@@ -39,11 +41,12 @@ class RunRequest(NamedTuple):
     cwd: str
     user: str
     network: str = "default"
-    mounts: list[Mount] = []
+    mounts: list[StepMount] = []
+    files: list[PipeFile] = []
     limits: Limits = Limits()
 
 
-def container_config(request: RunRequest) -> ContainerConfig:
+def container_config(request: RunRequest, mounts: list[Mount], env: list[str]) -> ContainerConfig:
     """The record of the step's container; InvalidInput for what could never start."""
     limits = request.limits
     record = make_record(
@@ -85,7 +88,7 @@ def container_config(request: RunRequest) -> ContainerConfig:
         ),
         None,
     )
-    record["mounts"] = request.mounts
+    record["mounts"] = mounts
     check(record)
-    record["env"] = list(request.env)
+    record["env"] = [*request.env, *env]
     return record

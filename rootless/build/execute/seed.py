@@ -1,0 +1,33 @@
+"""RUN --mount=type=cache,from=...: what a new cache directory begins with."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.build.execute.run_mounts import Tree
+from rootless.engine.files import copy_tree
+from rootless.errors import InvalidInput
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
+from rootless.runtime.rootfs_path import open_in_root
+from rootless.storage.drivers import rootfs
+from rootless.storage.store import Store
+
+
+def copy(store: Store, tree: Tree, source: str, data: str, aside: str) -> None:
+    """Copy the content of the directory `source` of `tree` into `data`; owners and modes are kept."""
+    os.mkdir(aside, 0o700)
+    lower = rootfs.lower_directories(store, list(tree.layers)) if tree.layers else [tree.directory]
+    driver = "overlay" if len(lower) > 1 else "directory"
+    with mounted(Rootfs(driver, tuple(lower), "", "", aside, readonly=True)) as top:
+        try:
+            found = open_in_root(top, source, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise InvalidInput(f'"{source}", with which a cache mount begins: {error.strerror}') from None
+        try:
+            target = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                copy_tree.contents(found, target, copy_tree.Policy(None, special_bits=True))
+            finally:
+                os.close(target)
+        finally:
+            os.close(found)
