@@ -1,0 +1,175 @@
+"""`builder prune`, and the budget at the end of a build: what was used longest ago goes first.
+
+A step stands on those below it, and whoever uses it uses them: by the times of their use, and where those are the
+same by their depth, a step never goes before those that stand on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import NamedTuple
+
+from rootless.build.cache import mounts as cache_mounts
+from rootless.build.cache import records
+from rootless.build.cache.records import Used
+from rootless.errors import Conflict
+from rootless.storage import atomic, images
+from rootless.storage.layers import layers, steps
+from rootless.storage.maintenance import gc
+from rootless.storage.maintenance.usage import tree_bytes
+from rootless.storage.remove_tree import remove_tree
+from rootless.storage.store import Store, open_lock
+
+
+class Entry(NamedTuple):
+    """Something that the build cache keeps. `id` is a key or a mount's directory; `shared`: an image has it too."""
+
+    id: str
+    kind: str  # regular, exec.cachemount: BuildKit's words
+    name: str
+    size: int
+    used: float
+    created: str
+    shared: bool
+    step: str = ""
+
+
+def entries(store: Store, *, sizes: bool = True) -> list[Entry]:
+    """All of it, what was used longest ago first. With `sizes`, which may take a walk, wants the session joined."""
+    of_images = {diff_id for image in images.list_images(store) for diff_id in image.diff_ids}
+    found = [_of_record(store, used, of_images, sizes=sizes) for used in records.every(store)]
+    return sorted(found + _mounts(store, sizes=sizes), key=lambda entry: entry.used)
+
+
+def _of_record(store: Store, used: Used, of_images: set[str], *, sizes: bool) -> Entry:
+    record = used.record
+    diff_id = steps.diff_id(store, record.step) if record.step else ""
+    size = 0
+    if sizes and diff_id:
+        size = layers.size(store, diff_id)
+    elif sizes and record.step:
+        size = tree_bytes(layers.path(store, record.step))
+    return Entry(
+        record.key, "regular", record.name, size, used.used, record.created, diff_id in of_images, record.step
+    )
+
+
+def _mounts(store: Store, *, sizes: bool) -> list[Entry]:
+    found = []
+    try:
+        names = os.listdir(cache_mounts.top(store))
+    except FileNotFoundError:
+        return []
+    for name in names:
+        where = f"{cache_mounts.top(store)}/{name}"
+        try:
+            used = os.stat(where + "/mount.json").st_mtime
+            called = str(atomic.read_json(where + "/mount.json").get("id", ""))
+        except (OSError, ValueError, AttributeError):
+            continue
+        size = tree_bytes(where + "/data") if sizes else 0
+        found.append(Entry(name, "exec.cachemount", f"mount / from exec {called}", size, used, "", shared=False))
+    return found
+
+
+class Filters(NamedTuple):
+    """What of it is to go: unused since `until` (seconds since the epoch), by `kind` and `ids`; `every`, also
+    what images have; until no more than `keep_bytes` are left."""
+
+    until: float = 0.0
+    kinds: frozenset[str] = frozenset()
+    ids: tuple[str, ...] = ()
+    every: bool = False
+    keep_bytes: int = -1
+
+
+def prune(store: Store, filters: Filters, *, wait: bool = False) -> list[Entry]:
+    """Delete what the filters say, and what was left half-made; what went. Wants the session joined.
+
+    Conflict where a build, a pull or a push is going on that may need it, unless `wait`.
+    """
+    lock = open_lock(store.root + "/gc.lock")
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise Conflict(
+                "the build cache is in use: a build, a pull or a push is going on", hint="try again when it has ended"
+            ) from None
+        sweep(store)
+        gone = [entry for entry in _chosen(store, filters) if _remove(store, entry)]
+        _drop_orphans(store)
+    finally:
+        os.close(lock)
+    gc.collect(store)
+    return gone
+
+
+def _chosen(store: Store, filters: Filters) -> list[Entry]:
+    everything = entries(store)
+    left = sum(entry.size for entry in everything if not entry.shared)
+    chosen = []
+    for entry in everything:
+        if filters.keep_bytes >= 0 and left <= filters.keep_bytes:
+            break
+        if (filters.until and entry.used > filters.until) or (entry.shared and not filters.every):
+            continue
+        if filters.kinds and entry.kind not in filters.kinds:
+            continue
+        if filters.ids and not any(entry.id.startswith(one) for one in filters.ids):
+            continue
+        chosen.append(entry)
+        left -= 0 if entry.shared else entry.size
+    return chosen
+
+
+def _remove(store: Store, entry: Entry) -> bool:
+    if entry.kind == "exec.cachemount":
+        where = f"{cache_mounts.top(store)}/{entry.id}"
+        gone = f"{cache_mounts.top(store)}/.rm-{os.urandom(6).hex()}"
+        lock = open_lock(where + "/lock")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(where, gone)
+        except OSError:
+            return False  # a RUN has it
+        finally:
+            os.close(lock)
+        remove_tree(gone)
+        return True
+    records.remove(store, entry.id)
+    if entry.step:
+        steps.remove(store, entry.step)
+    return True
+
+
+def _drop_orphans(store: Store) -> None:
+    """Steps that no record names: of builds that were killed between the two, or done again since."""
+    named = {used.record.step for used in records.every(store)}
+    for step in steps.names(store):
+        if step not in named:
+            steps.remove(store, step)
+
+
+def sweep(store: Store) -> None:
+    """Delete what killed builds and prunes left half-made."""
+    steps.sweep(store)
+    now = time.time()
+    for directory in (cache_mounts.top(store), records.directory(store)):
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            continue
+        for name in names:
+            where = f"{directory}/{name}"
+            if name.startswith(".rm-") or (name.startswith(".new-") and _is_old(where, now)) or name.endswith(".tmp"):
+                remove_tree(where)
+
+
+def _is_old(path: str, now: float) -> bool:
+    try:
+        return now - os.stat(path).st_mtime > 3600
+    except FileNotFoundError:
+        return False
