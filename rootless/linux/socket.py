@@ -6,6 +6,8 @@ is used here, has the system calls; of the rest we need three functions and a co
 
 from __future__ import annotations
 
+import os
+
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,3 +58,29 @@ else:
                 if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                     fds += unpack(f"{len(packed) // size}i", packed[: len(packed) // size * size])
             return data, fds, flags, address
+
+
+def is_address(path: str) -> bool:
+    """Whether the path of a Unix socket fits into an address: sun_path holds 107 bytes, unix(7)."""
+    return len(os.fsencode(path)) <= 107
+
+
+class address_in:
+    """The address of the Unix socket `name` in `directory`, however long its path: a context manager for
+    connect(2) and bind(2). Its path where that fits, else by a descriptor of the directory. OSError."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        self._directory = directory
+        self._name = name
+        self._fd = -1
+
+    def __enter__(self) -> str:
+        path = os.path.join(self._directory, self._name)
+        if is_address(path):
+            return path
+        self._fd = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._fd}/{self._name}"
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)

@@ -6,6 +6,7 @@ import os
 
 from rootless.errors import InvalidInput, NotFound, RootlessError, Unavailable
 from rootless.linux import socket
+from rootless.linux.socket import address_in
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,14 +31,9 @@ def connect(path: str) -> socket.socket:
     """A connection to the Unix stream socket `path`, the caller's; with a limit on waiting."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(_TIMEOUT_S)
-    directory, name = os.path.split(os.path.abspath(path))
     try:
-        # An address takes 107 bytes.
-        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            client.connect(f"/proc/self/fd/{fd}/{name}")
-        finally:
-            os.close(fd)
+        with address_in(*os.path.split(os.path.abspath(path))) as address:
+            client.connect(address)
     except FileNotFoundError:
         client.close()
         raise NotFound(f"there is no console socket {path}") from None

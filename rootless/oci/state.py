@@ -18,6 +18,7 @@ from rootless import jsontext
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.linux import socket
 from rootless.linux.process import alive, boot_id
+from rootless.linux.socket import address_in
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -121,16 +122,8 @@ def state_document(
 
 def connect(directory: str, client: socket.socket) -> None:
     """Connect to the socket of a waiting init, however long the path."""
-    with_directory(directory, lambda path: client.connect(path))
-
-
-def with_directory(directory: str, use: Any) -> None:
-    # A socket's address takes 107 bytes.
-    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        use(f"/proc/self/fd/{fd}/{SOCKET}")
-    finally:
-        os.close(fd)
+    with address_in(directory, SOCKET) as address:
+        client.connect(address)
 
 
 def _is_frozen(cgroup: str) -> bool:

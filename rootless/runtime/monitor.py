@@ -8,6 +8,7 @@ from rootless import inherited, paths
 from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
+from rootless.linux.socket import address_in
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -84,18 +85,13 @@ def make_streams(stdio: Stdio) -> ContainerStreams:
 def listen(run_dir: str) -> socket.socket:
     """The attach socket in `run_dir`; a stale one, of a container that ended, is replaced."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # An address holds 107 bytes, a runtime directory may be longer.
-    directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    address = f"/proc/self/fd/{directory}/{ATTACH_SOCKET}"
-    try:
+    with address_in(run_dir, ATTACH_SOCKET) as address:
         try:
             os.unlink(address)
         except FileNotFoundError:
             pass
         sock.bind(address)
         sock.listen(64)
-    finally:
-        os.close(directory)
     return sock
 
 

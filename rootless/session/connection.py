@@ -9,16 +9,12 @@ from __future__ import annotations
 import os
 
 from rootless.linux import socket, struct
-from rootless.record import TYPE_CHECKING, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from rootless.linux.socket import address_in
+from rootless.record import Record
 
 ANSWER_TIMEOUT_S = 3
 SOCKET_NAME = "session.sock"
 RECORD_NAME = "session.json"
-# The longest path a socket's address takes is 107 bytes; beyond, we go through /proc/self/fd.
-_SUN_PATH_MAX = 107
 _UCRED = struct.Struct("iII")  # pid, uid, gid: unix(7)
 
 
@@ -51,7 +47,8 @@ def ask_holder(runtime: str, name: str = SOCKET_NAME) -> Connection:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         pid = 0
         try:
-            with_address(runtime, name, client.connect)
+            with address_in(runtime, name) as address:
+                client.connect(address)
             # Of the process that called listen(2): that is why start.py lets the holder's do it.
             pid, uid, _ = _UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
             answer, descriptors, _, _ = socket.recv_fds(client, 1, 4)
@@ -63,16 +60,3 @@ def ask_holder(runtime: str, name: str = SOCKET_NAME) -> Connection:
         raise NoHolder("unexpected answer on the session's socket")
     os.set_inheritable(descriptors[0], False)
     return Connection(descriptors[0], pid)
-
-
-def with_address(directory: str, name: str, use: Callable[[str], None]) -> None:
-    """Call `use` (connect or bind) with the socket's address, however long the directory's path."""
-    path = os.path.join(directory, name)
-    if len(os.fsencode(path)) <= _SUN_PATH_MAX:
-        use(path)
-        return
-    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        use(f"/proc/self/fd/{fd}/{name}")
-    finally:
-        os.close(fd)

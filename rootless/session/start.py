@@ -26,6 +26,7 @@ from contextlib import contextmanager
 
 from rootless import paths
 from rootless.errors import RootlessError
+from rootless.linux.socket import address_in
 from rootless.session import session_file
 from rootless.session.connection import (
     RECORD_NAME,
@@ -33,7 +34,6 @@ from rootless.session.connection import (
     NoHolder,
     ask_holder,
     namespace_from_holder,
-    with_address,
 )
 from rootless.session.holder import fork_holder
 from rootless.session.ids import idmap, mapping
@@ -146,7 +146,8 @@ def _start_holder(runtime: str, planned: IdMapping, *, existing: int | None) -> 
     program = paths.helper("holder")  # before anything is made
     _unlink(os.path.join(runtime, _NEW_NAME))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        with_address(runtime, _NEW_NAME, listener.bind)
+        with address_in(runtime, _NEW_NAME) as address:
+            listener.bind(address)
         fork_holder(program, listener.fileno(), os.path.join(runtime, SOCKET_NAME), planned, existing)
     try:
         fd = ask_holder(runtime, _NEW_NAME).namespace_fd

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootless.errors import RootlessError
+from rootless.linux.socket import address_in
 from rootless.runtime.mounts.plan import PlanFacts, build_plan
 from rootless.runtime.namespaces import read_namespaces, split_map
 from rootless.runtime.process.passwd import find_user
 from rootless.runtime.seccomp.compiler import select_rules
-from rootless.session.connection import with_address
 from tests.harness.command import Rootless
 
 BOUNDED = settings(
@@ -169,7 +169,8 @@ def test_users(tmp_path: Path, passwd: bytes, group: bytes, user: str) -> None:
 def connected(directory: Path, name: str) -> socket.socket:
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     client.settimeout(5)
-    with_address(str(directory), name, client.connect)
+    with address_in(str(directory), name) as address:
+        client.connect(address)
     return client
 
 

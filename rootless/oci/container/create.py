@@ -14,6 +14,7 @@ from rootless.errors import FAILURES, RootlessError
 from rootless.linux import socket
 from rootless.linux.namespace import CLONE_NEWNET
 from rootless.linux.process import boot_id, start_time
+from rootless.linux.socket import address_in
 from rootless.oci import console
 from rootless.oci.container import user_namespace
 from rootless.oci.container.init_callbacks import OciInitCallbacks
@@ -21,7 +22,7 @@ from rootless.oci.container.init_config import CreateRequest, build_init_config,
 from rootless.oci.container.new_state import NewStateDirectory
 from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
-from rootless.oci.state import CREATING, SOCKET, state_document, with_directory
+from rootless.oci.state import CREATING, SOCKET, state_document
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, namespaces
 from rootless.runtime.clone import CLONE_PARENT, clone
@@ -175,7 +176,8 @@ def _default_names(spec: dict[str, Any]) -> None:
 
 def _listen(directory: str) -> int:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with_directory(directory, sock.bind)
+    with address_in(directory, SOCKET) as address:
+        sock.bind(address)
     os.chmod(os.path.join(directory, SOCKET), 0o600)
     sock.listen(8)
     return sock.detach()

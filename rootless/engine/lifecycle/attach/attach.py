@@ -12,6 +12,7 @@ import select
 from rootless.engine.lifecycle.attach.terminal import DetachKeys
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import socket, struct
+from rootless.linux.socket import address_in
 from rootless.record import Record
 
 STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4
@@ -37,21 +38,14 @@ def exit_code(status: int) -> int:
 
 def connect(run_dir: str) -> socket.socket:
     """A connection to the monitor whose socket is `run_dir`/attach; Conflict where nobody serves it."""
-    # Through /proc/self/fd, since a Unix socket's path may be 107 bytes only.
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
-        directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        with address_in(run_dir, "attach") as address:
+            connection.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
         raise _not_running(run_dir) from None
-    try:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-        try:
-            connection.connect(f"/proc/self/fd/{directory}/attach")
-        except (FileNotFoundError, ConnectionRefusedError):
-            connection.close()
-            raise _not_running(run_dir) from None
-        return connection
-    finally:
-        os.close(directory)
+    return connection
 
 
 def _not_running(run_dir: str) -> Conflict:

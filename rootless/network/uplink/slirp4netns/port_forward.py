@@ -12,8 +12,8 @@ import os
 import socket
 
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError, Unavailable
+from rootless.linux.socket import address_in
 from rootless.network.ports import shown_address
-from rootless.network.uplink.slirp4netns.process import is_too_long
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,15 +75,8 @@ def publish(
     """
     if not ports:
         return []
-    if not is_too_long(api_socket):
-        return [_publish_one(api_socket, mapping, guest_address, name, port_holder) for mapping in ports]
-    directory, base = os.path.split(api_socket)
-    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        short = f"/proc/self/fd/{fd}/{base}"
-        return [_publish_one(short, mapping, guest_address, name, port_holder) for mapping in ports]
-    finally:
-        os.close(fd)
+    with address_in(*os.path.split(api_socket)) as address:
+        return [_publish_one(address, mapping, guest_address, name, port_holder) for mapping in ports]
 
 
 def _publish_one(

@@ -9,6 +9,7 @@ import os
 import select
 
 from rootless.errors import RootlessError, hint_for
+from rootless.linux.socket import is_address
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 API_SOCKET_NAME = "slirp.sock"
 INTERFACE = "tap0"
-MAX_SOCKET_PATH_BYTES = 107
 
 _SIGKILL = 9
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME")
@@ -45,11 +45,6 @@ class SlirpProcess(Record):
     stderr_fd: int
 
 
-def is_too_long(socket_path: str) -> bool:
-    """Whether a Unix socket's path does not fit into sun_path, unix(7)."""
-    return len(os.fsencode(socket_path)) > MAX_SOCKET_PATH_BYTES
-
-
 def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
     """Start it: 0-2 as usual, 3 the exit pipe, 4 the ready pipe, and nothing else of ours.
 
@@ -67,7 +62,7 @@ def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
         exit_r, exit_w, ready_r, ready_w, stderr_r, stderr_w = opened[:6]
         sources = [null, null, stderr_w, exit_r, ready_w]
         socket_path = os.path.join(job.run_dir, API_SOCKET_NAME)
-        if is_too_long(socket_path):
+        if not is_address(socket_path):
             opened.append(os.open(job.run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
             socket_path = f"/proc/self/fd/{len(sources)}/{API_SOCKET_NAME}"
             sources.append(opened[-1])
