@@ -47,6 +47,8 @@ HEALTH: dict[str, Any] = {
 }  # fmt: skip
 STATE: dict[str, Any] = {"pid": int}
 """state.json; what else of it is there is of the shape below."""
+RENAMED_STATES = {"state.paused": True, "state.unpaused": False}
+"""state.json's names where it could not be written again (containers/paused.py), and what each says of `paused`."""
 _STATE_MORE: dict[str, Any] = {
     "start_time": int, "monitor_pid": int, "monitor_start_time": int, "started_at": "time", "finished_at": "time",
     "boot_id": str, "pid_namespace": int, "exit_code": int, "error": str, "paused": bool, "cgroup": str, "run_dir": str,
@@ -73,13 +75,25 @@ def read(path: str, shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_state(base: str) -> dict[str, Any]:
-    """state.json in the container's directory `base`; as `read`."""
-    found = read(base + "/state.json", STATE)
+    """state.json in the container's directory `base`, under whichever of its names; as `read`."""
+    try:
+        found = read(base + "/state.json", STATE)
+    except FileNotFoundError:
+        found = _renamed_state(base)
     if not all(fits(found[name], _STATE_MORE[name]) for name in found.keys() & _STATE_MORE.keys()):
         raise ValueError("it has another form")
     if not 0 <= found["pid"] < 1 << 31 or not 0 <= found.get("monitor_pid", 0) < 1 << 31:
         raise ValueError("it has a number that is no pid")
     return found
+
+
+def _renamed_state(base: str) -> dict[str, Any]:
+    for name, paused in RENAMED_STATES.items():
+        try:
+            return {**read(f"{base}/{name}", STATE), "paused": paused}
+        except FileNotFoundError:
+            pass
+    raise FileNotFoundError(f"{base}/state.json")
 
 
 def fits(value: Any, shape: Any) -> bool:

@@ -98,6 +98,24 @@ def test_removed_on_a_full_disk(small: list[str]) -> None:
     assert not [line for line in out if line.startswith(("FAILED", "NOT"))], out
 
 
+def test_paused_and_unpaused_on_a_full_disk(small: list[str]) -> None:
+    """And what a name says is written again with the next chance; a stopped one was let go on first."""
+    listed = "rootless inspect -f '{{.State.Status}}' one two five | tr '\\n' ,; echo"
+    out = said(
+        small, BEGIN, FULL,
+        "try rootless unpause five; try rootless pause one; try rootless pause two", listed,
+        "timeout 1 rootless exec five true && echo goes on; rootless pause one 2>&1 | sed 's,.* is,is,'",
+        "try rootless unpause one; try rootless pause five", listed,
+        "try rootless unpause five; try rootless stop -t 0 two; try rootless pause one", listed,
+        "rm ballast crumbs; try rootless start two; try rootless unpause one; try rootless pause five", listed,
+        "find $ROOTLESS_ROOT/containers -name 'state.paused'",
+    )  # fmt: skip
+    assert out == [
+        "paused,paused,running,", "goes on", "is already paused", "running,paused,paused,", "paused,exited,running,",
+        "running,running,paused,",
+    ]  # fmt: skip
+
+
 def test_everything_is_reset_on_a_full_disk(small: list[str]) -> None:
     out = said(small, BEGIN, FULL, "try rootless system reset -f", "ls -A $ROOTLESS_ROOT 2>&1 | head -n 3")
     assert not [line for line in out if line.startswith(("FAILED", "NOT"))], out

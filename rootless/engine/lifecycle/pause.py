@@ -12,8 +12,7 @@ from rootless.engine.state.events import events
 from rootless.engine.state.processes import pids
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import signal
-from rootless.storage import atomic
-from rootless.storage.containers import containers
+from rootless.storage.containers import containers, paused
 from rootless.storage.store import Store
 
 
@@ -22,12 +21,12 @@ def pause(store: Store, identifier: str) -> None:
     with containers.lock(store, identifier), running.require(store, identifier) as found:
         if found.state.get("paused"):
             raise Conflict(f"Container {identifier} is already paused")
-        # Said first: a kill between must not leave a halted container that counts as running.
-        write_paused(store, found, paused=True)
+        # Recorded first: a kill between must not leave a halted container that counts as running.
+        paused.write(containers.directory(store, identifier), found.state, paused=True)
         try:
             _halt(found)
         except RootlessError:
-            write_paused(store, found, paused=False)
+            paused.write(containers.directory(store, identifier), found.state, paused=False)
             raise
         events.container(store, "pause", read_config(store, identifier))
 
@@ -38,7 +37,7 @@ def unpause(store: Store, identifier: str) -> None:
         if not found.state.get("paused"):
             raise Conflict(f"Container {identifier} is not paused")
         thaw(found)
-        write_paused(store, found, paused=False)
+        paused.write(containers.directory(store, identifier), found.state, paused=False)
         events.container(store, "unpause", read_config(store, identifier))
 
 
@@ -55,17 +54,13 @@ def _halt(found: running.RunningContainer) -> None:
 
 
 def thaw(found: running.RunningContainer) -> None:
+    """Let all processes of the container go on; records nothing."""
     cgroup = str(found.state.get("cgroup") or "")
     if cgroupfs.can_freeze(cgroup):
         cgroupfs.freeze(cgroup, frozen=False)
     else:
         for pid in pids(found.pid):
             _signal(pid, signal.SIGCONT)
-
-
-def write_paused(store: Store, found: running.RunningContainer, *, paused: bool) -> None:
-    path = containers.directory(store, found.id) + "/state.json"
-    atomic.write_json(path, {**found.state, "paused": paused})
 
 
 def _signal(pid: int, number: int) -> None:

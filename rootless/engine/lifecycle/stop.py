@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rootless.engine.lifecycle.pause import thaw, write_paused
+from rootless.engine.lifecycle.pause import thaw
 from rootless.engine.options.signals import parse_signal
 from rootless.engine.state import restart, running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.linux import signal
-from rootless.storage.containers import containers
+from rootless.storage.containers import containers, paused
 from rootless.storage.store import Store
 
 DEFAULT_TIMEOUT_S = 10
@@ -49,7 +49,7 @@ def stop(
             if found.state.get("paused"):
                 thaw(found)
                 try:
-                    write_paused(store, found, paused=False)
+                    paused.write(containers.directory(store, identifier), found.state, paused=False)
                 except OSError:
                     pass  # a full disk must not keep it from its end
             if asked and not found.wait(None if timeout_s < 0 else timeout_s):
