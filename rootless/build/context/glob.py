@@ -63,6 +63,11 @@ def _unescaped(pattern: str, wanted: str) -> bool:
     return False
 
 
+def escape(text: str) -> str:
+    """The pattern, without wildcards, that means this text."""
+    return re.sub(r"([*?\[\\])", r"\\\1", text)
+
+
 def unescape(pattern: str) -> str:
     """A pattern without wildcards as the text it means."""
     return re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
