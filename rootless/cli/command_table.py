@@ -40,6 +40,7 @@ GLOBAL_OPTIONS = (
 )  # fmt: skip
 
 NOUNS = {
+    "binfmt": "Run programs of other architectures",
     "container": "Manage containers",
     "healthcheck": "Manage health checks",
     "image": "Manage images",
@@ -118,6 +119,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("system df",), "system.df", "Show disk usage"),
     CommandEntry(("system prune",), "prune:SYSTEM", "Remove unused data"),
     CommandEntry(("system reset",), "system.reset", "Remove all containers, images, volumes and the session"),
+    CommandEntry(("binfmt install",), "system.binfmt:INSTALL", "Get qemu-user for other architectures into your home"),
+    CommandEntry(("binfmt ls", "binfmt list"), "system.binfmt:LS", "List architectures and what runs their programs"),
+    CommandEntry(("binfmt rm", "binfmt remove"), "system.binfmt:RM", "Remove installed interpreters"),
     CommandEntry(("completion",), "completion", "Generate the completion script for bash, zsh or fish"),
 )
 # fmt: on

@@ -34,6 +34,28 @@ def busybox_archive(cache: Path) -> Path:
     return path
 
 
+def foreign_busybox_archive(cache: Path, architecture: str) -> Path:
+    """A docker-archive of `busybox:ARCHITECTURE`, of Debian's package for that architecture, kept in `cache`."""
+    path = cache / f"busybox-{architecture}.tar"
+    if path.exists():
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        state = [f"Dir::State={scratch}/state", f"Dir::Cache={scratch}/cache", f"Dir::State::status={scratch}/status"]
+        names = [f"APT::Architecture={architecture}", f"APT::Architectures={architecture}", "APT::Sandbox::User="]
+        options = [word for option in (*state, *names) for word in ("-o", option)]
+        for directory in ("state/lists/partial", "cache/archives/partial"):
+            (Path(scratch) / directory).mkdir(parents=True)
+        (Path(scratch) / "status").touch()
+        for words in (("update",), ("download", "busybox-static")):
+            subprocess.run(["apt-get", "-qq", *options, *words], cwd=scratch, check=True, capture_output=True, timeout=300)
+        (package,) = Path(scratch).glob("busybox-static_*.deb")
+        subprocess.run(["dpkg-deb", "-x", package, f"{scratch}/root"], check=True, timeout=60)
+        layer = busybox_layer(Path(scratch) / "root/bin/busybox", lister=static_busybox())
+    _replace(path, docker_archive(f"busybox:{architecture}", [layer], {"Cmd": ["sh"]}, architecture))
+    return path
+
+
 def static_busybox() -> Path:
     """The host's statically linked busybox."""
     program = next((p for p in ("/bin/busybox", "/usr/bin/busybox") if os.access(p, os.X_OK)), None)
@@ -50,9 +72,10 @@ def plain_busybox(root: Path) -> None:
     shutil.copy(static_busybox(), root / "bin/busybox")
 
 
-def busybox_layer(program: Path) -> bytes:
-    """An uncompressed tar with busybox, a link for each applet, passwd and group."""
-    applets = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
+def busybox_layer(program: Path, *, lister: Path | None = None) -> bytes:
+    """An uncompressed tar with busybox, a link for each applet, passwd and group. `lister` is a busybox that this
+    machine can run, where `program` is none."""
+    applets = subprocess.run([lister or program, "--list"], capture_output=True, text=True, check=True).stdout.split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name in BUSYBOX_DIRECTORIES:
@@ -85,11 +108,12 @@ def add(
     tar.addfile(entry, io.BytesIO(data))
 
 
-def docker_archive(name: str, layers: list[bytes], config: dict[str, object]) -> bytes:
+def docker_archive(name: str, layers: list[bytes], config: dict[str, object], architecture: str = "") -> bytes:
     """What `docker save NAME` writes for these uncompressed layers and this container configuration."""
+    own = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
     image = {
-        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+        "architecture": architecture or own,
         "os": "linux",
         "created": "2023-11-14T22:13:20Z",
         "config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], **config},

@@ -19,7 +19,6 @@ from rootless.engine.state.config import (
     Network,
     RestartPolicy,
     Security,
-    read_config,
 )
 from rootless.engine.state.events import events
 from rootless.engine.state.resources import check as check_resources
@@ -33,6 +32,10 @@ from rootless.storage.store import Store
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 VERSION = 1
+
+
+# What the commonest processors execute, by uname(2)'s names: all others take a longer look.
+_EXECUTED = {"x86_64": ("amd64", "386"), "aarch64": ("arm64", "arm")}
 
 
 class Request(Record):
@@ -94,7 +97,9 @@ def create(store: Store, request: Request, image: Image | None) -> str:
     for what cannot be started, NotFound for a bind source, Conflict for a name in use.
     """
     if request.volumes_from:
-        request = request._replace(mounts=_inherited(store, request))
+        from rootless.engine.lifecycle import volumes_from
+
+        request = request._replace(mounts=volumes_from.mounts(store, request.mounts, request.volumes_from))
     record = make_record(request, image)
     check(record)
     if any(mount["type"] in ("volume", "image") for mount in record["mounts"]):
@@ -132,24 +137,6 @@ def _record(store: Store, request: Request, record: ContainerConfig) -> str:
             record["name"] = f"{names.random_name()}_{os.urandom(2).hex()}"
 
 
-def _inherited(store: Store, request: Request) -> list[Mount]:
-    """The mounts asked for, and of --volumes-from's containers those at other places."""
-    found = list(request.mounts)
-    for word in request.volumes_from:
-        name, _, access = word.partition(":")
-        if access not in ("", "rw", "ro"):
-            raise InvalidInput(f"invalid mode in --volumes-from: {word}", hint="write CONTAINER[:ro]")
-        other = read_config(store, containers.find(store, name))
-        taken = {mount["target"] for mount in found}
-        for mount in other["mounts"]:
-            if mount["type"] != "tmpfs" and mount["target"] not in taken:
-                # Its anonymous volumes stay that container's: they are not removed with this one.
-                options = [word for word in mount["options"] if word != "anonymous"]
-                read_only = mount["read_only"] or access == "ro"
-                found.append({**mount, "options": options, "read_only": read_only})
-    return found
-
-
 def make_record(request: Request, image: Image | None) -> ContainerConfig:
     """The record that `request` and the image's configuration describe."""
     config = run_config.read(image.config.get("config")) if image else RunConfig()
@@ -162,7 +149,7 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
     shared_host_name = request.uts == "host" or request.network["mode"] == "host"
     hostname = request.hostname or (os.uname().nodename if shared_host_name else identifier[:12])
     terminal = ["TERM=xterm"] if request.tty else []
-    return {
+    record: ContainerConfig = {
         "version": VERSION,
         "id": identifier,
         "name": request.name or names.random_name(),
@@ -220,6 +207,18 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
+    if image and (architecture := foreign_architecture(image)):
+        record["emulate"] = architecture
+    return record
+
+
+def foreign_architecture(image: Image) -> str:
+    """The architecture of the image's programs where this machine's processor does not execute them, else ""."""
+    if image.config.get("architecture") in _EXECUTED.get(os.uname().machine, ()):
+        return ""
+    from rootless.engine.emulation import architectures
+
+    return architectures.foreign(image.config)
 
 
 def _network(asked: Network, config: RunConfig) -> Network:

@@ -131,6 +131,11 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
             last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
         ),
     )
+    emulation: tuple[int, ...] = ()
+    if record.get("emulate"):
+        from rootless.engine.emulation import handlers
+
+        emulation = handlers.ensure(record["emulate"])
     trees: dict[str, int] = {}
     if record["ipc"].startswith("container:"):
         from rootless.engine.lifecycle.ipc import shared_trees
@@ -183,6 +188,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
         preserve_fds=handed.descriptors,
         trees=trees,
+        hold_fds=emulation,
     )
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {plain(warning)}", file=sys.stderr)

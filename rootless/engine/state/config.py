@@ -123,6 +123,7 @@ class ContainerConfig(TypedDict):
     uts: str
     userns: str
     id_map: NotRequired[IdMap | None]
+    emulate: NotRequired[str]  # the image's architecture, where this machine's processor does not execute it
     cgroupns: str
     network: Network
     log: LogConfig

@@ -65,6 +65,7 @@ class LaunchRequest(Record):
     maps: tuple[str, str]
     client: int
     place: Place | None
+    hold_fds: tuple[int, ...]
 
 
 def launch(
@@ -82,6 +83,7 @@ def launch(
     place: Place | None = None,
     preserve_fds: int = 0,
     trees: dict[str, int] | None = None,
+    hold_fds: tuple[int, ...] = (),
 ) -> LaunchedContainer:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
@@ -89,11 +91,10 @@ def launch(
     is called in A when C's namespaces exist, with PID 1's pid and descriptors of its user and network
     namespaces (A's to close), and may leave children there; "hold_fds" in its result
     stay open in the monitor. `place` runs in A first of all: the container's cgroup and limits; on an error
-    the cgroup is removed again. `record` runs in A before the command may run. With `client`
-    the monitor's first client is ours, and has said `greeting` (packets of the attach protocol)
-    before anything can end. The command inherits the caller's `preserve_fds` descriptors from 3 on, and
-    nothing else does. `trees` are detached mounts for the binds at those guest paths, in place of their
-    sources, which we may not see; they are closed. Raises a RootlessError, after which nothing is left running.
+    the cgroup is removed again. `record` runs in A before the command may run. With `client` the monitor's
+    first client is ours, and has said `greeting` before anything can end. The command inherits `preserve_fds`
+    descriptors from 3 on, the monitor `hold_fds`. `trees` are detached mounts for the binds at those guest
+    paths; they are closed. Raises a RootlessError, after which nothing is left running.
     """
     config, joined, maps = _prepare(spec, root, stdio, cache_dir=profile.cache_directory(container_dir))
     config = config._replace(preserve_fds=preserve_fds, plan=with_trees(config.plan, trees or {}))
@@ -105,7 +106,7 @@ def launch(
             end.send(packet)
         attach_fd, client_fd = end.detach(), other.detach()
     request = LaunchRequest(
-        root, container_dir, run_dir, stdio, supervision, network, record, config, joined, maps, client_fd, place,
+        root, container_dir, run_dir, stdio, supervision, network, record, config, joined, maps, client_fd, place, hold_fds,
     )  # fmt: skip
     parent = os.getpid()
     pid = os.fork()
@@ -114,7 +115,7 @@ def launch(
         _run_supervisor(request, theirs, parent)
     theirs.close()
     close_all(fd for _, fd in joined.fds)
-    close_all((client_fd, config.program, *(trees or {}).values()))
+    close_all((client_fd, config.program, *hold_fds, *(trees or {}).values()))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: A is the monitor now; or an error
@@ -238,8 +239,7 @@ def _supervise(request: LaunchRequest, to_cli: sync.Channel, launch: _Launch) ->
         to_init.send("mapped")
     if launch.between > 0:
         os.waitpid(launch.between, 0)
-    # The network comes up while C mounts.
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {}  # the network comes up while C mounts
     if request.root.driver == "fuse-overlayfs":
         launch.step = "mount the root (fuse-overlayfs)"
         mount = fuse_overlay(
@@ -251,7 +251,7 @@ def _supervise(request: LaunchRequest, to_cli: sync.Channel, launch: _Launch) ->
     if request.network is not None:
         launch.step = "network"
         found = dict(request.network(launch.pid, (user, net)))
-    hold = tuple(found.pop("hold_fds", ()))
+    hold = (*found.pop("hold_fds", ()), *request.hold_fds)
     close_all((user, net))
     launch.step = "set up the container"
     ready = to_init.expect("ready")

@@ -49,6 +49,8 @@ def make(store: Store, request: Request, args: Args) -> str:
         # Nothing is collected from here on until there is a container that refers to the image.
         if image is not None:
             image = images.find(store, image.id, all_names=False)
+            if not request.platform and create.foreign_architecture(image):
+                _warn_of_platform(image)
         identifier = create.create(store, request, image)
     if args.cidfile:
         try:
@@ -59,6 +61,15 @@ def make(store: Store, request: Request, args: Args) -> str:
             remove.remove(store, identifier, volumes=True)
             raise
     return identifier
+
+
+def _warn_of_platform(image: Image) -> None:
+    from rootless.image import platforms
+
+    say(
+        f"WARNING: The requested image's platform ({platforms.of(image.config)}) does not match the detected host "
+        f"platform ({platforms.host()}) and no specific platform was requested"
+    )
 
 
 def _make_room(store: Store, name: str) -> None:

@@ -1,0 +1,81 @@
+"""Programs of other architectures, without an administrator: a real arm64 busybox by qemu-user (Linux 6.7)."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import pytest
+
+from tests.harness import images
+from tests.harness.account import User
+from tests.harness.command import Rootless
+from tests.need import need
+
+FOREIGN, MACHINE, QEMU = ("arm64", "aarch64", "aarch64") if platform.machine() == "x86_64" else ("amd64", "x86_64", "x86_64")
+
+
+@pytest.fixture
+def foreign_image(rootless: Rootless, user: User) -> str:
+    """The name of a busybox image of another architecture, whose interpreter is installed."""
+    release = tuple(int(word) for word in platform.release().split(".")[:2])
+    need(release >= (6, 7), "before Linux 6.7 a user namespace has no binfmt_misc of its own")
+    need(not os.path.exists(f"/proc/sys/fs/binfmt_misc/qemu-{QEMU}"), "this host has handlers of its own")
+    rows = rootless("binfmt", "ls", "--format", "{{.Architecture}} {{.Handler}}").lines
+    if f"{FOREIGN} rootless" not in rows:
+        rootless("binfmt", "install", FOREIGN, timeout=600)
+    archive = images.foreign_busybox_archive(user.home / ".cache/rootless-tests", FOREIGN)
+    return images.ensure(rootless, f"busybox:{FOREIGN}", archive)
+
+
+def test_a_foreign_program_runs(rootless: Rootless, foreign_image: str) -> None:
+    asked = ("--platform", f"linux/{FOREIGN}", "--network", "none")
+    assert rootless("run", "--rm", *asked, foreign_image, "uname", "-m").stdout == f"{MACHINE}\n"
+    # Programs that a program starts, and a script's interpreter.
+    script = "echo '#!/bin/sh\necho from a script' >/s; chmod 755 /s; /s; /bin/busybox sh -c 'uname -m'"
+    assert rootless("run", "--rm", *asked, foreign_image, "sh", "-c", script).stdout == f"from a script\n{MACHINE}\n"
+
+
+def test_its_platform_is_warned_of_where_it_was_not_asked_for(rootless: Rootless, foreign_image: str) -> None:
+    done = rootless("run", "--rm", "--network", "none", foreign_image, "uname", "-m", warns=True)
+    assert done.stdout == f"{MACHINE}\n"
+    assert f"WARNING: The requested image's platform (linux/{FOREIGN}) does not match the detected host platform" in done.stderr
+
+
+def test_it_lives_on_and_can_be_entered_and_restarted(rootless: Rootless, foreign_image: str) -> None:
+    """The handlers live as long as a container that needs them; the next start brings them again."""
+    asked = ("--platform", FOREIGN, "--network", "none")
+    rootless("run", "-d", "--name", "one", *asked, foreign_image, "sleep", "1000")
+    rootless("run", "-d", "--name", "two", *asked, foreign_image, "sleep", "1000")
+    rootless("rm", "-f", "one")
+    assert rootless("exec", "two", "uname", "-m").stdout == f"{MACHINE}\n"
+    rootless("restart", "-t", "0", "two")
+    assert rootless("exec", "two", "uname", "-m").stdout == f"{MACHINE}\n"
+    rootless("rm", "-f", "two")
+
+
+def test_nothing_is_left_on_the_host(rootless: Rootless, foreign_image: str) -> None:
+    rootless("run", "--rm", "--platform", FOREIGN, "--network", "none", foreign_image, "true")
+    assert "qemu" not in "".join(os.listdir("/proc/sys/fs/binfmt_misc"))
+    with open("/proc/self/mountinfo") as mounts:
+        assert "binfmt_misc" not in mounts.read()
+
+
+def test_without_an_interpreter_it_is_an_error_with_a_remedy(rootless: Rootless, foreign_image: str) -> None:
+    rootless("binfmt", "rm", FOREIGN)
+    done = rootless("run", "--name", "none", "--platform", FOREIGN, "--network", "none", foreign_image, "true", status=125)
+    assert done.stderr.startswith(f"rootless: this machine cannot run programs for {FOREIGN}: no qemu-{QEMU}-static\nhint: ")
+    assert f"`rootless binfmt install {FOREIGN}`" in done.stderr
+    assert rootless("ps", "-aq", "--filter", "name=none").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("wasm",), "qemu-user does not run programs for wasm"),
+        (("nosuch",), "unknown architecture 'nosuch'"),
+        ((platform.machine(),), "this machine runs programs for"),
+    ],
+)
+def test_words_that_name_no_foreign_architecture(rootless: Rootless, words: tuple[str, ...], message: str) -> None:
+    assert message in rootless("binfmt", "install", *words, status=1).stderr
