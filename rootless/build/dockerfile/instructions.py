@@ -181,7 +181,7 @@ class Directives(Record):
     check_line: int = 0
 
 
-class Warning(Record):  # noqa: A001 - BuildKit's word
+class LintWarning(Record):
     """A finding of a rule. `rule` is its name (UndefinedVar), `detail` the line that is printed."""
 
     rule: str
@@ -200,4 +200,4 @@ class Dockerfile(Record):
     directives: Directives
     globals: tuple[Arg, ...]
     stages: tuple[Stage, ...]
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[LintWarning, ...] = ()

@@ -146,5 +146,7 @@ class StagePlan(Record):
     steps: tuple[Step, ...]
     config: ImageConfig
     history: tuple[History, ...]  # of this stage; the base's comes before
-    needs: tuple[Source, ...]  # every stage, image and context that the steps read, besides the base; each once
+    needs: tuple[
+        Source, ...
+    ]  # every stage, image and context that the steps read, besides the base; each once
     epoch: int | None = None  # SOURCE_DATE_EPOCH

@@ -1,0 +1,1 @@
+"""The rules by which a Dockerfile is checked, by BuildKit's names."""
