@@ -5,6 +5,7 @@ A step carries all its words expanded, paths absolute. What it reads besides the
 
 from __future__ import annotations
 
+from rootless.build.dockerfile.instructions import LintWarning
 from rootless.build.plan.image_config import History, ImageConfig
 from rootless.build.plan.sources import Source
 from rootless.record import Record
@@ -135,6 +136,15 @@ class WorkdirStep(Record):
 Step = RunStep | CopyStep | WorkdirStep
 
 
+class Scope(Record):
+    """What a stage hands on that is in no configuration."""
+
+    variables: dict[str, str]  # environment and declared arguments, the later ones having won
+    arguments: dict[str, str]  # the declared ones, as the history of a RUN shows them
+    workdir_set: bool
+    base_known: bool  # false where the base's configuration was not looked at
+
+
 class StagePlan(Record):
     """One stage for one platform, whole: what to start from, what to do, what the result says of itself."""
 
@@ -146,7 +156,8 @@ class StagePlan(Record):
     steps: tuple[Step, ...]
     config: ImageConfig
     history: tuple[History, ...]  # of this stage; the base's comes before
-    needs: tuple[
-        Source, ...
-    ]  # every stage, image and context that the steps read, besides the base; each once
+    # Every stage, image and context that the steps read, besides the base; each once.
+    needs: tuple[Source, ...]
     epoch: int | None = None  # SOURCE_DATE_EPOCH
+    scope: Scope | None = None  # what a stage that starts from this one goes on with
+    warnings: tuple[LintWarning, ...] = ()
