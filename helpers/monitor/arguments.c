@@ -45,7 +45,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
 {
     enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
            CLEANUP_IF, PASS, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
-           CGROUP, EVENTS, EVENT, TIMEOUT };
+           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
         {"start-time", required_argument, NULL, START_TIME},
@@ -75,6 +75,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"timeout-ms", required_argument, NULL, TIMEOUT},
         {"events", required_argument, NULL, EVENTS},
         {"event", required_argument, NULL, EVENT},
+        {"exec", no_argument, NULL, EXEC},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -116,12 +117,15 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case CGROUP: m->cgroup.path = optarg; break;
         case EVENTS: m->events.dir = descriptor_argument(optarg); break;
         case EVENT: m->events.tail = optarg; break;
+        case EXEC: m->exec = true; break;
         default: exit(2); /* getopt_long has told what */
         }
     }
     if (optind < argc)
         m->cleanup = argv + optind;
     if (m->wait_ms >= 0 && m->cleanup)
+        return;
+    if (m->exec && m->record.pid && m->events.dir >= 0)
         return;
     if (!m->record.pid || m->dir < 0)
         usage_error(program, "--pid and --dir are needed");

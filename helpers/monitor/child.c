@@ -18,8 +18,7 @@ static void child_ended(struct monitor *m, int status)
     m->record.status = status;
     clock_gettime(CLOCK_REALTIME, &m->record.finished_at);
     memory_look(m);
-    event_write(&m->events, "die", &m->record.finished_at,
-                WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    event_write(&m->events, "die", &m->record.finished_at, exit_code(status));
     cgroup_end(&m->cgroup);
     strays_end(&m->strays);
     health_stop(&m->health);

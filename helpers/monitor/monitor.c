@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "execution.h"
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
 #include "process.h"
@@ -93,6 +94,8 @@ int main(int argc, char **argv)
     parse_arguments(m, argc, argv);
     if (m->wait_ms >= 0)
         wait_and_run(m->wait_ms, m->cleanup, m->passed);
+    if (m->exec)
+        watch_execution(&m->events, (pid_t)m->record.pid);
     keep_descriptors(m);
     m->signals = take_signals();
     if (chdir("/") < 0)
@@ -109,7 +112,6 @@ int main(int argc, char **argv)
     if (m->first_client >= 0)
         client_add(&m->clients, m->first_client, true);
     trim_footprint();
-    event_now(&m->events, "start"); /* here and not by who starts us: it must stand before the end */
     m->kill_at_ms = m->timeout_ms ? now_ms() + m->timeout_ms : 0;
     child_look(m);
     loop(m);

@@ -42,6 +42,7 @@ struct monitor {
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */
     size_t passed;          /* descriptors after stderr that the clean-up inherits */
     int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
+    bool exec;              /* nothing but wait for an exec process, and tell its end */
     int64_t timeout_ms;     /* 0: none; then the child is killed */
     int64_t kill_at_ms;     /* 0: never, or not any more */
 

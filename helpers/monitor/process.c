@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,6 +79,11 @@ int held_status(pid_t pid)
     uint64_t number;
     const char *last = strrchr(text, ' ');
     return last && parse_number(last + 1, 0xffff, &number) ? (int)number : unknown;
+}
+
+int exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 void passed_numbers(int *numbers, size_t count)

@@ -33,4 +33,7 @@ int pidfd_open_child(pid_t pid);
    process which exited with 137 where we may not know. */
 int held_status(pid_t pid);
 
+/* A shell's number for a wait status: 128 and the signal for one that was killed. */
+int exit_code(int status);
+
 #endif

@@ -1,4 +1,4 @@
-"""How A becomes the C monitor: its arguments, and the descriptors it inherits. HOT."""
+"""How the supervisor becomes the C monitor: its arguments, and the descriptors it inherits. HOT."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rootless.linux.socket import address_in
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 ATTACH_SOCKET = "attach"
 PASSED_MAX = 512  # helpers/monitor/process.h
@@ -119,58 +119,114 @@ def listen_fds() -> int:
     return min(int(environ["LISTEN_FDS"]), PASSED_MAX)
 
 
-def become_monitor(watched: MonitorTarget, supervision: MonitorOptions) -> NoReturn:
+# The monitor's options and the kind of their values, in the order of docs/monitor.md; helpers/monitor/arguments.c
+# has the same table.
+FLAG, NUMBER, TEXT, TEXTS, DESCRIPTOR, DESCRIPTORS = range(6)
+OPTIONS = {
+    "wait": NUMBER,
+    "pid": NUMBER,
+    "start-time": NUMBER,
+    "dir": DESCRIPTOR,
+    "fallback-dir": DESCRIPTOR,
+    "no-sync": FLAG,
+    "log": TEXT,
+    "log-max-size": NUMBER,
+    "log-max-file": NUMBER,
+    "terminal": DESCRIPTOR,
+    "stdin": DESCRIPTOR,
+    "stdout": DESCRIPTOR,
+    "stderr": DESCRIPTOR,
+    "keep-stdin": FLAG,
+    "socket": DESCRIPTOR,
+    "client": DESCRIPTOR,
+    "hold": DESCRIPTORS,
+    "cgroup": TEXT,
+    "events": DESCRIPTOR,
+    "event": TEXT,
+    "health": TEXTS,
+    "health-first": NUMBER,
+    "health-interval": NUMBER,
+    "health-start-interval": NUMBER,
+    "health-timeout": NUMBER,
+    "timeout-ms": NUMBER,
+    "cleanup-if": TEXT,
+    "pass": NUMBER,
+    "exec": FLAG,
+}
+
+
+def arguments(values: dict[str, Any], command: tuple[str, ...] = ()) -> list[str]:
+    """The monitor's argv: `values` by option, and the command that it executes at the end.
+
+    An option is left out where its value is None, "", False, () or the descriptor -1. Descriptors become
+    inheritable.
+    """
+    argv = [paths.helper("monitor")]
+    for option, kind in OPTIONS.items():
+        value = values.get(option)
+        if value is None or value is False or value in ("", ()) or (kind == DESCRIPTOR and value < 0):
+            continue
+        if kind == FLAG:
+            argv.append(f"--{option}")
+            continue
+        for each in value if kind in (TEXTS, DESCRIPTORS) else (value,):
+            if kind in (DESCRIPTOR, DESCRIPTORS):
+                os.set_inheritable(each, True)
+            argv += (f"--{option}", str(each))
+    return [*argv, "--", *command] if command else argv
+
+
+def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
     """Exec the C monitor in this process: same pid, same children. Raises RootlessError."""
-    program = paths.helper("monitor")
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    argv = [program, "--pid", str(watched.pid), "--start-time", str(watched.start_time)]
-
-    def pass_on(option: str, fd: int) -> None:
-        if fd >= 0:
-            os.set_inheritable(fd, True)
-            argv.extend((option, str(fd)))
-
-    pass_on("--dir", os.open(watched.container_dir, flags))
-    pass_on("--fallback-dir", os.open(watched.run_dir, flags))
-    pass_on("--socket", watched.socket)
-    pass_on("--client", watched.client)
-    pass_on("--terminal", watched.terminal)
-    pass_on("--stdin", watched.streams.stdin)
-    pass_on("--stdout", watched.streams.stdout)
-    pass_on("--stderr", watched.streams.stderr)
-    if watched.cgroup:
-        argv += ["--cgroup", watched.cgroup]
-    if supervision.events_dir:
+    values: dict[str, Any] = {
+        "pid": target.pid,
+        "start-time": target.start_time,
+        "dir": _directory(target.container_dir),
+        "fallback-dir": _directory(target.run_dir),
+        "no-sync": options.no_sync,
+        "terminal": target.terminal,
+        "stdin": target.streams.stdin,
+        "stdout": target.streams.stdout,
+        "stderr": target.streams.stderr,
+        "keep-stdin": options.keep_stdin,
+        "socket": target.socket,
+        "client": target.client,
+        "hold": target.hold,
+        "cgroup": target.cgroup,
+        "timeout-ms": options.timeout_ms or None,
+        "cleanup-if": options.cleanup_if,
+        "pass": options.pass_fds or None,
+    }
+    if options.log_name is not None:
+        values |= {
+            "log": options.log_name, "log-max-size": options.log_max_size, "log-max-file": options.log_max_files,
+        }  # fmt: skip
+    if options.events_dir:
         # What only the monitor sees, it writes into the log of events itself.
-        pass_on("--events", os.open(supervision.events_dir, flags))
-        argv += ["--event", supervision.event]
-    for fd in watched.hold:
-        pass_on("--hold", fd)
-    if supervision.log_name is not None:
-        argv += ["--log", supervision.log_name, "--log-max-size", str(supervision.log_max_size)]
-        argv += ["--log-max-file", str(supervision.log_max_files)]
-    if supervision.keep_stdin:
-        argv.append("--keep-stdin")
-    if supervision.no_sync:
-        argv.append("--no-sync")
-    if supervision.cleanup_if:
-        argv += ["--cleanup-if", supervision.cleanup_if]
-    if supervision.health:
-        timer = supervision.health
-        for word in timer.argv:
-            argv += ["--health", word]
-        argv += ["--health-first", str(timer.first_ms), "--health-interval", str(timer.interval_ms)]
-        argv += ["--health-start-interval", str(timer.start_interval_ms)]
-        argv += ["--health-timeout", str(timer.timeout_ms)]
-    if supervision.timeout_ms:
-        argv += ["--timeout-ms", str(supervision.timeout_ms)]
-    if supervision.pass_fds:
-        for fd in range(3, 3 + supervision.pass_fds):
+        values |= {"events": _directory(options.events_dir), "event": options.event}
+    if timer := options.health:
+        values |= {
+            "health": timer.argv, "health-first": timer.first_ms, "health-interval": timer.interval_ms,
+            "health-start-interval": timer.start_interval_ms, "health-timeout": timer.timeout_ms,
+        }  # fmt: skip
+    if options.pass_fds:
+        for fd in range(3, 3 + options.pass_fds):
             os.set_inheritable(fd, True)
-        argv += ["--pass", str(supervision.pass_fds)]
         os.environ["LISTEN_PID"] = str(os.getpid())  # of the clean-up, too: it is this process
-    if supervision.cleanup:
-        argv += ["--", *supervision.cleanup]
+    _execute(arguments(values, options.cleanup), dies_with_parent=options.dies_with_parent)
+
+
+def become_exec_monitor(pid: int, events_dir: str, event: str) -> NoReturn:
+    """Exec the C monitor as the parent of a detached exec process, `pid`: it writes how that ended into the log of
+    events, with `event` as the fixed part of the line. Raises RootlessError."""
+    _execute(arguments({"pid": pid, "events": _directory(events_dir), "event": event, "exec": True}))
+
+
+def _directory(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _execute(argv: list[str], *, dies_with_parent: bool = False) -> NoReturn:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)
@@ -178,10 +234,10 @@ def become_monitor(watched: MonitorTarget, supervision: MonitorOptions) -> NoRet
         os.close(null)
     # What it executes at the end, and what that starts again, has the caller's limit as the first start had.
     inherited.give_descriptors_back()
-    if not supervision.dies_with_parent:
+    if not dies_with_parent:
         # The launch is complete: from now on the container outlives the command that started it.
         set_pdeathsig(0)
     try:
-        os.execv(program, argv)
+        os.execv(argv[0], argv)
     except OSError as error:
-        raise RootlessError(f"cannot run {program}: {error.strerror}") from None
+        raise RootlessError(f"cannot run {argv[0]}: {error.strerror}") from None

@@ -37,7 +37,7 @@ _MOST_FDS = 4
 _ROOM = socket.CMSG_SPACE(4 * _MOST_FDS) + socket.CMSG_SPACE(12)
 _LONGEST_TEXT = 2000
 """Characters of an error's message and of its hint: escaped, both fit a packet."""
-_PROCESS = {"pid": int, "start_time": int, "monitor_pid": int, "monitor_start_time": int}
+PROCESS = {"pid": int, "start_time": int, "monitor_pid": int, "monitor_start_time": int}
 _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
     # the fields (None: any) with their types, the fewest and the most descriptors
     "mapped": ({}, 0, 0),
@@ -50,7 +50,7 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
     "executing": ({}, 0, 0),
     "seccomp": ({}, 1, 1),
     "refused": ({"errno": int}, 0, 0),
-    "launched": ({**_PROCESS, "network": dict}, 0, 0),
+    "launched": ({**PROCESS, "network": dict}, 0, 0),
     # rootless-oci's: between its hooks, and around the wait for `start`
     "mounted": ({}, 0, 0),
     "hooked": ({"pid": int}, 0, 0),
@@ -58,6 +58,8 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
     "waiting": ({}, 0, 0),
     # a child of ours, in the session only (rootfs.py)
     "done": (None, 0, _MOST_FDS),
+    # a detached exec's parent, which becomes its monitor (engine/lifecycle/exec.py)
+    "executed": ({}, 0, 0),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 
 
 def told(rootless: Rootless, *options: str) -> list[dict[str, Any]]:
@@ -88,10 +89,9 @@ def test_verbs_are_told(box: Rootless, tmp_path: Any) -> None:
     box("rename", "other", "box")
     messages = told(box, "--filter", mine, "--filter", "type=container")
     words = [kind.removeprefix("container ") for kind in kinds(messages)]
-    assert words.count("start") == 2  # told by the monitor, beside what is done next
-    assert [word for word in words if word != "start"] == [
-        "create", "exec_create", "exec_start", "exec_die", "archive-path", "extract-to-dir", "export", "top",
-        "pause", "unpause", "kill", "kill", "die", "stop", "restart", "rename", "pause", "unpause", "rename",
+    assert words == [
+        "create", "start", "exec_create", "exec_start", "exec_die", "archive-path", "extract-to-dir", "export", "top",
+        "pause", "unpause", "kill", "kill", "die", "stop", "start", "restart", "rename", "pause", "unpause", "rename",
     ]  # fmt: skip
     created, started, ended = (each for each in messages if each["Action"].startswith("exec_"))
     assert created["Action"] == "exec_create: sh -c exit 4"
@@ -107,6 +107,40 @@ def test_verbs_are_told(box: Rootless, tmp_path: Any) -> None:
         created["Action"]
     ]
     assert len(told(box, "--filter", "event=exec_create: sh -c exit 4", "--filter", mine)) == 1
+
+
+@pytest.mark.parametrize(("command", "code"), [("exit 4", "4"), ("kill -9 $$", "137")])
+def test_a_detached_execution_is_told_to_its_end(box: Rootless, command: str, code: str) -> None:
+    mine = ("--filter", "container=" + box("inspect", "-f", "{{.Id}}", "box").stdout.strip())
+    box("exec", "-d", "box", "sh", "-c", command)
+    wait_until(lambda: told(box, *mine, "--filter", "event=exec_die"), "the event of its end")
+    messages = [each for each in told(box, *mine) if each["Action"].startswith("exec_")]
+    assert [each["Action"].partition(":")[0] for each in messages] == ["exec_create", "exec_start", "exec_die"]
+    assert len({each["Actor"]["Attributes"]["execID"] for each in messages}) == 1
+    assert messages[-1]["Actor"]["Attributes"]["exitCode"] == code
+    assert messages[-1]["Actor"]["Attributes"]["a"] == "1"
+
+
+def test_a_detached_execution_ends_with_the_container(box: Rootless) -> None:
+    mine = ("--filter", "container=" + box("inspect", "-f", "{{.Id}}", "box").stdout.strip())
+    box("exec", "-d", "box", "sleep", "1000")
+    box("kill", "box")
+    wait_until(lambda: told(box, *mine, "--filter", "event=exec_die"), "the event of its end")
+    (end,) = told(box, *mine, "--filter", "event=exec_die")
+    assert end["Actor"]["Attributes"]["exitCode"] == "137"
+
+
+def test_a_health_check_is_an_execution(rootless: Rootless, busybox_image: str) -> None:
+    words = ("--health-cmd", "exit 3", "--health-interval", "1h", "--network", "none")
+    rootless("run", "-d", "--name", "checked", *words, busybox_image, "sleep", "1000")
+    rootless("healthcheck", "run", "checked", status=1)
+    mine = ("--filter", "container=" + rootless("inspect", "-f", "{{.Id}}", "checked").stdout.strip())
+    messages = [each for each in told(rootless, *mine) if each["Action"].startswith("exec_")]
+    assert [each["Action"] for each in messages[:3]] == [
+        "exec_create: /bin/sh -c exit 3", "exec_start: /bin/sh -c exit 3", "exec_die",
+    ]  # fmt: skip
+    assert messages[2]["Actor"]["Attributes"]["exitCode"] == "3"
+    rootless("rm", "-f", "checked")
 
 
 def test_images_and_prunes_are_told(rootless: Rootless, busybox_image: str, tmp_path: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rootless.engine.lifecycle import spec
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.exec_streams import ExecStreams
@@ -9,18 +11,18 @@ from rootless.engine.options.values import merge_env
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
-from rootless.errors import CommandNotExecutable, CommandNotFound, Conflict, RootlessError
+from rootless.errors import FAILURES, CommandNotExecutable, CommandNotFound, Conflict, RootlessError
 from rootless.linux import signal
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.linux.terminal import set_window_size
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import child
+from rootless.runtime import child, monitor, sync
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime.exec import ExecProcess
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 class ExecRequest(Record):
@@ -36,15 +38,14 @@ class ExecRequest(Record):
     privileged: bool = False
     rows: int = 0
     columns: int = 0
-    quiet: bool = False  # no events: a health check, of which only what it finds is told
 
 
 class Execution(Record):
-    """An execution that the log of events knows; `id` is "" where it does not."""
+    """An execution that the log of events knows by its `id`."""
 
     store: Store
     record: ContainerConfig
-    id: str = ""
+    id: str
 
 
 def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecProcess, Execution]:
@@ -82,23 +83,49 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecPr
         except RootlessError as error:
             # As Docker: no such user, no such directory, no more processes, and 125 is `run`'s alone.
             raise CommandNotExecutable(error.message, hint=error.hint) from None
-    # Told while it runs already: nobody waits for the log.
-    told = "" if request.quiet else events.execution(store, record, request.argv)
-    return entered, Execution(store, record, told)
+    # Written while the process runs already: the log costs its start nothing.
+    return entered, Execution(store, record, events.execution(store, record, request.argv))
+
+
+def execute_detached(store: Store, identifier: str, request: ExecRequest) -> None:
+    """Start a process that nobody waits for; errors as of execute().
+
+    Its parent is a child of ours that becomes a monitor: it is there to write how the process ended into the
+    log of events.
+    """
+    ours, theirs = sync.pair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _run_parent(store, identifier, request, theirs)
+    theirs.close()
+    try:
+        ours.expect("executed")
+    finally:
+        ours.close()
+
+
+def _run_parent(store: Store, identifier: str, request: ExecRequest, to_caller: sync.Channel) -> NoReturn:
+    try:
+        os.setsid()  # what is typed at the caller's terminal is none of its business
+        entered, execution = execute(store, identifier, request)
+        to_caller.send("executed")
+        event = events.tail_of_execution(execution.record, execution.id)
+        monitor.become_exec_monitor(entered.pid, events.directory(store), event)
+    except FAILURES as error:
+        to_caller.send_error(error, step="execute the command")
+    finally:
+        os._exit(125)
 
 
 def tell_end(execution: Execution, code: int) -> None:
     """The event of its end."""
-    if execution.id:
-        events.container(
-            execution.store, "exec_die", execution.record, execID=execution.id, exitCode=str(code)
-        )
+    events.container(execution.store, "exec_die", execution.record, execID=execution.id, exitCode=str(code))
 
 
 def tell_detached(execution: Execution) -> None:
     """The event of a user who has left it alone."""
-    if execution.id:
-        events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
+    events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
 
 
 def _privileged(record: ContainerConfig, request: ExecRequest) -> ContainerConfig:

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.lifecycle.exec import ExecRequest, execute
+from rootless.engine.lifecycle.exec import ExecRequest, execute, tell_end
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.state import health, running
@@ -73,8 +73,7 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
     started_at = clock.now()
     timeout_s = healthcheck["timeout_ns"] / 1e9
     try:
-        request = ExecRequest(healthcheck["argv"], quiet=True)
-        entered, _ = execute(store, identifier, request)
+        entered, execution = execute(store, identifier, ExecRequest(healthcheck["argv"]))
     except RootlessError as error:
         return _result(started_at, -1, error.message.encode())
     output = _Output()
@@ -89,6 +88,7 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
             code = error.exit_code
     else:
         child.end(entered.pidfd)
+    tell_end(execution, code if ended else 137)
     for fd in (entered.stdout_fd, entered.stderr_fd, entered.pidfd):
         if fd >= 0:
             os.close(fd)

@@ -182,6 +182,8 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         ),
         network=connect.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
         record=record_state,
+        # By the supervisor: it must stand before the end, which the monitor tells, and before what is done next.
+        started=lambda: events.container(store, "start", record),
         place=place,
         client=client,
         # Said before the start, so that the monitor of even the shortest command knows.

@@ -135,7 +135,7 @@ def _end_waiting(store: Store, identifier: str) -> None:
 
 def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
     """Called by the process that was the monitor: what it is to exec next; () is nothing: the end."""
-    from rootless.runtime.monitor import listen_fds
+    from rootless.runtime.monitor import arguments, listen_fds
 
     with containers.lock(store, identifier):
         state = running.read_state(store, identifier)
@@ -156,10 +156,8 @@ def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
             ),
             durable=False,
         )
-    return (
-        paths.helper("monitor"), "--wait", str(delay_ms), "--pass", str(listen_fds()),
-        "--", *own_command("start-again", identifier),
-    )  # fmt: skip
+    wait = {"wait": delay_ms, "pass": listen_fds()}
+    return tuple(arguments(wait, own_command("start-again", identifier)))
 
 
 def next_delay_ms(last_ms: int, ran_s: float) -> int:

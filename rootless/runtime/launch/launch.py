@@ -60,6 +60,7 @@ class LaunchRequest(Record):
     supervision: MonitorOptions
     network: Network | None
     record: Callable[[LaunchedContainer], None]
+    started: Callable[[], None]
     config: init.InitConfig
     joined: namespaces.Joined
     maps: tuple[str, str]
@@ -79,6 +80,7 @@ def launch(
     network: Network | None,
     record: Callable[[LaunchedContainer], None],
     client: bool,
+    started: Callable[[], None] = lambda: None,
     greeting: tuple[bytes, ...] = (),
     place: Place | None = None,
     preserve_fds: int = 0,
@@ -87,14 +89,13 @@ def launch(
 ) -> LaunchedContainer:
     """Start the container of `spec` (an OCI config.json as a dict) on `root`.
 
-    The caller has joined the session and is single-threaded; both directories exist. `network`
-    is called in A when C's namespaces exist, with PID 1's pid and descriptors of its user and network
-    namespaces (A's to close), and may leave children there; "hold_fds" in its result
-    stay open in the monitor. `place` runs in A first of all: the container's cgroup and limits; on an error
-    the cgroup is removed again. `record` runs in A before the command may run. With `client` the monitor's
-    first client is ours, and has said `greeting` before anything can end. The command inherits `preserve_fds`
-    descriptors from 3 on, the monitor `hold_fds`. `trees` are detached mounts for the binds at those guest
-    paths; they are closed. Raises a RootlessError, after which nothing is left running.
+    The caller has joined the session and is single-threaded; both directories exist. `network` is called in A when
+    C's namespaces exist, with PID 1's pid and descriptors of its user and network namespaces (A's to close), and may
+    leave children there; "hold_fds" in its result stay open in the monitor. `place` runs in A first of all: the
+    container's cgroup and limits; on an error the cgroup is removed again. `record` runs in A before the command may
+    run, `started` once it does. With `client` the monitor's first client is ours, and has said `greeting` before
+    anything can end. The command inherits `preserve_fds` descriptors from 3 on, the monitor `hold_fds`. `trees` are
+    detached mounts for the binds at those guest paths; they are closed. After an error nothing is left.
     """
     config, joined, maps = _prepare(spec, root, stdio, cache_dir=profile.cache_directory(container_dir))
     config = config._replace(preserve_fds=preserve_fds, plan=with_trees(config.plan, trees or {}))
@@ -106,7 +107,7 @@ def launch(
             end.send(packet)
         attach_fd, client_fd = end.detach(), other.detach()
     request = LaunchRequest(
-        root, container_dir, run_dir, stdio, supervision, network, record, config, joined, maps, client_fd, place, hold_fds,
+        root, container_dir, run_dir, stdio, supervision, network, record, started, config, joined, maps, client_fd, place, hold_fds,
     )  # fmt: skip
     parent = os.getpid()
     pid = os.fork()
@@ -267,10 +268,9 @@ def _supervise(request: LaunchRequest, to_cli: sync.Channel, launch: _Launch) ->
     to_init.close()
     launch.step = "set the limits"
     launch.place.apply_late_limits()
+    request.started()
     found.pop("ports", None)
-    told = {**launched._asdict(), "network": found}
-    del told["attach_fd"]
-    to_cli.send("launched", told)
+    to_cli.send("launched", {**{name: getattr(launched, name) for name in sync.PROCESS}, "network": found})
     launch.step = "start the monitor"
     monitor.become_monitor(
         monitor.MonitorTarget(

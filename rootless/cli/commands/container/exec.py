@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from rootless.cli import client_config
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import EXEC, FLAG, LIST, VALUE, Args, Command, Option
@@ -39,10 +37,11 @@ def run(args: Args) -> int:
         rows=rows,
         columns=columns,
     )
-    entered, execution = engine_exec.execute(store, containers.find(store, args.positional[0]), request)
+    identifier = containers.find(store, args.positional[0])
     if args.detach:
-        os.close(entered.pidfd)
+        engine_exec.execute_detached(store, identifier, request)
         return 0
+    entered, execution = engine_exec.execute(store, identifier, request)
     with (
         attachment.Signals(
             forward=lambda number: engine_exec.send(entered, number),

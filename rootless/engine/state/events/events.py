@@ -2,7 +2,7 @@
 
 ROOT/events/events.log holds one JSON object a line, oldest first; events.log.1 is the one before. Each
 writer appends a line in one write(2), so lines never mix, and nobody holds anything open: there is
-no daemon. The monitor writes `die` and `oom` in the same shape (helpers/monitor/event.c).
+no daemon. The monitor writes `die`, `oom` and a detached exec's `exec_die` in the same shape (helpers/monitor/event.c).
 
     {"time_ns":N,"action":"start","type":"container","id":"...","attributes":{"name":"...","image":"..."}}
 
@@ -52,7 +52,7 @@ def pruned(store: Store, kind: str, reclaimed_bytes: int) -> None:
 
 def container(store: Store, action: str, record: ContainerConfig, **attributes: str) -> None:
     """An event of a container, with the attributes that all of them have."""
-    more = connections(record) if action == "die" else {}
+    more = connections(record) if action in ("start", "die") else {}
     _append(directory(store), _line("container", action, record["id"], {**_of(record), **attributes}, more))
 
 
@@ -90,6 +90,12 @@ def tail(record: ContainerConfig) -> str:
     """The end of the lines that the monitor writes about the container, its attributes left open."""
     found = {"type": "container", "id": record["id"], **connections(record), "attributes": _of(record)}
     return jsontext.dumps(found)[1:-2]
+
+
+def tail_of_execution(record: ContainerConfig, execution: str) -> str:
+    """The end of the line that the monitor of a detached execution writes, its attributes left open."""
+    attributes = {**_of(record), "execID": execution}
+    return jsontext.dumps({"type": "container", "id": record["id"], "attributes": attributes})[1:-2]
 
 
 def connections(record: ContainerConfig) -> dict[str, object]:
