@@ -44,3 +44,8 @@ def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: int = 0) 
             if not retry or attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def open_without_links(path: str) -> int:
+    """An O_PATH descriptor of `path`, in which no component may be a symbolic link; ELOOP where one is."""
+    return openat2(-100, path, os.O_PATH, resolve=RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)  # AT_FDCWD

@@ -7,10 +7,11 @@ import pytest
 from rootless.errors import InvalidInput
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER
+from rootless.runtime.mounts.bind import Bind
 from rootless.runtime.mounts.masks import Mask, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.mounts.mount_options import parse_options
 from rootless.runtime.mounts.plan import PlanFacts, build_plan
-from rootless.runtime.mounts.steps import Bind, Filesystem, HostTree, Proc, Sysctl, Sysfs
+from rootless.runtime.mounts.steps import Filesystem, HostTree, Proc, Sysctl, Sysfs
 from rootless.runtime.namespaces import is_mapped, read_namespaces, split_map
 from rootless.runtime.process.capabilities import read_capabilities
 from tests.runtime.conftest import default_spec

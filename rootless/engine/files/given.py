@@ -17,7 +17,13 @@ from rootless.engine.files import view
 from rootless.engine.options.mount_config import GIVEN, Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported, RootlessError
-from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV, openat2
+from rootless.linux.openat2 import (
+    RESOLVE_BENEATH,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_XDEV,
+    open_without_links,
+    openat2,
+)
 from rootless.runtime.mounts.mount_parts import SUBPATH
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.process.passwd import find_user
@@ -75,7 +81,7 @@ def _source(store: Store, mount: Mount) -> int:
             f"{mount['target']}: U is for what lasts, and this is a tmpfs", hint="a tmpfs has the options uid= and gid="
         )
     path = entry.get("source") or mount["source"] or f"{store.volumes}/{mount['volume']}/_data"
-    top = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    top = open_without_links(path) if mount.get("exact") else os.open(path, os.O_PATH | os.O_CLOEXEC)
     if not entry.get(SUBPATH):
         return top
     try:

@@ -40,6 +40,7 @@ class Mount(TypedDict):
     long: NotRequired[bool]  # written as --mount: `inspect` shows it among Mounts, not Binds
     resolve: NotRequired[bool]
     oci: NotRequired[dict[str, Any]]
+    exact: NotRequired[bool]  # for this start: `source` was resolved (files/mounts/bind_sources.py)
 
 
 def new(kind: str, target: GuestPath) -> Mount:

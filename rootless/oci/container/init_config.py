@@ -14,9 +14,9 @@ from rootless.oci.container.init_callbacks import OciInitCallbacks
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import namespaces
 from rootless.runtime.launch import init
+from rootless.runtime.mounts.bind import Bind
 from rootless.runtime.mounts.plan import PlanFacts, build_plan
 from rootless.runtime.mounts.rootfs import Rootfs
-from rootless.runtime.mounts.steps import Bind
 from rootless.runtime.process.sealed_exec import open_exec_helper
 from rootless.runtime.seccomp import profile
 

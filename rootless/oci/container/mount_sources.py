@@ -13,7 +13,7 @@ from rootless.errors import InvalidInput
 from rootless.oci.container.user_namespace import Maps
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import namespaces
-from rootless.runtime.mounts.steps import Bind
+from rootless.runtime.mounts.bind import Bind
 
 if TYPE_CHECKING:
     from rootless.runtime.mounts.idmap import MountIdMap

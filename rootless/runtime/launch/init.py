@@ -13,13 +13,14 @@ from rootless.linux import namespace as n
 from rootless.linux import signal
 from rootless.linux.host import setdomainname, sethostname
 from rootless.linux.interface import loopback_up
+from rootless.linux.openat2 import open_without_links
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import descriptors
 from rootless.runtime.mounting import set_root_propagation
+from rootless.runtime.mounts.bind import Bind
 from rootless.runtime.mounts.masks import CLOSING
 from rootless.runtime.mounts.rootfs import Rootfs, attach_root, enter_root, mount_root, move_root
-from rootless.runtime.mounts.steps import Bind
 from rootless.runtime.process import credentials, scheduling, terminal
 from rootless.runtime.process.command import execute, find_command
 from rootless.runtime.process.command import read_environment as read_environment
@@ -272,14 +273,15 @@ def _name_host(config: InitConfig, progress: InitProgress) -> None:
 def _opened(config: InitConfig) -> InitConfig:
     """With every path of the host's as a descriptor, opened while we still have the caller's id."""
 
-    def name(path: str) -> str:
-        return f"/proc/self/fd/{os.open(path, os.O_PATH | os.O_CLOEXEC)}"
+    def name(path: str, *, exact: bool = False) -> str:
+        fd = open_without_links(path) if exact else os.open(path, os.O_PATH | os.O_CLOEXEC)
+        return f"/proc/self/fd/{fd}"
 
     def opened(step: Step) -> Step:
         if not isinstance(step, Bind) or step.fd >= 0:
             return step
         try:
-            return step._replace(host_path=name(step.host_path))
+            return step._replace(host_path=name(step.host_path, exact=step.exact), exact=False)
         except FileNotFoundError:
             return step  # the step has its own words for it
 

@@ -10,11 +10,12 @@ import os
 from rootless.errors import InvalidInput
 from rootless.linux.mount import MS_RDONLY
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.mounts.bind import EXACT, Bind
 from rootless.runtime.mounts.devices import asked_devices, default_devices
 from rootless.runtime.mounts.masks import Kept, Mask, ReadonlyMounts, ReadonlyPath, ReadonlyRoot
 from rootless.runtime.mounts.mount_options import parse_options
 from rootless.runtime.mounts.notes import NOTES, Note
-from rootless.runtime.mounts.steps import Bind, CgroupMount, Filesystem, HostTree, Proc, Sysctl, Sysfs
+from rootless.runtime.mounts.steps import CgroupMount, Filesystem, HostTree, Proc, Sysctl, Sysfs
 
 if TYPE_CHECKING:
     from typing import Any
@@ -133,7 +134,8 @@ def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> St
             raise InvalidInput(f"unknown mount option {options.data!r} of {guest_path}")
         if not entry.get("source"):
             raise InvalidInput(f"the bind mount at {guest_path} has no source")
-        return Bind(os.path.join(circumstances.base, entry["source"]), guest_path, options, idmap=idmap)
+        return Bind(os.path.join(circumstances.base, entry["source"]), guest_path, options, idmap=idmap,
+                    exact=bool(entry.get(EXACT)))  # fmt: skip
     fstype = entry.get("type") or ""
     if idmap is not None and (fstype != "tmpfs" or options.copy_up):
         raise InvalidInput(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import mount as m
@@ -18,77 +17,17 @@ from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach, mount_filesystem, set_attributes
 from rootless.runtime.mounts import refusals
-from rootless.runtime.mounts.mount_options import MountOptions
 from rootless.runtime.rootfs_path import mount_target, open_proc_file
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from rootless.runtime.mounts.idmap import MountIdMap
 
     class Step(Protocol):
         """One thing done to the file system of `root_fd`, an O_PATH descriptor of the root's mount."""
 
         def describe(self) -> str: ...
         def apply(self, root_fd: int) -> None: ...
-
-
-class Bind(Record):
-    """A host's file or directory, with the mounts below it if `options.recursive`."""
-
-    host_path: str
-    guest_path: str
-    options: MountOptions
-    fd: int = -1  # the source, opened by a process that may see it where the init may not; -1: by path
-    idmap: MountIdMap | None = None
-
-    def describe(self) -> str:
-        return f"bind {self.host_path} to {self.guest_path}"
-
-    def apply(self, root_fd: int) -> None:
-        fd = self.open() if self.fd < 0 else self.fd
-        try:
-            attach(fd, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
-        except NotADirectoryError:
-            raise refusals.not_a_directory(self.host_path, self.guest_path) from None
-        finally:
-            os.close(fd)
-
-    def open(self) -> int:
-        """The detached mount, with all that is asked of it; the caller's."""
-        options = self.options
-        if self.idmap is not None and self.idmap.fd < 0:
-            raise self.idmap.refused("its file system belongs to another user namespace")
-        flags = m.OPEN_TREE_CLONE | (m.AT_RECURSIVE if options.recursive else 0)
-        try:
-            fd = m.open_tree(m.AT_FDCWD, self.host_path, flags)
-        except FileNotFoundError:
-            raise InvalidInput(
-                f'invalid mount config for type "bind": bind source path does not exist: {self.host_path}'
-            ) from None
-        except OSError as error:
-            if error.errno != errno.EINVAL or options.recursive:
-                raise
-            # Mounts below it that came from a more privileged namespace are locked to it.
-            raise InvalidInput(
-                f"{self.host_path} has mounts below it that cannot be left out",
-                hint="bind it recursively (rbind), or bind a directory below it",
-            ) from None
-        try:
-            # Private unless asked otherwise, as Docker: nothing mounted later on one side shows
-            # on the other.
-            set_attributes(fd, propagation=options.propagation or m.MS_PRIVATE, recursive=True)
-            if options.recursive_attr or options.recursive_clear_attr:
-                more, less = options.recursive_attr, options.recursive_clear_attr
-                set_attributes(fd, attr=more, clear=less, recursive=True)
-            if options.attr or options.clear_attr:
-                set_attributes(fd, attr=options.attr, clear=options.clear_attr)
-            if self.idmap is not None:
-                self.idmap.apply(fd)
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
 
 
 class Filesystem(Record):

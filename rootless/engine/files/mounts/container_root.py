@@ -54,7 +54,7 @@ def _layers(store: Store, record: ContainerConfig, directory: str) -> Rootfs:
 
 def resolve_mounts(store: Store, record: ContainerConfig) -> ContainerConfig:
     """The record for this once, in which each mount has what is to be mounted; what `-v` makes is made."""
-    if any("create_source" in mount or "resolve" in mount for mount in record["mounts"]):
+    if any(mount["type"] == "bind" or "resolve" in mount for mount in record["mounts"]):
         from rootless.engine.files.mounts import mount_sources
 
         return mount_sources.prepare(store, record)

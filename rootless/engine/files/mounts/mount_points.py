@@ -11,6 +11,7 @@ import os
 from rootless.engine.options.mount_config import GIVEN, Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.record import TYPE_CHECKING
+from rootless.runtime.mounts.bind import EXACT
 
 if TYPE_CHECKING:
     from typing import Any
@@ -50,7 +51,8 @@ def _of_user(mount: Mount, volumes: str) -> dict[str, Any]:
         options.append("rprivate")
     if mount["read_only"] and "rbind" in options and read_only_below(mount):
         access = "rro"
-    return oci_mount(mount["target"], "bind", source, *options, access)
+    found = oci_mount(mount["target"], "bind", source, *options, access)
+    return {**found, EXACT: True} if mount.get("exact") else found
 
 
 def read_only_below(mount: Mount) -> bool:

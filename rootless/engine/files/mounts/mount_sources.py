@@ -33,9 +33,12 @@ def prepare(store: Store, record: ContainerConfig) -> ContainerConfig:
     """At start: what `-v` makes is made, the layers of mounted images are whole; the record for this start,
     in which each mount to be resolved has what the runtime mounts. The caller has joined the session."""
     found: list[Mount] = []
-    for mount in record["mounts"]:
-        if mount.get("create_source") and not os.path.exists(mount["source"]):
-            bind_sources.make(mount)
+    for recorded in record["mounts"]:
+        mount = recorded
+        if mount["type"] == "bind":
+            mount = bind_sources.resolve(recorded)
+            if mount.get("create_source") and not os.path.exists(mount["source"]):
+                bind_sources.make(mount)
         if mount["type"] == "image":
             _prepare_image(store, record, mount)
         found.append({**mount, "oci": _oci(store, mount)} if "resolve" in mount else mount)

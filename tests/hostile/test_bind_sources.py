@@ -1,0 +1,82 @@
+"""Another account of the host changes the source of a bind mount between the look at it and the mount."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.need import need
+
+Stranger = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+ROUNDS = 12
+
+
+@pytest.fixture
+def shared(trap: Path, stranger: Stranger) -> Iterator[Path]:
+    """A directory like /tmp, to which the stranger may write."""
+    need(stranger(["true"]).returncode == 0, "no other uid can be had here")
+    path = trap / "shared"
+    path.mkdir()
+    path.chmod(0o1777)
+    for parent in path.parents:
+        if parent.owner() == path.owner():
+            parent.chmod(0o711)
+    yield path
+    path.chmod(0o700)
+
+
+@pytest.fixture
+def victim(trap: Path) -> Path:
+    path = trap / "victim"
+    path.mkdir()
+    (path / "secret").write_text("x")
+    return path
+
+
+@pytest.mark.parametrize("word", ["-v {0}:/x", "-v {0}/below:/x", "-v {0}:/x:U", "--mount type=bind,src={0},dst=/x"])
+def test_a_strangers_link_is_not_followed(
+    rootless: Rootless, busybox_image: str, shared: Path, victim: Path, stranger: Stranger, word: str
+) -> None:
+    """As for a job that mounts a directory of /tmp which it expects not to be there yet."""
+    work = shared / "work"
+    assert stranger(["ln", "-s", str(victim), str(work)]).returncode == 0
+    owner = victim.stat().st_uid
+    done = rootless("run", "--rm", "--network", "none", *word.format(work).split(), busybox_image, "ls", "/x", status=125)
+    assert "is a symbolic link of another user" in done.stderr
+    assert victim.stat().st_uid == owner
+    assert [path.name for path in victim.iterdir()] == ["secret"]
+
+
+def test_ones_own_links_are_followed(rootless: Rootless, busybox_image: str, shared: Path, victim: Path) -> None:
+    (shared / "work").symlink_to("also/victim")
+    (shared / "also").symlink_to(victim.parent / "victim/..", target_is_directory=True)
+    for word in ("work", "also/victim"):
+        done = rootless("run", "--rm", "--network", "none", "-v", f"{shared}/{word}:/x", busybox_image, "ls", "/x")
+        assert done.stdout == "secret\n"
+
+
+def test_swapped_between_look_and_mount(
+    rootless: Rootless, busybox_image: str, shared: Path, victim: Path, stranger: Stranger, payload: Path
+) -> None:
+    """The stranger's own directory is mounted, or none; never what the link leads to."""
+    payload.parent.chmod(0o755)
+    work, link = shared / "work", shared / "link"
+    assert stranger(["mkdir", "-m", "755", str(work)]).returncode == 0
+    assert stranger(["ln", "-s", str(victim), str(link)]).returncode == 0
+    swapping = threading.Thread(target=stranger, args=([str(payload), "swap", str(work), str(link)],))
+    swapping.start()
+    try:
+        seen = [
+            rootless("run", "--rm", "--network", "none", "-v", f"{work}:/x", busybox_image, "ls", "/x", status=None)
+            for _ in range(ROUNDS)
+        ]
+    finally:
+        shared.chmod(0o700)  # ends the swapping
+        swapping.join()
+    assert {(done.status, done.stdout) for done in seen} <= {(0, ""), (125, "")}
+    assert all("symbolic link" in done.stderr for done in seen if done.status)
