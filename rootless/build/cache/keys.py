@@ -14,7 +14,7 @@ import hashlib
 from typing import Any, NamedTuple
 
 from rootless import jsontext
-from rootless.build.plan.steps import RunStep, WorkdirStep
+from rootless.build.plan.steps import CopyStep, RunStep, WorkdirStep
 
 
 class Key(NamedTuple):
@@ -67,6 +67,12 @@ def of_workdir(parent: str, step: WorkdirStep, platform: str) -> Key:
     return make(
         {"kind": "workdir", "parent": parent, "path": step.path, "user": step.user, "platform": platform}
     )
+
+
+def of_copy(parent: str, step: CopyStep, digest: str) -> Key:
+    """A COPY's or ADD's: `digest` is of all that will be written, and where. A linked one has no parent: its layer
+    is the same whatever it lies on."""
+    return make({"kind": "copy", "parent": parent, "destination": step.destination, "files": digest})
 
 
 def difference(before: dict[str, Any], now: dict[str, Any]) -> str:

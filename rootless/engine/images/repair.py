@@ -17,19 +17,24 @@ from rootless.storage.store import Store
 
 
 def restore(store: Store, record: ContainerConfig) -> None:
-    """Unpack the missing and the doubtful layers of a container's image from their blobs.
+    """`restore_image` of a container's."""
+    restore_image(store, record["image_id"], record["image"], record["diff_ids"])
 
-    Joins the session. NotFound where a blob is gone too: then only a pull helps.
+
+def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | tuple[str, ...]) -> None:
+    """Unpack the missing and the doubtful layers of an image, which people call `name`, from their blobs.
+
+    Joins the session. NotFound where a blob is gone too: then only a pull, or a build, helps.
     """
-    image = images.find(store, record["image_id"], all_names=False)
+    image = images.find(store, image_id, all_names=False)
     document = blobs.read(store, str(image.manifest["digest"]))
     parsed = manifest.parse(document, str(image.manifest.get("mediaType", "")))
     if not isinstance(parsed, Manifest) or not all(blobs.has(store, blob.digest) for blob in parsed.layers):
         raise NotFound(
-            f"the layers of {record['image'] or record['image_id'][:19]} are gone",
-            hint=f"pull the image again: rootless pull {record['image']}",
+            f"the layers of {name or image_id[:19]} are gone",
+            hint=f"pull the image again: rootless pull {name}; or build it again, where it was built here",
         )
-    pairs = zip(parsed.layers, record["diff_ids"], strict=True)
+    pairs = zip(parsed.layers, diff_ids, strict=True)
     fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=silent)
 
 

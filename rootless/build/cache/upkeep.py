@@ -1,0 +1,66 @@
+"""After a build: what it made reaches the disk, and the cache is brought back to its budget.
+
+In a process of its own, for it may take seconds and nobody waits for it. Where it is killed nothing is lost: a layer
+that did not reach the disk counts as doubtful after the next boot, and the next build does it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from rootless.build.cache import digests, prune
+from rootless.errors import FAILURES, InvalidInput
+from rootless.storage.layers import layers
+from rootless.storage.store import Store
+
+VARIABLE = "ROOTLESS_BUILD_CACHE"
+_SHARE, _MOST = 10, 20 << 30
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_DIGESTS_S = 60 * 86_400
+
+
+def budget(store: Store) -> int:
+    """Bytes that the cache may have: $ROOTLESS_BUILD_CACHE (`20g`), else a tenth of the disk, at most 20 GiB."""
+    word = os.environ.get(VARIABLE, "")
+    if word:
+        found = re.fullmatch(r"(\d{1,15})([kmgt]?)b?", word.lower())
+        if found is None:
+            raise InvalidInput(f"{VARIABLE}={word[:40]} is no size", hint="write a number of bytes, or 20g")
+        return int(found[1]) * _UNITS[found[2]]
+    status = os.statvfs(store.root)
+    return min(_MOST, status.f_blocks * status.f_frsize // _SHARE)
+
+
+def in_background(store: Store) -> None:
+    """Do it in a process that nobody waits for; the caller is single-threaded, in the session, and holds no lease."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        if os.fork() == 0:
+            _detach()
+            keep(store)
+    except FAILURES:
+        pass  # the next build tries again; `builder prune` says why
+    finally:
+        os._exit(0)
+
+
+def _detach() -> None:
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.closerange(3, 1024)
+    os.nice(10)
+
+
+def keep(store: Store) -> list[prune.Entry]:
+    """Bring the layers to the disk and the cache to its budget; what went."""
+    import time
+
+    layers.sync(store)
+    digests.forget_unused(store, time.time() - _DIGESTS_S)
+    return prune.prune(store, prune.Filters(keep_bytes=budget(store)))

@@ -1,0 +1,82 @@
+"""COPY and ADD: files into a layer of the step's own; what is chosen, and how it is written, is build/copy's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+from rootless.build.cache import keys
+from rootless.build.context.source_tree import SourceTree
+from rootless.build.copy import step as copies
+from rootless.build.execute.finish import finish, require_layers
+from rootless.build.execute.stage_root import view
+from rootless.build.execute.workers import Reporter
+from rootless.build.plan.sources import Source
+from rootless.build.plan.steps import CopyStep
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
+from rootless.storage import atomic
+from rootless.storage.drivers import rootfs
+from rootless.storage.layers import steps
+from rootless.storage.store import Store
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Trees(Protocol):
+    def tree(self, source: Source) -> SourceTree: ...
+    def in_worker(self) -> AbstractContextManager[Trees]: ...
+
+
+def copy(
+    store: Store, step: CopyStep, layers: list[str], trees: Trees, report: Reporter, *, chain: str, epoch: int | None
+) -> dict[str, Any]:
+    """Do the step on `layers`, whose chain is `chain`: {"step", "parts": of its key, by what was really written}."""
+    with (
+        steps.NewStep(store) as new,
+        trees.in_worker() as own,
+        copies.opened(store, step, own.tree, epoch=epoch) as opened,
+    ):
+        if step.link:
+            root, written = _linked(store, opened, layers, new.path)
+        else:
+            root, written = _upon(store, opened, layers, new.path)
+        for note in written.notes:
+            report.log(f"{note}\n".encode("utf-8", "replace"), error=True)
+        name = finish(new, root, [])
+        if name and written.owners:
+            owners = {path: list(ids) for path, ids in written.owners.items()}
+            atomic.write_json(f"{steps.directory(store, name)}/owners.json", owners, durable=False)
+        return {"step": name, "parts": keys.of_copy("" if step.link else chain, step, written.digest).parts}
+
+
+def _upon(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, copies.Written]:
+    with steps.Mounting(store):
+        root = rootfs.prepare(store, directory, layers)
+        require_layers(root)
+        held = mounted(root)
+        top = held.__enter__()
+    try:
+        return root, copies.apply(opened, top, lambda: _itself(top))
+    finally:
+        held.__exit__(None, None, None)
+
+
+@contextmanager
+def _itself(root: int) -> Iterator[int]:
+    yield root
+
+
+def _linked(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, copies.Written]:
+    """Into an empty directory, with no view of what lies below; the stage's passwd counts all the same."""
+    upper, below = directory + "/upper", directory + "/lower"
+    for path in (upper, below):
+        os.mkdir(path)
+        os.chmod(path, 0o755)
+    top = os.open(upper, _DIRECTORY)
+    try:
+        written = copies.apply(opened, top, lambda: view(store, layers))
+    finally:
+        os.close(top)
+    return Rootfs("overlay", (below,), upper, "", "", readonly=False), written
