@@ -19,7 +19,7 @@ from rootless.build.execute.workers import Reporter, Worker
 from rootless.build.plan.sources import ImageSource, Source, StageSource
 from rootless.build.plan.steps import CopyStep, PathSource, RunStep, StagePlan, Step
 from rootless.build.progress.vertices import Progress, Status, Vertex
-from rootless.build.stage_state import StageState, StepResult, lineage, number
+from rootless.build.stage_state import StageState, StepResult, lineage
 from rootless.engine.options import clock
 from rootless.errors import RootlessError
 from rootless.storage.images import Image
@@ -35,8 +35,14 @@ class Executor(Protocol):
     def key(self, state: StageState, step: Step) -> Key:
         """What the step's result depends on; its sources are done."""
 
-    def action(self, state: StageState, step: Step) -> Callable[[Reporter], str]:
-        """What a worker does: the name of the step's layer."""
+    def action(self, state: StageState, step: Step) -> Callable[[Reporter], dict[str, Any]]:
+        """What a worker does: {"step": the name of the layer}, and its key's "parts" where they are others by now."""
+
+
+class Missed(Protocol):
+    """Told of each step whose key is known, before it is begun."""
+
+    def __call__(self, state: StageState, step: Step, key: Key, *, cached: bool) -> None: ...
 
 
 class StepFailed(Exception):
@@ -59,7 +65,8 @@ class Coordinator:
         progress: Progress,
         *,
         give_diff_ids: bool,
-        explain: Callable[[StageState, Step, Key], None] | None = None,
+        missed: Missed,
+        jobs: int = 0,
     ) -> None:
         self.store = store
         self.stages = {index: StageState(plan) for index, plan in sorted(plans.items())}
@@ -68,11 +75,12 @@ class Coordinator:
         self.diff_ids: dict[str, dict[str, Any]] = {}  # of steps that are layers by now: diff_id.give's answers
         self._progress = progress
         self._give = give_diff_ids
-        self._explain = explain
+        self._missed = missed
+        self.did_something = False
         self._began = time.time()
         self._poll = select.poll()
         self._workers: dict[int, tuple[Worker, Callable[[Any], None], Vertex | None, StageState | None]] = {}
-        self._most = max(2, os.cpu_count() or 1)
+        self._most = jobs or max(2, os.cpu_count() or 1)
 
     def run(self, executor: Executor) -> list[StageState]:
         """Do all steps; the lineage of the target. StepFailed at the first step that fails."""
@@ -101,12 +109,12 @@ class Coordinator:
                     again = True
 
     def _is_done(self, source: Source) -> bool:
-        return not isinstance(source, StageSource) or self.stages[number(source)].done
+        return not isinstance(source, StageSource) or self.stages[source.number].done
 
     def _begin_stage(self, state: StageState) -> None:
         base = state.plan.base
         if isinstance(base, StageSource):
-            below = self.stages[number(base)]
+            below = self.stages[base.number]
             state.begin(below.layers, below.chain, below.image)
             return
         image = self.images[base] if isinstance(base, ImageSource) else None
@@ -122,14 +130,14 @@ class Coordinator:
             return False
         if state.key is None:
             state.key = executor.key(state, step)
+            found = None
             if not step.place.no_cache:
                 found = records.find(self.store, state.key.hex, used=self._began)
-                if found is not None:
-                    self._progress.cached(Vertex(step.place.name))
-                    self._add(state, StepResult(found.step, found.created, cached=True))
-                    return True
-            if self._explain is not None:
-                self._explain(state, step, state.key)
+            self._missed(state, step, state.key, cached=found is not None)
+            if found is not None:
+                self._progress.cached(Vertex(step.place.name))
+                self._add(state, StepResult(found.step, found.created, cached=True))
+                return True
         if self._busy() < self._most:
             self._start(state, step, state.key, executor)
         return False
@@ -138,6 +146,7 @@ class Coordinator:
         return sum(1 for _, _, vertex, _ in self._workers.values() if vertex is not None)
 
     def _start(self, state: StageState, step: Step, key: Key, executor: Executor) -> None:
+        self.did_something = True
         state.vertex = Vertex(step.place.name)
         self._progress.start(state.vertex)
         act = executor.action(state, step)
@@ -151,8 +160,10 @@ class Coordinator:
                         return {"step": found.step, "created": found.created, "cached": True}
                 made = act(report)
                 created = clock.now() if epoch is None else clock.from_nanoseconds(epoch * 1_000_000_000)
-                records.write(store, key, step=made, created=created, name=step.place.name)
-                return {"step": made, "created": created, "cached": False}
+                # Where a source has changed meanwhile, the result is of what it was then.
+                now = keys.make(made["parts"]) if "parts" in made else key
+                records.write(store, now, step=made["step"], created=created, name=step.place.name)
+                return {"step": made["step"], "created": created, "cached": False}
 
         def done(result: dict[str, Any]) -> None:
             assert state.vertex is not None

@@ -55,14 +55,9 @@ class StageState:
             self.chain = chain(self.chain, result.step)
 
 
-def number(source: StageSource) -> int:
-    """The stage that the source is. (`index` is a method of tuples, too, to a type checker.)"""
-    return source[0]
-
-
 def lineage(stages: dict[int, StageState], target: int) -> list[StageState]:
     """The stages whose layers the target's image has, the bottom one first."""
     found = [stages[target]]
     while isinstance(found[-1].plan.base, StageSource):
-        found.append(stages[number(found[-1].plan.base)])
+        found.append(stages[found[-1].plan.base.number])
     return found[::-1]

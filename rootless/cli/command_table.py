@@ -41,6 +41,8 @@ GLOBAL_OPTIONS = (
 
 NOUNS = {
     "binfmt": "Run programs of other architectures",
+    "builder": "Manage builds",
+    "buildx": "Build with what docker buildx knows",
     "container": "Manage containers",
     "healthcheck": "Manage health checks",
     "image": "Manage images",
@@ -55,6 +57,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("ps", "container ls", "container list", "container ps"), "container.ps", "List containers", common=True),
     CommandEntry(("pull", "image pull"), "image.pull", "Download an image from a registry", common=True),
     CommandEntry(("push", "image push"), "image.push", "Upload an image to a registry", common=True),
+    CommandEntry(("build", "image build", "buildx build", "buildx b", "builder build"), "image.build",
+          "Build an image from a Dockerfile", common=True),
     CommandEntry(("images", "image ls", "image list"), "image.ls", "List images", common=True),
     CommandEntry(("bootstrap", "image bootstrap"), "image.bootstrap", "Make an image from a distribution's packages", common=True),
     CommandEntry(("doctor", "system doctor"), "system.doctor", "Test what this host gives and say who can mend the rest", common=True),
@@ -122,6 +126,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("binfmt install",), "system.binfmt:INSTALL", "Get qemu-user for other architectures into your home"),
     CommandEntry(("binfmt ls", "binfmt list"), "system.binfmt:LS", "List architectures and what runs their programs"),
     CommandEntry(("binfmt rm", "binfmt remove"), "system.binfmt:RM", "Remove installed interpreters"),
+    CommandEntry(("builder prune", "buildx prune"), "builder_prune", "Remove build cache"),
     CommandEntry(("completion",), "completion", "Generate the completion script for bash, zsh or fish"),
 )
 # fmt: on

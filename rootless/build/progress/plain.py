@@ -65,6 +65,14 @@ class Plain(Progress):
         super().failed(vertex, message)
         self._end(vertex, f"ERROR: {plain(message)}")
 
+    def warning(self, text: str) -> None:
+        current = self._current
+        if current is not None and not current.completed:
+            self._out.write(f"#{current.number} ...\n".encode())
+        self._out.write((b"\n" if self._began else b"") + f"{plain(text)}\n".encode())
+        self._current, self._began = None, True
+        self._out.flush()
+
     def tick(self) -> None:
         if self._held and time.monotonic() - self._spoken > _SILENCE_S:
             vertex = next(iter(self._held))

@@ -12,11 +12,9 @@ Reason = tuple[str, str]
 """Why not, to follow "NAME is not supported: "; and what to do instead."""
 
 _ONE_MACHINE: Reason = ("rootless runs containers on one machine", "start each container with `rootless run`")
-_DOCKERFILE: Reason = (
-    "rootless runs images and does not build them",
-    "`rootless bootstrap --include PACKAGE` makes one of packages; of a Dockerfile Buildah does:\n"
-    "buildah bud --network host --isolation oci --runtime rootless-oci -t NAME .\n"
-    "buildah push NAME docker-archive:NAME.tar:NAME && rootless load -i NAME.tar",
+_BUILDERS: Reason = (
+    "there is one builder, rootless itself, and no daemon or machine to choose among",
+    "`rootless build` builds, `rootless builder prune` frees its cache",
 )
 _NETWORKS: Reason = (
     "there are no networks of one's own yet",
@@ -37,10 +35,7 @@ _CHECKPOINT: Reason = (
 
 # fmt: off
 COMMANDS: dict[str, Reason] = {
-    "build": _DOCKERFILE,
-    "builder": ("nothing is built, and so there is no cache of builds", "`rootless system prune` frees other space"),
-    "buildx": _DOCKERFILE,
-    "image build": _DOCKERFILE,
+    "buildx": _BUILDERS,
     "checkpoint": _CHECKPOINT,
     "commit": _COMMIT,
     "container commit": _COMMIT,

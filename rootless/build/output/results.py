@@ -1,0 +1,46 @@
+"""What scripts read of a build's result: --iidfile, --metadata-file."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from rootless import inherited
+from rootless.errors import RootlessError
+from rootless.storage.images import Image
+
+
+def write_iidfile(path: str, image: Image) -> None:
+    """The image's id, sha256:<hex>, without an end of line, as docker writes it."""
+    _write(path, image.id)
+
+
+def write_metadata(path: str, image: Image | None, names: list[str]) -> None:
+    """buildx's metadata of the result as JSON; of an output that is no image there is none."""
+    found: dict[str, Any] = {}
+    if image is not None:
+        found = {
+            "containerimage.config.digest": image.id,
+            "containerimage.descriptor": {
+                "mediaType": image.manifest["mediaType"],
+                "digest": image.manifest["digest"],
+                "size": image.manifest["size"],
+                "platform": {
+                    key: image.config[key] for key in ("architecture", "os", "variant") if image.config.get(key)
+                },
+            },
+            "containerimage.digest": image.manifest["digest"],
+        }
+        if names:
+            found["image.name"] = ",".join(names)
+    _write(path, json.dumps(found, indent=2) + "\n")
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666 & ~inherited.umask)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise RootlessError(f"cannot write {path}: {error.strerror}") from None

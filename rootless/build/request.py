@@ -1,0 +1,42 @@
+"""What a user asked of a build: the words of `build`, parsed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.build.execute.run_config import Limits
+from rootless.build.output.requested import Output
+from rootless.build.secrets import Secret
+
+
+class BuildRequest(NamedTuple):
+    """`context` is a directory, "-", or a URL; `file` the Dockerfile ("": found in the context, "-": stdin).
+
+    `pull` is always, missing or never. `build_args` are complete: what came from the caller's environment is in
+    them. `proxies` are predefined arguments that need no ARG.
+    """
+
+    context: str
+    file: str = ""
+    tags: list[str] = []
+    build_args: dict[str, str] = {}
+    contexts: dict[str, str] = {}
+    target: str = ""
+    labels: dict[str, str] = {}
+    no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
+    pull: str = "missing"
+    network: str = ""
+    platforms: list[str] = []
+    secrets: dict[str, Secret] = {}
+    ssh: dict[str, str] = {}
+    outputs: list[Output] = []
+    iidfile: str = ""
+    metadata_file: str = ""
+    limits: Limits = Limits()
+    ignore_file: str = ""
+    annotations: list[str] = []
+    explain: bool = False
+    allow: frozenset[str] = frozenset()  # network.host, security.insecure
+    jobs: int = 0  # steps at once; 0: as many as there are processors
+    tls_verify: bool = True

@@ -1,0 +1,91 @@
+"""--secret and --ssh: what RUNs may have that no layer, key or history ever gets."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from rootless.build.csv_words import fields
+from rootless.errors import InvalidInput, NotFound
+
+_LARGEST = 500 * 1024  # BuildKit's bound
+
+
+class Secret(NamedTuple):
+    """Where a secret is: a file, or a variable of the caller's environment."""
+
+    id: str
+    path: str = ""
+    env: str = ""
+
+    def read(self) -> bytes:
+        """Its text, read when a step wants it; NotFound, InvalidInput."""
+        if self.env:
+            value = os.environb.get(os.fsencode(self.env))
+            if value is None:
+                raise NotFound(f"secret {self.id}: the environment has no variable {self.env}")
+            return value
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise NotFound(f"secret {self.id}: {self.path}: {error.strerror}") from None
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISFIFO(status.st_mode):
+                raise InvalidInput(f"secret {self.id}: {self.path} is no file")
+            os.set_blocking(fd, True)
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise InvalidInput(f"secret {self.id} too big. max size 500KB")
+        return text
+
+
+def parse_secret(word: str) -> Secret:
+    """One --secret word: `id=ID[,src|source=FILE][,env=NAME][,type=file|env]`; with neither, an environment variable
+    of that name, else a file. InvalidInput, in BuildKit's words; NotFound for a file that is not there."""
+    found = {"id": "", "path": "", "env": "", "type": ""}
+    for key, value in fields(word):
+        name = {"id": "id", "src": "path", "source": "path", "env": "env", "type": "type"}.get(key)
+        if name is None:
+            raise InvalidInput(f"unexpected key '{key}' in '{key}={value}'", hint="id=, src=, env= and type= are known")
+        found[name] = value
+    kind, path, env = found["type"], found["path"], found["env"]
+    if kind not in ("", "file", "env"):
+        raise InvalidInput(f'unsupported secret type "{kind}"', hint="type=file or type=env")
+    if not found["id"]:
+        raise InvalidInput(f"secret must have an id: {word}", hint="--secret id=NAME,src=FILE")
+    if kind == "env" and not env:
+        env, path = path or found["id"], ""
+    elif not kind and not path and not env and found["id"] in os.environ:
+        env = found["id"]
+    elif not path and not env:
+        path = found["id"]
+    if path:
+        path = os.path.abspath(os.path.expanduser(path))
+        if not os.path.exists(path):
+            raise NotFound(f"failed to stat {path}: no such file or directory", hint=f"it is the source of --secret id={found['id']}")
+    return Secret(found["id"], "" if env else path, env)
+
+
+def parse_ssh(word: str) -> tuple[str, str]:
+    """One --ssh word, `default` or `ID[=SOCKET]`: the id, and the socket of an agent. InvalidInput for a key: it
+    takes an agent to use one."""
+    name, _, path = word.partition("=")
+    if not path:
+        path = os.environ.get("SSH_AUTH_SOCK", "")
+        if not path:
+            raise InvalidInput(
+                f'invalid empty ssh agent socket: "{name}"', hint="start one (ssh-agent), or name it: --ssh default=SOCKET"
+            )
+    path = os.path.abspath(path)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise NotFound(f"--ssh {word}: {path}: {error.strerror}") from None
+    if not stat.S_ISSOCK(mode):
+        raise InvalidInput(
+            f"--ssh {word}: {path} is no socket of an agent",
+            hint=f"give the key to an agent: eval $(ssh-agent); ssh-add {path}; then --ssh {name}",
+        )
+    return name, path

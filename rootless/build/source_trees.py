@@ -1,0 +1,111 @@
+"""What the steps of a build read besides the layers below them: contexts, other stages, images.
+
+Opened when a step wants it and kept until the end. Workers are forked and inherit what is open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING
+
+from rootless import jsontext
+from rootless.build.cache import digests, keys
+from rootless.build.context.file_hashes import FileHashes
+from rootless.build.context.source_tree import SourceTree
+from rootless.build.copy import step as copies
+from rootless.build.execute.run_mounts import Tree
+from rootless.build.execute.stage_root import view
+from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source, StageSource
+from rootless.build.plan.steps import CopyStep, InlineSource, PathSource
+from rootless.build.stage_state import StageState
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.build.contexts import Contexts
+
+
+class SourceTrees:
+    """A context manager. `stages` are the coordinator's, by index; `images` all that are read; `contexts` opens those."""
+
+    def __init__(
+        self, store: Store, stages: dict[int, StageState], images: dict[ImageSource, Image], contexts: Contexts
+    ) -> None:
+        self._store = store
+        self._stages = stages
+        self._images = images
+        self._contexts = contexts
+        self._open: dict[Source, SourceTree] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> SourceTrees:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def in_worker(self) -> SourceTrees:
+        """The same for a worker: what is open stays so, what it opens goes with it."""
+        found = SourceTrees(self._store, self._stages, self._images, self._contexts)
+        found._open = dict(self._open)
+        return found
+
+    def layers(self, source: Source) -> list[str]:
+        """The layers of a stage that is done, or of an image."""
+        if isinstance(source, StageSource):
+            return self._stages[source.number].layers
+        return list(self._images[source].diff_ids) if isinstance(source, ImageSource) else []
+
+    def chain(self, source: Source) -> str:
+        """What names their files."""
+        if isinstance(source, StageSource):
+            return self._stages[source.number].chain
+        return keys.base_chain(self.layers(source))
+
+    def tree(self, source: Source) -> SourceTree:
+        """The open tree; ours."""
+        found = self._open.get(source)
+        if found is None:
+            found = self._contexts.tree(source) if isinstance(source, ContextSource) else self._tree_of_layers(source)
+            self._open[source] = found
+        return found
+
+    def _tree_of_layers(self, source: Source) -> SourceTree:
+        root = self._stack.enter_context(view(self._store, self.layers(source)))
+        name = "the stage" if isinstance(source, StageSource) else getattr(source, "reference", "scratch")
+        return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True)
+
+    def as_directory(self, source: ContextSource) -> Tree:
+        """A context for a RUN to mount: its directory, and what is to be hidden of it."""
+        return self._contexts.as_directory(source)
+
+    def digest(self, state: StageState, step: CopyStep) -> str:
+        """The digest of what the copy will write, read from its sources where it is not known."""
+        question = self._question(state, step)
+        known = digests.read(self._store, question) if question else ""
+        if known:
+            return known
+        with copies.opened(self._store, step, self.tree, epoch=state.plan.epoch) as copy:
+            found = copies.key_part(copy, lambda: self._users_root(state.layers))
+        if question:
+            digests.write(self._store, question, found)
+        return found
+
+    def _users_root(self, layers: list[str]) -> AbstractContextManager[int]:
+        return view(self._store, layers)
+
+    def _question(self, state: StageState, step: CopyStep) -> str:
+        """What the digest depends on, where all of it is known by name: nothing comes from a context or the network."""
+        parts: list[object] = []
+        for source in step.sources:
+            if isinstance(source, PathSource) and isinstance(source.from_, (StageSource, ImageSource, Scratch)):
+                parts.append([self.chain(source.from_), *source.patterns])
+            elif isinstance(source, InlineSource):
+                parts.append({source.filename: source.content})
+            else:
+                return ""
+        users = state.chain if step.chown else ""
+        rest = [step.destination, step.add, step.chown, users, step.chmod, step.link, step.parents, list(step.excludes)]
+        text = jsontext.dumps([parts, rest, step.unpack, state.plan.epoch])
+        return hashlib.sha256(text.encode()).hexdigest()
