@@ -9,6 +9,7 @@ from rootless import jsontext
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.linux import signal, socket
 from rootless.linux.process import pidfd_open_checked
+from rootless.linux.signals import signal_number
 from rootless.oci import state
 from rootless.oci.cgroup import cgroup
 from rootless.oci.container import processes
@@ -96,10 +97,10 @@ def kill(args: Arguments) -> int:
     text = args.value("--signal") or (args.words[1] if len(args.words) > 1 else "TERM")
     if not args.flag("--regex"):
         container = state.find(root, args.words[0])
-        return _kill(container, signal_number(text), everyone=everyone)
+        return _kill(container, parse_signal(text), everyone=everyone)
     for container in _matching(root, args.words[0]):
         try:
-            _kill(container, signal_number(text), everyone=everyone)
+            _kill(container, parse_signal(text), everyone=everyone)
         except Conflict:
             continue  # it does not run
     return 0
@@ -126,22 +127,12 @@ def _kill(container: Container, number: int, *, everyone: bool) -> int:
     return 0
 
 
-def signal_number(text: str) -> int:
-    """A signal's number of "9", "KILL", "SIGKILL", "RTMIN+3"."""
-    if text.isdecimal():
-        if 0 <= int(text) <= signal.SIGRTMAX:
-            return int(text)
-        raise InvalidInput(f"there is no signal {text}")
-    name = text.upper().removeprefix("SIG")
-    base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
-    if base in ("RTMIN", "RTMAX") and (not sign or offset.isdecimal()):
-        number = int(getattr(signal, f"SIG{base}")) + int(sign + offset if offset else 0)
-        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
-            return number
-    found = getattr(signal, f"SIG{name}", None)
-    if isinstance(found, int) and "_" not in name:
-        return int(found)
-    raise InvalidInput(f"there is no signal {text!r}")
+def parse_signal(text: str) -> int:
+    """The number of "9", "KILL", "SIGKILL" or "RTMIN+3"; of 0 too, which only asks. InvalidInput."""
+    try:
+        return signal_number(text)
+    except ValueError:
+        raise InvalidInput(f"there is no signal {text}") from None
 
 
 def delete(args: Arguments) -> int:
