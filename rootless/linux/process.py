@@ -68,6 +68,27 @@ def parent(pid: int) -> int:
     return _stat(pid)[2]
 
 
+def children_by_parent() -> dict[int, list[int]]:
+    """All processes that /proc shows now, as pid -> pids of the children it has or has adopted."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                found.setdefault(parent(int(name)), []).append(int(name))
+            except OSError:
+                continue  # it has ended, or another user's are hidden (hidepid)
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """`pid`, its children, theirs and so on; one that ends meanwhile may be missing with what is below it."""
+    children = children_by_parent()
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
+
+
 def alive(pid: int, start_time: int) -> bool:
     """Whether the process that started then still runs; a zombie is dead."""
     try:

@@ -198,3 +198,42 @@ def test_rename_without_replacing(tmp_path: object) -> None:
     fd = os.open(other, os.O_RDONLY)
     filesystem.syncfs(fd)
     os.close(fd)
+
+
+def test_descendants_are_those_below_and_no_others() -> None:
+    """A child with a child of its own; another child that is none of its."""
+    go_on, let_go = os.pipe()
+    ready_read, ready_write = os.pipe()
+
+    def fork(below: int) -> int:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                child = fork(below - 1) if below else 0
+                os.write(ready_write, b"%d " % os.getpid())
+                os.read(go_on, 1)
+                if child:
+                    os.write(let_go, b"x")
+                    os.waitpid(child, 0)
+            finally:
+                os._exit(0)
+        return pid
+
+    try:
+        first, second = fork(2), fork(0)
+        told = b""
+        while told.count(b" ") < 4:
+            told += os.read(ready_read, 64)
+        everybody = {int(word) for word in told.split()}
+        found = process.descendants(first)
+        assert found[0] == first
+        assert set(found) == everybody - {second}
+        assert process.descendants(second) == [second]
+        assert everybody <= set(process.descendants(os.getpid()))
+        assert {first, second} <= set(process.children_by_parent()[os.getpid()])
+    finally:
+        os.write(let_go, b"xxxx")
+        for pid in (first, second):
+            os.waitpid(pid, 0)
+        for fd in (go_on, let_go, ready_read, ready_write):
+            os.close(fd)

@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 from rootless.engine.doctor.finding import Finding, ProbeStatus, error, split_hint, warning
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
-from rootless.linux.process import set_child_subreaper, set_pdeathsig
+from rootless.linux.process import children_by_parent, set_child_subreaper, set_pdeathsig
 
 TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 1 << 20
@@ -171,17 +171,4 @@ def _children() -> list[int]:
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             return [int(word) for word in file.read().split()]
     except OSError:  # no CONFIG_PROC_CHILDREN: look at everybody's parent
-        found = []
-        for name in os.listdir("/proc"):
-            if name.isdecimal() and _parent(name) == os.getpid():
-                found.append(int(name))
-        return found
-
-
-def _parent(pid: str) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            line = file.read()
-    except OSError:
-        return -1
-    return int(line[line.rindex(b")") + 2 :].split()[1])
+        return children_by_parent().get(os.getpid(), [])

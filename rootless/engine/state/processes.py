@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from rootless.linux.process import descendants
+
 
 def pids(first: int) -> list[int]:
     """All processes of the pid namespace that `first` is in, as seen from here, `first` at the front.
@@ -16,7 +18,7 @@ def pids(first: int) -> list[int]:
     except FileNotFoundError:
         return []
     if namespace == own:
-        return _descendants(first)
+        return descendants(first)
     found = [first]
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != first:
@@ -25,20 +27,4 @@ def pids(first: int) -> list[int]:
                     found.append(int(entry))
             except (FileNotFoundError, PermissionError, ProcessLookupError):
                 continue  # ended, or not ours to look at: so not of our container
-    return found
-
-
-def _descendants(first: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/stat", "rb") as file:
-                    parent = int(file.read().rpartition(b")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            children.setdefault(parent, []).append(int(entry))
-    found = [first]
-    for pid in found:
-        found += children.get(pid, [])
     return found

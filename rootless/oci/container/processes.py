@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rootless.linux.process import descendants
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,10 +25,9 @@ def pids(container: Container) -> list[int]:
         return []
     own = _namespace("self")
     inside = _namespace(str(container.pid))
-    numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
     if inside and inside != own and not _shared(container):
-        return sorted(pid for pid in numbers if _namespace(str(pid)) == inside)
-    return _descendants(container.pid, numbers)
+        return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal() and _namespace(name) == inside)
+    return sorted(descendants(container.pid))
 
 
 def _shared(container: Container) -> bool:
@@ -41,23 +41,6 @@ def _namespace(pid: str) -> str:
         return os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
         return ""
-
-
-def _descendants(root: int, numbers: list[int]) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for pid in numbers:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        parents.setdefault(int(fields[1]), []).append(pid)
-    found, todo = [], [root]
-    while todo:
-        pid = todo.pop()
-        found.append(pid)
-        todo += parents.get(pid, [])
-    return sorted(found)
 
 
 def _of_cgroup(path: str) -> list[int]:
