@@ -17,6 +17,7 @@ from rootless.oci.log import LOG
 from rootless.oci.state import RUNNING, STOPPED, default_root, open_root, remove
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import child
+from rootless.runtime.listen_fds import listen_environment, listen_fds
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,9 +33,7 @@ def root_of(args: Arguments) -> str:
 def preserved(args: Arguments) -> int:
     """How many descriptors after stderr are the container's: --preserve-fds and $LISTEN_FDS."""
     count = args.number("--preserve-fds")
-    given = os.environ.get("LISTEN_FDS", "")
-    if given.isdecimal() and os.environ.get("LISTEN_PID", str(os.getpid())) == str(os.getpid()):
-        count += int(given)
+    count += listen_fds(demand_pid=False)
     for fd in range(3, 3 + count):
         try:
             os.fstat(fd)
@@ -46,9 +45,9 @@ def preserved(args: Arguments) -> int:
 
 def pass_listen_fds(process: dict[str, Any]) -> None:
     """Socket activation (sd_listen_fds(3)) goes on to the container's process."""
-    if os.environ.get("LISTEN_FDS", "").isdecimal():
+    if count := listen_fds(demand_pid=False):
         process.setdefault("env", [])
-        process["env"] += [f"LISTEN_FDS={os.environ['LISTEN_FDS']}", "LISTEN_PID=1"]
+        process["env"] += listen_environment(count, pid=1)
 
 
 def pass_notify_socket(spec: dict[str, Any]) -> None:

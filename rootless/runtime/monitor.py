@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 ATTACH_SOCKET = "attach"
-PASSED_MAX = 512  # helpers/monitor/process.h
 
 
 class Stdio(Record):
@@ -108,15 +107,6 @@ class MonitorTarget(Record):
     streams: ContainerStreams
     hold: tuple[int, ...]
     cgroup: str = ""  # the container's; the monitor tells its OOM kills, empties and removes it
-
-
-def listen_fds() -> int:
-    """How many descriptors after stderr systemd, or a monitor that was this process, has handed to us:
-    sd_listen_fds(3)."""
-    environ = os.environ
-    if environ.get("LISTEN_PID") != str(os.getpid()) or not environ.get("LISTEN_FDS", "").isdecimal():
-        return 0
-    return min(int(environ["LISTEN_FDS"]), PASSED_MAX)
 
 
 # The monitor's options and the kind of their values, in the order of docs/monitor.md; helpers/monitor/arguments.c

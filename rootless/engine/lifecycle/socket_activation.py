@@ -17,7 +17,7 @@ from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotSupported
 from rootless.linux import socket
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime.monitor import listen_fds
+from rootless.runtime.listen_fds import listen_environment, listen_fds
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,7 +42,7 @@ def handed(record: ContainerConfig) -> Handed:
     mounts: list[dict[str, Any]] = []
     if count := listen_fds():
         # With --init the command is the first child of PID 1.
-        env = [f"LISTEN_FDS={count}", f"LISTEN_PID={2 if record['init'] else 1}"]
+        env = listen_environment(count, pid=2 if record["init"] else 1)
         if environ.get("LISTEN_FDNAMES"):
             env.append("LISTEN_FDNAMES=" + environ["LISTEN_FDNAMES"])
     address = environ.get("NOTIFY_SOCKET", "")

@@ -135,7 +135,8 @@ def _end_waiting(store: Store, identifier: str) -> None:
 
 def after_exit(store: Store, identifier: str) -> tuple[str, ...]:
     """Called by the process that was the monitor: what it is to exec next; () is nothing: the end."""
-    from rootless.runtime.monitor import arguments, listen_fds
+    from rootless.runtime.listen_fds import listen_fds
+    from rootless.runtime.monitor import arguments
 
     with containers.lock(store, identifier):
         state = running.read_state(store, identifier)
