@@ -11,7 +11,15 @@ from rootless.oci.container.create import write_pid
 from rootless.oci.container.wait_for_exec import send_to_listener
 from rootless.oci.running import Forwarder, exit_code, pass_listen_fds, preserved, root_of
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.exec import exec_in_container, wait
+from rootless.runtime.exec import (
+    INHERITED,
+    TERMINAL,
+    CgroupTarget,
+    ExecRequest,
+    ExecStdio,
+    exec_in_container,
+    wait,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -47,22 +55,21 @@ def exec_command(args: Arguments) -> int:
     console.check(socket_path, terminal=terminal, detach=detach)
     size = process.get("consoleSize") or console.own_size(process, socket_path)
     entered = exec_in_container(
-        container.pid,
-        container.start_time,
-        process,
-        terminal=terminal,
-        stdin=True,
-        detach=detach,
-        rows=int(size.get("height") or 0),
-        columns=int(size.get("width") or 0),
-        seccomp_profile=(spec.get("linux") or {}).get("seccomp"),
-        linux=spec.get("linux"),
-        cache_dir=os.path.join(root, ".seccomp"),
-        inherit=True,
-        preserve_fds=count,
-        listener=send_to_listener(spec, container.document(found)),
-        cgroup=_cgroup(container, args.value("--cgroup")),
-        cgroup_unit=container.unit,
+        ExecRequest(
+            pid=container.pid,
+            start_time=container.start_time,
+            process=process,
+            stdio=ExecStdio(
+                TERMINAL if terminal else INHERITED,
+                rows=int(size.get("height") or 0),
+                columns=int(size.get("width") or 0),
+            ),
+            cgroup=CgroupTarget(_cgroup(container, args.value("--cgroup")), container.unit),
+            linux=spec.get("linux") or {},
+            cache_dir=os.path.join(root, ".seccomp"),
+            preserve_fds=count,
+            listener=send_to_listener(spec, container.document(found)),
+        )
     )
     master = entered.terminal_fd
     if master >= 0 and socket_path:

@@ -8,7 +8,7 @@ from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import signal
 from rootless.oci.cgroup import manager
 from rootless.oci.config.bundle import load
-from rootless.oci.container.create import Created, create
+from rootless.oci.container.create import CreatedContainer, create
 from rootless.oci.container.init_config import CreateRequest
 from rootless.oci.container.new_state import NewStateDirectory
 from rootless.oci.container.wait_for_exec import wait_for_exec
@@ -83,7 +83,7 @@ def _request(args: Arguments, *, detach: bool, waits: bool) -> CreateRequest:
         detach=detach,
         waits=waits,
         pid_file=args.value("--pid-file"),
-        place=manager.manager_for(manager_of(args)),
+        create_cgroup=manager.manager_for(manager_of(args)),
     )
 
 
@@ -113,10 +113,9 @@ def run_command(args: Arguments) -> int:
     request = _request(args, detach=detach, waits=False)
     with NewStateDirectory(request.root, request.id) as new_state:
         created = create(request, new_state)
-        pidfd = child.open_child(created.pid)
         if not detach:
             # Before the start, so that no signal is lost.
-            Forwarder().to(pidfd)
+            Forwarder().to(created.pidfd)
         try:
             created.channel.send("start")
             state = {**created.state, "status": RUNNING, "pid": created.pid}
@@ -125,21 +124,21 @@ def run_command(args: Arguments) -> int:
             try:
                 created.cgroup.demand_memory()
             finally:
-                _end(created, pidfd, new_state.directory)
+                _end(created, new_state.directory)
             raise
         created.channel.close()
         try:
             # Their failure ends the container (runtime.md, Lifecycle 9).
             run_hooks(request.bundle.spec, "poststart", state)
         except (OSError, RootlessError):
-            _end(created, pidfd, new_state.directory)
+            _end(created, new_state.directory)
             warn_hooks(request.bundle.spec, "poststop", {**state, "status": STOPPED})
             raise
     if detach:
         return 0
-    status = _wait(created, pidfd)
+    status = _wait(created)
     if not args.flag("--keep"):
-        _end(created, pidfd, new_state.directory)
+        _end(created, new_state.directory)
         warn_hooks(request.bundle.spec, "poststop", {**state, "status": STOPPED})
     return exit_code(status)
 
@@ -157,20 +156,20 @@ def warn_hooks(spec: dict[str, Any], point: str, state: dict[str, Any]) -> None:
         LOG.warn(str(error))
 
 
-def _end(created: Created, pidfd: int, directory: str) -> None:
-    child.end(pidfd)
+def _end(created: CreatedContainer, directory: str) -> None:
+    child.end(created.pidfd)
     if os.path.exists(os.path.join(directory, "state.json")):
         created.cgroup.remove()
         remove(directory)
 
 
-def _wait(created: Created, pidfd: int) -> int:
+def _wait(created: CreatedContainer) -> int:
     """The init's wait status; signals go to it meanwhile, and its terminal is relayed to ours."""
     if created.terminal >= 0:
         from rootless.oci.terminal_relay import relay
 
-        return relay(created.terminal, created.pid, pidfd)
-    return child.wait(created.pid, pidfd)
+        return relay(created.terminal, created.pid, created.pidfd)
+    return child.wait(created.pid, created.pidfd)
 
 
 class Forwarder:

@@ -1,14 +1,14 @@
-"""exec: one more process in a running container. No lock, no session, no database. HOT.
+"""exec: one more process in a running container. No lock, no session, no database.
 
-    caller   enter(): holds the other ends, waits with wait()
-     ├ E1    joins the namespaces through a pidfd of PID 1, clones E2 as the caller's child, ends
-     └ E2    becomes the user, execs
+    caller                 exec_in_container(): holds the other ends of the streams, waits with wait()
+     ├ exec intermediate   joins the namespaces by a pidfd of PID 1, clones the exec process as the caller's child, exits
+     └ exec process        becomes the user, execs
 
-Who E2 is, the kernel says; its wire is the container's as soon as it runs a program there.
+Who the exec process is, the kernel says; its channel is the container's as soon as it runs a program there.
 
-The owner of the session's user namespace has every right in those below it, so E1 goes straight
-from the host into the container. Everything that an answer of the container's own /proc could
-falsify is read before it is entered.
+The owner of the session's user namespace has every right in those below it, so the exec intermediate goes
+straight from the host into the container. Everything that an answer of the container's own /proc could
+falsify is read before it is entered. Hot path.
 """
 
 from __future__ import annotations
@@ -23,26 +23,23 @@ from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeaths
 from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, descriptors, monitor, namespaces, sync
-from rootless.runtime.clone import CLONE_PARENT, clone
-from rootless.runtime.launch.cgroup import fork_into
-from rootless.runtime.launch.init import InitProgress, read_environment, reset_signals
+from rootless.runtime.clone import CLONE_PARENT, clone, fork_into
 from rootless.runtime.process import credentials, landlock, scheduling, terminal
-from rootless.runtime.process.command import find_command
-from rootless.runtime.process.sealed_exec import (
-    exec_sealed,
-    keep_channel,
-    listener_of,
-    open_exec_helper,
-    raise_exec_error,
-    terminal_of,
+from rootless.runtime.process.run_command import (
+    Confinement,
+    Progress,
+    become_process,
+    execute_command,
+    reset_signals,
 )
+from rootless.runtime.process.sealed_exec import listener_of, open_exec_helper, raise_exec_error, terminal_of
 from rootless.runtime.seccomp import profile as seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from rootless.runtime.process.capabilities import Capabilities
+TERMINAL, PIPES, NULL, INHERITED = "terminal", "pipes", "null", "inherited"
 
 
 class ExecProcess(Record):
@@ -56,121 +53,115 @@ class ExecProcess(Record):
     stderr_fd: int = -1
 
 
-class _ExecRequest(Record):
+class ExecStdio(Record):
+    """The process's standard streams: a new terminal (its size, 0 = unset), pipes (stdin only if asked for),
+    /dev/null, or the caller's own."""
+
+    kind: str
+    open_stdin: bool = False
+    rows: int = 0
+    columns: int = 0
+
+
+class CgroupTarget(Record):
+    """The cgroup that the process starts in: the container's, "" for ours. `unit` is systemd's scope around it, "" for
+    none; `optional`: ours will do where we may not move there."""
+
+    path: str = ""
+    unit: str = ""
+    optional: bool = False
+
+
+class ExecRequest(Record):
+    """A process for a running container, keyword arguments only."""
+
+    pid: int  # the container's PID 1
+    start_time: int
+    process: dict[str, Any]  # an OCI process object
+    stdio: ExecStdio
+    cgroup: CgroupTarget = CgroupTarget()
+    # The container's spec.linux, of which seccomp, personality and memoryPolicy hold for each of its processes.
+    linux: dict[str, Any] = {}
+    cache_dir: str = ""  # of compiled filters, ROOT/seccomp; "": this user's own
+    preserve_fds: int = 0  # how many descriptors after stderr the process inherits
+    # Called with the process's pid and the descriptor of a filter that notifies, which is closed afterwards.
+    listener: Callable[[int, int], None] | None = None
+
+
+class _Exec(Record):
+    """A request with what is opened and read before the container is entered."""
+
+    request: ExecRequest
     pidfd: int
     fds: tuple[tuple[int, int], ...]  # the namespaces to join: (flag, descriptor)
-    process: dict[str, Any]
     streams: monitor.ContainerStreams
-    rows: int
-    columns: int
-    filter: credentials.Filter
-    capabilities: Capabilities
-    keyring: bool
-    preserve_fds: int
-    scopes: int
+    confinement: Confinement
     program: int  # sealed_exec.py's
-    cgroup: str = ""
-    cgroup_unit: str = ""
-    cgroup_optional: bool = False
-    linux: dict[str, Any] | None = None
 
 
-def exec_in_container(
-    pid: int,
-    start_time: int,
-    process: dict[str, Any],
-    *,
-    terminal: bool,
-    stdin: bool,
-    detach: bool,
-    rows: int = 0,
-    columns: int = 0,
-    seccomp_profile: dict[str, Any] | None = None,
-    linux: dict[str, Any] | None = None,
-    cache_dir: str | None = None,
-    inherit: bool = False,
-    preserve_fds: int = 0,
-    keyring: bool = True,
-    listener: Callable[[int, int], None] | None = None,
-    cgroup: str = "",
-    cgroup_unit: str = "",
-    cgroup_optional: bool = False,
-) -> ExecProcess:
-    """Run `process` (an OCI process object) in the container whose PID 1 is (pid, start_time).
+def exec_in_container(request: ExecRequest) -> ExecProcess:
+    """Run the process in the container, in all namespaces of its PID 1 that differ from ours.
 
-    All namespaces in which that differs from us are joined. `seccomp_profile` is the container's
-    spec.linux.seccomp, compiled into `cache_dir` (ROOT/seccomp); `linux` has its personality and memory
-    policy. With `detach` its streams are /dev/null; with `inherit` they are the caller's, and so are the `preserve_fds` descriptors after
-    them; otherwise a terminal, or pipes (stdin only if asked for). `listener` is called with the pid
-    and the descriptor (closed afterwards) of a filter that notifies. Returns when the command
-    has been executed. It is born in `cgroup`, the container's (in systemd's scope `cgroup_unit`, if in
-    one; "": left where we are), `cgroup_optional`: if we may. Raises Conflict when the container has stopped, CommandNotFound,
-    CommandNotExecutable, InvalidInput. The process is a child of the caller: see wait().
+    Returns when the command has been executed; the process is a child of the caller: see wait(). Raises Conflict
+    when the container has stopped, CommandNotFound, CommandNotExecutable, InvalidInput.
     """
+    process = request.process
     if not process.get("args"):
         raise InvalidInput("no command specified")
     try:
-        pidfd = pidfd_open_checked(pid, start_time)
+        pidfd = pidfd_open_checked(request.pid, request.start_time)
     except ProcessLookupError:
         raise Conflict("container is not running") from None
     try:
-        if inherit and not terminal:
-            streams = monitor.ContainerStreams((os.dup(0), os.dup(1), os.dup(2)))
-        elif detach and not inherit:
-            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            streams = monitor.ContainerStreams((null, os.dup(null), os.dup(null)))
-        else:
-            streams = monitor.make_streams(monitor.Stdio(terminal, stdin))
-        bpf = _filter(process, seccomp_profile, cache_dir)
-        fds = namespaces.others(pid, pidfd)
+        streams = _make_streams(request.stdio)
+        bpf = _filter(request)
+        fds = namespaces.others(request.pid, pidfd)
         kinds = {flag for flag, _ in fds}
-        capabilities = credentials.read_process_capabilities(process)
-        request = _ExecRequest(
-            pidfd, fds, process, streams, rows, columns, bpf, capabilities, keyring, preserve_fds,
+        confinement = Confinement(
+            credentials.read_process_capabilities(process),
+            bpf,
             landlock.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
-            open_exec_helper(process), cgroup, cgroup_unit, cgroup_optional, linux,
-        )  # fmt: skip
-        return _enter(request, listener)
+        )
+        return _start(_Exec(request, pidfd, fds, streams, confinement, open_exec_helper(process)))
     finally:
         os.close(pidfd)
 
 
-def _filter(
-    process: dict[str, Any], profile: dict[str, Any] | None, cache_dir: str | None
-) -> credentials.Filter:
+def _make_streams(stdio: ExecStdio) -> monitor.ContainerStreams:
+    if stdio.kind == INHERITED:
+        return monitor.ContainerStreams((os.dup(0), os.dup(1), os.dup(2)))
+    if stdio.kind == NULL:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        return monitor.ContainerStreams((null, os.dup(null), os.dup(null)))
+    return monitor.make_streams(monitor.Stdio(stdio.kind == TERMINAL, stdio.open_stdin))
+
+
+def _filter(request: ExecRequest) -> credentials.Filter:
+    profile = request.linux.get("seccomp")
     if not profile:
         return credentials.Filter()
-    bounding = (process.get("capabilities") or {}).get("bounding") or []
-    return seccomp.compiled(profile, bounding, cache_dir=cache_dir or seccomp.cache_directory(""))
+    bounding = (request.process.get("capabilities") or {}).get("bounding") or []
+    return seccomp.compiled(profile, bounding, cache_dir=request.cache_dir or seccomp.cache_directory(""))
 
 
-def _enter(request: _ExecRequest, listener: Callable[[int, int], None] | None) -> ExecProcess:
-    streams = request.streams
+def _start(execution: _Exec) -> ExecProcess:
+    request, streams = execution.request, execution.streams
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited, the kernel would reap our child
     ours, theirs = sync.pair(cloned=True)
-    first, placed = fork_into(request.cgroup)
-    if first == 0:
+    intermediate, in_cgroup = fork_into(request.cgroup.path)
+    if intermediate == 0:
         ours.close()
-        _run_exec_intermediate(request, theirs, placed=placed)
+        _run_exec_intermediate(execution, theirs, in_cgroup=in_cgroup)
     theirs.close()
-    descriptors.close_all((*(fd for _, fd in request.fds), *(streams.child or ()), request.program))
+    descriptors.close_all((*(fd for _, fd in execution.fds), *(streams.child or ()), execution.program))
     pid = pidfd = master = -1
     try:
         pid = ours.expect_cloned()
         pidfd = child.open_child(pid)
         if streams.child is None:
             master = terminal_of(ours.expect("terminal"))
-        notifies = bool(request.filter.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
-        message = ours.receive("seccomp", "refused") if notifies else ours.receive("refused")
-        if message is not None and message.kind == "seccomp":
-            listening = listener_of(message)
-            try:
-                if listener is not None:
-                    listener(pid, listening)
-            finally:
-                os.close(listening)
-            message = ours.receive("refused")
+        message = _wait_for_exec(execution, ours, pid)
         raise_exec_error(message, request.process["args"])  # the end: it has exec'd
     except BaseException:
         if pidfd >= 0:
@@ -179,58 +170,75 @@ def _enter(request: _ExecRequest, listener: Callable[[int, int], None] | None) -
         raise
     finally:
         ours.close()
-        os.waitpid(first, 0)
+        os.waitpid(intermediate, 0)
         if pidfd < 0:
             child.look_after(pid)  # killed before it could say who it is
     return ExecProcess(pid, pidfd, master, streams.stdin, streams.stdout, streams.stderr)
 
 
-def _run_exec_intermediate(request: _ExecRequest, channel: sync.Channel, *, placed: bool) -> NoReturn:
-    progress = InitProgress()
+def _wait_for_exec(execution: _Exec, channel: sync.Channel, pid: int) -> sync.Message | None:
+    """The exec process's last message, "refused"; None where it has executed its command."""
+    if not execution.confinement.seccomp.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER:
+        return channel.receive("refused")
+    message = channel.receive("seccomp", "refused")
+    if message is None or message.kind != "seccomp":
+        return message
+    fd = listener_of(message)
+    try:
+        if execution.request.listener is not None:
+            execution.request.listener(pid, fd)
+    finally:
+        os.close(fd)
+    return channel.receive("refused")
+
+
+def _run_exec_intermediate(execution: _Exec, channel: sync.Channel, *, in_cgroup: bool) -> NoReturn:
+    request, progress = execution.request, Progress("start")
+    cgroup = request.cgroup
     try:
         set_pdeathsig(signal.SIGKILL)
-        if not placed:
+        if not in_cgroup:
             progress.step = "join the container's cgroup"
-            join.join(request.cgroup, request.cgroup_unit, optional=request.cgroup_optional)
+            join.join(cgroup.path, cgroup.unit, optional=cgroup.optional)
         # Before anything of the container can see us (CVE-2016-9962).
         set_dumpable(False)
         progress.step = "join the container's namespaces"
-        namespaces.enter(request.pidfd, request.fds)
+        namespaces.enter(execution.pidfd, execution.fds)
         # What our caller had open is nothing of the container's, not even for a moment.
         kept = range(3, 3 + request.preserve_fds)
-        descriptors.keep_only((channel.fileno(), request.program, *(request.streams.child or ()), *kept))
+        descriptors.keep_only((channel.fileno(), execution.program, *(execution.streams.child or ()), *kept))
         descriptors.stop_importing()
         progress.step = "fork into the container"
         try:
             pid = clone(CLONE_PARENT)
         except OSError as error:
-            raise join.full(error, request.cgroup) or error from None
+            raise join.full(error, cgroup.path) or error from None
         if pid == 0:
-            _run_exec_process(request, channel)
+            _run_exec_process(execution, channel)
     except FAILURES as error:
         channel.send_error(error, step=progress.step)
     finally:
         os._exit(0)
 
 
-def _run_exec_process(request: _ExecRequest, channel: sync.Channel) -> NoReturn:
-    progress = InitProgress()
+def _run_exec_process(execution: _Exec, channel: sync.Channel) -> NoReturn:
+    progress = Progress("start")
     try:
         channel.send("cloned")
-        _become(request, channel, progress)
+        _become(execution, channel, progress)
     except FAILURES as error:
         channel.send_error(error, step=progress.step)
     finally:
         os._exit(125)
 
 
-def _become(request: _ExecRequest, channel: sync.Channel, progress: InitProgress) -> None:
-    process = request.process
+def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoReturn:
+    request, process = execution.request, execution.request.process
     set_pdeathsig(signal.SIGKILL)
     reset_signals()
     os.setsid()
     progress.step = "scheduling"
-    scheduling.apply_to_process(process, request.linux or {})
+    scheduling.apply_to_process(process, request.linux)
     affinity = process.get("execCPUAffinity") or {}
     if cpus := affinity.get("final") or affinity.get("initial"):
         os.sched_setaffinity(0, scheduling.cpu_list(cpus, name="process.execCPUAffinity"))
@@ -238,46 +246,26 @@ def _become(request: _ExecRequest, channel: sync.Channel, progress: InitProgress
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     progress.step = "keyring"
-    if request.keyring:
-        credentials.new_keyring(filtered=bool(request.filter.bpf))
-    progress.step = "user"
-    user = credentials.resolve_user(process)
-    progress.step = "rlimits"
-    credentials.set_rlimits(process)
-    progress.step = "security label"
-    credentials.set_label(process)
-    progress.step = "standard input and output"
-    if request.streams.child is None:
+    credentials.new_keyring(filtered=bool(execution.confinement.seccomp.bpf))
+    slave = -1
+    if execution.streams.child is None:
+        progress.step = "terminal"
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        master, slave = terminal.open_terminal(root, rows=request.rows, columns=request.columns)
+        master, slave = terminal.open_terminal(root, rows=request.stdio.rows, columns=request.stdio.columns)
         channel.send("terminal", {}, (master,))
         os.close(master)
-        terminal.use_terminal(slave, uid=user.uid)
-    else:
-        terminal.use_pipes(request.streams.child, uid=user.uid)
-    progress.step = "become the user"
-    credentials.become(user, umask=(process.get("user") or {}).get("umask"))
-    progress.step = "working directory"
-    credentials.change_directory(process.get("cwd") or "/")
-    progress.step = "command"
-    environment = read_environment(process, home=user.home, uid=user.uid)
-    arguments = list(process["args"])
-    path = find_command(arguments[0], environment)
-    progress.step = "confine"
-    credentials.close_all_but_stdio(preserve=request.preserve_fds)
+    command = become_process(process, progress, stdio=execution.streams.child, terminal_fd=slave)
     # As Docker's, it lives on when the command that started it is killed.
     set_pdeathsig(0)
-    keep_channel(request.program, channel)
-    notified = credentials.confine(process, request.capabilities, request.filter, request.scopes)
-    if notified >= 0:
-        channel.send("seccomp", {}, (notified,))
-    progress.step = "exec"
-    exec_sealed(request.program, channel, path, arguments, environment, seccomp=request.filter)
+    execute_command(
+        command, process, execution.confinement, channel, progress,
+        program=execution.program, preserve_fds=request.preserve_fds,
+    )  # fmt: skip
 
 
-def wait(entered: ExecProcess) -> int:
+def wait(process: ExecProcess) -> int:
     """Wait for the process: its wait status (os.waitstatus_to_exitcode). The descriptors stay open.
 
     The caller has no other children. RootlessError, exit code 137, where the container does not let us know.
     """
-    return child.wait(entered.pid, entered.pidfd)
+    return child.wait(process.pid, process.pidfd)

@@ -19,7 +19,7 @@ from typing import Any
 from rootless.errors import RootlessError, to_data
 from rootless.linux.process import start_time
 from rootless.runtime import exec as runtime_exec
-from rootless.runtime.launch.launch import LaunchedContainer, MonitorOptions, Stdio, launch
+from rootless.runtime.launch.launch import LaunchedContainer, LaunchRequest, MonitorOptions, Stdio, launch
 from rootless.runtime.mounts.rootfs import Rootfs, mounted, run_in_root
 from rootless.session import session
 
@@ -64,15 +64,17 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         return {"address": "10.0.2.100", **request.get("network_more", {})}
 
     launched = launch(
-        request["spec"],
-        root=root_of(request),
-        container_dir=request["directory"],
-        run_dir=request["run"],
-        stdio=Stdio(request.get("terminal", False), bool(request.get("stdin")), 30, 100),
-        supervision=MonitorOptions(no_sync=True),
-        network=network if request.get("network") else None,
-        record=recorded.append,
-        client=True,
+        LaunchRequest(
+            spec=request["spec"],
+            root=root_of(request),
+            container_dir=request["directory"],
+            run_dir=request["run"],
+            stdio=Stdio(request.get("terminal", False), bool(request.get("stdin")), 30, 100),
+            supervision=MonitorOptions(no_sync=True),
+            network=network if request.get("network") else None,
+            record=recorded.append,
+            client=True,
+        )
     )
     if request.get("background"):
         os.waitpid(-1, os.WNOHANG)
@@ -112,15 +114,16 @@ def follow(launched: LaunchedContainer, stdin: str) -> dict[str, Any]:
 
 def execute(request: dict[str, Any]) -> dict[str, Any]:
     pid = request["pid"]
+    kind = runtime_exec.TERMINAL if request.get("terminal") else runtime_exec.PIPES
     entered = runtime_exec.exec_in_container(
-        pid,
-        request.get("start_time") or start_time(pid),
-        request["process"],
-        terminal=request.get("terminal", False),
-        stdin=bool(request.get("stdin")),
-        detach=False,
-        seccomp_profile=request.get("seccomp"),
-        cache_dir=request["run"] + "/seccomp",
+        runtime_exec.ExecRequest(
+            pid=pid,
+            start_time=request.get("start_time") or start_time(pid),
+            process=request["process"],
+            stdio=runtime_exec.ExecStdio(kind, bool(request.get("stdin"))),
+            linux={"seccomp": request.get("seccomp")},
+            cache_dir=request["run"] + "/seccomp",
+        )
     )
     if request.get("stdin"):
         os.write(entered.stdin_fd, request["stdin"].encode())

@@ -109,16 +109,18 @@ def _launch(
         atomic.write_json(f"{directory}/{_NOTED}", [list(file) for file in noted], durable=False)
 
     return runtime.launch(
-        configuration,
-        root=root,
-        container_dir=directory,
-        run_dir=run_dir,
-        stdio=runtime.Stdio(),
-        supervision=MonitorOptions(no_sync=True, dies_with_parent=True),
-        network=network.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
-        record=note,
-        place=place,
-        client=True,
+        runtime.LaunchRequest(
+            spec=configuration,
+            root=root,
+            container_dir=directory,
+            run_dir=run_dir,
+            stdio=runtime.Stdio(),
+            supervision=MonitorOptions(no_sync=True, dies_with_parent=True),
+            network=network.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
+            record=note,
+            create_cgroup=place,
+            client=True,
+        )
     )
 
 

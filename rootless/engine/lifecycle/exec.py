@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-class ExecRequest(Record):
+class ExecOptions(Record):
     """What a user asked `exec` for; empty words mean the container's own."""
 
     argv: list[str]
@@ -48,7 +48,7 @@ class Execution(Record):
     id: str
 
 
-def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecProcess, Execution]:
+def execute(store: Store, identifier: str, request: ExecOptions) -> tuple[ExecProcess, Execution]:
     """Start the process; the caller owns the descriptors. Conflict where the container does not run,
     CommandNotFound where it has no such command, CommandNotExecutable for whatever else keeps it from running."""
     record = read_config(store, identifier)
@@ -62,21 +62,15 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecPr
         configuration = _configuration(record, request)
         try:
             entered = runtime_exec.exec_in_container(
-                found.pid,
-                found.start_time,
-                configuration,
-                terminal=request.tty,
-                stdin=request.interactive,
-                detach=request.detach,
-                rows=request.rows,
-                columns=request.columns,
-                seccomp_profile=spec.seccomp(_privileged(record, request)),
-                cache_dir=store.root + "/seccomp",
-                cgroup=str(found.state.get("cgroup") or ""),
-                cgroup_unit=str(found.state.get("cgroup_unit") or ""),
-                cgroup_optional=not any(
-                    str(how).startswith("cgroup ") for how in (found.state.get("limits") or {}).values()
-                ),
+                runtime_exec.ExecRequest(
+                    pid=found.pid,
+                    start_time=found.start_time,
+                    process=configuration,
+                    stdio=_stdio(request),
+                    cgroup=_cgroup(found.state),
+                    linux={"seccomp": spec.seccomp(_privileged(record, request))},
+                    cache_dir=store.root + "/seccomp",
+                )
             )
         except (Conflict, CommandNotFound, CommandNotExecutable):
             raise
@@ -87,7 +81,7 @@ def execute(store: Store, identifier: str, request: ExecRequest) -> tuple[ExecPr
     return entered, Execution(store, record, events.execution(store, record, request.argv))
 
 
-def execute_detached(store: Store, identifier: str, request: ExecRequest) -> None:
+def execute_detached(store: Store, identifier: str, request: ExecOptions) -> None:
     """Start a process that nobody waits for; errors as of execute().
 
     Its parent is a child of ours that becomes a monitor: it is there to write how the process ended into the
@@ -105,7 +99,7 @@ def execute_detached(store: Store, identifier: str, request: ExecRequest) -> Non
         ours.close()
 
 
-def _run_parent(store: Store, identifier: str, request: ExecRequest, to_caller: sync.Channel) -> NoReturn:
+def _run_parent(store: Store, identifier: str, request: ExecOptions, to_caller: sync.Channel) -> NoReturn:
     try:
         os.setsid()  # what is typed at the caller's terminal is none of its business
         entered, execution = execute(store, identifier, request)
@@ -118,6 +112,23 @@ def _run_parent(store: Store, identifier: str, request: ExecRequest, to_caller: 
         os._exit(125)
 
 
+def _stdio(request: ExecOptions) -> runtime_exec.ExecStdio:
+    kind = runtime_exec.TERMINAL if request.tty else runtime_exec.PIPES
+    if request.detach:
+        kind = runtime_exec.NULL
+    return runtime_exec.ExecStdio(kind, request.interactive, request.rows, request.columns)
+
+
+def _cgroup(state: dict[str, Any]) -> runtime_exec.CgroupTarget:
+    """The container's; outside it where we may not move there, unless one of its limits is held there."""
+    limits = (state.get("limits") or {}).values()
+    return runtime_exec.CgroupTarget(
+        str(state.get("cgroup") or ""),
+        str(state.get("cgroup_unit") or ""),
+        optional=not any(str(how).startswith("cgroup ") for how in limits),
+    )
+
+
 def tell_end(execution: Execution, code: int) -> None:
     """The event of its end."""
     events.container(execution.store, "exec_die", execution.record, execID=execution.id, exitCode=str(code))
@@ -128,13 +139,13 @@ def tell_detached(execution: Execution) -> None:
     events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
 
 
-def _privileged(record: ContainerConfig, request: ExecRequest) -> ContainerConfig:
+def _privileged(record: ContainerConfig, request: ExecOptions) -> ContainerConfig:
     if not request.privileged:
         return record
     return {**record, "security": {**record["security"], "privileged": True, "no_new_privileges": False}}
 
 
-def _configuration(record: ContainerConfig, request: ExecRequest) -> dict[str, Any]:
+def _configuration(record: ContainerConfig, request: ExecOptions) -> dict[str, Any]:
     record = _privileged(record, request)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
     configuration = spec.process(record, every)

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.lifecycle.exec import ExecRequest, execute, tell_end
+from rootless.engine.lifecycle.exec import ExecOptions, execute, tell_end
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.state import health, running
@@ -73,7 +73,7 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
     started_at = clock.now()
     timeout_s = healthcheck["timeout_ns"] / 1e9
     try:
-        entered, execution = execute(store, identifier, ExecRequest(healthcheck["argv"]))
+        entered, execution = execute(store, identifier, ExecOptions(healthcheck["argv"]))
     except RootlessError as error:
         return _result(started_at, -1, error.message.encode())
     output = _Output()

@@ -101,36 +101,18 @@ def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, b
 
 
 def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, columns: int) -> StartedContainer:
-    identifier = record["id"]
-    directory = containers.directory(store, identifier)
-    run_dir = store.run_directory(identifier)
-    durable = not record["auto_remove"]
+    directory = containers.directory(store, record["id"])
+    run_dir = store.run_directory(record["id"])
     root = container_root.prepare(store, record)
-    shared = {kind: _shared_pid(store, record, kind) for kind in SHARED_KINDS}
-    etc = directory
-    if shared["network"]:
-        etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
-    else:
-        connect.write_etc(record, directory)
+    facts = _start_facts(store, record)
     record = container_root.resolve_mounts(store, record)
     container_root.fill_volumes(store, record, root)
     if any(GIVEN in mount["options"] for mount in record["mounts"]):
         from rootless.engine.files import given
 
         given.give(store, record, root)
-    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
-    configuration = spec.build(
-        record,
-        spec.StartFacts(
-            etc,
-            store.volumes,
-            {kind: pid for kind, pid in shared.items() if pid},
-            every,
-            devices=_host_devices() if record["security"]["privileged"] else (),
-            host_mqueue=os.path.isdir("/dev/mqueue"),
-            last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
-        ),
-    )
+    handed = socket_activation.handed(record)
+    configuration = _configuration(record, facts, handed)
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers
@@ -141,61 +123,95 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         from rootless.engine.lifecycle.ipc import shared_trees
 
         trees = shared_trees(store, record)
-    if record["userns"].startswith("keep-id") and not record["rootfs"]:
-        from rootless.engine.state import user_namespace
-
-        configuration[ACCOUNT] = user_namespace.account(record)
-    handed = socket_activation.handed(record)
-    configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
-    configuration["mounts"] += handed.mounts
     started_at = clock.now()
-    place = cgroup.CgroupManager(record, own_user_namespace=not any(shared.values()))
+    create_cgroup = cgroup.CgroupManager(record, own_user_namespace=not facts.shared)
 
     def record_state(launched: runtime.LaunchedContainer) -> None:
-        network = {key: value for key, value in launched.network.items() if key != "hold_fds"}
-        state = {
-            "pid": launched.pid,
-            "start_time": launched.start_time,
-            "boot_id": process.boot_id(),
-            "pid_namespace": process.pid_namespace(),
-            "monitor_pid": launched.monitor_pid,
-            "monitor_start_time": launched.monitor_start_time,
-            "started_at": started_at,
-            "driver": root.driver,
-            "run_dir": run_dir,
-            "network": network,
-            **place.state(),
-        }
-        atomic.write_json(directory + "/state.json", state, durable=durable)
+        document = _state_document(launched, started_at=started_at, driver=root.driver, run_dir=run_dir)
+        document |= create_cgroup.state()
+        atomic.write_json(directory + "/state.json", document, durable=not record["auto_remove"])
 
-    mode = record["network"]["mode"]
     launched = runtime.launch(
-        configuration,
-        root=root,
-        container_dir=directory,
-        run_dir=run_dir,
-        stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
-        supervision=monitor_options.supervision(record, client=client)._replace(
-            events_dir=events.directory(store),
-            event=events.tail(record),
-            pass_fds=0 if record["auto_remove"] else handed.descriptors,
-        ),
-        network=connect.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
-        record=record_state,
-        # By the supervisor: it must stand before the end, which the monitor tells, and before what is done next.
-        started=lambda: events.container(store, "start", record),
-        place=place,
-        client=client,
-        # Said before the start, so that the monitor of even the shortest command knows.
-        greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
-        preserve_fds=handed.descriptors,
-        trees=trees,
-        hold_fds=emulation,
+        runtime.LaunchRequest(
+            spec=configuration,
+            root=root,
+            container_dir=directory,
+            run_dir=run_dir,
+            stdio=runtime.Stdio(record["tty"], record["open_stdin"], rows, columns),
+            supervision=monitor_options.supervision(record, client=client)._replace(
+                events_dir=events.directory(store),
+                event=events.tail(record),
+                pass_fds=0 if record["auto_remove"] else handed.descriptors,
+            ),
+            network=connect.slirp(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
+            record=record_state,
+            # By the supervisor: it must stand before the end, which the monitor tells, and before what is done next.
+            started=lambda: events.container(store, "start", record),
+            create_cgroup=create_cgroup,
+            client=client,
+            # Sent before the start, so that the monitor of even the shortest command knows.
+            greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
+            preserve_fds=handed.descriptors,
+            trees=trees,
+            hold_fds=emulation,
+        )
     )
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {plain(warning)}", file=sys.stderr)
     socket_activation.tell_started(record, launched.monitor_pid, client=client)
     return StartedContainer(launched.pid, launched.start_time, launched.attach_fd)
+
+
+def _start_facts(store: Store, record: ContainerConfig) -> spec.StartFacts:
+    """What the configuration depends on besides `record`, of this host and this moment. /etc/hosts and its like are
+    written, or those of the container whose network this one shares are used."""
+    shared = {kind: pid for kind in SHARED_KINDS if (pid := _shared_pid(store, record, kind))}
+    etc = containers.directory(store, record["id"])
+    if "network" in shared:
+        etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
+    else:
+        connect.write_etc(record, etc)
+    return spec.StartFacts(
+        etc,
+        store.volumes,
+        shared,
+        tuple(name for name, number in CAPABILITIES.items() if number <= last_cap()),
+        devices=_host_devices() if record["security"]["privileged"] else (),
+        host_mqueue=os.path.isdir("/dev/mqueue"),
+        last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
+    )
+
+
+def _configuration(
+    record: ContainerConfig, facts: spec.StartFacts, handed: socket_activation.Handed
+) -> dict[str, Any]:
+    """The OCI configuration of this start."""
+    configuration = spec.build(record, facts)
+    if record["userns"].startswith("keep-id") and not record["rootfs"]:
+        from rootless.engine.state import user_namespace
+
+        configuration[ACCOUNT] = user_namespace.account(record)
+    configuration["process"]["env"] = [*configuration["process"]["env"], *handed.env]
+    configuration["mounts"] += handed.mounts
+    return configuration
+
+
+def _state_document(
+    launched: runtime.LaunchedContainer, *, started_at: str, driver: str, run_dir: str
+) -> dict[str, Any]:
+    """state.json, less what the cgroup adds. Runs in the supervisor."""
+    return {
+        "pid": launched.pid,
+        "start_time": launched.start_time,
+        "boot_id": process.boot_id(),
+        "pid_namespace": process.pid_namespace(),
+        "monitor_pid": launched.monitor_pid,
+        "monitor_start_time": launched.monitor_start_time,
+        "started_at": started_at,
+        "driver": driver,
+        "run_dir": run_dir,
+        "network": {key: value for key, value in launched.network.items() if key != "hold_fds"},
+    }
 
 
 def _host_devices() -> tuple[str, ...]:

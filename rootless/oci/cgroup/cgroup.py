@@ -21,6 +21,9 @@ class Cgroup:
     `unit`: systemd's scope it is in. `later` are limits, and `devices` rules, that hold once the container is
     set up."""
 
+    processes = 0
+    clone_fd = -1
+
     def __init__(
         self, path: str = "", fd: int = -1, *, later: tuple[Setting, ...] = (), devices: Program | None = None
     ) -> None:

@@ -1,8 +1,7 @@
-"""From a bundle to a container whose init waits to be started: the side outside of it. HOT.
+"""From a bundle to a container whose init waits to be started: the side outside of it. Hot path.
 
-The init is our own child, made straight into its namespaces; when we end it becomes the child of
-the caller's subreaper (conmon, a shim), which supervises it. Until state.json stands, whatever
-ends us ends the init too.
+The init is our own child, cloned straight into its namespaces. When we end it becomes the child of the
+caller's subreaper (conmon, a shim), which supervises it. Until state.json stands, the init dies with us.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 
 from rootless import jsontext
-from rootless.errors import FAILURES, RootlessError
+from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.namespace import CLONE_NEWNET
 from rootless.linux.process import boot_id, start_time
@@ -18,72 +17,84 @@ from rootless.linux.socket import address_in
 from rootless.oci import console
 from rootless.oci.container import user_namespace
 from rootless.oci.container.init_callbacks import OciInitCallbacks
-from rootless.oci.container.init_config import CreateRequest, build_init_config, open_namespaces
+from rootless.oci.container.init_config import CreateRequest, build_config, open_namespaces
 from rootless.oci.container.new_state import NewStateDirectory
 from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import CREATING, SOCKET, state_document
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import child, namespaces
-from rootless.runtime.clone import CLONE_PARENT, clone
-from rootless.runtime.launch import init
+from rootless.runtime import child
+from rootless.runtime.descriptors import close_all
+from rootless.runtime.launch.start_init import StartedInit, start_init
 from rootless.runtime.process.sealed_exec import terminal_of
-from rootless.runtime.sync import Channel, pair
+from rootless.runtime.sync import Channel
+from rootless.undo import Undo
 
 if TYPE_CHECKING:
     from typing import Any
 
     from rootless.oci.cgroup.cgroup import Cgroup
+    from rootless.runtime.launch.init import InitConfig
+    from rootless.runtime.namespaces import Joined
 
 
-class Created(Record):
+class CreatedContainer(Record):
     """A container that is ready. `terminal` is its master, -1 where it has none or it was handed on;
-    `channel` leads to its init where it does not wait at a socket."""
+    `channel` leads to its init where it does not wait at a socket. The descriptors are the caller's."""
 
     pid: int
+    pidfd: int
     terminal: int
     channel: Channel
     state: dict[str, Any]
     cgroup: Cgroup
 
 
-class _Make:
-    """What has been made so far, so that an error can unmake it."""
+class _Prepared(Record):
+    """What is known before there is a process. `state` is the document for hooks, less the pid."""
 
-    def __init__(self) -> None:
-        self.pid = -1
-        self.cgroup: Cgroup | None = None
-
-    def undo(self) -> None:
-        if self.pid > 0:
-            try:
-                pidfd = child.open_child(self.pid)
-            except RootlessError:
-                pass
-            else:
-                child.end(pidfd)
-                os.close(pidfd)
-        if self.cgroup is not None:
-            self.cgroup.remove()
+    config: InitConfig
+    joined: Joined
+    maps: user_namespace.Maps | None
+    state: dict[str, Any]
 
 
-def create(request: CreateRequest, new_state: NewStateDirectory) -> Created:
+def create(request: CreateRequest, new_state: NewStateDirectory) -> CreatedContainer:
     """Make the container of `request` in the directory `new_state`; nothing is left where this raises.
 
     The caller has one thread.
     """
-    made = _Make()
-    try:
-        return _create(request, new_state, made)
-    except BaseException:
-        made.undo()
-        raise
+    prepared = _prepare(request, new_state)
+    maps = prepared.maps
+    write_maps = (lambda pid: user_namespace.write_maps(pid, maps)) if maps is not None else None
+    with Undo() as undo:
+        cgroup = request.create_cgroup(request.bundle.spec, request.id)
+        undo.add(cgroup.remove)
+        for step in prepared.config.plan:
+            LOG.debug(step.describe())
+        started = start_init(prepared.config, prepared.joined, write_maps, cgroup)
+        undo.add(lambda: child.end(started.pidfd))
+        _move_devices(request.bundle.spec, started)
+        # While the init mounts.
+        new_state.write("config.json", request.bundle.text)
+        record = _record(request, started.pid, start_time(started.pid), cgroup)
+        terminal = _terminal(request, _wait_until_ready(request.bundle.spec, prepared.state, started))
+        cgroup.apply_late_limits()
+        LOG.debug(f"pid {started.pid}, cgroup {cgroup.path or 'none'}, ids mapped: {maps.how if maps else 'no'}")
+        if request.waits:
+            started.channel.send("created")
+            started.channel.expect("waiting")
+        if request.pid_file:
+            write_pid(request.pid_file, started.pid)
+        new_state.commit(record)  # from now on the container exists
+    return CreatedContainer(started.pid, started.pidfd, terminal, started.channel, prepared.state, cgroup)
 
 
-def _create(request: CreateRequest, new_state: NewStateDirectory, made: _Make) -> Created:
+def _prepare(request: CreateRequest, new_state: NewStateDirectory) -> _Prepared:
+    """Everything that can fail for reasons in the request."""
     spec = request.bundle.spec
-    process = spec["process"]
-    console.check(request.console_socket, terminal=bool(process.get("terminal")), detach=request.detach)
+    terminal = bool(spec["process"].get("terminal"))
+    console.check(request.console_socket, terminal=terminal, detach=request.detach)
     _default_names(spec)
     capable = user_namespace.is_capable()
     linux = spec["linux"]
@@ -91,72 +102,54 @@ def _create(request: CreateRequest, new_state: NewStateDirectory, made: _Make) -
     maps = user_namespace.maps(linux, capable=capable) if own_user else None
     _mark_idmapped(spec)
     joined = open_namespaces(linux, own_user=own_user)
-    devices = linux.get("netDevices") or {}
-    if devices:
+    if linux.get("netDevices"):
         from rootless.oci.container import net_devices
 
         own_network = bool(joined.new & CLONE_NEWNET) or any(kind == "network" for kind, _ in joined.fds)
         net_devices.check(spec, capable=capable, own_network=own_network)
-    state = state_document(
-        request.id, CREATING, 0, request.bundle.path, spec.get("annotations") or {}, spec["ociVersion"]
-    )
+    annotations = spec.get("annotations") or {}
+    state = state_document(request.id, CREATING, 0, request.bundle.path, annotations, spec["ociVersion"])
     listener = record_fd = -1
     if request.waits:
         listener = _listen(new_state.directory)
         record_fd = new_state.open_record()
     callbacks = OciInitCallbacks(spec, state, listener, record_fd, request.detach)
-    config = build_init_config(request, joined, maps, callbacks, capable=capable)
-    made.cgroup = request.place(spec, request.id)
-    for step in config.plan:
-        LOG.debug(step.describe())
+    config = build_config(request, joined, maps, callbacks, capable=capable)
+    return _Prepared(config, joined, maps, state)
 
-    to_init, from_supervisor = pair(cloned=bool(joined.fds))
-    made.pid = _clone(config, joined, made.cgroup, to_init, from_supervisor)
-    from_supervisor.close()
-    for fd in (*(config.stdio or ()), listener, record_fd, config.program, *(fd for _, fd in joined.fds)):
-        if fd >= 0:
-            os.close(fd)
-    if maps is not None:
-        user_namespace.write_maps(made.pid, maps)
-    made.cgroup.enter(made.pid)
-    # Before "mapped": afterwards it cannot be looked into.
-    network = namespaces.open_of(made.pid, "net") if devices and not config.undumpable else -1
-    to_init.send("mapped")
-    if config.undumpable:
-        user, network = to_init.expect("namespaces").fds
-        os.close(user)
-    if devices:
-        net_devices.move(devices, network)
-    if network >= 0:
-        os.close(network)
-    # While the init mounts.
-    new_state.write("config.json", request.bundle.text)
-    started = start_time(made.pid)
-    document = _record(request, made.pid, started, made.cgroup)
-    message = to_init.receive("mounted", "ready")
+
+def _move_devices(spec: dict[str, Any], started: StartedInit) -> None:
+    """Move linux.netDevices into the init's network namespace; its namespaces' descriptors are closed."""
+    try:
+        if devices := spec["linux"].get("netDevices"):
+            from rootless.oci.container import net_devices
+
+            net_devices.move(devices, started.network_fd)
+    finally:
+        close_all((started.user_fd, started.network_fd))
+
+
+def _wait_until_ready(spec: dict[str, Any], state: dict[str, Any], started: StartedInit) -> int:
+    """Run the hooks between the init's mounts and its pivot_root, wait for "ready". Returns its terminal, or -1."""
+    message = started.channel.receive("mounted", "ready")
     if message is not None and message.kind == "mounted":
-        state["pid"] = made.pid
+        state["pid"] = started.pid
         run_hooks(spec, "prestart", state)
         run_hooks(spec, "createRuntime", state)
-        to_init.send("hooked", {"pid": made.pid})
-        message = to_init.receive("ready")
+        started.channel.send("hooked", {"pid": started.pid})
+        message = started.channel.receive("ready")
     if message is None:
         raise RootlessError("the container's init was killed before it was ready")
-    terminal = terminal_of(message) if message.fds else -1
-    if terminal >= 0 and request.console_socket:
-        console.send_terminal(request.console_socket, terminal)
-        os.close(terminal)
-        terminal = -1
-    made.cgroup.apply_late_limits()
-    LOG.debug(f"pid {made.pid}, cgroup {made.cgroup.path or 'none'}, ids mapped: {maps.how if maps else 'no'}")
-    created = Created(made.pid, terminal, to_init, state, made.cgroup)
-    if request.waits:
-        to_init.send("created")
-        to_init.expect("waiting")
-    if request.pid_file:
-        write_pid(request.pid_file, created.pid)
-    new_state.commit(document)  # from now on the container exists
-    return created
+    return terminal_of(message) if message.fds else -1
+
+
+def _terminal(request: CreateRequest, master: int) -> int:
+    """Hand the terminal on where somebody takes it; otherwise it is returned."""
+    if master < 0 or not request.console_socket:
+        return master
+    console.send_terminal(request.console_socket, master)
+    os.close(master)
+    return -1
 
 
 def _mark_idmapped(spec: dict[str, Any]) -> None:
@@ -181,45 +174,6 @@ def _listen(directory: str) -> int:
     os.chmod(os.path.join(directory, SOCKET), 0o600)
     sock.listen(8)
     return sock.detach()
-
-
-def _clone(
-    config: init.InitConfig, joined: namespaces.Joined, cgroup: Cgroup, to_init: Channel, from_supervisor: Channel
-) -> int:
-    if not joined.fds:
-        try:
-            pid = cgroup.clone(joined.new)
-        except OSError as error:
-            raise namespaces.refused(error) from None
-        if pid == 0:
-            to_init.close()
-            init.run_init(config, from_supervisor)
-        return pid
-    # Whoever enters a pid namespace cannot have other children outside: B goes, and the init
-    # becomes our child all the same.
-    from rootless.runtime import descriptors
-    from rootless.runtime.launch.intermediate import join_namespaces
-
-    between = os.fork()
-    if between == 0:
-        step = "join namespaces"
-        try:
-            join_namespaces(config, joined, from_supervisor, (to_init.fileno(),))
-            step = "make the namespaces"
-            pid = clone(joined.new | CLONE_PARENT)
-            if pid == 0:
-                to_init.close()
-                from_supervisor.send("cloned")
-                init.run_init(config, from_supervisor)
-        except FAILURES as error:
-            from_supervisor.send_error(error, step=step)
-        finally:
-            descriptors.drop_everything()
-            os._exit(0)
-    try:
-        return to_init.expect_cloned()
-    finally:
-        os.waitpid(between, 0)
 
 
 def write_pid(path: str, pid: int) -> None:

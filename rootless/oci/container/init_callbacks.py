@@ -1,5 +1,7 @@
-"""What the container's init does at its turning points under `rootless-oci`: hooks, and the wait
-for `start` at a socket. Runs in the container's first process, before its command. HOT."""
+"""What the init does besides under `rootless-oci`: hooks, and the wait for `start` at a socket.
+
+Runs in the init, before its command. Hot path.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,12 @@ class OciInitCallbacks(Record):
     listener: int
     record: int
     detach: bool
-    mounts: tuple[int, ...] = ()  # detached ones that the plan attaches
 
     def descriptors(self) -> tuple[int, ...]:
-        """All that is ours; the creator's lock, which must not be held by what outlives it, is not."""
-        return (self.listener, self.record, *self.mounts)
+        """Both; not the creator's lock, which must not be held by what outlives the creator."""
+        return (self.listener, self.record)
 
-    def mounted(self, channel: Channel) -> None:
+    def before_pivot(self, channel: Channel) -> None:
         """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
         points = {point for point, hooks in (self.spec.get("hooks") or {}).items() if hooks}
         if not points & {"prestart", "createRuntime", "createContainer"}:
@@ -45,7 +46,7 @@ class OciInitCallbacks(Record):
         pid = channel.expect("hooked").data["pid"]
         run_hooks(self.spec, "createContainer", {**self.state, "status": CREATING, "pid": pid})
 
-    def ready(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
+    def wait_for_start(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
         """Wait to be started."""
         channel.send("ready", {}, terminal)
         for fd in terminal:
@@ -56,19 +57,19 @@ class OciInitCallbacks(Record):
                 set_pdeathsig(0)
             return channel
         channel.expect("created")
-        # Until here a killed `create` takes us along; from here on its record decides.
+        # Until here we die with `create`; from here on its record decides.
         set_pdeathsig(0)
         channel.send("waiting")
         channel.receive()  # the end: `create` has done its work, or was killed
         channel.close()
-        # The second name is state.json's. The file is looked at, not its directory: our user may be
-        # one who cannot enter that.
+        # The second name is state.json's. We look at the file, not at its directory, which our user may not be
+        # allowed to enter.
         if os.fstat(self.record).st_nlink < 2:
             os._exit(0)
         os.close(self.record)
-        return self._wait()
+        return self._accept_start()
 
-    def _wait(self) -> Channel:
+    def _accept_start(self) -> Channel:
         # From here on the interpreter only sleeps; what is left of it in memory is its heap.
         with socket.socket(fileno=self.listener) as listener:
             while True:
@@ -77,19 +78,18 @@ class OciInitCallbacks(Record):
                     if connection.receive("start") is not None:
                         return connection
                 except RootlessError:
-                    pass  # whatever it was
-                connection.close()  # somebody who only asked whether we wait
+                    pass  # not a message of ours
+                connection.close()  # `state` and the like connect to see whether we wait
 
-    def starting(self, config: InitConfig, environment: dict[str, str]) -> None:
+    def before_exec(self, config: InitConfig, environment: dict[str, str]) -> None:
         """Hooks inside the container, as its user and with its capabilities and filter."""
-        process = config.spec["process"]
-        capabilities = credentials.read_process_capabilities(process)
+        process, confinement = config.spec["process"], config.confinement
 
         def execute(path: str, arguments: list[str], own: dict[str, str]) -> None:
-            listener = credentials.confine(process, capabilities, config.seccomp)
+            listener = credentials.confine(process, confinement.capabilities, confinement.seccomp)
             if listener >= 0:
                 os.close(listener)
-            exec_sealed(config.program, None, path, arguments, own, seccomp=config.seccomp)
+            exec_sealed(config.program, None, path, arguments, own, seccomp=confinement.seccomp)
 
         state = {**self.state, "status": CREATED, "pid": os.getpid()}
         run_hooks(self.spec, "startContainer", state, environment=environment, execute=execute)

@@ -1,5 +1,5 @@
-"""From the configuration to all that the container's first process needs, and every error that can
-be told before there is one. HOT."""
+"""From a bundle and the command line's options to the init's configuration. Every error that can be found before
+there is a process is raised here. Hot path."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from rootless.oci.container import user_namespace
 from rootless.oci.container.init_callbacks import OciInitCallbacks
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import namespaces
-from rootless.runtime.launch import init
+from rootless.runtime.launch.init import InitConfig
+from rootless.runtime.launch.init_config import build_init_config, plan_facts
 from rootless.runtime.mounts.bind import Bind
-from rootless.runtime.mounts.plan import PlanFacts, build_plan
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.process.sealed_exec import open_exec_helper
-from rootless.runtime.seccomp import profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from rootless.oci.cgroup.cgroup import Cgroup
+    from rootless.runtime.launch.init import OpenSources
 
 
 class CreateRequest(Record):
-    """What the command line adds to a bundle. `detach`: the container outlives us."""
+    """A bundle with what the command line adds. `detach`: the container outlives this command."""
 
     id: str
     root: str
@@ -40,10 +40,11 @@ class CreateRequest(Record):
     detach: bool
     waits: bool  # for `start`; else it runs as soon as it can
     pid_file: str | None
-    place: Callable[[dict[str, Any], str], Cgroup]
+    create_cgroup: Callable[[dict[str, Any], str], Cgroup]
 
 
 def open_namespaces(linux: dict[str, Any], *, own_user: bool) -> namespaces.Joined:
+    """Open what spec.linux.namespaces joins; with `own_user` the init makes a user namespace. InvalidInput."""
     wanted = namespaces.read_namespaces(
         {"namespaces": [entry for entry in linux.get("namespaces") or [] if not _is_new_time(entry)]}
     )
@@ -75,58 +76,50 @@ def _check_namespace(linux: dict[str, Any], kind: str, path: str) -> None:
         raise InvalidInput(f"{name} is not a {kind} namespace")
 
 
-def build_init_config(
-    request: CreateRequest, joined: namespaces.Joined, maps: user_namespace.Maps | None, callbacks: OciInitCallbacks, *, capable: bool
-) -> init.InitConfig:
+def build_config(
+    request: CreateRequest,
+    joined: namespaces.Joined,
+    maps: user_namespace.Maps | None,
+    callbacks: OciInitCallbacks,
+    *,
+    capable: bool,
+) -> InitConfig:
+    """The init of the bundle; `maps` are those of its new user namespace, None where it makes none."""
     spec = request.bundle.spec
     process = spec["process"]
-    kinds = {kind for kind, _ in joined.fds}
-
-    def own(name: str) -> bool:
-        return bool(joined.new & namespaces.FLAGS[name]) or name in kinds
-
-    root = Rootfs("directory", (), "", "", request.bundle.rootfs, False)
     size = process.get("consoleSize") or console.own_size(process, request.console_socket)
-    circumstances = PlanFacts(
-        own_pid=own("pid"),
-        own_network=own("network"),
-        own_ipc=own("ipc"),
-        own_uts=own("uts"),
-        tty_group=maps is None or namespaces.is_mapped(maps.gid, 5),
+    facts = plan_facts(joined, maps.gid if maps is not None else None)._replace(
         base=request.bundle.path,
         any_filesystem=True,
         make_nodes=capable and maps is None,
         mount_label=(spec.get("linux") or {}).get("mountLabel") or "",
     )
-    plan = build_plan(spec, circumstances)
+    config = build_init_config(
+        spec,
+        Rootfs("directory", (), "", "", request.bundle.rootfs, False),
+        joined,
+        facts,
+        size=(int(size.get("height") or 0), int(size.get("width") or 0)),
+        cache_dir=os.path.join(request.root, ".seccomp"),
+        program=open_exec_helper(process),
+    )
+    plan = config.plan
     if capable and (maps is not None or any(isinstance(step, Bind) and step.idmap for step in plan)):
         from rootless.oci.container.mount_sources import open_binds
 
         plan = open_binds(plan, maps)
-        callbacks = callbacks._replace(
-            mounts=tuple(step.fd for step in plan if isinstance(step, Bind) and step.fd >= 0)
-        )
-    prepare: init.Prepare | None = None
+    open_sources: OpenSources | None = None
     if any({"idmap", "ridmap"} & set(entry.get("options") or ()) for entry in spec.get("mounts") or ()):
-        # Whoever asks for none imports nothing for it.
+        # Who asks for none imports nothing for it.
         from rootless.runtime.mounts import mapped_tmpfs
 
-        prepare = mapped_tmpfs.prepare
-    stdio = None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2))
-    return init.InitConfig(
-        spec=spec,
-        root=root,
+        open_sources = mapped_tmpfs.prepare
+    return config._replace(
         plan=plan,
-        new=joined.new,
-        stdio=stdio,
-        rows=int(size.get("height") or 0),
-        columns=int(size.get("width") or 0),
-        seccomp=profile.filter_of(spec, cache_dir=os.path.join(request.root, ".seccomp")),
+        stdio=None if process.get("terminal") else (os.dup(0), os.dup(1), os.dup(2)),
         callbacks=callbacks,
         preserve_fds=request.preserve_fds,
         keyring=request.keyring,
         pivot=request.pivot,
-        program=open_exec_helper(process),
-        undumpable=bool(joined.fds) and not joined.new & n.CLONE_NEWUSER,
-        open_sources=prepare,
+        open_sources=open_sources,
     )

@@ -1,4 +1,4 @@
-"""Where a container's init is cloned: into its cgroup, and below a user namespace that limits it. HOT.
+"""Where a container's init is cloned: into its cgroup, and below a user namespace that limits it. Hot path.
 
 Without a cgroup RLIMIT_NPROC is the limit, counted per user namespace (Linux 5.14). For a whole namespace
 the limit is its creator's, against all that the creator's user has in the namespace above. An extra, empty
@@ -7,20 +7,15 @@ namespace above the container's makes that exact, for all users of the container
 
 from __future__ import annotations
 
-import errno
 import os
 
-from rootless.cgroup import apply, cgroupfs, join
+from rootless.cgroup import apply, cgroupfs
 from rootless.cgroup.candidate import outgrown
 from rootless.cgroup.create import CgroupResult
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.record import TYPE_CHECKING
-from rootless.runtime.clone import clone, clone_into
-from rootless.runtime.process import credentials
-
-_TOO_OLD = (errno.ENOSYS, errno.E2BIG, errno.EINVAL, errno.EOPNOTSUPP)
-
+from rootless.runtime.clone import TOO_OLD, clone, clone_into
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -30,6 +25,14 @@ if TYPE_CHECKING:
 
         Used by the supervisor (of rootless-oci: `create`) alone, but for `clone`, which an intermediate calls
         where namespaces are joined."""
+
+        @property
+        def processes(self) -> int:
+            """How many the container may have, held by a user namespace above its own; 0: no such namespace."""
+
+        @property
+        def clone_fd(self) -> int:
+            """The descriptor that `clone` needs; -1: none."""
 
         def clone(self, flags: int) -> int:
             """Fork the init with `flags`, where that can be into the cgroup. fork(2)'s result; OSError."""
@@ -54,9 +57,14 @@ class LaunchCgroup:
         self.result = result
 
     @property
-    def limits_processes(self) -> bool:
-        """Whether there is to be a user namespace between ours and the container's."""
-        return self.result.processes > 0
+    def processes(self) -> int:
+        """The limit that is held by a user namespace between ours and the container's; 0: none."""
+        return self.result.processes
+
+    @property
+    def clone_fd(self) -> int:
+        """The cgroup's directory."""
+        return self.result.fd
 
     def clone(self, flags: int) -> int:
         """clone(2) into the cgroup, where there is one. The cgroup namespace is left to the child."""
@@ -67,7 +75,7 @@ class LaunchCgroup:
         try:
             return clone_into(flags, fd)
         except OSError as error:
-            if error.errno not in _TOO_OLD:
+            if error.errno not in TOO_OLD:
                 raise
         pid = clone(flags)
         if pid:
@@ -77,14 +85,6 @@ class LaunchCgroup:
 
     def enter(self, pid: int) -> None:
         """Nothing is left to do: `clone` has put it there."""
-
-    def clone_intermediate(self) -> int:
-        """Fork into the user namespace that will be above the container's."""
-        return clone(n.CLONE_NEWUSER)
-
-    def limit_processes(self) -> int:
-        """Bound the user namespaces made from now on by this process; what to restore afterwards."""
-        return credentials.limit_processes(self.result.processes)
 
     def apply_late_limits(self) -> None:
         """Set the memory limit that our own Python would not have fitted in."""
@@ -115,25 +115,3 @@ class LaunchCgroup:
             cgroupfs.kill(self.result.path)
             cgroupfs.remove(self.result.path)
             self.result = CgroupResult()
-
-
-def fork_into(cgroup: str) -> tuple[int, bool]:
-    """Fork into the cgroup at that path: fork(2)'s result, and whether the child is there. It is not where
-    that takes somebody else's help (join.join), and is at home where `cgroup` is "". NotFound where the
-    cgroup is gone, Conflict where it may hold no more processes."""
-    fd = join.open_cgroup(cgroup)
-    if fd < 0:
-        return os.fork(), True
-    try:
-        return clone_into(0, fd), True
-    except OSError as error:
-        told = join.full(error, cgroup)
-        if told is not None:
-            raise told from None
-        if error.errno == errno.ENODEV:
-            raise cgroupfs.gone(cgroup, error) from None
-        if error.errno not in (*_TOO_OLD, errno.EACCES, errno.EPERM, errno.ENOENT):
-            raise
-        return os.fork(), False
-    finally:
-        os.close(fd)

@@ -1,6 +1,6 @@
-"""The life of C, from its clone to the container's command: PID 1 of a new container.
+"""The container's init: from its clone(2) to the exec of the command.
 
-Runs in a forked child: standard library, no output, leaves by exec or _exit. HOT.
+Runs in a forked child: standard library, no output, leaves by exec or _exit. Hot path.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import descriptors
 from rootless.runtime.mounting import set_root_propagation
+from rootless.runtime.mounts import rootfs
 from rootless.runtime.mounts.bind import Bind
 from rootless.runtime.mounts.masks import CLOSING
-from rootless.runtime.mounts.rootfs import Rootfs, attach_root, enter_root, mount_root, move_root
+from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.process import credentials, scheduling, terminal
-from rootless.runtime.process.command import execute, find_command
-from rootless.runtime.process.command import read_environment as read_environment
-from rootless.runtime.process.sealed_exec import exec_sealed, keep_channel
+from rootless.runtime.process.run_command import (
+    Command,
+    Confinement,
+    Progress,
+    become_process,
+    execute_command,
+    reset_signals,
+)
 from rootless.runtime.rootfs_path import mount_target
 from rootless.runtime.sync import Channel
 
@@ -33,28 +39,27 @@ if TYPE_CHECKING:
 
     from rootless.runtime.mounts.steps import Step
 
-    class Prepare(Protocol):
+    class OpenSources(Protocol):
         def __call__(self, plan: list[Step], *, undumpable: bool) -> list[Step]: ...
 
     class InitCallbacks(Protocol):
-        """What another supervisor than A does at the turning points of C's life; called in C."""
+        """What rootless-oci adds at three points of the init; called in the init."""
 
         def descriptors(self) -> tuple[int, ...]:
-            """Those that it needs; all others are closed before anything else."""
+            """Those that the callbacks need; all others are closed before anything else."""
 
-        def mounted(self, channel: Channel) -> None:
-            """All is mounted, the host's paths can still be seen."""
+        def before_pivot(self, channel: Channel) -> None:
+            """All is mounted, and the host's paths can still be seen."""
 
-        def ready(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
-            """In place of "ready" and "start": returns when the command may run, with the channel
-            for what is left to be said."""
+        def wait_for_start(self, channel: Channel, terminal: tuple[int, ...]) -> Channel:
+            """Send "ready" and wait for "start". Returns the channel for all later messages."""
 
-        def starting(self, config: InitConfig, environment: dict[str, str]) -> None:
-            """The user it will be, in its own root, before capabilities are dropped."""
+        def before_exec(self, config: InitConfig, environment: dict[str, str]) -> None:
+            """Called as the command's user, in the container's root, before capabilities are dropped."""
 
 
 class InitConfig(Record):
-    """All that C needs, prepared before the clone."""
+    """All that an init needs, prepared before the clone."""
 
     spec: dict[str, Any]
     root: Rootfs
@@ -63,37 +68,43 @@ class InitConfig(Record):
     stdio: tuple[int, int, int] | None  # None: a terminal
     rows: int
     columns: int
-    seccomp: credentials.Filter
+    confinement: Confinement
     program: int = -1  # what executes the command (sealed_exec.py), or is PID 1 (--init)
-    init: bool = False
+    init: bool = False  # whether `program` is the init program
     callbacks: InitCallbacks | None = None
     preserve_fds: int = 0  # how many after stderr the command inherits
     keyring: bool = True
     pivot: bool = True
-    scopes: int = 0  # LANDLOCK_SCOPE_*
-    caller_unmapped: bool = False  # the container has no id for the caller, whose files its root cannot reach
+    caller_unmapped: bool = False  # the caller's uid is unmapped: the container's root cannot open the caller's files
     processes: int = 0  # RLIMIT_NPROC, soft, to go back to after the clone; 0: as it is
-    undumpable: bool = False  # its user namespace is joined: others in there must never look into it
-    open_sources: Prepare | None = None  # what must be done for the plan while C may be looked into
+    undumpable: bool = False  # from the clone on: its user namespace is joined, others in there must not trace it
+    open_sources: OpenSources | None = None  # what must be done for the plan while the init may still be traced
 
 
-class InitProgress:
-    """What is being done now, for the error that may come of it."""
+class MountedRoot(Record):
+    """The container's file system, before it is entered. -1: no terminal."""
 
-    def __init__(self) -> None:
-        self.step = "start"
-        self.channel: Channel | None = None  # who hears of the error, once that is not the maker any more
+    fd: int
+    terminal_master: int
+    terminal_slave: int
 
 
 def run_init(config: InitConfig, channel: Channel) -> NoReturn:
-    """Become the container or send the error up `channel`; never returns."""
-    progress = InitProgress()
+    """Become the container's command or send the error up `channel`; never returns."""
+    progress = Progress("start")
     try:
-        _set_up(config, channel, progress)
+        config = prepare_isolation(config, channel, progress)
+        mounted = mount_filesystem(config, channel, progress)
+        enter_root(config, mounted.fd, progress)
+        command = become_process(
+            config.spec["process"], progress, stdio=config.stdio, terminal_fd=mounted.terminal_slave
+        )
+        wait_and_exec(config, channel, mounted.terminal_master, command, progress)
     except FAILURES as error:
         channel = progress.channel or channel
         if config.undumpable:
-            descriptors.drop_everything(channel.fileno())  # now: who hears of the error kills us
+            # Close before sending: the supervisor kills us when it reads the error.
+            descriptors.drop_everything(channel.fileno())
         channel.send_error(error, step=progress.step)
     finally:
         if config.undumpable:
@@ -101,8 +112,10 @@ def run_init(config: InitConfig, channel: Channel) -> NoReturn:
         os._exit(125)
 
 
-def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> None:
-    spec, process = config.spec, config.spec["process"]
+def prepare_isolation(config: InitConfig, channel: Channel, progress: Progress) -> InitConfig:
+    """Leave the caller behind: descriptors, imports, session, signals, keyring; become undumpable and root of the
+    user namespace, once it has its ids. Returns `config` with its sources opened where only we can still do that."""
+    spec = config.spec
     # Whatever happens to the monitor, the container does not outlive it.
     set_pdeathsig(signal.SIGKILL)
     # What our caller had open is nothing of the container's, not even for a moment.
@@ -111,20 +124,20 @@ def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> Non
     progress.step = "wait for the user namespace"
     channel.expect("mapped")
     if config.undumpable:
-        _show_namespaces(channel)
+        _send_namespaces(channel)
     reset_signals()
     os.setsid()
     if config.processes:
         credentials.restore_processes(config.processes)
     progress.step = "oom_score_adj"
     if not config.undumpable:
-        credentials.set_oom_score(process)
+        credentials.set_oom_score(spec["process"])
     progress.step = "time namespace, personality, scheduling"
     scheduling.apply(spec, time=not config.undumpable)
     if config.open_sources is not None:
         progress.step = "user namespaces of mounts"
         config = config._replace(plan=config.open_sources(config.plan, undumpable=config.undumpable))
-    # From here on nothing that shares a namespace with us may look into this Python.
+    # From here on nothing that shares a namespace with us may trace this Python.
     set_dumpable(False)
     if config.caller_unmapped:
         progress.step = "look at what is to be mounted"
@@ -135,13 +148,16 @@ def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> Non
     os.umask(0o022)
     progress.step = "keyring"
     if config.keyring:
-        credentials.new_keyring(filtered=bool(config.seccomp.bpf))
+        credentials.new_keyring(filtered=bool(config.confinement.seccomp.bpf))
     if config.new & n.CLONE_NEWCGROUP:
         progress.step = "cgroup namespace"  # not by the clone: its root would be the cloner's cgroup
         n.unshare(n.CLONE_NEWCGROUP)
     _name_host(config, progress)
+    return config
 
-    # The file system, while the host's paths can still be seen.
+
+def mount_filesystem(config: InitConfig, channel: Channel, progress: Progress) -> MountedRoot:
+    """Mount all of the plan while the host's paths can still be seen, with the terminal and the hooks."""
     progress.step = "private mount propagation"
     m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
     root_fd = _mount_root(config, channel, progress)
@@ -149,7 +165,7 @@ def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> Non
         if not isinstance(step, CLOSING):
             progress.step = step.describe()
             step.apply(root_fd)
-    # What is missing for these is made in the container's file system, so that is closed after them:
+    # These three may make what they need in the container's file system, so it is closed after them:
     # the console's mount point, the working directory, and whatever the caller's hooks put there.
     progress.step = "terminal"
     master = slave = -1
@@ -157,109 +173,74 @@ def _set_up(config: InitConfig, channel: Channel, progress: InitProgress) -> Non
         master, slave = terminal.open_terminal(root_fd, rows=config.rows, columns=config.columns)
         terminal.bind_console(root_fd, slave)
     progress.step = "working directory"
-    cwd = process.get("cwd") or "/"
+    cwd = config.spec["process"].get("cwd") or "/"
     if cwd != "/":
         os.close(mount_target(root_fd, cwd, directory=True))
     if config.callbacks is not None:
         progress.step = "hooks"
-        config.callbacks.mounted(channel)
+        config.callbacks.before_pivot(channel)
     for step in config.plan:
         if isinstance(step, CLOSING):
             progress.step = step.describe()
             step.apply(root_fd)
+    return MountedRoot(root_fd, master, slave)
+
+
+def enter_root(config: InitConfig, root_fd: int, progress: Progress) -> None:
+    """Make `root_fd`, which is closed, the root, and let go of the host's file system."""
     progress.step = "pivot_root"
     if config.pivot:
-        enter_root(root_fd)
+        rootfs.enter_root(root_fd)
     else:
-        move_root(root_fd)
+        rootfs.move_root(root_fd)
     os.close(root_fd)
-    set_root_propagation((spec.get("linux") or {}).get("rootfsPropagation") or "")
+    set_root_propagation((config.spec.get("linux") or {}).get("rootfsPropagation") or "")
 
-    # The process: everything that looks into the image happens in its own root.
-    progress.step = "user"
-    user = credentials.resolve_user(process)
-    progress.step = "rlimits"
-    credentials.set_rlimits(process)
-    progress.step = "security label"
-    credentials.set_label(process)
-    capabilities = credentials.read_process_capabilities(process)
-    progress.step = "standard input and output"
-    if config.stdio is None:
-        terminal.use_terminal(slave, uid=user.uid)
-    else:
-        terminal.use_pipes(config.stdio, uid=user.uid)
-    progress.step = "become the user"
-    credentials.become(user, umask=(process.get("user") or {}).get("umask"))
-    # A change of uid clears it; A is alive if its "start" arrives after this.
-    set_pdeathsig(signal.SIGKILL)
-    progress.step = "working directory"
-    credentials.change_directory(cwd)
-    progress.step = "command"
-    environment = read_environment(process, home=user.home, uid=user.uid)
-    arguments = list(process["args"])
-    path = find_command(arguments[0], environment)
+
+def wait_and_exec(
+    config: InitConfig, channel: Channel, master: int, command: Command, progress: Progress
+) -> NoReturn:
+    """Report "ready" with the terminal's `master`, wait for "start", execute the command.
+
+    The supervisor is alive if its "start" arrives: PR_SET_PDEATHSIG has been set again by then.
+    """
     masters = () if master < 0 else (master,)
-
     progress.step = "wait for the network"
     if config.callbacks is None:
         channel.send("ready", {}, masters)
         channel.expect("start")
     else:
-        progress.channel = channel = config.callbacks.ready(channel, masters)
+        progress.channel = channel = config.callbacks.wait_for_start(channel, masters)
         progress.step = "startContainer hooks"
-        config.callbacks.starting(config, environment)
-    progress.step = "close descriptors"
-    credentials.close_all_but_stdio(preserve=config.preserve_fds)
+        config.callbacks.before_exec(config, command.environment)
     # Before the filter, which may forbid it.
     channel.send("executing")
-    if not config.init:
-        keep_channel(config.program, channel)
-    progress.step = "confine"
-    listener = credentials.confine(process, capabilities, config.seccomp, config.scopes)
-    if listener >= 0:
-        channel.send("seccomp", {}, (listener,))
-    progress.step = "exec"
-    if config.init:
-        execute(config.program, ["rootless-init", "--", path, *arguments[1:]], environment)
-    exec_sealed(config.program, channel, path, arguments, environment, seccomp=config.seccomp)
+    execute_command(
+        command, config.spec["process"], config.confinement, channel, progress,
+        program=config.program, preserve_fds=config.preserve_fds, init=config.init,
+    )  # fmt: skip
+
+
+def handed_over(config: InitConfig) -> tuple[int, ...]:
+    """The descriptors that are for the init alone, -1 among them: its parent closes them after the clone."""
+    callbacks = config.callbacks.descriptors() if config.callbacks else ()
+    trees = (step.fd for step in config.plan if isinstance(step, Bind))
+    return (config.program, *(config.stdio or ()), *trees, *callbacks)
 
 
 def needed_descriptors(config: InitConfig, channel: Channel) -> tuple[int, ...]:
-    """The descriptors that C needs: all others are closed before anything of the container's sees it."""
-    turns = config.callbacks.descriptors() if config.callbacks else ()
-    trees = (step.fd for step in config.plan if isinstance(step, Bind))
-    return (channel.fileno(), config.program, *(config.stdio or ()), *range(3, 3 + config.preserve_fds), *trees, *turns)
+    """The descriptors that the init needs: all others are closed before anything of the container's sees it."""
+    return (channel.fileno(), *range(3, 3 + config.preserve_fds), *handed_over(config))
 
 
-def _show_namespaces(channel: Channel) -> None:
-    """Hand our user and network namespace to A, which cannot look at them."""
+def _send_namespaces(channel: Channel) -> None:
+    """Hand our user and network namespace to the supervisor, which cannot open them."""
     fds = tuple(os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net"))
     channel.send("namespaces", {}, fds)
     descriptors.close_all(fds)
 
 
-def reset_signals() -> None:
-    """Default actions and nothing blocked, as a new program expects."""
-    # Python ignores SIGPIPE and SIGXFSZ, and what is ignored or blocked survives exec.
-    for number in (
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-        signal.SIGHUP,
-        signal.SIGINT,
-        signal.SIGQUIT,
-        signal.SIGTERM,
-        signal.SIGCHLD,
-        signal.SIGTSTP,
-        signal.SIGTTIN,
-        signal.SIGTTOU,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    ):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _name_host(config: InitConfig, progress: InitProgress) -> None:
+def _name_host(config: InitConfig, progress: Progress) -> None:
     if config.new & n.CLONE_NEWUTS:
         progress.step = "hostname"
         sethostname(config.spec.get("hostname") or "localhost")
@@ -271,7 +252,7 @@ def _name_host(config: InitConfig, progress: InitProgress) -> None:
 
 
 def _opened(config: InitConfig) -> InitConfig:
-    """With every path of the host's as a descriptor, opened while we still have the caller's id."""
+    """`config` with host paths replaced by /proc/self/fd/N, opened while we still have the caller's uid."""
 
     def name(path: str, *, exact: bool = False) -> str:
         fd = open_without_links(path) if exact else os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -283,7 +264,7 @@ def _opened(config: InitConfig) -> InitConfig:
         try:
             return step._replace(host_path=name(step.host_path, exact=step.exact), exact=False)
         except FileNotFoundError:
-            return step  # the step has its own words for it
+            return step  # applying the step will say so
 
     root = config.root
     lower = tuple(name(path) for path in root.lower) if root.driver == "directory" else root.lower
@@ -291,9 +272,9 @@ def _opened(config: InitConfig) -> InitConfig:
     return config._replace(plan=plan, root=root._replace(path=name(root.path), lower=lower))
 
 
-def _mount_root(config: InitConfig, channel: Channel, progress: InitProgress) -> int:
+def _mount_root(config: InitConfig, channel: Channel, progress: Progress) -> int:
     progress.step = f"mount the root ({config.root.driver})"
     if config.root.driver != "fuse-overlayfs":
-        return mount_root(config.root)
-    # Its daemon must not be a process of the container: A starts it and passes us the mount.
-    return attach_root(config.root, channel.expect("rootfs").fds[0])
+        return rootfs.mount_root(config.root)
+    # Its daemon must not be a process of the container: the supervisor starts it and passes us the mount.
+    return rootfs.attach_root(config.root, channel.expect("rootfs").fds[0])

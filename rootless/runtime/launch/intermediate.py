@@ -1,8 +1,8 @@
-"""B, which goes before a container where its namespaces are joined, and ends once it has cloned it.
+"""The intermediate process: joins existing namespaces, clones the init in them, exits.
 
-A process cannot come back from a pid namespace it has chosen for its children, nor from a user
-namespace, and A is to have other children: B goes in its place, and C becomes A's child all the
-same. Imported in A, single-threaded, where it is needed: not for an ordinary container.
+A process cannot leave a pid namespace that it has chosen for its children, nor a user namespace, and the
+supervisor has other children: so the intermediate joins instead, and the init becomes the supervisor's child
+all the same. Imported in the supervisor, single-threaded, only where an intermediate is needed.
 """
 
 from __future__ import annotations
@@ -11,63 +11,68 @@ import os
 
 from rootless.errors import FAILURES
 from rootless.linux import signal
+from rootless.linux.namespace import CLONE_NEWUSER
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import descriptors, namespaces, sync
-from rootless.runtime.clone import CLONE_PARENT
+from rootless.runtime.clone import CLONE_PARENT, clone
 from rootless.runtime.launch import init
 from rootless.runtime.process import credentials, scheduling
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from rootless.runtime.launch.cgroup import LaunchCgroup
+    from rootless.runtime.launch.cgroup import ContainerCgroup
+    from rootless.runtime.launch.start_init import WriteMaps
 
 
 def clone_via_intermediate(
     config: init.InitConfig,
-    place: LaunchCgroup,
-    to_init: sync.Channel,
-    from_supervisor: sync.Channel,
-    *,
     joined: namespaces.Joined,
-    maps: tuple[str, str],
+    write_maps: WriteMaps | None,
+    cgroup: ContainerCgroup,
+    channel: sync.Channel,
+    of_init: sync.Channel,
 ) -> tuple[int, int]:
-    """Clone C from inside the `joined` namespaces and the one that bounds its processes: the pids of C
-    and of B, both the caller's children. `maps` are what C's user namespace gets where B has to write it.
+    """Clone the init from inside the `joined` namespaces, and below a user namespace that limits its processes to
+    `cgroup.processes`, in which the intermediate calls `write_maps` itself. `channel` is our end, `of_init` (closed)
+    the init's.
+
+    Returns the pids of the init and of the intermediate, both children of the caller; -1 for one that has been
+    waited for. The other exits by itself, and to wait for it right away would be time lost: its interpreter ends.
     """
-    mapped, told = sync.pair()
-    between = place.clone_intermediate() if place.limits_processes else os.fork()
-    if between == 0:
-        told.close()
-        _run_intermediate(config, place, to_init, from_supervisor, mapped, joined, maps)
-    mapped.close()
-    from_supervisor.close()  # that the end of B and C is an end of file here
+    of_intermediate, mapped = sync.pair()
+    intermediate = clone(CLONE_NEWUSER) if cgroup.processes else os.fork()
+    if intermediate == 0:
+        mapped.close()
+        channel.close()
+        _run_intermediate(config, joined, write_maps, cgroup, of_init, of_intermediate)
+    of_intermediate.close()
+    of_init.close()  # so that the end of the intermediate and of the init is an end of file here
     try:
-        if place.limits_processes:
-            namespaces.write_map(between, "uid", namespaces.id_map("uid", []))
-            namespaces.write_map(between, "gid", namespaces.id_map("gid", []))
-            told.send("mapped")
-        cloned = to_init.expect_cloned()
+        if cgroup.processes:
+            namespaces.write_map(intermediate, "uid", namespaces.id_map("uid", []))
+            namespaces.write_map(intermediate, "gid", namespaces.id_map("gid", []))
+            mapped.send("mapped")
+        pid = channel.expect_cloned()
     except BaseException:
-        told.close()
-        os.waitpid(between, 0)
+        mapped.close()
+        os.waitpid(intermediate, 0)
         raise
-    told.close()
-    if place.limits_processes:
-        os.waitpid(between, 0)  # then C has its ids, or its error is on its way
-        return cloned, -1
-    # Not waited for yet: what an interpreter takes to end is time for C to go on.
-    return cloned, between
+    mapped.close()
+    if cgroup.processes:
+        os.waitpid(intermediate, 0)  # then the init has its ids, or the intermediate's error is on its way
+        return pid, -1
+    return pid, intermediate
 
 
-def join_namespaces(
-    config: init.InitConfig, joined: namespaces.Joined, channel: sync.Channel, kept: tuple[int, ...] = ()
+def _join_namespaces(
+    config: init.InitConfig, joined: namespaces.Joined, channel: sync.Channel, kept: tuple[int, ...]
 ) -> None:
-    """Join the namespaces in B, ready to clone C: with nothing open but what C needs and `kept`, and, where
-    C is `hidden`, so that nobody in them can look into us, or into C from its first moment on."""
+    """Join the namespaces, ready to clone the init: with nothing open but what it needs and `kept`, and, for an
+    undumpable init, so that nobody in them can trace us, or the init from its first moment on."""
     if config.undumpable:
-        # What takes files of /proc/self, which are soon not ours to write any more; C inherits it.
+        # While /proc/self is still ours to write; the init inherits what is written there.
         credentials.set_oom_score(config.spec["process"])
         linux = config.spec.get("linux") or {}
         if scheduling.wants_time(linux):
@@ -82,38 +87,36 @@ def join_namespaces(
 
 def _run_intermediate(
     config: init.InitConfig,
-    place: LaunchCgroup,
-    to_init: sync.Channel,
-    from_supervisor: sync.Channel,
-    mapped: sync.Channel,
     joined: namespaces.Joined,
-    maps: tuple[str, str],
+    write_maps: WriteMaps | None,
+    cgroup: ContainerCgroup,
+    of_init: sync.Channel,
+    of_intermediate: sync.Channel,
 ) -> NoReturn:
     step = "join namespaces"
     try:
         set_pdeathsig(signal.SIGKILL)
-        to_init.close()
-        if place.limits_processes:
-            mapped.expect("mapped")
+        if cgroup.processes:
+            of_intermediate.expect("mapped")
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
             set_pdeathsig(signal.SIGKILL)
-            config = config._replace(processes=place.limit_processes())
-        join_namespaces(config, joined, from_supervisor, (place.result.fd,))
+            # Holds for the user namespaces that this process makes from now on.
+            config = config._replace(processes=credentials.limit_processes(cgroup.processes))
+        _join_namespaces(config, joined, of_init, (cgroup.clone_fd,))
         step = "make the namespaces"
         try:
-            pid = place.clone(joined.new | CLONE_PARENT)
+            pid = cgroup.clone(joined.new | CLONE_PARENT)
         except OSError as error:
             raise namespaces.refused(error) from None
         if pid == 0:
-            from_supervisor.send("cloned")
-            init.run_init(config, from_supervisor)
-        if place.limits_processes:
+            of_init.send("cloned")
+            init.run_init(config, of_init)
+        if write_maps is not None and cgroup.processes:
             step = "map user and group ids"
-            namespaces.write_map(pid, "uid", maps[0])
-            namespaces.write_map(pid, "gid", maps[1])
+            write_maps(pid)
     except FAILURES as error:
-        from_supervisor.send_error(error, step=step)
+        of_init.send_error(error, step=step)
     finally:
         descriptors.drop_everything()
         os._exit(0)

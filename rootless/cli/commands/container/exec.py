@@ -8,7 +8,7 @@ from rootless.cli.grammar.command import EXEC, FLAG, LIST, VALUE, Args, Command,
 from rootless.cli.terminal import attachment
 from rootless.engine.lifecycle import exec as engine_exec
 from rootless.engine.lifecycle.attach import attach, terminal
-from rootless.engine.lifecycle.exec import ExecRequest
+from rootless.engine.lifecycle.exec import ExecOptions
 from rootless.engine.options.values import parse_env, read_env_file
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
@@ -25,7 +25,7 @@ def run(args: Args) -> int:
     rows, columns = attachment.window() if args.tty else (0, 0)
     store = Store.open()
     chosen.name_first(store, args)
-    request = ExecRequest(
+    request = ExecOptions(
         args.positional[1:],
         env=environment,
         workdir=args.workdir,

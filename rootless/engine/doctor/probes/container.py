@@ -15,7 +15,7 @@ from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
 from rootless.linux.namespace import identity
-from rootless.runtime.launch.launch import LaunchedContainer, MonitorOptions, Stdio, launch
+from rootless.runtime.launch.launch import LaunchedContainer, LaunchRequest, MonitorOptions, Stdio, launch
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
@@ -52,15 +52,17 @@ def _run(place: str, rootfs: str) -> Finding:
     run_dir = place + "/run"
     os.mkdir(run_dir, 0o700)
     launched = launch(
-        _spec(),
-        root=Rootfs("directory", (), "", "", rootfs, False),
-        container_dir=place,
-        run_dir=run_dir,
-        stdio=Stdio(),
-        supervision=MonitorOptions(no_sync=True),
-        network=_look,
-        record=lambda launched: None,
-        client=True,
+        LaunchRequest(
+            spec=_spec(),
+            root=Rootfs("directory", (), "", "", rootfs, False),
+            container_dir=place,
+            run_dir=run_dir,
+            stdio=Stdio(),
+            supervision=MonitorOptions(no_sync=True),
+            network=_look,
+            record=lambda launched: None,
+            client=True,
+        )
     )
     shared = [word for kind, word in COMPARED.items() if launched.network.get(kind) != "own"]
     if shared:
