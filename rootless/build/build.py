@@ -79,7 +79,7 @@ def _build(
         jobs=request.jobs,
     )
     with ExitStack() as stack:
-        contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files))
+        contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
         trees = stack.enter_context(SourceTrees(store, coordinator.stages, images, contexts))
         try:
             lineage = coordinator.run(StepExecutor(store, request, trees))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rootless.build.context import file_hashes
 from rootless.build.context.file_hashes import FileHashes
@@ -11,19 +13,25 @@ from rootless.build.context.ignore import NOTHING, PathPatterns, read_lines
 from rootless.build.context.source_tree import DIRECTORY, SourceTree
 from rootless.build.context.walk import Filters, walk
 from rootless.build.execute.run_mounts import Tree
-from rootless.build.plan.sources import ContextSource
-from rootless.errors import NotFound, NotSupported
+from rootless.build.plan.sources import CONTEXT, ContextSource
+from rootless.build.plan.steps import CopyStep, PathSource
+from rootless.build.progress.vertices import Progress, Status, Vertex
+from rootless.errors import NotFound, NotSupported, RootlessError
 from rootless.storage.store import Store, make_directory
+
+_LARGEST = 1 << 20
 
 
 class Contexts:
     """A context manager. `directory` is the build context's, "" where there is none."""
 
-    def __init__(self, store: Store, directory: str, ignore_files: list[str]) -> None:
+    def __init__(self, store: Store, directory: str, ignore_files: list[str], progress: Progress) -> None:
         self._store = store
+        self._progress = progress
         self._directory = directory
         self._ignore_files = ignore_files
         self._trees: dict[ContextSource, SourceTree] = {}
+        self._was_read = False
 
     def __enter__(self) -> Contexts:
         return self
@@ -38,6 +46,26 @@ class Contexts:
         if source not in self._trees:
             self._trees[source] = self._open(source)
         return self._trees[source]
+
+    @contextmanager
+    def being_read(self, step: CopyStep) -> Iterator[None]:
+        """While the first step that copies from the build context looks at what it is to copy: the vertex of that."""
+        from_context = any(isinstance(one, PathSource) and one.from_ == CONTEXT for one in step.sources)
+        if self._was_read or not from_context:
+            yield
+            return
+        self._was_read = True
+        self.tree(CONTEXT)
+        vertex = Vertex("[internal] load build context")
+        self._progress.start(vertex)
+        try:
+            yield
+        except RootlessError as error:
+            self._progress.failed(vertex, error.message)
+            raise
+        # Nothing is transferred: it is read where it is. But that line is what people look for.
+        self._progress.status(vertex, Status("transferring context", 2, done=True))
+        self._progress.done(vertex)
 
     def _place(self, source: ContextSource) -> str:
         place = source.value if source.name else self._directory
@@ -56,15 +84,26 @@ class Contexts:
         make_directory(file_hashes.directory(self._store))
         table = hashlib.sha256(os.fsencode(place)).hexdigest()[:40]
         hashes = FileHashes(f"{file_hashes.directory(self._store)}/{table}", root_fd=root)
+        name = f"the context {source.name}" if source.name else "the build context"
         files = [f"{place}/.dockerignore"] if source.name else self._ignore_files
+        return self._ignoring(SourceTree(root, hashes, name), files)
+
+    def _ignoring(self, tree: SourceTree, files: list[str]) -> SourceTree:
+        """The tree without what the first of `files` that is there leaves out."""
+        vertex = Vertex("[internal] load .dockerignore")
+        self._progress.start(vertex)
+        data = b""
         for path in files:
             try:
                 with open(path, "rb") as file:
-                    patterns = PathPatterns(read_lines(file.read(1 << 20)))
+                    data = file.read(_LARGEST)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            return SourceTree(root, hashes, "the build context", patterns, os.path.basename(path))
-        return SourceTree(root, hashes, "the build context")
+            tree = tree._replace(patterns=PathPatterns(read_lines(data)), ignored_by=os.path.basename(path))
+            break
+        self._progress.status(vertex, Status("transferring context", len(data) or 2, done=True))
+        self._progress.done(vertex)
+        return tree
 
     def as_directory(self, source: ContextSource) -> Tree:
         """Its directory, and what its ignore file leaves out, for a RUN to mount."""

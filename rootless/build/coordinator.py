@@ -10,7 +10,7 @@ import os
 import select
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rootless.build.cache import keys, records
 from rootless.build.cache.keys import Key
@@ -27,6 +27,7 @@ from rootless.storage.layers import steps
 from rootless.storage.store import Store
 
 _TICK_MS = 200
+T = TypeVar("T")
 
 
 class Executor(Protocol):
@@ -129,7 +130,7 @@ class Coordinator:
         if step is None or state.vertex is not None or not all(self._is_done(one) for one in sources(step)):
             return False
         if state.key is None:
-            state.key = executor.key(state, step)
+            state.key = self._ask(step, lambda: executor.key(state, step))
             found = None
             if not step.place.no_cache:
                 found = records.find(self.store, state.key.hex, used=self._began)
@@ -142,14 +143,25 @@ class Coordinator:
             self._start(state, step, state.key, executor)
         return False
 
+    def _ask(self, step: Step, question: Callable[[], T]) -> T:
+        """The executor's answer; what it cannot answer is the step's failure."""
+        try:
+            return question()
+        except (RootlessError, OSError) as error:
+            vertex = Vertex(step.place.name)
+            vertex.started = time.monotonic()
+            told = error if isinstance(error, RootlessError) else RootlessError(str(error))
+            self._progress.failed(vertex, told.message)
+            raise StepFailed(told, vertex, step) from None
+
     def _busy(self) -> int:
         return sum(1 for _, _, vertex, _ in self._workers.values() if vertex is not None)
 
     def _start(self, state: StageState, step: Step, key: Key, executor: Executor) -> None:
+        act = self._ask(step, lambda: executor.action(state, step))
         self.did_something = True
         state.vertex = Vertex(step.place.name)
         self._progress.start(state.vertex)
-        act = executor.action(state, step)
         store, epoch, began = self.store, state.plan.epoch, self._began
 
         def action(report: Reporter) -> dict[str, Any]:

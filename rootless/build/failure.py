@@ -25,6 +25,8 @@ def of_step(error: RootlessError, vertex: Vertex, step: Step | None, dockerfile:
     account = ""
     if step is not None:
         account = f"------\n > {plain(vertex.name)}:\n"
-        account += "".join(f"{line.decode('utf-8', 'replace')}\n" for line in vertex.last_lines if line)
+        account += "".join(
+            f"{seconds:.3f} {line.decode('utf-8', 'replace')}\n" for seconds, line in vertex.last_lines if line
+        )
         account += "------\n" + excerpt(dockerfile.file, dockerfile.lines, step.place.first, step.place.last)
     return BuildFailed(error.message, hint=error.hint, account=account)

@@ -86,7 +86,10 @@ class SourceTrees:
         known = digests.read(self._store, question) if question else ""
         if known:
             return known
-        with copies.opened(self._store, step, self.tree, epoch=state.plan.epoch) as copy:
+        with (
+            self._contexts.being_read(step),
+            copies.opened(self._store, step, self.tree, epoch=state.plan.epoch) as copy,
+        ):
             found = copies.key_part(copy, lambda: self._users_root(state.layers))
         if question:
             digests.write(self._store, question, found)

@@ -41,7 +41,7 @@ def test_one_vertex_after_the_other() -> None:
         "#3 0.100 three\n"
         "#3 ERROR: exit code: 1\n"
     )
-    assert second.last_lines == [b"one", b"two\r", b"three"]
+    assert [line for _, line in second.last_lines] == [b"one", b"two\r", b"three"]
 
 
 def test_what_is_said_beside_another_waits_for_its_turn() -> None:

@@ -10,6 +10,7 @@ import os
 import re
 
 from rootless.build.cache import digests, prune
+from rootless.build.cache.usage import Entry
 from rootless.errors import FAILURES, InvalidInput
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
@@ -57,7 +58,7 @@ def _detach() -> None:
     os.nice(10)
 
 
-def keep(store: Store) -> list[prune.Entry]:
+def keep(store: Store) -> list[Entry]:
     """Bring the layers to the disk and the cache to its budget; what went."""
     import time
 

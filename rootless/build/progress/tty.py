@@ -102,7 +102,7 @@ class Terminal(Progress):
             amount = f" {status.current} / {status.total}" if status.total else ""
             found.append(f" => => {plain(status.name)}{amount}"[:columns])
         if not whole:
-            shown = [plain(line.decode("utf-8", "replace")) for line in vertex.last_lines if line.strip()]
+            shown = [plain(line.decode("utf-8", "replace")) for _, line in vertex.last_lines if line.strip()]
             found += [f" => => # {line}"[:columns] for line in shown[-_OUTPUT_LINES:]]
         return found
 

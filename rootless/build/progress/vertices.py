@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 KEPT_LINES = 25
 """How many of a vertex's last lines are kept for the account of a failure."""
+_LONGEST_LINE = 1000
 
 
 class Status(NamedTuple):
@@ -32,7 +33,7 @@ class Vertex:
         self.completed = 0.0
         self.cached = False
         self.error = ""
-        self.last_lines: list[bytes] = []
+        self.last_lines: list[tuple[float, bytes]] = []  # with the seconds after its start
 
     def seconds(self, now: float | None = None) -> float:
         """Since its start, to its end where it has one."""
@@ -50,10 +51,12 @@ class Progress:
 
     def log(self, vertex: Vertex, data: bytes, *, error: bool = False) -> None:
         """Output of its command, as it came: not whole lines."""
-        lines = data.split(b"\n")
-        kept = vertex.last_lines or [b""]
-        kept[-1] += lines[0][:1000]
-        vertex.last_lines = [*kept, *(line[:1000] for line in lines[1:])][-KEPT_LINES:]
+        seconds = vertex.seconds()
+        first, *more = data.split(b"\n")
+        kept = vertex.last_lines or [(seconds, b"")]
+        began, line = kept[-1]
+        kept[-1] = (began if line else seconds, (line + first)[:_LONGEST_LINE])
+        vertex.last_lines = [*kept, *((seconds, line[:_LONGEST_LINE]) for line in more)][-KEPT_LINES:]
 
     def done(self, vertex: Vertex) -> None:
         vertex.completed = time.monotonic()

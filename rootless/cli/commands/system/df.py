@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from rootless.build.cache import usage as cache_usage
 from rootless.cli.commands.container.ps import status_words
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output import units
@@ -37,9 +38,9 @@ def show(args: Args) -> int:
     store = Store.open()
     session.join()
     if args.verbose:
-        return _show_details(_details(system.details(store)), args.format)
+        return _show_details(_details(store, system.details(store)), args.format)
     rows: list[dict[str, Any]] = []
-    for kind, found in system.totals(store).items():
+    for kind, found in {**system.totals(store), "build cache": cache_usage.total(store)}.items():
         percent = f" ({found.reclaimable * 100 // found.size}%)" if found.size else ""
         rows.append(
             {
@@ -73,7 +74,7 @@ _TABLES = {
 """Docker's names of the four parts, their headings, and their fields with their headers."""
 
 
-def _details(found: system.Details) -> dict[str, Rows]:
+def _details(store: Store, found: system.Details) -> dict[str, Rows]:
     """The parts of `system df -v` under Docker's names, their fields as text."""
     now = time.time()
     images: Rows = []
@@ -116,7 +117,21 @@ def _details(found: system.Details) -> dict[str, Rows]:
         }
         for one in found.volumes
     ]
-    return {"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": []}
+    cache: Rows = [
+        {
+            "ID": short_id(one.id),
+            "CacheType": one.kind,
+            "Description": one.name,
+            "Size": units.human_size_short(one.size),
+            "CreatedSince": units.ago(units.parse_time(one.created), now=now) if one.created else "N/A",
+            "LastUsedSince": units.ago(one.used, now=now),
+            "UsageCount": "1",
+            "InUse": "false",
+            "Shared": str(one.shared).lower(),
+        }
+        for one in cache_usage.entries(store)
+    ]
+    return {"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": cache}
 
 
 def _show_details(found: dict[str, Rows], template: str | None) -> int:
@@ -126,7 +141,7 @@ def _show_details(found: dict[str, Rows], template: str | None) -> int:
 
         return print_object(TemplateRow({part: [TemplateRow(row) for row in rows] for part, rows in found.items()}), template)
     for number, (part, (heading, headers)) in enumerate(_TABLES.items()):
-        usage = "usage: 0B" if part == "BuildCache" else "space usage:"
+        usage = "usage:" if part == "BuildCache" else "space usage:"
         print("\n" * bool(number) + f"{heading} {usage}\n")
         print_table(list(headers.values()), [[row[name] for name in headers] for row in found[part]])
     return 0
