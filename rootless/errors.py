@@ -23,20 +23,25 @@ from rootless.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from rootless.finding import Finding
+
 
 class RootlessError(Exception):
     """An error that a user can cause and put right.
 
     `message` is one line without a full stop, `hint` what to do about it (may have several
     lines), `exit_code` what `run` exits with: 125 unless the command itself was the problem.
+    `finding` is the fact about this host behind it, where a diagnosis has found one; its fixes are
+    the hint then. Another process gets the hint alone.
     """
 
     exit_code = 125
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, finding: Finding | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint if finding is None else finding.hint
+        self.finding = finding
 
     def __str__(self) -> str:
         return self.message

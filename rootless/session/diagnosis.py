@@ -10,25 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import NamedTuple
 
+from rootless.finding import Finding
 from rootless.linux import namespace, process
-
-
-class IdFinding(NamedTuple):
-    """One thing that is missing here. Empty strings where there is nothing to do or say."""
-
-    what: str  # the fact, one line
-    effect: str  # what does not work because of it
-    fix_user: str  # what the user can do without any rights
-    fix_admin: str  # what to ask the administrator for: exact commands, may have several lines
-    blocking: bool = False  # nothing runs at all; else only something is lost
-
-    @property
-    def hint(self) -> str:
-        """Both fixes, as an error shows them."""
-        admin = f"ask the administrator for:\n{self.fix_admin}" if self.fix_admin else ""
-        return "\n".join(part for part in (self.fix_user, admin) if part)
 
 
 def read_fact(path: str) -> str | None:
@@ -63,7 +47,7 @@ def try_user_namespace() -> OSError | None:
     return OSError(code, os.strerror(code)) if code else None
 
 
-def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> list[IdFinding]:
+def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> list[Finding]:
     """Why user namespaces do not work here; empty where they do.
 
     Without `error` (what unshare said) it is tried. Several findings may be true at once.
@@ -91,38 +75,36 @@ def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> lis
 _EFFECT = "no container can run"
 
 
-def _not_built_in(proc: str) -> IdFinding | None:
+def _not_built_in(proc: str) -> Finding | None:
     if os.path.exists(f"{proc}/self/ns/user"):
         return None
-    return IdFinding(
+    return Finding(
         "the kernel has no user namespaces (CONFIG_USER_NS)", _EFFECT, "",
-        "a kernel with CONFIG_USER_NS=y", blocking=True,
+        "a kernel with CONFIG_USER_NS=y",
     )  # fmt: skip
 
 
-def _limit(proc: str) -> IdFinding | None:
+def _limit(proc: str) -> Finding | None:
     value = read_fact(f"{proc}/sys/user/max_user_namespaces")
     if value is None or not value.isdecimal() or int(value) > 2:
         return None
-    return IdFinding(
+    return Finding(
         f"user.max_user_namespaces is {value}",
         _EFFECT,
         "",
         "echo user.max_user_namespaces=15000 | sudo tee -a /etc/sysctl.d/60-rootless.conf && sudo sysctl --system",
-        blocking=True,
     )
 
 
-def _sysctl_clone(proc: str) -> IdFinding | None:
+def _sysctl_clone(proc: str) -> Finding | None:
     if read_fact(f"{proc}/sys/kernel/unprivileged_userns_clone") != "0":
         return None
-    return IdFinding(
+    return Finding(
         "kernel.unprivileged_userns_clone is 0",
         _EFFECT,
         "",
         "echo kernel.unprivileged_userns_clone=1 | sudo tee -a /etc/sysctl.d/60-rootless.conf && "
         "sudo sysctl --system",
-        blocking=True,
     )
 
 
@@ -142,36 +124,34 @@ def apparmor_profile(interpreter: str | None = None) -> tuple[str, str]:
     return f"/etc/apparmor.d/{name}", text
 
 
-def _apparmor(proc: str) -> IdFinding | None:
+def _apparmor(proc: str) -> Finding | None:
     if read_fact(f"{proc}/sys/kernel/apparmor_restrict_unprivileged_userns") in (None, "0"):
         return None
     label = read_fact(f"{proc}/self/attr/current") or ""
     if label.startswith("rootless"):
         return None
     file, text = apparmor_profile()
-    return IdFinding(
+    return Finding(
         "kernel.apparmor_restrict_unprivileged_userns is 1 and no AppArmor profile allows "
         f"user namespaces to {os.path.realpath(sys.executable)}",
         _EFFECT,
         "to keep the permission to rootless alone, install it in an environment with an interpreter "
         "of its own: python3 -m venv --copies DIR",
         f"sudo tee {file} <<'EOF' && sudo apparmor_parser -r {file}\n{text}EOF",
-        blocking=True,
     )
 
 
-def _seccomp(proc: str) -> IdFinding | None:
+def _seccomp(proc: str) -> Finding | None:
     if not sandboxed_by_seccomp(proc=proc):
         return None
     where = "this container" if in_container() else "this session"
-    return IdFinding(
+    return Finding(
         f"{where} runs under a seccomp filter, as Docker's default one, that forbids user namespaces",
         _EFFECT,
         "run it outside of the container or sandbox",
         "start the outer container with --security-opt seccomp=unconfined "
         "--security-opt apparmor=unconfined --security-opt systempaths=unconfined "
         "--device /dev/fuse --device /dev/net/tun",
-        blocking=True,
     )
 
 
@@ -186,7 +166,7 @@ def in_container() -> bool:
     return any(os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
-def _unexplained(error: OSError) -> IdFinding:
+def _unexplained(error: OSError) -> Finding:
     by_errno = {
         errno.ENOSPC: "a limit of namespaces is reached (/proc/sys/user/max_user_namespaces, also that "
         "of the container around us)",
@@ -194,12 +174,11 @@ def _unexplained(error: OSError) -> IdFinding:
         errno.EPERM: "a security module (SELinux, a chroot, a sandbox) forbids user namespaces",
         errno.EACCES: "a security module (AppArmor, SELinux) forbids user namespaces",
     }
-    return IdFinding(
+    return Finding(
         by_errno.get(error.errno or 0, f"user namespaces fail: {error.strerror}"),
         _EFFECT,
         "end programs that hold many namespaces" if error.errno == errno.ENOSPC else "",
         "`sudo dmesg | tail` and `sudo ausearch -m avc -ts recent` show what denied it",
-        blocking=True,
     )
 
 
@@ -222,11 +201,11 @@ def map_write_hint() -> str:
     return f"this container lacks {', '.join(missing)}: start it with {words}"
 
 
-def no_new_privileges() -> IdFinding | None:
+def no_new_privileges() -> Finding | None:
     """Whether setuid programs have lost their rights for this process."""
     if not process.no_new_privs():
         return None
-    return IdFinding(
+    return Finding(
         "this process runs with no_new_privs, under which newuidmap gets no rights",
         "containers have one user id only",
         "start the first rootless command of a login elsewhere: later ones join its session",

@@ -15,12 +15,13 @@ import pytest
 
 from rootless.cli.commands.system.doctor import render
 from rootless.engine.doctor import Report
-from rootless.engine.doctor.finding import error, not_available, ok, split_hint, warning
 from rootless.engine.doctor.probes.host import DELEGATION
 from rootless.engine.doctor.probes.storage import FUSE_RULE
+from rootless.engine.doctor.result import error, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe, run_all
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import NotSupported
+from rootless.finding import Finding
 from rootless.network.uplink.slirp4netns import diagnosis
 from rootless.session.diagnosis import apparmor_profile
 from tests.harness.account import User
@@ -137,12 +138,12 @@ def test_a_probe_that_hangs_costs_its_own_line_only() -> None:
         ("stuck", "warning"),
         ("good", "ok"),
     ]
-    assert found[0].what == "the test did not end within 0.3 seconds"
+    assert found[0].finding.what == "the test did not end within 0.3 seconds"
 
 
 def test_a_probe_that_breaks_or_fails_or_is_killed() -> None:
     def refused(_: Scene) -> Any:
-        raise NotSupported("no such thing", hint="do this\nask the administrator for:\nthat")
+        raise NotSupported("no such thing", finding=Finding("it is off", "", "do this", "that"))
 
     def killed(_: Scene) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -155,9 +156,9 @@ def test_a_probe_that_breaks_or_fails_or_is_killed() -> None:
         ],
         SCENE,
     )
-    assert found[0].what == "the test broke: ZeroDivisionError: division by zero"
+    assert found[0].finding.what == "the test broke: ZeroDivisionError: division by zero"
     assert found[1] == error("refused", "no such thing", "no container can run", "do this", "that")
-    assert found[2].what == "the test broke: it said nothing"
+    assert found[2].finding.what == "the test broke: it said nothing"
 
 
 def test_one_cause_is_told_once() -> None:
@@ -169,7 +170,7 @@ def test_one_cause_is_told_once() -> None:
         ],
         SCENE,
     )
-    assert [each.what for each in found] == ["it is off", "half", "also off"]
+    assert [each.finding.what for each in found] == ["it is off", "half", "also off"]
 
 
 def test_what_a_probe_leaves_is_ended(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ Containers cannot run here: 1 check passed, 1 failed, 1 warning, 1 not available
 
 def test_every_detail_on_demand() -> None:
     """A file to be copied is never wrapped nor indented."""
-    assert render(Report([MIXED.findings[2]]), every=True, coloured=False, columns=70) == """\
+    assert render(Report([MIXED.results[2]]), every=True, coloured=False, columns=70) == """\
 no       cgroups  this host uses cgroup v1
                   effect: --memory is refused
                   administrator: one line
@@ -268,7 +269,10 @@ def test_what_is_printed_can_be_installed_from_packaging() -> None:
     assert [line for line in profile if not line.startswith("#")] == printed.splitlines()
 
 
-def test_a_hint_has_two_parts() -> None:
-    assert split_hint("a\nask the administrator for:\nb\nc") == ("a", "b\nc")
-    assert split_hint("ask the administrator for:\nb") == ("", "b")
-    assert split_hint(None) == ("", "")
+def test_an_error_carries_what_was_found() -> None:
+    """And shows both fixes, each where there is one."""
+    found = Finding("it is so", "nothing runs", "a", "b\nc")
+    assert NotSupported("no", finding=found).hint == "a\nask the administrator for:\nb\nc"
+    assert NotSupported("no", finding=found._replace(fix_user="")).hint == "ask the administrator for:\nb\nc"
+    assert NotSupported("no", finding=Finding("it is so", fix_user="a")).hint == "a"
+    assert (NotSupported("no").hint, NotSupported("no", hint="x").finding) == (None, None)

@@ -118,7 +118,7 @@ def test_each_knob_against_user_namespaces_is_named(tmp_path: Path, file: str, t
         (tmp_path / name).write_text(usual)
     (finding,) = diagnosis.user_namespaces(error=PermissionError(1, "no"), proc=str(tmp_path))
     assert what in finding.what
-    assert finding.blocking
+    assert finding.effect == "no container can run"
     assert finding.fix_admin
 
 

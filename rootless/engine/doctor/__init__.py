@@ -1,4 +1,4 @@
-"""`rootless doctor`: tries everything out and says what is missing, what that costs, who can mend it.
+"""`rootless doctor`: tries everything out and reports what is missing, what that costs, who can mend it.
 
 Outcomes, not versions. Each subject has a module of its own; this one puts the probes together.
 Nothing is left behind: probes work in a scratch directory and a session of their own, and what they
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.doctor.finding import Finding, ProbeStatus
 from rootless.engine.doctor.probes import container, host, network, storage, user_namespace
+from rootless.engine.doctor.result import ProbeResult, ProbeStatus
 from rootless.engine.doctor.run_probes import TIMEOUT_S, run_all
 from rootless.engine.doctor.scratch import prepared
 
@@ -24,14 +24,14 @@ PROBES = (
 
 
 class Report(NamedTuple):
-    """All findings, and whether a container can run here."""
+    """All results, and whether a container can run here."""
 
-    findings: list[Finding]
+    results: list[ProbeResult]
 
     @property
     def can_run(self) -> bool:
         """Whether nothing essential failed."""
-        return not any(finding.status is ProbeStatus.ERROR for finding in self.findings)
+        return not any(result.status is ProbeStatus.ERROR for result in self.results)
 
 
 def examine(*, timeout_s: float = TIMEOUT_S) -> Report:

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from rootless.engine.doctor.finding import Finding, ProbeStatus, error, split_hint, warning
+from rootless.engine.doctor.result import ProbeResult, ProbeStatus, error, warning
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
+from rootless.finding import Finding
 from rootless.linux.process import children_by_parent, set_child_subreaper, set_pdeathsig
 
 TIMEOUT_S = 5.0
@@ -29,7 +30,7 @@ class Probe(NamedTuple):
     probe's name; where that one failed, what this one complains about is the same thing again."""
 
     name: str
-    run: Callable[[Scene], Finding | list[Finding]]
+    run: Callable[[Scene], ProbeResult | list[ProbeResult]]
     essential: bool = False
     needs: str = ""
 
@@ -41,28 +42,28 @@ class _Running(NamedTuple):
     noise_fd: int
 
 
-def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT_S) -> list[Finding]:
-    """The findings of all probes, in their order; a probe comes after the one it needs."""
+def run_all(probes: Sequence[Probe], scene: Scene, *, timeout_s: float = TIMEOUT_S) -> list[ProbeResult]:
+    """The results of all probes, in their order; a probe comes after the one it needs."""
     sys.stdout.flush()
     sys.stderr.flush()
     others = frozenset(_children())
     set_child_subreaper()
     running = [_start(probe, scene) for probe in probes]
     answers = _collect(running, time.monotonic() + timeout_s)
-    findings: list[Finding] = []
+    results: list[ProbeResult] = []
     failed: set[str] = set()
     for each in running:
-        found = _findings(each, answers[each.answer_fd], timeout_s)
+        found = _results(each, answers[each.answer_fd], timeout_s)
         if each.probe.needs in failed:
-            found = [finding for finding in found if finding.status is ProbeStatus.OK]
-        if any(finding.status is ProbeStatus.ERROR for finding in found):
+            found = [result for result in found if result.status is ProbeStatus.OK]
+        if any(result.status is ProbeStatus.ERROR for result in found):
             failed.add(each.probe.name)
-        findings += found
+        results += found
         os.close(each.answer_fd)
         os.close(each.noise_fd)
     _end_descendants(others)
     set_child_subreaper(False)
-    return findings
+    return results
 
 
 def _start(probe: Probe, scene: Scene) -> _Running:
@@ -100,14 +101,15 @@ def _child(probe: Probe, scene: Scene, answer_fd: int, noise_fd: int) -> NoRetur
         os._exit(1)
 
 
-def _failed(probe: Probe, problem: RootlessError | OSError) -> Finding:
-    user, admin = split_hint(problem.hint if isinstance(problem, RootlessError) else None)
-    what = str(problem)
-    if isinstance(problem, OSError):
+def _failed(probe: Probe, problem: RootlessError | OSError) -> ProbeResult:
+    what, finding = str(problem), Finding("")
+    if isinstance(problem, RootlessError):
+        finding = problem.finding or Finding("", fix_user=problem.hint or "")
+    else:
         what = f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror or what
     if probe.essential:
-        return error(probe.name, what, "no container can run", user, admin)
-    return warning(probe.name, what, "this could not be tested", user, admin)
+        return error(probe.name, what, "no container can run", finding.fix_user, finding.fix_admin)
+    return warning(probe.name, what, "this could not be tested", finding.fix_user, finding.fix_admin)
 
 
 def _collect(running: Sequence[_Running], deadline: float) -> dict[int, bytes | None]:
@@ -129,7 +131,7 @@ def _collect(running: Sequence[_Running], deadline: float) -> dict[int, bytes | 
     return answers
 
 
-def _findings(each: _Running, answer: bytes | None, timeout_s: float) -> list[Finding]:
+def _results(each: _Running, answer: bytes | None, timeout_s: float) -> list[ProbeResult]:
     name, essential = each.probe.name, each.probe.essential
     bad = error if essential else warning
     effect = "no container can run" if essential else "this could not be tested"
@@ -141,7 +143,7 @@ def _findings(each: _Running, answer: bytes | None, timeout_s: float) -> list[Fi
     except ValueError:
         noise = os.pread(each.noise_fd, 4096, max(0, os.fstat(each.noise_fd).st_size - 4096)).decode(errors="replace").strip().splitlines()
         return [bad(name, f"the test broke: {noise[-1] if noise else 'it said nothing'}", effect)]
-    return [Finding(row[0], ProbeStatus(row[1]), *row[2:]) for row in rows]
+    return [ProbeResult(name, ProbeStatus(status), Finding(*finding)) for name, status, finding in rows]
 
 
 def _end_descendants(others: frozenset[int]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from rootless.finding import Finding
 from rootless.session import run_program
-from rootless.session.diagnosis import IdFinding, no_new_privileges, read_fact
+from rootless.session.diagnosis import no_new_privileges, read_fact
 from rootless.session.ids import idmap
 from rootless.session.ids.idmap import IdRange, SubordinateRange
 
@@ -37,23 +38,23 @@ def install_command(*, etc: str = "/etc") -> str:
     return "install newuidmap and newgidmap (package uidmap, shadow or shadow-utils)"
 
 
-def helper_program(name: str, *, path: str | None = None, etc: str = "/etc") -> IdFinding | None:
+def helper_program(name: str, *, path: str | None = None, etc: str = "/etc") -> Finding | None:
     """Whether newuidmap or newgidmap is there and has the rights it needs."""
     path = path or run_program.find(name)
     if path is None:
-        return IdFinding(f"{name} is not installed", _EFFECT, "", install_command(etc=etc))
+        return Finding(f"{name} is not installed", _EFFECT, "", install_command(etc=etc))
     status = os.stat(path)
     setuid = bool(status.st_mode & stat.S_ISUID) and status.st_uid == 0
     if not setuid and not _has_file_capabilities(path):
         kind = "cap_setuid" if name == "newuidmap" else "cap_setgid"
-        return IdFinding(
+        return Finding(
             f"{path} has no rights: neither setuid root nor a file capability (`getcap {path}` is empty)",
             _EFFECT,
             "",
             f"sudo setcap {kind}+ep {path}    (or: sudo chmod u+s {path})",
         )
     if os.statvfs(path).f_flag & os.ST_NOSUID:
-        return IdFinding(f"{path} is on a filesystem mounted nosuid", _EFFECT, "",
+        return Finding(f"{path} is on a filesystem mounted nosuid", _EFFECT, "",
                        f"sudo mount -o remount,suid \"$(findmnt -n -o TARGET -T {path})\"")  # fmt: skip
     return None
 
@@ -90,19 +91,19 @@ def grant_command(user: str | None, uid: int, kinds: list[str], *, etc: str = "/
 
 def ranges(
     user: str | None, uid: int, *, available: dict[str, list[IdRange]] | None = None, etc: str = "/etc"
-) -> IdFinding | None:
+) -> Finding | None:
     """Whether both files grant this user ids, and ids that exist in this namespace."""
     granted = {kind: idmap.subordinate_ranges(user, uid, kind, etc=etc) for kind in ("uid", "gid")}
     missing = [kind for kind, entries in granted.items() if not entries]
     if missing:
         files = " and ".join(f"/etc/sub{kind}" for kind in missing)
         who = user or f"uid {uid}"
-        return IdFinding(f"{who} has no entry in {files}", _EFFECT, "",
+        return Finding(f"{who} has no entry in {files}", _EFFECT, "",
                        grant_command(user, uid, missing, etc=etc))  # fmt: skip
     for kind, entries in granted.items():
         if available is not None and not idmap.within(entries, available[kind]):
             shown = ", ".join(f"{start}-{start + size - 1}" for start, size in entries)
-            return IdFinding(
+            return Finding(
                 f"none of the ids in /etc/sub{kind} ({shown}) exists in this container",
                 _EFFECT,
                 "",
@@ -112,7 +113,7 @@ def ranges(
     return None
 
 
-def shared_ranges(user: str | None, uid: int, *, etc: str = "/etc") -> list[IdFinding]:
+def shared_ranges(user: str | None, uid: int, *, etc: str = "/etc") -> list[Finding]:
     """Ids that somebody else may map too: not in our way, but each could own the other's files."""
     names = {user, str(uid)}
     findings = []
@@ -123,7 +124,7 @@ def shared_ranges(user: str | None, uid: int, *, etc: str = "/etc") -> list[IdFi
                   if owner not in names and any(_overlap(entry, own) for own in mine)}  # fmt: skip
         for owner in sorted(others):
             findings.append(
-                IdFinding(
+                Finding(
                     f"/etc/sub{kind} grants ids of {user or uid} to {owner} as well",
                     "containers of both users can reach each other's files",
                     "",
@@ -137,12 +138,12 @@ def _overlap(one: SubordinateRange, other: SubordinateRange) -> bool:
     return one.start < other.start + other.size and other.start < one.start + one.size
 
 
-def few_ids(user: str | None, uid: int, *, etc: str = "/etc") -> IdFinding | None:
+def few_ids(user: str | None, uid: int, *, etc: str = "/etc") -> Finding | None:
     """Whether fewer than the usual 65536 ids are granted."""
     for kind in ("uid", "gid"):
         total = sum(entry.size for entry in idmap.subordinate_ranges(user, uid, kind, etc=etc))
         if 0 < total < _USUAL_SIZE:
-            return IdFinding(
+            return Finding(
                 f"{user or uid} has {total} subordinate {kind}s, fewer than {_USUAL_SIZE}",
                 f"images with files of {kind}s above {total} (often nobody, 65534) cannot be stored exactly",
                 "",
@@ -153,10 +154,10 @@ def few_ids(user: str | None, uid: int, *, etc: str = "/etc") -> IdFinding | Non
 
 def obstacle(
     uid: int, user: str | None, *, available: dict[str, list[IdRange]] | None = None, etc: str = "/etc"
-) -> IdFinding | None:
+) -> Finding | None:
     """The first reason why this user gets a single id only; None: all is there."""
     if user is None:
-        return IdFinding(
+        return Finding(
             f"nobody knows the name of uid {uid} (no passwd entry), and newuidmap wants one",
             _EFFECT,
             "",
@@ -170,7 +171,7 @@ def obstacle(
     )
 
 
-def findings(uid: int, user: str | None) -> list[IdFinding]:
+def findings(uid: int, user: str | None) -> list[Finding]:
     """All that `doctor` should say about ids; `uid` and `user` as outside of the session."""
     found = [obstacle(uid, user), few_ids(user, uid), *shared_ranges(user, uid)]
     return [finding for finding in found if finding is not None]

@@ -9,7 +9,7 @@ import textwrap
 
 from rootless.cli.grammar.command import FLAG, Args, Command, Option
 from rootless.engine.doctor import Report, examine
-from rootless.engine.doctor.finding import Finding, ProbeStatus
+from rootless.engine.doctor.result import ProbeResult, ProbeStatus
 
 _COLOURS = {ProbeStatus.OK: "32", ProbeStatus.WARNING: "33", ProbeStatus.ERROR: "31;1", ProbeStatus.NOT_AVAILABLE: "36"}
 _WORDS = {ProbeStatus.OK: "ok", ProbeStatus.WARNING: "warning", ProbeStatus.ERROR: "error", ProbeStatus.NOT_AVAILABLE: "no"}
@@ -21,7 +21,9 @@ def doctor(args: Args) -> int:
     """Examine the host, show what was found; 0 when a container can run, else 1."""
     report = examine()
     if args.json:
-        found = [{**finding._asdict(), "status": finding.status.value} for finding in report.findings]
+        found = [
+            {"name": result.name, "status": result.status.value, **result.finding._asdict()} for result in report.results
+        ]
         print(json.dumps({"can_run": report.can_run, "findings": found}, indent=2))
     else:
         coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -31,24 +33,25 @@ def doctor(args: Args) -> int:
 
 def render(report: Report, *, every: bool, coloured: bool, columns: int) -> str:
     """The report as text: problems with their fixes, all else only where `every`, and a last line."""
-    shown = [finding for finding in report.findings if every or finding.status is not ProbeStatus.OK]
-    width = max((len(finding.name) for finding in shown), default=0)
-    text = "".join(_finding(finding, width, coloured, columns, every=every) for finding in shown)
+    shown = [result for result in report.results if every or result.status is not ProbeStatus.OK]
+    width = max((len(result.name) for result in shown), default=0)
+    text = "".join(_result(result, width, coloured, columns, every=every) for result in shown)
     if text and not every:
         text += "\n"
     return text + _summary(report, coloured, every=every)
 
 
-def _finding(finding: Finding, width: int, coloured: bool, columns: int, *, every: bool) -> str:
-    word = f"{_WORDS[finding.status]:<7}"
+def _result(result: ProbeResult, width: int, coloured: bool, columns: int, *, every: bool) -> str:
+    word = f"{_WORDS[result.status]:<7}"
     if coloured:
-        word = f"\x1b[{_COLOURS[finding.status]}m{word}\x1b[0m"
+        word = f"\x1b[{_COLOURS[result.status]}m{word}\x1b[0m"
     indent = 7 + 2 + width + 2
+    finding = result.finding
     # What nobody here may ever miss takes a line; its fixes are shown on demand.
-    brief = finding.status is ProbeStatus.NOT_AVAILABLE and not every
+    brief = result.status is ProbeStatus.NOT_AVAILABLE and not every
     what = f"{finding.what}: {finding.effect}" if brief else finding.what
     lines = _wrapped(what, "", indent, columns)
-    text = f"{word}  {finding.name:<{width}}  {lines[0].lstrip()}\n" + "".join(f"{line}\n" for line in lines[1:])
+    text = f"{word}  {result.name:<{width}}  {lines[0].lstrip()}\n" + "".join(f"{line}\n" for line in lines[1:])
     for label, value in (
         ("effect", finding.effect),
         ("you can", finding.fix_user),
@@ -84,7 +87,7 @@ def _wrapped(text: str, heading: str, indent: int, columns: int) -> list[str]:
 
 
 def _summary(report: Report, coloured: bool, *, every: bool) -> str:
-    counts = {status: sum(finding.status is status for finding in report.findings) for status in ProbeStatus}
+    counts = {status: sum(result.status is status for result in report.results) for status in ProbeStatus}
     details = [f"{counts[ProbeStatus.OK]} " + ("check" if counts[ProbeStatus.OK] == 1 else "checks") + " passed"]
     if counts[ProbeStatus.ERROR]:
         details.append(f"{counts[ProbeStatus.ERROR]} failed")

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from rootless import paths
-from rootless.engine.doctor.finding import Finding, error, ok
+from rootless.engine.doctor.result import ProbeResult, error, ok
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
@@ -32,7 +32,7 @@ _EXITED = 0x12
 _TIMEOUT_S = 3.0
 
 
-def container(scene: Scene) -> Finding:
+def container(scene: Scene) -> ProbeResult:
     """Our static init as the only program of a root file system of its own, beside the store."""
     program = paths.helper("init")
     place = f"{scene.store_place()}/.rootless-doctor-{os.getpid()}"
@@ -47,7 +47,7 @@ def container(scene: Scene) -> Finding:
         remove_tree(place)
 
 
-def _run(place: str, rootfs: str) -> Finding:
+def _run(place: str, rootfs: str) -> ProbeResult:
     began = time.monotonic()
     run_dir = place + "/run"
     os.mkdir(run_dir, 0o700)

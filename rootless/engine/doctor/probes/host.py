@@ -9,7 +9,7 @@ import time
 
 from rootless import paths
 from rootless.cgroup import subtrees
-from rootless.engine.doctor.finding import Finding, error, not_available, ok, warning
+from rootless.engine.doctor.result import ProbeResult, error, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.engine.state import confinement
@@ -29,7 +29,7 @@ DELEGATION = "[Service]\nDelegate=cpu cpuset io memory pids"
 _DELEGATE_FILE = "/etc/systemd/system/user@.service.d/rootless-delegate.conf"
 
 
-def kernel(_: Scene) -> Finding:
+def kernel(_: Scene) -> ProbeResult:
     """Versions, for bug reports, and a clock that certificates can live with."""
     system = os.uname()
     text = f"Linux {system.release} {system.machine}, Python {sys.version.partition(' ')[0]}"
@@ -39,7 +39,7 @@ def kernel(_: Scene) -> Finding:
     return ok("kernel", text)
 
 
-def helpers(_: Scene) -> Finding:
+def helpers(_: Scene) -> ProbeResult:
     """Our C programs, started: a missing one, or a virtual environment on noexec, shows here."""
     for name in ("init", "monitor", "holder"):
         path = paths.helper(name)
@@ -53,7 +53,7 @@ def helpers(_: Scene) -> Finding:
     return ok("helpers", "init, monitor and holder can be started")
 
 
-def seccomp(_: Scene) -> Finding:
+def seccomp(_: Scene) -> ProbeResult:
     """libseccomp found, and a filter taken by the kernel."""
     try:
         ctypes.CDLL("libseccomp.so.2")
@@ -71,7 +71,7 @@ def seccomp(_: Scene) -> Finding:
     return ok("seccomp", "a system call filter can be loaded")
 
 
-def landlock_here(_: Scene) -> Finding:
+def landlock_here(_: Scene) -> ProbeResult:
     """Whether the kernel has Landlock, and which generation."""
     try:
         abi = landlock.abi_version()
@@ -86,7 +86,7 @@ def landlock_here(_: Scene) -> Finding:
                              "add landlock to the lsm= list on the kernel's command line")  # fmt: skip
 
 
-def labels(_: Scene) -> list[Finding]:
+def labels(_: Scene) -> list[ProbeResult]:
     """AppArmor and SELinux: asked for with --security-opt, an error where they are not."""
     found = []
     for wall in (confinement.apparmor(""), confinement.selinux([])):
@@ -98,7 +98,7 @@ def labels(_: Scene) -> list[Finding]:
     return found
 
 
-def cgroups(_: Scene) -> Finding:
+def cgroups(_: Scene) -> ProbeResult:
     """Which controllers a container can be given, by the same search that a start makes."""
     flags = {"memory": "--memory", "cpu": "--cpus"}
     nothing = f"{' and '.join(flags.values())} cannot be enforced"
@@ -127,7 +127,7 @@ def cgroups(_: Scene) -> Finding:
     return not_available("cgroups", what, effect, "", admin)
 
 
-def runtime_directory(_: Scene) -> Finding:
+def runtime_directory(_: Scene) -> ProbeResult:
     """$XDG_RUNTIME_DIR is verified; without a good one a private directory elsewhere serves."""
     given = os.environ.get("XDG_RUNTIME_DIR")
     fallback = f"/tmp/rootless-{paths.host_uid()}"
@@ -144,7 +144,7 @@ def runtime_directory(_: Scene) -> Finding:
     return ok("runtime dir", used)
 
 
-def lingering(_: Scene) -> Finding:
+def lingering(_: Scene) -> ProbeResult:
     """Whether containers outlive the last logout."""
     if not os.path.isdir("/run/systemd/system"):
         return ok("logout", "no systemd: nothing ends containers at logout")
@@ -179,7 +179,7 @@ def _kill_user_processes() -> bool:
     return answer
 
 
-def limits(_: Scene) -> list[Finding]:
+def limits(_: Scene) -> list[ProbeResult]:
     """Kernel limits that many containers run into."""
     found = []
     instances = _number("/proc/sys/fs/inotify/max_user_instances")

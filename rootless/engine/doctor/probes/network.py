@@ -8,10 +8,11 @@ import signal
 import socket
 import time
 
-from rootless.engine.doctor.finding import Finding, not_available, ok, split_hint, warning
+from rootless.engine.doctor.result import ProbeResult, ProbeStatus, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.errors import RootlessError
+from rootless.finding import Finding
 from rootless.linux import namespace
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_pdeathsig
@@ -20,21 +21,19 @@ from rootless.network.ports import PortMapping
 from rootless.network.uplink.slirp4netns import diagnosis, start
 from rootless.session.diagnosis import read_fact
 
-_EFFECT = "containers have no network of their own: --network host and none work"
 _GREETING = b"rootless doctor\n"
 _DNS_TIMEOUT_S = 1.0
 # A query for the root's name servers: every resolver answers that, if only by refusing.
 _QUERY = b"\x52\x4c\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01"
 
 
-def connection(scene: Scene) -> list[Finding]:
+def connection(scene: Scene) -> list[ProbeResult]:
     """A throw-away namespace with a service in it, slirp4netns started, its port used from here."""
     if start.find() is None:
-        missing = diagnosis.missing_problem()
-        return [warning("network", missing.what, _EFFECT, missing.fix_user, missing.fix_admin)]
-    tun = diagnosis.tun_problem()
+        return [ProbeResult("network", ProbeStatus.WARNING, diagnosis.missing_program())]
+    tun = diagnosis.tun_device()
     if tun is not None:
-        return [warning("network", tun.what, _EFFECT, tun.fix_user, tun.fix_admin)]
+        return [ProbeResult("network", ProbeStatus.WARNING, tun)]
     scene.join()
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -90,7 +89,7 @@ def _answered(query: socket.socket) -> bool:
         return False
 
 
-def _use(control: socket.socket, pid: int, scene: Scene) -> list[Finding]:
+def _use(control: socket.socket, pid: int, scene: Scene) -> list[ProbeResult]:
     control.settimeout(3)
     control.recv(1)
     for name, text in (("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")):
@@ -102,7 +101,8 @@ def _use(control: socket.socket, pid: int, scene: Scene) -> list[Finding]:
     try:
         data = start.start(pid, run_dir=scene.scratch, ports=[PortMapping("127.0.0.1", 0, 80, "tcp")])
     except RootlessError as problem:
-        return [warning("network", problem.message, _EFFECT, *split_hint(problem.hint))]
+        cause = problem.finding or Finding("", fix_user=problem.hint or "")
+        return [warning("network", problem.message, diagnosis.EFFECT, cause.fix_user, cause.fix_admin)]
     took_ms = (time.monotonic() - began) * 1000
     control.sendall(str(data["dns"]).encode())
     found = [ok("network", f"slirp4netns connects a container ({took_ms:.0f} ms)")]
@@ -112,7 +112,7 @@ def _use(control: socket.socket, pid: int, scene: Scene) -> list[Finding]:
     return found
 
 
-def _published(port: int) -> Finding:
+def _published(port: int) -> ProbeResult:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as client:
             client.settimeout(2)
@@ -125,7 +125,7 @@ def _published(port: int) -> Finding:
                    "iptables -L OUTPUT -v -n; nft list ruleset")  # fmt: skip
 
 
-def _names(control: socket.socket) -> Finding:
+def _names(control: socket.socket) -> ProbeResult:
     """Whether the container's query came back; compared with what the host itself gets."""
     servers = [
         line.split()[1]
@@ -162,7 +162,7 @@ def _names(control: socket.socket) -> Finding:
                          "names do not resolve, here and in containers", "--dns ADDRESS")  # fmt: skip
 
 
-def rights(_: Scene) -> list[Finding]:
+def rights(_: Scene) -> list[ProbeResult]:
     """What ordinary users may do on this host's network."""
     first = diagnosis.unprivileged_port_start()
     found = [ok("low ports", f"ports from {first} on can be published")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.doctor.finding import Finding, error, not_available, ok, warning
+from rootless.engine.doctor.result import ProbeResult, error, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.linux.filesystem import filesystem_type
@@ -20,7 +20,7 @@ ELSEWHERE = "set ROOTLESS_ROOT to a directory of yours on a local disk (ext4, xf
 FUSE_RULE = 'KERNEL=="fuse", MODE="0666", OPTIONS+="static_node=fuse"'
 
 
-def driver(scene: Scene) -> Finding:
+def driver(scene: Scene) -> ProbeResult:
     """Every rung of the ladder tried out where the store lives (or will live)."""
     here = scene.store_place()
     scene.join()
@@ -43,7 +43,7 @@ def driver(scene: Scene) -> Finding:
                    "install fuse-overlayfs, and give users /dev/fuse (0666)")  # fmt: skip
 
 
-def filesystem(scene: Scene) -> list[Finding]:
+def filesystem(scene: Scene) -> list[ProbeResult]:
     """Where the store is, how it is mounted, how full it is."""
     here = scene.store_place()
     found = []
@@ -66,7 +66,7 @@ def filesystem(scene: Scene) -> list[Finding]:
     return found or [ok("store", f"{_size(flags.f_bavail * flags.f_frsize)} free in {here} ({kind})")]
 
 
-def _room(here: str, flags: os.statvfs_result) -> list[Finding]:
+def _room(here: str, flags: os.statvfs_result) -> list[ProbeResult]:
     found = []
     free = flags.f_bavail * flags.f_frsize
     freeing = "`rootless system prune` removes what is unused; or " + ELSEWHERE
@@ -89,7 +89,7 @@ def _size(number: float) -> str:
     return f"{number:.3g} TB"
 
 
-def fuse(_: Scene) -> Finding:
+def fuse(_: Scene) -> ProbeResult:
     """/dev/fuse, opened."""
     try:
         os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from rootless.errors import NotSupported, RootlessError, Unavailable
+from rootless.finding import Finding
 
 TUN = "/dev/net/tun"
 RULES = "/etc/udev/rules.d/70-rootless.rules"
@@ -22,24 +22,14 @@ PACKAGES = (
     "zypper install slirp4netns, pacman -S slirp4netns or apk add slirp4netns"
 )
 
-# Chatter of slirp4netns that explains nothing.
+EFFECT = "containers have no network of their own: --network host and none work"
+
+# Lines of slirp4netns that explain nothing.
 _NOISE = ("WARNING:", "sent tapfd", "received tapfd", "apifd event", "api_handler: got", "Usage:")
 
 
-class Problem(NamedTuple):
-    """Something missing: what, and what the user and the administrator can do."""
-
-    what: str
-    fix_user: str
-    fix_admin: str
-
-    def hint(self) -> str:
-        """Both fixes, a line each."""
-        return f"{self.fix_user}\nask the administrator for:\n{self.fix_admin}"
-
-
-def tun_problem(path: str = TUN) -> Problem | None:
-    """What is wrong with /dev/net/tun, by opening it as slirp4netns will; None when it is fine."""
+def tun_device(path: str = TUN) -> Finding | None:
+    """What is wrong with /dev/net/tun, by opening it as slirp4netns will; None where nothing is."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
@@ -47,7 +37,7 @@ def tun_problem(path: str = TUN) -> Problem | None:
     return None
 
 
-def _tun(path: str, number: int) -> Problem:
+def _tun(path: str, number: int) -> Finding:
     if number == errno.ENOENT:
         what = f"{path} does not exist"
         admin = f"{module_fix('tun')}    (for a container: --device {path})"
@@ -60,7 +50,7 @@ def _tun(path: str, number: int) -> Problem:
     else:
         what = f"{path} cannot be opened: {os.strerror(number)}"
         admin = module_fix("tun")
-    return Problem(what, "use --network host or --network none meanwhile", admin)
+    return Finding(what, EFFECT, "use --network host or --network none meanwhile", admin)
 
 
 def module_fix(name: str) -> str:
@@ -73,10 +63,11 @@ def udev_fix(rule: str) -> str:
     return f"sudo tee -a {RULES} <<'EOF' && sudo udevadm control --reload && sudo udevadm trigger\n{rule}\nEOF"
 
 
-def missing_problem() -> Problem:
+def missing_program() -> Finding:
     """slirp4netns is not installed."""
-    return Problem(
+    return Finding(
         "slirp4netns was not found on PATH",
+        EFFECT,
         "use --network host or --network none meanwhile, or put a static slirp4netns into a "
         "directory on your PATH",
         PACKAGES,
@@ -85,8 +76,11 @@ def missing_problem() -> Problem:
 
 def missing_error() -> RootlessError:
     """The error for a container that wants a network where there is no slirp4netns."""
-    problem = missing_problem()
-    return NotSupported(f"no network: {problem.what}", hint=problem.hint())
+    return _unavailable(missing_program())
+
+
+def _unavailable(finding: Finding) -> RootlessError:
+    return NotSupported(f"no network: {finding.what}", finding=finding)
 
 
 def timeout_error(timeout_s: float) -> RootlessError:
@@ -114,10 +108,7 @@ def start_error(said: str) -> RootlessError:
     lines = [line.strip() for line in said.splitlines()]
     lines = [line for line in lines if line and not line.startswith(_NOISE)]
     if any("/dev/net/tun" in line or "TUNSETIFF" in line for line in lines):
-        problem = tun_problem()
-        if problem is None:
-            problem = _refused_tun(lines)
-        return NotSupported(f"no network: {problem.what}", hint=problem.hint())
+        return _unavailable(tun_device() or _refused_tun(lines))
     unknown = next((line for line in lines if "unrecognized option" in line), None)
     if unknown:
         option = unknown.rpartition("option")[2].strip(" '")
@@ -131,11 +122,12 @@ def start_error(said: str) -> RootlessError:
     )
 
 
-def _refused_tun(lines: Sequence[str]) -> Problem:
+def _refused_tun(lines: Sequence[str]) -> Finding:
     """The device opens here but not there: another mount, or no tap interface in the namespace."""
     line = next(line for line in lines if "/dev/net/tun" in line or "TUNSETIFF" in line)
-    return Problem(
+    return Finding(
         f"slirp4netns cannot make a tap device: {line}",
+        EFFECT,
         "use --network host or --network none meanwhile",
         "modprobe tun; in a container: allow its device cgroup c 10:200 rwm",
     )
@@ -166,7 +158,10 @@ def privileged_port_error(prefix: str, where: str, port: int) -> RootlessError:
     if port >= first:
         return NotSupported(f"{prefix}: Bind for {where} failed: permission denied")
     higher = 8000 + port if port < 1000 else 8000 + port % 1000
-    return NotSupported(
-        f"{prefix}: Bind for {where} failed: ports below {first} are reserved for root",
-        hint=f"use a higher port, as -p {higher}:...\nask the administrator for:\n{port_start_fix(port)}",
+    finding = Finding(
+        f"ports below {first} are reserved for root",
+        f"-p {port}:... is refused",
+        f"use a higher port, as -p {higher}:...",
+        port_start_fix(port),
     )
+    return NotSupported(f"{prefix}: Bind for {where} failed: {finding.what}", finding=finding)
