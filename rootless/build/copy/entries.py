@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from rootless.build.context.archive import A_DELETION, is_whiteout
 from rootless.build.context.file_hashes import combined, xattrs
 from rootless.build.context.source_tree import DIRECTORY, FILE, SourceTree
 from rootless.build.context.walk import Found, walk
@@ -19,8 +20,6 @@ from rootless.build.copy.mode import Mode
 from rootless.build.copy.owner import Owner
 from rootless.build.copy.select import Selected
 from rootless.errors import RootlessError
-
-WHITEOUT = ".wh."
 
 
 class Entry(NamedTuple):
@@ -134,8 +133,8 @@ def _open_directory(selected: Selected) -> int:
 def _why_not(found: Found) -> str:
     """Why this file is left out; "" where it is not. What is below a directory that is left out is still asked about."""
     mode = found.status.st_mode
-    if WHITEOUT in found.path and any(part.startswith(WHITEOUT) for part in found.path.split("/")):
-        return "left out, as a name that begins with .wh. is a deletion in an image"
+    if is_whiteout(found.path):
+        return A_DELETION
     if stat.S_ISSOCK(mode):
         return "sockets, left out"
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):

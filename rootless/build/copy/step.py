@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from rootless.build.context import glob
+from rootless.build.context import archive, glob
+from rootless.build.context.http import Authorization
 from rootless.build.context.source_tree import SourceTree
-from rootless.build.copy import destination, select, unpack
+from rootless.build.copy import destination, select
 from rootless.build.copy.entries import (
     Entry,
     EntryDigest,
@@ -75,9 +76,18 @@ class Written(NamedTuple):
 
 
 @contextmanager
-def opened(store: Store, step: CopyStep, tree_of: TreeOf, *, epoch: int | None = None) -> Iterator[OpenCopy]:
-    """Open all sources: `tree_of` gives the trees of contexts, stages and images; what is remote is fetched into a
-    scratch directory of the store. `epoch` (SOURCE_DATE_EPOCH, seconds) is the time that all files get."""
+def opened(
+    store: Store,
+    step: CopyStep,
+    tree_of: TreeOf,
+    *,
+    epoch: int | None = None,
+    ssh_socket: str = "",
+    authorization: Authorization = lambda host: None,
+) -> Iterator[OpenCopy]:
+    """Open all sources: `tree_of` gives the trees of contexts, stages and images; what is remote is fetched into the
+    store. `epoch` (SOURCE_DATE_EPOCH, seconds) is the time that all files get. `ssh_socket` and `authorization` (the
+    secrets HTTP_AUTH_TOKEN_<host>, HTTP_AUTH_HEADER_<host>) are for remote sources."""
     with ExitStack() as stack:
         parts = []
         for source in step.sources:
@@ -85,7 +95,8 @@ def opened(store: Store, step: CopyStep, tree_of: TreeOf, *, epoch: int | None =
                 archives = step.add and step.unpack is not False
                 parts.append(_Part(tree_of(source.from_), source.patterns, archives, step.parents, step.excludes))
                 continue
-            tree, name = stack.enter_context(opened_remote(store, source))
+            remote = opened_remote(store, source, ssh_socket=ssh_socket, authorization=authorization)
+            tree, name = stack.enter_context(remote)
             excludes = step.excludes if isinstance(source, GitSource) else ()
             parts.append(_Part(tree, (glob.escape(name),), step.unpack is True, excludes=excludes))
         yield OpenCopy(step, tuple(parts), None if epoch is None else epoch * 1_000_000_000)
@@ -143,7 +154,7 @@ def _archive(entry: Entry) -> tuple[int, os.stat_result] | None:
     if entry.first is not None or not entry.found.status.st_size:
         return None
     fd, status = open_file(entry)
-    if unpack.is_archive(fd):
+    if archive.is_archive(fd):
         return fd, status
     os.close(fd)
     return None
@@ -157,14 +168,14 @@ def _add_archive(digest: EntryDigest, rules: Rules, payload: bytes) -> None:
 def _without_archives(found: Iterator[Entry], rules: Rules, digest: EntryDigest) -> Iterator[Entry]:
     """The entries that are copied as they are; what is unpacked goes into the digest here."""
     for entry in found:
-        archive = _archive(entry)
-        if archive is None:
+        opened_archive = _archive(entry)
+        if opened_archive is None:
             yield entry
             continue
         try:
-            _add_archive(digest, rules, entry.tree.hashes.of(*archive))
+            _add_archive(digest, rules, entry.tree.hashes.of(*opened_archive))
         finally:
-            os.close(archive[0])
+            os.close(opened_archive[0])
 
 
 class _Application:
@@ -208,12 +219,12 @@ class _Application:
             os.close(directory)
 
     def _file(self, entry: Entry, part: _Part, rules: Rules) -> None:
-        archive = _archive(entry) if part.archives else None
-        if archive is not None:
+        opened_archive = _archive(entry) if part.archives else None
+        if opened_archive is not None:
             try:
-                self._unpack(entry, archive[0], rules)
+                self._unpack(entry, opened_archive[0], rules)
             finally:
-                os.close(archive[0])
+                os.close(opened_archive[0])
             return
         path = self._step.destination
         if path.endswith("/") or destination.is_directory(self._root, path):
@@ -244,9 +255,10 @@ class _Application:
     def _unpack(self, entry: Entry, fd: int, rules: Rules) -> None:
         directory = self._directory(self._step.destination, rules)
         try:
-            done = unpack.unpack(
-                fd, directory, name=entry.source, left_out=self._left_out, owner=rules.owner.ids if self._step.chown else None
-            )
+            owner = rules.owner.ids if self._step.chown else None
+            done = archive.unpack(archive.FromStart(fd), directory, name=repr(entry.source), owner=owner)
+            for why, count in done.notes.items():
+                self._left_out.add(f"{why} ({count})", entry.source)
             above = destination.real_path(self._root, directory)
             for path, ids in done.owners.items():
                 self._owners.unmapped[f"{above}/{path}" if above else path] = ids

@@ -1,0 +1,203 @@
+"""A repository's files as a source: fetched as little as can be, checked out into a scratch directory.
+
+    ROOT/build/git/<sha256 of the remote>/repository   bare: what was fetched before
+
+The server and the repository are strangers: words git could take for options are refused, and how many files
+a checkout has, and how large they are, is counted before any is written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from rootless.build.context.git_program import TRANSPORTS, Git
+from rootless.build.plan.steps import GitSource
+from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
+from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from rootless.storage import staging
+from rootless.storage.remove_tree import remove_tree
+from rootless.storage.store import Store, make_directory, open_lock
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_MOST_ENTRIES = 2_000_000
+
+
+class Checkout(NamedTuple):
+    """The files of one commit: `directory` is the top, or the subdirectory that was asked for."""
+
+    directory: str
+    commit: str
+
+
+def directory(store: Store) -> str:
+    """Where repositories are kept; whoever wants the space removes what is below it, under its locks."""
+    return store.root + "/build/git"
+
+
+@contextmanager
+def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Iterator[Checkout]:
+    """The files of `source` in a scratch directory, deleted at the end.
+
+    `ssh_socket` is an agent's, for ssh remotes. InvalidInput for words git could misunderstand, Unavailable where the
+    server does not answer, NotFound for a ref or directory that is not there, Corrupt where the commit is another.
+    """
+    _check(source)
+    place = f"{directory(store)}/{hashlib.sha256(os.fsencode(source.remote)).hexdigest()}"
+    make_directory(place)
+    with staging.directory(store, "git") as scratch:
+        git = Git(scratch, ssh_socket=ssh_socket, hidden=_password(source.remote))
+        repository, tree = place + "/repository", scratch + "/tree"
+        lock = open_lock(place + "/lock")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not git.succeeds("-C", repository, "rev-parse", "--git-dir"):
+                remove_tree(repository)
+                git.run("init", "--quiet", "--bare", repository, doing="make a repository")
+            commit = _fetch(git, repository, source)
+            _check_size(git, repository, commit, scratch)
+            _check_out(git, repository, commit, tree)
+        finally:
+            os.close(lock)
+        _add_submodules(git, source, tree)
+        if source.mtime == "commit":
+            _set_times(tree, int(git.run("-C", tree, "log", "-1", "--format=%ct", doing="read the commit") or "0"))
+        if not source.keep_git_dir:
+            _remove_git_directories(tree)
+        yield Checkout(_subdirectory(tree, source.subdir), commit)
+
+
+def _check(source: GitSource) -> None:
+    scheme, separator, rest = source.remote.partition("://")
+    # Without a scheme it is user@host:path, and the host is what ssh gets as a word.
+    host = (rest.partition("/")[0] if separator else source.remote.partition(":")[0]).rpartition("@")[2]
+    proper = scheme in TRANSPORTS if separator else "@" in source.remote.partition(":")[0] and ":" in source.remote
+    if not proper or "::" in source.remote.partition("/")[0] or host.startswith("-") or source.remote.startswith("-"):
+        raise InvalidInput(f"no repository that can be fetched: {_shown(source.remote)}", hint="by http, https, git or ssh")
+    for word in (source.remote, source.ref, source.subdir, source.checksum):
+        if any(character < " " or character == "\x7f" for character in word):
+            raise InvalidInput(f"control characters in the name of a repository: {_shown(source.remote)!r}")
+    for word in (source.ref, source.checksum):
+        if word.startswith("-") or " " in word or ":" in word:
+            raise InvalidInput(f"invalid git ref {word!r}")
+
+
+def _password(remote: str) -> str:
+    rest = remote.partition("://")[2].partition("/")[0]
+    return rest.rpartition("@")[0] if ":" in rest.rpartition("@")[0] else ""
+
+
+def _shown(remote: str) -> str:
+    password = _password(remote)
+    return remote.replace(password + "@", "", 1) if password else remote
+
+
+def _is_commit(word: str) -> bool:
+    return len(word) in (40, 64) and _HEXADECIMAL.issuperset(word)
+
+
+def _fetch(git: Git, repository: str, source: GitSource) -> str:
+    """The commit that is meant; it is in the repository then."""
+    wanted, commit = source.ref or "HEAD", ""
+    if _is_commit(wanted):
+        commit = wanted
+    else:
+        wanted, commit = _resolve(git, source.remote, wanted)
+    if not git.succeeds("-C", repository, "cat-file", "-e", commit + "^{commit}"):
+        doing = f"fetch {_shown(source.remote)}"
+        shallow = ("-C", repository, "fetch", "--quiet", "--no-tags", "--depth=1", "--force", "--", source.remote)
+        if not git.succeeds(*shallow, f"{commit}:refs/rootless/fetched"):
+            # A server that gives nothing but its refs.
+            specs = (f"+{wanted}:refs/rootless/fetched",) if not _is_commit(wanted) else ("+refs/*:refs/rootless/all/*",)
+            words = shallow if not _is_commit(wanted) else tuple(word for word in shallow if word != "--depth=1")
+            git.run(*words, *specs, doing=doing)
+            if not _is_commit(wanted):
+                commit = git.run("-C", repository, "rev-parse", "refs/rootless/fetched^{commit}", doing=doing).strip()
+    commit = git.run("-C", repository, "rev-parse", "--verify", commit + "^{commit}", doing="find the commit").strip()
+    if source.checksum and not commit.startswith(source.checksum.lower()):
+        raise Corrupt(f"expected checksum to match {source.checksum}, got {commit}")
+    # By this name it can be fetched from here.
+    git.run("-C", repository, "update-ref", f"refs/rootless/commits/{commit}", commit, doing="keep the commit")
+    return commit
+
+
+def _resolve(git: Git, remote: str, ref: str) -> tuple[str, str]:
+    """The whole name of a ref, and its commit. A branch goes before a tag, as in git checkout."""
+    lines = git.run("ls-remote", "--", remote, ref, ref + "^{}", doing=f"read the refs of {_shown(remote)}").splitlines()
+    found = {name: commit for commit, _, name in (line.partition("\t") for line in lines) if _is_commit(commit)}
+    for name in (ref if ref == "HEAD" or ref.startswith("refs/") else "", f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}"):
+        if name in found:
+            return name, found.get(name + "^{}", found[name])
+    raise NotFound(f"repository does not contain ref {ref}: {_shown(remote)}")
+
+
+def _check_size(git: Git, repository: str, commit: str, scratch: str) -> None:
+    space = os.statvfs(scratch)
+    room = space.f_bavail * space.f_frsize * 49 // 50
+    for entries, record in enumerate(git.records("-C", repository, "ls-tree", "-r", "-l", "-z", commit), start=1):
+        numbers = record.partition(b"\t")[0].split()
+        room -= int(numbers[3]) if len(numbers) == 4 and numbers[3].isdigit() else 0
+        if entries > _MOST_ENTRIES or room < 0:
+            raise RootlessError(
+                f"commit {commit[:12]} has more than {_MOST_ENTRIES} files" if room >= 0 else f"no room for commit {commit[:12]}",
+                hint="free space (`rootless system prune`) or move ROOTLESS_ROOT to a larger file system",
+            )
+
+
+def _check_out(git: Git, repository: str, commit: str, tree: str) -> None:
+    doing = "check the commit out"
+    git.run("init", "--quiet", tree, doing=doing)
+    ref = f"refs/rootless/commits/{commit}"
+    git.run("-C", tree, "fetch", "--quiet", "--no-tags", "--depth=1", "--", f"file://{repository}", ref, doing=doing, local=True)
+    git.run("-C", tree, "checkout", "--quiet", "--force", "--detach", commit, doing=doing)
+
+
+def _add_submodules(git: Git, source: GitSource, tree: str) -> None:
+    wanted = source.submodules and os.path.lexists(tree + "/.gitmodules")
+    if wanted:
+        # What a relative URL of theirs is relative to.
+        git.run("-C", tree, "remote", "add", "--", "origin", source.remote, doing="name the remote")
+        git.run(
+            "-C", tree, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", doing="fetch the submodules"
+        )
+        git.run("-C", tree, "remote", "remove", "origin", doing="name the remote")
+    if source.keep_git_dir:
+        git.run("-C", tree, "remote", "add", "--", "origin", _shown(source.remote), doing="name the remote")
+
+
+def _remove_git_directories(tree: str) -> None:
+    """Those of the tree and of its submodules, which are files there."""
+    remove_tree(tree + "/.git")
+    if os.path.lexists(tree + "/.gitmodules"):
+        for where, directories, files in os.walk(tree):
+            if ".git" in files or ".git" in directories:
+                remove_tree(where + "/.git")
+
+
+def _set_times(tree: str, seconds: int) -> None:
+    for where, directories, files in os.walk(tree):
+        for name in (*directories, *files):
+            os.utime(os.path.join(where, name), (seconds, seconds), follow_symlinks=False)
+
+
+def _subdirectory(tree: str, subdir: str) -> str:
+    """The directory, its links followed inside the tree alone."""
+    if not subdir.strip("/"):
+        return tree
+    top = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = openat2(
+            top, subdir.lstrip("/"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+        )
+    except OSError as error:
+        raise NotFound(f"subdir {subdir!r} of the repository: {error.strerror}") from None
+    finally:
+        os.close(top)
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
