@@ -192,22 +192,6 @@ def test_basic_auth(strange: StrangeRegistry, tmp_path: Path) -> None:
         registry.ping()
 
 
-def test_credential_helper(strange: StrangeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    strange.add_manifest({"schemaVersion": 2})
-    strange.before = basic
-    (tmp_path / ".docker").mkdir()
-    (tmp_path / ".docker/config.json").write_text(json.dumps({"credHelpers": {strange.address: "mine"}}))
-    with pytest.raises(Unavailable, match="docker-credential-mine is not installed"):
-        fetch(strange)
-    helper = tmp_path / "docker-credential-mine"
-    helper.write_text(
-        '#!/bin/sh\nread server || :\necho "{\\"Username\\":\\"user\\",\\"Secret\\":\\"pass\\",\\"ServerURL\\":\\"$server\\"}"\n'
-    )
-    helper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    fetch(strange)
-
-
 def test_no_secret_follows_a_redirect_to_another_host(strange: StrangeRegistry) -> None:
     blob = strange.add_blob(b"payload")
     with StrangeRegistry() as elsewhere:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, NotFound
 from rootless.image import reference
 from rootless.image.registry import auth_file
 from rootless.image.registry.auth_file import Credentials
 from rootless.image.registry.client import Registry
+from rootless.image.registry.credential_helper import TOKEN_USER
 from rootless.image.registry.registries_conf import Endpoint
 
 DEFAULT = reference.DEFAULT_REGISTRY
 
 
 def login(server: str, username: str, password: str, *, tls_verify: bool = True) -> str:
-    """Keep the credentials if the registry accepts them; the path they are kept in."""
+    """Keep the credentials if the registry accepts them; the path or the helper that keeps them."""
     registry = registry_name(server)
     chosen = Credentials(username, password)
     connection = Registry(Endpoint(registry, "", False), tls_verify=tls_verify)
@@ -23,8 +24,28 @@ def login(server: str, username: str, password: str, *, tls_verify: bool = True)
 
 
 def logout(server: str) -> list[str]:
-    """Forget the registry's credentials; the files changed. NotFound if there were none."""
+    """Forget the registry's credentials; the files changed and helpers asked. NotFound if there were none."""
     return auth_file.forget(registry_name(server))
+
+
+def user_of(server: str) -> str:
+    """The name that we are logged in with. NotFound where we are not."""
+    registry = registry_name(server)
+    found = auth_file.find(registry, "")
+    if found is None:
+        raise NotFound(f"not logged into {registry}")
+    return found.username or TOKEN_USER
+
+
+def logout_everywhere() -> list[str]:
+    """Forget all credentials; the registries, sorted."""
+    known = auth_file.known()
+    for registry in known:
+        try:
+            auth_file.forget(registry)
+        except NotFound:
+            continue  # a helper is named for it that keeps nothing
+    return known
 
 
 def registry_name(server: str) -> str:

@@ -12,14 +12,13 @@ import base64
 import binascii
 import json
 import os
-import subprocess
 from typing import Any, NamedTuple
 
-from rootless import inherited, paths
-from rootless.errors import InvalidInput, NotFound, Unavailable
+from rootless import paths
+from rootless.errors import InvalidInput, NotFound
+from rootless.image.registry import credential_helper
 
 _DOCKER_HUB_KEYS = ("docker.io", "index.docker.io", "https://index.docker.io/v1/", "registry-1.docker.io")
-_HELPER_TIMEOUT_S = 30
 
 
 class Credentials(NamedTuple):
@@ -49,7 +48,15 @@ def find(registry: str, repository: str) -> Credentials | None:
 
 
 def store(registry: str, credentials: Credentials) -> str:
-    """Keep `credentials` for `registry` in the file that podman shares; returns its path (mode 0600)."""
+    """Keep `credentials` for `registry`: with the helper that the user's files name for it, else in the file that
+    podman shares (mode 0600). Returns where: a path, or the helper's program."""
+    for path in _files():
+        helper = _helper(_read(path) or {}, registry)
+        if helper:
+            user = credential_helper.TOKEN_USER if credentials.identity_token else credentials.username
+            secret = credentials.identity_token or credentials.password
+            credential_helper.store(helper, _server(registry), credential_helper.Kept(user, secret))
+            return f"docker-credential-{helper}"
     path = _own_file()
     document = _read(path) or {}
     auths = document.setdefault("auths", {})
@@ -60,22 +67,41 @@ def store(registry: str, credentials: Credentials) -> str:
 
 
 def forget(registry: str) -> list[str]:
-    """Remove what `store` or another tool kept for `registry`; the paths changed. NotFound if none."""
-    changed = []
+    """Remove what `store` or another tool kept for `registry`; where that was. NotFound if nothing was kept."""
+    changed: list[str] = []
     for path in _files():
         document = _read(path)
-        auths = document.get("auths") if document else None
-        if document is None or not isinstance(auths, dict):
+        if document is None:
             continue
-        keys = [key for key in auths if _normalised(key) in _keys(registry, "")]
+        helper = _helper(document, registry)
+        if helper and credential_helper.erase(helper, _server(registry)):
+            changed.append(f"docker-credential-{helper}")
+        auths = document.get("auths")
+        keys = [key for key in auths if _normalised(key) in _keys(registry, "")] if isinstance(auths, dict) else []
         for key in keys:
-            del auths[key]
+            del document["auths"][key]
         if keys:
             _write(path, document)
             changed.append(path)
     if not changed:
         raise NotFound(f"not logged in to {registry}")
-    return changed
+    return list(dict.fromkeys(changed))
+
+
+def known() -> list[str]:
+    """The registries that the files or their helpers keep credentials for, sorted."""
+    found: set[str] = set()
+    for path in _files():
+        document = _read(path) or {}
+        auths, helpers = document.get("auths"), document.get("credHelpers")
+        if isinstance(auths, dict):
+            found.update(_normalised(key).partition("/")[0] for key in auths)
+        if isinstance(helpers, dict):
+            found.update(_normalised(key) for key in helpers)
+        store_of_all = _helper({"credsStore": document.get("credsStore")}, "")
+        if store_of_all:
+            found.update(_normalised(server) for server in credential_helper.servers(store_of_all))
+    return sorted(registry for registry in found if registry)
 
 
 def _own_file() -> str:
@@ -148,21 +174,20 @@ def _normalised(key: str) -> str:
 
 
 def _from_document(document: dict[str, Any], path: str, registry: str, repository: str) -> Credentials | None:
-    wanted = _keys(registry, repository)
-    helpers = document.get("credHelpers")
-    for host in _keys(registry, ""):
-        if isinstance(helpers, dict) and isinstance(helpers.get(host), str):
-            return _ask_helper(helpers[host], registry)
+    own = document.get("credHelpers")
+    named = _helper({"credHelpers": own}, registry)
+    if named:
+        return _ask_helper(named, registry)
     auths = document.get("auths")
     entries = {_normalised(key): entry for key, entry in auths.items()} if isinstance(auths, dict) else {}
-    for key in wanted:
+    for key in _keys(registry, repository):
         entry = entries.get(key)
         if isinstance(entry, dict):
             found = _decode(entry, path, key)
             if found is not None:
                 return found
-    default = document.get("credsStore")
-    return _ask_helper(default, registry) if isinstance(default, str) and default else None
+    default = _helper(document, registry)
+    return _ask_helper(default, registry) if default else None
 
 
 def _decode(entry: dict[str, Any], path: str, key: str) -> Credentials | None:
@@ -181,37 +206,27 @@ def _decode(entry: dict[str, Any], path: str, key: str) -> Credentials | None:
     return Credentials(username, password) if username else None
 
 
+def _helper(document: dict[str, Any], registry: str) -> str:
+    """The helper that the file names for `registry`: its own, or that of all registries; "" for none."""
+    helpers = document.get("credHelpers")
+    if isinstance(helpers, dict):
+        named = {_normalised(key): value for key, value in helpers.items() if isinstance(value, str)}
+        for host in _keys(registry, ""):
+            if named.get(host):
+                return named[host]
+    default = document.get("credsStore")
+    return default if isinstance(default, str) else ""
+
+
 def _ask_helper(name: str, registry: str) -> Credentials | None:
-    """docker-credential-NAME get, as github.com/docker/docker-credential-helpers specifies."""
-    if "/" in name or not name:
-        raise InvalidInput(f"credential helper {name!r} is no plain name")
-    program = f"docker-credential-{name}"
-    server = "https://index.docker.io/v1/" if registry in _DOCKER_HUB_KEYS else registry
-    try:
-        done = subprocess.run(
-            [program, "get"],
-            input=server.encode(),
-            capture_output=True,
-            timeout=_HELPER_TIMEOUT_S,
-            check=False,
-            umask=inherited.umask,
-        )
-    except FileNotFoundError:
-        raise Unavailable(
-            f"the credential helper {program} is not installed",
-            hint=f"install it or remove it from the configuration of {registry}",
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"{program} did not answer within {_HELPER_TIMEOUT_S} s") from None
-    if done.returncode != 0:
-        said = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
-        reason = said[0][:200] if said else f"exit status {done.returncode}"
-        if "not found" in reason:
-            return None
-        raise Unavailable(f"{program} failed: {reason}")
-    try:
-        answer = json.loads(done.stdout)
-        username, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Unavailable(f"{program} gave no proper answer") from None
-    return Credentials("", "", secret) if username == "<token>" else Credentials(username, secret)
+    kept = credential_helper.get(name, _server(registry))
+    if kept is None:
+        return None
+    if kept.username == credential_helper.TOKEN_USER:
+        return Credentials("", "", kept.secret)
+    return Credentials(kept.username, kept.secret)
+
+
+def _server(registry: str) -> str:
+    """What helpers call the registry: Docker Hub by its old address, others by host and port."""
+    return "https://index.docker.io/v1/" if registry in _DOCKER_HUB_KEYS else registry

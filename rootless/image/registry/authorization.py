@@ -34,6 +34,8 @@ class Authorizer:
         self._header: str | None = None
         self._looked_up = False
         self._credentials: Credentials | None = None
+        self.lookup_error: Unavailable | None = None
+        """Why the user's credentials could not be had; what is for everybody is to be had without."""
 
     def use(self, chosen: Credentials) -> None:
         """Use these instead of those in the user's files."""
@@ -43,6 +45,7 @@ class Authorizer:
         """Know the credentials that `other` has looked up, so that no helper is asked twice."""
         if other._looked_up:
             self._credentials, self._looked_up = other._credentials, True
+            self.lookup_error = other.lookup_error
 
     def headers(self) -> dict[str, str]:
         """What to add to a request to the registry itself, and to no other host."""
@@ -58,7 +61,12 @@ class Authorizer:
         known = self._known_credentials()
         for found in offered:
             if found.scheme == "bearer" and found.parameters.get("realm"):
-                self._header = "Bearer " + self._fetch(found.parameters, known, send, secure=secure)
+                try:
+                    self._header = "Bearer " + self._fetch(found.parameters, known, send, secure=secure)
+                except NotFound:
+                    if self.lookup_error is not None:
+                        raise self.lookup_error from None
+                    raise
                 return True
         if known and known.username and any(found.scheme == "basic" for found in offered):
             header = _basic(known)
@@ -69,8 +77,11 @@ class Authorizer:
 
     def _known_credentials(self) -> Credentials | None:
         if not self._looked_up:
-            self._credentials = auth_file.find(self._registry, self._repository)
             self._looked_up = True
+            try:
+                self._credentials = auth_file.find(self._registry, self._repository)
+            except Unavailable as error:
+                self.lookup_error = error
         return self._credentials
 
     def _fetch(

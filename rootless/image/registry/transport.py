@@ -85,7 +85,10 @@ class Transport:
             challenges = response.headers.getlist("WWW-Authenticate")
             response.close()
             if self._authorizer.answer(challenges, self._fetch_token, secure=self._secure):
-                response, _ = self._send_first(method, target, headers, body)
+                response, at_home = self._send_first(method, target, headers, body)
+        if response.status in (401, 403) and at_home and self._authorizer.lookup_error is not None:
+            response.close()
+            raise self._authorizer.lookup_error
         return response
 
     def _send_first(

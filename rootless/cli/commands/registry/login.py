@@ -15,6 +15,9 @@ def login(args: Args) -> int:
     from rootless.engine.images import logins
 
     registry = args.positional[0] if args.positional else logins.DEFAULT
+    if args.get_login:
+        print(logins.user_of(registry))
+        return 0
     if args.password_stdin and args.password is not None:
         raise InvalidInput("--password and --password-stdin are mutually exclusive")
     if args.password_stdin and not args.username:
@@ -54,6 +57,7 @@ COMMAND = Command(
     summary="Authenticate to a registry",
     usage="[OPTIONS] [SERVER]",
     options=(
+        Option(("--get-login",), "get_login", FLAG, help="Print the user name that is logged in, and log in nobody"),
         Option(("-p", "--password"), "password", VALUE, help="Password or personal access token"),
         Option(("--password-stdin",), "password_stdin", FLAG, help="Take the password from stdin"),
         Option(("--tls-verify",), "tls_verify", FLAG, default=True,
@@ -62,5 +66,6 @@ COMMAND = Command(
     ),
     handler=login,
     max_args=1,
-    description="Docker Hub if no server is named. What is kept stands in the file that podman and skopeo read.",
+    description="Docker Hub if no server is named. What is kept stands in the file that podman and skopeo "
+    "read, or with the credential helper that the configuration names.",
 )  # fmt: skip
