@@ -68,6 +68,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("info", "system info"), "system.info", "Display system-wide information", common=True),
     CommandEntry(("attach", "container attach"), "container.attach",
           "Attach local standard input, output, and error streams to a running container"),
+    CommandEntry(("commit", "container commit"), "container.commit", "Create a new image from a container's changes"),
     CommandEntry(("cp", "container cp"), "container.cp", "Copy files/folders between a container and the local filesystem"),
     CommandEntry(("create", "container create"), "container.create", "Create a new container"),
     CommandEntry(("diff", "container diff"), "container.diff",

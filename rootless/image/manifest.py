@@ -34,6 +34,12 @@ _SCHEMA1 = ("application/vnd.docker.distribution.manifest.v1", "application/json
 _LAYER_STEMS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
 _COMPRESSIONS = ("", "+gzip", "+zstd", ".gzip", ".zstd", ".gz", "+bzip2", "+xz")
 
+_TYPES = {
+    "gzip": OCI_LAYER_GZIP,
+    "zstd": OCI_LAYER_ZSTD,
+    "uncompressed": OCI_LAYER,
+}
+
 
 class Descriptor(NamedTuple):
     """What to fetch and how to know it is right: the OCI content descriptor."""
@@ -187,6 +193,29 @@ def check_layer(layer: Descriptor) -> None:
         if layer.media_type.startswith(stem) and layer.media_type[len(stem) :] in _COMPRESSIONS:
             return
     raise NotSupported(f"{name} is of the unknown type {layer.media_type!r}")
+
+
+def form_of(media_type: str) -> str:
+    """The inverse, for Docker's types too: a name of compress.FORMATS, or "" for what we do not write (xz)."""
+    if media_type.endswith(("gzip", ".gz")):
+        return "gzip"
+    if media_type.endswith("zstd"):
+        return "zstd"
+    return "uncompressed" if media_type.endswith("tar") else ""
+
+
+def layer_type(form: str) -> str:
+    """OCI's type of a layer that is packed as `form` (of compress.FORMATS) says."""
+    return _TYPES[form]
+
+
+def in_family(layer: Descriptor, *, docker: bool) -> Descriptor:
+    """The same layer under the type of the other family. Docker has none for zstd; what we do not write stays."""
+    form = form_of(layer.media_type)
+    if docker:
+        known = {"gzip": DOCKER_LAYER_GZIP, "uncompressed": DOCKER_LAYER}
+        return layer._replace(media_type=known.get(form, layer.media_type))
+    return layer._replace(media_type=_TYPES.get(form, layer.media_type))
 
 
 def _descriptors(value: Any, what: str) -> list[Descriptor]:

@@ -20,10 +20,6 @@ _NETWORKS: Reason = (
     "there are no networks of one's own yet",
     "publish ports with -p, or share one container's network: --network container:NAME",
 )
-_COMMIT: Reason = (
-    "an image is made of packages or of an archive",
-    "rootless export CONTAINER | rootless import -c 'CMD [\"sh\"]' - IMAGE",
-)
 _CONTEXTS: Reason = (
     "there is no daemon, and so no other place to talk to",
     "for containers of another machine run rootless there: ssh HOST rootless ...",
@@ -37,8 +33,6 @@ _CHECKPOINT: Reason = (
 COMMANDS: dict[str, Reason] = {
     "buildx": _BUILDERS,
     "checkpoint": _CHECKPOINT,
-    "commit": _COMMIT,
-    "container commit": _COMMIT,
     "compose": ("there is no reader of compose files", "start each service with `rootless run`; services that must "
                 "reach each other share a network: --network container:NAME"),
     "config": _ONE_MACHINE,

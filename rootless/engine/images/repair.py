@@ -29,13 +29,17 @@ def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | 
     image = images.find(store, image_id, all_names=False)
     document = blobs.read(store, str(image.manifest["digest"]))
     parsed = manifest.parse(document, str(image.manifest.get("mediaType", "")))
-    if not isinstance(parsed, Manifest) or not all(blobs.has(store, blob.digest) for blob in parsed.layers):
-        raise NotFound(
-            f"the layers of {name or image_id[:19]} are gone",
-            hint=f"pull the image again: rootless pull {name}; or build it again, where it was built here",
-        )
-    pairs = zip(parsed.layers, diff_ids, strict=True)
-    fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=silent)
+    gone = NotFound(
+        f"the layers of {name or image_id[:19]} are gone",
+        hint=f"pull the image again: rootless pull {name}; or build it again, where it was built here",
+    )
+    if not isinstance(parsed, Manifest):
+        raise gone
+    stack = [Layer(*pair) for pair in zip(parsed.layers, diff_ids, strict=True)]
+    # A layer that was made here and never pushed has no blob.
+    if any(not blobs.has(store, layer.descriptor.digest) and not layers.has(store, layer.diff_id) for layer in stack):
+        raise gone
+    fetch_layers(store, stack, registry=None, progress=silent)
 
 
 def sync_in_background(store: Store) -> None:

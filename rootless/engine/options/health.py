@@ -9,6 +9,8 @@ from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rootless.image.run_config import RunConfig
 
 SECOND_NS = 1_000_000_000
@@ -100,3 +102,15 @@ def merge(asked: HealthRequest, image: RunConfig) -> Healthcheck | None:
 def first_delay_ns(check: Healthcheck) -> int:
     """From the start to the first check."""
     return check["start_interval_ns"] if check["start_period_ns"] else check["interval_ns"]
+
+
+def to_docker(check: Healthcheck) -> dict[str, Any]:
+    """As Docker's HealthConfig, which images and `inspect` have."""
+    return {
+        "Test": check["test"],
+        "Interval": check["interval_ns"],
+        "Timeout": check["timeout_ns"],
+        "StartPeriod": check["start_period_ns"],
+        "StartInterval": check["start_interval_ns"],
+        "Retries": check["retries"],
+    }

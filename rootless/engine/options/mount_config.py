@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 GIVEN = "U"
 """Podman's word among a mount's options: its source is given to the container's user."""
 
+_HEX = frozenset("0123456789abcdef")
 
 class Mount(TypedDict):
     """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs).
@@ -59,3 +60,8 @@ def new(kind: str, target: GuestPath) -> Mount:
 def image_volume(path: GuestPath) -> Mount:
     """The anonymous volume for a VOLUME of an image. No grammar: an image speaks of nothing but its own inside."""
     return new("volume", path)
+
+
+def is_anonymous(mount: Mount) -> bool:
+    """Whether the volume has the name that one without a name is given."""
+    return mount["type"] == "volume" and len(mount["volume"]) == 64 and _HEX.issuperset(mount["volume"])

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from rootless.engine.options import clock
-from rootless.engine.options.health import Healthcheck
-from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.health import to_docker
+from rootless.engine.options.mount_config import Mount, is_anonymous
 from rootless.engine.state import confinement, health, restart, running
 from rootless.engine.state.config import ContainerConfig, argv, read_config
-from rootless.engine.views.host_config import PROPAGATIONS, host_config, is_anonymous
+from rootless.engine.views.host_config import PROPAGATIONS, host_config
 from rootless.engine.views.network_settings import network_settings
 from rootless.engine.views.types import container, gotypes
 from rootless.storage.containers import containers
@@ -104,7 +104,7 @@ def _config(record: ContainerConfig) -> dict[str, Any]:
         "StdinOnce": record["open_stdin"] and "stdin" in attached,
         "Env": record["env"],
         "Cmd": record["cmd"] or None,
-        "Healthcheck": _healthcheck(check) if check else None,
+        "Healthcheck": to_docker(check) if check else None,
         "Image": record["image"],
         "Volumes": {m["target"]: {} for m in record["mounts"] if is_anonymous(m)} or None,
         "WorkingDir": record["workdir"],
@@ -113,17 +113,6 @@ def _config(record: ContainerConfig) -> dict[str, Any]:
         "StopSignal": record["stop_signal"],
         "StopTimeout": record["stop_timeout"],
         "Timeout": record.get("timeout", 0),
-    }
-
-
-def _healthcheck(check: Healthcheck) -> dict[str, Any]:
-    return {
-        "Test": check["test"],
-        "Interval": check["interval_ns"],
-        "Timeout": check["timeout_ns"],
-        "StartPeriod": check["start_period_ns"],
-        "StartInterval": check["start_interval_ns"],
-        "Retries": check["retries"],
     }
 
 

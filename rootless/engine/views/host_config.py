@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.mount_config import Mount, is_anonymous
 from rootless.engine.state import cgroup
 from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import network_name
@@ -16,12 +16,6 @@ from rootless.storage.containers.restart import RestartState
 RUNTIME = "runc"
 """Docker's name of the runtime that nobody chose; ours has no other."""
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
-_HEX = frozenset("0123456789abcdef")
-
-
-def is_anonymous(mount: Mount) -> bool:
-    """Whether the volume has the name that one without a name is given."""
-    return mount["type"] == "volume" and len(mount["volume"]) == 64 and _HEX.issuperset(mount["volume"])
 
 
 def host_config(record: ContainerConfig, policy: RestartState, state: dict[str, Any]) -> dict[str, Any]:

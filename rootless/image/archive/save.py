@@ -6,6 +6,7 @@ readers. oci-archive is the layout alone, oci-dir the same as a directory. Blobs
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -14,11 +15,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import IO, Any, NamedTuple
 
-from rootless.errors import Conflict, NotFound
+from rootless.errors import Conflict, Corrupt, NotFound
 from rootless.image import manifest, reference
 from rootless.image.manifest import Descriptor
+from rootless.session import session
 from rootless.storage import blobs, images
 from rootless.storage.images import Image
+from rootless.storage.layers import layers as unpacked
+from rootless.storage.layers import write_tar
 from rootless.storage.store import Store
 
 _BLOCK_BYTES = 1 << 20
@@ -52,6 +56,11 @@ def save(
             for name, data in _contents(store, saved, docker=as_format is Format.DOCKER_ARCHIVE):
                 if isinstance(data, bytes):
                     tar.addfile(_member(name, len(data)), io.BytesIO(data))
+                elif isinstance(data, _Unpacked):
+                    tar.addfile(_member(name, data.size))
+                    stream: Any = tar.fileobj  # `out` behind its buffer
+                    _write_unpacked(store, data, stream)
+                    stream.write(bytes(-data.size % tarfile.BLOCKSIZE))
                 else:
                     with open(data.path, "rb") as file:
                         tar.addfile(_member(name, data.size), file)
@@ -69,6 +78,8 @@ def save_directory(store: Store, wanted: Sequence[tuple[Image, Sequence[str]]], 
             with open(os.path.join(path, name), "wb") as out:
                 if isinstance(data, bytes):
                     out.write(data)
+                elif isinstance(data, _Unpacked):
+                    _write_unpacked(store, data, out)
                 else:
                     with open(data.path, "rb") as file:
                         while block := file.read(_BLOCK_BYTES):
@@ -80,15 +91,49 @@ class _Stored(NamedTuple):
     size: int
 
 
-def _contents(store: Store, saved: list[_Saved], *, docker: bool) -> list[tuple[str, bytes | _Stored]]:
+class _Unpacked(NamedTuple):
+    """A layer that nobody has packed yet (a build's, a commit's): its tar is written on the way."""
+
+    diff_id: str
+    size: int
+
+
+class _Counted:
+    """Hashes and counts what passes, and lets no more pass than was announced."""
+
+    def __init__(self, out: write_tar.Sink, limit_bytes: int) -> None:
+        self._out = out
+        self._left = limit_bytes
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> None:
+        self._left -= len(data)
+        if self._left >= 0:
+            self._hash.update(data)
+            self._out.write(data)
+
+    def is_whole(self, diff_id: str) -> bool:
+        return self._left == 0 and "sha256:" + self._hash.hexdigest() == diff_id
+
+
+def _write_unpacked(store: Store, layer: _Unpacked, out: write_tar.Sink) -> None:
+    counted = _Counted(out, layer.size)
+    write_tar.write_stored_layer(store, layer.diff_id, counted)
+    if not counted.is_whole(layer.diff_id):
+        raise Corrupt(
+            f"layer {layer.diff_id[:19]} is not what it was when it was made", hint="build or commit the image again"
+        )
+
+
+def _contents(store: Store, saved: list[_Saved], *, docker: bool) -> list[tuple[str, bytes | _Stored | _Unpacked]]:
     """Every member in order: blobs first, each once, then the documents that refer to them."""
-    members: dict[str, bytes | _Stored] = {}
+    members: dict[str, bytes | _Stored | _Unpacked] = {}
     for item in saved:
         for layer in item.layers:
-            members[_path(layer.digest)] = _Stored(blobs.path(store, layer.digest), layer.size)
+            members[_path(layer.digest)] = _member_of(store, layer)
         members[_path(item.image.id)] = blobs.read(store, item.image.id)
         members[_path(item.descriptor.digest)] = item.manifest_data
-    ordered: list[tuple[str, bytes | _Stored]] = list(members.items())
+    ordered: list[tuple[str, bytes | _Stored | _Unpacked]] = list(members.items())
     ordered.append(
         (
             "index.json",
@@ -99,6 +144,12 @@ def _contents(store: Store, saved: list[_Saved], *, docker: bool) -> list[tuple[
     if docker:
         ordered.append(("manifest.json", _json([_docker_entry(item) for item in saved])))
     return ordered
+
+
+def _member_of(store: Store, layer: Descriptor) -> _Stored | _Unpacked:
+    if blobs.has(store, layer.digest, layer.size):
+        return _Stored(blobs.path(store, layer.digest), layer.size)
+    return _Unpacked(layer.digest, layer.size)
 
 
 def _entries(saved: list[_Saved]) -> list[dict[str, Any]]:
@@ -135,10 +186,13 @@ def _describe(store: Store, image: Image, names: Sequence[str]) -> _Saved:
     if not isinstance(parsed, manifest.Manifest):
         raise NotFound(f"image {image.id[7:19]} has no manifest", hint="pull it again")
     layers = list(parsed.layers)
-    if all(blobs.has(store, layer.digest, layer.size) for layer in layers):
+    pairs = list(zip(layers, image.diff_ids, strict=True))
+    if not all(blobs.has(store, layer.digest, layer.size) for layer in layers):
+        session.join()  # the files of a layer are of all ids
+    if all(_is_at_hand(store, *pair) for pair in pairs):
         descriptor = Descriptor(parsed.media_type, str(image.manifest["digest"]), len(data))
         return _Saved(image, tags, descriptor, data, layers)
-    layers = [_stored_as(store, *pair, image) for pair in zip(layers, image.diff_ids, strict=True)]
+    layers = [_stored_as(store, *pair, image) for pair in pairs]
     document = {
         "schemaVersion": 2,
         "mediaType": manifest.OCI_MANIFEST,
@@ -150,9 +204,16 @@ def _describe(store: Store, image: Image, names: Sequence[str]) -> _Saved:
     return _Saved(image, tags, Descriptor(manifest.OCI_MANIFEST, digest, len(data)), data, layers)
 
 
+def _is_at_hand(store: Store, layer: Descriptor, diff_id: str) -> bool:
+    """Whether the layer can be written as its manifest names it: packed as stored, or as its tar."""
+    if blobs.has(store, layer.digest, layer.size):
+        return True
+    return layer.digest == diff_id and unpacked.has(store, diff_id)
+
+
 def _stored_as(store: Store, layer: Descriptor, diff_id: str, image: Image) -> Descriptor:
     """The layer as this image names it, or as another image with the same contents brought it."""
-    if blobs.has(store, layer.digest, layer.size):
+    if _is_at_hand(store, layer, diff_id):
         return layer
     for other in images.list_images(store):
         for digest, other_diff_id in zip(other.layers, other.diff_ids, strict=False):

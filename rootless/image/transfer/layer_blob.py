@@ -18,33 +18,13 @@ from rootless.storage.layers import known_blobs, layers, write_tar
 from rootless.storage.store import Store
 
 _BLOCK_BYTES = 1 << 20
-_TYPES = {
-    "gzip": manifest.OCI_LAYER_GZIP,
-    "zstd": manifest.OCI_LAYER_ZSTD,
-    "uncompressed": manifest.OCI_LAYER,
-}
-
 Report = Callable[[int], None]
 """Told how many plain bytes of the layer have been packed."""
 
 
-def media_type(form: str) -> str:
-    """OCI's, of a layer that is packed as `form` (of compress.FORMATS) says."""
-    return _TYPES[form]
-
-
-def form_of(media_type: str) -> str:
-    """The inverse, for Docker's types too: a name of compress.FORMATS, or "" for what we do not write (xz)."""
-    if media_type.endswith(("gzip", ".gz")):
-        return "gzip"
-    if media_type.endswith("zstd"):
-        return "zstd"
-    return "uncompressed" if media_type.endswith("tar") else ""
-
-
 def remember(store: Store, diff_id: str, blob: Descriptor, *, source: str = "") -> None:
     """Note that `blob` holds the layer and, where given, that the repository `source` has it."""
-    form = form_of(blob.media_type)
+    form = manifest.form_of(blob.media_type)
     if form:
         known_blobs.remember(store, diff_id, blob.digest, blob.size, form, source=source)
 
@@ -107,7 +87,7 @@ def make(
         if not blobs.has(store, digest, size):
             os.fsync(descriptor)
             new_image.give_name(descriptor, blobs.path(store, digest))
-    made = Descriptor(media_type(form), digest, size)
+    made = Descriptor(manifest.layer_type(form), digest, size)
     remember(store, diff_id, made)
     return made
 

@@ -101,20 +101,30 @@ def add_image(
 
 
 def record(
-    store: Store, layers: list[Layer], config_data: bytes, config: dict[str, Any], *, progress: Progress
+    store: Store,
+    layers: list[Layer],
+    config_data: bytes,
+    config: dict[str, Any],
+    *,
+    progress: Progress,
+    docker_types: bool = False,
 ) -> Image:
     """Unpack `layers` and record an image of theirs with a configuration that is given byte for byte."""
     config_digest = blobs.add_bytes(store, config_data)
+    descriptors = [layer.descriptor for layer in layers]
+    config_type, media_type = manifest.OCI_CONFIG, manifest.OCI_MANIFEST
+    if docker_types:
+        config_type, media_type = manifest.DOCKER_CONFIG, manifest.DOCKER_MANIFEST
     document = {
         "schemaVersion": 2,
-        "mediaType": manifest.OCI_MANIFEST,
-        "config": Descriptor(manifest.OCI_CONFIG, config_digest, len(config_data)).to_json(),
-        "layers": [layer.descriptor.to_json() for layer in layers],
+        "mediaType": media_type,
+        "config": Descriptor(config_type, config_digest, len(config_data)).to_json(),
+        "layers": [manifest.in_family(one, docker=docker_types).to_json() for one in descriptors],
     }
     data = json.dumps(document, separators=(",", ":")).encode()
     digest = blobs.add_bytes(store, data)
     fetch_layers(store, layers, registry=None, progress=progress)
-    described = Descriptor(manifest.OCI_MANIFEST, digest, len(data)).to_json()
+    described = Descriptor(media_type, digest, len(data)).to_json()
     return images.add(store, None, described, document, config)
 
 

@@ -141,10 +141,10 @@ def _known(store: Store, image: Image, layer: Descriptor, diff_id: str) -> list[
     """All blobs that are known to hold the layer; the one that the manifest names first."""
     found = [layer]
     for known in known_blobs.known(store, diff_id):
-        found.append(Descriptor(layer_blob.media_type(known.compression), known.digest, known.size))
+        found.append(Descriptor(manifest.layer_type(known.compression), known.digest, known.size))
     stored = dict(zip(image.diff_ids, image.layers, strict=False)).get(diff_id, "")
     if stored and blobs.has(store, stored):
-        media_type = layer_blob.media_type(layer_blob.compression_of(store, stored))
+        media_type = manifest.layer_type(layer_blob.compression_of(store, stored))
         found.append(Descriptor(media_type, stored, blobs.size(store, stored)))
     unique: dict[str, Descriptor] = {}
     for descriptor in found:
@@ -155,13 +155,13 @@ def _known(store: Store, image: Image, layer: Descriptor, diff_id: str) -> list[
 def _candidates(store: Store, layer: Descriptor, known: list[Descriptor], form: str) -> list[Descriptor]:
     """Which of `known` may be pushed, best first: the one that the manifest names, alone where it is stored, so
     that the digest of the image stays; else gzip first."""
-    fitting = [one for one in known if not form or layer_blob.form_of(one.media_type) == form]
+    fitting = [one for one in known if not form or manifest.form_of(one.media_type) == form]
     if layer in fitting and blobs.has(store, layer.digest, layer.size):
         return [layer]
     wanted = form or "gzip"
     # A manifest of a build names the tar itself, which is pushed only where that is asked for.
-    packed = [one for one in fitting if form or one is not layer or layer_blob.form_of(one.media_type) != "uncompressed"]
-    return sorted(packed, key=lambda one: layer_blob.form_of(one.media_type) != wanted)
+    packed = [one for one in fitting if form or one is not layer or manifest.form_of(one.media_type) != "uncompressed"]
+    return sorted(packed, key=lambda one: manifest.form_of(one.media_type) != wanted)
 
 
 def _push_small(uploader: Uploader, digest: str, data: bytes) -> None:
@@ -176,7 +176,7 @@ def _push_small(uploader: Uploader, digest: str, data: bytes) -> None:
 
 def _manifest(data: bytes, parsed: Manifest, layers: list[Descriptor], types: str) -> Pushed:
     """The image's own manifest, byte for byte, unless a layer or the types in it are others now."""
-    zstd = any(layer_blob.form_of(layer.media_type) == "zstd" for layer in layers)
+    zstd = any(manifest.form_of(layer.media_type) == "zstd" for layer in layers)
     docker = parsed.media_type == manifest.DOCKER_MANIFEST
     if types == "docker" and zstd:
         raise NotSupported("layers packed with zstd need OCI's media types", hint="leave --format docker out")
@@ -188,8 +188,7 @@ def _manifest(data: bytes, parsed: Manifest, layers: list[Descriptor], types: st
     known = {entry["digest"]: entry for entry in document["layers"]}
     entries = []
     for layer in layers:
-        media_type = _type_of(layer.media_type, as_docker=as_docker)
-        entry = {"mediaType": media_type, "digest": layer.digest, "size": layer.size}
+        entry = manifest.in_family(layer, docker=as_docker).to_json()
         # Docker's schema has no annotations.
         if not as_docker and known.get(layer.digest, {}).get("annotations"):
             entry["annotations"] = known[layer.digest]["annotations"]
@@ -206,14 +205,6 @@ def _manifest(data: bytes, parsed: Manifest, layers: list[Descriptor], types: st
         written["annotations"] = document["annotations"]
     data = json.dumps(written, separators=(",", ":")).encode()
     return Pushed(Descriptor(media_type, _digest(data), len(data)), data)
-
-
-def _type_of(media_type: str, *, as_docker: bool) -> str:
-    """The type of the same layer in the other family; what we do not write ourselves stays."""
-    form = layer_blob.form_of(media_type)
-    if as_docker:
-        return {"gzip": manifest.DOCKER_LAYER_GZIP, "uncompressed": manifest.DOCKER_LAYER}.get(form, media_type)
-    return layer_blob.media_type(form) if form else media_type
 
 
 def _digest(data: bytes) -> str:

@@ -39,9 +39,14 @@ def diff(
         return _diff([layer_path(store, diff_id) for diff_id in reversed(diff_ids)], container_dir, shown)
 
 
+def is_copy(container_dir: str) -> bool:
+    """Whether the container has a whole copy of its image's files instead of an upper directory."""
+    return os.path.isdir(container_dir + "/rootfs")
+
+
 def _diff(lower: list[str], container_dir: str, shown: Shown | None) -> list[Change]:
     copied = container_dir + "/rootfs"
-    top = copied if os.path.isdir(copied) else container_dir + "/upper"
+    top = copied if is_copy(container_dir) else container_dir + "/upper"
     fds: list[int] = []
     try:
         for path in lower:

@@ -122,6 +122,12 @@ def unpack(store: Store, diff_id: str, fileobj: Any, *, limits: Any = None) -> U
         return _unpack_new(store, diff_id, fileobj, limits)
 
 
+def add(store: Store, fileobj: Any) -> Unpacked:
+    """Unpack a tar stream that was written here, and let its digest be the layer's diff id. Else as `unpack`."""
+    make_directory(store.layers)
+    return _unpack_new(store, "", fileobj, None)
+
+
 def _existing(store: Store, diff_id: str) -> Unpacked:
     record = info(store, diff_id)
     return Unpacked(
@@ -144,7 +150,7 @@ def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpack
         finally:
             source.close()
             os.close(root_fd)
-        if result.digest != "sha256:" + diff_id.removeprefix("sha256:"):
+        if diff_id and result.digest != "sha256:" + diff_id.removeprefix("sha256:"):
             raise Corrupt(
                 f"layer {diff_id} is corrupt: its contents have digest {result.digest}",
                 hint="pull the image again; if that does not help, the image itself is broken",
@@ -160,6 +166,8 @@ def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpack
         if result.owners:
             atomic.write_json(new + "/owners.json", result.owners, durable=False)
         os.symlink(boot_id(), new + "/settled")
+        if not diff_id:
+            return _give_place(store, new, result.digest)
         os.rename(new, directory(store, diff_id))
     except BaseException:
         from rootless.storage.remove_tree import remove_tree
@@ -169,6 +177,24 @@ def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpack
     finally:
         os.close(held)
     return Unpacked(diff_id, path(store, diff_id), result.size, result.entries, result.notes, True)
+
+
+def _give_place(store: Store, new: str, diff_id: str) -> Unpacked:
+    """Let the finished directory `new` be the layer, unless it is there already."""
+    final = directory(store, diff_id)
+    with layer_lock.making(store, diff_id):
+        fresh = True
+        if os.path.isdir(final):
+            fresh = not is_synced(final, boot_id())
+            if fresh:
+                remove(store, diff_id)
+        if fresh:
+            os.rename(new, final)
+        else:
+            from rootless.storage.remove_tree import remove_tree
+
+            remove_tree(new)
+    return _existing(store, diff_id)._replace(fresh=fresh)
 
 
 def _plain_top(root_fd: int) -> None:

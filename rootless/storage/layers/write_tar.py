@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
@@ -54,20 +54,45 @@ class LayerSize(NamedTuple):
     size: int
 
 
-def write_layer(path: str, out: Sink, *, owners: Owners | None = None) -> LayerSize:
-    """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files."""
+def write_layer(
+    path: str, out: Sink, *, owners: Owners | None = None, left_out: Container[str] = frozenset()
+) -> LayerSize:
+    """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files.
+
+    `left_out`: paths, without a leading slash, that do not belong to it, with all that is below them.
+    """
     fd = os.open(path, _DIRECTORY)
     try:
-        writer = _Writer(out, owners or {}, whiteouts=True)
+        writer = _Writer(out, owners or {}, whiteouts=True, left_out=left_out)
         writer.run(fd)
         return LayerSize(writer.entries, writer.size)
     finally:
         os.close(fd)
 
 
+def write_changes(
+    path: str,
+    out: Sink,
+    *,
+    changed: Container[str],
+    gone: Mapping[str, Sequence[str]],
+    owners: Owners | None = None,
+    shown: Callable[[int, int], tuple[int, int]] | None = None,
+) -> None:
+    """Some paths of the whole tree `path` as an OCI layer: those in `changed`, with the directories above them.
+
+    `gone`: the names that a directory (as "etc/", the top as "") has lost.
+    """
+    fd = os.open(path, _DIRECTORY)
+    try:
+        _Writer(out, owners or {}, whiteouts=False, shown=shown, changed=changed, gone=gone).run(fd)
+    finally:
+        os.close(fd)
+
+
 def write_stored_layer(store: Store, diff_id: str, out: Sink) -> None:
-    """A layer of the store, for when its blob is gone. The same tree; not the same bytes, so not the
-    same digest: the caller makes a new image of it."""
+    """A layer of the store whose blob is not there. The same bytes where we wrote them in the first place (a
+    build, a commit); of a stranger's archive the same tree, but another digest."""
     write_layer(layers.path(store, diff_id), out, owners=true_owners(store, diff_id))
 
 
@@ -103,8 +128,14 @@ class _Writer:
         *,
         whiteouts: bool,
         shown: Callable[[int, int], tuple[int, int]] | None = None,
+        left_out: Container[str] = frozenset(),
+        changed: Container[str] | None = None,
+        gone: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._out = out
+        self._left_out = left_out
+        self._changed = changed
+        self._gone = gone or {}
         self._shown = shown
         self._owners = owners
         self._whiteouts = whiteouts
@@ -135,13 +166,18 @@ class _Writer:
         self._header(_info(path or "./", os.fstat(fd)), path.removesuffix("/"), _xattrs(fd))
         if self._whiteouts and is_opaque(fd):
             self._empty(f"{path}.wh..wh..opq")
+        for name in self._gone.get(path, ()):
+            self._empty(f"{path}.wh.{name}")
 
     def _child(self, directory: _OpenDirectory, name: str) -> None:
+        path = directory.path + name
+        if path in self._left_out or (self._changed is not None and path not in self._changed):
+            return
         if self._whiteouts and name == ".wh..wh..opq":
             return
         try:
             status = os.stat(name, dir_fd=directory.fd, follow_symlinks=False)
-            self._one(directory.fd, name, directory.path + name, status)
+            self._one(directory.fd, name, path, status)
         except FileNotFoundError:
             pass  # a running container removed it
 

@@ -1,0 +1,89 @@
+"""What a container changed in its image's files, without what the engine made for its mounts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rootless.engine.state.config import ContainerConfig, read_config
+from rootless.errors import NotSupported
+from rootless.session import session
+from rootless.storage.containers import containers
+from rootless.storage.drivers import shifted
+from rootless.storage.drivers.shifted import Owners
+from rootless.storage.layers import diff, write_tar
+from rootless.storage.layers.diff import Change
+from rootless.storage.layers.write_tar import Sink
+from rootless.storage.store import Store
+
+
+class Changes(NamedTuple):
+    """`kept` are the container's own, sorted by path; `engines` are the paths of all others.
+
+    `shown`: the image's numbers of the owners, in a copy that was given to other ids.
+    """
+
+    record: ContainerConfig
+    directory: str
+    kept: list[Change]
+    engines: set[str]
+    shown: Owners | None
+
+
+def of(store: Store, identifier: str) -> Changes:
+    """The container's changes; it may run. Joins the session. NotSupported where it has no image."""
+    record = read_config(store, identifier)
+    if record["rootfs"]:
+        raise NotSupported("a container made with --rootfs has no image to compare with")
+    session.join()
+    directory = containers.directory(store, identifier)
+    id_map = record.get("id_map") if shifted.is_copy(directory) else None
+    shown = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
+    found = diff.diff(store, directory, record["diff_ids"], shown)
+    kept = without_mount_points(found, record)
+    engines = {change.path for change in found} - {change.path for change in kept}
+    return Changes(record, directory, kept, engines, shown)
+
+
+def write_layer(store: Store, changes: Changes, out: Sink) -> None:
+    """The container's own changes as the tar of a layer. Wants the session joined."""
+    owners = write_tar.merged_owners(store, changes.record["diff_ids"])
+    copied = changes.directory + "/rootfs"
+    if not diff.is_copy(changes.directory):
+        left_out = {path[1:] for path in changes.engines}
+        write_tar.write_layer(changes.directory + "/upper", out, owners=owners, left_out=left_out)
+        return
+    gone: dict[str, list[str]] = {}
+    changed: set[str] = set()
+    for change in changes.kept:
+        above, _, name = change.path[1:].rpartition("/")
+        if change.kind == "D":
+            gone.setdefault(above + "/" if above else "", []).append(name)
+        else:
+            changed.add(change.path[1:])
+        while above:  # a directory that the engine changed, too, is not among those kept
+            changed.add(above)
+            above = above.rpartition("/")[0]
+    write_tar.write_changes(copied, out, changed=changed, gone=gone, owners=owners, shown=changes.shown)
+
+
+def without_mount_points(found: list[Change], record: ContainerConfig) -> list[Change]:
+    """The changes without the places that had to be made to mount something there; Docker's are in a
+    layer of their own. A directory that only counts as changed because of them goes too, and an /etc that
+    the image lacks."""
+    ours = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys"}
+    notes = ("/.dockerenv", "/run/.containerenv")  # which every start writes
+    ours |= {mount["target"] for mount in record["mounts"]}
+    ours |= {device["target"] for device in record["devices"]}
+    kept = [
+        c
+        for c in found
+        if c.path not in notes
+        and not (c.kind == "A" and (c.path in ours or c.path.startswith(("/dev/", "/proc/", "/sys/"))))
+    ]
+    dropped = {c.path for c in found} - {c.path for c in kept}
+    above = {path.rpartition("/")[0] for path in dropped}
+    return [
+        c
+        for c in kept
+        if c.path not in above or (c.kind != "C" and c.path != "/etc") or any(o.path.startswith(c.path + "/") for o in kept)
+    ]

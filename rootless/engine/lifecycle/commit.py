@@ -1,0 +1,288 @@
+"""`commit`: an image of what a container is now, as a layer above its own image's.
+
+The container is paused meanwhile, and goes on however we end. The layer goes straight from its files into the
+store, as a tar between two processes; it is packed when somebody pushes it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn
+
+from rootless import errors
+from rootless.engine.files import changes
+from rootless.engine.images.lookup import familiar
+from rootless.engine.lifecycle import pause
+from rootless.engine.options.health import to_docker
+from rootless.engine.options.mount_config import is_anonymous
+from rootless.engine.state import running
+from rootless.engine.state.config import ContainerConfig, argv, read_config
+from rootless.engine.state.events import events
+from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
+from rootless.image import manifest, reference
+from rootless.image.archive import instructions
+from rootless.image.manifest import Descriptor, Manifest
+from rootless.image.progress import silent
+from rootless.image.transfer import new_image
+from rootless.image.transfer.layers import Layer
+from rootless.linux import process
+from rootless.session import session
+from rootless.storage import blobs, images
+from rootless.storage.containers import containers
+from rootless.storage.images import Image
+from rootless.storage.layers import layers
+from rootless.storage.store import Store
+
+_STOP_SIGNAL = "SIGTERM"
+"""What a container has that was told of none."""
+
+
+class CommitRequest(NamedTuple):
+    """What was asked for. `name` is as the user typed it, or ""; `changes` are Dockerfile instructions."""
+
+    name: str = ""
+    author: str = ""
+    message: str = ""
+    changes: Sequence[str] = ()
+    pause: bool = True
+    docker_types: bool = False
+
+
+def commit(store: Store, identifier: str, request: CommitRequest) -> Image:
+    """The new image. Call single-threaded; joins the session. What cannot be is refused before anything is done."""
+    name = _canonical(request.name) if request.name else None
+    record = read_config(store, identifier)
+    base = _base(store, record)
+    config = instructions.apply(_run_config(record, base), request.changes)
+    session.join()
+    with store.lease():
+        with _halted(store, identifier) if request.pause else _as_it_is():
+            layer = _add_layer(store, identifier)
+        # A pulled layer could be fetched again after a power cut; this one is nowhere else.
+        layers.sync(store)
+        stack = _layers(store, base)
+        document = _document(base, config, record, request, [*stack, *([layer] if layer else [])], empty=layer is None)
+        data = json.dumps(document, separators=(",", ":")).encode()
+        image = new_image.record(
+            store, [*stack, *([layer] if layer else [])], data, document,
+            progress=silent, docker_types=request.docker_types,
+        )  # fmt: skip
+        if name is not None:
+            images.tag(store, image.id, name)
+    told = {"imageRef": familiar(name)} if name is not None else {}
+    events.container(store, "commit", record, comment=request.message, imageID=image.id, **told)
+    return images.find(store, image.id)
+
+
+def _canonical(text: str) -> str:
+    wanted = reference.parse(text)
+    if wanted.digest:
+        raise InvalidInput("refusing to create a tag with a digest reference")
+    return wanted.canonical
+
+
+def _base(store: Store, record: ContainerConfig) -> Image:
+    if record["rootfs"]:
+        raise errors.NotSupported(
+            "a container made with --rootfs has no image to build on", hint="`rootless export` and `import` make one"
+        )
+    try:
+        return images.find(store, record["image_id"])
+    except NotFound:
+        raise NotFound(
+            f"the image of container {record['id'][:12]} has been removed",
+            hint="`rootless export` and `import` make an image of its files",
+        ) from None
+
+
+def _layers(store: Store, base: Image) -> list[Layer]:
+    """The layers of the container's image, as its manifest has them."""
+    data = blobs.read(store, str(base.manifest["digest"]))
+    parsed = manifest.parse(data, str(base.manifest["mediaType"]), what=f"image {base.id[7:19]}")
+    if not isinstance(parsed, Manifest):
+        raise NotFound(f"image {base.id[7:19]} has no manifest", hint="pull it again")
+    return [Layer(*pair) for pair in zip(parsed.layers, base.diff_ids, strict=True)]
+
+
+def _run_config(record: ContainerConfig, base: Image) -> dict[str, Any]:
+    """How the container runs, as an image says it: what was said to `run` counts, as with Docker."""
+    of_base: dict[str, Any] = base.config.get("config") or {}
+    # What every container is given anew is not the image's.
+    own = {f"HOSTNAME={record['hostname']}", "TERM=xterm"} - set(of_base.get("Env") or ())
+    config: dict[str, Any] = {
+        "User": record["user"],
+        "ExposedPorts": _ports(record),
+        "Env": [word for word in record["env"] if word not in own],
+        "Entrypoint": record["entrypoint"],
+        "Cmd": record["cmd"],
+        "Volumes": {**(of_base.get("Volumes") or {}), **_anonymous(record)},
+        "WorkingDir": record["workdir"],
+        "Labels": record["labels"],
+        "StopSignal": record["stop_signal"] if record["stop_signal"] != _STOP_SIGNAL else of_base.get("StopSignal"),
+        "Shell": of_base.get("Shell") or [],
+        "ArgsEscaped": of_base.get("ArgsEscaped"),
+    }
+    check = record.get("healthcheck")
+    if check:
+        config["Healthcheck"] = to_docker(check)
+    return {key: value for key, value in copy.deepcopy(config).items() if value}
+
+
+def _ports(record: ContainerConfig) -> dict[str, dict[str, str]]:
+    network = record["network"]
+    published = (f"{port[2]}/{port[3]}" for port in network["ports"])
+    return {port: {} for port in sorted({*network["exposed"], *published})}
+
+
+def _anonymous(record: ContainerConfig) -> dict[str, dict[str, str]]:
+    """The places of volumes without a name: their contents stay outside, that there is one does not."""
+    return {m["target"]: {} for m in record["mounts"] if is_anonymous(m)}
+
+
+def _document(
+    base: Image,
+    config: dict[str, Any],
+    record: ContainerConfig,
+    request: CommitRequest,
+    stack: Sequence[Layer],
+    *,
+    empty: bool,
+) -> dict[str, Any]:
+    created = new_image.timestamp()
+    entry: dict[str, Any] = {"created": created, "created_by": " ".join(argv(record))}
+    entry |= {key: value for key, value in (("author", request.author), ("comment", request.message)) if value}
+    if empty:
+        entry["empty_layer"] = True
+    document: dict[str, Any] = {
+        "created": created,
+        "author": request.author,
+        "architecture": base.config.get("architecture", ""),
+        "os": base.config.get("os", "linux"),
+        "variant": base.config.get("variant"),
+        "os.version": base.config.get("os.version"),
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in stack]},
+        "history": [*(base.config.get("history") or []), entry],
+    }
+    return {key: value for key, value in document.items() if value or key in ("architecture", "config")}
+
+
+def _add_layer(store: Store, identifier: str) -> Layer | None:
+    """The container's changes as a layer of the store; None where there are none."""
+    found = changes.of(store, identifier)
+    if not found.kept:
+        return None
+    with _tar_of(store, found) as tar:
+        made = layers.add(store, tar)
+    # A layer that nobody has packed is called by its tar, as `push` and `save` know.
+    return Layer(Descriptor(manifest.OCI_LAYER, made.diff_id, tar.total), made.diff_id)
+
+
+class _Tar:
+    """The reading end; `total` are the bytes read."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.total = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = os.read(self._descriptor, size)
+        self.total += len(data)
+        return data
+
+
+@contextmanager
+def _tar_of(store: Store, found: changes.Changes) -> Iterator[_Tar]:
+    """The tar of the changes, written by a process of its own. Its error is raised at the end, or instead of
+    that of the reader, who then saw half a tar."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    failing, failed = os.pipe2(os.O_CLOEXEC)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        os.close(failing)
+        _write(store, found, writing, failed, parent)
+    os.close(writing)
+    os.close(failed)
+    try:
+        yield _Tar(reading)
+    finally:
+        os.close(reading)
+        with os.fdopen(failing, "rb") as file:
+            text = file.read()
+        _, status = os.waitpid(pid, 0)
+        if text:
+            errors.raise_data(json.loads(text))
+        if status and sys.exception() is None:
+            raise RootlessError("reading the container's files ended unexpectedly", hint="was there enough memory?")
+
+
+def _write(store: Store, found: changes.Changes, writing: int, failed: int, parent: int) -> NoReturn:
+    """The writer: never returns."""
+    code = 1
+    try:
+        process.set_pdeathsig(signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        try:
+            with os.fdopen(writing, "wb", buffering=1 << 20) as out:
+                changes.write_layer(store, found, out)
+            code = 0
+        except BrokenPipeError:
+            pass  # the reader has its own error
+        except (RootlessError, OSError) as error:
+            os.write(failed, json.dumps(errors.to_data(error, step="commit")).encode())
+    finally:
+        os._exit(code)
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _halted(store: Store, identifier: str) -> Iterator[None]:
+    """The container paused, where it runs. A process of its own lets it go on, also where we are killed."""
+    found = running.find(store, identifier)
+    if found is None:
+        running.refuse_elsewhere(store, identifier)
+        with containers.lock(store, identifier):  # so that nobody starts it
+            yield
+        return
+    found.close()
+    if found.state.get("paused"):
+        yield
+        return
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        os.close(writing)
+        _let_go_on(store, identifier, reading)
+    os.close(reading)
+    try:
+        pause.pause(store, identifier)
+        yield
+    finally:
+        os.close(writing)
+        os.waitpid(pid, 0)
+
+
+def _let_go_on(store: Store, identifier: str, reading: int) -> NoReturn:
+    """Wait until the other end is closed, by hand or by death, then unpause: never returns."""
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.read(reading, 1)
+        pause.unpause(store, identifier)
+    except (Conflict, NotFound):
+        pass  # it ended, or was never paused
+    finally:
+        os._exit(0)
