@@ -181,19 +181,15 @@ def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpack
 
 def _give_place(store: Store, new: str, diff_id: str) -> Unpacked:
     """Let the finished directory `new` be the layer, unless it is there already."""
-    final = directory(store, diff_id)
-    with layer_lock.making(store, diff_id):
-        fresh = True
-        if os.path.isdir(final):
-            fresh = not is_synced(final, boot_id())
-            if fresh:
-                remove(store, diff_id)
-        if fresh:
-            os.rename(new, final)
-        else:
-            from rootless.storage.remove_tree import remove_tree
+    from rootless.storage.remove_tree import remove_tree
 
-            remove_tree(new)
+    with layer_lock.making(store, diff_id):
+        fresh = not has(store, diff_id)
+        if fresh:
+            remove(store, diff_id)  # one that a power cut has damaged
+            os.rename(new, directory(store, diff_id))
+    if not fresh:
+        remove_tree(new)
     return _existing(store, diff_id)._replace(fresh=fresh)
 
 
@@ -277,11 +273,10 @@ def sync(store: Store) -> int:
     Layers of another boot that were never settled are left alone: they are to be unpacked again.
     """
     from rootless.linux.filesystem import syncfs
+    from rootless.storage.layers import steps
 
     booted = boot_id()
     marks = []
-    from rootless.storage.layers import steps
-
     for layer in (*(directory(store, diff_id) for diff_id in list_layers(store)), *steps.unnamed(store)):
         mark = layer + "/settled"
         try:
