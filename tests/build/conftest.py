@@ -1,5 +1,31 @@
-"""Fixtures of the build's tests: those of the storage's, a store and code run inside a real session."""
+"""Fixtures of the build's tests."""
 
-from tests.storage.conftest import joined, session_runtime, store
+from __future__ import annotations
 
-__all__ = ["joined", "session_runtime", "store"]
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Result, Rootless
+
+Build = Callable[..., Result]
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    """An empty build context."""
+    path = tmp_path / "context"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def build(rootless: Rootless, busybox_image: str, context: Path) -> Build:
+    """build("FROM busybox\\n...", "-t", "x"): the Dockerfile's text, built in `context` with plain progress."""
+
+    def run(dockerfile: str, *args: str, status: int | None = 0, **options: object) -> Result:
+        (context / "Dockerfile").write_text(dockerfile)
+        return rootless("build", "--progress=plain", *args, context, status=status, **options)  # type: ignore[arg-type]
+
+    return run

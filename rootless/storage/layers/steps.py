@@ -3,6 +3,7 @@
     build/steps/.new-<pid>-<rand>   being made, flock held on the directory; swept when unlocked
     build/steps/<32 hex>/fs         the tree, as a layer's; `settled` beside it, with a layer's meaning
     build/steps/<32 hex>.layer      link to ../../layers/<hex>: it has become the layer with that diff id
+    RUNTIME/b/<name of a .new->     the sockets of a step's container; `root` links to the store
     build/moving.lock               shared by who mounts steps, exclusive for the moment in which one becomes a layer
 
 A step is made by one rename of the upper directory that it was written in: no tar, no walk. Its id is drawn by
@@ -126,6 +127,8 @@ def become_layer(store: Store, step: str, found: str, record: dict[str, object],
     final = layers.directory(store, found)
     make_directory(store.layers)
     with layer_lock.making(store, found):
+        if not os.path.isdir(own):
+            return  # another build had it, too, and was faster
         there = os.path.isdir(final)
         if there and not layers.is_synced(final, boot_id()):
             layers.remove(store, found)
@@ -200,6 +203,27 @@ def sweep(store: Store) -> list[str]:
         if entry.startswith(".rm-") or (entry.startswith(".new-") and take_abandoned(where)):
             remove_tree(where)
             done.append(entry)
+    return done + _sweep_runtime(store)
+
+
+def _sweep_runtime(store: Store) -> list[str]:
+    """Remove the sockets of steps that are not being made any more; another store's are not ours to judge."""
+    from rootless.storage.remove_tree import remove_tree
+
+    done = []
+    try:
+        entries = os.listdir(f"{store.runtime}/b")
+    except OSError:
+        return []
+    for entry in entries:
+        where = f"{store.runtime}/b/{entry}"
+        try:
+            if os.readlink(where + "/root") != store.root or os.path.isdir(f"{top(store)}/{entry}"):
+                continue
+        except OSError:
+            continue
+        remove_tree(where)
+        done.append(where)
     return done
 
 
