@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rootless.engine.images.lookup import familiar, find
 from rootless.engine.images.platform import require
@@ -18,6 +18,9 @@ from rootless.image.transfer.push import AS_IT_IS, Packing, Pushed
 from rootless.storage import images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.image.trust.keys import PrivateKey
 
 _TRANSPORTS = ("containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive")
 
@@ -67,8 +70,11 @@ def push(
     packing: Packing = AS_IT_IS,
     progress: Progress = silent,
     tls_verify: bool = True,
+    sign_by: tuple[str, bytes] | None = None,
 ) -> Pushed:
-    """Push one image; see image.transfer.push for errors."""
+    """Push one image; see image.transfer.push for errors. `sign_by`: the file of a private key and its passphrase,
+    with which the pushed manifest is signed beside it."""
+    key = _signing_key(*sign_by) if sign_by else None  # before anything is sent
     if platform:
         require(target.image, target.name.familiar(), platform)
     # Mirrors are for reading; the last endpoint is the registry itself.
@@ -77,9 +83,27 @@ def push(
     pushed = pushing.push(
         store, target.image, uploader, [target.name.tag or "latest"], packing=packing, progress=progress
     )
+    if key is not None:
+        from rootless.image.registry.client import Registry
+        from rootless.image.trust import signatures
+
+        signatures.sign(
+            uploader, Registry(endpoint, tls_verify=tls_verify), key, pushed.descriptor.digest, target.name.canonical
+        )
     images.note_pushed(store, target.image.id, target.name.name, pushed.descriptor.digest)
     events.write(store, "image", "push", target.image.id, name=target.name.familiar())
     return pushed
+
+
+def _signing_key(path: str, passphrase: bytes) -> PrivateKey:
+    from rootless.image.trust import keys
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read(1 << 20)
+    except OSError as error:
+        raise InvalidInput(f"cannot read the key {path}: {error.strerror}") from None
+    return keys.load_private(data, passphrase, path)
 
 
 def _name(text: str) -> Reference:

@@ -25,6 +25,7 @@ from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.registry.client import verify
 from rootless.image.transfer import new_image
 from rootless.image.transfer.layers import Layer, fetch_layers
+from rootless.image.trust import policy
 from rootless.storage import blobs, images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -52,8 +53,10 @@ def load(
     with store.lease(), _open(store, path) as files:
         wanted = platform or platforms.host()
         if files.has("index.json") and files.has("oci-layout"):
+            policy.check_archive("oci" if os.path.isdir(path) else "oci-archive", path)
             return _load_layout(store, files, wanted, progress)
         if files.has("manifest.json"):
+            policy.check_archive("docker-archive", path)
             return _load_docker(store, files, progress)
         if files.has("repositories"):
             raise NotSupported(

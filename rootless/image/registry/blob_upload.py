@@ -37,6 +37,15 @@ class Content(NamedTuple):
     read: Callable[[int, int], Iterator[bytes]]
 
 
+def of_bytes(digest: str, data: bytes) -> Content:
+    """A small blob that is in memory."""
+
+    def read(start: int, stop: int) -> Iterator[bytes]:
+        yield data[start:stop]
+
+    return Content(digest, len(data), read)
+
+
 class _TooLarge(Exception):
     """413: something on the way limits the size of a request."""
 

@@ -22,6 +22,7 @@ from rootless.image.registry.client import Registry
 from rootless.image.registry.registries_conf import RegistriesConf
 from rootless.image.transfer import layer_blob
 from rootless.image.transfer.layers import Layer, fetch_layers
+from rootless.image.trust import policy
 from rootless.storage import blobs, images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -57,6 +58,7 @@ def pull(
     conf = registries_conf.read()
     wanted = platform or platforms.host()
     found = _find(conf, name, wanted, tls_verify=tls_verify, credentials=credentials)
+    policy.check_pull(found.reference, found.registry, (found.descriptor.digest, found.top_digest))
     what = found.reference.familiar()
     config_data = found.registry.small_blob(found.manifest.config, what=f"the configuration of {what}")
     config = image_config.parse(config_data, layers=len(found.manifest.layers), what=f"the image {what}")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rootless.errors import NotFound, NotSupported
 from rootless.image import manifest
 from rootless.image.manifest import Descriptor, Manifest
 from rootless.image.progress import Event, Phase, Progress, silent
-from rootless.image.registry.blob_upload import Content
+from rootless.image.registry.blob_upload import of_bytes
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import layer_blob, push_layer, workers
 from rootless.image.transfer.push_layer import PushedLayer, Work
@@ -166,12 +166,8 @@ def _candidates(store: Store, layer: Descriptor, known: list[Descriptor], form: 
 
 def _push_small(uploader: Uploader, digest: str, data: bytes) -> None:
     """A configuration."""
-
-    def read(start: int, stop: int) -> Iterator[bytes]:
-        yield data[start:stop]
-
     if not uploader.has_blob(digest):
-        uploader.upload(Content(digest, len(data), read), sent=lambda _: None)
+        uploader.upload(of_bytes(digest, data), sent=lambda _: None)
 
 
 def _manifest(data: bytes, parsed: Manifest, layers: list[Descriptor], types: str) -> Pushed:

@@ -48,13 +48,33 @@ def _push(args: Args, target: object) -> str:
     try:
         pushed = pushing.push(
             Store.open(), target, platform=args.platform or "", packing=packing, progress=shown,
-            tls_verify=args.tls_verify,
+            tls_verify=args.tls_verify, sign_by=_sign_by(args),
         )  # fmt: skip
     finally:
         progress.finish(shown)
     if not args.quiet:
         print(f"{target.name.tag}: digest: {pushed.descriptor.digest} size: {pushed.descriptor.size}", flush=True)
     return pushed.descriptor.digest
+
+
+def _sign_by(args: Args) -> tuple[str, bytes] | None:
+    """The private key and its passphrase: of the file, else asked for at a terminal."""
+    path = args.sign_by_sigstore_private_key
+    if not path:
+        if args.sign_passphrase_file:
+            raise InvalidInput("--sign-passphrase-file goes with --sign-by-sigstore-private-key")
+        return None
+    if args.sign_passphrase_file:
+        try:
+            with open(args.sign_passphrase_file, "rb") as file:
+                return path, file.readline(4096).rstrip(b"\r\n")
+        except OSError as error:
+            raise InvalidInput(f"cannot read {args.sign_passphrase_file}: {error.strerror}") from None
+    if not sys.stdin.isatty():
+        raise InvalidInput("the key's passphrase is needed", hint="--sign-passphrase-file FILE names a file that holds it")
+    import getpass
+
+    return path, getpass.getpass(f"Passphrase of {path}: ").encode()
 
 
 def _types(word: str | None) -> str:
@@ -91,6 +111,10 @@ COMMAND = Command(
                help="Push a platform-specific manifest as a single-platform image"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Suppress verbose output"),
         Option(("--remove-signatures",), "remove_signatures", FLAG, hidden=True),
+        Option(("--sign-by-sigstore-private-key",), "sign_by_sigstore_private_key", VALUE, metavar="file", complete="file",
+               help="Sign the image with this private key, as cosign and skopeo do"),
+        Option(("--sign-passphrase-file",), "sign_passphrase_file", VALUE, metavar="file", complete="file",
+               help="A file whose first line is the key's passphrase"),
         Option(("--tls-verify",), "tls_verify", FLAG, default=True,
                help="Require https with a valid certificate; false allows plain http"),
     ),
