@@ -9,6 +9,7 @@ import time
 from rootless import jsontext
 from rootless.errors import RootlessError
 from rootless.linux import signal
+from rootless.oci.log import LOG
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import child
 from rootless.runtime.process import credentials
@@ -35,6 +36,14 @@ def run_hooks(
     `environment`: ours, or inside the container its process's. `execute` is what becomes each, as execve(2)."""
     for index, hook in enumerate((spec.get("hooks") or {}).get(point) or []):
         _run(hook, f"hooks.{point}[{index}]", jsontext.dumps(state).encode(), environment, execute)
+
+
+def warn_hooks(spec: dict[str, Any], point: str, state: dict[str, Any]) -> None:
+    """Run hooks whose failure is a warning and changes nothing (runtime.md, Lifecycle 13)."""
+    try:
+        run_hooks(spec, point, state)
+    except (OSError, RootlessError) as error:
+        LOG.warn(str(error))
 
 
 def _run(

@@ -98,25 +98,9 @@ def _dispatch(args: Arguments) -> int:
 
 def _load(name: str) -> Callable[[Arguments], int]:
     """The function of a command; only its own module is imported."""
-    if name in ("create", "run"):
-        from rootless.oci import running
-
-        return running.create_command if name == "create" else running.run_command
-    if name in ("start", "state", "kill", "delete"):
-        from rootless.oci import lifecycle
-
-        return lifecycle.COMMANDS[name]
-    if name == "exec":
-        from rootless.oci import execute
-
-        return execute.exec_command
-    if name in ("features", "spec"):
-        from rootless.oci import describe
-
-        return describe.COMMANDS[name]
-    from rootless.oci import inspection
-
-    return inspection.COMMANDS[name]
+    module = __import__(f"rootless.oci.commands.{name}", fromlist=("command",))
+    found: Callable[[Arguments], int] = module.command
+    return found
 
 
 def _status(error: RootlessError, args: Arguments | None) -> int:

@@ -246,6 +246,14 @@ def all_containers(root: str) -> list[Container]:
     return found
 
 
+def no_cgroup(what: str) -> NotSupported:
+    """The error where a container has no cgroup, and `what` needs one."""
+    return NotSupported(
+        f"{what}: it has no cgroup",
+        hint="create it with --systemd-cgroup, or with a limit; `rootless doctor` says what is missing for cgroups",
+    )
+
+
 def _unknown(name: str) -> NotFound:
     # The words Podman and containerd look for.
     return NotFound(f"container {name} does not exist")

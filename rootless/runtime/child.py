@@ -40,6 +40,11 @@ def open_child(pid: int) -> int:
     return pidfd
 
 
+def exit_code(status: int) -> int:
+    """The exit code that a shell shows for a wait status: 128+n for a signal."""
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
 def look_after(pid: int) -> None:
     """Let go of whoever has made us its tracer, and reap what else has ended, but for our child `pid`.
 

@@ -21,7 +21,7 @@ sys.path.insert(0, sys.argv[1])
 from rootless import bytecode, compilation
 bytecode.install()
 import rootless.cli, rootless.cli.main, rootless.storage.names as names
-import rootless.oci.running, rootless.engine.doctor
+import rootless.oci.commands.run, rootless.engine.doctor
 for name in sorted(sys.modules):
     if name.startswith('rootless') and name not in ('rootless', 'rootless.bytecode'):
         module = sys.modules[name]

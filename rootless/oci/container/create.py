@@ -85,6 +85,8 @@ def create(request: CreateRequest, new_state: NewStateDirectory) -> CreatedConta
             started.channel.send("created")
             started.channel.expect("waiting")
         if request.pid_file:
+            from rootless.oci.container.pid_file import write_pid
+
             write_pid(request.pid_file, started.pid)
         new_state.commit(record)  # from now on the container exists
     return CreatedContainer(started.pid, started.pidfd, terminal, started.channel, prepared.state, cgroup)
@@ -174,17 +176,6 @@ def _listen(directory: str) -> int:
     os.chmod(os.path.join(directory, SOCKET), 0o600)
     sock.listen(8)
     return sock.detach()
-
-
-def write_pid(path: str, pid: int) -> None:
-    """The pid file callers wait for: aside and renamed, so that they never read half of it."""
-    aside = f"{path}.{os.getpid()}"
-    try:
-        with open(aside, "w") as file:
-            file.write(str(pid))
-        os.rename(aside, path)
-    except OSError as error:
-        raise RootlessError(f"cannot write the pid file {path}: {error.strerror}") from None
 
 
 def _record(request: CreateRequest, pid: int, started: int, cgroup: Cgroup) -> bytes:

@@ -1,4 +1,4 @@
-"""`exec`: one more process in a container, with what its configuration gives the first. HOT."""
+"""`exec`: one more process in a container, with what its configuration gives the first. Hot path."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.oci import console, state
+from rootless.oci.commands.flags import pass_listen_fds, preserved, root_of
 from rootless.oci.config.bundle import check_process, read_process
-from rootless.oci.container.create import write_pid
+from rootless.oci.container.forward_signals import forward_signals
 from rootless.oci.container.wait_for_exec import send_to_listener
-from rootless.oci.running import Forwarder, exit_code, pass_listen_fds, preserved, root_of
 from rootless.record import TYPE_CHECKING
+from rootless.runtime import child
 from rootless.runtime.exec import (
     INHERITED,
     TERMINAL,
@@ -31,7 +32,8 @@ _CHANGES = ("--cwd", "--env", "--user", "--additional-gids", "--no-new-privs", "
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
-def exec_command(args: Arguments) -> int:
+def command(args: Arguments) -> int:
+    """Run the process; returns its exit status, or 0 with --detach."""
     root = root_of(args)
     count = preserved(args)
     container = state.find(root, args.words[0])
@@ -77,17 +79,19 @@ def exec_command(args: Arguments) -> int:
         os.close(master)
         master = -1
     if path := args.value("--pid-file"):
+        from rootless.oci.container.pid_file import write_pid
+
         write_pid(path, entered.pid)
     if detach:
         return 0
-    Forwarder().to(entered.pidfd)
+    forward_signals(entered.pidfd)
     if master >= 0:
         from rootless.oci.terminal_relay import relay
 
         status = relay(master, entered.pid, entered.pidfd)
     else:
         status = wait(entered)
-    return exit_code(status)
+    return child.exit_code(status)
 
 
 def _cgroup(container: state.Container, below: str | None) -> str:

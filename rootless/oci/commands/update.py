@@ -1,14 +1,14 @@
-"""`update`: other limits, and for real root other device rules, for a container that is there."""
+"""`update`: change a container's limits, and for real root its device rules."""
 
 from __future__ import annotations
 
 from rootless.errors import Conflict, InvalidInput, NotSupported
 from rootless.oci import state
 from rootless.oci.cgroup import manager
+from rootless.oci.commands.flags import root_of
 from rootless.oci.config.bundle import read
 from rootless.oci.config.config_linux import RESOURCES
 from rootless.oci.config.validate import check
-from rootless.oci.running import root_of
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _OPTIONS = {
 }
 
 
-def update(args: Arguments) -> int:
+def command(args: Arguments) -> int:
     """Change limits: of --resources (a file, or - for stdin), then of the options."""
     given = _given(args)
     with state.Held(root_of(args), args.words[0]) as container:

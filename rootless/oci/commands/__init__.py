@@ -1,0 +1,1 @@
+"""The commands of rootless-oci, one file each: `command` is what the command line calls."""
