@@ -1,4 +1,4 @@
-"""The command line: runc's and crun's words, global options before or after the subcommand. HOT."""
+"""The command line: runc's and crun's words, global options before or after the subcommand. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Terminals: handed to the caller's console socket, or relayed to our own terminal by `run`. HOT."""
+"""Terminals: handed to the caller's console socket, or relayed to our own terminal by `run`. Hot path."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _TIMEOUT_S = 10
 
 
 def send_terminal(path: str, master: int) -> None:
-    """Send a terminal's master to whoever listens at the Unix socket `path` (SCM_RIGHTS), as runc
-    does: its name as the data. Unavailable when nobody takes it."""
+    """Send a terminal's master to the Unix socket `path` (SCM_RIGHTS), as runc does: its name as the data.
+    Unavailable when it is not taken."""
     with connect(path) as client:
         try:
             socket.send_fds(client, [b"/dev/ptmx"], [master])
@@ -63,7 +63,7 @@ def own_size(process: dict[str, Any], path: str | None) -> dict[str, int]:
 
 
 def check(path: str | None, *, terminal: bool, detach: bool) -> None:
-    """Refuse what cannot work: a terminal that nobody would hold, or a socket without a terminal."""
+    """Refuse what cannot work: a terminal that no process would hold, or a socket without a terminal."""
     if terminal and detach and not path:
         raise InvalidInput(
             "process.terminal is set, and nobody would hold the terminal",

@@ -1,4 +1,4 @@
-"""Hooks (config.md, POSIX-platform Hooks): programs of the caller's, with the state on stdin. HOT."""
+"""Hooks (config.md, POSIX-platform Hooks): programs of the caller's, with the state on stdin. Hot path."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _run(
         try:
             os.setpgid(0, 0)
             os.dup2(stdin, 0)
-            # Not the container's own streams: what it says is told if it fails.
+            # Not the container's own streams: the hook's output is part of the error if it fails.
             os.dup2(output, 1)
             os.dup2(output, 2)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -74,7 +74,7 @@ def _run(
     os.close(output)
     os.close(stdin)
     try:
-        status, said = _wait(pid, output_end, hook.get("timeout"))
+        status, printed = _wait(pid, output_end, hook.get("timeout"))
     finally:
         os.close(output_end)
     if status is None:
@@ -82,15 +82,15 @@ def _run(
     code = os.waitstatus_to_exitcode(status)
     if code:
         how = f"exit status {code}" if code > 0 else f"signal {-code}"
-        words = ": " + " ".join(said.decode(errors="replace").split())[:500] if said.strip() else ""
+        words = ": " + " ".join(printed.decode(errors="replace").split())[:500] if printed.strip() else ""
         raise RootlessError(f"{name}: {path} failed with {how}{words}")
 
 
 def _wait(pid: int, output: int, timeout_s: int | None) -> tuple[int | None, bytes]:
-    """(wait status, what it said); None when it had to be killed. A process that a hook leaves in
+    """(wait status, output); None when it had to be killed. A process that a hook leaves in
     the background may keep the pipe: only the hook itself is waited for."""
     deadline = time.monotonic() + timeout_s if timeout_s else None
-    said = b""
+    printed = b""
     pidfd = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
@@ -101,14 +101,14 @@ def _wait(pid: int, output: int, timeout_s: int | None) -> tuple[int | None, byt
             ready = dict(poll.poll(left))
             if output in ready:
                 block = os.read(output, 4096)
-                said = (said + block)[-4096:]
+                printed = (printed + block)[-4096:]
                 if not block:
                     poll.unregister(output)
             elif pidfd in ready:
-                return child.reap(pid, pidfd), said
+                return child.reap(pid, pidfd), printed
             elif not ready:
                 os.killpg(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-                return None, said
+                return None, printed
     finally:
         os.close(pidfd)

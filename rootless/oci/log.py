@@ -1,4 +1,4 @@
-"""What is told, and where: stderr, and with --log a file that the caller reads. HOT.
+"""Errors, warnings and debug lines: on stderr, and with --log in a file that the caller reads. Hot path.
 
 With --log-format=json a line is {"level","msg","time"}, which Podman and containerd show; else what logrus
 writes. The file is opened for each line: a descriptor that is kept could become one of the container's.
@@ -19,7 +19,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class RuntimeLog:
-    """Where one command tells what there is to be told."""
+    """Where one command reports."""
 
     def __init__(self) -> None:
         self.path = ""
@@ -27,8 +27,7 @@ class RuntimeLog:
         self.debugging = False
 
     def open(self, args: Arguments) -> None:
-        """As the options have it; InvalidInput for a file that cannot be written: its reader would wait
-        for what never comes."""
+        """Take the options; InvalidInput for a file that cannot be written, whose reader would wait in vain."""
         self.json = args.value("--log-format") == "json"
         self.debugging = args.flag("--debug") or args.value("--log-level") == "debug"
         path = (args.value("--log") or "").removeprefix("file:")
@@ -40,16 +39,16 @@ class RuntimeLog:
         self.path = path
 
     def error(self, error: RootlessError) -> None:
-        """An error, which stderr has had already."""
+        """Log an error, which is on stderr already."""
         self._write("error", error.message if not error.hint else f"{error.message} ({error.hint})")
 
     def warn(self, text: str) -> None:
-        """What was left out or went wrong and stops nothing."""
+        """Report what was left out, or went wrong and stops nothing."""
         os.write(2, f"rootless-oci: warning: {text}\n".encode())
         self._write("warning", text)
 
     def debug(self, text: str) -> None:
-        """What is done, for who asked for --debug: in the file, else on stderr."""
+        """What is done, with --debug: in the file, else on stderr."""
         if not self.debugging:
             return
         if self.path:

@@ -1,6 +1,6 @@
-"""The program `rootless-oci`: parse, dispatch, and the one place where errors become lines. HOT.
+"""The program `rootless-oci`: parse, dispatch, and the one place where errors become lines. Hot path.
 
-What runc writes where, callers read: errors as a line on stderr and, with --log, as a line of the
+Callers read what runc writes: errors as a line on stderr and, with --log, as a line of the
 log file (--log-format=json: {"level","msg","time"}), which Podman and containerd show.
 """
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(words: list[str]) -> int:
-    """The command line `words`; every error told, the exit status returned."""
+    """Run the command line `words`; every error is reported. Returns the exit status."""
     args: Arguments | None = None
     inherited.normalise()
     os.umask(inherited.umask)  # as with runc, --pid-file, state and hooks have the caller's
@@ -48,7 +48,7 @@ def run(words: list[str]) -> int:
     except RootlessError as error:
         if args is None:
             _log_unread(words)
-        _tell(error, args)
+        _report(error, args)
         return _status(error, args)
     except BrokenPipeError:
         os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
@@ -57,19 +57,19 @@ def run(words: list[str]) -> int:
         return 130
     except OSError as error:
         place = f": {error.filename}" if isinstance(error.filename, str) else ""
-        _tell(RootlessError(f"{(error.strerror or str(error)).lower()}{place}"), args)
+        _report(RootlessError(f"{(error.strerror or str(error)).lower()}{place}"), args)
         return 1
     except Exception as error:  # the end of the ladder: never a traceback on a user's screen
         if _debugging(args):
             raise
         text = " ".join(str(error).split())
         hint = "this is a defect of rootless, please report it with the output of --debug"
-        _tell(RootlessError(f"internal error: {type(error).__name__}: {text}", hint=hint), args)
+        _report(RootlessError(f"internal error: {type(error).__name__}: {text}", hint=hint), args)
         return 1
 
 
 def _check_globals(args: Arguments) -> None:
-    """What is taken for its callers' sake has the values it may have; what cannot be done is refused."""
+    """Checks options accepted for runc's callers, and refuses what is not supported."""
     for name, words in (
         ("--rootless", ("auto", "true", "false")),
         ("--log-format", ("text", "json")),
@@ -113,7 +113,7 @@ def _status(error: RootlessError, args: Arguments | None) -> int:
 
 
 def _log_unread(words: list[str]) -> None:
-    """--log of a command line that could not be understood: who called hears why all the same."""
+    """Open the --log of a command line that could not be parsed: its caller reads the reason there."""
     if "--log" in words[:-1]:
         LOG.path = words[words.index("--log") + 1].removeprefix("file:")
         LOG.json = "--log-format=json" in words or "json" in words
@@ -123,7 +123,7 @@ def _debugging(args: Arguments | None) -> bool:
     return args is not None and (args.flag("--debug") or args.value("--log-level") == "debug")
 
 
-def _tell(error: RootlessError, args: Arguments | None) -> None:
+def _report(error: RootlessError, args: Arguments | None) -> None:
     if _debugging(args):
         import traceback
 

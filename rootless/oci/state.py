@@ -1,11 +1,11 @@
-"""What is known of a container between commands: ROOT/ID/. HOT.
+"""A container's record between commands: ROOT/ID/. Hot path.
 
     state.json    pid, start time, boot; where the bundle is. Written aside and linked: the commit
     config.json   the configuration as it was at create
     start         the socket at which the container's init waits; gone when it has been started
 
 A directory is made aside, locked, and renamed to its id, which claims it. Without state.json and
-with nobody holding its lock it is what a killed `create` left, and counts for nothing. Status is
+with its lock free it is what a killed `create` left, and counts for nothing. Status is
 derived from the process, never stored.
 """
 
@@ -54,7 +54,7 @@ def open_root(path: str) -> str:
 
 
 class Container(Record):
-    """One container's record. `started_at`... are facts of `create`; see `status` for what it does now."""
+    """One container's record: facts of `create`. What it does now: `status`."""
 
     root: str
     id: str
@@ -98,7 +98,7 @@ class Container(Record):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
                 connect(self.directory, client)
         except OSError:
-            return False  # no socket any more, or nobody who listens: it has exec'd
+            return False  # no socket any more, or no listener: it has executed its command
         return True
 
     def document(self, status: str | None = None) -> dict[str, Any]:

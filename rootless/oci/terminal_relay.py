@@ -1,4 +1,4 @@
-"""`run` and `exec` with a terminal and nobody else to hold it: ours is made the container's."""
+"""`run` and `exec` with a terminal and no console socket: our own terminal is relayed to the container's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _copy(master: int, pid: int, pidfd: int) -> int:
                 if not _pass(master, 1):
                     poll.unregister(master)
                 elif not last:
-                    # A shell that has only now made ready to read, letter by letter, and says so by its prompt.
+                    # A shell that reads letter by letter is only now ready to; its prompt shows it.
                     typed = _end_of_file(master, typed=typed)
             if 0 in ready:
                 block = _pass(0, master)
@@ -83,14 +83,14 @@ def _end_of_file(master: int, *, after: bytes = b"\n", typed: int = -1) -> int:
             os.write(master, modes[6][termios.VEOF] * (1 if after == b"\n" or not mode else 2))
         return mode
     except (OSError, termios.error):
-        return typed  # nobody has the terminal's other side open any more
+        return typed  # no process has the terminal's other side open any more
 
 
 def _pass(source: int, target: int) -> bytes:
     """Copy what is there, and return it; b"" at the end."""
     try:
         block = os.read(source, 65536)
-    except OSError:  # EIO: nobody has the terminal's other side open any more
+    except OSError:  # EIO: no process has the terminal's other side open any more
         return b""
     rest = block
     while rest:

@@ -1,11 +1,11 @@
-"""A child of ours that a container has in its hands: who it is, and how it ends. HOT.
+"""A child of ours that its container controls: who it is, and how it ends. Hot path.
 
-It is a descriptor that the kernel gave us (pidfd_open(2) of our own child, whose number cannot be another's
-before we have waited for it), never a number that somebody told.
+We know it by a descriptor from the kernel (pidfd_open(2) of our own child, whose number cannot be another's
+before we have waited for it), never by a number in a message.
 
-A wait status says an end only if it says so. A child can make us its tracer (PTRACE_TRACEME), stops for us then at
+A wait status is an end only if it is one of exit or of a signal. A child can make us its tracer (PTRACE_TRACEME), stops for us then at
 its next signal, and so do its threads and children: we let them go. Or a process of the container traces it:
-then its end is kept for that one, and waitpid(2) has nothing for us. That it is dead, its pidfd tells all the
+then its end is kept for that one, and waitpid(2) has nothing for us. That it is dead, its pidfd shows all the
 same, and how it ended, the host's /proc.
 """
 
@@ -46,13 +46,13 @@ def exit_code(status: int) -> int:
 
 
 def look_after(pid: int) -> None:
-    """Let go of whoever has made us its tracer, and reap what else has ended, but for our child `pid`.
+    """Let go of every process that has made us its tracer, and reap what else has ended, but for our child `pid`.
 
     To be called when a SIGCHLD came. The caller has no other children that it waits for.
     """
     while True:
         try:
-            # Stops of tracees are told unasked.
+            # Stops of tracees are reported without being asked for.
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is None or (found.si_pid == pid and found.si_code not in _STOPPED):
                 return
@@ -67,7 +67,7 @@ def look_after(pid: int) -> None:
 
 def reap(pid: int, pidfd: int) -> int:
     """The wait status of our child, whose pidfd is readable: it is dead. It is a zombie still where a tracer in
-    the container holds it. RootlessError, exit code 137, where nobody can tell how it ended."""
+    the container holds it. RootlessError, exit code 137, where how it ended cannot be known."""
     found = _take(pidfd)
     if found is None:
         return _held(pid)
@@ -85,7 +85,7 @@ def _take(pidfd: int) -> os.waitid_result | None:
 
 
 def _held(pid: int) -> int:
-    """exit_code of proc_pid_stat(5), which is 0 for those who may not know; a namespace's name is told to the same."""
+    """exit_code of proc_pid_stat(5), which reads as 0 without the right to trace it; that right shows in ns/ as well."""
     try:
         os.readlink(f"/proc/{pid}/ns/user")
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
@@ -144,7 +144,7 @@ class Arrivals:
         os.close(self._write)
 
     def clear(self) -> None:
-        """Take what has been told; before one looks."""
+        """Empty the pipe, before the children are looked at."""
         try:
             while os.read(self.fd, 512):
                 pass

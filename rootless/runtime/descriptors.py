@@ -1,9 +1,8 @@
-"""What a process about to enter a container gives up first: descriptors, and finding modules by path. HOT.
+"""What a process about to enter a container gives up first: descriptors, and finding modules by path.
 
-Both could be closed by exec alone, were it not for what happens before and instead of it: a
-process that ends loses its memory before its descriptors, and with the memory the mark that it
-may not be looked into (see tests/hostile/test_descriptors.py); and an import in the
-container's root would load the container's modules (what CVE-2019-14271 was in Docker).
+exec would close the descriptors, but a process that exits loses its undumpable mark, with its memory, before its
+descriptors (see tests/hostile/test_descriptors.py). An import in the container's root would load the container's
+modules (CVE-2019-14271 of Docker). Hot path.
 """
 
 from __future__ import annotations
@@ -40,8 +39,9 @@ def keep_only(kept: tuple[int, ...]) -> None:
 
 
 def drop_everything(*kept: int) -> None:
-    """Before an end inside a container's namespaces: no descriptor but `kept`, and a root that holds
-    nothing. In its last moments a process is looked into by whoever has capabilities over it."""
+    """Prepare to exit inside a container's namespaces: close every descriptor but `kept`, and take an empty root.
+
+    In its last moments a process can be read through /proc by those who have capabilities over it."""
     keep_only(kept)
     try:
         os.chroot("/proc/self/fdinfo")  # of a process that ends: empty

@@ -4,7 +4,7 @@
      ├ exec intermediate   joins the namespaces by a pidfd of PID 1, clones the exec process as the caller's child, exits
      └ exec process        becomes the user, execs
 
-Who the exec process is, the kernel says; its channel is the container's as soon as it runs a program there.
+The kernel identifies the exec process (sync.py); its channel is the container's as soon as it runs a program there.
 
 The owner of the session's user namespace has every right in those below it, so the exec intermediate goes
 straight from the host into the container. Everything that an answer of the container's own /proc could
@@ -172,7 +172,7 @@ def _start(execution: _Exec) -> ExecProcess:
         ours.close()
         os.waitpid(intermediate, 0)
         if pidfd < 0:
-            child.look_after(pid)  # killed before it could say who it is
+            child.look_after(pid)  # killed before it could send "cloned"
     return ExecProcess(pid, pidfd, master, streams.stdin, streams.stdout, streams.stderr)
 
 

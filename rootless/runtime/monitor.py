@@ -1,4 +1,4 @@
-"""How the supervisor becomes the C monitor: its arguments, and the descriptors it inherits. HOT."""
+"""How the supervisor becomes the C monitor: its arguments, and the descriptors it inherits. Hot path."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MonitorOptions(Record):
 class ContainerStreams(Record):
     """Both sides of the container's streams. -1: not there."""
 
-    child: tuple[int, int, int] | None  # None: a terminal, made by C
+    child: tuple[int, int, int] | None  # None: a terminal, made by the init
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
@@ -106,7 +106,7 @@ class MonitorTarget(Record):
     terminal: int
     streams: ContainerStreams
     hold: tuple[int, ...]
-    cgroup: str = ""  # the container's; the monitor tells its OOM kills, empties and removes it
+    cgroup: str = ""  # the container's; the monitor reports its OOM kills, empties and removes it
 
 
 # The monitor's options and the kind of their values, in the order of docs/monitor.md; helpers/monitor/arguments.c

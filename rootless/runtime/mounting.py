@@ -1,4 +1,4 @@
-"""Mounts in a container's root, made on descriptors: nothing an image contains can redirect one. HOT."""
+"""Mounts in a container's root, made on descriptors: nothing an image contains can redirect one. Hot path."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mount_filesystem(
     links: bool = True,
 ) -> None:
     """Mount a new file system at `guest_path`, made where it is missing. A tmpfs whose mode is not asked for
-    has that of the directory it covers: one that was private is not everybody's (the kernel's 1777)."""
+    has that of the directory it covers: one that was private does not become 1777, the kernel's default."""
     mode = ""
     if fstype == "tmpfs" and not any(word.startswith("mode=") for word in data.split(",")):
         mode = _mode_word(root_fd, guest_path, links=links)

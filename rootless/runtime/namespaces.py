@@ -1,4 +1,4 @@
-"""spec.linux.namespaces: which to make, which to join, and whose user namespace that takes. HOT.
+"""spec.linux.namespaces: which to make, which to join, and whose user namespace that takes. Hot path.
 
 A namespace that is missing is shared with the host, one with a path is joined. The user
 namespace is always a container's own below the session, except that joining namespaces of
@@ -106,7 +106,7 @@ def _owner(fd: int, kind: str, path: str) -> int:
         return owning_user_namespace(fd)
     except PermissionError:
         raise NotSupported(
-            f"cannot join the {kind} namespace {path}: it belongs to somebody else",
+            f"cannot join the {kind} namespace {path}: it belongs to another user",
             hint="only namespaces of your own containers can be joined",
         ) from None
 

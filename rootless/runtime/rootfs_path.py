@@ -1,4 +1,4 @@
-"""Paths inside a container's root, which its image chose: never follow one out. HOT."""
+"""Paths inside a container's root, which its image chose: never follow one out. Hot path."""
 
 from __future__ import annotations
 

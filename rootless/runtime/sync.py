@@ -1,23 +1,28 @@
 """Messages between the processes of a launch, one per packet; errors travel as data.
 
-    A -> C    mapped                   your user namespace has its ids
-    A -> C    rootfs [mount]           a FUSE root, whose daemon A started: attach it
-    C -> A, E2 -> caller    cloned     first of all, by who was cloned in another's place: the kernel adds its pid
-    C -> A    namespaces {} [user, network]    where the user namespace is joined, and nobody may look
-    C -> A    ready {} [terminal]      all is mounted; with a terminal its master comes along
-    A -> C    start                    the network is up, the state recorded: run
-    E2 -> caller    terminal [master]  if one was asked for
-    C, E2 up  executing, seccomp [listener], refused {errno}   all but executed; by helpers/exec.c: it could not be
-    any up    error {kind, message, hint, errno, step}
-    A -> CLI  launched {...}
+    supervisor -> init      mapped                       your user namespace has its ids
+    supervisor -> init      rootfs [mount]               a FUSE root, whose daemon the supervisor started: attach it
+    supervisor -> init      start                        the network is up, the state recorded: run
+    init -> supervisor      cloned                       first of all, where an intermediate cloned it: the kernel adds its pid
+    init -> supervisor      namespaces [user, network]   of an undumpable init, whose namespaces nobody else can open
+    init -> supervisor      ready [terminal]             all is mounted; with a terminal its master comes along
+    init -> supervisor      executing                    all but executed; then:
+    init -> supervisor      seccomp [listener]           of a filter that notifies
+    init -> supervisor      refused {errno}              by helpers/exec.c: the command could not be executed
+    supervisor -> CLI       launched {...}
+    exec process -> caller  cloned, terminal [master], seccomp [listener], refused {errno}
+    any of them, up         error {kind, message, hint, errno, step}
 
-End of file is a message too: from C that it has exec'd, from A that it is the monitor now.
+For rootless-oci `create` and `run` are the supervisor, and between the init's hooks and around its wait for `start`
+there are also: mounted and waiting (by the init), hooked {pid} and created (by the supervisor).
 
-A wire's other end may change hands: what is there once helpers/exec.c runs can be traced by the container, which
-then says what it likes. So a receiver names the kinds that may come at this point; a message's form is checked,
+End of file is a message too: from an init that it has executed its command, from a supervisor that it is the monitor.
+
+A channel's other end may change hands: what is there once helpers/exec.c runs can be traced by the container, which
+then sends what it likes. So a receiver names the kinds that may come at this point; a message's form is checked,
 its descriptors are counted, and everything else is an error that costs the sender's container its command and us
-nothing. Who a process is, no message says:
-the kernel does (SCM_CREDENTIALS, unix(7)), of the first one, which is ours. docs/decisions/what-a-container-says.md. HOT.
+nothing. No message identifies a process: the kernel does (SCM_CREDENTIALS, unix(7)), with the first message, which
+is sent by our own code. docs/decisions/what-a-container-says.md. Hot path.
 """
 
 from __future__ import annotations
@@ -30,7 +35,13 @@ from rootless.linux import socket, struct
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, Literal, NoReturn
+
+    # Checked where a message is sent and where it is received.
+    ToInit = Literal["mapped", "rootfs", "start", "hooked", "created"]
+    FromInit = Literal["cloned", "namespaces", "ready", "executing", "seccomp", "refused", "mounted", "waiting"]
+    FromOthers = Literal["terminal", "launched", "executed", "done"]
+    Kind = ToInit | FromInit | FromOthers
 
 _LARGEST_BYTES = 1 << 16
 _MOST_FDS = 4
@@ -64,7 +75,7 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
 
 
 class Tampered(RootlessError):
-    """What came is nothing that we send: nobody knows what its sender does now, or that it has ended."""
+    """A message that no process of ours sends: what its sender does now is unknown, even whether it has ended."""
 
 
 class Message(Record):
@@ -89,20 +100,20 @@ class Channel:
         """Close this end; the other sees an end of file."""
         self._socket.close()
 
-    def send(self, kind: str, data: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
+    def send(self, kind: Kind | Literal["error"], data: dict[str, Any] | None = None, fds: tuple[int, ...] = ()) -> None:
         """Send one message; BrokenPipeError when the other end is gone, RootlessError where it is more than the
         other end would take."""
         packet = jsontext.dumps([kind, data or {}]).encode()
         if len(packet) > _LARGEST_BYTES:
-            raise RootlessError(f"what a process of the launch has to say ({kind!r}) is too long: {len(packet)} bytes")
+            raise RootlessError(f"a message of a process of the launch ({kind!r}) is too long: {len(packet)} bytes")
         if fds:
             socket.send_fds(self._socket, [packet], list(fds), socket.MSG_NOSIGNAL)
         else:
             self._socket.send(packet, socket.MSG_NOSIGNAL)
 
     def send_error(self, error: BaseException, *, step: str) -> None:
-        """Send the error as data; silent when nobody is left to hear it. A filter that is loaded may forbid
-        that: then it is told on stderr."""
+        """Send the error as data; silent when the other end is gone. Where a filter that is loaded forbids that,
+        the error is written to stderr."""
         data = to_data(error, step=step)
         for name, text in data.items():
             if isinstance(text, str) and len(text) > _LONGEST_TEXT:
@@ -115,20 +126,20 @@ class Channel:
             os.write(2, f"rootless: {step}: {error}\n".encode(errors="replace"))
 
     def expect_cloned(self) -> int:
-        """The sender's pid, as our pid namespace has it, of "cloned", which must be the next message: it is from
-        who was just cloned, before it does anything else. To be asked for at the `pair`."""
+        """The pid, as our pid namespace has it, of the sender of "cloned", which must be the next message: the process
+        that was just cloned sends it before anything else. Only of a `pair` made for it."""
         message, pid = self._receive(("cloned",))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         if message is None:
             raise RootlessError("a process of the launch was killed (waiting for 'cloned')")
         return pid
 
-    def receive(self, *kinds: str) -> Message | None:
+    def receive(self, *kinds: Kind) -> Message | None:
         """The next message, which is one of `kinds`; None at the end. An error sent from the other side is
         raised here, and RootlessError for whatever else comes: its descriptors are closed."""
         return self._receive(kinds)[0]
 
-    def _receive(self, kinds: tuple[str, ...]) -> tuple[Message | None, int]:
+    def _receive(self, kinds: tuple[Kind, ...]) -> tuple[Message | None, int]:
         try:
             packet, ancillary, flags, _ = self._socket.recvmsg(_LARGEST_BYTES, _ROOM, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
@@ -155,7 +166,7 @@ class Channel:
             raise
         return message, pid
 
-    def expect(self, *kinds: str) -> Message:
+    def expect(self, *kinds: Kind) -> Message:
         """The next message, as `receive`; an end of file is an error."""
         message = self.receive(*kinds)
         if message is None:
@@ -169,12 +180,12 @@ def _read(packet: bytes, fds: list[int], kinds: tuple[str, ...]) -> Message:
     except FROM_DATA:
         kind = data = None
     if type(kind) is not str or type(data) is not dict:
-        raise _tampered("what it said is no message")
+        raise _tampered("what it sent is no message")
     if kind == "error" and not fds:
         _raise_sent(data)
     if kind not in kinds:
-        told = repr(kind) if kind in _FORMS else "something"
-        raise _tampered(f"it said {told}, not {' or '.join(map(repr, kinds)) or 'nothing'}")
+        sent = repr(kind) if kind in _FORMS else "something"
+        raise _tampered(f"it sent {sent}, not {' or '.join(map(repr, kinds)) or 'nothing'}")
     fields, fewest, most = _FORMS[kind]
     if not fewest <= len(fds) <= most or (fields is not None and not _fits(data, fields)):
         raise _tampered(f"its {kind!r} has another form")
@@ -197,7 +208,7 @@ def _raise_sent(data: dict[str, Any]) -> NoReturn:
 
 
 def _text(text: str) -> str:
-    """Of a length that somebody reads, and nothing in it that is half a character."""
+    """The text, no longer than anybody reads, and without half characters."""
     return text[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
 
 
@@ -206,7 +217,7 @@ def _tampered(how: str) -> Tampered:
 
 
 def pair(*, cloned: bool = False) -> tuple[Channel, Channel]:
-    """Two connected channels, close-on-exec; the first can say who has been `cloned` and has the other."""
+    """Two connected channels, close-on-exec; with `cloned`, the first can `expect_cloned`."""
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if cloned:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

@@ -1,4 +1,4 @@
-"""A bundle's config.json: read, checked, and made into what the runtime takes. HOT."""
+"""A bundle's config.json: read, checked, and made into what the runtime takes. Hot path."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _fail(name: str, path: str, message: str) -> InvalidInput:
 
 
 def _check_sense(spec: dict[str, Any], name: str) -> None:
-    """What the specification's text demands and its schema cannot say."""
+    """Check what the specification's text demands and its schema cannot express."""
     _check_version(spec["ociVersion"], name)
     if not spec.get("root"):
         raise _fail(name, "root", "is required on Linux")

@@ -1,4 +1,4 @@
-"""The rules of `linux` in config.json: config-linux.json and defs-linux.json of the specification. HOT."""
+"""The rules of `linux` in config.json: config-linux.json and defs-linux.json of the specification. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of config.json: the schema of the OCI runtime specification 1.3 as a table. HOT.
+"""The rules of config.json: the schema of the OCI runtime specification 1.3 as a table. Hot path.
 
 Every line stands for one of the specification's (schema/config-schema.json, config-linux.json,
 defs.json, defs-linux.json); tests/oci/test_schema.py compares them. Wider than it in two places,

@@ -1,4 +1,4 @@
-"""The numbers and small objects that the specification's schemas share: defs.json. HOT."""
+"""The numbers and small objects that the specification's schemas share: defs.json. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of rules for a JSON document, and the walk that checks one against it. Pure. HOT.
+"""A table of rules for a JSON document, and the walk that checks one against it. Pure. Hot path.
 
 Rules are closures, so that a configuration with a long seccomp profile costs a millisecond; the
 path of what is wrong is put together only when something is.
@@ -62,13 +62,13 @@ def words(*allowed: str) -> Rule:
     return rule
 
 
-def pattern(test: Callable[[str], bool], said: str) -> Rule:
-    """A string for which `test` holds; `said` completes "must be"."""
+def pattern(test: Callable[[str], bool], words: str) -> Rule:
+    """A string for which `test` holds; `words` completes "must be"."""
 
     def rule(value: Any) -> None:
         string(value)
         if not test(value):
-            raise Broken(f"must be {said}, not {value!r}")
+            raise Broken(f"must be {words}, not {value!r}")
 
     return rule
 

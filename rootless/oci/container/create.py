@@ -146,7 +146,7 @@ def _wait_until_ready(spec: dict[str, Any], state: dict[str, Any], started: Star
 
 
 def _terminal(request: CreateRequest, master: int) -> int:
-    """Hand the terminal on where somebody takes it; otherwise it is returned."""
+    """Send the terminal to the console socket. Returns it, or -1 where it was sent."""
     if master < 0 or not request.console_socket:
         return master
     console.send_terminal(request.console_socket, master)
@@ -179,7 +179,7 @@ def _listen(directory: str) -> int:
 
 
 def _record(request: CreateRequest, pid: int, started: int, cgroup: Cgroup) -> bytes:
-    """What state.json will say."""
+    """The text of state.json."""
     spec = request.bundle.spec
     document = {
         "id": request.id,

@@ -1,8 +1,8 @@
 """Bind mounts opened before the container's first process is made, where its root could not.
 
-With ids of its own a container's root may have no right to a source that its maker has (Podman's
-keep-id), and no container can map the ids of a mount that is not its own. Whoever makes it with
-capabilities opens the mounts, and the container's process attaches them.
+With ids of its own a container's root may have no right to a source that its creator has (Podman's keep-id), and
+no container can map the ids of a mount that is not its own. A creator with capabilities opens the mounts, and
+the init attaches them.
 """
 
 from __future__ import annotations

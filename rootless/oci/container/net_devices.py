@@ -102,10 +102,10 @@ def _in(namespace: int, name: str, work: Callable[[], None]) -> None:
             os._exit(0)
     os.close(write_end)
     with open(read_end, "rb") as file:
-        said = file.read().decode()
+        failure = file.read().decode()
     os.waitpid(pid, 0)
-    if said:
-        raise RootlessError(f"config.json: linux.netDevices.{name}: in the container: {said}")
+    if failure:
+        raise RootlessError(f"config.json: linux.netDevices.{name}: in the container: {failure}")
 
 
 def _stays(payload: bytes, index: int) -> bool:

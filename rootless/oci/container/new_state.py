@@ -1,4 +1,4 @@
-"""A new container's directory, from the new_state on its id to the record that makes it one. HOT."""
+"""A new container's directory, from the claim on its id to the record that makes it a container. Hot path."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rootless.oci.state import check_id, lock, remove, sweep, write
 
 
 class NewStateDirectory:
-    """A new container's directory, locked while it is being made; a context that removes it
-    again unless `keep` was called."""
+    """A new container's directory, locked while it is being made. A context that removes it again unless `commit`
+    was called."""
 
     def __init__(self, root: str, name: str) -> None:
         self.root = root
@@ -45,8 +45,8 @@ class NewStateDirectory:
         write(self.directory, name, text)
 
     def open_record(self) -> int:
-        """A descriptor of what will be state.json, by which a waiting init sees whether it is: the
-        file has a second name then. The caller's."""
+        """A descriptor of the file that will be state.json, the caller's. A waiting init sees by it whether the file is:
+        it has a second name then."""
         return os.open(self._record, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @property

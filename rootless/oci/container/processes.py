@@ -55,7 +55,7 @@ def _of_cgroup(path: str) -> list[int]:
 
 
 def kill_all(container: Container, number: int) -> None:
-    """Send the signal to every process but the init, whose turn is last and the caller's."""
+    """Send the signal to every process but the init: the caller signals that last."""
     for pid in pids(container):
         if pid != container.pid:
             try:

@@ -1,8 +1,7 @@
-"""Whose ids a container gets, and whether it needs a user namespace of its own. HOT.
+"""Whose ids a container gets, and whether it needs a user namespace of its own. Hot path.
 
-Four callers: an ordinary user, whose container always gets a user namespace; root of a user
-namespace somebody else made (Podman's), of a container, and real root: there the configuration
-decides.
+Callers are of four kinds: an ordinary user, whose container always gets a user namespace; root of a user
+namespace that its caller made (Podman's), root of a container, and real root: there the configuration decides.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ def is_capable() -> bool:
 
 
 def wants_user_namespace(linux: dict[str, Any], *, capable: bool) -> bool:
-    """Whether to make a user namespace: where the configuration asks for one, or we could do nothing
-    without. One to be joined is none to be made."""
+    """Whether to make a user namespace: the configuration asks for one, or we could do nothing without. False where
+    linux.namespaces gives the path of one to join."""
     for entry in linux.get("namespaces") or []:
         if entry["type"] == "user":
             return not entry.get("path")

@@ -1,4 +1,4 @@
-"""What a started init says, until it has executed the container's command. HOT."""
+"""The messages of a started init, until it has executed the container's command. Hot path."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def send_to_listener(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[int, int], None]:
-    """What to do with a notifying filter's descriptor: hand it, with the state, to
-    linux.seccomp.listenerPath (config-linux.md, The Container Process State)."""
+    """Returns what sends the descriptor of a notifying filter, with the state, to linux.seccomp.listenerPath
+    (config-linux.md, The Container Process State)."""
 
     def send(pid: int, fd: int) -> None:
         profile = spec["linux"]["seccomp"]
@@ -37,7 +37,7 @@ def send_to_listener(spec: dict[str, Any], state: dict[str, Any]) -> Callable[[i
 
 
 def wait_for_exec(channel: Channel, spec: dict[str, Any], state: dict[str, Any]) -> None:
-    """Read what a started init says until it has exec'd; raises its error."""
+    """Read the messages of a started init until it has executed the command; raises its error."""
     message = channel.receive("executing")
     if message is None:
         raise Conflict("the container's init has ended before it was started")

@@ -28,7 +28,7 @@ class Account(Record):
         return f"make user {self.uid} known"
 
     def apply(self, root_fd: int) -> None:
-        """Append what is missing. A name that the image has given to somebody else becomes the number."""
+        """Append what is missing. A name that another user of the image has becomes the number."""
         home = "/" if ":" in self.home or "\n" in self.home else self.home
         for path, number, rest in (
             ("etc/passwd", self.uid, f":*:{self.uid}:{self.gid}:{self.name}:{home}:/bin/sh\n"),

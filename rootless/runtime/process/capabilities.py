@@ -1,4 +1,4 @@
-"""A container's capabilities: Docker's default set, and the OCI's words checked. Pure. HOT."""
+"""A container's capabilities: Docker's default set, and the OCI's words checked. Pure. Hot path."""
 
 from __future__ import annotations
 

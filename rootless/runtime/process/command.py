@@ -1,4 +1,4 @@
-"""The container's command: found in its PATH, checked, executed. Runs inside the container. HOT."""
+"""The container's command: found in its PATH, checked, executed. Runs inside the container. Hot path."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Shared by launch and exec; runs inside the container, in a process about to exec. The order is
 the kernel's: groups, gid and uid while root; the filter while CAP_SYS_ADMIN is held or no new
-privileges can be gained; capabilities last. HOT.
+privileges can be gained; capabilities last. Hot path.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Filter(Record):
 
 
 def set_oom_score(process: dict[str, Any]) -> None:
-    """process.oomScoreAdj; while /proc/self is still ours to write."""
+    """Write process.oomScoreAdj, while we are dumpable: /proc/self is root's afterwards."""
     score = process.get("oomScoreAdj")
     if score is None:
         return
@@ -86,9 +86,9 @@ def _limit(value: int) -> int:
 
 
 def limit_processes(limit: int) -> int:
-    """Lower our soft RLIMIT_NPROC to `limit` if it is higher; what it was. A user namespace made now holds
-    no more processes than that, all of its users' together (Linux 5.14: rlimits are counted per namespace
-    and a namespace is bounded by its maker's limit)."""
+    """Lower our soft RLIMIT_NPROC to `limit` if it is higher; returns what it was. A user namespace made now holds
+    no more processes than that, those of all its users together (Linux 5.14: rlimits are counted per namespace
+    and a namespace is limited by its creator's limit)."""
     soft, hard = rlimit.get_limit("RLIMIT_NPROC")
     if soft < 0 or soft > limit:
         rlimit.set_limit("RLIMIT_NPROC", limit, hard)

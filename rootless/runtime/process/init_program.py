@@ -1,4 +1,4 @@
-"""--init: our own small PID 1, executed from sealed memory, not from a file of the host. HOT."""
+"""--init: our own small PID 1, executed from sealed memory, not from a file of the host. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landlock's scopes: a wall for what a shared namespace of the host leaves open. HOT.
+"""Landlock's scopes: they confine what a shared namespace of the host leaves open. Hot path.
 
 With the host's network its abstract Unix sockets are in reach (CVE-2020-15257: D-Bus, X11,
 containerd-shim); with the host's pids its owner's processes can be signalled, for a container's root

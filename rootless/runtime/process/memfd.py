@@ -1,4 +1,4 @@
-"""Our programs in sealed memory: what is executed inside a container. HOT.
+"""Our programs in sealed memory: what is executed inside a container. Hot path.
 
 A container's root can reach the file that a process of its own executes (/proc/PID/exe), and is the
 owner of what its caller has installed. Sealed memory is nothing it could change.

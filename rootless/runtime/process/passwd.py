@@ -1,4 +1,4 @@
-"""Who `--user` means inside an image: /etc/passwd and /etc/group read as untrusted text. HOT.
+"""Who `--user` means inside an image: /etc/passwd and /etc/group read as untrusted text. Hot path.
 
 Called in the container's own root, after pivot_root (or setns), so that a link in the image
 can only lead to a file of the image. passwd(5), group(5); rules and wording as Docker's.
@@ -92,7 +92,7 @@ def _number(word: str) -> int:
 
 
 def _is_id(word: str) -> bool:
-    """Whether the kernel has such an id: what an image writes beyond that is a line of nobody."""
+    """Whether the kernel has such an id: a line with a number beyond that is ignored."""
     return word.isascii() and word.isdigit() and len(word) < 12 and int(word) <= MAX_ID
 
 

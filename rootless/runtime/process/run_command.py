@@ -5,7 +5,7 @@ Runs in the container's root, in the process that executes the command. The orde
     become_process    user, rlimits, security label, streams, ids, working directory, command
     execute_command   descriptors, confinement, exec
 
-In between an init waits for `start`. What looks into the image (its passwd, its directories, its command) does
+In between an init waits for `start`. What reads the image (its passwd, its directories, its command) does
 so in the container's root and, but for the user, with the ids that the command will have. Hot path.
 """
 

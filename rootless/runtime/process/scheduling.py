@@ -1,4 +1,4 @@
-"""Time namespace, personality, scheduler, I/O and memory policy of the container's process. HOT.
+"""Time namespace, personality, scheduler, I/O and memory policy of the container's process. Hot path.
 
 Applied while /proc is still the host's and no user has been left behind; all of them survive
 exec. Nothing asked for costs nothing.
@@ -74,7 +74,7 @@ def wants_time(linux: dict[str, Any]) -> bool:
 
 
 def apply_time(linux: dict[str, Any]) -> None:
-    """Make it; its file in /proc is ours to write only as long as others may look into us."""
+    """Make the time namespace that spec.linux asks for, while we are dumpable: its offsets are written in /proc/self."""
     new_time_namespace(linux.get("timeOffsets") or {})
 
 

@@ -1,12 +1,11 @@
-"""From our Python to the container's command, by way of a small program in sealed memory. HOT.
+"""From our Python to the container's command, by way of a small program in sealed memory.
 
-A command is looked at (command.py) and executed afterwards, by its name: scripts and programs see the
-name they were called by. In between a container that runs already may put a link to /proc/self/exe in
-its place, or write one into the "#!" line of a script, and what is executed then is whatever executes.
-Were that this interpreter, its file could be overwritten on the host (CVE-2019-5736); it is
-helpers/exec.c, in memory that nobody can write. That program can be looked into: it has every right
-that the command has and no other, and the filter is loaded before it. So from its start on what comes over
-its channel is what the container says (sync.py).
+A command is checked (command.py) and executed afterwards, by its name: scripts and programs see the name they
+were called by. In between a container that runs already may put a link to /proc/self/exe in its place, or write
+one into the "#!" line of a script: /proc/self/exe is then the executing program. If that is Python, the container
+can overwrite the host's file (CVE-2019-5736); so it is a sealed copy of helpers/exec.c. That program can be
+traced: it has every right that the command has and no other, and the filter is loaded before it. So from its
+start on its channel carries what the container sends (sync.py). Hot path.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ _MAX_ERRNO = 4096  # the kernel's
 
 
 def open_exec_helper(process: dict[str, Any]) -> int:
-    """The program that `exec_sealed` takes, opened while the host's paths can be seen; the caller's. -1: Python
-    executes the command, where the administrator forbids executable memory (vm.memfd_noexec=2), and where
-    SELinux is to confine it: a policy's way into a label is a file of the image, and who has the label
-    writes to no file of the host."""
+    """Open the program that `exec_sealed` takes while the host's paths can be seen. Returns its descriptor, the
+    caller's, or -1 where Python executes the command itself: the administrator forbids executable memory
+    (vm.memfd_noexec=2), or SELinux confines the command: a policy leads into a label by a file of the image, and
+    a process with that label writes to no file of the host."""
     if selinux_enforces(process):
         return -1
     try:
@@ -75,8 +74,8 @@ def exec_sealed(
     """
     if program < 0:
         command.execute(path, arguments, environment)
-    told = -1 if channel is None else channel.fileno()
-    words = ["rootless-exec", str(told), path, *arguments]
+    report = -1 if channel is None else channel.fileno()
+    words = ["rootless-exec", str(report), path, *arguments]
     places: list[int | str] = [program, f"/proc/self/fd/{program}"]
     if seccomp.kills:
         places.reverse()
@@ -89,8 +88,9 @@ def exec_sealed(
 
 
 def raise_exec_error(message: Message | None, arguments: list[str]) -> None:
-    """Nothing if the end of the channel says that the command runs; its error, in Docker's words, if not: the
-    message is "refused". Who says so is a process that the container may have got hold of."""
+    """Raise the error of a "refused", in Docker's words; nothing where the channel has ended: the command runs.
+
+    The container may have got hold of the process that sent it."""
     if message is None:
         return
     number = message.data["errno"]

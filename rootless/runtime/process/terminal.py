@@ -1,4 +1,4 @@
-"""The container's terminal: allocated from its own devpts, never by a path it could have changed. HOT."""
+"""The container's terminal: allocated from its own devpts, never by a path it could have changed. Hot path."""
 
 from __future__ import annotations
 

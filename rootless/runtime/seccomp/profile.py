@@ -2,7 +2,7 @@
 
 A compiled filter lies in ROOT/seccomp/ under the digest of all it was made from (profile,
 capabilities, architecture, kernel and libseccomp versions), so that a start reads one small
-file and neither parses a profile nor loads libseccomp. HOT: the compiler is imported when needed.
+file and neither parses a profile nor loads libseccomp. Hot path: the compiler is imported when needed.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _digest(text: str) -> str:
 
 
 def _library_version() -> str:
-    # libseccomp.so.2 is a link to libseccomp.so.2.5.4: as much as loading it would tell.
+    # libseccomp.so.2 is a link to libseccomp.so.2.5.4: loading it would show no more.
     for directory in _LIBRARY_DIRECTORIES:
         try:
             return os.readlink(f"{directory}/libseccomp.so.2")
@@ -159,7 +159,7 @@ def _keep(path: str, bpf: bytes) -> None:
     aside = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        # Nobody else's to write, whatever the umask: it is a wall of every later container.
+        # Only ours to write, whatever the umask: every later container is confined by it.
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with open(fd, "wb") as file:
             file.write(bpf)
