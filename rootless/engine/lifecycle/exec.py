@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.lifecycle import spec
+from rootless.engine.lifecycle import process_spec
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.exec_streams import ExecStreams
 from rootless.engine.options.values import merge_env
@@ -68,7 +68,7 @@ def execute(store: Store, identifier: str, request: ExecOptions) -> tuple[ExecPr
                     process=configuration,
                     stdio=_stdio(request),
                     cgroup=_cgroup(found.state),
-                    linux={"seccomp": spec.seccomp(_privileged(record, request))},
+                    linux={"seccomp": process_spec.seccomp(_privileged(record, request))},
                     cache_dir=store.root + "/seccomp",
                 )
             )
@@ -148,7 +148,7 @@ def _privileged(record: ContainerConfig, request: ExecOptions) -> ContainerConfi
 def _configuration(record: ContainerConfig, request: ExecOptions) -> dict[str, Any]:
     record = _privileged(record, request)
     every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
-    configuration = spec.process(record, every)
+    configuration = process_spec.process(record, every)
     configuration["args"] = request.argv
     configuration["terminal"] = request.tty
     environment = record["env"] + (["TERM=xterm"] if request.tty else [])

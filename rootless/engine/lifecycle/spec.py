@@ -10,17 +10,14 @@ from __future__ import annotations
 from rootless import __version__
 from rootless.engine.files.mounts import mount_points
 from rootless.engine.files.mounts.mount_points import oci_mount
+from rootless.engine.lifecycle import process_spec
 from rootless.engine.options.userns import IdMap
-from rootless.engine.options.values import Ulimit
 from rootless.engine.state import resources
-from rootless.engine.state.config import ContainerConfig, argv
-from rootless.errors import InvalidInput, NotSupported
+from rootless.engine.state.config import ContainerConfig
+from rootless.errors import NotSupported
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.mounts.notes import NOTES
-from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
-from rootless.runtime.process.landlock import KEY as LANDLOCK
-from rootless.runtime.seccomp.profile import DEFAULT
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,7 +53,7 @@ def build(record: ContainerConfig, circumstances: StartFacts) -> dict[str, Any]:
     }
     if record.get("resources"):
         linux["resources"] = resources.to_oci(record["resources"])
-    profile = seccomp(record)
+    profile = process_spec.seccomp(record)
     if profile:
         linux["seccomp"] = profile
     _apply_userns(linux, record.get("id_map"))
@@ -66,7 +63,7 @@ def build(record: ContainerConfig, circumstances: StartFacts) -> dict[str, Any]:
         annotations["io.rootless.init"] = "true"
     found = {
         "ociVersion": OCI_VERSION,
-        "process": process(record, circumstances.all_capabilities),
+        "process": process_spec.process(record, circumstances.all_capabilities),
         "root": {"path": "rootfs", "readonly": record["read_only"]},
         "mounts": _mounts(record, circumstances),
         "linux": linux,
@@ -90,48 +87,6 @@ def _notes(record: ContainerConfig) -> list[tuple[str, str, bool]]:
     return [("/.dockerenv", "", False), ("/run/.containerenv", text, memory)]
 
 
-def process(record: ContainerConfig, all_capabilities: tuple[str, ...]) -> dict[str, Any]:
-    """The OCI process object: of PID 1, and what `exec` begins with."""
-    security = record["security"]
-    capabilities = _capabilities(record, all_capabilities)
-    found: dict[str, Any] = {
-        "terminal": record["tty"],
-        "user": {"username": record["user"], "additionalGroups": record["group_add"]},
-        "args": argv(record),
-        "env": record["env"],
-        "cwd": record["workdir"],
-        "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
-        "rlimits": [_rlimit(limit) for limit in record["ulimits"]],
-        "noNewPrivileges": security["no_new_privileges"],
-        # What of the host's namespaces is shared is the runtime's to see.
-        LANDLOCK: "off" if security["privileged"] else security.get("landlock") or "auto",
-    }
-    if record["umask"]:
-        found["user"]["umask"] = int(record["umask"], 8)
-    if record["oom_score_adj"] is not None:
-        found["oomScoreAdj"] = record["oom_score_adj"]
-    if security["apparmor"] and security["apparmor"] != "unconfined":
-        found["apparmorProfile"] = security["apparmor"]
-    label = _selinux_label(security["label"])
-    if label:
-        found["selinuxLabel"] = label
-    return found
-
-
-def _selinux_label(words: list[str]) -> str:
-    """Docker's `label=type:T` and so on as a context; "" where none is asked for, or `disable`."""
-    parts = {"user": "system_u", "role": "system_r", "type": "container_t", "level": "s0"}
-    asked = False
-    for word in words:
-        key, _, value = word.replace("=", ":", 1).partition(":")
-        if word == "disable":
-            return ""
-        if key not in parts or not value:
-            raise InvalidInput(f"invalid --security-opt: label={word}", hint="label=disable, user:, role:, type: or level:")
-        parts[key], asked = value, True
-    return ":".join(parts.values()) if asked else ""
-
-
 def _namespaces(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str, str]]:
     found = [{"type": "mount"}]
     for kind, mode in (
@@ -152,27 +107,6 @@ def _namespaces(record: ContainerConfig, circumstances: StartFacts) -> list[dict
     if record["userns"] != "host":
         found.append({"type": "user"})
     return found
-
-
-def seccomp(record: ContainerConfig) -> dict[str, Any]:
-    """The filter's profile; {} for none. --privileged has none unless one is named, as Docker's."""
-    wanted = record["security"]["seccomp"]
-    if wanted == "unconfined" or (not wanted and record["security"]["privileged"]):
-        return {}
-    if wanted in ("", "builtin"):
-        return DEFAULT
-    import json
-
-    try:
-        with open(wanted, encoding="utf-8") as file:
-            profile = json.load(file)
-    except OSError as error:
-        raise InvalidInput(f"opening seccomp profile ({wanted}) failed: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidInput(f"Decoding seccomp profile failed: {error} ({wanted})") from None
-    if not isinstance(profile, dict) or "defaultAction" not in profile:
-        raise InvalidInput(f"seccomp profile {wanted} has no defaultAction")
-    return profile
 
 
 def _network_sysctls(linux: dict[str, Any], circumstances: StartFacts) -> dict[str, str]:
@@ -199,41 +133,6 @@ def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> lis
     return [
         path for path in defaults if not any(path == u or path.startswith(u + "/") for u in unmask)
     ] + more
-
-
-def _capabilities(record: ContainerConfig, every: tuple[str, ...]) -> list[str]:
-    """Docker's arithmetic of --cap-add, --cap-drop and --privileged, in capability order."""
-    security = record["security"]
-    add = {_capability(word, every) for word in security["cap_add"]}
-    drop = {_capability(word, every) for word in security["cap_drop"]}
-    if security["privileged"] or "ALL" in add:
-        kept = set(every)
-    elif "ALL" in drop:
-        kept = set()
-    else:
-        kept = set(DEFAULT_CAPABILITIES)
-    kept |= add - {"ALL"}
-    kept -= (drop - {"ALL"}) - (add if "ALL" in drop else set())
-    return [name for name in every if name in kept]
-
-
-def _capability(word: str, every: tuple[str, ...]) -> str:
-    name = word.upper()
-    if name == "ALL":
-        return name
-    name = name if name.startswith("CAP_") else "CAP_" + name
-    if name not in every:
-        raise InvalidInput(f'invalid CapAdd/CapDrop: unknown capability: "{word}"')
-    return name
-
-
-def _rlimit(limit: Ulimit) -> dict[str, Any]:
-    unlimited = (1 << 64) - 1
-    return {
-        "type": "RLIMIT_" + limit["name"].upper(),
-        "soft": unlimited if limit["soft"] < 0 else limit["soft"],
-        "hard": unlimited if limit["hard"] < 0 else limit["hard"],
-    }
 
 
 def _mounts(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str, Any]]:

@@ -6,17 +6,17 @@ checked when the record is made (create.py); after that they are believed.
 
 from __future__ import annotations
 
-from rootless.engine.options.health import Healthcheck
-from rootless.engine.options.mount_config import Mount
-from rootless.engine.options.resources import Resources
-from rootless.engine.options.userns import IdMap
-from rootless.engine.options.values import DeviceOption, Ulimit
 from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.storage.containers import containers
 
 if TYPE_CHECKING:
     from typing import NotRequired
 
+    from rootless.engine.options.health import Healthcheck
+    from rootless.engine.options.mount_config import Mount
+    from rootless.engine.options.resources import Resources
+    from rootless.engine.options.userns import IdMap
+    from rootless.engine.options.values import DeviceOption, Ulimit
     from rootless.storage.store import Store
 
 
