@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rootless.network.uplink import driver
 from rootless.network.uplink.slirp4netns import start as slirp
 from tests.need import need, need_program
 
@@ -98,9 +99,9 @@ def connect(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
         for fd in data["hold_fds"]:
             os.close(fd)
         gone_by = time.monotonic() + 60
-        while not slirp.lost(data) and time.monotonic() < gone_by:
+        while not driver.has_ended(data) and time.monotonic() < gone_by:
             time.sleep(0.01)
-        assert slirp.lost(data), "slirp4netns outlived its exit pipe"
+        assert driver.has_ended(data), "slirp4netns outlived its exit pipe"
         try:
             os.waitpid(data["pid"], os.WNOHANG)
         except ChildProcessError:

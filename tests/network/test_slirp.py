@@ -17,6 +17,7 @@ import pytest
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.network import ports
 from rootless.network.etc import hosts
+from rootless.network.uplink import driver
 from rootless.network.uplink.slirp4netns import diagnosis, start
 from tests.harness.importing import PYTHON_PATH
 from tests.need import need
@@ -216,15 +217,15 @@ def test_a_process_that_has_gone(connect: Connect, namespace: Namespace, tmp_pat
 
 def test_a_killed_slirp_is_seen(namespace: Namespace, connect: Connect) -> None:
     data = connect(namespace, ports=ports.parse(["5230:80"]))
-    assert not start.lost(data)
+    assert not driver.has_ended(data)
     os.kill(data["pid"], signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while not start.lost(data) and time.monotonic() < deadline:
+    while not driver.has_ended(data) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert start.lost(data), "a zombie still counts as running"
+    assert driver.has_ended(data), "a zombie still counts as running"
     os.waitpid(data["pid"], 0)
-    assert start.lost({**data, "start_time": data["start_time"] - 1})
-    assert not start.lost({})
+    assert driver.has_ended({**data, "start_time": data["start_time"] - 1})
+    assert not driver.has_ended({})
 
 
 def test_a_deep_runtime_directory(namespace: Namespace, connect: Connect, tmp_path: Path) -> None:
@@ -241,4 +242,4 @@ def test_descriptors_of_the_caller_do_not_reach_slirp(namespace: Namespace, conn
     os.close(writing)
     assert os.read(reading, 1) == b"", "slirp4netns holds the caller's pipe open"
     os.close(reading)
-    assert not start.lost(data)
+    assert not driver.has_ended(data)

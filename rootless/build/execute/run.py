@@ -116,7 +116,7 @@ def _launch(
             run_dir=run_dir,
             stdio=runtime.Stdio(),
             supervision=MonitorOptions(no_sync=True, dies_with_parent=True),
-            network=network.slirp(store, record, run_dir) if mode in OWN_NETWORK else None,
+            network=network.uplink(store, record, run_dir) if mode in OWN_NETWORK else None,
             record=note,
             create_cgroup=place,
             client=True,

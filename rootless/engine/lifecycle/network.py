@@ -1,6 +1,6 @@
-"""A container's network: slirp4netns and the published ports, and its files in /etc. HOT.
+"""A container's network: its uplink with the published ports, and its files in /etc. HOT.
 
-What slirp4netns needs is imported for those who have one.
+What an uplink needs is imported for containers that have one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from rootless.storage import atomic
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from rootless.network.ports import PortMapping
     from rootless.runtime.launch.launch import Network
 
@@ -22,16 +20,14 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
     """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
     network = record["network"]
     mode = network["mode"]
-    options = None
+    addresses, gateway = None, None
     if mode in OWN_NETWORK:
-        from rootless.network.uplink.slirp4netns import start
+        from rootless.network.uplink import driver
 
-        options = start.parse("slirp4netns:" + ",".join(network["options"]))
-    addresses = options.addresses() if options else None
-    gateway = None
-    if options and addresses:
+        configured = driver.configure(network["options"])
+        addresses = configured.addresses()
         gateway = hosts.gateway_for(
-            mode, allow_host_loopback=options.allow_host_loopback, gateway=addresses.gateway
+            mode, allow_host_loopback=configured.host_loopback, gateway=addresses.gateway
         )
     elif mode == "host":
         gateway = "127.0.0.1"
@@ -60,29 +56,18 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
         atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
 
 
-def slirp(store: Store, record: ContainerConfig, run_dir: str) -> Network:
-    """What brings up slirp4netns with the published ports, for runtime.launch."""
+def uplink(store: Store, record: ContainerConfig, run_dir: str) -> Network:
+    """What the supervisor calls to connect the container and to publish its ports, for runtime.launch."""
     from rootless.network import ports
-    from rootless.network.uplink.slirp4netns import start
+    from rootless.network.uplink import driver
 
     network = record["network"]
-    options = start.parse("slirp4netns:" + ",".join(network["options"]))
+    configured = driver.configure(network["options"])
     published = ports.from_data(network["ports"])
     if network["publish_all"]:
         published += ports.publish_all(ports.read_exposed(network["exposed"]), published)
-
-    def connect(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
-        return start.start(
-            pid,
-            namespaces=namespaces,
-            run_dir=run_dir,
-            ports=published,
-            options=options,
-            name=record["name"],
-            port_holder=lambda mapping: _port_holder(store, mapping),
-        )
-
-    return connect
+    wanted = driver.Connection(run_dir, published, record["name"], lambda mapping: _port_holder(store, mapping))
+    return lambda pid, namespaces: configured.connect(pid, namespaces, wanted)
 
 
 def _port_holder(store: Store, wanted: PortMapping) -> str | None:

@@ -143,7 +143,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
                 event=events.tail(record),
                 pass_fds=0 if record["auto_remove"] else handed.descriptors,
             ),
-            network=connect.slirp(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
+            network=connect.uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
             record=record_state,
             # By the supervisor: it must stand before the end, which the monitor tells, and before what is done next.
             started=lambda: events.container(store, "start", record),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv, read_config
 from rootless.errors import FROM_DATA, NotFound, RootlessError
 from rootless.network import ports
-from rootless.network.uplink.slirp4netns import start
+from rootless.network.uplink import driver
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.containers import containers
 from rootless.storage.containers.containers import ContainerStatus
@@ -24,7 +24,7 @@ class ContainerRow(Record):
     status: ContainerStatus
     state: dict[str, Any]
     health: str = ""  # starting, healthy or unhealthy; "" without a check, or while it does not run
-    network_lost: bool = False  # its slirp4netns has died
+    network_lost: bool = False  # its uplink has ended
 
 
 def rows(store: Store, *, every: bool) -> list[ContainerRow]:
@@ -48,7 +48,7 @@ def rows(store: Store, *, every: bool) -> list[ContainerRow]:
         state = running.read_state(store, identifier) if status.pid else {}
         name = names.get(identifier, identifier[:12])
         try:
-            lost = start.lost(state.get("network") or {})
+            lost = driver.has_ended(state.get("network") or {})
             ports.from_data((state.get("network") or {}).get("ports") or [])
         except FROM_DATA:
             state, lost = {**state, "network": {}}, False

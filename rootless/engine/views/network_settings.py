@@ -7,7 +7,7 @@ from typing import Any
 from rootless.engine.state.config import ContainerConfig
 from rootless.engine.state.listing import network_id, network_name
 from rootless.network import ports
-from rootless.network.uplink.slirp4netns import start
+from rootless.network.uplink import driver
 
 
 def bindings(
@@ -53,7 +53,7 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
             **addresses,
             "HelperPid": network.get("pid", 0),
             # True: it runs without a network, until it is restarted.
-            "Lost": running_now and start.lost(network),
+            "Lost": running_now and driver.has_ended(network),
         }
     }
     return found

@@ -7,20 +7,12 @@ from __future__ import annotations
 
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import socket, struct
+from rootless.network.uplink.driver import Addresses
 from rootless.record import Record
 
 DEFAULT_CIDR = "10.0.2.0/24"
 DEFAULT_MTU = 65520
 MAX_MTU = 65521
-
-
-class Addresses(Record):
-    """Who is who in slirp's network (slirp4netns(1)): fixed offsets in the CIDR."""
-
-    gateway: str
-    dns: str
-    container: str
-    prefix_length: int
 
 
 class SlirpOptions(Record):
@@ -34,7 +26,7 @@ class SlirpOptions(Record):
     outbound_addr6: str = ""
 
     def addresses(self) -> Addresses:
-        """The addresses in the container's network; pure arithmetic, known before the start."""
+        """The addresses in the container's network: fixed offsets in the CIDR, slirp4netns(1)."""
         network, length = _cidr(self.cidr)
         return Addresses(_dotted(network + 2), _dotted(network + 3), _dotted(network + 100), length)
 

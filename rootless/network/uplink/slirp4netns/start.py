@@ -1,4 +1,4 @@
-"""slirp4netns: starts it for a container's network namespace and knows whether it still lives.
+"""slirp4netns, started for a container's network namespace.
 
 Runs in process A (docs/architecture.md, Launch), which sits in the session's user namespace and
 in the host's network namespace. Readiness is awaited, so no container's command ever runs
@@ -12,7 +12,7 @@ import os
 import select
 import time
 
-from rootless.linux.process import alive, start_time
+from rootless.linux.process import start_time
 from rootless.network import ports
 from rootless.network.uplink.slirp4netns import process
 from rootless.network.uplink.slirp4netns.options import SlirpOptions, parse
@@ -20,12 +20,12 @@ from rootless.network.uplink.slirp4netns.process import Job, SlirpProcess
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from rootless.network.ports import PortMapping
 
-__all__ = ["SlirpOptions", "find", "lost", "parse", "start"]
+__all__ = ["SlirpOptions", "find", "parse", "start"]
 
 READY_TIMEOUT_S = 20.0
 PROTECTIONS = ("sandbox", "seccomp")
@@ -103,14 +103,6 @@ def start(
     data = _record(running, started, options, published, protection, run_dir)
     data["warnings"] += udp_unheard
     return data
-
-
-def lost(data: Mapping[str, Any]) -> bool:
-    """Whether the slirp4netns that `start` recorded has gone: a running container has no network."""
-    pid, started = data.get("pid"), data.get("start_time")
-    if not isinstance(pid, int) or not isinstance(started, int):
-        return False
-    return not alive(pid, started)
 
 
 def _record(
