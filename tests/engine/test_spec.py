@@ -11,7 +11,7 @@ import pytest
 from rootless.cli.commands.container.run import COMMAND
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.parser import parse
-from rootless.engine.lifecycle import create, spec
+from rootless.engine.lifecycle import create, create_rules, spec
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
@@ -36,7 +36,7 @@ def record(*words: str, config: dict[str, Any] | None = None) -> ContainerConfig
     image = Image("sha256:" + "1" * 64, ("x",), ("sha256:" + "2" * 64,), {"config": config or {}}, {}, 0)
     request = to_request(parse(COMMAND, list(words)))
     made = create.make_record(request, image)
-    create.check(made)
+    create_rules.check(made)
     return made
 
 

@@ -18,7 +18,7 @@ import pytest
 from rootless.cli.commands.container.run import COMMAND
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.parser import parse
-from rootless.engine.lifecycle import create, spec
+from rootless.engine.lifecycle import create, create_rules, spec
 from rootless.engine.options.signals import parse_signal
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import run_config
@@ -65,7 +65,7 @@ def configuration(field: str, word: str) -> dict[str, Any]:
     image = Image("sha256:" + "1" * 64, ("x",), ("sha256:" + "2" * 64,), {"config": config}, {}, 0)
     asked = to_request(parse(COMMAND, ["-P", "x"]))
     record = create.make_record(asked, image)
-    create.check(record)
+    create_rules.check(record)
     assert record["network"]["ports"] == []
     assert not record["devices"]
     assert not record["security"]["privileged"]

@@ -24,7 +24,7 @@ from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.command import COUNT, FLAG, Command, Option
 from rootless.cli.grammar.parser import HelpWanted, parse
 from rootless.cli.output import messages
-from rootless.engine.lifecycle import create, network, spec
+from rootless.engine.lifecycle import create, create_rules, network, spec
 from rootless.engine.options import clock
 from rootless.errors import RootlessError
 from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
@@ -87,7 +87,7 @@ def trial(name: str, command: Command, option: str, words: list[str]) -> int:
 def as_far_as_the_start(command: Command, words: list[str]) -> int:
     """All that a start reads of the words, and no process."""
     record = create.make_record(to_request(parse(command, words)), IMAGE)
-    create.check(record)
+    create_rules.check(record)
     json.loads(json.dumps(record))
     if record["network"]["mode"] in ("slirp4netns", "host", "none", "bridge"):
         network.write_etc(record, ".")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
+from rootless.engine.lifecycle.create_rules import check
 from rootless.engine.options import clock, names
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.options.health import merge as merge_healthcheck
 from rootless.engine.options.mount_config import Mount, image_volume
 from rootless.engine.options.resources import Resources
-from rootless.engine.options.signals import parse_signal
 from rootless.engine.options.userns import default_user
 from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
 from rootless.engine.state import user_namespace
@@ -21,8 +21,7 @@ from rootless.engine.state.config import (
     Security,
 )
 from rootless.engine.state.events import events
-from rootless.engine.state.resources import check as check_resources
-from rootless.errors import Conflict, InvalidInput, NotFound
+from rootless.errors import Conflict, InvalidInput
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
 from rootless.record import Record
@@ -237,48 +236,6 @@ def _mounts(asked: list[Mount], config: RunConfig) -> list[Mount]:
     every = asked + [image_volume(path) for path in dict.fromkeys(config.volumes) if path not in targets]
     # Parents before children, so that one does not cover the other.
     return sorted(every, key=lambda mount: mount["target"].count("/"))
-
-
-def check(record: ContainerConfig) -> None:
-    """Refuse at create what could never start."""
-    if record["userns"] not in ("", "host", "private"):
-        for mode in (record["network"]["mode"], record["pid"], record["ipc"]):
-            if mode.startswith("container:"):
-                raise InvalidInput(
-                    f"conflicting options: --userns={record['userns']} and a namespace of another container",
-                    hint="who joins a container's namespaces has its ids",
-                )
-    if not record["entrypoint"] and not record["cmd"]:
-        raise InvalidInput("no command specified", hint="the image names none: add one after its name")
-    if not record["workdir"].startswith("/"):
-        raise InvalidInput(
-            f"the working directory '{record['workdir']}' is invalid, it needs to be an absolute path"
-        )
-    parse_signal(record["stop_signal"])
-    check_resources(record.get("resources") or {})
-    if record["rootfs"] and not os.path.isdir(record["rootfs"]):
-        raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
-    for mount in record["mounts"]:
-        if mount["type"] == "bind" and not os.path.exists(mount["source"]):
-            from rootless.engine.files.mounts import bind_sources
-
-            bind_sources.check(mount)
-    for device in record["devices"]:
-        if not os.path.exists(device["source"]):
-            raise NotFound(f"error gathering device information while adding custom device \"{device['source']}\": "
-                           "no such file or directory")  # fmt: skip
-    if record["auto_remove"] and record["restart"]["name"] not in ("", "no"):
-        raise InvalidInput("conflicting options: cannot specify both --restart and --rm")
-    if len(record["hostname"]) > 64 or any(c.isspace() or c == "/" for c in record["hostname"]):
-        raise InvalidInput(
-            f"invalid hostname: '{record['hostname']}'", hint="at most 64 letters, digits, . and -"
-        )
-    network = record["network"]
-    if (network["ports"] or network["publish_all"]) and network["mode"].startswith("container:"):
-        raise InvalidInput(
-            "conflicting options: port publishing and the container type network mode",
-            hint="publish the ports with the container whose network it is",
-        )
 
 
 def warnings(request: Request) -> list[str]:

@@ -13,11 +13,14 @@ from rootless.engine.lifecycle.attach.terminal import DetachKeys
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import socket, struct
 from rootless.linux.socket import address_in
-from rootless.record import Record
+from rootless.record import TYPE_CHECKING, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4
 STDOUT, STDERR, EXITED = 0x10, 0x11, 0x12
-# Whoever has said this removes the container at its end, and then calls report_cleaned().
+# A client that sends this removes the container at its end, and then calls report_cleaned().
 PROMISE_CLEANUP = bytes([WILL_CLEAN])
 PACKET_LIMIT = 32 * 1024 + 1
 _READ_SIZE = 32 * 1024
@@ -32,12 +35,12 @@ class Outcome(Record):
 
 def exit_code(status: int) -> int:
     """The exit code that a shell and Docker show for a wait status: 128+n for a signal. Any number has one, for
-    a status may have been written down by somebody else."""
+    a status may have been recorded by another program."""
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + (status & 0x7F)
 
 
 def connect(run_dir: str) -> socket.socket:
-    """A connection to the monitor whose socket is `run_dir`/attach; Conflict where nobody serves it."""
+    """A connection to the monitor whose socket is `run_dir`/attach; Conflict where no monitor serves it."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
         with address_in(run_dir, "attach") as address:
@@ -85,43 +88,46 @@ def relay(
     stdin: int | None,
     detach_keys: DetachKeys | None,
     signals: int | None = None,
-    on_signals: object = None,
+    on_signals: Callable[[bytes], object] | None = None,
     stdout: int = 1,
     stderr: int = 2,
 ) -> Outcome:
     """Copy until the container ends, the monitor is lost, or the user types the detach keys.
 
     `stdin` is a descriptor to read for the container, or None. `signals` is a descriptor that becomes
-    readable when a signal arrived (signal.set_wakeup_fd); `on_signals`, a function taking the bytes
-    read from it, then acts on them. Output that nobody reads any more (a closed pipe) raises
-    BrokenPipeError.
+    readable when a signal arrived (signal.set_wakeup_fd); `on_signals` takes the bytes read from it, and
+    then acts on them. Output that nobody reads any more (a closed pipe) raises BrokenPipeError.
     """
     poller = select.poll()
-    poller.register(connection, select.POLLIN)
-    if stdin is not None:
-        poller.register(stdin, select.POLLIN)
-    if signals is not None:
-        poller.register(signals, select.POLLIN)
+    for source in (connection.fileno(), stdin, signals):
+        if source is not None:
+            poller.register(source, select.POLLIN)
     while True:
         for fd, _ in poller.poll():
-            if fd == signals and callable(on_signals):
+            if fd == signals and on_signals is not None:
                 on_signals(os.read(fd, 64))
-            elif fd == stdin:
-                if _feed(connection, fd, detach_keys):
-                    continue
+            elif fd == stdin and not _feed(connection, fd, detach_keys):
                 if detach_keys is not None and detach_keys.matched:
                     return Outcome(None, detached=True)
                 poller.unregister(fd)
             elif fd == connection.fileno():
-                try:
-                    packet = connection.recv(PACKET_LIMIT)
-                except ConnectionResetError:
-                    packet = b""
-                if not packet or (packet[0] == EXITED and len(packet) < 5):
-                    return Outcome(None, detached=False)
-                if packet[0] == EXITED:
-                    return Outcome(struct.unpack_from("=i", packet, 1)[0], detached=False)
-                write_all(stderr if packet[0] == STDERR else stdout, packet[1:])
+                outcome = _receive(connection, stdout, stderr)
+                if outcome is not None:
+                    return outcome
+
+
+def _receive(connection: socket.socket, stdout: int, stderr: int) -> Outcome | None:
+    """Write a packet's output; the Outcome where it says that the container has ended, or the monitor is lost."""
+    try:
+        packet = connection.recv(PACKET_LIMIT)
+    except ConnectionResetError:
+        packet = b""
+    if not packet or (packet[0] == EXITED and len(packet) < 5):
+        return Outcome(None, detached=False)
+    if packet[0] == EXITED:
+        return Outcome(struct.unpack_from("=i", packet, 1)[0], detached=False)
+    write_all(stderr if packet[0] == STDERR else stdout, packet[1:])
+    return None
 
 
 def _feed(connection: socket.socket, stdin: int, detach_keys: DetachKeys | None) -> bool:
@@ -141,7 +147,7 @@ def _feed(connection: socket.socket, stdin: int, detach_keys: DetachKeys | None)
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`, also to a descriptor that somebody else made non-blocking. BrokenPipeError where
+    """Write all of `data`, also to a descriptor that another process made non-blocking. BrokenPipeError where
     nobody reads it any more; RootlessError, exit code 1, where it cannot be written: the disk that is full is
     then the caller's and not the store's."""
     view = memoryview(data)

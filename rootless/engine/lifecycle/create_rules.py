@@ -1,0 +1,94 @@
+"""What `create` refuses, since it could never start: one rule a function, in the order in which they are told. HOT."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.engine.options.signals import parse_signal
+from rootless.engine.state import resources
+from rootless.engine.state.config import ContainerConfig
+from rootless.errors import InvalidInput, NotFound
+
+
+def check(record: ContainerConfig) -> None:
+    """Raise the error of the first rule that the configuration breaks: InvalidInput, or NotFound for a path."""
+    for rule in _RULES:
+        rule(record)
+
+
+def _user_namespace_of_its_own(record: ContainerConfig) -> None:
+    if record["userns"] in ("", "host", "private"):
+        return
+    for mode in (record["network"]["mode"], record["pid"], record["ipc"]):
+        if mode.startswith("container:"):
+            raise InvalidInput(
+                f"conflicting options: --userns={record['userns']} and a namespace of another container",
+                hint="a container that joins another one's namespaces has its ids",
+            )
+
+
+def _command(record: ContainerConfig) -> None:
+    if not record["entrypoint"] and not record["cmd"]:
+        raise InvalidInput("no command specified", hint="the image names none: add one after its name")
+
+
+def _working_directory(record: ContainerConfig) -> None:
+    if not record["workdir"].startswith("/"):
+        raise InvalidInput(
+            f"the working directory '{record['workdir']}' is invalid, it needs to be an absolute path"
+        )
+
+
+def _stop_signal(record: ContainerConfig) -> None:
+    parse_signal(record["stop_signal"])
+
+
+def _limits(record: ContainerConfig) -> None:
+    resources.check(record.get("resources") or {})
+
+
+def _root(record: ContainerConfig) -> None:
+    if record["rootfs"] and not os.path.isdir(record["rootfs"]):
+        raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
+
+
+def _bind_sources(record: ContainerConfig) -> None:
+    for mount in record["mounts"]:
+        if mount["type"] == "bind" and not os.path.exists(mount["source"]):
+            from rootless.engine.files.mounts import bind_sources
+
+            bind_sources.check(mount)
+
+
+def _devices(record: ContainerConfig) -> None:
+    for device in record["devices"]:
+        if not os.path.exists(device["source"]):
+            raise NotFound(f"error gathering device information while adding custom device \"{device['source']}\": "
+                           "no such file or directory")  # fmt: skip
+
+
+def _restart_policy(record: ContainerConfig) -> None:
+    if record["auto_remove"] and record["restart"]["name"] not in ("", "no"):
+        raise InvalidInput("conflicting options: cannot specify both --restart and --rm")
+
+
+def _hostname(record: ContainerConfig) -> None:
+    if len(record["hostname"]) > 64 or any(c.isspace() or c == "/" for c in record["hostname"]):
+        raise InvalidInput(
+            f"invalid hostname: '{record['hostname']}'", hint="at most 64 letters, digits, . and -"
+        )
+
+
+def _published_ports(record: ContainerConfig) -> None:
+    network = record["network"]
+    if (network["ports"] or network["publish_all"]) and network["mode"].startswith("container:"):
+        raise InvalidInput(
+            "conflicting options: port publishing and the container type network mode",
+            hint="publish the ports with the container whose network it is",
+        )
+
+
+_RULES = (
+    _user_namespace_of_its_own, _command, _working_directory, _stop_signal, _limits, _root, _bind_sources, _devices,
+    _restart_policy, _hostname, _published_ports,
+)  # fmt: skip
