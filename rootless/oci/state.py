@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from rootless import jsontext
+from rootless import atomic, jsontext
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.linux import socket
 from rootless.linux.process import alive, boot_id
@@ -142,16 +142,8 @@ def check_id(name: str) -> str:
 
 
 def write(directory: str, name: str, text: bytes) -> None:
-    """Write a file of a container's directory aside and rename it into place."""
-    aside = os.path.join(directory, f".{name}.new")
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        view = memoryview(text)
-        while view:
-            view = view[os.write(fd, view) :]
-    finally:
-        os.close(fd)
-    os.rename(aside, os.path.join(directory, name))
+    """Write a file of a container's directory, which holds until a reboot."""
+    atomic.write_bytes(os.path.join(directory, name), text, durable=False)
 
 
 def lock(directory: str, how: int) -> int:

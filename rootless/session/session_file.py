@@ -7,6 +7,7 @@ import os
 import signal
 from typing import NamedTuple
 
+from rootless import atomic
 from rootless.linux import namespace, process
 from rootless.session.connection import RECORD_NAME
 from rootless.session.ids import idmap
@@ -22,12 +23,8 @@ class SavedSession(NamedTuple):
 
 def write(runtime: str, inode: int, mapping: IdMapping) -> None:
     """Write aside, rename. Not fsynced: it is worth nothing after a reboot."""
-    path = os.path.join(runtime, RECORD_NAME)
-    text = json.dumps({"boot_id": process.boot_id(), "inode": inode, "mapping": mapping._asdict()})
-    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(fd, "w") as file:
-        file.write(text)
-    os.rename(path + ".new", path)
+    value = {"boot_id": process.boot_id(), "inode": inode, "mapping": mapping._asdict()}
+    atomic.write_json(os.path.join(runtime, RECORD_NAME), value, durable=False)
 
 
 def read(runtime: str) -> SavedSession | None:

@@ -53,7 +53,7 @@ def size(store: Store, digest: str) -> int:
 
 def read(store: Store, digest: str, *, limit_bytes: int = 8 << 20) -> bytes:
     """A small blob (a manifest or configuration), its digest verified; NotFound or Corrupt."""
-    from rootless.storage.atomic import read_bytes
+    from rootless.atomic import read_bytes
 
     where = path(store, digest)
     try:
@@ -198,7 +198,7 @@ def add_bytes(store: Store, data: bytes) -> str:
     """Store a small blob made here; its sha256 digest."""
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     if not has(store, digest, len(data)):
-        from rootless.storage.atomic import write_bytes
+        from rootless.atomic import write_bytes
 
         where = path(store, digest)
         make_directory(os.path.dirname(where))

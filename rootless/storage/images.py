@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 
+from rootless import atomic
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
+from rootless import atomic
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic
 
 if TYPE_CHECKING:
     from typing import Any

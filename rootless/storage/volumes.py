@@ -13,8 +13,8 @@ import os
 import time
 from typing import NamedTuple
 
+from rootless import atomic
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
-from rootless.storage import atomic
 from rootless.storage.names import NAME_REST, NAME_START
 from rootless.storage.store import Store, make_directory
 

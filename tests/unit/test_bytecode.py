@@ -66,7 +66,7 @@ def test_modules_look_the_same(package: Path) -> None:
 def test_a_traceback_shows_its_lines(package: Path) -> None:
     compilation.write(str(package))
     code = (
-        BEGIN + "import traceback\nfrom rootless.storage import atomic\n"
+        BEGIN + "import traceback\nfrom rootless import atomic\n"
         "try: atomic.read_bytes('/nonexistent')\nexcept OSError: traceback.print_exc(file=sys.stdout)"
     )
     assert "fd = os.open(path" in show(package.parent, code)[0]

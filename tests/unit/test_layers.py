@@ -16,7 +16,7 @@ ENGINE = ["doctor", "views", "lifecycle", "files", "images", "emulation", "state
 PURE = {"build/dockerfile": set[str](), "build/plan": {"rootless.build.dockerfile"}}
 # Of the standard library: what has no effects.
 PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "signal"}
-BELOW_EVERYTHING = {
+BELOW_EVERYTHING = {"atomic",
     "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo", "__version__",
 }  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.storage import atomic
+from rootless import atomic
 from rootless.storage.store import Store, make_directory
 
 

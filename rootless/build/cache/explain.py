@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from rootless import atomic
 from rootless.build.cache import keys
 from rootless.build.cache.keys import Key
-from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory
 
 

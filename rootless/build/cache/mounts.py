@@ -15,8 +15,8 @@ import hashlib
 import os
 from collections.abc import Callable
 
+from rootless import atomic
 from rootless.build.plan.steps import Mount
-from rootless.storage import atomic
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, make_directory
 

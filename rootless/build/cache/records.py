@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from rootless import atomic
 from rootless.build.cache.keys import Key
 from rootless.linux.process import boot_id
-from rootless.storage import atomic, shape
+from rootless.storage import shape
 from rootless.storage.layers import layer_lock, layers
 from rootless.storage.store import Store, make_directory
 

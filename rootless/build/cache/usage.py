@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from rootless import atomic
 from rootless.build.cache import mounts as cache_mounts
 from rootless.build.cache import records
 from rootless.build.cache.records import Used
-from rootless.storage import atomic, images
+from rootless.storage import images
 from rootless.storage.layers import layers, steps
 from rootless.storage.maintenance.usage import DiskUsage, tree_bytes
 from rootless.storage.store import Store

@@ -19,9 +19,9 @@ from urllib.parse import urljoin
 import urllib3
 from urllib3.util import Url, make_headers, parse_url
 
+from rootless import atomic
 from rootless.errors import Corrupt, InvalidInput, RootlessError, Unavailable
 from rootless.image.registry.connection import USER_AGENT, open_pool, tls_context
-from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory, open_lock
 
 _REDIRECTS = (301, 302, 303, 307, 308)

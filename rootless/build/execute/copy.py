@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
+from rootless import atomic
 from rootless.build.cache import keys
 from rootless.build.context.source_tree import SourceTree
 from rootless.build.copy import step as copies
@@ -16,7 +17,6 @@ from rootless.build.execute.workers import Reporter
 from rootless.build.plan.sources import Source
 from rootless.build.plan.steps import CopyStep
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
-from rootless.storage import atomic
 from rootless.storage.drivers import rootfs
 from rootless.storage.layers import steps
 from rootless.storage.store import Store

@@ -12,6 +12,7 @@ import signal
 import struct
 from typing import Any
 
+from rootless import atomic
 from rootless.build.execute import engine_files, run_mounts
 from rootless.build.execute.finish import finish, require_layers
 from rootless.build.execute.run_config import RunRequest, container_config
@@ -28,7 +29,6 @@ from rootless.runtime.monitor import MonitorOptions
 from rootless.runtime.mounts.notes import NOTES
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.session import session
-from rootless.storage import atomic
 from rootless.storage.drivers import rootfs
 from rootless.storage.layers import steps
 from rootless.storage.store import Store, make_directory

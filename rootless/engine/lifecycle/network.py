@@ -5,10 +5,10 @@ What an uplink needs is imported for containers that have one.
 
 from __future__ import annotations
 
+from rootless import atomic
 from rootless.engine.state.config import OWN_NETWORK, ContainerConfig
 from rootless.network.etc import hosts, resolv
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 
+from rootless import atomic
 from rootless.engine.files.mounts import container_root
 from rootless.engine.lifecycle import monitor_options, socket_activation, spec
 from rootless.engine.lifecycle import network as connect
@@ -22,7 +23,6 @@ from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.launch import launch as runtime
 from rootless.runtime.mounts.plan import ACCOUNT
 from rootless.session import session
-from rootless.storage import atomic
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 from rootless.words import plain

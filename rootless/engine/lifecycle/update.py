@@ -7,6 +7,7 @@ import errno
 import os
 from typing import Any, cast
 
+from rootless import atomic
 from rootless.cgroup import apply, cgroupfs, limits, subtrees
 from rootless.cgroup.create import IN_USER_NAMESPACE
 from rootless.engine.options.resources import Resources
@@ -14,7 +15,6 @@ from rootless.engine.state import cgroup, resources, restart, running
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, NotSupported
-from rootless.storage import atomic
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 

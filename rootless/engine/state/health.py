@@ -6,11 +6,12 @@ status, the failing streak and the last five results, as Docker's State.Health.
 
 from __future__ import annotations
 
+from rootless import atomic
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.state.config import ContainerConfig
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic, shape
+from rootless.storage import shape
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 

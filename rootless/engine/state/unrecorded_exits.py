@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 
+from rootless import atomic
 from rootless.engine.options import clock
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import event_log, events
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import signal
-from rootless.storage import atomic
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 

@@ -14,7 +14,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from rootless import paths
+from rootless import atomic, paths
 from rootless.errors import InvalidInput, NotFound
 from rootless.image.registry import credential_helper
 
@@ -146,13 +146,7 @@ def _write(path: str, document: dict[str, Any]) -> None:
     os.makedirs(directory, mode=0o700, exist_ok=True)
     # A link (to a file shared between machines, say) stays one.
     path = os.path.realpath(path)
-    aside = f"{path}.new-{os.getpid()}"
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file, indent="\t")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(aside, path)
+    atomic.write_bytes(path, json.dumps(document, indent="\t").encode())
 
 
 def _keys(registry: str, repository: str) -> list[str]:

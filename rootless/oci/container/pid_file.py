@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
+from rootless import atomic
 from rootless.errors import RootlessError
 
 
 def write_pid(path: str, pid: int) -> None:
-    """Write the pid file that callers wait for, aside and renamed, so that they never read half of it."""
-    aside = f"{path}.{os.getpid()}"
+    """Write the pid file that callers wait for, so that they never read half of it. RootlessError."""
     try:
-        with open(aside, "w") as file:
-            file.write(str(pid))
-        os.rename(aside, path)
+        atomic.write_bytes(path, str(pid).encode(), durable=False, mode=0o666)
     except OSError as error:
         raise RootlessError(f"cannot write the pid file {path}: {error.strerror}") from None

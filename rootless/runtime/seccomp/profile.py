@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import jsontext, paths
+from rootless import atomic, jsontext, paths
 from rootless.errors import InvalidInput
 from rootless.linux.seccomp import (
     SECCOMP_FILTER_FLAG_LOG,
@@ -156,18 +156,9 @@ def _library_version() -> str:
 
 
 def _keep(path: str, bpf: bytes) -> None:
-    aside = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         # Only ours to write, whatever the umask: every later container is confined by it.
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(fd, "wb") as file:
-            file.write(bpf)
-            file.flush()
-            os.fsync(fd)
-        os.rename(aside, path)
+        atomic.write_bytes(path, bpf)
     except OSError:
-        try:
-            os.unlink(aside)
-        except OSError:
-            pass
+        pass

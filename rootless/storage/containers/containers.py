@@ -16,10 +16,11 @@ from __future__ import annotations
 import fcntl
 import os
 
+from rootless import atomic
 from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic, shape
 from rootless.storage import names as claims
+from rootless.storage import shape
 from rootless.storage.containers.status import ContainerStatus, status
 from rootless.storage.store import Store, make_directory, open_lock
 

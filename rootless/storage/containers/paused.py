@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless import atomic
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic, shape
+from rootless.storage import shape
 
 if TYPE_CHECKING:
     from typing import Any

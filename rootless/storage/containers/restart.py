@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import os
 
+from rootless import atomic
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import atomic, shape
+from rootless.storage import shape
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 
+from rootless import atomic
 from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:

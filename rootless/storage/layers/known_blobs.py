@@ -12,7 +12,8 @@ import fcntl
 import os
 from typing import NamedTuple
 
-from rootless.storage import atomic, shape
+from rootless import atomic
+from rootless.storage import shape
 from rootless.storage.layers.layers import directory
 from rootless.storage.store import Store
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import fcntl
 import os
 
+from rootless import atomic
 from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
 from rootless.linux.process import boot_id
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage import atomic
 from rootless.storage.layers import layer_lock
 from rootless.storage.store import Store, make_directory
 

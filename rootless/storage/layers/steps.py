@@ -15,10 +15,10 @@ from __future__ import annotations
 import fcntl
 import os
 
+from rootless import atomic
 from rootless.errors import InvalidInput, RootlessError
 from rootless.linux.process import boot_id
 from rootless.record import TYPE_CHECKING
-from rootless.storage import atomic
 from rootless.storage.store import Store, make_directory, open_lock
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import tarfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from rootless import atomic
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage import atomic
 from rootless.storage.layers import layers
 from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.store import Store

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 
-from rootless import paths
+from rootless import atomic, paths
 from rootless.cgroup.subtrees import DELEGATED_VARIABLE
 from rootless.engine.lifecycle import start, stop
 from rootless.engine.lifecycle.autostart import crontab
 from rootless.engine.state import restart
 from rootless.engine.state.config import read_config
 from rootless.errors import FAILURES, InvalidInput, NotFound, RootlessError
-from rootless.storage import atomic
 from rootless.storage.containers import containers
 from rootless.storage.containers import restart as stored
 from rootless.storage.store import Store

@@ -24,8 +24,8 @@ def write_bytes(path: str, data: bytes, *, durable: bool = True, mode: int = 0o6
     """
     global _serial
     _serial += 1
-    directory, _, name = path.rpartition("/")
-    aside = f"{directory}/.{name}.{os.getpid()}-{_serial}.tmp"
+    directory, slash, name = path.rpartition("/")
+    aside = f"{directory}{slash}.{name}.{os.getpid()}-{_serial}.tmp"
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         try:
