@@ -15,6 +15,7 @@ from rootless.build.coordinator import Coordinator, StepFailed
 from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.dockerfile.instructions import Dockerfile
 from rootless.build.dockerfile.parse import parse
+from rootless.build.emulation import emulated
 from rootless.build.executor import StepExecutor
 from rootless.build.failure import BuildFailed, of_step
 from rootless.build.plan.graph import bases_of, make_graph
@@ -79,6 +80,7 @@ def _build(
         jobs=request.jobs,
     )
     with ExitStack() as stack:
+        stack.enter_context(emulated(plans.values()))
         contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
         trees = stack.enter_context(SourceTrees(store, coordinator.stages, images, contexts))
         try:

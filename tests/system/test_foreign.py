@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,31 @@ def test_a_foreign_program_runs(rootless: Rootless, foreign_image: str) -> None:
     # Programs that a program starts, and a script's interpreter.
     script = "echo '#!/bin/sh\necho from a script' >/s; chmod 755 /s; /s; /bin/busybox sh -c 'uname -m'"
     assert rootless("run", "--rm", *asked, foreign_image, "sh", "-c", script).stdout == f"from a script\n{MACHINE}\n"
+
+
+def test_a_build_for_it(rootless: Rootless, foreign_image: str, busybox_image: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM --platform=$BUILDPLATFORM {busybox_image} AS here\nRUN uname -m >/here\n"
+        f"FROM {foreign_image}\nRUN uname -m >/there\nCOPY --from=here /here /here\nCMD cat /here /there; uname -m\n"
+    )
+    rootless("build", "-q", "-t", "foreign", "--platform", f"linux/{FOREIGN}", tmp_path)
+    shown = rootless("image", "inspect", "-f", "{{.Architecture}}", "foreign").stdout
+    assert shown == f"{FOREIGN}\n"
+    done = rootless("run", "--rm", "--platform", FOREIGN, "--network", "none", "foreign")
+    assert done.lines == [platform.machine(), MACHINE, MACHINE]
+    rootless("rmi", "foreign")
+
+
+def test_a_stage_that_runs_nothing_needs_no_interpreter(rootless: Rootless, foreign_image: str, tmp_path: Path) -> None:
+    rootless("binfmt", "rm", FOREIGN)
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "Dockerfile").write_text(f"FROM {foreign_image}\nCOPY f /f\nENV a=b\n")
+    rootless("build", "-q", "-t", "foreign", "--platform", FOREIGN, tmp_path)
+    (tmp_path / "Dockerfile").write_text(f"FROM {foreign_image}\nCOPY f /g\nRUN true\n")
+    done = rootless("build", "-t", "never", "--platform", FOREIGN, tmp_path, status=1)
+    assert f"this machine cannot run programs for {FOREIGN}" in done.stderr
+    assert "COPY f /g" not in done.stderr  # it was known before the first step
+    rootless("rmi", "foreign")
 
 
 def test_its_platform_is_warned_of_where_it_was_not_asked_for(rootless: Rootless, foreign_image: str) -> None:
