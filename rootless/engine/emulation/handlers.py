@@ -46,6 +46,11 @@ def ensure(name: str) -> tuple[int, ...]:
     return (_open_instance(name, wanted),)
 
 
+def check_kernel() -> None:
+    """NotSupported where this kernel gives the session, which the caller has joined, no binfmt_misc of its own."""
+    os.close(_open_instance("other architectures", []))
+
+
 def of_host(architecture: Architecture) -> Handler | None:
     """The host's handler for that architecture that also works in a container: one whose interpreter is open (F)."""
     magic, _ = architecture.magic()
