@@ -45,7 +45,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
 {
     enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
            CLEANUP_IF, PASS, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
-           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC };
+           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
         {"start-time", required_argument, NULL, START_TIME},
@@ -75,6 +75,9 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"timeout-ms", required_argument, NULL, TIMEOUT},
         {"events", required_argument, NULL, EVENTS},
         {"event", required_argument, NULL, EVENT},
+        {"log-buffer", required_argument, NULL, LOG_BUFFER},
+        {"journal", required_argument, NULL, JOURNAL},
+        {"journal-fields", required_argument, NULL, JOURNAL_FIELDS},
         {"exec", no_argument, NULL, EXEC},
         {NULL, 0, NULL, 0},
     };
@@ -117,6 +120,9 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case CGROUP: m->cgroup.path = optarg; break;
         case EVENTS: m->events.dir = descriptor_argument(optarg); break;
         case EVENT: m->events.tail = optarg; break;
+        case LOG_BUFFER: m->log.buffer.limit = number_argument(optarg, INT_MAX); break;
+        case JOURNAL: m->log.journal.fd = descriptor_argument(optarg); break;
+        case JOURNAL_FIELDS: m->log.journal.fields = descriptor_argument(optarg); break;
         case EXEC: m->exec = true; break;
         default: exit(2); /* getopt_long has told what */
         }

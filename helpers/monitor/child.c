@@ -45,7 +45,7 @@ void child_reap(struct monitor *m)
             continue;
         if (pid > 0 && (uint64_t)pid == m->record.pid && m->phase == RUNNING)
             child_ended(m, status);
-        else if (pid > 0)
+        else if (pid > 0 && !log_reaped(&m->log, pid))
             health_reaped(&m->health, pid, status, now_ms());
         else if (pid == 0 || (pid < 0 && errno != EINTR))
             return;

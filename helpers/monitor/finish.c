@@ -16,7 +16,7 @@
 static void record_end(struct monitor *m)
 {
     m->phase = RECORDED;
-    m->record.log_lost = m->log.lost;
+    m->record.log_lost = log_lost(&m->log);
     if (!exit_record_write(&m->record, m->dir, !m->no_sync) && m->fallback_dir >= 0)
         exit_record_write(&m->record, m->fallback_dir, !m->no_sync);
 }
@@ -55,10 +55,12 @@ static int drain(struct monitor *m)
     bool done = drained(m, elapsed);
     if (done && memory_tell(m))
         return 0;
-    if (done || elapsed >= RECORD_DELAY_MS) {
+    if ((done && log_close(&m->log)) || elapsed >= RECORD_DELAY_MS) {
         record_end(m);
         return 0;
     }
+    if (done) /* a buffered log is still being written */
+        return (int)(RECORD_DELAY_MS - elapsed);
     int64_t left = (m->input.terminal >= 0 && !m->clients.pending ? TERMINAL_QUIET_MS : RECORD_DELAY_MS) - elapsed;
     return left > 0 ? (int)left : 0;
 }
@@ -73,8 +75,10 @@ int finish(struct monitor *m)
     case RECORDED:
         if (!drained(m, now_ms() - m->ended_at_ms))
             return m->clients.pending ? -1 : 0;
-        if (!memory_tell(m))
-            report_end(m);
+        if (memory_tell(m))
+            return 0;
+        log_close(&m->log); /* what is left of a buffered log is written without us */
+        report_end(m);
         return 0;
     case REPORTED:
     case WAITING_FOR_CLIENT:

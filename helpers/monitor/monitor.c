@@ -11,19 +11,21 @@
 #include "lib/footprint.h"
 #include "process.h"
 
-static struct monitor monitor;
+/* One page holds all but the buffers of a monitor that waits. */
+_Alignas(4096) static struct monitor monitor;
 
 static void keep_descriptors(struct monitor *m)
 {
     const int named[] = {m->dir, m->fallback_dir, m->events.dir, m->clients.socket, m->first_client,
-                         m->input.terminal, m->input.fd, m->output.out.fd, m->output.err.fd};
-    enum { NAMED = sizeof named / sizeof *named, FIRST_OF_STREAMS = 3 };
+                         m->input.terminal, m->input.fd, m->output.out.fd, m->output.err.fd, m->log.journal.fd, m->log.journal.fields};
+    /* The journal's socket is waited for, where no buffer is asked for. */
+    enum { NAMED = sizeof named / sizeof *named, FIRST_OF_STREAMS = 3, AFTER_STREAMS = NAMED - 2 };
     int keep[NAMED + HOLDS_MAX + PASSED_MAX];
     memcpy(keep, named, sizeof named);
     memcpy(keep + NAMED, m->holds, m->hold_count * sizeof *keep);
     passed_numbers(keep + NAMED + m->hold_count, m->passed);
     keep_only(keep, NAMED + m->hold_count + m->passed);
-    for (size_t i = FIRST_OF_STREAMS; i < NAMED; i++)
+    for (size_t i = FIRST_OF_STREAMS; i < AFTER_STREAMS; i++)
         if (named[i] >= 0)
             set_nonblocking(named[i]);
     detach_stdio();
@@ -86,11 +88,11 @@ int main(int argc, char **argv)
     m->input.fd = m->input.terminal = m->input.slave = m->clients.socket = -1;
     m->clients.input = &m->input;
     m->output = (struct output){
-        .out = {.fd = -1, .type = MESSAGE_STDOUT, .name = "stdout"},
-        .err = {.fd = -1, .type = MESSAGE_STDERR, .name = "stderr"},
+        .out = {.fd = -1, .type = MESSAGE_STDOUT},
+        .err = {.fd = -1, .type = MESSAGE_STDERR},
         .input = &m->input, .clients = &m->clients, .log = &m->log,
     };
-    m->log.fd = -1;
+    m->log.fd = m->log.journal.fd = m->log.journal.fields = m->log.buffer.wake = -1;
     parse_arguments(m, argc, argv);
     if (m->wait_ms >= 0)
         wait_and_run(m->wait_ms, m->cleanup, m->passed);
@@ -101,7 +103,8 @@ int main(int argc, char **argv)
     if (chdir("/") < 0)
         return 1;
     m->log.dir = m->dir;
-    log_open(&m->log);
+    if (!log_open(&m->log))
+        return 1;
     cgroup_open(&m->cgroup);
     if (m->input.terminal >= 0) {
         m->output.out.fd = m->input.fd = m->input.terminal;

@@ -71,7 +71,7 @@ void output_pump(struct output *output, struct stream *stream)
         output_close(output, stream);
         return;
     }
-    log_write(output->log, stream->name, clients->packet + 1, (size_t)size);
+    log_write(output->log, stream->type == MESSAGE_STDERR, clients->packet + 1, (size_t)size);
     clients_send(clients, stream->type, (size_t)size);
     if (output->ended) {
         stream->left -= (size_t)size;
@@ -82,6 +82,6 @@ void output_pump(struct output *output, struct stream *stream)
 
 void output_say(struct output *output, size_t size)
 {
-    log_write(output->log, output->err.name, output->clients->packet + 1, size);
+    log_write(output->log, true, output->clients->packet + 1, size);
     clients_send(output->clients, output->err.type, size);
 }

@@ -12,8 +12,7 @@
 struct stream {
     int fd; /* -1: ended */
     enum message type;
-    const char *name; /* in the log */
-    size_t left;      /* once the container has ended: bytes that may still come */
+    size_t left; /* once the container has ended: bytes that may still come */
 };
 
 struct output {

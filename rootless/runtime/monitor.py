@@ -45,6 +45,9 @@ class MonitorOptions(Record):
     end of this container's lines there."""
 
     log_name: str | None = None
+    log_buffer: int = 0  # bytes for output that the log has not taken yet, more is dropped; 0: the container waits
+    journal: int = -1  # a datagram socket connected to systemd's journal; then there are no log files
+    journal_fields: int = -1  # a file: the fields of every entry there, as the journal's protocol has them
     log_max_size: int = 0
     log_max_files: int = 0
     keep_stdin: bool = False
@@ -122,6 +125,9 @@ OPTIONS = {
     "log": TEXT,
     "log-max-size": NUMBER,
     "log-max-file": NUMBER,
+    "log-buffer": NUMBER,
+    "journal": DESCRIPTOR,
+    "journal-fields": DESCRIPTOR,
     "terminal": DESCRIPTOR,
     "stdin": DESCRIPTOR,
     "stdout": DESCRIPTOR,
@@ -174,6 +180,9 @@ def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
         "dir": _directory(target.container_dir),
         "fallback-dir": _directory(target.run_dir),
         "no-sync": options.no_sync,
+        "log-buffer": options.log_buffer or None,
+        "journal": options.journal,
+        "journal-fields": options.journal_fields,
         "terminal": target.terminal,
         "stdin": target.streams.stdin,
         "stdout": target.streams.stdout,

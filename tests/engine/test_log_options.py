@@ -16,7 +16,7 @@ def parse(words: str, driver: str = "json-file") -> Any:
 
 def test_what_the_monitor_is_told() -> None:
     assert parse("max-size=10m max-file=3") == {
-        "driver": "json-file", "max_size": 10 << 20, "max_files": 3, "options": {"max-size": "10m", "max-file": "3"},
+        "driver": "json-file", "max_size": 10 << 20, "max_files": 3, "options": {"max-size": "10m", "max-file": "3"}, "buffer": 0,
     }  # fmt: skip
     assert parse("max-size=-1")["max_size"] == 0
     assert parse("", "local")["driver"] == "json-file"
@@ -25,16 +25,25 @@ def test_what_the_monitor_is_told() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["mode=blocking", "mode=non-blocking max-buffer-size=4m", "compress=true", "compress=false", "tag={{.Name}}/x",
+    ["mode=blocking", "mode=non-blocking max-buffer-size=4m", "compress=false", "tag={{.Name}}/x",
      "labels=a,b labels-regex=^x env=HOME env-regex=^LC_"],
 )  # fmt: skip
 def test_taken(words: str) -> None:
     assert parse(words)["max_size"] == 0
 
 
-def test_that_nothing_is_compressed_is_said() -> None:
-    assert options.warnings(parse("compress=true"))
-    assert not options.warnings(parse("compress=false max-size=1m"))
+def test_compress_is_refused_since_nothing_would_be_compressed() -> None:
+    with pytest.raises(NotSupported):
+        parse("compress=true max-size=1m")
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [("", 0), ("mode=blocking", 0), ("mode=non-blocking", 1 << 20), ("mode=non-blocking max-buffer-size=4k", 4096)],
+)
+def test_the_buffer(words: str, size: int) -> None:
+    assert parse(words)["buffer"] == size
+    assert parse(words, "journald")["buffer"] == size
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,9 @@ def test_that_nothing_is_compressed_is_said() -> None:
         ("mode=fast", "json-file", "logger: logging mode not supported: fast"),
         ("max-buffer-size=1m", "json-file", "logger: max-buffer-size option is only supported with 'mode=non-blocking'"),
         ("mode=non-blocking max-buffer-size=x", "json-file", "invalid max-buffer-size: 'x'"),
+        ("mode=non-blocking max-buffer-size=0", "json-file", "invalid max-buffer-size: '0'"),
+        ("mode=non-blocking max-buffer-size=2g", "json-file", "invalid max-buffer-size: '2g'"),
+        ("max-size=1m", "journald", "unknown log opt 'max-size' for journald log driver"),
         ("compress=maybe", "json-file", "invalid value for compress: 'maybe'"),
         ("labels-regex=[", "json-file", "invalid value for labels-regex: '['"),
         ("tag={{.Nope}}", "json-file", "invalid log tag: {{.Nope}}"),
@@ -62,7 +74,7 @@ def test_refused(words: str, driver: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "driver", ["journald", "syslog", "fluentd", "gelf", "awslogs", "gcplogs", "splunk", "etwlogs"]
+    "driver", ["syslog", "fluentd", "gelf", "awslogs", "gcplogs", "splunk", "etwlogs"]
 )
 def test_a_service_of_somebody_else(driver: str) -> None:
     with pytest.raises(NotSupported) as caught:

@@ -97,7 +97,7 @@ def test_entrypoint_replaced_drops_the_images_command() -> None:
         (["--security-opt", "nope=1", "x", "c"], InvalidInput),
         (["--log-opt", "color=red", "x", "c"], InvalidInput),
         (["--log-opt", "max-file=3", "x", "c"], InvalidInput),
-        (["--log-driver", "journald", "x", "c"], NotSupported),
+        (["--log-driver", "syslog", "x", "c"], NotSupported),
         (["--network", "nosuch", "x", "c"], NotFound),
         (["--pid", "nosuch", "x", "c"], InvalidInput),
         (["--umask", "999", "x", "c"], InvalidInput),

@@ -28,7 +28,7 @@ def options_in_c() -> dict[str, tuple[bool, bool, str]]:
     found = {}
     for name, takes, constant in table:
         (reader,) = re.findall(r"(\w+_argument)\(optarg|= (optarg|true);", cases[constant])
-        found[name] = (takes == "required_argument", "++] = " in cases[constant], reader[0] or reader[1])
+        found[name] = (takes == "required_argument", "too many" in cases[constant], next(filter(None, reader)))
     return found
 
 

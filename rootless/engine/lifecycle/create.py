@@ -243,8 +243,4 @@ def warnings(request: Request) -> list[str]:
     network, found = request.network, []
     if (network["ports"] or network["publish_all"]) and network["mode"] in ("host", "none"):
         found.append(f"Published ports are discarded when using {network['mode']} network mode")
-    if request.log.get("options"):
-        from rootless.engine.state.logs import options as log_options
-
-        found += log_options.warnings(request.log)
     return found

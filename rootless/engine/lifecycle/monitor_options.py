@@ -14,7 +14,8 @@ GRACE_MS = 10_000
 
 
 def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
-    """For one start; `client`: the command that starts it stays attached."""
+    """For one start; `client`: the command that starts it stays attached. NotSupported where the log is
+    systemd's journal and none answers. The journal's descriptors are the caller's."""
     identifier = record["id"]
     if record["auto_remove"]:
         # Where it must remove a --rm container that nobody is attached to.
@@ -22,12 +23,21 @@ def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
     else:
         cleanup = own_command("after-exit", identifier)
     healthcheck = record.get("healthcheck")
+    log = record["log"]
+    to_journal = (-1, -1)
+    if log["driver"] == "journald":
+        from rootless.engine.state.logs import journal
+
+        to_journal = journal.connect(), journal.fields_file(record)
     return MonitorOptions(
-        None if record["log"]["driver"] == "none" else LOG_NAME,
-        record["log"]["max_size"],
-        record["log"]["max_files"],
-        record["open_stdin"] and not client,
-        cleanup,
+        log_name=None if log["driver"] in ("none", "journald") else LOG_NAME,
+        journal=to_journal[0],
+        journal_fields=to_journal[1],
+        log_buffer=log.get("buffer", 0),
+        log_max_size=log["max_size"],
+        log_max_files=log["max_files"],
+        keep_stdin=record["open_stdin"] and not client,
+        cleanup=cleanup,
         no_sync=record["auto_remove"],
         cleanup_if="" if record["auto_remove"] else restart.FILE,
         health=_timer(healthcheck, identifier) if healthcheck else None,

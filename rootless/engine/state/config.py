@@ -48,7 +48,8 @@ class Network(TypedDict):
 
 
 class LogConfig(TypedDict):
-    """driver: json-file (ours: CRI lines) or none; sizes in bytes, 0 = no rotation.
+    """driver: json-file (ours: CRI lines), journald or none; sizes in bytes, 0 = no rotation. `buffer` is the
+    most that waits for a slow log (mode=non-blocking), 0: the container waits.
 
     `options` are the words of --log-opt; engine/state/logs/options.py has their meaning for `logs --details`.
     """
@@ -57,6 +58,7 @@ class LogConfig(TypedDict):
     max_size: int
     max_files: int
     options: NotRequired[dict[str, str]]
+    buffer: NotRequired[int]
 
 
 class RestartPolicy(TypedDict):

@@ -114,7 +114,8 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
         _run_supervisor(_Launch(request, config, joined, maps, client_fd), theirs, parent)
     theirs.close()
     close_all(fd for _, fd in joined.fds)
-    close_all((client_fd, config.program, *request.hold_fds, *request.trees.values()))
+    to_journal = request.supervision.journal, request.supervision.journal_fields
+    close_all((client_fd, config.program, *to_journal, *request.hold_fds, *request.trees.values()))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: the supervisor is the monitor now; or an error

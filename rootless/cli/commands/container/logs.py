@@ -34,6 +34,11 @@ def run(args: Args) -> int:
     identifiers = [containers.find(store, name) for name in chosen.names(store, args)]
     for identifier in identifiers:
         record = read_config(store, identifier)
+        if record["log"]["driver"] == "journald":
+            raise Conflict(
+                f"the log of {containers.name_of(store, identifier) or identifier[:12]} is in systemd's journal",
+                hint=f"read it there: journalctl CONTAINER_ID_FULL={identifier}",
+            )
         if record["log"]["driver"] == "none":
             raise Conflict("configured logging driver does not support reading", hint="the container was made with --log-driver none")
     sys.stdout.flush()

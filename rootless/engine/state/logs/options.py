@@ -1,6 +1,6 @@
 """--log-driver and --log-opt in Docker's words. Pure. Imported where either is written.
 
-Logs are files that the container's monitor writes, whatever a driver's name promises of elsewhere.
+Logs are files that the container's monitor writes, or entries that it sends to systemd's journal.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from rootless.engine.state.config import ContainerConfig, LogConfig
 from rootless.errors import InvalidInput, NotSupported
 
 _FILES = ("json-file", "local", "k8s-file")
-_ELSEWHERE = ("awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "splunk", "syslog")
+_ELSEWHERE = ("awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "splunk", "syslog")
 _ATTRIBUTES = ("labels", "labels-regex", "env", "env-regex", "tag")
-_COMMON = ("max-size", "max-file", "compress", "mode", "max-buffer-size")
+_OF_FILES = ("max-size", "max-file", "compress")
+_COMMON = ("mode", "max-buffer-size")
+_BUFFER = "1m"
+_LARGEST_BUFFER_BYTES = 1 << 30
 
 
 def parse(driver: str, options: dict[str, str]) -> LogConfig:
@@ -22,23 +25,28 @@ def parse(driver: str, options: dict[str, str]) -> LogConfig:
     if driver == "none":
         return {"driver": "none", "max_size": 0, "max_files": 1, "options": options}
     if driver in _ELSEWHERE:
-        program = "systemd-cat -t NAME" if driver == "journald" else "logger -t NAME"
         raise NotSupported(
-            f"--log-driver {driver} is not supported: logs are files of yours, and nothing speaks to a log service",
-            hint=f"leave it out, and pass the log on: rootless logs -f NAME | {program}",
+            f"--log-driver {driver} is not supported: logs are files or in the journal, no other service",
+            hint="leave it out, and pass the log on: rootless logs -f NAME | logger -t NAME",
         )
-    if driver not in _FILES:
+    if driver not in (*_FILES, "journald"):
         raise InvalidInput(
-            f"logger: no log driver named '{driver}' is registered", hint="json-file, local or none"
+            f"logger: no log driver named '{driver}' is registered", hint="json-file, local, journald or none"
         )
-    known = (*_COMMON, *(_ATTRIBUTES if driver != "local" else ()))
+    known = (
+        *(_OF_FILES if driver != "journald" else ()), *_COMMON, *(_ATTRIBUTES if driver != "local" else ()),
+    )  # fmt: skip
     for key in options:
         if key not in known:
             raise InvalidInput(
                 f"unknown log opt '{key}' for {driver} log driver", hint="one of " + ", ".join(known)
             )
-    _check_mode(options)
-    _boolean("compress", options.get("compress", "false"))
+    buffer = _buffer(options)
+    if _boolean("compress", options.get("compress", "false")):
+        raise NotSupported(
+            "--log-opt compress=true is not supported: rotated log files are kept as they are",
+            hint="leave it out; max-size and max-file bound what a log takes",
+        )
     for key in ("labels-regex", "env-regex"):
         _pattern(key, options.get(key, ""))
     tag(options.get("tag", ""), {})
@@ -49,33 +57,33 @@ def parse(driver: str, options: dict[str, str]) -> LogConfig:
         raise InvalidInput("cannot specify max-file without max-size")
     unlimited = size in ("", "-1")
     return {
-        "driver": "json-file",
+        "driver": "journald" if driver == "journald" else "json-file",
         "max_size": 0 if unlimited else parse_bytes(size, name="max-size"),
         "max_files": int(count),
         "options": options,
+        "buffer": buffer,
     }
 
 
-def _check_mode(options: dict[str, str]) -> None:
+def _buffer(options: dict[str, str]) -> int:
+    """The bytes of the buffer that mode=non-blocking asks for; 0 without."""
     mode = options.get("mode", "blocking")
     if mode not in ("blocking", "non-blocking"):
         raise InvalidInput(f"logger: logging mode not supported: {mode}", hint="blocking or non-blocking")
-    if "max-buffer-size" in options:
-        if mode != "non-blocking":
-            raise InvalidInput("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
-        parse_bytes(options["max-buffer-size"], name="max-buffer-size")
+    if "max-buffer-size" in options and mode != "non-blocking":
+        raise InvalidInput("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
+    if mode == "blocking":
+        return 0
+    size = parse_bytes(options.get("max-buffer-size", _BUFFER), name="max-buffer-size")
+    if not 1 <= size <= _LARGEST_BUFFER_BYTES:
+        raise InvalidInput(f"invalid max-buffer-size: '{options['max-buffer-size']}'", hint="from 1 byte to 1g")
+    return size
 
 
 def _boolean(key: str, value: str) -> bool:
     if value not in ("true", "false", "1", "0"):
         raise InvalidInput(f"invalid value for {key}: '{value}'", hint="true or false")
     return value in ("true", "1")
-
-
-def warnings(log: LogConfig) -> list[str]:
-    """What of the options has no effect, one line each."""
-    asked = log.get("options", {}).get("compress") in ("true", "1")
-    return ["--log-opt compress: rotated log files are kept as they are"] if asked else []
 
 
 def _pattern(key: str, text: str) -> re.Pattern[str]:
@@ -109,19 +117,24 @@ def attributes(record: ContainerConfig) -> dict[str, str]:
     variables = dict(word.partition("=")[::2] for word in record["env"])
     found |= _chosen(variables, options.get("env", ""), options.get("env-regex", ""))
     if options.get("tag"):
-        image = record["image_id"].removeprefix("sha256:")
-        values = {
-            "ID": record["id"][:12],
-            "FullID": record["id"],
-            "Name": record["name"],
-            "ImageID": image[:12],
-            "ImageFullID": image,
-            "ImageName": record["image"],
-            "Command": " ".join([*record["entrypoint"], *record["cmd"]]),
-            "DaemonName": "rootless",
-        }
-        found["tag"] = tag(options["tag"], values)
+        found["tag"] = tag_of(record, options["tag"])
     return found
+
+
+def tag_of(record: ContainerConfig, template: str) -> str:
+    """The log tag of a container."""
+    image = record["image_id"].removeprefix("sha256:")
+    values = {
+        "ID": record["id"][:12],
+        "FullID": record["id"],
+        "Name": record["name"],
+        "ImageID": image[:12],
+        "ImageFullID": image,
+        "ImageName": record["image"],
+        "Command": " ".join([*record["entrypoint"], *record["cmd"]]),
+        "DaemonName": "rootless",
+    }
+    return tag(template, values)
 
 
 def details(record: ContainerConfig) -> str:
