@@ -171,9 +171,14 @@ def _start_facts(store: Store, record: ContainerConfig) -> spec.StartFacts:
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
         connect.write_etc(record, etc)
+    return host_facts(record, etc=etc, volumes=store.volumes, shared=shared)
+
+
+def host_facts(record: ContainerConfig, *, etc: str, volumes: str, shared: dict[str, int]) -> spec.StartFacts:
+    """The facts with what this host and the session have. Wants the session joined."""
     return spec.StartFacts(
         etc,
-        store.volumes,
+        volumes,
         shared,
         tuple(name for name, number in CAPABILITIES.items() if number <= last_cap()),
         devices=_host_devices() if record["security"]["privileged"] else (),

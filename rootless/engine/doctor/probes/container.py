@@ -13,13 +13,15 @@ from rootless import paths
 from rootless.engine.doctor.result import ProbeResult, error, ok
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
+from rootless.engine.lifecycle import spec
+from rootless.engine.lifecycle.create import Request, make_record
+from rootless.engine.lifecycle.network import write_etc
+from rootless.engine.lifecycle.start import host_facts
+from rootless.engine.state.config import ContainerConfig
 from rootless.errors import RootlessError
 from rootless.linux.namespace import identity
 from rootless.runtime.launch.launch import LaunchedContainer, LaunchRequest, MonitorOptions, Stdio, launch
-from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
 from rootless.runtime.mounts.rootfs import Rootfs
-from rootless.runtime.process.capabilities import DEFAULT_CAPABILITIES
-from rootless.runtime.seccomp.profile import DEFAULT
 from rootless.storage.remove_tree import remove_tree
 
 # Ours and the OCI's words for those that are compared with the host's.
@@ -51,9 +53,11 @@ def _run(place: str, rootfs: str) -> ProbeResult:
     began = time.monotonic()
     run_dir = place + "/run"
     os.mkdir(run_dir, 0o700)
+    record = _record(rootfs)
+    write_etc(record, place)
     launched = launch(
         LaunchRequest(
-            spec=_spec(),
+            spec=spec.build(record, host_facts(record, etc=place, volumes=place, shared={})),
             root=Rootfs("directory", (), "", "", rootfs, False),
             container_dir=place,
             run_dir=run_dir,
@@ -91,46 +95,32 @@ def _exit_status(launched: LaunchedContainer) -> int:
         while select.select([monitor], [], [], max(0.0, deadline - time.monotonic()))[0]:
             packet = monitor.recv(32769)
             if not packet:
-                raise RootlessError("the monitor ended without telling the exit status")
+                raise RootlessError("the monitor ended without sending the exit status")
             if packet[0] == _EXITED:
                 return os.waitstatus_to_exitcode(int.from_bytes(packet[1:5], "little", signed=True))
     raise RootlessError(f"a container's command did not end within {_TIMEOUT_S:g} seconds")
 
 
-def _spec() -> dict[str, Any]:
-    """Docker's defaults, as the engine asks for them, with nothing from an image."""
-    return {
-        "ociVersion": "1.2.0",
-        "process": {
-            "terminal": False,
-            "user": {"uid": 0, "gid": 0},
-            "args": _COMMAND,
-            "env": ["PATH=/"],
-            "cwd": "/",
-            "capabilities": {
-                name: list(DEFAULT_CAPABILITIES) for name in ("bounding", "effective", "permitted")
+def _record(rootfs: str) -> ContainerConfig:
+    """What `create` makes of `--network none --rootfs ROOTFS`: Docker's defaults, and nothing from an image."""
+    return make_record(
+        Request(
+            network={
+                "mode": "none", "options": [], "ports": [], "exposed": [], "publish_all": False, "dns": [],
+                "dns_search": [], "dns_options": [], "add_host": [],
             },
-            "noNewPrivileges": False,
-        },
-        "root": {"path": "rootfs", "readonly": False},
-        "hostname": "doctor",
-        "mounts": [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
-            {
-                "destination": "/sys",
-                "type": "sysfs",
-                "source": "sysfs",
-                "options": ["nosuid", "noexec", "ro"],
+            log={"driver": "none", "max_size": 0, "max_files": 1},
+            security={
+                "privileged": False, "cap_add": [], "cap_drop": [], "no_new_privileges": False, "seccomp": "",
+                "apparmor": "", "label": [], "unmask": [], "mask": [],
             },
-        ],
-        "linux": {
-            "namespaces": [{"type": kind} for kind in NAMESPACES],
-            "maskedPaths": list(MASKED_PATHS),
-            "readonlyPaths": list(READONLY_PATHS),
-            "seccomp": DEFAULT,
-        },
-    }
+            restart={"name": "no", "retries": 0},
+            rootfs=rootfs,
+            cmd=_COMMAND,
+            hostname="doctor",
+        ),
+        None,
+    )  # fmt: skip
 
 
 PROBES = (Probe("container", container, essential=True, needs="user namespace"),)
