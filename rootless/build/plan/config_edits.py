@@ -83,14 +83,14 @@ def with_shell(state: StageState, command: Command) -> tuple[str, ...]:
 def _once(state: StageState, earlier: Origin | None, origin: Origin) -> Origin:
     """The earlier one is reported, for it is the one that has no effect."""
     if earlier:
-        word = earlier.keyword.upper()
+        word = earlier.keyword
         state.linter.report("MultipleInstructionsDisallowed", earlier.first, earlier.last, word)
     return origin
 
 
 def _json_recommended(state: StageState, command: Command, origin: Origin) -> None:
     if command.shell_form and not state.config.shell:
-        state.linter.report("JSONArgsRecommended", origin.first, origin.last, origin.keyword.upper())
+        state.linter.report("JSONArgsRecommended", origin.first, origin.last, origin.keyword)
 
 
 def _cmd(state: StageState, cmd: Cmd) -> None:

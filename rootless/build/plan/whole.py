@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
 from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.dockerfile.instructions import LintWarning
-from rootless.build.dockerfile.lint.linter import failure, parse_options
+from rootless.build.dockerfile.lint.linter import Linter, failure, parse_options
 from rootless.build.plan.controls import controls
 from rootless.build.plan.graph import Graph
-from rootless.build.plan.sources import ContextSource, ImageSource, StageSource
+from rootless.build.plan.sources import CONTEXT, ContextSource, ImageSource, StageSource
 from rootless.build.plan.stage import plan_stage
-from rootless.build.plan.steps import StagePlan
+from rootless.build.plan.steps import CopyStep, PathSource, StagePlan
 from rootless.record import Record
 
 
@@ -24,14 +25,29 @@ class Plan(Record):
     warnings: tuple[LintWarning, ...]
 
 
-def plan_build(
-    graph: Graph, document_of: Callable[[ImageSource | ContextSource], dict[str, Any] | None]
-) -> Plan:
-    """Plan all stages that are needed; `document_of` gives the document of an image that a stage starts from.
+DocumentOf = Callable[[ImageSource | ContextSource], "dict[str, Any] | None"]
+"""Gives the document of the image that a stage starts from; None for a context that is no image, and for an image
+that is not to be looked at (--check)."""
 
-    For a context that is no image, and for an image that is not to be looked at, it gives None. It is asked once
-    for each stage. Raises DockerfileError; also for findings, where `# check=error=true` wants that.
+
+def plan_build(
+    graph: Graph, document_of: DocumentOf, *, ignored: Callable[[str], bool] | None = None
+) -> Plan:
+    """Plan all stages that are needed. `document_of` is asked once for each that starts from an image or context.
+
+    `ignored` says of a path of the build context whether .dockerignore leaves it out; None where it has exceptions,
+    or is not there. Raises DockerfileError; also for findings, where `# check=error=true` wants that.
     """
+    stages = plan_stages(graph, document_of)
+    warnings = all_warnings(graph, stages, ignored)
+    error = lint_failure(graph, warnings)
+    if error:
+        raise error
+    return Plan(stages[graph.target], stages, warnings)
+
+
+def plan_stages(graph: Graph, document_of: DocumentOf) -> dict[int, StagePlan]:
+    """The stages by number, whatever is found."""
     stages: dict[int, StagePlan] = {}
     pending = sorted(graph.reachable, reverse=True)
     while pending:
@@ -53,23 +69,43 @@ def plan_build(
             for source in stages[number].needs
             if isinstance(source, StageSource) and source.number not in stages
         ]
-    warnings = all_warnings(graph, stages)
-    _fail(graph, warnings)
-    return Plan(stages[graph.target], stages, warnings)
+    return stages
 
 
-def all_warnings(graph: Graph, stages: dict[int, StagePlan]) -> tuple[LintWarning, ...]:
-    """Of the file, the names and the stages; each once, by line."""
+def all_warnings(
+    graph: Graph, stages: dict[int, StagePlan], ignored: Callable[[str], bool] | None
+) -> tuple[LintWarning, ...]:
+    """Of the file, the names, the stages and what they copy; each once, by line."""
     found = [*graph.dockerfile.warnings, *graph.warnings]
+    if ignored:
+        found += _ignored_copies(graph, stages, ignored)
     for plan in stages.values():
         found += plan.warnings
     return tuple(sorted(dict.fromkeys(found), key=lambda warning: (warning.first, warning.rule)))
 
 
-def _fail(graph: Graph, warnings: tuple[LintWarning, ...]) -> None:
+def _ignored_copies(
+    graph: Graph, stages: dict[int, StagePlan], ignored: Callable[[str], bool]
+) -> list[LintWarning]:
+    linter = Linter(graph.dockerfile.directives, options=controls(graph.request.build_args).check)
+    for plan in stages.values():
+        for step in plan.steps:
+            if not isinstance(step, CopyStep):
+                continue
+            for source in step.sources:
+                for pattern in (
+                    source.patterns if isinstance(source, PathSource) and source.from_ == CONTEXT else ()
+                ):
+                    path = posixpath.normpath(pattern).lstrip("/")
+                    if path not in ("", ".") and ignored(path):
+                        word = "Add" if step.add else "Copy"
+                        linter.report("CopyIgnoredFile", step.place.first, step.place.last, word, path)
+    return linter.warnings
+
+
+def lint_failure(graph: Graph, warnings: tuple[LintWarning, ...]) -> DockerfileError | None:
+    """The error that `error=true` makes of findings, located."""
     directives = graph.dockerfile.directives
     text = controls(graph.request.build_args).check
-    options = parse_options(directives.check if text is None else text)
-    error: DockerfileError | None = failure(options, warnings)
-    if error:
-        raise error.locate(graph.dockerfile.file, graph.dockerfile.lines)
+    error = failure(parse_options(directives.check if text is None else text), warnings)
+    return error.locate(graph.dockerfile.file, graph.dockerfile.lines) if error else None

@@ -60,7 +60,7 @@ def _old_forms(instruction: Instruction, linter: Linter) -> None:
     if isinstance(instruction, Maintainer):
         linter.report("MaintainerDeprecated", origin.first, origin.last)
     elif isinstance(instruction, Env | Label) and instruction.legacy:
-        linter.report("LegacyKeyValueFormat", origin.first, origin.last, origin.keyword.upper())
+        linter.report("LegacyKeyValueFormat", origin.first, origin.last, origin.keyword)
     elif isinstance(instruction, Arg):
         _description(origin, instruction, linter)
 
