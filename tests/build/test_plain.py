@@ -11,13 +11,19 @@ from rootless.build.progress.vertices import Status, Vertex
 
 def shown(out: io.BytesIO) -> str:
     """The text, with all times alike."""
-    return re.sub(r"\b\d+\.\d(\d\d)?(s?)\b", lambda m: ("0.100" if m[1] else "0.1") + m[2], out.getvalue().decode())
+    return re.sub(
+        r"\b\d+\.\d(\d\d)?(s?)\b", lambda m: ("0.100" if m[1] else "0.1") + m[2], out.getvalue().decode()
+    )
 
 
 def test_one_vertex_after_the_other() -> None:
     out = io.BytesIO()
     progress = Plain(out)
-    first, second, third = Vertex("[internal] load build context"), Vertex("[2/2] RUN make"), Vertex("[1/2] FROM x")
+    first, second, third = (
+        Vertex("[internal] load build context"),
+        Vertex("[2/2] RUN make"),
+        Vertex("[1/2] FROM x"),
+    )
     progress.start(first)
     progress.status(first, Status("transferring context", 1_234_567, done=True))
     progress.done(first)

@@ -234,7 +234,7 @@ def _refuse_circles(nodes: tuple[Node, ...]) -> None:
                 continue
             if number in path:
                 origin = nodes[number].stage.base.origin
-                name = nodes[number].display or f"stage-{number}"
+                name = nodes[number].stage.base.name or f"stage-{number}"
                 message = f"circular dependency detected on stage: {name}"
                 raise DockerfileError(message, first=origin.first, last=origin.last)
             if number not in done:
@@ -261,6 +261,6 @@ def later_stage(node: Node, source: StageSource) -> DockerfileError:
             kind = "mount"
             origin, word = instruction.origin, next(filter(None, map(_from_word, instruction.mounts)))
     message = (
-        f'cannot {kind} from stage "{word}", it needs to be defined before current stage "{node.display}"'
+        f'cannot {kind} from stage "{word}", it needs to be defined before current stage "{current}"'
     )
     return DockerfileError(message, first=origin.first, last=origin.last)

@@ -137,7 +137,9 @@ def test_a_table_grows_and_forgets(tree: Path) -> None:
     table.close()
     full = os.stat(path).st_size
     table = DigestTable(path)
-    assert [table.get(key(number)) for number in range(5, 5000)] == [value(number) for number in range(5, 5000)]
+    assert [table.get(key(number)) for number in range(5, 5000)] == [
+        value(number) for number in range(5, 5000)
+    ]
     assert table.get(key(3)) == value(4)
     assert table.get(key(5001)) is None
     table.close()

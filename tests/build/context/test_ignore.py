@@ -70,7 +70,9 @@ def test_a_byte_order_mark_goes_before_the_first_pattern() -> None:
     assert ignore.read_lines(b"\xef\xbb\xbfa\n") == ["a"]
 
 
-@pytest.mark.parametrize("line", ["!", " ! ", "[", "[]a]", "[a", "[-]", "[a-]x", "[z-a]", "a\\", "[\\", "a[", "!["])
+@pytest.mark.parametrize(
+    "line", ["!", " ! ", "[", "[]a]", "[a", "[-]", "[a-]x", "[z-a]", "a\\", "[\\", "a[", "!["]
+)
 def test_bad_patterns_are_refused(line: str) -> None:
     with pytest.raises(InvalidInput):
         PathPatterns(ignore.read_lines(line.encode()))
@@ -102,7 +104,9 @@ def naive(pattern: str, path: str) -> bool:
         rest = pattern[2:].removeprefix("/")
         if not rest:
             return True
-        return any(naive(rest, path[cut:]) for cut in range(len(path) + 1) if cut == 0 or path[cut - 1] == "/")
+        return any(
+            naive(rest, path[cut:]) for cut in range(len(path) + 1) if cut == 0 or path[cut - 1] == "/"
+        )
     if pattern[0] == "*":
         return any(naive(pattern[1:], path[cut:]) for cut in range(len(path) + 1) if "/" not in path[:cut])
     if not path:
@@ -158,7 +162,9 @@ def test_going_down_decides_as_the_whole_path_does(patterns: list[str], path: st
 
 @THOROUGH
 @given(LINES, PATH, PATH)
-def test_nothing_below_a_directory_that_can_be_skipped_is_taken_back(patterns: list[str], top: str, rest: str) -> None:
+def test_nothing_below_a_directory_that_can_be_skipped_is_taken_back(
+    patterns: list[str], top: str, rest: str
+) -> None:
     matcher = PathPatterns(patterns)
     decision = matcher.decide_path(top)
     if matcher.excluded(decision) and matcher.can_skip_directory(top, decision):

@@ -89,7 +89,9 @@ class Trees:
 
 
 @contextmanager
-def opened_tree(path: Path, ignore: Sequence[str] = (), *, keeps_owners: bool = False) -> Iterator[SourceTree]:
+def opened_tree(
+    path: Path, ignore: Sequence[str] = (), *, keeps_owners: bool = False
+) -> Iterator[SourceTree]:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     hashes = FileHashes(None, root_fd=fd)
     yield SourceTree(fd, hashes, "the context", PathPatterns(ignore), ".dockerignore", keeps_owners)

@@ -82,7 +82,9 @@ def test_owners(trees: Trees, users: Path, chown: str, expected: tuple[int, int]
     trees._joined(ids)
 
 
-@pytest.mark.parametrize("chown", ["alice", "bob:nogroup", ":5", "4294967295", "-1", "1:-1", "99999999999999"])
+@pytest.mark.parametrize(
+    "chown", ["alice", "bob:nogroup", ":5", "4294967295", "-1", "1:-1", "99999999999999"]
+)
 def test_owners_that_are_none(trees: Trees, users: Path, chown: str) -> None:
     trees.write(a="A")
     with pytest.raises(InvalidInput):
@@ -139,7 +141,9 @@ def test_times_and_places_do_not_count(trees: Trees) -> None:
     assert trees.copy("other", "/x").key == first
 
 
-@pytest.mark.parametrize("change", ["content", "name", "more", "less", "link", "type", "xattr", "hard link", "empty directory"])
+@pytest.mark.parametrize(
+    "change", ["content", "name", "more", "less", "link", "type", "xattr", "hard link", "empty directory"]
+)
 def test_everything_else_counts(trees: Trees, change: str) -> None:
     trees.write(d__a="A", d__b="A", d__c="C")
     (trees.context / "d/link").symlink_to("a")

@@ -32,12 +32,20 @@ DIRECTORY = "755 0:0"
         ("d/", "/", {"b": FILE + "B", "e/": DIRECTORY, "e/c": FILE + "C"}),
         ("d/e a", "/x/", {"x/": DIRECTORY, "x/c": FILE + "C", "x/a": FILE + "A"}),
         ("d/b a", "/x/", {"x/": DIRECTORY, "x/a": FILE + "A", "x/b": FILE + "B"}),
-        ("?", "/x/", {"x/": DIRECTORY, "x/a": FILE + "A", "x/b": FILE + "B", "x/e/": DIRECTORY, "x/e/c": FILE + "C"}),
+        (
+            "?",
+            "/x/",
+            {"x/": DIRECTORY, "x/a": FILE + "A", "x/b": FILE + "B", "x/e/": DIRECTORY, "x/e/c": FILE + "C"},
+        ),
         ("d/*", "/x/", {"x/": DIRECTORY, "x/b": FILE + "B", "x/c": FILE + "C"}),
         ("*/*/c", "/x/", {"x/": DIRECTORY, "x/c": FILE + "C"}),
         ("[ab]", "/x", {"x": FILE + "A"}),
         ("nothing*", "/x/", {}),
-        ("**", "/x/", {"x/": DIRECTORY, "x/a": FILE + "A", "x/b": FILE + "B", "x/e/": DIRECTORY, "x/e/c": FILE + "C"}),
+        (
+            "**",
+            "/x/",
+            {"x/": DIRECTORY, "x/a": FILE + "A", "x/b": FILE + "B", "x/e/": DIRECTORY, "x/e/c": FILE + "C"},
+        ),
     ],
 )
 def test_where_files_go(trees: Trees, words: str, destination: str, expected: dict[str, str]) -> None:

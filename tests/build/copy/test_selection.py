@@ -61,7 +61,14 @@ def test_excludes(trees: Trees, words: str, excludes: list[str], expected: set[s
 def test_the_ignore_file(trees: Trees) -> None:
     trees.write(keep__a="A", out__b="B", out__c__d="D", e="E")
     ignore = ["out", "!out/c/d", "e"]
-    assert set(trees.copy(".", "/x/", ignore=ignore).files) == {"x/", "x/keep/", "x/keep/a", "x/out/", "x/out/c/", "x/out/c/d"}
+    assert set(trees.copy(".", "/x/", ignore=ignore).files) == {
+        "x/",
+        "x/keep/",
+        "x/keep/a",
+        "x/out/",
+        "x/out/c/",
+        "x/out/c/d",
+    }
     for word in ("e", "out/b"):
         with pytest.raises(NotFound, match="not found") as caught:
             trees.copy(word, "/y/", ignore=ignore)
