@@ -117,12 +117,14 @@ def parse_trigger(text: str, origin: Origin) -> Instruction:
 
     Its place is that of the FROM that brought it. Its escape is the backslash: the image does not say another.
     """
-    lexed = lex(text, lines_of(text))
+    first, last = origin.first, origin.last
+    try:
+        lexed = lex(text, lines_of(text))
+    except DockerfileError as error:
+        raise DockerfileError(error.message, first=first, last=last) from None
     if len(lexed.statements) != 1:
-        raise DockerfileError(
-            "onbuild trigger should be a single expression", first=origin.first, last=origin.last
-        )
-    statement = lexed.statements[0]._replace(first=origin.first, last=origin.last, comment=())
+        raise DockerfileError("onbuild trigger should be a single expression", first=first, last=last)
+    statement = lexed.statements[0]._replace(first=first, last=last, comment=())
     instruction = _instruction(statement, "\\")
     if isinstance(instruction, From):
         raise DockerfileError(

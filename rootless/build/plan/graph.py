@@ -260,6 +260,7 @@ def later_stage(node: Node, source: StageSource) -> DockerfileError:
         elif isinstance(instruction, Run) and any(map(_from_word, instruction.mounts)):
             kind = "mount"
             origin, word = instruction.origin, next(filter(None, map(_from_word, instruction.mounts)))
+    current = node.stage.base.name or f"stage-{node.number}"
     message = (
         f'cannot {kind} from stage "{word}", it needs to be defined before current stage "{current}"'
     )

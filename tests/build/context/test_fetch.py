@@ -19,7 +19,12 @@ from tests.build.copy.copying import told
 from tests.build.web import Answer, Web
 from tests.storage.tars import archive, directory, file, symlink
 
-TREE = archive(directory("./", mode=0), file("Dockerfile", b"FROM x"), file("d/f", b"F", uid=5, gid=6), symlink("l", "/etc"))
+TREE = archive(
+    directory("./", mode=0),
+    file("Dockerfile", b"FROM x"),
+    file("d/f", b"F", uid=5, gid=6),
+    symlink("l", "/etc"),
+)
 FORMS: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda data: data,
     "gzip": gzip.compress,
@@ -58,7 +63,10 @@ def test_an_archive_of_nothing(store: Store) -> None:
 
 
 def test_what_is_neither(store: Store) -> None:
-    with pytest.raises(InvalidInput, match="too large for a Dockerfile"), fetch.from_stream(store, io.BytesIO(b"x" * (17 << 20))):
+    with (
+        pytest.raises(InvalidInput, match="too large for a Dockerfile"),
+        fetch.from_stream(store, io.BytesIO(b"x" * (17 << 20))),
+    ):
         pass
 
 
@@ -66,7 +74,10 @@ def test_what_is_neither(store: Store) -> None:
 def test_an_archive_that_is_cut_short(store: Store, form: str) -> None:
     data = FORMS[form](TREE)
     data = data[:1100] if form == "plain" else data[:-20]
-    with pytest.raises(Corrupt, match="cannot unpack standard input"), fetch.from_stream(store, io.BytesIO(data)):
+    with (
+        pytest.raises(Corrupt, match="cannot unpack standard input"),
+        fetch.from_stream(store, io.BytesIO(data)),
+    ):
         pass
     assert not list(Path(store.root, "tmp").iterdir())
 
@@ -76,7 +87,10 @@ def test_names_that_lead_out(store: Store, tmp_path: Path) -> None:
     with pytest.raises(Corrupt, match="no directory"), fetch.from_stream(store, io.BytesIO(data)):
         pass
     assert not (tmp_path / "planted").exists()
-    with pytest.raises(RootlessError, match="leads out"), fetch.from_stream(store, io.BytesIO(archive(file("../x", b"")))):
+    with (
+        pytest.raises(RootlessError, match="leads out"),
+        fetch.from_stream(store, io.BytesIO(archive(file("../x", b"")))),
+    ):
         pass
 
 

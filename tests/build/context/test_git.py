@@ -37,7 +37,9 @@ class Repository:
             **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"), "x"),
         }  # fmt: skip
         words = ("-c", "protocol.file.allow=always", "-c", "protocol.ext.allow=always", *words)
-        done = subprocess.run(["git", *words], cwd=self.path, env=environment, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", *words], cwd=self.path, env=environment, check=True, capture_output=True, text=True
+        )
         return done.stdout.strip()
 
     def commit(self, **files: str) -> str:
@@ -61,9 +63,19 @@ def base(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", "--export-all", f"--base-path={tmp_path}", "--reuseaddr"]
+    words = [
+        "git",
+        "daemon",
+        "--listen=127.0.0.1",
+        f"--port={port}",
+        "--export-all",
+        f"--base-path={tmp_path}",
+        "--reuseaddr",
+    ]
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
-    with subprocess.Popen(words, env=environment, start_new_session=True, stderr=subprocess.DEVNULL) as daemon:
+    with subprocess.Popen(
+        words, env=environment, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as daemon:
         deadline = time.monotonic() + 60
         while socket.socket().connect_ex(("127.0.0.1", port)):
             assert time.monotonic() < deadline
@@ -82,7 +94,11 @@ def files(store: Store, remote: str, **more: Any) -> dict[str, str]:
     make_directory(store.root)
     with git.checked_out(store, GitSource(remote, **more)) as checkout:
         found = told(Path(checkout.directory))
-        trimmed = {name: text.partition(" ")[2].partition(" ")[2] for name, text in found.items() if ".git/" not in name}
+        trimmed = {
+            name: text.partition(" ")[2].partition(" ")[2]
+            for name, text in found.items()
+            if ".git/" not in name
+        }
         return {**trimmed, "commit": checkout.commit}
 
 
@@ -153,7 +169,10 @@ def test_the_git_directory(store: Store, repository: Repository) -> None:
             assert Path(checkout.directory, ".git").exists() is keep
     with git.checked_out(store, GitSource(repository.url, keep_git_dir=True)) as checkout:
         shown = subprocess.run(
-            ["git", "-C", checkout.directory, "config", "remote.origin.url"], capture_output=True, text=True, check=True
+            ["git", "-C", checkout.directory, "config", "remote.origin.url"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert shown.stdout.strip() == repository.url
 
@@ -178,12 +197,16 @@ def test_submodules(store: Store, base: tuple[Path, int], repository: Repository
 
 
 @pytest.mark.parametrize("url", ["{path}", "file://{path}", "ext::sh -c touch% {marker}", "-u./evil"])
-def test_submodules_of_this_machine(store: Store, base: tuple[Path, int], repository: Repository, url: str) -> None:
+def test_submodules_of_this_machine(
+    store: Store, base: tuple[Path, int], repository: Repository, url: str
+) -> None:
     """CVE-2018-17456 and CVE-2022-39253 were git's."""
     inner = Repository(base[0] / "inner.git", base[1])
     repository.run("submodule", "--quiet", "add", inner.url, "mod")
     marker = base[0] / "marker"
-    repository.run("config", "-f", ".gitmodules", "submodule.mod.url", url.format(path=inner.path, marker=marker))
+    repository.run(
+        "config", "-f", ".gitmodules", "submodule.mod.url", url.format(path=inner.path, marker=marker)
+    )
     repository.commit()
     with pytest.raises(Unavailable):
         files(store, repository.url)

@@ -24,7 +24,9 @@ def web() -> Iterator[Web]:
         yield running
 
 
-def fetch(store: Store, url: str, *, checksum: str = "", authorization: http.Authorization = lambda host: None) -> Path:
+def fetch(
+    store: Store, url: str, *, checksum: str = "", authorization: http.Authorization = lambda host: None
+) -> Path:
     make_directory(store.root)
     target = Path(store.root, f"got-{os.urandom(4).hex()}")
     digest = http.download(store, url, str(target), checksum=checksum, authorization=authorization)
@@ -80,7 +82,9 @@ def test_checksums_that_are_none(store: Store, web: Web, checksum: str) -> None:
     assert not web.asked
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://h/x", "http://", "http://[x/", "/etc/passwd", "ext::x"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://h/x", "http://", "http://[x/", "/etc/passwd", "ext::x"]
+)
 def test_other_urls(store: Store, url: str) -> None:
     with pytest.raises(InvalidInput):
         fetch(store, url)
@@ -112,8 +116,15 @@ def test_credentials_stay_with_their_host(store: Store, web: Web, status: int) -
         assert ["authorization" in each.headers for each in other.asked] == [False]
         web.asked.clear()
         other.asked.clear()
-        fetch(store, web.url("/f"), authorization=lambda host: "Bearer t" if host == f"127.0.0.1:{web.port}" else None)
-        assert [each.headers.get("authorization") for each in (*web.asked, *other.asked)] == [*["Bearer t"] * 3, None]
+        fetch(
+            store,
+            web.url("/f"),
+            authorization=lambda host: "Bearer t" if host == f"127.0.0.1:{web.port}" else None,
+        )
+        assert [each.headers.get("authorization") for each in (*web.asked, *other.asked)] == [
+            *["Bearer t"] * 3,
+            None,
+        ]
 
 
 def test_errors_do_not_tell_passwords(store: Store, web: Web) -> None:
@@ -130,7 +141,9 @@ def test_nobody_there(store: Store) -> None:
         fetch(store, url)
 
 
-@pytest.mark.parametrize("answer", [Answer(500), Answer(302), Answer(204), Answer(304), Answer(body=b"cut", length=99)])
+@pytest.mark.parametrize(
+    "answer", [Answer(500), Answer(302), Answer(204), Answer(304), Answer(body=b"cut", length=99)]
+)
 def test_what_is_no_file(store: Store, web: Web, answer: Answer) -> None:
     web.answers["/f"] = answer
     with pytest.raises(Unavailable):

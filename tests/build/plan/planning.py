@@ -33,8 +33,7 @@ def plan_of(text: str, asked: PlanRequest = REQUEST, images: dict[str, dict[str,
     def document_of(source: ImageSource | ContextSource) -> dict[str, Any] | None:
         if isinstance(source, ContextSource):
             return None
-        known: dict[str, dict[str, Any]] = images or {}
-        return known.get(source.reference, document())
+        return (images or {}).get(source.reference) or document()
 
     return plan_build(graph_of(text, asked), document_of)
 
