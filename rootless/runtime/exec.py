@@ -84,6 +84,9 @@ class ExecRequest(Record):
     linux: dict[str, Any] = {}
     cache_dir: str = ""  # of compiled filters, ROOT/seccomp; "": this user's own
     preserve_fds: int = 0  # how many descriptors after stderr the process inherits
+    # The namespaces to join, as namespaces.differing has them, where PID 1 is an init that waits for `start`: nobody
+    # may read them through /proc. Closed. None: those of PID 1.
+    namespaces: tuple[tuple[int, int], ...] | None = None
     # Called with the process's pid and the descriptor of a filter that notifies, which is closed afterwards.
     listener: Callable[[int, int], None] | None = None
 
@@ -115,7 +118,9 @@ def exec_in_container(request: ExecRequest) -> ExecProcess:
     try:
         streams = _make_streams(request.stdio)
         bpf = _filter(request)
-        fds = namespaces.others(request.pid, pidfd)
+        fds = request.namespaces
+        if fds is None:
+            fds = namespaces.others(request.pid, pidfd)
         kinds = {flag for flag, _ in fds}
         confinement = Confinement(
             credentials.read_process_capabilities(process),
@@ -203,7 +208,10 @@ def _run_exec_intermediate(execution: _Exec, channel: sync.Channel, *, in_cgroup
         # Before anything of the container can see us (CVE-2016-9962).
         set_dumpable(False)
         progress.step = "join the container's namespaces"
-        namespaces.enter(execution.pidfd, execution.fds)
+        if request.namespaces is None:
+            namespaces.enter(execution.pidfd, execution.fds)
+        else:
+            namespaces.enter_each(execution.fds)
         # What our caller had open is nothing of the container's, not even for a moment.
         kept = range(3, 3 + request.preserve_fds)
         descriptors.keep_only((channel.fileno(), execution.program, *(execution.streams.child or ()), *kept))

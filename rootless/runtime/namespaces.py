@@ -160,6 +160,38 @@ def others(pid: int, pidfd: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def differing(found: dict[str, int]) -> tuple[tuple[int, int], ...]:
+    """Of the namespaces `found` (a type of FLAGS: descriptor) those that are not ours, as `others` has them; the rest
+    is closed."""
+    kept = []
+    for kind, flag in FLAGS.items():
+        fd = found.pop(kind, -1)
+        if fd >= 0 and identity(fd) != identity(f"/proc/self/ns/{_PROC_NAMES.get(kind, kind)}"):
+            kept.append((flag, fd))
+        elif fd >= 0:
+            os.close(fd)
+    for fd in found.values():
+        os.close(fd)
+    return tuple(kept)
+
+
+def open_own(directory: int) -> dict[str, int]:
+    """Our own namespaces, by way of `directory`, /proc/self/ns: (a type of FLAGS: descriptor, the caller's)."""
+    found = {}
+    for kind in FLAGS:
+        try:
+            found[kind] = os.open(_PROC_NAMES.get(kind, kind), os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            continue  # older than this kind of namespace
+    return found
+
+
+def enter_each(fds: tuple[tuple[int, int], ...]) -> None:
+    """Join these namespaces (CLONE_NEW* flag, descriptor), in the order of FLAGS."""
+    for flag, fd in fds:
+        setns(fd, flag)
+
+
 def enter(pidfd: int, fds: tuple[tuple[int, int], ...]) -> None:
     """Join the namespaces that `others` found for the process `pidfd`."""
     flags = 0
@@ -172,8 +204,7 @@ def enter(pidfd: int, fds: tuple[tuple[int, int], ...]) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:  # a pidfd: since Linux 5.8
             raise
-        for flag, fd in fds:
-            setns(fd, flag)
+        enter_each(fds)
 
 
 def id_map(kind: str, mappings: list[dict[str, int]]) -> str:

@@ -14,7 +14,8 @@
     any of them, up         error {kind, message, hint, errno, step}
 
 For rootless-oci `create` and `run` are the supervisor, and between the init's hooks and around its wait for `start`
-there are also: mounted and waiting (by the init), hooked {pid} and created (by the supervisor).
+there are also: mounted and waiting (by the init), hooked {pid} and created (by the supervisor). `exec` asks an init
+that waits for `start` to join it, and gets its namespaces, a message each.
 
 End of file is a message too: from an init that it has executed its command, from a supervisor that it is the monitor.
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from typing import Any, Literal, NoReturn
 
     # Checked where a message is sent and where it is received.
-    ToInit = Literal["mapped", "rootfs", "start", "hooked", "created"]
-    FromInit = Literal["cloned", "namespaces", "ready", "executing", "seccomp", "refused", "mounted", "waiting"]
+    ToInit = Literal["mapped", "rootfs", "start", "hooked", "created", "join"]
+    FromInit = Literal["cloned", "namespaces", "ready", "executing", "seccomp", "refused", "mounted", "waiting", "namespace"]
     FromOthers = Literal["terminal", "launched", "executed", "done"]
     Kind = ToInit | FromInit | FromOthers
 
@@ -67,6 +68,8 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
     "hooked": ({"pid": int}, 0, 0),
     "created": ({}, 0, 0),
     "waiting": ({}, 0, 0),
+    "join": ({}, 0, 0),
+    "namespace": ({"type": str}, 1, 1),
     # a child of ours, in the session only (rootfs.py)
     "done": (None, 0, _MOST_FDS),
     # a detached exec's parent, which becomes its monitor (engine/lifecycle/exec.py)

@@ -77,6 +77,42 @@ def test_what_waits_for_start_holds_nothing_of_the_callers(hostile: Runtime) -> 
     hostile("delete", "--force", "w")
 
 
+def test_exec_before_start_as_runc(oci: Runtime, runc: Runtime) -> None:
+    """In the namespaces of an init that waits, beside which it stays when that is started."""
+    seen = []
+    for runtime in (runc, oci):
+        pid = runtime.create("sleep", "60")
+        script = "hostname; cat /proc/self/uid_map; readlink /proc/self/ns/net; [ $$ -gt 1 ] && echo beside the init"
+        inside = runtime("exec", "c", "sh", "-c", script)
+        runtime("exec", "-d", "c", "sleep", "61", capture_output=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert runtime.document()["status"] == "created"
+        runtime("start", "c")
+        beside = runtime("exec", "c", "sh", "-c", "cat /proc/[0-9]*/comm").stdout.split()
+        assert beside.count("sleep") == 2, "the init and what came before it"
+        assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+        seen.append(inside.stdout)
+        runtime("delete", "--force", "c")
+    assert seen[0] == seen[1]
+    assert "beside the init" in seen[1]
+
+
+def test_exec_before_start_in_a_root_without_proc(oci: Runtime) -> None:
+    oci.spec["mounts"] = [mount for mount in oci.spec["mounts"] if mount["destination"] != "/proc"]
+    oci.spec["hostname"] = "inside"
+    oci.create("sleep", "60")
+    assert oci("exec", "c", "hostname").stdout == "inside\n"
+    assert oci("exec", "c", "sh", "-c", "exit 7", status=7).stdout == ""
+    oci("start", "c")
+
+
+def test_what_waits_is_closed_to_an_exec_before_start(hostile: Runtime) -> None:
+    hostile.create("sleep", "60")
+    script = "for name in environ exe fd/ ns/mnt root/ mem maps; do head -c1 /proc/1/$name && echo $name; done"
+    assert hostile("exec", "c", "sh", "-c", script + "; ls /proc/1/fd; ls /proc/1/map_files; true").stdout == ""
+    assert hostile.document()["status"] == "created"
+    hostile("start", "c")
+
+
 WATCH = "payload watch 7 /bin/busybox /bin/payload >/tmp/seen"
 
 

@@ -77,13 +77,6 @@ def test_a_memory_policy_has_a_mode(oci: Runtime) -> None:
     assert "linux.memoryPolicy.mode: is required" in oci.run("true", status=1)
 
 
-def test_exec_before_start_says_what_to_do(oci: Runtime) -> None:
-    oci.create("sleep", "60")
-    failed = oci("exec", "c", "true", status=255).stderr
-    assert "it has not been started" in failed
-    assert "rootless-oci start c" in failed
-
-
 def test_exec_cap_is_ambient_where_it_is_inheritable(oci: Runtime, runc: Runtime) -> None:
     seen = []
     for runtime in (runc, oci):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
+from rootless.linux import socket
 from rootless.oci import console, state
 from rootless.oci.commands.flags import pass_listen_fds, preserved, root_of
 from rootless.oci.config.bundle import check_process, read_process
 from rootless.oci.container.forward_signals import forward_signals
 from rootless.oci.container.wait_for_exec import send_to_listener
 from rootless.record import TYPE_CHECKING
-from rootless.runtime import child
+from rootless.runtime import child, namespaces
+from rootless.runtime.descriptors import close_all
 from rootless.runtime.exec import (
     INHERITED,
     TERMINAL,
@@ -21,6 +23,7 @@ from rootless.runtime.exec import (
     exec_in_container,
     wait,
 )
+from rootless.runtime.sync import Channel
 
 if TYPE_CHECKING:
     from typing import Any
@@ -40,12 +43,6 @@ def command(args: Arguments) -> int:
     found = container.status()
     if found == state.STOPPED:
         raise Conflict(f"cannot exec in container {container.id}: it has stopped, container not running")
-    if found == state.CREATED:
-        # Its init is still ours, which nobody may look into or follow.
-        raise Conflict(
-            f"cannot exec in container {container.id}: it has not been started",
-            hint=f"`rootless-oci start {container.id}` it first",
-        )
     if found == state.PAUSED and not args.flag("--ignore-paused"):
         raise Conflict(f"cannot exec in container {container.id}: it is paused")
     spec = container.config()
@@ -70,6 +67,7 @@ def command(args: Arguments) -> int:
             linux=spec.get("linux") or {},
             cache_dir=os.path.join(root, ".seccomp"),
             preserve_fds=count,
+            namespaces=_waiting(container) if found == state.CREATED else None,
             listener=send_to_listener(spec, container.document(found)),
         )
     )
@@ -92,6 +90,25 @@ def command(args: Arguments) -> int:
     else:
         status = wait(entered)
     return child.exit_code(status)
+
+
+def _waiting(container: state.Container) -> tuple[tuple[int, int], ...] | None:
+    """The namespaces of a created container, from its init, which is undumpable as long as it waits; None where it
+    has been started meanwhile."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel = Channel(client)
+    received: dict[str, int] = {}
+    try:
+        state.connect(container.directory, client)
+        channel.send("join")
+        while (message := channel.receive("namespace")) is not None:
+            received[message.data["type"]] = message.fds[0]
+    except OSError:
+        close_all(received.values())
+        return None
+    finally:
+        channel.close()
+    return namespaces.differing(received) if received else None
 
 
 def _cgroup(container: state.Container, below: str | None) -> str:

@@ -115,7 +115,7 @@ def _prepare(request: CreateRequest, new_state: NewStateDirectory) -> _Prepared:
     if request.waits:
         listener = _listen(new_state.directory)
         record_fd = new_state.open_record()
-    callbacks = OciInitCallbacks(spec, state, listener, record_fd, request.detach)
+    callbacks = OciInitCallbacks(spec, state, listener, record_fd, request.detach, [])
     config = build_config(request, joined, maps, callbacks, capable=capable)
     return _Prepared(config, joined, maps, state)
 

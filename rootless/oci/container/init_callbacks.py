@@ -13,6 +13,8 @@ from rootless.linux.process import set_pdeathsig
 from rootless.oci.hooks import run_hooks
 from rootless.oci.state import CREATED, CREATING
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import namespaces
+from rootless.runtime.descriptors import close_all
 from rootless.runtime.process import credentials
 from rootless.runtime.process.sealed_exec import exec_sealed
 from rootless.runtime.sync import Channel
@@ -32,6 +34,7 @@ class OciInitCallbacks(Record):
     listener: int
     record: int
     detach: bool
+    held: list[int]  # what before_pivot opens for the wait
 
     def descriptors(self) -> tuple[int, ...]:
         """Both; not the creator's lock, which must not be held by what outlives the creator."""
@@ -39,6 +42,9 @@ class OciInitCallbacks(Record):
 
     def before_pivot(self, channel: Channel) -> None:
         """Hooks of the runtime's namespaces, then those of the container's, before pivot_root."""
+        if self.listener >= 0:
+            # While there is a /proc that the container has not mounted.
+            self.held.append(os.open("/proc/self/ns", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         points = {point for point, hooks in (self.spec.get("hooks") or {}).items() if hooks}
         if not points & {"prestart", "createRuntime", "createContainer"}:
             return
@@ -75,11 +81,23 @@ class OciInitCallbacks(Record):
             while True:
                 connection = Channel(listener.accept()[0])
                 try:
-                    if connection.receive("start") is not None:
+                    message = connection.receive("start", "join")
+                    if message is not None and message.kind == "start":
+                        close_all(self.held)
                         return connection
+                    if message is not None:
+                        self._send_namespaces(connection)
                 except RootlessError:
                     pass  # not a message of ours
                 connection.close()  # `state` and the like connect to see whether we wait
+
+    def _send_namespaces(self, connection: Channel) -> None:
+        """Hand our namespaces to `exec`: we are undumpable, so nobody else can open them."""
+        for kind, fd in namespaces.open_own(self.held[0]).items():
+            try:
+                connection.send("namespace", {"type": kind}, (fd,))
+            finally:
+                os.close(fd)
 
     def before_exec(self, config: InitConfig, environment: dict[str, str]) -> None:
         """Hooks inside the container, as its user and with its capabilities and filter."""
