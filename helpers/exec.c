@@ -37,7 +37,7 @@ int main(int argc, char **argv)
     if (argc < 4 || (strcmp(argv[1], "-1") != 0 && !parse_number(argv[1], 1u << 30, &number)))
         usage_error("rootless-exec", "usage: rootless-exec CHANNEL PATH ARGV...");
     int channel = number > 2 ? (int)number : -1;
-    /* Its end tells that the command runs. */
+    /* Its end of file means that the command runs. */
     if (channel >= 0 && fcntl(channel, F_SETFD, FD_CLOEXEC) < 0) {
         close(channel);
         channel = -1;

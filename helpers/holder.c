@@ -66,7 +66,7 @@ static bool is_ours(const char *path)
     return stat(path, &there) == 0 && there.st_dev == own.st_dev && there.st_ino == own.st_ino;
 }
 
-/* A descriptor that tells when something happens to our socket's file; -1 where there can be none. */
+/* A descriptor that becomes ready when something happens to our socket's file; -1 where there can be none. */
 static int watch_socket(const char *path)
 {
     if (strlen(path) >= sizeof published)

@@ -67,7 +67,7 @@ void detach_stdio(void)
 static void say(const char *text)
 {
     if (write(2, text, strlen(text)) < 0)
-        return; /* nobody to tell */
+        return; /* no stderr to write to */
 }
 
 void usage_error(const char *program, const char *message)

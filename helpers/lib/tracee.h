@@ -1,4 +1,4 @@
-/* A child that has made us its tracer unasked (PTRACE_TRACEME). Its stops are told as if we had asked for
+/* A child that has made us its tracer unasked (PTRACE_TRACEME). waitpid(2) reports its stops as if we had asked for
    them, and are no ends. */
 #ifndef ROOTLESS_TRACEE_H
 #define ROOTLESS_TRACEE_H

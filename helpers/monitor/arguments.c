@@ -124,7 +124,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case JOURNAL: m->log.journal.fd = descriptor_argument(optarg); break;
         case JOURNAL_FIELDS: m->log.journal.fields = descriptor_argument(optarg); break;
         case EXEC: m->exec = true; break;
-        default: exit(2); /* getopt_long has told what */
+        default: exit(2); /* getopt_long has printed the error */
         }
     }
     if (optind < argc)

@@ -55,13 +55,13 @@ void cgroup_look(struct cgroup *cgroup)
     }
 }
 
-size_t cgroup_tell(struct cgroup *cgroup, char *line, size_t size, bool terminal)
+size_t cgroup_report(struct cgroup *cgroup, char *line, size_t size, bool terminal)
 {
     char limit[64];
-    if (cgroup->oom_kills <= cgroup->told || size < 256)
+    if (cgroup->oom_kills <= cgroup->reported || size < 256)
         return 0;
-    uint64_t count = cgroup->oom_kills - cgroup->told;
-    cgroup->told = cgroup->oom_kills;
+    uint64_t count = cgroup->oom_kills - cgroup->reported;
+    cgroup->reported = cgroup->oom_kills;
     char *p = put_text(line, terminal ? "\r\nrootless: out of memory: " : "rootless: out of memory: ");
     p = put_number(p, count);
     p = put_text(p, count == 1 ? " process" : " processes");

@@ -164,7 +164,7 @@ void clients_poll(struct clients *clients)
         short events = client->waiting ? 0 : POLLIN;
         if (client->pending)
             events |= POLLOUT;
-        /* A hung up client that has to wait is left out: poll would tell of it all the time. */
+        /* A hung up client that has to wait is left out: poll would return for it all the time. */
         clients->polls[FIXED_POLLS + i] = (struct pollfd){.fd = events ? client->fd : -1, .events = events};
     }
 }

@@ -23,7 +23,7 @@ struct client {
 enum { POLL_SIGNALS, POLL_CHILD, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, POLL_MEMORY, FIXED_POLLS };
 
 struct clients {
-    int socket;  /* listens for more; -1: nobody can attach */
+    int socket;  /* listens for more; -1: no client can attach */
     bool paused; /* no room for another client until one goes */
     struct client *list;
     struct pollfd *polls; /* FIXED_POLLS, and one for each client */
@@ -31,7 +31,7 @@ struct clients {
 
     size_t packet_size;
     size_t pending; /* clients that have not taken the packet */
-    bool last;      /* the packet is the last of all: whoever comes later gets it, too */
+    bool last;      /* the packet is the last of all: a client that comes later gets it, too */
 
     bool ended;   /* the container has ended: a client may say that it has cleaned up */
     bool cleaned; /* one has said so */

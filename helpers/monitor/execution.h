@@ -1,4 +1,4 @@
-/* A detached `exec`: the monitor of one process in a container, which tells the log of events how that ended. */
+/* A detached `exec`: the monitor of one process in a container, which writes into the log of events how that ended. */
 #ifndef ROOTLESS_EXECUTION_H
 #define ROOTLESS_EXECUTION_H
 

@@ -37,7 +37,7 @@ bool exit_record_write(const struct exit_record *record, int dir, bool durable)
     if (good && durable)
         good = fsync(fd) == 0;
     int error = errno;
-    if (close(fd) < 0 && good) { /* NFS and quotas tell here */
+    if (close(fd) < 0 && good) { /* NFS and quotas report their errors here */
         error = errno;
         good = false;
     }

@@ -53,7 +53,7 @@ static int drain(struct monitor *m)
 {
     int64_t elapsed = now_ms() - m->ended_at_ms;
     bool done = drained(m, elapsed);
-    if (done && memory_tell(m))
+    if (done && memory_report(m))
         return 0;
     if ((done && log_close(&m->log)) || elapsed >= RECORD_DELAY_MS) {
         record_end(m);
@@ -75,7 +75,7 @@ int finish(struct monitor *m)
     case RECORDED:
         if (!drained(m, now_ms() - m->ended_at_ms))
             return m->clients.pending ? -1 : 0;
-        if (memory_tell(m))
+        if (memory_report(m))
             return 0;
         log_close(&m->log); /* what is left of a buffered log is written without us */
         report_end(m);

@@ -39,7 +39,7 @@ void input_flush(struct input *input)
         } else if (size < 0 && errno != EAGAIN && !(input->terminal >= 0 && errno == EIO)) {
             input_close(input); /* EPIPE: the container has closed its end */
         } else if (size < 0 && errno == EIO) {
-            input->at = input->end; /* a hung up terminal: nobody will read this */
+            input->at = input->end; /* the terminal has hung up: no process will read this */
         } else {
             return;
         }
@@ -57,7 +57,7 @@ void terminal_hold(struct input *input)
     input->slave = ioctl(input->terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* Only a slave that we have let go lets EIO tell that the last output has been read. */
+/* The monitor reads EIO after the last output only if it holds no slave itself. */
 void terminal_release(struct input *input)
 {
     if (input->slave >= 0)

@@ -33,7 +33,7 @@ bool log_open(struct log *log);
    any other waits for the disk or the journal. */
 void log_write(struct log *log, bool error, const uint8_t *text, size_t size);
 
-/* No more comes. True when everything is written; else a SIGCHLD will tell, of the writer. */
+/* No more comes. True if everything is written; if not, SIGCHLD comes when the writer has ended. */
 bool log_close(struct log *log);
 
 /* A child of ours was reaped: whether it was the writer. */

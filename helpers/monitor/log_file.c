@@ -127,7 +127,7 @@ static void flush(struct log *log, struct batch *batch)
 }
 
 /* Where output is missing, the log says so itself. False while the disk takes nothing. */
-static bool tell_loss(struct log *log, const char *timestamp)
+static bool report_loss(struct log *log, const char *timestamp)
 {
     char record[TIMESTAMP_SIZE + 200];
     char *p = put_text(record, timestamp);
@@ -165,7 +165,7 @@ void log_file_write(struct log *log, const struct timespec *when, const char *st
     put_text(p, " P ");
 
     log_file_open(log);
-    if (log->fd < 0 || (log->lost && !tell_loss(log, timestamp))) {
+    if (log->fd < 0 || (log->lost && !report_loss(log, timestamp))) {
         log->lost += size;
         return;
     }

@@ -10,12 +10,12 @@ void memory_look(struct monitor *m)
     event_now(&m->events, "oom");
 }
 
-bool memory_tell(struct monitor *m)
+bool memory_report(struct monitor *m)
 {
     /* The packet before has to be through, and nothing comes after the last one. */
     if (m->clients.pending || m->clients.last)
         return false;
-    size_t size = cgroup_tell(&m->cgroup, (char *)m->clients.packet + 1, PAYLOAD_SIZE, m->input.terminal >= 0);
+    size_t size = cgroup_report(&m->cgroup, (char *)m->clients.packet + 1, PAYLOAD_SIZE, m->input.terminal >= 0);
     if (!size)
         return false;
     output_say(&m->output, size);

@@ -72,7 +72,7 @@ _Noreturn static void loop(struct monitor *m)
             memory_look(m);
         clients_serve(clients);
         pump(&m->output, polls[POLL_OUTPUT].revents, polls[POLL_ERROR].revents);
-        memory_tell(m);
+        memory_report(m);
         if (polls[POLL_SOCKET].revents)
             clients_accept(clients); /* last: it may move the polls */
         timeout = m->phase == RUNNING ? child_watch(m) : finish(m);

@@ -29,7 +29,7 @@ enum phase {
     RECORDED,           /* exit.json is written; a slow client may still hold output back */
     REPORTED,           /* the clients have been sent how it ended */
     WAITING_FOR_CLIENT, /* one of them cleans up, or has not taken everything yet */
-    CLEANING,           /* once more round: somebody may just have connected, or said that they clean up */
+    CLEANING,           /* one more round: a client may just have connected, or promised to clean up */
 };
 
 struct monitor {
@@ -42,7 +42,7 @@ struct monitor {
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */
     size_t passed;          /* descriptors after stderr that the clean-up inherits */
     int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
-    bool exec;              /* nothing but wait for an exec process, and tell its end */
+    bool exec;              /* only waits for an exec process and writes exec_die */
     int64_t timeout_ms;     /* 0: none; then the child is killed */
     int64_t kill_at_ms;     /* 0: never, or not any more */
 
@@ -73,10 +73,10 @@ int child_watch(struct monitor *m); /* its clocks; the milliseconds until someth
 
 /* memory.c: processes that the kernel killed at the container's memory limit. */
 void memory_look(struct monitor *m);
-bool memory_tell(struct monitor *m); /* on the container's stderr; whether there was something to tell */
+bool memory_report(struct monitor *m); /* on the container's stderr; false if there is nothing new */
 
-/* finish.c: does what is due once the child has ended; the milliseconds until something is, -1: nothing
-   but what a descriptor tells. */
+/* finish.c: does what is due once the child has ended. Returns the milliseconds until something is due, or -1 if
+   only a descriptor's becoming ready can change that. */
 int finish(struct monitor *m);
 
 #endif

@@ -62,7 +62,7 @@ int held_status(pid_t pid)
     char path[64], text[1024];
     const int unknown = 137 << 8;
     char *end = put_number(put_text(path, "/proc/"), (uint64_t)pid);
-    /* exit_code of proc_pid_stat(5) is 0 for those who may not know; a namespace's name is told to the same. */
+    /* exit_code of proc_pid_stat(5) is 0 for a reader without ptrace rights; a namespace's name needs the same rights. */
     put_text(end, "/ns/user");
     if (readlink(path, text, sizeof text) < 0)
         return unknown;

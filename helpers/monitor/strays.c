@@ -35,7 +35,7 @@ static bool mounts_of(uint64_t pid, char *name, size_t size)
     return name_of(path, name, size);
 }
 
-/* Whether it is known to be in a mount and a user namespace that are not ours: whoever has our own is no stray. */
+/* Whether it is known to be in a mount and a user namespace that are not ours: a process in our own is no stray. */
 static bool is_apart(pid_t pid)
 {
     static const char *const kinds[] = {"/ns/mnt", "/ns/user"};

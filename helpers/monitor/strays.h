@@ -1,5 +1,5 @@
 /* What may outlive a container's first process: where that is not PID 1 of a pid namespace of its own
-   (--pid host, --pid container:NAME), the kernel ends nobody with it. */
+   (--pid host, --pid container:NAME), the kernel ends no other process with it. */
 #ifndef ROOTLESS_STRAYS_H
 #define ROOTLESS_STRAYS_H
 
@@ -12,7 +12,7 @@ struct strays {
 /* Looks at the first process while it lives. */
 void strays_look(struct strays *strays, pid_t first);
 
-/* Kills whoever is left, for as long as there are new ones, but not for ever. */
+/* Kills the processes that are left, round after round while there are new ones, up to a limit. */
 void strays_end(const struct strays *strays);
 
 #endif
