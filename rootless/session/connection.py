@@ -19,7 +19,7 @@ _UCRED = struct.Struct("iII")  # pid, uid, gid: unix(7)
 
 
 class NoHolder(Exception):
-    """Nobody usable answers on the session's socket; `holder_pid` if somebody is there but silent."""
+    """No holder of ours answers on the session's socket; `holder_pid` if one is there but silent."""
 
     def __init__(self, message: str, *, holder_pid: int = 0) -> None:
         super().__init__(message)

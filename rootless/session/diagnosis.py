@@ -1,4 +1,4 @@
-"""Why this host does not give a session, or not a full one, and who can mend that.
+"""Why this host gives no session, or not a full one, and what the user or the administrator can do.
 
 Probes read facts (and try things in a forked child); they never look at version numbers. The same
 findings make the hints of errors and the lines of `rootless doctor`. `proc`, `etc` and `sys`
@@ -50,7 +50,7 @@ def try_user_namespace() -> OSError | None:
 def user_namespaces(*, error: OSError | None = None, proc: str = "/proc") -> list[Finding]:
     """Why user namespaces do not work here; empty where they do.
 
-    Without `error` (what unshare said) it is tried. Several findings may be true at once.
+    Without `error`, which unshare(2) gave, it is tried. Several findings may be true at once.
     """
     if error is None and proc == "/proc":
         error = try_user_namespace()

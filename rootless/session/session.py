@@ -95,7 +95,7 @@ def _join_from_outside(uid: int) -> Session:
 def enter(fd: int, uid: int) -> None:
     """Join the user namespace `fd`, made by the host's user `uid`, as its root."""
     if namespace.owner_uid(fd) != uid:
-        raise RootlessError("the session's namespace belongs to somebody else")
+        raise RootlessError("the session's namespace belongs to another user")
     home = paths.user_namespace()
     try:
         namespace.setns(fd, namespace.CLONE_NEWUSER)

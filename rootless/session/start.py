@@ -61,7 +61,7 @@ def start(runtime: str) -> int:
     with _locked(runtime):
         silent_pid = 0
         try:
-            return namespace_from_holder(runtime)  # somebody was faster
+            return namespace_from_holder(runtime)  # another process was faster
         except NoHolder as error:
             silent_pid = error.holder_pid
         try:
@@ -92,8 +92,8 @@ def refresh(runtime: str) -> bool:
     """Compare the running session with /etc/subuid and /etc/subgid, which have been touched.
 
     Ranges that were added: a new session replaces the holder (running containers keep their own
-    namespaces); True. Ranges that were changed or taken away: said once, and nothing is done,
-    for what is stored belongs to the old ids.
+    namespaces); True. Ranges that were changed or taken away: one warning, and nothing is done,
+    since what is stored belongs to the old ids.
     """
     with _locked(runtime):
         known = session_file.read(runtime)
@@ -124,7 +124,7 @@ def refresh(runtime: str) -> bool:
 
 def stop(runtime: str) -> bool:
     """End the session: its holders, for whatever RUNTIME they are; whether there was one. Nothing where
-    somebody lives in it: a container of another ROOT, an `unshare` shell. Not from inside."""
+    a process lives in it: a container of another ROOT, an `unshare` shell. Not from inside."""
     with _locked(runtime):
         try:
             namespace = namespace_from_holder(runtime)
@@ -163,7 +163,7 @@ def _publish(runtime: str, fd: int, planned: IdMapping) -> None:
     session_file.write(runtime, os.fstat(fd).st_ino, planned)
     os.rename(os.path.join(runtime, _NEW_NAME), os.path.join(runtime, SOCKET_NAME))
     if planned.single_id:
-        _tell_single_id(planned)
+        _warn_of_single_id(planned)
 
 
 def _unlink(path: str) -> None:
@@ -173,7 +173,7 @@ def _unlink(path: str) -> None:
         pass
 
 
-def _tell_single_id(planned: IdMapping) -> None:
+def _warn_of_single_id(planned: IdMapping) -> None:
     """Say once per reason and data root that images with several users will not fully work."""
     root = paths.data_root()
     marker = os.path.join(root, "single-id-told")
@@ -189,7 +189,7 @@ def _tell_single_id(planned: IdMapping) -> None:
         with open(marker, "w") as file:
             file.write(planned.reason)
     except OSError:
-        pass  # told again next time; nothing depends on it
+        pass  # the warning comes again next time; nothing depends on it
 
 
 def _warn(message: str, hint: str) -> None:

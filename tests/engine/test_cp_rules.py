@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rootless.engine.files.copy import copy
-from rootless.engine.files.copy_end import Place
+from rootless.engine.files.copy_end import CopyEnd
 from rootless.errors import RootlessError
 from tests.harness.cp_rules import FOLLOWED, SOURCES, Cases, Sides, cases
 from tests.storage.conftest import joined as joined
@@ -16,11 +16,11 @@ from tests.storage.conftest import session_runtime as session_runtime
 from tests.storage.joined import Joined
 
 
-def place_of(directory: Path, *, container: bool) -> tuple[Place, str]:
+def place_of(directory: Path, *, container: bool) -> tuple[CopyEnd, str]:
     """One side, and what its paths begin with."""
     if not container:
-        return Place(-1), f"{directory}/"
-    return Place(os.open(directory, os.O_PATH | os.O_DIRECTORY)), "/"
+        return CopyEnd(-1), f"{directory}/"
+    return CopyEnd(os.open(directory, os.O_PATH | os.O_DIRECTORY)), "/"
 
 
 @pytest.mark.parametrize("follow_link", [False, True])

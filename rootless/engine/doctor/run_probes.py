@@ -149,7 +149,7 @@ def _results(each: _Running, answer: bytes | None, timeout_s: float) -> list[Pro
 def _end_descendants(others: frozenset[int]) -> None:
     """Kill what probes left (the session's holder detaches itself) and reap; bounded in time.
 
-    Not `others`, the children we had before: whoever became us by exec may have left some.
+    Not `others`, the children we had before: the program that executed us may have left some.
     """
     deadline = time.monotonic() + 1.0
     while time.monotonic() < deadline:

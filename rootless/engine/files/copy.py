@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from rootless.engine.files import copy_tree
-from rootless.engine.files.copy_end import Place
+from rootless.engine.files.copy_end import CopyEnd
 from rootless.engine.files.copy_tree import Policy
 from rootless.engine.files.entry import FileEntry
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
@@ -34,7 +34,7 @@ class Origin(NamedTuple):
 
 
 def copy(
-    source: Place, source_path: str, target: Place, target_path: str, *, archive: bool, follow_link: bool
+    source: CopyEnd, source_path: str, target: CopyEnd, target_path: str, *, archive: bool, follow_link: bool
 ) -> list[str]:
     """Copy as `docker cp` does; what was left out, a line each. NotFound, Conflict, InvalidInput."""
     with ExitStack() as stack:
@@ -45,7 +45,7 @@ def copy(
             directory = target.open_directory(target_path, what=target_path)
             stack.callback(os.close, directory)
             target.refuse_read_only(directory, target_path)
-            with _told_read_only(target):
+            with _read_only_explained(target):
                 return copy_tree.copy(origin.entry, FileEntry(directory, origin.name or "."), policy)
         # Neither it nor what a link of that name leads to is a directory.
         wanted = _asserts_directory(target_path)
@@ -57,11 +57,11 @@ def copy(
         elif wanted and not is_directory:
             raise NotFound(f"no such directory: {target_path}")
         target.refuse_read_only(destination.directory, target_path)
-        with _told_read_only(target):
+        with _read_only_explained(target):
             return copy_tree.copy(origin.entry, destination, policy)
 
 
-def _origin(source: Place, path: str, stack: ExitStack, *, follow_link: bool) -> Origin:
+def _origin(source: CopyEnd, path: str, stack: ExitStack, *, follow_link: bool) -> Origin:
     """A trailing "/" or "/." follows a link, and wants a directory; "/." and the root mean what is in it."""
     name = os.path.basename(os.path.normpath(path))
     if _asserts_directory(path):
@@ -108,7 +108,7 @@ def _check_replaced(
         raise InvalidInput(f'destination "{path}" must be a directory or a regular file')
 
 
-def _policy(source: Place, target: Place, *, archive: bool) -> Policy:
+def _policy(source: CopyEnd, target: CopyEnd, *, archive: bool) -> Policy:
     bits, top = not target.on_host, source.top
     if archive:
         return Policy(None, special_bits=bits, kept=_kept(source.out_of, target.into), top=top)
@@ -123,7 +123,7 @@ def _kept(out_of: Owners | None, into: Owners | None) -> Owners | None:
 
 
 @contextmanager
-def _told_read_only(target: Place) -> Iterator[None]:
+def _read_only_explained(target: CopyEnd) -> Iterator[None]:
     """What is mounted read-only somewhere below where we began."""
     try:
         yield
@@ -133,7 +133,7 @@ def _told_read_only(target: Place) -> Iterator[None]:
         raise Conflict(f"mounted volume is marked read-only: {error.filename or ''}".rstrip(": ")) from None
 
 
-def write_tar(source: Place, path: str, *, follow_link: bool) -> list[str]:
+def write_tar(source: CopyEnd, path: str, *, follow_link: bool) -> list[str]:
     """`cp CONTAINER:PATH -`: the file or tree as a tar stream on stdout; what was left out, a line each."""
     from rootless.engine.files.tar_stream import write
 
@@ -143,7 +143,7 @@ def write_tar(source: Place, path: str, *, follow_link: bool) -> list[str]:
         return write(origin.entry, origin.name or ".", sys.stdout.buffer, shown=source.out_of, top=source.top)
 
 
-def read_tar(store: Store, target: Place, path: str) -> list[str]:
+def read_tar(store: Store, target: CopyEnd, path: str) -> list[str]:
     """`cp - CONTAINER:PATH`: a tar stream from stdin, plain or compressed, unpacked into an existing directory."""
     if not target.is_directory(path):
         raise NotFound(f'destination "{path}" must be a directory')
@@ -154,5 +154,5 @@ def read_tar(store: Store, target: Place, path: str) -> list[str]:
         stack.callback(os.close, outside)
         target.refuse_read_only(outside, path)
         inside = stack.enter_context(unpacked(store, sys.stdin.buffer))
-        with _told_read_only(target):
+        with _read_only_explained(target):
             return copy_tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))

@@ -16,7 +16,7 @@ PATH_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _MOST_LINKS = 40
 
 
-class Place:
+class CopyEnd:
     """`root_fd`: the container's root, the caller's; -1 for the host. `id_map`: of a container whose files we
     see with other owners than it does. `runs`: its kernel file systems and what it has in memory are there.
     `called`: the container, as the user wrote it, for errors."""

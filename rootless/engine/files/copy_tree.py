@@ -69,7 +69,7 @@ class _TreeCopy:
         self._policy = policy
         self._levels: list[_OpenDirectory] = []
         self._made: set[tuple[int, int]] = set()
-        self._told: list[str] = []
+        self._warnings: list[str] = []
         self._links: HardLinks | None = None
 
     def run(self, source: FileEntry, target: FileEntry) -> list[str]:
@@ -88,13 +88,13 @@ class _TreeCopy:
             for level in self._levels:
                 os.close(level.inside)
                 os.close(level.outside)
-        return self._told
+        return self._warnings
 
     def _one(self, source: FileEntry, target: FileEntry, path: str) -> None:
         status = source.stat()
         if status is None:
             if self._levels:
-                self._told.append(f"{path}: vanished while it was copied")
+                self._warnings.append(f"{path}: vanished while it was copied")
         elif stat.S_ISDIR(status.st_mode):
             self._enter(source, target, status, path)
         elif stat.S_ISREG(status.st_mode):
@@ -106,7 +106,7 @@ class _TreeCopy:
             self._put(target, lambda new: self._made_by_name(new, status, ""))
         else:
             kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
-            self._told.append(f"{path}: {kind} left out")
+            self._warnings.append(f"{path}: {kind} left out")
 
     def _enter(self, source: FileEntry, target: FileEntry, status: os.stat_result, path: str) -> None:
         there = target.stat()
@@ -128,7 +128,7 @@ class _TreeCopy:
             os.close(inside)
             raise
         if why:
-            self._told.append(f"{path}: {why}")
+            self._warnings.append(f"{path}: {why}")
         if there is None:
             self._made.add(identity(os.fstat(outside)))
         # Who writes to the target may have put another directory there since we made ours: it is not given away.

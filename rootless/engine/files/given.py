@@ -44,7 +44,7 @@ def give(store: Store, record: ContainerConfig, root: Rootfs) -> None:
     """Give the sources of those mounts, which are resolved for this start, to whom the container runs as.
 
     InvalidInput for the caller's home and what it lies in, and for a tmpfs; NotSupported where the user has no id
-    on this machine or something belongs to somebody else. What has the right owner already is not touched.
+    on this machine or something belongs to another account. What has the right owner already is not touched.
     """
     owner = _owner(store, record, root)
     for mount in asked(record):

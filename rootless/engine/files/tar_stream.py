@@ -47,7 +47,7 @@ class _StreamWriter:
         self._shown = shown
         self._top = top
         self._levels: list[_Level] = []
-        self._told: list[str] = []
+        self._warnings: list[str] = []
         self._links: dict[tuple[int, int], str] = {}
 
     def run(self, origin: FileEntry, name: str) -> list[str]:
@@ -63,7 +63,7 @@ class _StreamWriter:
         finally:
             for level in self._levels:
                 os.close(level.inside)
-        return self._told
+        return self._warnings
 
     def _add(self, entry: FileEntry, path: str) -> None:
         status = entry.stat()
@@ -101,7 +101,7 @@ class _StreamWriter:
             os.close(inside)
             raise
         if why:
-            self._told.append(f"{path}: {why}")
+            self._warnings.append(f"{path}: {why}")
         self._levels.append(_Level(inside, iter(names), path))
 
     def _file(self, entry: FileEntry, info: tarfile.TarInfo) -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from rootless.engine.files.copy_end import PATH_DIRECTORY, Place
+from rootless.engine.files.copy_end import PATH_DIRECTORY, CopyEnd
 from rootless.engine.files.mounts import container_root, mount_points
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, read_config
@@ -35,11 +35,11 @@ _PROPAGATIONS = ("private", "shared", "slave", "unbindable")
 
 
 @contextmanager
-def files(store: Store, identifiers: list[str]) -> Iterator[list[Place]]:
+def files(store: Store, identifiers: list[str]) -> Iterator[list[CopyEnd]]:
     """Each container's root with all that is mounted in it: the live one, or mounted for us alone, under
     the container's lock. A container that is named twice is one place."""
     with ExitStack() as stack:
-        places: dict[str, Place] = {}
+        places: dict[str, CopyEnd] = {}
         # In one order for everybody, so that two copies in opposite directions do not wait for each other.
         for identifier in sorted(set(identifiers)):
             places[identifier] = stack.enter_context(_files(store, identifier))
@@ -47,7 +47,7 @@ def files(store: Store, identifiers: list[str]) -> Iterator[list[Place]]:
 
 
 @contextmanager
-def _files(store: Store, identifier: str) -> Iterator[Place]:
+def _files(store: Store, identifier: str) -> Iterator[CopyEnd]:
     found = running.find(store, identifier)
     if found is None:
         with containers.lock(store, identifier):
@@ -60,18 +60,18 @@ def _files(store: Store, identifier: str) -> Iterator[Place]:
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
                 with mounted(root, steps(store, record)) as fd:
-                    yield Place(fd, record.get("id_map"))
+                    yield CopyEnd(fd, record.get("id_map"))
                 return
     with found:
         fd = _root_of(found)
     try:
-        yield Place(fd, containers.config(store, identifier).get("id_map"), runs=True)
+        yield CopyEnd(fd, containers.config(store, identifier).get("id_map"), runs=True)
     finally:
         os.close(fd)
 
 
 @contextmanager
-def root_alone(store: Store, identifier: str) -> Iterator[Place]:
+def root_alone(store: Store, identifier: str) -> Iterator[CopyEnd]:
     """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
     image has in their place."""
     record = read_config(store, identifier)
@@ -82,12 +82,12 @@ def root_alone(store: Store, identifier: str) -> Iterator[Place]:
         with found:
             fd = clone_tree(found.pid, found.pidfd, "/", recursive=False)
         try:
-            yield Place(fd, record.get("id_map"))
+            yield CopyEnd(fd, record.get("id_map"))
         finally:
             os.close(fd)
         return
     with containers.lock(store, identifier), mounted(container_root.prepare(store, record)) as fd:
-        yield Place(fd, record.get("id_map"))
+        yield CopyEnd(fd, record.get("id_map"))
 
 
 def steps(store: Store, record: ContainerConfig) -> list[Step]:

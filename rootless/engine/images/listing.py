@@ -124,11 +124,11 @@ def history(store: Store, text: str, *, platform: str = "") -> list[Step]:
     if platform:
         require(image, text, platform)
     sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
-    told = [entry for entry in image.config.get("history") or () if isinstance(entry, dict)]
-    if sum(not entry.get("empty_layer") for entry in told) != len(sizes):
-        told = [{"created": image.config.get("created")} for _ in sizes]  # says nothing we can trust
+    entries = [entry for entry in image.config.get("history") or () if isinstance(entry, dict)]
+    if sum(not entry.get("empty_layer") for entry in entries) != len(sizes):
+        entries = [{"created": image.config.get("created")} for _ in sizes]  # says nothing we can trust
     steps, remaining = [], iter(sizes)
-    for entry in told:
+    for entry in entries:
         size = 0 if entry.get("empty_layer") else next(remaining)
         steps.append(
             Step(

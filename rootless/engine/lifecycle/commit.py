@@ -1,7 +1,7 @@
 """`commit`: an image of what a container is now, as a layer above its own image's.
 
 The container is paused meanwhile, and goes on however we end. The layer goes straight from its files into the
-store, as a tar between two processes; it is packed when somebody pushes it.
+store, as a tar between two processes; it is packed when it is pushed.
 """
 
 from __future__ import annotations

@@ -129,12 +129,12 @@ def _cgroup(state: dict[str, Any]) -> runtime_exec.CgroupTarget:
     )
 
 
-def tell_end(execution: Execution, code: int) -> None:
+def report_end(execution: Execution, code: int) -> None:
     """The event of its end."""
     events.container(execution.store, "exec_die", execution.record, execID=execution.id, exitCode=str(code))
 
 
-def tell_detached(execution: Execution) -> None:
+def report_detached(execution: Execution) -> None:
     """The event of a user who has left it alone."""
     events.container(execution.store, "exec_detach", execution.record, execID=execution.id)
 

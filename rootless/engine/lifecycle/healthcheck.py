@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.lifecycle.exec import ExecOptions, execute, tell_end
+from rootless.engine.lifecycle.exec import ExecOptions, execute, report_end
 from rootless.engine.options import clock
 from rootless.engine.options.health import Healthcheck
 from rootless.engine.state import health, running
@@ -88,14 +88,14 @@ def _run(store: Store, identifier: str, healthcheck: Healthcheck, found: running
             code = error.exit_code
     else:
         child.end(entered.pidfd)
-    tell_end(execution, code if ended else 137)
+    report_end(execution, code if ended else 137)
     for fd in (entered.stdout_fd, entered.stderr_fd, entered.pidfd):
         if fd >= 0:
             os.close(fd)
     if not ended:
-        said = f"Health check exceeded timeout ({_seconds(timeout_s)})"
+        message = f"Health check exceeded timeout ({_seconds(timeout_s)})"
         text = output.text()
-        return _result(started_at, -1, (said + (": " + text if text else "")).encode())
+        return _result(started_at, -1, (message + (": " + text if text else "")).encode())
     return _result(started_at, code, output.text().encode())
 
 
@@ -154,7 +154,7 @@ class _Output:
         return bool(data)
 
     def text(self) -> str:
-        """What was said, "..." at the end where that is not all."""
+        """The output, "..." at the end where that is not all."""
         return self.data.decode(errors="replace") + ("..." if self.more else "")
 
 

@@ -1,4 +1,4 @@
-"""What the monitor of a container is told: log, stdin, health checks, what to run at the end. HOT."""
+"""The options of a container's monitor: log, stdin, health checks, what to run at the end. HOT."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
                 if not force:
                     raise _refused(store, identifier, "paused" if found.state.get("paused") else "running")
                 restart.cancel_unlocked(store, identifier)
-                _tell_kill(store, identifier)
+                _report_kill(store, identifier)
                 found.kill()
             try:
                 running.wait_recorded(store, identifier, removed=False)
@@ -48,7 +48,7 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
             return
 
 
-def _tell_kill(store: Store, identifier: str) -> None:
+def _report_kill(store: Store, identifier: str) -> None:
     try:
         record = read_config(store, identifier)
     except RootlessError:
@@ -89,7 +89,7 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
 
 
 def sweep(store: Store) -> None:
-    """Clear away what killed processes and power cuts left; of --rm containers their ends are told, too."""
+    """Clear away what killed processes and power cuts left; of --rm containers their ends are written to the log of events, too."""
     from rootless.storage.maintenance.sweep import sweep_containers
 
     sweep_containers(store, _tell)

@@ -92,5 +92,5 @@ def _remove_sockets(store: Store) -> list[str]:
     try:
         os.rmdir(store.runtime + "/c")
     except OSError:
-        pass  # somebody else's are there
+        pass  # containers of another ROOT have theirs there
     return failures

@@ -67,7 +67,7 @@ def handed(record: ContainerConfig) -> Handed:
     return Handed(count, tuple(env), tuple(mounts))
 
 
-def tell_started(record: ContainerConfig, monitor_pid: int, *, client: bool) -> None:
+def notify_started(record: ContainerConfig, monitor_pid: int, *, client: bool) -> None:
     """The command has been executed: tell systemd, where it asked. Nothing where nobody listens."""
     mode = record.get("sdnotify") or "conmon"
     if mode == "ignore" or "NOTIFY_SOCKET" not in os.environ:
@@ -90,4 +90,4 @@ def notify(text: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
             connection.sendto(text.encode(), address)
     except OSError:
-        pass  # whoever started us listens no more
+        pass  # the service manager listens no more

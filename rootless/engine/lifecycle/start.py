@@ -158,7 +158,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     )
     for warning in launched.network.get("warnings") or []:
         print(f"rootless: {plain(warning)}", file=sys.stderr)
-    socket_activation.tell_started(record, launched.monitor_pid, client=client)
+    socket_activation.notify_started(record, launched.monitor_pid, client=client)
     return StartedContainer(launched.pid, launched.start_time, launched.attach_fd)
 
 

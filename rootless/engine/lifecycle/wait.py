@@ -20,7 +20,7 @@ def wait(store: Store, identifier: str) -> int:
             connection = attach.connect(running.run_directory(store, identifier))
             break
         except Conflict:
-            # No 30 seconds: between a restart's delay and its start there is no monitor to ask.
+            # A loop, since one wait ends after 30 s, and no monitor exists between a restart's delay and its start.
             status = containers.status(store, identifier)
             if status.state not in ("running", "restarting"):
                 return status.exit_code
@@ -28,20 +28,20 @@ def wait(store: Store, identifier: str) -> int:
             if (found := running.find(store, identifier)) is not None:
                 with found:  # its monitor is gone, or its socket
                     found.wait(1.0)
-    # The monitor itself tells the status, so that a --rm container cannot vanish before it is read.
+    # The monitor itself reports the status, so that a --rm container cannot vanish before it is read.
     with connection:
-        told = _told(store, identifier, connection)
-    if told is not None:
-        return attach.exit_code(told)
+        wait_status = _wait_status(store, identifier, connection)
+    if wait_status is not None:
+        return attach.exit_code(wait_status)
     try:
         return containers.status(store, identifier).exit_code
     except NotFound:
         return 137
 
 
-def _told(store: Store, identifier: str, connection: socket.socket) -> int | None:
-    """The wait status that the monitor tells; None where it ends without. RootlessError where it is stopped and
-    the container has ended."""
+def _wait_status(store: Store, identifier: str, connection: socket.socket) -> int | None:
+    """The wait status that the monitor sends, or None if it ends without. RootlessError where the monitor is stopped
+    and the container has ended."""
     poller = select.poll()
     poller.register(connection, select.POLLIN)
     found = running.find(store, identifier)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOG_NAME = "container.log"
 """In the container's directory."""
 SDNOTIFY = ("container", "conmon", "ignore")
-"""Who tells systemd's NOTIFY_SOCKET that the container is ready: itself, we when it runs, nobody."""
+"""What sends READY=1 to systemd's NOTIFY_SOCKET: the container, the monitor as soon as it runs, nothing."""
 
 
 OWN_NETWORK = ("bridge", "slirp4netns")
@@ -69,7 +69,7 @@ class RestartPolicy(TypedDict):
 
 
 class Security(TypedDict):
-    """What was asked of the walls; "" and [] mean the default."""
+    """The confinement that was asked for; "" and [] mean the default."""
 
     privileged: bool
     cap_add: list[str]
@@ -137,7 +137,7 @@ class ContainerConfig(TypedDict):
     healthcheck: NotRequired[Healthcheck | None]
     timeout: NotRequired[int]  # seconds that it may run; 0: any
     sdnotify: NotRequired[str]
-    # Said by `inspect` alone: what `run` was attached to, and words that are spent at create.
+    # Shown by `inspect` alone: what `run` was attached to, and words that are spent at create.
     attached: NotRequired[list[str]]
     volumes_from: NotRequired[list[str]]
     cidfile: NotRequired[str]

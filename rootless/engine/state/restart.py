@@ -104,7 +104,7 @@ def cancel(store: Store, identifier: str, *, by_hand: bool = True) -> bool:
     was_restarting = containers.status(store, identifier).state == "restarting"
     stored.call_off(store, identifier, found, by_hand=by_hand)
     if was_restarting and stored.is_planned(found, running.read_state(store, identifier)):
-        # Written before: whoever was killed too late, in the middle of a start, would not do it.
+        # Written before: a monitor killed too late, in the middle of a start, does not write it.
         _end_waiting(store, identifier)
     return was_restarting
 

@@ -172,8 +172,8 @@ def unrecorded(identifier: str, pid: int) -> RootlessError:
 def wait_ended(store: Store, identifier: str, timeout_s: float = 30.0) -> None:
     """Wait until the end of a container that does not run any more is written down.
 
-    Its monitor may live on, to clean up or to restart it: for whoever holds the container's lock
-    that is no reason to wait.
+    Its monitor may live on, to clean up or to restart it: the holder of the container's lock
+    need not wait for that.
     """
     deadline = time.monotonic() + timeout_s
     while containers.status(store, identifier).state == "running" and time.monotonic() < deadline:

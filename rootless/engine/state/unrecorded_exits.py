@@ -1,7 +1,7 @@
-"""Ends that no monitor wrote down: it was killed, or the machine went down. Whoever notices first does it.
+"""Exits no monitor recorded (it was killed, or the machine went down): the first command that finds one records it.
 
-Not HOT: imported where such a container has been found. There is no daemon, so that is the next
-`events`, or `start`, `rm` and the sweep of this container.
+There is no daemon, so that command is the next `events`, or `start`, `rm` and the sweep of this container.
+Not HOT: imported where such a container has been found.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def notice(store: Store, identifier: str) -> None:
         path = containers.directory(store, identifier) + "/exit.json"
         atomic.write_json(path, end, durable=not record["auto_remove"])
     except OSError:
-        return  # a full disk: whoever comes next
-    # A monitor that was killed between its event and its record has told it.
+        return  # a full disk: the next command tries again
+    # A monitor that was killed between its event and its record has written the event.
     since = clock.to_nanoseconds(status.started_at) if status.started_at else 0
     if not event_log.has(store, identifier, "die", since):
         events.container(store, "die", record, exitCode=str(status.exit_code), error=status.error)
 
 
 def notice_all(store: Store) -> None:
-    """`notice` for every container; one that somebody else has locked for longer than a second is theirs to tell."""
+    """`notice` for every container; one that another process has locked for longer than a second is left to that."""
     for identifier in containers.ids(store):
         deadline = time.monotonic() + PATIENCE_S
         try:

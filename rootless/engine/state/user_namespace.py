@@ -116,7 +116,7 @@ def taken(store: Store) -> list[Extent]:
 
 
 class reserve:
-    """Nobody else gives ranges out meanwhile: a context manager."""
+    """The lock under which ranges are given out, as a context manager."""
 
     def __init__(self, store: Store) -> None:
         self._path = store.root + "/userns.lock"

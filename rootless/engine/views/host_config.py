@@ -19,7 +19,7 @@ PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
 
 def host_config(record: ContainerConfig, policy: RestartState, state: dict[str, Any]) -> dict[str, Any]:
-    """HostConfig; `state` is what the start of the container has told."""
+    """HostConfig; `state` is the container's state.json."""
     network, security = record["network"], record["security"]
     privileged = security["privileged"]
     return {

@@ -60,5 +60,5 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
 
 
 def _turned(record: ContainerConfig, places: int) -> str:
-    """An id of something that the container alone has: its own, turned by some digits. Nobody else has it."""
+    """An id of something that the container alone has: its own, turned by some digits. Unique, as that is."""
     return record["id"][places:] + record["id"][:places]

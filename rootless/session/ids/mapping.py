@@ -103,5 +103,5 @@ def write_with_helpers(pid: int, *, uid: list[str], gid: list[str]) -> None:
         results = [(program, run_program.finish(started)) for program, started in running]
     for program, result in results:
         if result.status != 0:
-            said = result.output.replace("\n", "; ") or f"exit status {result.status}"
-            raise NotSupported(f"{program} failed: {said}", hint=subids.newidmap_hint(program, said))
+            output = result.output.replace("\n", "; ") or f"exit status {result.status}"
+            raise NotSupported(f"{program} failed: {output}", hint=subids.newidmap_hint(program, output))

@@ -114,7 +114,7 @@ def ranges(
 
 
 def shared_ranges(user: str | None, uid: int, *, etc: str = "/etc") -> list[Finding]:
-    """Ids that somebody else may map too: not in our way, but each could own the other's files."""
+    """Ids that another user may map too: no obstacle, but each could own the other's files."""
     names = {user, str(uid)}
     findings = []
     for kind in ("uid", "gid"):
@@ -177,14 +177,14 @@ def findings(uid: int, user: str | None) -> list[Finding]:
     return [finding for finding in found if finding is not None]
 
 
-def newidmap_hint(program: str, said: str) -> str:
-    """The hint for newuidmap or newgidmap that ran and failed, by what it said."""
+def newidmap_hint(program: str, output: str) -> str:
+    """The hint for newuidmap or newgidmap that ran and failed, by its output."""
     kind = "uid" if program == "newuidmap" else "gid"
-    if "owned by a different user" in said:
+    if "owned by a different user" in output:
         return "you are in a shell of newgrp or sg: run the first rootless command in a fresh login shell"
-    if "not allowed" in said:
+    if "not allowed" in output:
         return f"/etc/sub{kind} does not grant these ids (any more): `getsubids` shows what it does"
-    if "Operation not permitted" in said:
+    if "Operation not permitted" in output:
         return (
             f"{program} has lost its rights: sudo setcap cap_set{kind}+ep $(command -v {program})\n"
             "in a container: start the outer one with --cap-add SYS_ADMIN or more ids"

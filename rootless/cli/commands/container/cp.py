@@ -8,7 +8,7 @@ import sys
 from rootless.cli.grammar.command import FLAG, Args, Command, Option
 from rootless.cli.output.columns import plain
 from rootless.engine.files import copy, view
-from rootless.engine.files.copy_end import Place
+from rootless.engine.files.copy_end import CopyEnd
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
@@ -35,8 +35,8 @@ def run(args: Args) -> int:
     with view.files(store, identifiers) as places:
         for name, each in zip(names, places, strict=True):
             each.called = name
-        origin = places[0] if source_name else Place(-1)
-        place = places[-1] if target_name else Place(-1)
+        origin = places[0] if source_name else CopyEnd(-1)
+        place = places[-1] if target_name else CopyEnd(-1)
         if not target_name and target == "-":
             left_out = copy.write_tar(origin, source, follow_link=args.follow_link)
         elif not source_name and source == "-":

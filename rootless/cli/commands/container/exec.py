@@ -53,10 +53,10 @@ def run(args: Args) -> int:
         streams = engine_exec.streams(entered, stdin=0 if args.interactive else None)
         streams.detach_keys = keys if args.tty else None
         if not streams.run(signals.fd, signals.on_arrival):
-            engine_exec.tell_detached(execution)
+            engine_exec.report_detached(execution)
             return 0
     code = engine_exec.exit_code(entered)
-    engine_exec.tell_end(execution, code)
+    engine_exec.report_end(execution, code)
     return code
 
 

@@ -27,7 +27,7 @@ from rootless.storage.remove_tree import remove_tree
 # Ours and the OCI's words for those that are compared with the host's.
 COMPARED = {"user": "user", "net": "network"}
 NAMESPACES = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")
-# Our init, told to run a command that is not there, ends with the status of a shell.
+# The init program, with a command that is not there, ends with the status of a shell.
 _COMMAND = ["/init", "--", "/not/there"]
 _EXPECTED_STATUS = 127
 _EXITED = 0x12

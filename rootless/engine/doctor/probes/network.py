@@ -50,7 +50,7 @@ def connection(scene: Scene) -> list[ProbeResult]:
 
 
 def _serve(control: socket.socket) -> None:
-    """In a namespace of its own: greet whoever connects, and ask slirp's resolver when told to."""
+    """In a namespace of its own: greet every client, and ask the uplink's resolver once the supervisor sends its address."""
     try:
         set_pdeathsig(signal.SIGKILL)
         namespace.unshare(namespace.CLONE_NEWUSER | namespace.CLONE_NEWNET)

@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from rootless.engine.files import copy_tree
-from rootless.engine.files.copy_end import Place
+from rootless.engine.files.copy_end import CopyEnd
 from rootless.engine.files.copy_tree import Policy
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.userns import IdMap
@@ -42,7 +42,7 @@ def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None = 
         return
     with mounted(root) as root_fd:
         for volume, target in empty:
-            _fill_one(volume, Place(root_fd, given), target)
+            _fill_one(volume, CopyEnd(root_fd, given), target)
 
 
 def _directory(volume: Volume) -> str:
@@ -62,7 +62,7 @@ def _mark(volume: Volume) -> str:
     return os.path.join(os.path.dirname(volume.path), "filling")
 
 
-def _fill_one(volume: Volume, image: Place, target: str) -> None:
+def _fill_one(volume: Volume, image: CopyEnd, target: str) -> None:
     try:
         source = image.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):

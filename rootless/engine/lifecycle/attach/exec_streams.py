@@ -43,7 +43,7 @@ class ExecStreams:
         self._input_over = False
 
     def run(self, signals: int | None = None, on_signals: OnSignals | None = None) -> bool:
-        """Relay until the process has ended and said all; False where the user detached."""
+        """Relay until the process has ended and its output is written; False where the user detached."""
         if self.to_process >= 0 and self.stdin is not None:
             os.set_blocking(self.to_process, False)
         while True:

@@ -110,7 +110,7 @@ def _write(lines: list[bytes]) -> None:
 
 
 def _refused(done: subprocess.CompletedProcess[bytes]) -> RootlessError:
-    said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
+    output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
     return RootlessError(
-        f"crontab refuses: {said or f'status {done.returncode}'}", hint="see crontab(1); /etc/cron.allow, cron.deny"
+        f"crontab refuses: {output or f'status {done.returncode}'}", hint="see crontab(1); /etc/cron.allow, cron.deny"
     )

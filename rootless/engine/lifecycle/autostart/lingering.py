@@ -21,17 +21,17 @@ LOGIND = "/run/systemd/users"
 
 
 def notice(store: Store, pid: int) -> tuple[str, str] | None:
-    """What to say, and the remedy, when the container of PID 1 `pid` would be killed at logout.
+    """The warning and the remedy for a container that is killed at logout; `pid` is its PID 1.
 
-    None where it would not, or where it was said since the login.
+    None where it is not killed, or where the user was warned since the login.
     """
     if not os.path.isdir(LOGIND) or lingering():
         return None
-    told = store.runtime + "/told-lingering"
-    if os.path.exists(told) or not killed_at_logout(pid):
+    marker = store.runtime + "/told-lingering"
+    if os.path.exists(marker) or not killed_at_logout(pid):
         return None
     try:
-        os.close(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError:
         pass
     return (

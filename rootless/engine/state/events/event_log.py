@@ -42,7 +42,7 @@ def follow(
     """The events from `since_ns` (None: from now, or from the first where there is an end) to `until_ns`
     (None: for ever; waits for what comes).
 
-    `meanwhile` is called about once a second: it may write events that nobody else would.
+    `meanwhile` is called about once a second: it may write events that no other process writes.
 
     In Docker's shape (API v1.51, EventMessage). With neither it waits until interrupted.
     """
@@ -197,5 +197,5 @@ def words(message: dict[str, Any]) -> str:
     """The line that `docker events` prints for a message."""
     actor = message["Actor"]
     attributes = ", ".join(f"{key}={value}" for key, value in sorted(actor["Attributes"].items()))
-    told = f" ({attributes})" if attributes else ""
-    return f"{clock.from_nanoseconds(message['timeNano'])} {message['Type']} {message['Action']} {actor['ID']}{told}"
+    shown = f" ({attributes})" if attributes else ""
+    return f"{clock.from_nanoseconds(message['timeNano'])} {message['Type']} {message['Action']} {actor['ID']}{shown}"

@@ -82,7 +82,7 @@ def _line(
 
 
 def kill(store: Store, record: ContainerConfig, number: int) -> None:
-    """Docker's event of a signal that somebody sends; written before it is sent, so that it stands before the end."""
+    """Docker's event of a signal; written before the signal is sent, so that it stands before the end."""
     container(store, "kill", record, signal=str(int(number)))
 
 
@@ -136,7 +136,7 @@ def _append(path: str, line: bytes) -> None:
 
 
 def _rotate(path: str, fd: int) -> None:
-    """Rename the full log; whoever comes second finds it done."""
+    """Rename the full log; a second process that wants to finds it done."""
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     here, held = os.stat(f"{path}/{LOG_NAME}"), os.fstat(fd)
     if (here.st_dev, here.st_ino) == (held.st_dev, held.st_ino):

@@ -21,7 +21,7 @@ _LARGEST_BUFFER_BYTES = 1 << 30
 
 
 def parse(driver: str, options: dict[str, str]) -> LogConfig:
-    """The log that the words ask for; InvalidInput, or NotSupported for a driver that is somebody else's service."""
+    """The log that the words ask for; InvalidInput, or NotSupported for a driver that is a service of the host."""
     if driver == "none":
         return {"driver": "none", "max_size": 0, "max_files": 1, "options": options}
     if driver in _ELSEWHERE:

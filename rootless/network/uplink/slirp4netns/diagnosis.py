@@ -1,4 +1,4 @@
-"""Why the network cannot be had on this host, and who can mend that how.
+"""Why the network cannot be had on this host, and what the user or the administrator can do.
 
 The hints of errors and the findings of `doctor` are this one code. Imported only when something
 failed, or by `doctor`.
@@ -91,21 +91,21 @@ def timeout_error(timeout_s: float) -> RootlessError:
     )
 
 
-def failing_protection(said: str, protection: Sequence[str]) -> str | None:
+def failing_protection(output: str, protection: Sequence[str]) -> str | None:
     """Which of slirp4netns's own protections kept it from starting, None where it was none of them."""
     for word in protection:
-        if f"unrecognized option '--enable-{word}'" in said:
+        if f"unrecognized option '--enable-{word}'" in output:
             return word
-    if "sandbox" in protection and "create_sandbox failed" in said:
+    if "sandbox" in protection and "create_sandbox failed" in output:
         return "sandbox"
-    if "seccomp" in protection and ("enable_seccomp failed" in said or "seccomp_load" in said):
+    if "seccomp" in protection and ("enable_seccomp failed" in output or "seccomp_load" in output):
         return "seccomp"
     return None
 
 
-def start_error(said: str) -> RootlessError:
-    """The error for what a slirp4netns that ended at its start said on stderr."""
-    lines = [line.strip() for line in said.splitlines()]
+def start_error(output: str) -> RootlessError:
+    """The error for the stderr of a slirp4netns that ended at its start."""
+    lines = [line.strip() for line in output.splitlines()]
     lines = [line for line in lines if line and not line.startswith(_NOISE)]
     if any("/dev/net/tun" in line or "TUNSETIFF" in line for line in lines):
         return _unavailable(tun_device() or _refused_tun(lines))

@@ -1,4 +1,4 @@
-"""The slirp4netns process: spawned with exactly the descriptors it needs, stopped, heard out.
+"""The slirp4netns process: spawned with exactly the descriptors it needs, stopped, its last messages read.
 
 Imported on the hot path.
 """
@@ -55,7 +55,7 @@ def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
     try:
         for _ in range(3):
             opened += os.pipe()
-        # Nobody reads what it says while ports are published, a line for each: it must not wait for that.
+        # Its stderr has no reader while ports are published, a line for each: it must not block on that.
         os.set_blocking(opened[5], False)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         opened.append(null)
@@ -132,7 +132,7 @@ def _keep_to_ourselves() -> None:
 
 
 def last_words(running: SlirpProcess) -> str:
-    """What a dying slirp4netns said, bounded; its end is near, since it closed the ready pipe."""
+    """The stderr of a slirp4netns that is about to end, since it closed the ready pipe; bounded."""
     poll = select.poll()
     poll.register(running.stderr_fd, select.POLLIN)
     text = b""

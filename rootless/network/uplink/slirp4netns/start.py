@@ -1,6 +1,6 @@
 """slirp4netns, started for a container's network namespace.
 
-Runs in process A (docs/architecture.md, Launch), which sits in the session's user namespace and
+Runs in the supervisor (docs/architecture.md, Launch), which sits in the session's user namespace and
 in the host's network namespace. Readiness is awaited, so no container's command ever runs
 before its network is up. slirp4netns ends by itself when the last copy of the descriptor in
 "hold_fds" is closed, whatever became of us. slirp4netns(1). Imported on the hot path.
@@ -34,7 +34,7 @@ _EXTRA_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/libexec/podman", "/
 
 
 class _Failed(Exception):
-    """slirp4netns ended before it was ready; what it said is the argument."""
+    """slirp4netns ended before it was ready; its stderr is the argument."""
 
 
 def find() -> str | None:
@@ -60,7 +60,7 @@ def start(
     """Connect the network namespace of `pid` and publish `ports`; the network is up on return.
 
     namespaces: descriptors of its user and network namespace, for a process whose /proc/PID/ns
-    nobody may look into any more (a container being born is not dumpable).
+    cannot be read any more (an init is undumpable).
     run_dir: an existing private directory for the API socket. name: the container's, for
     messages. port_holder: asked only when a port is taken, the name of our own running
     container that has it. Returns {"pid", "start_time", "hold_fds": [fd], "address",
@@ -98,7 +98,7 @@ def start(
     except BaseException:
         process.stop(running)
         raise
-    # From here on nobody reads what slirp4netns says: its writes fail, which it ignores.
+    # From here on its stderr has no reader: its writes fail, which it ignores.
     os.close(running.stderr_fd)
     data = _record(running, started, options, published, protection, run_dir)
     data["warnings"] += udp_unheard
