@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec, SourceFileLoader
-    from types import CodeType
+    from types import CodeType, ModuleType
 else:
     # As this very module came; importing them by name would import half of importlib.
     ModuleSpec, SourceFileLoader = type(__spec__), type(__loader__)
@@ -30,7 +30,8 @@ def file_name(cache_tag: str) -> str:
 
     It holds the magic number of that Python's bytecode, four bytes of length and a marshalled index
     {module: (offset, size, is a package)}; at those offsets from the index's end, marshalled, each
-    module's (the names of ours that it needs, its code). rootless/compilation.py writes it.
+    module's (the names of ours that it needs, its code). A module with nothing in it but a docstring, as most
+    packages, has the size 0: it is made without reading. rootless/compilation.py writes the file.
     """
     return f"{DIRECTORY}/{cache_tag}.bin"
 
@@ -40,9 +41,16 @@ class Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> "CodeType | None":
         """The module's code; the modules of ours that it needs have been loaded then."""
-        if fullname not in _index:
+        if fullname not in _index or not _index[fullname][1]:
             return super().get_code(fullname)
         return _read(fullname)
+
+    def exec_module(self, module: "ModuleType") -> None:
+        """Execute the module's code, if there is any."""
+        if module.__name__ in _index and not _index[module.__name__][1]:
+            module.__dict__["__builtins__"] = __builtins__
+        else:
+            super().exec_module(module)
 
 
 def _read(name: str) -> "CodeType":
@@ -65,13 +73,17 @@ def _load(name: str) -> None:
     names["__package__"], names["__cached__"] = spec.parent, spec.cached
     if spec.submodule_search_locations:
         names["__path__"] = spec.submodule_search_locations
-    code = _read(name)
-    sys.modules[name] = module
-    try:
-        exec(code, names)
-    except BaseException:
-        del sys.modules[name]
-        raise
+    if _index[name][1]:
+        code = _read(name)
+        sys.modules[name] = module
+        try:
+            exec(code, names)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    else:
+        names["__builtins__"] = __builtins__
+        sys.modules[name] = module
     package, _, last = name.rpartition(".")
     setattr(sys.modules[package], last, module)
 

@@ -33,7 +33,9 @@ def write(directory: str) -> str:
         with open(os.path.join(os.path.dirname(directory), relative), "rb") as source:
             tree = ast.parse(source.read())
         # A relative name: a traceback's source lines are found along sys.path.
-        piece = marshal.dumps((needs(tree, module, sources), _compiled(tree, relative)))
+        needed, compiled = needs(tree, module, sources), _compiled(tree, relative)
+        empty = all(isinstance(statement, ast.Pass) for statement in tree.body)
+        piece = b"" if empty else marshal.dumps((needed, compiled))
         index[module] = (offset, len(piece), is_package)
         code.append(piece)
         offset += len(piece)

@@ -63,6 +63,21 @@ def test_modules_look_the_same(package: Path) -> None:
     assert fast == plain
 
 
+def test_an_empty_package_is_made_without_reading(package: Path) -> None:
+    """Whether another module needs it or it is imported by itself; `inspect` reads its source all the same."""
+    compilation.write(str(package))
+    code = (
+        BEGIN + "before = bytecode._read\ndef read(name): print(name); return before(name)\nbytecode._read = read\n"
+        "import rootless.oci.container, rootless.oci.hooks, inspect\n"
+        "print('|', rootless.oci.container.__builtins__ is rootless.oci.hooks.__builtins__)\n"
+        "print(inspect.getsource(rootless.oci).count('OCI runtime'))"
+    )
+    names, _, rest = show(package.parent, code)[0].partition("|")
+    assert rest == " True\n1\n"
+    assert {"rootless.oci.hooks", "rootless.oci.log"} <= set(names.split())
+    assert not {"rootless.oci", "rootless.oci.container", "rootless.runtime", "rootless.linux"} & set(names.split())
+
+
 def test_a_traceback_shows_its_lines(package: Path) -> None:
     compilation.write(str(package))
     code = (
