@@ -15,7 +15,7 @@ ENGINE = ["doctor", "views", "lifecycle", "files", "images", "emulation", "state
 # Rooms that know no file and no kernel, and what they may import of ours besides themselves.
 PURE = {"build/dockerfile": set[str](), "build/plan": {"rootless.build.dockerfile"}}
 # Of the standard library: what has no effects.
-PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "signal", "base64"}
+PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "signal", "base64", "itertools"}
 BELOW_EVERYTHING = {"atomic",
     "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo", "__version__",
 }  # fmt: skip

@@ -95,26 +95,28 @@ class _Run:
     def until(self, stop: str, *, raw: bool) -> list[tuple[str, bool]]:
         """Up to `stop` ("" is the end): pieces, and whether blanks in them belong to the word. `raw` keeps escapes."""
         parts: list[tuple[str, bool]] = []
-        while self.at < self.end:
-            character = self.text[self.at]
-            if stop and character == stop:
+        special = {"$", self.escape, stop, *(("'", '"') if self.quotes else ())}
+        text, end = self.text, self.end
+        while self.at < end:
+            start = self.at
+            while self.at < end and text[self.at] not in special:
+                self.at += 1
+            if self.at > start:
+                parts.append((text[start : self.at], False))
+                continue
+            character = text[start]
+            if character == stop:
                 self.at += 1
                 return parts
             if character == "$":
                 parts.append((self.dollar(), False))
-            elif character == "'" and self.quotes:
+            elif character == "'":
                 parts.append((self.single_quoted(), True))
-            elif character == '"' and self.quotes:
+            elif character == '"':
                 parts.append((self.double_quoted(raw=raw), True))
-            elif character == self.escape:
-                self.at += 1
-                if raw:
-                    parts.append((character, True))
-                if self.at < self.end:
-                    parts.append((self.next(), True))
             else:
                 self.at += 1
-                parts.append((character, False))
+                parts.append((character * raw + self.next(), True))
         if stop:
             raise DockerfileError(f"unexpected end of statement while looking for matching {stop}")
         return parts

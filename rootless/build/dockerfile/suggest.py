@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 _FARTHEST = 2
+_MOST_OPTIONS = 1000
 _LONGEST = 64
 """Of a word that is compared: what is longer is no slip of the finger."""
 
@@ -13,7 +15,7 @@ def nearest(word: str, options: Iterable[str], *, any_case: bool = False) -> str
     """The option at most two edits away from `word`, "" where there is none or `word` is one itself."""
     best, least = "", _FARTHEST + 1
     wanted = word.lower() if any_case else word
-    for option in options:
+    for option in islice(options, _MOST_OPTIONS):
         compared = option.lower() if any_case else option
         if compared == wanted:
             return ""

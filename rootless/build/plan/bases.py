@@ -56,7 +56,7 @@ def words_of(
 
 
 def _undeclared(word: Expansion, base: From, known: set[str], linter: Linter) -> None:
-    for name in sorted(word.unset - known):
+    for name in sorted(word.unset - known) if not linter.is_full else ():
         suggestion = did_you_mean(name, sorted(known))
         linter.report("UndefinedArgInFrom", base.origin.first, base.origin.last, name, suggestion)
 

@@ -50,7 +50,7 @@ def _arg(state: StageState, arg: Arg) -> None:
             value = None  # a name whose time is not known yet
         state.arguments[name] = value or ""
         if value is not None and name not in scope.NOT_IN_ENVIRONMENT:
-            state.variables[name] = value
+            state.set_variable(name, value)
         shown.append(name if value is None else f"{name}={value}")
     state.metadata(f"ARG {' '.join(shown)}")
 
@@ -64,12 +64,13 @@ def _env(state: StageState, env: Env) -> None:
         if is_secret(name):
             state.linter.report("SecretsUsedInArgOrEnv", env.origin.first, env.origin.last, "ENV", name)
         state.set_variable(name, value)
+        state.env[name] = value
     state.metadata("ENV " + " ".join(f"{name}={value}" for name, value in pairs))
 
 
 def _label(state: StageState, label: Label) -> None:
     pairs = [(state.word(name, label.origin), state.word(value, label.origin)) for name, value in label.pairs]
-    state.config = state.config._replace(labels={**state.config.labels, **dict(pairs)})
+    state.labels.update(pairs)
     state.metadata("LABEL " + " ".join(f"{name}={value}" for name, value in pairs))
 
 
@@ -134,7 +135,7 @@ def _expose(state: StageState, expose: Expose) -> None:
         state.linter.report("ExposeInvalidFormat", *place, word)
     for protocol in found.shouted:
         state.linter.report("ExposeProtoCasing", *place, protocol)
-    state.config = state.config._replace(exposed=tuple(dict.fromkeys((*state.config.exposed, *found.ports))))
+    state.exposed.update(dict.fromkeys(found.ports))
     shown = history.listed(found.ports)
     # Thousands of ports are told as the range that they were written as.
     state.metadata(f"EXPOSE {shown if len(shown) < _LONGEST_HISTORY else history.listed(words)}")
@@ -150,7 +151,7 @@ def _volume(state: StageState, volume: Volume) -> None:
     paths = [state.word(path, volume.origin) for path in volume.paths]
     if not all(paths):
         raise DockerfileError("VOLUME specified can not be an empty string")
-    state.config = state.config._replace(volumes=tuple(dict.fromkeys((*state.config.volumes, *paths))))
+    state.volumes.update(dict.fromkeys(paths))
     state.metadata(f"VOLUME {history.listed(paths)}")
 
 
@@ -179,7 +180,7 @@ def _maintainer(state: StageState, maintainer: Maintainer) -> None:
 
 
 def _onbuild(state: StageState, onbuild: Onbuild) -> None:
-    state.config = state.config._replace(on_build=(*state.config.on_build, onbuild.trigger))
+    state.on_build.append(onbuild.trigger)
 
 
 EDITS: dict[type, Callable[[StageState, Any], None]] = {

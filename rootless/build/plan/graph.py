@@ -261,7 +261,5 @@ def later_stage(node: Node, source: StageSource) -> DockerfileError:
             kind = "mount"
             origin, word = instruction.origin, next(filter(None, map(_from_word, instruction.mounts)))
     current = node.stage.base.name or f"stage-{node.number}"
-    message = (
-        f'cannot {kind} from stage "{word}", it needs to be defined before current stage "{current}"'
-    )
+    message = f'cannot {kind} from stage "{word}", it needs to be defined before current stage "{current}"'
     return DockerfileError(message, first=origin.first, last=origin.last)

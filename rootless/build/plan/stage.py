@@ -60,7 +60,6 @@ def _plan(graph: Graph, node: Node, image: dict[str, Any] | None, parent: StageP
         assert parent is not None, "the stage that this one starts from is planned first"
         assert parent.scope is not None
         config, scope, known = parent.config, parent.scope, parent.scope.base_known
-        config = config._replace(labels={**config.labels})
     else:
         config, scope = image_config.from_document(image or {}), None
         known = image is not None or not isinstance(node.base, ImageSource)
@@ -80,7 +79,7 @@ def _plan(graph: Graph, node: Node, image: dict[str, Any] | None, parent: StageP
         node.base,
         base_name,
         tuple(state.steps),
-        _labelled(graph, node, state.config),
+        _labelled(graph, node, state.finished()),
         tuple(state.history),
         tuple(state.needs),
         graph.epoch.seconds,

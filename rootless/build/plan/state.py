@@ -14,6 +14,9 @@ from rootless.build.plan.sources import ImageSource, Source
 from rootless.build.plan.steps import Scope, Step, StepPlace
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MOST_STEPS = 1000
+"""Of a stage; overlayfs takes 500 layers, Docker 127."""
+MOST_VARIABLES = 10_000
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
@@ -31,11 +34,15 @@ class StageState:
         base_known: bool,
     ) -> None:
         self.graph, self.node, self.linter = graph, node, linter
-        # Triggers fire once: those of the base are not this stage's.
-        self.config = config._replace(on_build=())
-        if not any(name == "PATH" for name, _ in config.env):
-            self.config = self.config._replace(env=(*config.env, ("PATH", DEFAULT_PATH)))
-        self.variables = {**dict(self.config.env), **(parent.variables if parent else {})}
+        self.config = config
+        # What many instructions may add to is changed in place, and put into the configuration at the end.
+        self.env = dict(config.env)
+        self.env.setdefault("PATH", DEFAULT_PATH)
+        self.labels = dict(config.labels)
+        self.volumes = dict.fromkeys(config.volumes)
+        self.exposed = dict.fromkeys(config.exposed)
+        self.on_build: list[str] = []  # triggers fire once: those of the base are not this stage's
+        self.variables = {**self.env, **(parent.variables if parent else {})}
         self.arguments = dict(parent.arguments) if parent else {}
         self.workdir_set = parent.workdir_set if parent else False
         self.base_known = base_known
@@ -113,11 +120,19 @@ class StageState:
     def report_unset(self, names: frozenset[str], origin: Origin) -> None:
         """A variable of the base's environment is none that is undefined; where the base is unknown, nothing is."""
         for name in sorted(names) if self.base_known else ():
+            if self.linter.is_full:
+                return
             if name in self.arguments or name in scope.NOT_IN_ENVIRONMENT:
                 continue
-            near = nearest(name, sorted(self.variables))
+            near = nearest(name, self.variables)
             suggestion = f" (did you mean ${near}?)" if near else ""
             self.linter.report("UndefinedVar", origin.first, origin.last, name, suggestion)
+
+    def set_variable(self, name: str, value: str) -> None:
+        """For the steps that come; not in the configuration."""
+        if len(self.variables) >= MOST_VARIABLES and name not in self.variables:
+            raise DockerfileError(f"more than {MOST_VARIABLES} variables")
+        self.variables[name] = value
 
     def metadata(self, created_by: str) -> None:
         """An entry of the history that has no layer."""
@@ -125,16 +140,20 @@ class StageState:
 
     def step(self, step: Step, created_by: str) -> None:
         """A step, and its entry."""
+        if len(self.steps) == MOST_STEPS:
+            raise DockerfileError(
+                f"a stage of more than {MOST_STEPS} steps",
+                hint="no kernel mounts that many layers: join commands with &&, or begin a new stage",
+            )
         self.history.append(History(created_by, empty_layer=False, step=len(self.steps)))
         self.steps.append(step)
 
-    def set_variable(self, name: str, value: str) -> None:
-        self.variables[name] = value
-        self.config = self.config._replace(env=replaced(self.config.env, name, value))
-
-
-def replaced(pairs: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """`name` with its new value in its old place, or at the end."""
-    if any(key == name for key, _ in pairs):
-        return tuple((key, value if key == name else old) for key, old in pairs)
-    return (*pairs, (name, value))
+    def finished(self) -> ImageConfig:
+        """The configuration that all instructions have led to."""
+        return self.config._replace(
+            env=tuple(self.env.items()),
+            labels=self.labels,
+            volumes=tuple(self.volumes),
+            exposed=tuple(self.exposed),
+            on_build=tuple(self.on_build),
+        )

@@ -8,6 +8,8 @@ from rootless.build.dockerfile.lint.rules import RULES
 from rootless.build.dockerfile.quantities import truth
 from rootless.record import Record
 
+_MOST = 1000
+
 
 class CheckOptions(Record):
     """`# check=skip=RuleA,RuleB;error=true;experimental=all`, or the build argument BUILDKIT_DOCKERFILE_CHECK."""
@@ -49,10 +51,15 @@ class Linter:
         self.warnings: list[LintWarning] = []
         self._seen: set[LintWarning] = set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more: nobody reads a thousand, and a hostile file has millions."""
+        return len(self.warnings) >= _MOST
+
     def report(self, name: str, first: int, last: int, *words: str) -> None:
         rule = RULES[name]
         options = self.options
-        if options.skip_all or name in options.skip:
+        if self.is_full or options.skip_all or name in options.skip:
             return
         if rule.experimental and not (options.experimental_all or name in options.experimental):
             return
