@@ -162,7 +162,9 @@ def test_a_dockerfile_on_stdin(rootless: Rootless, busybox_image: str) -> None:
 
 
 @pytest.mark.parametrize("command", [("image", "build"), ("buildx", "build", "--load"), ("builder", "build")])
-def test_its_other_names(rootless: Rootless, busybox_image: str, context: Path, command: tuple[str, ...]) -> None:
+def test_its_other_names(
+    rootless: Rootless, busybox_image: str, context: Path, command: tuple[str, ...]
+) -> None:
     (context / "Containerfile").write_text("FROM busybox\n")
     rootless(*command, "-q", "-t", "x", context)
     assert rootless("image", "inspect", "x", "--format", "{{.Os}}").stdout == "linux\n"

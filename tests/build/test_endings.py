@@ -38,7 +38,10 @@ def begun(rootless: Rootless, context: Path) -> subprocess.Popen[bytes]:
     """A build, when both of its stages are at work."""
     (context / "Dockerfile").write_text(DOCKERFILE)
     process = rootless.start("build", "--progress=plain", "--jobs=2", context, stdout=subprocess.DEVNULL)
-    wait_for(lambda: sum("sleep 100" in one.command for one in processes.descendants().values()) >= 2, "no RUN began")
+    wait_for(
+        lambda: sum("sleep 100" in one.command for one in processes.descendants().values()) >= 2,
+        "no RUN began",
+    )
     return process
 
 
@@ -48,7 +51,9 @@ def unfinished(rootless: Rootless) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_all(rootless: Rootless, busybox_image: str, context: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_all(
+    rootless: Rootless, busybox_image: str, context: Path, number: signal.Signals
+) -> None:
     process = begun(rootless, context)
     process.send_signal(number)
     assert process.wait(60) != 0
@@ -56,7 +61,9 @@ def test_a_signal_ends_all(rootless: Rootless, busybox_image: str, context: Path
     wait_for(lambda: not unfinished(rootless), "half a step was left")
 
 
-def test_a_killed_build_takes_its_steps_with_it(rootless: Rootless, busybox_image: str, context: Path) -> None:
+def test_a_killed_build_takes_its_steps_with_it(
+    rootless: Rootless, busybox_image: str, context: Path
+) -> None:
     process = begun(rootless, context)
     process.kill()
     process.wait(60)
@@ -66,7 +73,11 @@ def test_a_killed_build_takes_its_steps_with_it(rootless: Rootless, busybox_imag
 
 def test_a_killed_step_fails_and_is_swept(rootless: Rootless, busybox_image: str, context: Path) -> None:
     process = begun(rootless, context)
-    workers = [one for one in processes.descendants().values() if one.parent == process.pid and "build" in one.command]
+    workers = [
+        one
+        for one in processes.descendants().values()
+        if one.parent == process.pid and "build" in one.command
+    ]
     os.kill(workers[0].pid, signal.SIGKILL)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1

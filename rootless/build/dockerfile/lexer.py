@@ -36,7 +36,7 @@ class Lexed(Record):
 def decode(data: bytes | str) -> str:
     """The text of a Dockerfile; bytes that are no UTF-8 stay what they are (surrogateescape), for names of files may be."""
     if len(data) > LONGEST_FILE:
-        raise DockerfileError(f"the Dockerfile is larger than {LONGEST_FILE} bytes")
+        raise DockerfileError(f"Dockerfile exceeds maximum allowed size of {LONGEST_FILE} bytes")
     text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
     return text.removeprefix("\ufeff")
 

@@ -182,3 +182,8 @@ def test_a_heredoc_without_an_end(text: str) -> None:
 
 def test_bytes_that_are_no_utf_8_stay() -> None:
     assert texts(b"COPY \xff\xfe /x")[0].encode("utf-8", "surrogateescape") == b"COPY \xff\xfe /x"
+
+
+def test_a_file_has_a_largest_size() -> None:
+    with pytest.raises(DockerfileError, match="Dockerfile exceeds maximum allowed size"):
+        decode(b"# x\n" * (3 << 20))
