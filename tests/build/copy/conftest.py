@@ -12,6 +12,9 @@ import pytest
 from rootless.storage.store import Store
 from tests.build.copy.copying import Trees
 from tests.harness.trees import remove_tree
+from tests.storage.conftest import joined as joined
+from tests.storage.conftest import session_runtime as session_runtime
+from tests.storage.conftest import store as store
 from tests.storage.joined import Joined
 
 

@@ -1,0 +1,3 @@
+"""A store of the test's own."""
+
+from tests.storage.conftest import store as store
