@@ -19,7 +19,7 @@ WORDS = [
     ("wait", "--condition"), ("wait", "--interval"), ("wait", "--latest"), ("rmi", "--all"), ("rmi", "--ignore"),
     ("ps", "--sort"), ("ps", "--noheading"), ("images", "--sort"), ("images", "--noheading"), ("volume ls", "--noheading"),
     ("exec", "--latest"), ("attach", "--latest"), ("top", "--latest"), ("logs", "--latest"), ("inspect", "--latest"),
-    ("port", "--latest"), ("diff", "--latest"),
+    ("port", "--latest"), ("diff", "--latest"), ("stats", "--latest"),
     ("run", "--replace"), ("run", "--tz"), ("run", "--rmi"), ("run", "--timeout"),
     ("create", "--replace"), ("untag", "--help"), ("container exists", "--help"),
     ("image exists", "--help"), ("volume exists", "--help"),
@@ -68,6 +68,9 @@ def test_latest(rootless: Rootless, busybox_image: str) -> None:
     assert "sleep 1000" in rootless("top", "-l").stdout
     assert rootless("diff", "-l").lines == []
     assert "neither names nor" in rootless("stop", "-l", "older", status=1).stderr
+    figures = ("stats", "--no-stream", "--format", "{{.Name}}", "--latest")
+    assert rootless(*figures).lines == ["newer"]
+    assert "--latest stands for a name" in rootless(*figures, "--all", status=1).stderr
     assert rootless("kill", "--latest").lines == ["newer"]
     assert rootless("wait", "-l").lines == ["137"]
     assert rootless("rm", "--latest").lines == ["newer"]

@@ -40,7 +40,7 @@ from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
 _STOP_SIGNAL = "SIGTERM"
-"""What a container has that was told of none."""
+"""What a container has where nothing else was asked for."""
 
 
 class CommitRequest(NamedTuple):
@@ -75,8 +75,8 @@ def commit(store: Store, identifier: str, request: CommitRequest) -> Image:
         )  # fmt: skip
         if name is not None:
             images.tag(store, image.id, name)
-    told = {"imageRef": familiar(name)} if name is not None else {}
-    events.container(store, "commit", record, comment=request.message, imageID=image.id, **told)
+    reference_given = {"imageRef": familiar(name)} if name is not None else {}
+    events.container(store, "commit", record, comment=request.message, imageID=image.id, **reference_given)
     return images.find(store, image.id)
 
 

@@ -1,4 +1,4 @@
-"""What `create` refuses, since it could never start: one rule a function, in the order in which they are told. HOT."""
+"""What `create` refuses, since it could never start: one rule a function, in the order of their errors. HOT."""
 
 from __future__ import annotations
 

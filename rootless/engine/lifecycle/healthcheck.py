@@ -182,7 +182,7 @@ def act(store: Store, identifier: str, healthcheck: Healthcheck) -> None:
                 session.join()
                 start.start(store, identifier)
         except (OSError, RootlessError):
-            pass  # gone meanwhile, or cannot be started: inspect tells
+            pass  # gone meanwhile, or cannot be started, as `inspect` shows
         finally:
             os._exit(0)
 

@@ -68,7 +68,7 @@ def handed(record: ContainerConfig) -> Handed:
 
 
 def notify_started(record: ContainerConfig, monitor_pid: int, *, client: bool) -> None:
-    """The command has been executed: tell systemd, where it asked. Nothing where nobody listens."""
+    """Send READY=1 to systemd, where it asked: the command has been executed. No error where nothing listens."""
     mode = record.get("sdnotify") or "conmon"
     if mode == "ignore" or "NOTIFY_SOCKET" not in os.environ:
         return

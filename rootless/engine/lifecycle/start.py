@@ -145,7 +145,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
             ),
             network=connect.uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
             record=record_state,
-            # By the supervisor: it must stand before the end, which the monitor tells, and before what is done next.
+            # By the supervisor: it must stand before the end, which the monitor writes, and before what is done next.
             started=lambda: events.container(store, "start", record),
             create_cgroup=create_cgroup,
             client=client,

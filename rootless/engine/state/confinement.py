@@ -1,4 +1,4 @@
-"""The walls round a container, each on, off, or not available here, and why: for `inspect` and `doctor`."""
+"""A container's confinement, each part on, off, or not available here, and why: for `inspect` and `doctor`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _confinement(name: str, state: str, why: str = "") -> dict[str, str]:
 
 
 def of_container(record: ContainerConfig, pid: int) -> list[dict[str, str]]:
-    """Every wall of a container; `pid` is its PID 1 as it runs, or 0: then as it would be started."""
+    """Every part of a container's confinement; `pid` is its PID 1 as it runs, or 0: then as it would be started."""
     security = record["security"]
     privileged = security["privileged"]
     found = [_namespace(record, file, word, pid) for file, word in _NAMESPACES.items()]

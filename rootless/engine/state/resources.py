@@ -98,7 +98,7 @@ def _check_set(words: str | None, what: str, path: str) -> None:
         if wanted <= parse_cpu_list(available):
             return
     except (OSError, ValueError):
-        return  # the kernel will tell
+        return  # the kernel will refuse what it does not have
     raise InvalidInput(f"Requested {what} are not available - requested {words}, available: {available}")
 
 

@@ -1,1 +1,1 @@
-"""The files of /etc that tell a container about its network."""
+"""A container's resolv.conf, hosts and hostname."""

@@ -6,12 +6,14 @@ import sys
 import time
 
 from rootless.cli import client_config
+from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output import units
 from rootless.cli.output.columns import render
 from rootless.cli.output.listing import print_listing
 from rootless.engine.views import stats
 from rootless.engine.views.stats import Figures
+from rootless.errors import InvalidInput
 from rootless.storage.store import Store
 
 HEADERS = {
@@ -35,12 +37,15 @@ def run(args: Args) -> int:
     """Show what the containers use: once, or anew each second until interrupted."""
     template = args.format or client_config.text("statsFormat")
     store = Store.open()
-    identifiers = stats.selected(store, args.positional, every=args.all)
+    if args.newest and args.all:
+        raise InvalidInput("--latest stands for a name: --all does not go with it")
+    names = chosen.names(store, args)
+    identifiers = stats.selected(store, names, every=args.all)
     before = stats.sample(store, identifiers)
     while True:
         time.sleep(ONCE_S if args.no_stream else LIVE_S)
         if not args.no_stream:
-            identifiers = stats.selected(store, args.positional, every=args.all)
+            identifiers = stats.selected(store, names, every=args.all)
         after = stats.sample(store, identifiers)
         _print(stats.compare(before, after), template, args)
         if args.no_stream:
@@ -103,6 +108,7 @@ COMMAND = Command(
         Option(("-a", "--all"), "all", FLAG, help="Show all containers (default shows just running)"),
         Option(("--format",), "format", VALUE, metavar="string", default="",
                help="Format output using a custom template: 'table', 'table TEMPLATE', 'json' or a Go template"),
+        chosen.LATEST,
         Option(("--no-stream",), "no_stream", FLAG, help="Disable streaming stats and only pull the first result"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Do not truncate output"),
     ),

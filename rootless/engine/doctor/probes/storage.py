@@ -21,7 +21,7 @@ FUSE_RULE = 'KERNEL=="fuse", MODE="0666", OPTIONS+="static_node=fuse"'
 
 
 def driver(scene: Scene) -> ProbeResult:
-    """Every rung of the ladder tried out where the store lives (or will live)."""
+    """Each driver of the ladder, tried where the store is or will be."""
     here = scene.store_place()
     scene.join()
     scratch = f"{here}/.rootless-doctor-{os.getpid()}"

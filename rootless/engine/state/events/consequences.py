@@ -1,6 +1,6 @@
 """Docker's events that follow from others: a start connects the network and mounts the volumes, an end lets them go.
 
-A container's lines of the log say what it has (events.connections); the events are told when they are read.
+A container's lines of the log say what it has (events.connections); the events are made when the log is read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TYPES = {"none": "null", "host": "host"}
 
 
 def expand(entry: Entry) -> Iterator[Entry]:
-    """The entry, and what Docker tells before a start or after an end. Pure."""
+    """The entry, and the events that Docker has before a start or after an end. Pure."""
     if entry.get("type") != "container" or entry["action"] not in ("start", "die"):
         yield entry
     elif entry["action"] == "start":

@@ -61,7 +61,7 @@ def follow(
 
 
 def has(store: Store, identifier: str, action: str, since_ns: int) -> bool:
-    """Whether the log tells `action` of this container, not before `since_ns`."""
+    """Whether the log has `action` of this container, not before `since_ns`."""
     return any(
         entry["action"] == action and entry.get("id") == identifier and entry["time_ns"] >= since_ns
         for entry in _entries(store.root + "/events", 0, lambda: None)
