@@ -1,4 +1,4 @@
-"""What a process inherits from its caller and must not depend on: umask, ignored signals, a low RLIMIT_NOFILE.
+"""What a process inherits and must not depend on: umask, ignored signals, a low RLIMIT_NOFILE, the machine's clock.
 
 Normalised once, when the program starts; programs of the caller's get it back. Below everything. HOT.
 """
@@ -25,15 +25,21 @@ credential helper, what `enable` and `login` make below ~/.config."""
 ENOUGH_DESCRIPTORS = 256
 """No command needs more open files than that; where fewer are allowed, the soft limit is raised."""
 
+_YEAR_S = 31_536_000
+
 umask = OURS
 """The caller's."""
 
 descriptors: tuple[int, int] | None = None
 """The caller's RLIMIT_NOFILE, soft and hard, where we have raised our own."""
 
+LAST_S = 253_402_300_799
+"""9999-12-31T23:59:59Z in seconds since 1970: the last date that RFC 3339, and so an image or a log, can say."""
+
 
 def normalise() -> None:
-    """Take our own umask, have ended children told, and raise a low limit of open files as far as we may."""
+    """Take our own umask, have ended children told, raise a low limit of open files as far as we may, and
+    have a time of day whatever the clock says."""
     global umask, descriptors
     umask = os.umask(OURS)
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
@@ -46,6 +52,31 @@ def normalise() -> None:
         if wanted > soft:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             descriptors = soft, hard
+    _bear_the_clock()
+
+
+def _bear_the_clock() -> None:
+    """From 2262 on time.time() raises OverflowError, which the standard library's modules call when they are
+    imported; before 1970 and from 10000 on there are no dates. Then our time begins at the nearest year with some,
+    and goes on from there."""
+    import time
+
+    try:
+        if 0 <= time.time() <= LAST_S:
+            return
+    except OverflowError:
+        pass
+
+    told = time.clock_gettime(time.CLOCK_REALTIME)
+    shift = min(max(told, 0), LAST_S - _YEAR_S) - told
+
+    def now() -> float:
+        return time.clock_gettime(time.CLOCK_REALTIME) + shift
+
+    def now_ns() -> int:
+        return int(now() * 1e9)
+
+    vars(time).update(time=now, time_ns=now_ns)
 
 
 def give_descriptors_back() -> None:

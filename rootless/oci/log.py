@@ -61,7 +61,7 @@ class RuntimeLog:
             return
         import time
 
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
         if self.json:
             from rootless import jsontext
 

@@ -59,7 +59,7 @@ def create(
         os.mkdir(new + "/_data", 0o755)
         os.chmod(new + "/_data", 0o755)
         record = {
-            "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time())),
             "labels": labels or {},
             "anonymous": anonymous,
             "options": options or {},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 from rootless.errors import InvalidInput
+from rootless.inherited import LAST_S
 
 NEVER = "0001-01-01T00:00:00Z"
+_FIRST_S = -62_135_596_800  # the same in seconds
 
 
 def now() -> str:
@@ -15,9 +17,9 @@ def now() -> str:
 
 
 def from_nanoseconds(nanoseconds: int) -> str:
-    """The point in time `nanoseconds` after the epoch."""
+    """The point in time `nanoseconds` after the epoch; the nearest one that has a date for one beyond."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    t = time.gmtime(seconds)
+    t = time.gmtime(min(max(seconds, _FIRST_S), LAST_S))
     return f"{t[0]:04}-{t[1]:02}-{t[2]:02}T{t[3]:02}:{t[4]:02}:{t[5]:02}.{rest:09}Z"
 
 
@@ -35,6 +37,8 @@ def to_nanoseconds(text: str) -> int:
                     hours, _, minutes = zone.partition(":")
                     offset = (int(hours) * 3600 + int(minutes or 0) * 60) * (1 if sign == "+" else -1)
         year, month, date = (int(part) for part in day.split("-"))
+        if year > 9999:
+            raise ValueError("RFC 3339 has four digits")
         clock, _, fraction = (rest or "00:00:00").partition(".")
         hour, minute, second = (int(part) for part in [*clock.split(":"), "0", "0"][:3])
         seconds = (_days(year, month, date) * 86_400 + hour * 3600 + minute * 60 + second) - offset

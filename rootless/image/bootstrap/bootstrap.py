@@ -204,7 +204,7 @@ def _release_date(distribution: Distribution) -> int | None:
         if line.startswith("Date:"):
             try:
                 return int(email.utils.parsedate_to_datetime(line[5:].strip()).timestamp())
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
     return None
 

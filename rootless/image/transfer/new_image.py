@@ -23,6 +23,7 @@ from rootless.image.manifest import Descriptor
 from rootless.image.platforms import Platform
 from rootless.image.progress import Progress
 from rootless.image.transfer.layers import Layer, fetch_layers
+from rootless.inherited import LAST_S
 from rootless.storage import blobs, images
 from rootless.storage.images import Image
 from rootless.storage.store import Store, make_directory
@@ -133,7 +134,7 @@ def timestamp(seconds: float | None = None) -> str:
     if seconds is None:
         epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
         seconds = float(epoch) if epoch.isascii() and epoch.isdigit() else time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(seconds, LAST_S)))
 
 
 def host_platform() -> Platform:

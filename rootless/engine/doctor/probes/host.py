@@ -34,7 +34,7 @@ def kernel(_: Scene) -> ProbeResult:
     system = os.uname()
     text = f"Linux {system.release} {system.machine}, Python {sys.version.partition(' ')[0]}"
     if time.time() < _FIRST_PLAUSIBLE_TIME:
-        return warning("kernel", f"{text}; the clock says {time.strftime('%Y-%m-%d')}",
+        return warning("kernel", f"{text}; the clock says {time.strftime('%Y-%m-%d', time.localtime(time.time()))}",
                        "registries' certificates seem not valid yet", "", "sudo timedatectl set-ntp true")  # fmt: skip
     return ok("kernel", text)
 
