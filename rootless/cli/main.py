@@ -70,7 +70,7 @@ def _dispatch(words: list[str]) -> int:
         if not rest:
             return _help("")
         path, rest = rest[0], rest[1:]
-        if path in NOUNS:
+        while path in NOUNS:
             if not rest or rest[0] in ("--help", "-h"):
                 return _help(path)
             path, rest = f"{path} {rest[0]}", rest[1:]

@@ -3,7 +3,8 @@
 HOT: `run` finds its image with one open. Must not know registries or archives.
 
     images/by-id/<hex>.json        {"id", "manifest": descriptor, "layers": [digests], "config": {...}}
-    images/names/<quoted name>     symlink -> ../by-id/<hex>.json: a tag moves by rename(2)
+    images/names/<quoted name>     symlink -> ../by-id/<hex>.json: a tag moves by rename(2); or to an index of
+                                   several images (indexes.py), which means the one of them for this machine
 
 An image without a name is dangling. The id is the digest of its configuration, as Docker's.
 """
@@ -19,6 +20,8 @@ from rootless.storage.store import Store, make_directory
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from rootless.storage.image_names import AllNames
 
 _HEX = frozenset("0123456789abcdef")
 _QUOTED = 200  # longer names continue in directories below: `<beginning>+/<rest>`
@@ -39,13 +42,16 @@ class Image(Record):
     layers: tuple[str, ...] = ()
     # Repository -> digest of the manifest that was pushed there, where it is another than our own.
     pushed: dict[str, str] = {}
+    # Names of the indexes that have it as one of their images, whatever machine it is for.
+    lists: tuple[str, ...] = ()
 
 
-def _quote(name: str) -> str:
-    quoted = _no_dot(name.replace("%", "%25").replace("/", "%2F"))
-    if len(quoted) <= _QUOTED:
-        return quoted
-    pieces, rest = [quoted[:_QUOTED]], _no_dot(quoted[_QUOTED:])
+def quoted(name: str) -> str:
+    """The path of a name below images/names."""
+    text = _no_dot(name.replace("%", "%25").replace("/", "%2F"))
+    if len(text) <= _QUOTED:
+        return text
+    pieces, rest = [text[:_QUOTED]], _no_dot(text[_QUOTED:])
     while len(rest) > _NAME_MAX:
         pieces.append(rest[: _NAME_MAX - 1])
         rest = _no_dot(rest[_NAME_MAX - 1 :])
@@ -56,38 +62,8 @@ def _no_dot(text: str) -> str:
     return "%2E" + text[1:] if text[:1] == "." else text
 
 
-def _unquote(quoted: str) -> str:
-    return quoted.replace("+/", "").replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
-
-
 def _record_path(store: Store, image_id: str) -> str:
     return f"{store.root}/images/by-id/{image_id.removeprefix('sha256:')}.json"
-
-
-def _all_names(store: Store) -> dict[str, list[str]]:
-    """hex id -> names."""
-    found: dict[str, list[str]] = {}
-    base = f"{store.root}/images/names"
-    above = [""]
-    while above:
-        directory = above.pop()
-        try:
-            entries = os.listdir(f"{base}/{directory}")
-        except FileNotFoundError:
-            continue
-        for entry in entries:
-            if entry[:1] == ".":
-                continue
-            path = directory + entry
-            if entry[-1:] == "+":
-                above.append(path + "/")
-                continue
-            try:
-                target = os.readlink(f"{base}/{path}")
-            except OSError:
-                continue
-            found.setdefault(os.path.basename(target)[:-5], []).append(_unquote(path))
-    return found
 
 
 def _image(record: dict[str, Any], names: tuple[str, ...]) -> Image:
@@ -119,19 +95,43 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
     """
     record = None
     if "/" in ref or ":" in ref:
-        record = _load(f"{store.root}/images/names/{_quote(ref)}")
+        record = _load(f"{store.root}/images/names/{quoted(ref)}")
     names: tuple[str, ...] = (ref,) if record is not None else ()
     if record is None:
         prefix = ref.removeprefix("sha256:")
         if prefix and _HEX.issuperset(prefix):
             record = _find_by_prefix(store, prefix)
+    if record is not None and "entries" in record:
+        record = _default(store, record, ref)
     if record is None:
         raise NotFound(
             f"No such image: {ref}", hint="`rootless images` lists them, `rootless pull` gets more"
         )
     if all_names:
-        names = tuple(sorted(_all_names(store).get(record["id"][7:], ())))
+        return _named(record, _all_names(store))
     return _image(record, names)
+
+
+def _default(store: Store, index: dict[str, Any], ref: str) -> dict[str, Any] | None:
+    """Of an index (storage/indexes.py) the image that is for this machine."""
+    record = _load(_record_path(store, index["default"])) if index["default"] else None
+    if record is None:
+        raise NotFound(
+            f"No such image: {ref}", hint="the list of that name has no image for this machine: `rootless manifest inspect`"
+        )
+    return record
+
+
+def _all_names(store: Store) -> AllNames:
+    from rootless.storage import image_names
+
+    return image_names.every(store)
+
+
+def _named(record: dict[str, Any], every: AllNames) -> Image:
+    hex_id = record["id"][7:]
+    image = _image(record, tuple(sorted(every.names.get(hex_id, ()))))
+    return image._replace(lists=tuple(sorted(every.lists.get(hex_id, ()))))
 
 
 def _find_by_prefix(store: Store, prefix: str) -> dict[str, Any] | None:
@@ -156,14 +156,14 @@ def list_images(store: Store) -> list[Image]:
         entries = os.listdir(f"{store.root}/images/by-id")
     except FileNotFoundError:
         return []
-    by_id = _all_names(store)
+    every = _all_names(store)
     found = []
     for entry in entries:
         if entry[:1] == "." or not entry.endswith(".json"):
             continue
         record = _load(f"{store.root}/images/by-id/{entry}")
         if record is not None:
-            found.append(_image(record, tuple(sorted(by_id.get(entry[:-5], ())))))
+            found.append(_named(record, every))
     return sorted(found, key=lambda image: str(image.config.get("created") or ""), reverse=True)
 
 
@@ -226,34 +226,19 @@ def _stored(store: Store, digests: list[str], diff_ids: list[str]) -> list[str]:
 
 def tag(store: Store, image_id: str, name: str) -> None:
     """Let `name` (canonical) mean the image, whatever it meant before; atomic. NotFound."""
+    from rootless.storage import image_names
+
     hex_id = image_id.removeprefix("sha256:")
     if not os.path.exists(_record_path(store, hex_id)):
         raise NotFound(f"No such image: {image_id}")
-    path = f"{store.root}/images/names/{_quote(name)}"
-    up = "../" * (1 + path.count("+/"))
-    make_directory(os.path.dirname(path))
-    aside = f"{os.path.dirname(path)}/.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    os.symlink(f"{up}by-id/{hex_id}.json", aside)
-    try:
-        os.rename(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
+    image_names.link(store, name, f"by-id/{hex_id}.json")
 
 
 def untag(store: Store, name: str) -> None:
-    """Remove the name; its image stays, perhaps dangling. NotFound."""
-    path = f"{store.root}/images/names/{_quote(name)}"
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        raise NotFound(f"No such image: {name}") from None
-    for _ in range(path.count("+/")):
-        path = os.path.dirname(path)
-        try:
-            os.rmdir(path)
-        except OSError:
-            return
+    """Remove the name; its image, or images, stay, perhaps dangling. NotFound."""
+    from rootless.storage import image_names
+
+    image_names.unlink(store, name)
 
 
 def remove(store: Store, image_id: str) -> None:
@@ -265,7 +250,7 @@ def remove(store: Store, image_id: str) -> None:
     if not os.path.exists(_record_path(store, hex_id)):
         raise NotFound(f"No such image: {image_id}")
     # Names first: a kill between leaves a dangling image, never a name that leads nowhere.
-    for name in _all_names(store).get(hex_id, ()):
+    for name in _all_names(store).names.get(hex_id, ()):
         untag(store, name)
     try:
         os.unlink(_record_path(store, hex_id))

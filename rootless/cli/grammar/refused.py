@@ -37,7 +37,6 @@ COMMANDS: dict[str, Reason] = {
                 "reach each other share a network: --network container:NAME"),
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
-    "manifest": ("rootless makes no manifest lists", "skopeo inspect --raw docker://IMAGE shows one"),
     "network": _NETWORKS,
     "node": _ONE_MACHINE,
     "plugin": ("there is no daemon that could load plugins", "`rootless volume create -o type=none -o o=bind -o "

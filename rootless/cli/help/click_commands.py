@@ -80,19 +80,24 @@ class OurGroup(click.Group):
         if not self.path:
             return {path: entry for path, entry in BY_PATH.items() if " " not in path}
         prefix = self.path + " "
-        return {
-            path.removeprefix(prefix): entry for path, entry in BY_PATH.items() if path.startswith(prefix)
-        }
+        below = {path.removeprefix(prefix): entry for path, entry in BY_PATH.items() if path.startswith(prefix)}
+        return {name: entry for name, entry in below.items() if " " not in name}
+
+    def nouns(self) -> dict[str, str]:
+        """The nouns below this one, and what they are for."""
+        prefix = self.path + " " if self.path else ""
+        below = {path.removeprefix(prefix): text for path, text in NOUNS.items() if path.startswith(prefix)}
+        return {name: text for name, text in below.items() if " " not in name}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         names: dict[str, str] = {}
         for name, entry in self.entries().items():  # one name for each command: its first here
             names.setdefault(entry.module, name)
-        return sorted([*names.values(), *(NOUNS if not self.path else ())])
+        return sorted([*names.values(), *self.nouns()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if not self.path and cmd_name in NOUNS:
-            return OurGroup(cmd_name)
+        if cmd_name in self.nouns():
+            return OurGroup(f"{self.path} {cmd_name}".strip())
         entry = self.entries().get(cmd_name)
         return None if entry is None else command_of(entry, f"{self.path} {cmd_name}".strip())
 
@@ -107,7 +112,7 @@ class OurGroup(click.Group):
                 if name.startswith(incomplete)
             ]
         shown = {name: entry.summary for name, entry in self.entries().items()}
-        shown.update({} if self.path else NOUNS)
+        shown.update(self.nouns())
         listed = self.list_commands(ctx)
         return [CompletionItem(name, help=shown[name]) for name in listed if name.startswith(incomplete)]
 

@@ -36,6 +36,8 @@ def _group(group: OurGroup, width: int) -> str:
     entries = group.entries()
     if group.path:
         page.write(f"Usage:  {PROGRAM} {group.path} COMMAND\n\n{NOUNS[group.path]}\n")
+        if group.nouns():
+            _list(page, "Management Commands", sorted(group.nouns().items()))
         _list(page, "Commands", [(name, entries[name].summary) for name in _shown(entries)])
     else:
         page.write(
@@ -43,7 +45,7 @@ def _group(group: OurGroup, width: int) -> str:
         )
         common = [(entry.name, entry.summary) for entry in BY_PATH.values() if entry.common]
         _list(page, "Common Commands", list(dict.fromkeys(common)))
-        _list(page, "Management Commands", sorted(NOUNS.items()))
+        _list(page, "Management Commands", sorted(group.nouns().items()))
         other = [(name, entries[name].summary) for name in _shown(entries) if not entries[name].common]
         _list(page, "Commands", other)
         _options(page, GLOBAL_OPTIONS, "Global Options")
@@ -144,7 +146,7 @@ def unknown(path: str) -> str:
     """`path` names no command: what may have been meant."""
     noun, _, word = path.rpartition(" ")
     group = OurGroup(noun) if noun in NOUNS else OurGroup("")
-    known = [*group.entries(), *(() if noun in NOUNS else NOUNS)]
+    known = [*group.entries(), *group.nouns()]
     name = f"{PROGRAM} {noun}".strip()
     lines = [f"{PROGRAM}: unknown command: {PROGRAM} {plain(path)}"]
     names = closest(word, known)

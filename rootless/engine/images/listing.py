@@ -63,7 +63,7 @@ def rows(store: Store, *, repository: str | None = None, filters: dict[str, list
             parsed = reference.parse(name)
             if _shown(parsed, filters.get("reference"), repository):
                 named.append(ImageRow(parsed.familiar_name(), parsed.tag or NONE, digest, image, made))
-        if not image.names and repository is None and not filters.get("reference"):
+        if not image.names and not image.lists and repository is None and not filters.get("reference"):
             named.append(ImageRow(NONE, NONE, digest, image, made))
         found += named
     return found
@@ -81,7 +81,7 @@ def select(store: Store, filters: dict[str, list[str]]) -> list[Image]:
     chosen = []
     for image in everything:
         made = created(image)
-        if dangling is not None and (dangling in ("true", "1")) != (not image.names):
+        if dangling is not None and (dangling in ("true", "1")) != (not image.names and not image.lists):
             continue
         if (before is not None and made >= before) or (since is not None and made <= since):
             continue

@@ -40,6 +40,10 @@ def find(store: Store, text: str, *, all_names: bool = True) -> Image:
             aliased = _by_alias(store, text) if reference.is_short(text) else None
             if aliased is not None:
                 return aliased
+            from rootless.storage import indexes
+
+            if indexes.find(store, wanted.canonical) is not None:
+                raise  # a list without an image for this machine
     except InvalidInput as error:
         wrong = error
     if text and _HEX.issuperset(text.removeprefix("sha256:")):
@@ -106,7 +110,8 @@ def ensure(
         )
     if policy != "always":
         try:
-            image = find(store, text, all_names=False)
+            image = _of_list(store, text, platform) if platform else None
+            image = image or find(store, text, all_names=False)
             if platform is None or _fits(image, platform):
                 return image
             if policy == "never":
@@ -166,6 +171,24 @@ def _can_be_pulled(text: str) -> bool:
     return not text.startswith("sha256:")
 
 
+def _of_list(store: Store, text: str, platform: str) -> Image | None:
+    """The image for `platform`, where `text` means an index of several (storage/indexes.py) that has one."""
+    from rootless.storage import indexes
+
+    try:
+        stored = indexes.find(store, reference.parse(text).canonical)
+    except InvalidInput:
+        return None
+    if stored is None:
+        return None
+    from rootless.engine.images.platform import of_index
+
+    try:
+        return of_index(store, stored, text, platform)
+    except NotFound:
+        return None
+
+
 def _fits(image: Image, platform: str) -> bool:
     from rootless.image import platforms
 
@@ -179,11 +202,21 @@ def _say(line: str) -> None:
 
 
 def tag(store: Store, source: str, target: str) -> None:
-    """Give the image `source` the further name `target`."""
-    image = find(store, source, all_names=False)
+    """Give the image, or the index of several, that `source` means the further name `target`."""
+    from rootless.storage import indexes
+
     wanted = reference.parse(target)
     if wanted.digest:
         raise InvalidInput("refusing to create a tag with a digest reference")
+    try:
+        stored = indexes.find(store, reference.parse(source).canonical)
+    except InvalidInput:
+        stored = None
+    if stored is not None:
+        indexes.tag(store, stored.id, wanted.canonical)
+        log.write(store, "image", "tag", stored.id, name=familiar(wanted.canonical))
+        return
+    image = find(store, source, all_names=False)
     images.tag(store, image.id, wanted.canonical)
     log.write(store, "image", "tag", image.id, name=familiar(wanted.canonical))
 

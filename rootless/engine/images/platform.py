@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from rootless.errors import NotFound
-from rootless.image import platforms
+from rootless.image import index, platforms
+from rootless.storage import images
 from rootless.storage.images import Image
+from rootless.storage.indexes import StoredIndex
+from rootless.storage.store import Store
 
 
 def require(image: Image, text: str, platform: str) -> None:
@@ -17,3 +20,15 @@ def require(image: Image, text: str, platform: str) -> None:
         f"image with reference {text} was found but does not provide the specified platform ({platform})",
         hint=f"it is of {'/'.join(filter(None, found))}: `rootless pull --platform {platform}` gets the other",
     )
+
+
+def of_index(store: Store, stored: StoredIndex, text: str, platform: str) -> Image:
+    """The image of the index `stored`, found as `text`, that is for `platform`. NotFound in Docker's words."""
+    chosen = index.choose(index.entries_of(stored), platforms.parse(platform))
+    if chosen is None:
+        there = ", ".join(sorted({str(platforms.of(entry.platform)) for entry in index.entries_of(stored) if entry.image}))
+        raise NotFound(
+            f"image with reference {text} was found but does not provide the specified platform ({platform})",
+            hint=f"it has images for: {there or 'nothing that is in the store'}",
+        )
+    return images.find(store, chosen.image)

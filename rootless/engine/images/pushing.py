@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rootless.engine.images import remote
 from rootless.engine.images.lookup import familiar, find
-from rootless.engine.images.platform import require
+from rootless.engine.images.platform import of_index, require
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, NotFound
 from rootless.image import reference
@@ -14,9 +15,11 @@ from rootless.image.reference import Reference
 from rootless.image.registry import registries_conf
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import push as pushing
+from rootless.image.transfer import push_index
 from rootless.image.transfer.push import AS_IT_IS, Packing, Pushed
-from rootless.storage import images
+from rootless.storage import images, indexes
 from rootless.storage.images import Image
+from rootless.storage.indexes import StoredIndex
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -26,10 +29,11 @@ _TRANSPORTS = ("containers-storage", "dir", "docker-archive", "docker-daemon", "
 
 
 class Target(NamedTuple):
-    """One image and the name it is pushed as."""
+    """One image and the name it is pushed as; or an index with all its images, `stored`, which then has no `image`."""
 
-    image: Image
+    image: Image | None
     name: Reference
+    stored: StoredIndex | None = None
 
 
 def choose(store: Store, text: str, destination: str = "", *, all_tags: bool = False) -> list[Target]:
@@ -45,6 +49,11 @@ def choose(store: Store, text: str, destination: str = "", *, all_tags: bool = F
     target = _name(_bare(destination)) if destination else source
     if source.digest and not destination:
         raise InvalidInput("cannot push a digest reference", hint="`rootless tag` gives the image a name to push")
+    if target.digest:
+        raise InvalidInput("cannot push to a digest reference", hint="name a tag")
+    stored = None if source.digest else indexes.find(store, source.canonical)
+    if stored is not None:
+        return [Target(None, target, stored)]
     try:
         image = find(store, text)
     except NotFound:
@@ -52,8 +61,6 @@ def choose(store: Store, text: str, destination: str = "", *, all_tags: bool = F
             f"An image does not exist locally with the tag: {source.familiar_name()}",
             hint="`rootless images` lists what there is, `rootless tag` gives it the name to push",
         ) from None
-    if target.digest:
-        raise InvalidInput("cannot push to a digest reference", hint="name a tag")
     return [Target(image, target)]
 
 
@@ -72,17 +79,28 @@ def push(
     tls_verify: bool = True,
     sign_by: tuple[str, bytes] | None = None,
 ) -> Pushed:
-    """Push one image; see image.transfer.push for errors. `sign_by`: the file of a private key and its passphrase,
-    with which the pushed manifest is signed beside it."""
+    """Push one image, or an index with all of its images; see image.transfer.push for errors.
+
+    `platform`: of an index the image that is for it, alone. `sign_by`: the file of a private key and its passphrase,
+    with which the pushed manifest is signed beside it.
+    """
     key = _signing_key(*sign_by) if sign_by else None  # before anything is sent
+    image = target.image
     if platform:
-        require(target.image, target.name.familiar(), platform)
+        image = _for_platform(store, target, platform)
     # Mirrors are for reading; the last endpoint is the registry itself.
     endpoint = registries_conf.read().endpoints(target.name)[-1]
     uploader = Uploader(endpoint, tls_verify=tls_verify)
-    pushed = pushing.push(
-        store, target.image, uploader, [target.name.tag or "latest"], packing=packing, progress=progress
-    )
+    tag = target.name.tag or "latest"
+    if image is not None:
+        pushed = pushing.push(store, image, uploader, [tag], packing=packing, progress=progress)
+        images.note_pushed(store, image.id, target.name.name, pushed.descriptor.digest)
+    else:
+        assert target.stored is not None
+        pushed = push_index.push(
+            store, target.stored, uploader, tag, target.name.name,
+            packing=packing, progress=progress, source=lambda text: remote.at(text, tls_verify=tls_verify),
+        )  # fmt: skip
     if key is not None:
         from rootless.image.registry.client import Registry
         from rootless.image.trust import signatures
@@ -90,9 +108,17 @@ def push(
         signatures.sign(
             uploader, Registry(endpoint, tls_verify=tls_verify), key, pushed.descriptor.digest, target.name.canonical
         )
-    images.note_pushed(store, target.image.id, target.name.name, pushed.descriptor.digest)
-    events.write(store, "image", "push", target.image.id, name=target.name.familiar())
+    identity = image.id if image is not None else pushed.descriptor.digest
+    events.write(store, "image", "push", identity, name=target.name.familiar())
     return pushed
+
+
+def _for_platform(store: Store, target: Target, platform: str) -> Image:
+    if target.image is not None:
+        require(target.image, target.name.familiar(), platform)
+        return target.image
+    assert target.stored is not None
+    return of_index(store, target.stored, target.name.familiar(), platform)
 
 
 def _signing_key(path: str, passphrase: bytes) -> PrivateKey:
@@ -121,12 +147,16 @@ def _bare(destination: str) -> str:
 
 
 def _all_tags(store: Store, wanted: Reference) -> list[Target]:
-    found = []
+    found = {}
     for image in images.list_images(store):
         for name in image.names:
             parsed = reference.parse(name)
             if parsed.name == wanted.name and parsed.tag and not parsed.digest:
-                found.append(Target(image, parsed))
+                found[parsed.tag] = Target(image, parsed)
+    for name, stored in indexes.named(store).items():
+        parsed = reference.parse(name)
+        if parsed.name == wanted.name and parsed.tag:
+            found[parsed.tag] = Target(None, parsed, stored)
     if not found:
         raise NotFound(f"An image does not exist locally with the tag: {familiar(wanted.name)}")
-    return sorted(found, key=lambda target: target.name.tag or "")
+    return [found[tag] for tag in sorted(found)]

@@ -12,7 +12,7 @@ from rootless.engine.state.events import events
 from rootless.engine.state.pruned import Pruned
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import reference
-from rootless.storage import images
+from rootless.storage import image_names, images, indexes
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -30,6 +30,11 @@ PRUNE_FILTERS = ("dangling", "label", "label!", "until")
 
 def remove(store: Store, text: str, *, force: bool = False, platform: str = "") -> Removed:
     """As `_remove`, which see; what is gone is in the log of events. NotFound where it is not of `platform`."""
+    name = _name_of_list(store, text)
+    if name and not platform:
+        removed = _remove_list(store, name)
+        _report(store, removed.deleted[0] if removed.deleted else "", removed, text)
+        return removed
     image = find(store, text)
     if platform:
         require(image, text, platform)
@@ -70,7 +75,7 @@ def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
     if is_id(text, image):
         return _remove_by_id(store, image, force=force)
     name = _name_meant(image, text)
-    if len(image.names) > 1:
+    if len(image.names) > 1 or image.lists:
         images.untag(store, name)
         return Removed([familiar(name)], [])
     running, stopped = users(store, image)
@@ -86,6 +91,31 @@ def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
         return Removed([familiar(name)], [])
     images.remove(store, image.id)
     return Removed([familiar(name)], [image.id])
+
+
+def _name_of_list(store: Store, text: str) -> str:
+    """The canonical name, where `text` is that of an index of several images; else ""."""
+    try:
+        name = reference.parse(text).canonical
+    except InvalidInput:
+        return ""
+    return name if indexes.find(store, name) is not None else ""
+
+
+def _remove_list(store: Store, name: str) -> Removed:
+    """Take away the name of an index, and those of its images that nothing else needs."""
+    stored = indexes.find(store, name)
+    image_names.unlink(store, name)
+    deleted = []
+    for identifier in dict.fromkeys(str(entry["image"]) for entry in (stored.entries if stored else ()) if entry["image"]):
+        try:
+            image = images.find(store, identifier)
+        except NotFound:
+            continue
+        if not image.names and not image.lists and not any(users(store, image)):
+            images.remove(store, identifier)
+            deleted.append(identifier)
+    return Removed([familiar(name)], deleted)
 
 
 def _name_meant(image: Image, text: str) -> str:
@@ -112,6 +142,12 @@ def _remove_by_id(store: Store, image: Image, *, force: bool) -> Removed:
                 f"conflict: unable to delete {_short(image)} (must be forced) - image is referenced in multiple "
                 "repositories",
                 hint="remove its names one by one, or all of them with --force",
+            )
+        if image.lists:
+            raise Conflict(
+                f"conflict: unable to delete {_short(image)} (must be forced) - image is part of the list "
+                f"{familiar(image.lists[0])}",
+                hint=f"remove the list first: `rootless rmi {familiar(image.lists[0])}`",
             )
         if stopped:
             raise Conflict(
@@ -145,8 +181,10 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
     if filters.get("dangling", ["true"])[-1] in ("false", "0"):
         every = True
     gone: dict[str, list[str]] = {}
+    if every and not any(filters.get(key) for key in ("label", "label!", "until")):
+        gone |= _prune_lists(store)
     for image in select(store, {key: words for key, words in filters.items() if key == "until"}):
-        if image.names and not every:
+        if image.lists or (image.names and not every):
             continue
         if not passes_labels(labels(image), filters):
             continue
@@ -158,6 +196,19 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
     freed = collect(store)
     events.pruned(store, "image", freed)
     return Pruned("image", list(gone), freed, gone)
+
+
+def _prune_lists(store: Store) -> dict[str, list[str]]:
+    """Remove the lists of which no container uses an image; what went, as `Pruned` has it."""
+    gone: dict[str, list[str]] = {}
+    for name, stored in indexes.named(store).items():
+        members = {str(entry["image"]) for entry in stored.entries}
+        if any(images.containers_using(store, member) for member in members if member):
+            continue
+        removed = _remove_list(store, name)
+        gone.update((identifier, removed.untagged) for identifier in removed.deleted)
+        _report(store, stored.id, removed, removed.untagged[0])
+    return gone
 
 
 def collect(store: Store) -> int:

@@ -11,7 +11,7 @@ import os
 from typing import NamedTuple
 
 from rootless.errors import RootlessError
-from rootless.storage import blobs, images, staging, volumes
+from rootless.storage import blobs, images, indexes, staging, volumes
 from rootless.storage.containers import containers
 from rootless.storage.layers import known_blobs, layers, steps
 from rootless.storage.store import Store, open_lock
@@ -51,6 +51,9 @@ def _collect(store: Store) -> Collected:
     for image in images.list_images(store):
         wanted_blobs.update((image.id, str(image.manifest.get("digest")), *image.layers))
         wanted_layers.update(image.diff_ids)
+    indexes.sweep(store)
+    for index in indexes.named(store).values():
+        wanted_blobs.update((index.id, *(entry["digest"] for entry in index.entries)))
     for container_id in containers.ids(store):
         try:
             config = containers.config(store, container_id, {"diff_ids": [str]})

@@ -44,7 +44,7 @@ def _push(args: Args, target: object) -> str:
 
     assert isinstance(target, Target)
     shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
-    packing = Packing(args.compression_format or "", args.compression_level, _types(args.format))
+    packing = Packing(args.compression_format or "", args.compression_level, types(args.format))
     try:
         pushed = pushing.push(
             Store.open(), target, platform=args.platform or "", packing=packing, progress=shown,
@@ -77,7 +77,8 @@ def _sign_by(args: Args) -> tuple[str, bytes] | None:
     return path, getpass.getpass(f"Passphrase of {path}: ").encode()
 
 
-def _types(word: str | None) -> str:
+def types(word: str | None) -> str:
+    """A word of --format as push.Packing has it."""
     known = {None: "", "": "", "oci": "oci", "v2s2": "docker", "docker": "docker"}
     if word not in known:
         raise InvalidInput(f"unknown format {word!r}", hint="oci, or v2s2 for Docker's media types")

@@ -1,0 +1,1 @@
+"""Lists of manifests, here and in registries."""

@@ -1,0 +1,101 @@
+"""Names of images as links: every one of them, and how one is made to mean something else."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from rootless.errors import NotFound
+from rootless.storage import atomic
+from rootless.storage.images import quoted
+from rootless.storage.store import Store, make_directory
+
+INDEXES = "indexes/"
+
+
+class AllNames(NamedTuple):
+    """Per image, by the hex digits of its id: the names that mean it, and those of indexes that have it.
+
+    The name of an index means its image for this machine. `indexes`: the index of each such name, as hex digits.
+    """
+
+    names: dict[str, list[str]]
+    lists: dict[str, list[str]]
+    indexes: dict[str, str]
+
+
+def every(store: Store) -> AllNames:
+    """All names there are."""
+    found = AllNames({}, {}, {})
+    base = f"{store.root}/images/names"
+    above = [""]
+    while above:
+        directory = above.pop()
+        try:
+            entries = os.listdir(f"{base}/{directory}")
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry[:1] == ".":
+                continue
+            path = directory + entry
+            if entry[-1:] == "+":
+                above.append(path + "/")
+                continue
+            try:
+                target = os.readlink(f"{base}/{path}")
+            except OSError:
+                continue
+            _add(store, found, _unquote(path), target)
+    return found
+
+
+def _add(store: Store, found: AllNames, name: str, target: str) -> None:
+    hex_id = os.path.basename(target)[:-5]
+    if f"/{INDEXES}" not in target:
+        found.names.setdefault(hex_id, []).append(name)
+        return
+    found.indexes[name] = hex_id
+    try:
+        record = atomic.read_json(f"{store.images}/{INDEXES}{hex_id}.json")
+        members = [str(entry.get("image", "")) for entry in record["entries"]]
+        default = str(record["default"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    if default:
+        found.names.setdefault(default[7:], []).append(name)
+    for member in filter(None, members):
+        found.lists.setdefault(member[7:], []).append(name)
+
+
+def link(store: Store, name: str, target: str) -> None:
+    """Let `name` (canonical) mean `target`, a path below images/, whatever it meant before; atomic."""
+    path = f"{store.images}/names/{quoted(name)}"
+    up = "../" * (1 + path.count("+/"))
+    make_directory(os.path.dirname(path))
+    aside = f"{os.path.dirname(path)}/.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    os.symlink(up + target, aside)
+    try:
+        os.rename(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+
+
+def unlink(store: Store, name: str) -> None:
+    """Remove the name. NotFound."""
+    path = f"{store.images}/names/{quoted(name)}"
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        raise NotFound(f"No such image: {name}") from None
+    for _ in range(path.count("+/")):
+        path = os.path.dirname(path)
+        try:
+            os.rmdir(path)
+        except OSError:
+            return
+
+
+def _unquote(quoted: str) -> str:
+    return quoted.replace("+/", "").replace("%2E", ".").replace("%2F", "/").replace("%25", "%")
