@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from rootless import atomic
 from rootless.errors import NotFound
-from rootless.storage import atomic
 from rootless.storage.images import quoted
 from rootless.storage.store import Store, make_directory
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from rootless import atomic
 from rootless.errors import NotFound
-from rootless.storage import atomic, image_names, shape
+from rootless.storage import image_names, shape
 from rootless.storage.images import quoted
 from rootless.storage.store import Store, make_directory
 
