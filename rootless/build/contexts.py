@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from rootless.build.context import file_hashes
+from rootless.build.context import fetch, file_hashes
 from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.ignore import NOTHING, PathPatterns, read_lines
 from rootless.build.context.source_tree import DIRECTORY, SourceTree
@@ -32,6 +32,8 @@ class Contexts:
         self._ignore_files = ignore_files
         self._trees: dict[ContextSource, SourceTree] = {}
         self._was_read = False
+        self._fetched: dict[ContextSource, str] = {}
+        self._stack = ExitStack()
 
     def __enter__(self) -> Contexts:
         return self
@@ -40,6 +42,7 @@ class Contexts:
         for tree in self._trees.values():
             tree.hashes.close()
             os.close(tree.root_fd)
+        self._stack.close()
 
     def tree(self, source: ContextSource) -> SourceTree:
         """The context, open; ours."""
@@ -71,8 +74,17 @@ class Contexts:
         place = source.value if source.name else self._directory
         if not place:
             raise NotFound("there is no build context to copy from", hint="name a directory: rootless build .")
-        if "://" in place:
-            raise NotSupported(f"a context from {place} is not supported yet", hint="fetch it, and name the directory")
+        if source in self._fetched:
+            return self._fetched[source]
+        if place.startswith("oci-layout://"):
+            raise NotSupported(
+                f"the context {source.name}: oci-layout:// is not supported yet",
+                hint="load it, and name the image: docker-image://NAME",
+            )
+        if source.name and fetch.is_remote(place):
+            found = self._stack.enter_context(fetch.from_remote(self._store, place))
+            self._fetched[source] = found.directory
+            return found.directory
         return os.path.abspath(place)
 
     def _open(self, source: ContextSource) -> SourceTree:
@@ -86,6 +98,8 @@ class Contexts:
         hashes = FileHashes(f"{file_hashes.directory(self._store)}/{table}", root_fd=root)
         name = f"the context {source.name}" if source.name else "the build context"
         files = [f"{place}/.dockerignore"] if source.name else self._ignore_files
+        if source in self._fetched:
+            files = []
         return self._ignoring(SourceTree(root, hashes, name), files)
 
     def _ignoring(self, tree: SourceTree, files: list[str]) -> SourceTree:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import NamedTuple
 
+from rootless.build.context import fetch
+from rootless.build.context.http import shown
 from rootless.build.failure import BuildFailed
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.build.request import BuildRequest
-from rootless.errors import InvalidInput, NotFound
+from rootless.errors import InvalidInput, NotFound, RootlessError
+from rootless.storage.store import Store
 
 # docker's name and its lower-case fallback, then Podman's.
 _NAMES = ("Dockerfile", "dockerfile", "Containerfile", "containerfile")
@@ -29,25 +33,50 @@ class Definition(NamedTuple):
     ignore_files: list[str]
 
 
-def read(request: BuildRequest, progress: Progress) -> Definition:
-    """Read the Dockerfile; InvalidInput for words that cannot be, NotFound for a context that is not there,
-    BuildFailed for a Dockerfile that is not."""
+def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitStack) -> Definition:
+    """Read the Dockerfile; what has to be fetched for that is kept until `stack` is closed. InvalidInput for words
+    that cannot be, NotFound for a context that is not there, BuildFailed for a Dockerfile that is not."""
     if request.context == "-" and request.file == "-":
         raise InvalidInput("invalid argument: can't use stdin for both build context and dockerfile")
-    directory = "" if request.context == "-" else _directory(request.context)
-    path = _path(request, directory)
+    given: bytes | None = None
+    fetched = request.context == "-" or fetch.is_remote(request.context)
+    if fetched:
+        directory, given = _fetch(store, request, progress, stack)
+    else:
+        directory = _directory(request.context)
+    path = "" if given is not None else _path(request, directory, fetched=fetched)
     name = os.path.basename(path) if path else "Dockerfile"
     vertex = Vertex(f"[internal] load build definition from {name}")
     progress.start(vertex)
     try:
-        data = _read(path)
+        data = _read(path) if given is None else given
     except OSError as error:
         message = f"failed to read dockerfile: open {name}: {str(error.strerror).lower()}"
         progress.failed(vertex, message)
         raise BuildFailed(message, hint=_hint(directory, error)) from None
     progress.status(vertex, Status("transferring dockerfile", len(data), done=True))
     progress.done(vertex)
-    return Definition(data, name, path, directory, _ignore_files(request, path, directory))
+    ignore_files = [] if fetched else _ignore_files(request, path, directory)
+    return Definition(data, name, path, directory, ignore_files)
+
+
+def _fetch(store: Store, request: BuildRequest, progress: Progress, stack: ExitStack) -> tuple[str, bytes | None]:
+    """The directory of a context that is to be fetched, or comes on stdin; and the Dockerfile, where that was all."""
+    if request.context == "-":
+        found = stack.enter_context(fetch.from_stream(store, sys.stdin.buffer))
+    else:
+        vertex = Vertex(f"[internal] load remote build context {shown(request.context)}")
+        progress.start(vertex)
+        try:
+            found = stack.enter_context(fetch.from_remote(store, request.context, ssh_socket=request.ssh.get("default", "")))
+        except RootlessError as error:
+            progress.failed(vertex, error.message)
+            raise
+        progress.done(vertex)
+    given = found.dockerfile
+    if given is not None and request.file and request.file != "-":
+        raise InvalidInput(f"-f {request.file}: the context is a Dockerfile, and there is no other file in it")
+    return found.directory, given
 
 
 def _directory(word: str) -> str:
@@ -59,16 +88,22 @@ def _directory(word: str) -> str:
     return path
 
 
-def _path(request: BuildRequest, directory: str) -> str:
-    if request.file == "-" or (request.context == "-" and not request.file):
+def _path(request: BuildRequest, directory: str, *, fetched: bool) -> str:
+    if request.file == "-":
         return ""
+    if request.file and fetched:
+        # A stranger's directory: its links lead nowhere else.
+        path = os.path.realpath(f"{directory}/{request.file}")
+        if not path.startswith(os.path.realpath(directory) + "/"):
+            raise InvalidInput(f"-f {request.file} leads out of the context")
+        return path
     if request.file:
         # Relative to where we are, as in docker build; Podman's users mean one of the context.
         if not os.path.exists(request.file) and directory and os.path.exists(f"{directory}/{request.file}"):
             return f"{directory}/{request.file}"
         return os.path.abspath(request.file)
     for name in _NAMES:
-        if os.path.exists(f"{directory}/{name}"):
+        if os.path.isfile(f"{directory}/{name}") and not (fetched and os.path.islink(f"{directory}/{name}")):
             return f"{directory}/{name}"
     return f"{directory}/Dockerfile"
 

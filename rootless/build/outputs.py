@@ -15,8 +15,9 @@ from rootless.build.request import BuildRequest
 from rootless.build.stage_state import StageState
 from rootless.engine.options import clock
 from rootless.engine.state.events import events
-from rootless.errors import InvalidInput, NotSupported
+from rootless.errors import InvalidInput, RootlessError
 from rootless.image import platforms, reference
+from rootless.image.manifest import Descriptor
 from rootless.storage import images
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -54,12 +55,15 @@ def write(
 ) -> Image | None:
     """Make all that was asked for; the image, where one was. The caller holds the store's lease."""
     built = _image(store, request, names, lineage, diff_ids, progress) if wants_image(request) else None
+    pushed: Descriptor | None = None
     for output in request.outputs:
         _files(store, output, built, names, lineage[-1], progress)
+        if output.type == "registry" or output.attributes.get("push") == "true":
+            pushed = _push(store, request, output, built, names, progress)
     if built is not None and request.iidfile:
         results.write_iidfile(request.iidfile, built)
     if request.metadata_file:
-        results.write_metadata(request.metadata_file, built, names)
+        results.write_metadata(request.metadata_file, built, names, pushed)
     return built
 
 
@@ -152,8 +156,6 @@ def _files(
     elif output.type in ("oci", "docker") and output.dest:
         assert built is not None
         _archive(store, output, built, names, progress)
-    elif output.type == "registry" or output.attributes.get("push") == "true":
-        _push(store, built, names, progress)
 
 
 def _archive(store: Store, output: Output, built: Image, names: list[str], progress: Progress) -> None:
@@ -175,7 +177,30 @@ def _archive(store: Store, output: Output, built: Image, names: list[str], progr
     progress.done(vertex)
 
 
-def _push(store: Store, built: Image | None, names: list[str], progress: Progress) -> None:
+def _push(
+    store: Store, request: BuildRequest, output: Output, built: Image | None, names: list[str], progress: Progress
+) -> Descriptor:
+    """Push the image under all its names; the manifest that the last registry has."""
+    from rootless.engine.images import pushing
+    from rootless.image.transfer.push import Packing
+
     if built is None or not names:
         raise InvalidInput("tag is needed when pushing to registry", hint="-t REGISTRY/NAME:TAG")
-    raise NotSupported("--push is not done yet", hint="rootless push, when the build has ended")
+    given = output.attributes
+    level = given.get("compression-level", "")
+    types = {"true": "oci", "false": "docker"}.get(given.get("oci-mediatypes", ""), "")
+    packing = Packing(given.get("compression", ""), int(level) if level.isascii() and level.isdigit() else None, types)
+    pushed: Descriptor | None = None
+    for name in names:
+        vertex = Vertex(f"pushing {name}")
+        progress.start(vertex)
+        try:
+            for target in pushing.choose(store, name):
+                pushed = pushing.push(store, target, packing=packing, tls_verify=request.tls_verify).descriptor
+                progress.status(vertex, Status(f"pushing manifest for {name}@{pushed.digest}", done=True))
+        except RootlessError as error:
+            progress.failed(vertex, error.message)
+            raise
+        progress.done(vertex)
+    assert pushed is not None
+    return pushed

@@ -122,7 +122,6 @@ def test_what_is_refused_is_not_offered() -> None:
         "--host ",
         "--context",
         "  network",
-        "  build",
     ):
         assert word not in pages, word
     assert "image-inspect" not in pages

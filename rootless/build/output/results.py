@@ -8,6 +8,7 @@ from typing import Any
 
 from rootless import inherited
 from rootless.errors import RootlessError
+from rootless.image.manifest import Descriptor
 from rootless.storage.images import Image
 
 
@@ -16,21 +17,22 @@ def write_iidfile(path: str, image: Image) -> None:
     _write(path, image.id)
 
 
-def write_metadata(path: str, image: Image | None, names: list[str]) -> None:
-    """buildx's metadata of the result as JSON; of an output that is no image there is none."""
+def write_metadata(path: str, image: Image | None, names: list[str], pushed: Descriptor | None = None) -> None:
+    """buildx's metadata of the result as JSON; of an output that is no image there is none. `pushed`: the manifest
+    that a registry got."""
     found: dict[str, Any] = {}
     if image is not None:
+        described = pushed.to_json() if pushed is not None else image.manifest
+        described = {key: described[key] for key in ("mediaType", "digest", "size")}
         found = {
             "containerimage.config.digest": image.id,
             "containerimage.descriptor": {
-                "mediaType": image.manifest["mediaType"],
-                "digest": image.manifest["digest"],
-                "size": image.manifest["size"],
+                **described,
                 "platform": {
                     key: image.config[key] for key in ("architecture", "os", "variant") if image.config.get(key)
                 },
             },
-            "containerimage.digest": image.manifest["digest"],
+            "containerimage.digest": described["digest"],
         }
         if names:
             found["image.name"] = ",".join(names)

@@ -69,7 +69,7 @@ class Plain(Progress):
         current = self._current
         if current is not None and not current.completed:
             self._out.write(f"#{current.number} ...\n".encode())
-        self._out.write((b"\n" if self._began else b"") + f"{plain(text)}\n".encode())
+        self._out.write((b"\n" if self._began else b"") + "".join(f"{plain(line)}\n" for line in text.split("\n")).encode())
         self._current, self._began = None, True
         self._out.flush()
 

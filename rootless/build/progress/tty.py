@@ -31,6 +31,7 @@ class Terminal(Progress):
         self._statuses: dict[Vertex, dict[str, Status]] = {}
         self._drawn = 0
         self._last = 0.0
+        self._warnings: list[str] = []
 
     def start(self, vertex: Vertex) -> None:
         super().start(vertex)
@@ -61,11 +62,17 @@ class Terminal(Progress):
             self._vertices.append(vertex)
         self._draw()
 
+    def warning(self, text: str) -> None:
+        self._warnings.append(text)
+
     def tick(self) -> None:
         self._draw()
 
     def close(self) -> None:
         self._draw(whole=True)
+        lines = [plain(line) for text in self._warnings for line in ("", *text.split("\n"))]
+        self._out.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        self._out.flush()
 
     def _draw(self, *, whole: bool = False) -> None:
         now = time.monotonic()

@@ -18,9 +18,9 @@ def build(args: Args) -> int:
     from rootless.cli.flags.build_request import to_request
 
     if args.check or args.call not in ("build", ""):
-        from rootless.errors import NotSupported
+        from rootless.cli.commands.image import build_check
 
-        raise NotSupported("--check and --call are not done yet")
+        return build_check.check(args)
     if args.debug:
         os.environ["ROOTLESS_DEBUG"] = "1"
     request = to_request(args)

@@ -1,0 +1,95 @@
+"""From a Dockerfile to the plans of the stages that its target needs, with the images that they start from or read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from rootless.build import base_images
+from rootless.build.dockerfile.instructions import Dockerfile, LintWarning
+from rootless.build.plan.graph import Graph, bases_of, make_graph
+from rootless.build.plan.request import PlanRequest
+from rootless.build.plan.sources import ImageSource, StageSource
+from rootless.build.plan.stage import plan_stage
+from rootless.build.plan.steps import StagePlan
+from rootless.build.progress.vertices import Progress
+from rootless.build.request import BuildRequest
+from rootless.errors import NotSupported
+from rootless.image import platforms
+from rootless.storage.images import Image
+from rootless.storage.store import Store
+
+ConfigOf = Callable[[ImageSource], "dict[str, Any] | None"]
+
+
+class Planned(NamedTuple):
+    """`stages` by their numbers, `target` one of them."""
+
+    stages: dict[int, StagePlan]
+    target: int
+    images: dict[ImageSource, Image]
+    warnings: list[LintWarning]
+
+
+def plan_request(request: BuildRequest) -> PlanRequest:
+    """What of the request a plan depends on; NotSupported for several platforms."""
+    host = str(platforms.host())
+    asked = request.platforms or [os.environ.get("DOCKER_DEFAULT_PLATFORM", "") or host]
+    if len(asked) > 1:
+        raise NotSupported("an image for several platforms is not built at once yet", hint="--platform, one at a time")
+    return PlanRequest(
+        platform=str(platforms.parse(asked[0])),
+        build_platform=host,
+        build_args=request.build_args,
+        contexts=request.contexts,
+        target=request.target,
+        labels=request.labels,
+        no_cache=request.no_cache,
+        no_cache_filter=request.no_cache_filter,
+        network=request.network,
+    )
+
+
+def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: Progress) -> Planned:
+    """Find or pull the images, plan the stages. DockerfileError, located; BuildFailed for an image that is not to be had."""
+    graph = make_graph(dockerfile, plan_request(request))
+    images: dict[ImageSource, Image] = {}
+
+    def resolve(source: ImageSource) -> Image:
+        if source not in images:
+            images[source] = base_images.resolve(store, source, request.pull, progress, tls_verify=request.tls_verify)
+        return images[source]
+
+    for source in bases_of(graph):
+        if not isinstance(source, ImageSource):
+            raise NotSupported("FROM a context is not supported yet", hint="--build-context NAME=docker-image://IMAGE")
+        resolve(source)
+    plans = stages(graph, lambda source: resolve(source).config)
+    for found in plans.values():
+        for need in found.needs:
+            if isinstance(need, ImageSource):
+                resolve(need)
+    warnings = [*dockerfile.warnings, *graph.warnings, *(one for found in plans.values() for one in found.warnings)]
+    return Planned(plans, graph.target, images, sorted(set(warnings), key=lambda one: (one.first, one.rule)))
+
+
+def stages(graph: Graph, config_of: ConfigOf) -> dict[int, StagePlan]:
+    """The plans of all that is reachable. `config_of` gives the document of a base image, None where it is not looked at."""
+    plans: dict[int, StagePlan] = {}
+    waiting = sorted(graph.reachable, reverse=True)
+    while waiting:
+        number = waiting.pop()
+        if number in plans:
+            continue
+        node = graph.nodes[number]
+        base = node.replaced or node.base
+        # A trigger of a base may want a stage that nothing else does; what a stage starts from comes before it.
+        if isinstance(base, StageSource) and base.number not in plans:
+            waiting += [number, base.number]
+            continue
+        parent = plans[base.number] if isinstance(base, StageSource) else None
+        document = config_of(base) if isinstance(base, ImageSource) else None
+        found = plans[number] = plan_stage(graph, number, image=document, parent=parent)
+        waiting += [need.number for need in found.needs if isinstance(need, StageSource)]
+    return plans
