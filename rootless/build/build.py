@@ -74,7 +74,7 @@ def _build(
         jobs=request.jobs,
     )
     with ExitStack() as stack:
-        stack.enter_context(emulated(plans.values()))
+        stack.enter_context(emulated(planned.stages.values()))
         contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
         trees = stack.enter_context(SourceTrees(store, coordinator.stages, planned.images, contexts))
         try:
