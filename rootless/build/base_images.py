@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from rootless.build.failure import BuildFailed
+from rootless.build.plan.contexts import LAYOUT
 from rootless.build.plan.sources import ImageSource
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.engine.images import lookup, repair
 from rootless.errors import NotFound, RootlessError
-from rootless.image import reference
+from rootless.image import platforms, reference
+from rootless.image.archive.layout import load_layout
 from rootless.image.progress import Event, Phase
 from rootless.image.progress import Progress as ImageProgress
 from rootless.storage.images import Image
@@ -42,6 +44,9 @@ def _name(text: str) -> str:
 def _ensure(
     store: Store, source: ImageSource, policy: str, progress: Progress, vertex: Vertex, *, tls_verify: bool
 ) -> Image:
+    if source.reference.startswith(LAYOUT):
+        platform = platforms.parse(source.platform) if source.platform else None
+        return load_layout(store, source.reference.removeprefix(LAYOUT), platform=platform)
     if policy != "always":
         try:
             return lookup.ensure(store, source.reference, policy="never", platform=source.platform or None, quiet=True)

@@ -7,6 +7,7 @@ from rootless.build.plan.request import PlanRequest
 from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source
 
 _NEVER = ("scratch", "context")
+LAYOUT = "oci-layout://"
 _IMAGE = ("docker-image://", "container-image://")
 
 
@@ -29,7 +30,8 @@ def named_source(name: str, platform: str, request: PlanRequest) -> Source | Non
     for prefix in _IMAGE:
         if value.startswith(prefix):
             return ImageSource(value.removeprefix(prefix), platform)
-    return ContextSource(found, value, platform if value.startswith("oci-layout://") else "")
+    # A layout is an image like any other: whoever resolves it sees by the prefix where it is.
+    return ImageSource(value, platform) if value.startswith(LAYOUT) else ContextSource(found, value)
 
 
 def source_of_name(name: str, platform: str, request: PlanRequest) -> Source:

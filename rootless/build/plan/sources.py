@@ -19,7 +19,7 @@ class StageSource(Record):
 
 
 class ImageSource(Record):
-    """An image by name. `platform` is os/arch[/variant]."""
+    """An image by name, or in a layout (oci-layout://PATH[:TAG|@DIGEST]). `platform` is os/arch[/variant]."""
 
     reference: str
     platform: str
@@ -29,12 +29,11 @@ class ImageSource(Record):
 class ContextSource(Record):
     """The build context ("" as name), or a named one with its `--build-context` value.
 
-    The value is a directory, an archive's or git URL, or `oci-layout://...`; `docker-image://` has become an ImageSource.
+    The value is a directory, or an archive's or git URL; an image or a layout has become an ImageSource.
     """
 
     name: str = ""
     value: str = ""
-    platform: str = ""  # that oci-layout:// shall give
     kind: str = "context"
 
 

@@ -11,6 +11,7 @@ from rootless.build.dockerfile.lint.linter import Linter
 from rootless.build.dockerfile.parse import parse_trigger
 from rootless.build.plan import image_config
 from rootless.build.plan.config_edits import EDITS
+from rootless.build.plan.contexts import LAYOUT
 from rootless.build.plan.controls import controls
 from rootless.build.plan.copies import plan_copy
 from rootless.build.plan.graph import Graph, Node, at, later_stage, sources_of
@@ -99,7 +100,9 @@ def _base_name(state: StageState) -> str:
     base = state.node.base
     if isinstance(base, Scratch | StageSource):
         return f"FROM {state.node.base_word}"
-    word = full_name(base.reference) if isinstance(base, ImageSource) else state.node.base_word
+    word = state.node.base_word
+    if isinstance(base, ImageSource) and not base.reference.startswith(LAYOUT):
+        word = full_name(base.reference)
     return state.vertex(f"FROM {word}")
 
 

@@ -104,24 +104,31 @@ def _load_layout(store: Store, files: ArchiveFiles, wanted: Platform, progress: 
     for entry in index.entries:
         if entry.media_type not in manifest.ACCEPTED:
             continue
-        parsed, raw, descriptor = _manifest(files, entry, wanted)
-        config_data = _blob(files, parsed.config)
-        what = f"image {parsed.config.digest[7:19]}"
-        config = image_config.parse(config_data, layers=len(parsed.layers), what=what)
-        names = _names(entry) or tags.get(parsed.config.digest, [])
-        for layer in parsed.layers:
-            _copy_blob(store, files, layer)
-        pairs = zip(parsed.layers, config["rootfs"]["diff_ids"], strict=True)
-        fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=progress)
-        blobs.add_bytes(store, config_data)
-        blobs.add_bytes(store, raw)
-        document = manifest.load_json(raw, what)
-        image = images.add(store, None, descriptor.to_json(), document, config)
+        image, config_digest = add_from_layout(store, files, entry, wanted, progress)
+        names = _names(entry) or tags.get(config_digest, [])
         before = loaded.get(image.id)
         loaded[image.id] = _named(store, image, [*(before.names if before else ()), *names], progress)
     if not loaded:
         raise NotSupported("index.json lists no images, only other artifacts")
     return list(loaded.values())
+
+
+def add_from_layout(
+    store: Store, files: ArchiveFiles, entry: Descriptor, wanted: Platform, progress: Progress
+) -> tuple[Image, str]:
+    """The image of an entry of a layout's index, with all its layers but no name; and its configuration's digest."""
+    parsed, raw, descriptor = _manifest(files, entry, wanted)
+    config_data = _blob(files, parsed.config)
+    what = f"image {parsed.config.digest[7:19]}"
+    config = image_config.parse(config_data, layers=len(parsed.layers), what=what)
+    for layer in parsed.layers:
+        _copy_blob(store, files, layer)
+    pairs = zip(parsed.layers, config["rootfs"]["diff_ids"], strict=True)
+    fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=progress)
+    blobs.add_bytes(store, config_data)
+    blobs.add_bytes(store, raw)
+    document = manifest.load_json(raw, what)
+    return images.add(store, None, descriptor.to_json(), document, config), parsed.config.digest
 
 
 def _manifest(files: ArchiveFiles, entry: Descriptor, wanted: Platform) -> tuple[Manifest, bytes, Descriptor]:

@@ -121,7 +121,7 @@ def test_a_target_that_is_not_there() -> None:
         ("FROM a AS x", {"X": "/dir"}, None),
         ("FROM a AS x", {"x": "docker-image://b:1"}, ImageSource("b:1", AMD64)),
         ("FROM a AS x", {"x": "container-image://b:1"}, ImageSource("b:1", AMD64)),
-        ("FROM a AS x", {"x": "oci-layout:///l:t"}, ContextSource("x", "oci-layout:///l:t", AMD64)),
+        ("FROM a AS x", {"x": "oci-layout:///l:t"}, ImageSource("oci-layout:///l:t", AMD64)),
         ("FROM a AS x", {"x::linux/arm64": "/arm"}, None),
         ("FROM a AS x", {"x::linux/amd64": "/amd", "x": "/any"}, ContextSource("x", "/amd")),
         ("FROM a AS x", {"x": "/any", "x::linux/amd64": "/amd"}, ContextSource("x", "/amd")),
