@@ -42,12 +42,12 @@ class StartFacts(Record):
     last_gid: int = 0  # the highest that has a mapping in the session
 
 
-def build(record: ContainerConfig, circumstances: StartFacts) -> dict[str, Any]:
+def build(record: ContainerConfig, facts: StartFacts) -> dict[str, Any]:
     """The OCI configuration of one start; InvalidInput or NotSupported for what cannot be."""
     security = record["security"]
     privileged = security["privileged"]
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(record, circumstances),
+        "namespaces": _namespaces(record, facts),
         "maskedPaths": [] if privileged else _paths(MASKED_PATHS, security["unmask"], security["mask"]),
         "readonlyPaths": [] if privileged else _paths(READONLY_PATHS, security["unmask"], []),
     }
@@ -57,15 +57,15 @@ def build(record: ContainerConfig, circumstances: StartFacts) -> dict[str, Any]:
     if profile:
         linux["seccomp"] = profile
     _apply_userns(linux, record.get("id_map"))
-    linux["sysctl"] = {**_network_sysctls(linux, circumstances), **record["sysctls"]}
+    linux["sysctl"] = {**_network_sysctls(linux, facts), **record["sysctls"]}
     annotations = dict(record["annotations"])
     if record["init"]:
         annotations["io.rootless.init"] = "true"
     found = {
         "ociVersion": OCI_VERSION,
-        "process": process_spec.process(record, circumstances.all_capabilities),
+        "process": process_spec.process(record, facts.all_capabilities),
         "root": {"path": "rootfs", "readonly": record["read_only"]},
-        "mounts": _mounts(record, circumstances),
+        "mounts": _mounts(record, facts),
         "linux": linux,
         "annotations": annotations,
         NOTES: [] if record["rootfs"] else _notes(record),
@@ -87,7 +87,7 @@ def _notes(record: ContainerConfig) -> list[tuple[str, str, bool]]:
     return [("/.dockerenv", "", False), ("/run/.containerenv", text, memory)]
 
 
-def _namespaces(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str, str]]:
+def _namespaces(record: ContainerConfig, facts: StartFacts) -> list[dict[str, str]]:
     found = [{"type": "mount"}]
     for kind, mode in (
         ("pid", record["pid"]),
@@ -98,7 +98,7 @@ def _namespaces(record: ContainerConfig, circumstances: StartFacts) -> list[dict
     ):
         if mode == "host":
             continue
-        shared = circumstances.shared.get(kind)
+        shared = facts.shared.get(kind)
         if shared:
             file = {"network": "net"}.get(kind, kind)
             found.append({"type": kind, "path": f"/proc/{shared}/ns/{file}"})
@@ -109,13 +109,13 @@ def _namespaces(record: ContainerConfig, circumstances: StartFacts) -> list[dict
     return found
 
 
-def _network_sysctls(linux: dict[str, Any], circumstances: StartFacts) -> dict[str, str]:
+def _network_sysctls(linux: dict[str, Any], facts: StartFacts) -> dict[str, str]:
     """Docker's two, where the network namespace is the container's own: anybody in it may ping, and
     listen on ports below 1024, without a capability. Both end at its own network."""
     if not any(entry == {"type": "network"} for entry in linux["namespaces"]):
         return {}
     mapped = [entry["containerID"] + entry["size"] - 1 for entry in linux.get("gidMappings") or ()]
-    last_gid = max(mapped, default=circumstances.last_gid)
+    last_gid = max(mapped, default=facts.last_gid)
     return {"net.ipv4.ping_group_range": f"0 {last_gid}", "net.ipv4.ip_unprivileged_port_start": "0"}
 
 
@@ -135,9 +135,9 @@ def _paths(defaults: tuple[str, ...], unmask: list[str], more: list[str]) -> lis
     ] + more
 
 
-def _mounts(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str, Any]]:
+def _mounts(record: ContainerConfig, facts: StartFacts) -> list[dict[str, Any]]:
     """Docker's default mounts, the files of /etc that are ours, then the user's; these win."""
-    user = mount_points.of_user(record, circumstances.volumes)
+    user = mount_points.of_user(record, facts.volumes)
     user += [
         # As runc: the container has a ptmx of its own, and the host's would give it the host's terminals.
         _device(device["source"], device["target"], device["permissions"])
@@ -145,7 +145,7 @@ def _mounts(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str
         if device["target"] != "/dev/ptmx"
     ]
     taken = {mount["destination"] for mount in user}
-    user = [oci_mount(path, "bind", path, "rbind") for path in circumstances.devices if path not in taken] + user
+    user = [oci_mount(path, "bind", path, "rbind") for path in facts.devices if path not in taken] + user
     sys_mode = "rw" if record["security"]["privileged"] else "ro"
     default = [
         oci_mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
@@ -155,15 +155,15 @@ def _mounts(record: ContainerConfig, circumstances: StartFacts) -> list[dict[str
         oci_mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", sys_mode),
         oci_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
     ]  # fmt: skip
-    if record["ipc"] != "host" or circumstances.host_mqueue:
+    if record["ipc"] != "host" or facts.host_mqueue:
         default.append(oci_mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
-    if record["ipc"] == "host" or circumstances.shared.get("ipc"):
+    if record["ipc"] == "host" or facts.shared.get("ipc"):
         # The host's, or the other container's, which the start has cloned.
         default.append(oci_mount("/dev/shm", "bind", "/dev/shm", "rbind", "nosuid", "noexec", "nodev"))
     elif record["ipc"] != "none":
         size = f"size={record['shm_size']}"
         default.append(oci_mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", size))
-    default += mount_points.of_etc(circumstances.etc)
+    default += mount_points.of_etc(facts.etc)
     return [mount for mount in default if mount["destination"] not in taken] + user
 
 

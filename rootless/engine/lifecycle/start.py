@@ -8,8 +8,7 @@ import sys
 
 from rootless import atomic
 from rootless.engine.files.mounts import container_root
-from rootless.engine.lifecycle import monitor_options, socket_activation, spec
-from rootless.engine.lifecycle import network as connect
+from rootless.engine.lifecycle import monitor_options, network, socket_activation, spec
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.options import clock
 from rootless.engine.options.mount_config import GIVEN
@@ -143,7 +142,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
                 event=events.tail(record),
                 pass_fds=0 if record["auto_remove"] else handed.descriptors,
             ),
-            network=connect.uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
+            network=network.uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
             record=record_state,
             # By the supervisor: it must stand before the end, which the monitor writes, and before what is done next.
             started=lambda: events.container(store, "start", record),
@@ -170,7 +169,7 @@ def _start_facts(store: Store, record: ContainerConfig) -> spec.StartFacts:
     if "network" in shared:
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
-        connect.write_etc(record, etc)
+        network.write_etc(record, etc)
     return host_facts(record, etc=etc, volumes=store.volumes, shared=shared)
 
 
