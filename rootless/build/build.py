@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from rootless.build import check, definition, outputs
+from rootless.build import definition, outputs
 from rootless.build.cache import upkeep
 from rootless.build.cache.explain import Trace
 from rootless.build.cache.keys import Key
@@ -16,6 +16,8 @@ from rootless.build.dockerfile.parse import parse
 from rootless.build.emulation import emulated
 from rootless.build.executor import StepExecutor
 from rootless.build.failure import BuildFailed, of_step
+from rootless.build.plan import render_calls
+from rootless.build.plan.controls import controls
 from rootless.build.plan.steps import Step
 from rootless.build.planning import plan
 from rootless.build.progress.vertices import Progress
@@ -57,11 +59,11 @@ def _build(
 ) -> tuple[Result, bool]:
     """The result, and whether anything was done that was not in the cache."""
     try:
-        dockerfile = parse(found.data, file=found.name, syntax=request.build_args.get("BUILDKIT_SYNTAX", ""))
+        said = controls(request.build_args)
+        dockerfile = parse(found.data, file=found.name, syntax=said.syntax, check=said.check)
         planned = plan(store, request, dockerfile, progress)
     except DockerfileError as error:
         raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
-    check.refuse(dockerfile, planned.warnings)
     trace = Trace(store, f"{found.path or found.directory}\0{request.target}")
     coordinator = Coordinator(
         store,
@@ -84,7 +86,7 @@ def _build(
         trace.write()
         image = outputs.write(store, request, names, lineage, coordinator.diff_ids, progress)
     if planned.warnings:
-        progress.warning(check.summary(planned.warnings))
+        progress.warning(render_calls.summary(planned.warnings))
     return Result(image), coordinator.did_something
 
 

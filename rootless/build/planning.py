@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rootless.build import base_images
 from rootless.build.dockerfile.instructions import Dockerfile, LintWarning
-from rootless.build.plan.graph import Graph, bases_of, make_graph
+from rootless.build.plan.graph import bases_of, make_graph
 from rootless.build.plan.request import PlanRequest
-from rootless.build.plan.sources import ImageSource, StageSource
-from rootless.build.plan.stage import plan_stage
+from rootless.build.plan.sources import ImageSource
 from rootless.build.plan.steps import StagePlan
+from rootless.build.plan.whole import all_warnings, lint_failure, plan_stages
 from rootless.build.progress.vertices import Progress
 from rootless.build.request import BuildRequest
 from rootless.errors import NotSupported
 from rootless.image import platforms
 from rootless.storage.images import Image
 from rootless.storage.store import Store
-
-ConfigOf = Callable[[ImageSource], "dict[str, Any] | None"]
 
 
 class Planned(NamedTuple):
@@ -29,7 +26,7 @@ class Planned(NamedTuple):
     stages: dict[int, StagePlan]
     target: int
     images: dict[ImageSource, Image]
-    warnings: list[LintWarning]
+    warnings: tuple[LintWarning, ...]
 
 
 def plan_request(request: BuildRequest) -> PlanRequest:
@@ -65,31 +62,13 @@ def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: 
         if not isinstance(source, ImageSource):
             raise NotSupported("FROM a context is not supported yet", hint="--build-context NAME=docker-image://IMAGE")
         resolve(source)
-    plans = stages(graph, lambda source: resolve(source).config)
+    plans = plan_stages(graph, lambda source: resolve(source).config if isinstance(source, ImageSource) else None)
     for found in plans.values():
         for need in found.needs:
             if isinstance(need, ImageSource):
                 resolve(need)
-    warnings = [*dockerfile.warnings, *graph.warnings, *(one for found in plans.values() for one in found.warnings)]
-    return Planned(plans, graph.target, images, sorted(set(warnings), key=lambda one: (one.first, one.rule)))
-
-
-def stages(graph: Graph, config_of: ConfigOf) -> dict[int, StagePlan]:
-    """The plans of all that is reachable. `config_of` gives the document of a base image, None where it is not looked at."""
-    plans: dict[int, StagePlan] = {}
-    waiting = sorted(graph.reachable, reverse=True)
-    while waiting:
-        number = waiting.pop()
-        if number in plans:
-            continue
-        node = graph.nodes[number]
-        base = node.replaced or node.base
-        # A trigger of a base may want a stage that nothing else does; what a stage starts from comes before it.
-        if isinstance(base, StageSource) and base.number not in plans:
-            waiting += [number, base.number]
-            continue
-        parent = plans[base.number] if isinstance(base, StageSource) else None
-        document = config_of(base) if isinstance(base, ImageSource) else None
-        found = plans[number] = plan_stage(graph, number, image=document, parent=parent)
-        waiting += [need.number for need in found.needs if isinstance(need, StageSource)]
-    return plans
+    warnings = all_warnings(graph, plans)
+    violation = lint_failure(graph, warnings)
+    if violation:
+        raise violation
+    return Planned(plans, graph.target, images, warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rootless.errors import InvalidInput
+from rootless.words import plain_lines
 
 _CONTEXT_LINES = 2
 """Lines shown before and after those that are marked, as BuildKit's client shows them."""
@@ -37,13 +38,16 @@ class DockerfileError(InvalidInput):
 
 
 def excerpt(file: str, lines: tuple[str, ...], first: int, last: int) -> str:
-    """`file:first`, a rule, the lines around `first`..`last` with those marked, a rule: as BuildKit prints it."""
+    """`file:first`, a rule, the lines around `first`..`last` with those marked, a rule: as BuildKit prints it.
+
+    Control characters are shown as what they are: a Dockerfile may come from anybody.
+    """
     if not 0 < first <= len(lines):
         return ""
     last = max(first, min(last, len(lines)))
     numbers = range(max(1, first - _CONTEXT_LINES), min(len(lines), last + _CONTEXT_LINES) + 1)
     shown = [
-        f"{number:4d} | {'>>>' if first <= number <= last else '   '} {lines[number - 1][:_LONGEST_LINE]}"
+        f"{number:4d} | {'>>>' if first <= number <= last else '   '} {plain_lines(lines[number - 1][:_LONGEST_LINE])}"
         for number in numbers[:_MOST_LINES]
     ]
     rule = "-" * 20

@@ -23,8 +23,10 @@ _PARSERS = {**parse_config.PARSERS, **parse_files.PARSERS, **parse_run.PARSERS}
 _NAMES = sorted(name.upper() for name in (*_PARSERS, "from"))
 
 
-def parse(data: bytes | str, *, file: str = "Dockerfile", syntax: str = "") -> Dockerfile:
-    """Read a whole file; `syntax` is BUILDKIT_SYNTAX, which wins over the directive.
+def parse(
+    data: bytes | str, *, file: str = "Dockerfile", syntax: str = "", check: str | None = None
+) -> Dockerfile:
+    """Read a whole file; `syntax` is BUILDKIT_SYNTAX and `check` BUILDKIT_DOCKERFILE_CHECK, which win over the directives.
 
     Raises DockerfileError, located. Findings of the rules that need no plan are in `warnings`, as `# check=` asks.
     """
@@ -34,16 +36,16 @@ def parse(data: bytes | str, *, file: str = "Dockerfile", syntax: str = "") -> D
         lines = lines_of(text)
         if not text.strip():
             raise DockerfileError("file with no instructions")
-        return _parse(text, lines, file, syntax)
+        return _parse(text, lines, file, syntax, check)
     except DockerfileError as error:
         raise error.locate(file, lines) from None
 
 
-def _parse(text: str, lines: tuple[str, ...], file: str, syntax: str) -> Dockerfile:
+def _parse(text: str, lines: tuple[str, ...], file: str, syntax: str, check: str | None) -> Dockerfile:
     found, _ = directives.parse(lines)
     _refuse_other_frontends(syntax or found.syntax, lines)
     lexed = lex(text, lines)
-    linter = Linter(lexed.directives)
+    linter = Linter(lexed.directives, options=check)
     if not lexed.statements:
         raise DockerfileError("file with no instructions")
     globals_: list[Arg] = []

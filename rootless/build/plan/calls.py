@@ -36,7 +36,8 @@ def check(
     """Look at a Dockerfile; raises nothing that the file is to blame for. Exit status 1 where there is any finding."""
     warnings: tuple[LintWarning, ...] = ()
     try:
-        dockerfile = parse(data, file=file, syntax=controls(request.build_args).syntax)
+        said = controls(request.build_args)
+        dockerfile = parse(data, file=file, syntax=said.syntax, check=said.check)
         warnings = dockerfile.warnings
         graph = make_graph(dockerfile, request, every_stage=not request.target)
         stages = plan_stages(graph, document_of)

@@ -7,19 +7,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from rootless.build.dockerfile.error import excerpt
+from rootless.build.dockerfile.instructions import LintWarning
 from rootless.build.plan.calls import Check, Outline, Parameter, Target
+from rootless.words import plain, plain_lines
 
 
 def check_text(found: Check, file: str, lines: tuple[str, ...]) -> str:
-    """Each finding with its lines, then the error."""
+    """How many findings there are, each with its lines, and the error."""
+    count = len(found.warnings)
     parts: list[str] = []
+    if count or not found.error:
+        said = (
+            "no warnings"
+            if not count
+            else f"{count} warning has been"
+            if count == 1
+            else f"{count} warnings have been"
+        )
+        parts.append(f"Check complete, {said} found{'!' if count else '.'}\n")
     for warning in sorted(found.warnings, key=lambda warning: warning.first):
         link = f" - {warning.url}" if warning.url else ""
         place = excerpt(file, lines, warning.first, warning.last)
-        parts.append(f"\nWARNING: {warning.rule}{link}\n{warning.detail}\n{place}")
+        parts.append(f"\nWARNING: {warning.rule}{link}\n{plain(warning.detail)}\n{place}")
     if found.error:
-        parts.append(f"{found.error.message}\n{found.error.excerpt()}")
+        parts.append(f"{plain(found.error.message)}\n{found.error.excerpt()}")
     return "".join(parts)
+
+
+def summary(warnings: tuple[LintWarning, ...]) -> str:
+    """Findings in a line each, for the end of a build."""
+    count = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+    lines = "".join(f"\n - {one.rule}: {plain(one.detail)} (line {one.first})" for one in warnings)
+    return f" {count} found (use --check to see where):{lines}"
 
 
 def check_document(found: Check, file: str, data: bytes) -> dict[str, Any]:
@@ -132,4 +151,4 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
         "   ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join(lines) + "\n"
+    return plain_lines("\n".join(lines)) + "\n"

@@ -73,7 +73,7 @@ def plan_stages(graph: Graph, document_of: DocumentOf) -> dict[int, StagePlan]:
 
 
 def all_warnings(
-    graph: Graph, stages: dict[int, StagePlan], ignored: Callable[[str], bool] | None
+    graph: Graph, stages: dict[int, StagePlan], ignored: Callable[[str], bool] | None = None
 ) -> tuple[LintWarning, ...]:
     """Of the file, the names, the stages and what they copy; each once, by line."""
     found = [*graph.dockerfile.warnings, *graph.warnings]

@@ -246,3 +246,9 @@ def test_what_an_error_shows() -> None:
         "   7 |     USER c\n"
         "--------------------\n"
     )
+
+
+def test_an_excerpt_steers_no_terminal() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        parse(b"FROM x\nRUNN \x1b[2J\xff\ta\n")
+    assert "   2 | >>> RUNN \\x1b[2J\\udcff\ta\n" in caught.value.excerpt()

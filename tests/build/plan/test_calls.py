@@ -111,7 +111,7 @@ def test_check_as_text_and_as_json() -> None:
     text = "FROM a as b\n"
     found = check(text, REQUEST, lambda source: document())
     assert render_calls.check_text(found, "Dockerfile", parse(text).lines) == (
-        "\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n"
+        "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n"
         "'as' and 'FROM' keywords' casing do not match\n"
         "Dockerfile:1\n--------------------\n   1 | >>> FROM a as b\n--------------------\n"
     )
@@ -134,3 +134,11 @@ def test_check_where_findings_are_errors() -> None:
     assert found.error is not None
     assert found.error.message == "lint violation found for rules: FromAsCasing"
     assert render_calls.check_document(found, "D", b"")["buildError"]["location"]
+
+
+def test_the_command_line_says_what_is_checked() -> None:
+    text = "# check=error=true\n# nothing\nFROM a as b"
+    asked = request(build_args={"BUILDKIT_DOCKERFILE_CHECK": "skip=FromAsCasing;experimental=all"})
+    found = check(text, asked, lambda source: document())
+    assert found.error is None
+    assert [warning.rule for warning in found.warnings] == ["InvalidDefinitionDescription"]

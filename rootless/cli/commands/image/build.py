@@ -17,15 +17,18 @@ def build(args: Args) -> int:
     from rootless.build.progress import choose
     from rootless.cli.flags.build_request import to_request
 
-    if args.check or args.call not in ("build", ""):
-        from rootless.cli.commands.image import build_check
-
-        return build_check.check(args)
     if args.debug:
         os.environ["ROOTLESS_DEBUG"] = "1"
     request = to_request(args)
     progress = choose.choose(args.progress, quiet=args.quiet)
+    call = "check" if args.check else args.call
     try:
+        if call not in ("build", ""):
+            from rootless.build.answer import answer
+
+            text, status = answer(Store.open(), request, call, progress)
+            sys.stdout.write(text)
+            return status
         result = building.build(Store.open(), request, progress)
     except BuildFailed as error:
         sys.stderr.flush()
