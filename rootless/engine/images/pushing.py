@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rootless.engine.images import remote
 from rootless.engine.images.lookup import familiar, find
 from rootless.engine.images.platform import of_index, require
 from rootless.engine.state.events import events
@@ -15,7 +14,6 @@ from rootless.image.reference import Reference
 from rootless.image.registry import registries_conf
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import push as pushing
-from rootless.image.transfer import push_index
 from rootless.image.transfer.push import AS_IT_IS, Packing, Pushed
 from rootless.storage import images, indexes
 from rootless.storage.images import Image
@@ -96,6 +94,9 @@ def push(
         pushed = pushing.push(store, image, uploader, [tag], packing=packing, progress=progress)
         images.note_pushed(store, image.id, target.name.name, pushed.descriptor.digest)
     else:
+        from rootless.engine.images import remote
+        from rootless.image.transfer import push_index
+
         assert target.stored is not None
         pushed = push_index.push(
             store, target.stored, uploader, tag, target.name.name,

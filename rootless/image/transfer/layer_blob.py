@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from rootless.errors import Corrupt, NotFound
 from rootless.image import compress, decompress, manifest
 from rootless.image.manifest import Descriptor
-from rootless.image.transfer import new_image
+from rootless.image.transfer import new_image, packed_forms
 from rootless.storage import blobs
-from rootless.storage.layers import known_blobs, layers, write_tar
+from rootless.storage.layers import layers, write_tar
 from rootless.storage.store import Store
 
 _BLOCK_BYTES = 1 << 20
 Report = Callable[[int], None]
 """Told how many plain bytes of the layer have been packed."""
-
-
-def remember(store: Store, diff_id: str, blob: Descriptor, *, source: str = "") -> None:
-    """Note that `blob` holds the layer and, where given, that the repository `source` has it."""
-    form = manifest.form_of(blob.media_type)
-    if form:
-        known_blobs.remember(store, diff_id, blob.digest, blob.size, form, source=source)
 
 
 def compression_of(store: Store, digest: str) -> str:
@@ -36,7 +32,15 @@ def compression_of(store: Store, digest: str) -> str:
     return found if found in ("gzip", "zstd") else "uncompressed"
 
 
-def make(
+class MadeBlob(NamedTuple):
+    """A blob that was just made, and its bytes: a descriptor, open as long as the context."""
+
+    descriptor: Descriptor
+    file: int
+
+
+@contextmanager
+def making(
     store: Store,
     diff_id: str,
     *,
@@ -44,8 +48,9 @@ def make(
     level: int | None = None,
     source: str = "",
     report: Report = lambda _: None,
-) -> Descriptor:
-    """Pack the layer `diff_id` as `form` and store it; of the blob `source` where given, else of its files.
+) -> Iterator[MadeBlob]:
+    """Pack the layer `diff_id` as `form`; of the blob `source` where given, else of its files. A context manager:
+    at its end the blob is stored, whatever became of the use of it, and reaches the disk meanwhile.
 
     Starts threads: for a worker process. The caller has joined the session, for a layer's files, and holds a
     lease. Corrupt where the files are not those that `diff_id` is of: they could not be unpacked by anybody.
@@ -84,12 +89,16 @@ def make(
                 hint="remove the image and pull or build it again",
             )
         digest = "sha256:" + packed.hexdigest()
-        if not blobs.has(store, digest, size):
-            os.fsync(descriptor)
-            new_image.give_name(descriptor, blobs.path(store, digest))
-    made = Descriptor(manifest.layer_type(form), digest, size)
-    remember(store, diff_id, made)
-    return made
+        made = Descriptor(manifest.layer_type(form), digest, size)
+        with ThreadPoolExecutor(1, thread_name_prefix="fsync") as background:
+            synced = background.submit(os.fsync, descriptor)
+            try:
+                yield MadeBlob(made, descriptor)
+            finally:
+                synced.result()
+                if not blobs.has(store, digest, size):
+                    new_image.give_name(descriptor, blobs.path(store, digest))
+                packed_forms.remember(store, diff_id, made)
 
 
 def _unpack_into(store: Store, digest: str, sink: write_tar.Sink) -> None:

@@ -20,7 +20,7 @@ from rootless.image.registry import registries_conf
 from rootless.image.registry.auth_file import Credentials
 from rootless.image.registry.client import Registry
 from rootless.image.registry.registries_conf import RegistriesConf
-from rootless.image.transfer import layer_blob
+from rootless.image.transfer import packed_forms
 from rootless.image.transfer.layers import Layer, fetch_layers
 from rootless.image.trust import policy
 from rootless.storage import blobs, images
@@ -68,7 +68,7 @@ def pull(
         layers = [Layer(*pair) for pair in zip(found.manifest.layers, diff_ids, strict=True)]
         fetch_layers(store, layers, registry=found.registry, progress=progress)
         for layer in layers:
-            layer_blob.remember(store, layer.diff_id, layer.descriptor, source=f"{found.registry.registry}/{found.registry.repository}")
+            packed_forms.remember(store, layer.diff_id, layer.descriptor, source=f"{found.registry.registry}/{found.registry.repository}")
         blobs.add_bytes(store, config_data)
         blobs.add_bytes(store, found.data)
         described = found.descriptor.to_json() | {"topDigest": found.top_digest}

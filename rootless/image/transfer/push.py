@@ -18,9 +18,8 @@ from rootless.image.manifest import Descriptor, Manifest
 from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.registry.blob_upload import of_bytes
 from rootless.image.registry.upload import Uploader
-from rootless.image.transfer import layer_blob, push_layer, workers
-from rootless.image.transfer.push_layer import PushedLayer, Work
-from rootless.session import session
+from rootless.image.transfer import packed_forms
+from rootless.image.transfer.work import PushedLayer, Work, size, stored
 from rootless.storage import blobs
 from rootless.storage.images import Image
 from rootless.storage.layers import known_blobs
@@ -75,7 +74,7 @@ def push(
                 reference, pushed.data, pushed.descriptor.media_type, pushed.descriptor.digest
             )
         for layer, diff_id in zip(layers, image.diff_ids, strict=True):
-            layer_blob.remember(store, diff_id, layer, source=f"{uploader.registry}/{uploader.repository}")
+            packed_forms.remember(store, diff_id, layer, source=f"{uploader.registry}/{uploader.repository}")
         return pushed
 
 
@@ -101,7 +100,9 @@ def _push_layers(
             found[work.diff_id] = there
             progress(Event(work.short, Phase.PUSHED_BEFORE))
     if missing:
-        if any(not push_layer.stored(store, work) for work in missing.values()):
+        if any(not stored(store, work) for work in missing.values()):
+            from rootless.session import session
+
             session.join()
         found |= _run(store, list(missing.values()), uploader, packing, progress)
     return [found[diff_id] for diff_id in image.diff_ids]
@@ -110,13 +111,15 @@ def _push_layers(
 def _run(
     store: Store, works: list[Work], uploader: Uploader, packing: Packing, progress: Progress
 ) -> dict[str, Descriptor]:
+    from rootless.image.transfer import push_layer, workers
+
     # The largest first: the last worker should not start with the longest job.
-    works.sort(key=lambda work: push_layer.size(store, work), reverse=True)
+    works.sort(key=lambda work: size(store, work), reverse=True)
     for work in works:
         progress(Event(work.short, Phase.WAITING))
     results: dict[str, Descriptor] = {}
 
-    def received(work: Work, message: workers.Message) -> None:
+    def received(work: Work, message: dict[str, Any]) -> None:
         if "pushed" in message:
             result = PushedLayer(*message["pushed"])
             results[work.diff_id] = Descriptor(result.media_type, result.digest, result.size)
@@ -142,10 +145,12 @@ def _known(store: Store, image: Image, layer: Descriptor, diff_id: str) -> list[
     found = [layer]
     for known in known_blobs.known(store, diff_id):
         found.append(Descriptor(manifest.layer_type(known.compression), known.digest, known.size))
-    stored = dict(zip(image.diff_ids, image.layers, strict=False)).get(diff_id, "")
-    if stored and blobs.has(store, stored):
-        media_type = manifest.layer_type(layer_blob.compression_of(store, stored))
-        found.append(Descriptor(media_type, stored, blobs.size(store, stored)))
+    other = dict(zip(image.diff_ids, image.layers, strict=False)).get(diff_id, "")
+    if other and other != layer.digest and blobs.has(store, other):
+        from rootless.image.transfer import layer_blob
+
+        media_type = manifest.layer_type(layer_blob.compression_of(store, other))
+        found.append(Descriptor(media_type, other, blobs.size(store, other)))
     unique: dict[str, Descriptor] = {}
     for descriptor in found:
         unique.setdefault(descriptor.digest, descriptor)

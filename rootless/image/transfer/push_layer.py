@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from rootless.errors import Corrupt
 from rootless.image.manifest import Descriptor
@@ -13,6 +12,7 @@ from rootless.image.progress import Phase
 from rootless.image.registry.blob_upload import Content
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import layer_blob
+from rootless.image.transfer.work import Work
 from rootless.image.transfer.workers import Send
 from rootless.storage import blobs
 from rootless.storage.layers import known_blobs, layers
@@ -20,37 +20,6 @@ from rootless.storage.store import Store
 
 _BLOCK_BYTES = 256 << 10
 _MOUNTS_TRIED = 3
-
-
-class Work(NamedTuple):
-    """A layer, the blobs that may be pushed for it, best first, and any stored blob of it to pack anew, or ""."""
-
-    diff_id: str
-    candidates: list[Descriptor]
-    packed: str
-
-    @property
-    def short(self) -> str:
-        return self.diff_id.partition(":")[2][:12]
-
-
-class PushedLayer(NamedTuple):
-    """The blob that the registry has now; `mounted_from` is the repository that it took it from, or ""."""
-
-    media_type: str
-    digest: str
-    size: int
-    mounted_from: str
-
-
-def stored(store: Store, work: Work) -> bool:
-    """Whether a blob of it is here, so that nothing has to be packed."""
-    return any(blobs.has(store, candidate.digest, candidate.size) for candidate in work.candidates)
-
-
-def size(store: Store, work: Work) -> int:
-    """About how much there is to do."""
-    return next((one.size for one in work.candidates if blobs.has(store, one.digest)), layers.size(store, work.diff_id))
 
 
 def push_layer(
@@ -66,23 +35,28 @@ def push_layer(
             send({"pushed": [*candidate[:3], source]})
             return
     blob = next((one for one in work.candidates if blobs.has(store, one.digest, one.size)), None)
-    if blob is None:
+    if blob is not None:
+        with open(blobs.path(store, blob.digest), "rb", buffering=0) as file:
+            _upload(uploader, blob, file.fileno(), report)
+    else:
         total = layers.size(store, work.diff_id)
-        blob = layer_blob.make(
+        with layer_blob.making(
             store, work.diff_id, form=form, level=level, source=work.packed,
             report=lambda done: report(Phase.PACKING, done, total),
-        )  # fmt: skip
-        # Packed before by somebody else, with the same result.
-        if uploader.has_blob(blob.digest):
-            send({"pushed": [*blob[:3], ""]})
-            return
-    total = blob.size
-    uploader.upload(
-        _content(store, blob),
-        sent=lambda done: report(Phase.PUSHING, done, total),
-        retrying=lambda text: report(Phase.RETRYING, 0, total, text),
-    )
+        ) as made:  # fmt: skip
+            blob = made.descriptor
+            # Another layer with the same contents may have been pushed, or packed elsewhere with the same result.
+            if not uploader.has_blob(blob.digest):
+                _upload(uploader, blob, made.file, report)
     send({"pushed": [*blob[:3], ""]})
+
+
+def _upload(uploader: Uploader, blob: Descriptor, file: int, report: _Throttled) -> None:
+    uploader.upload(
+        _content(blob, file),
+        sent=lambda done: report(Phase.PUSHING, done, blob.size),
+        retrying=lambda text: report(Phase.RETRYING, 0, blob.size, text),
+    )
 
 
 def _mountable(uploader: Uploader, known: known_blobs.KnownBlob, candidate: Descriptor | None) -> str:
@@ -100,19 +74,14 @@ def _mountable(uploader: Uploader, known: known_blobs.KnownBlob, candidate: Desc
     return ""
 
 
-def _content(store: Store, blob: Descriptor) -> Content:
-    path = blobs.path(store, blob.digest)
-
+def _content(blob: Descriptor, file: int) -> Content:
     def read(start: int, stop: int) -> Iterator[bytes]:
-        with open(path, "rb", buffering=0) as file:
-            os.posix_fadvise(file.fileno(), start, stop - start, os.POSIX_FADV_SEQUENTIAL)
-            file.seek(start)
-            while start < stop:
-                block = file.read(min(_BLOCK_BYTES, stop - start))
-                if not block:
-                    raise Corrupt(f"stored blob {blob.digest[:19]} is shorter than it was", hint="pull the image again")
-                start += len(block)
-                yield block
+        while start < stop:
+            block = os.pread(file, min(_BLOCK_BYTES, stop - start), start)
+            if not block:
+                raise Corrupt(f"stored blob {blob.digest[:19]} is shorter than it was", hint="pull the image again")
+            start += len(block)
+            yield block
 
     return Content(blob.digest, blob.size, read)
 
