@@ -48,6 +48,18 @@ def of_image(image: Image) -> IndexEntry:
     return IndexEntry(descriptor, platform, image=image.id)
 
 
+def platform_of(fields: Any) -> dict[str, Any]:
+    """The platform of an entry as a registry has it: what is no text in it is left out."""
+    platform = fields.get("platform") if isinstance(fields, dict) else None
+    if not isinstance(platform, dict):
+        return {}
+    features = platform.get("os.features")
+    found: dict[str, Any] = {str(key): value for key, value in platform.items() if isinstance(value, str)}
+    if isinstance(features, list) and all(isinstance(word, str) for word in features):
+        found["os.features"] = features
+    return found
+
+
 def document(entries: Sequence[IndexEntry], annotations: Mapping[str, str], *, docker: bool | None = None) -> bytes:
     """The index of `entries`. Docker's list where all of them are Docker's (Quay takes no mixture), unless told."""
     as_docker = docker

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.harness.command import Rootless
 from tests.harness.writable_registry import WritableRegistry, digest_of
 from tests.image.publishing import HOST, OTHER, architectures, empty_registry, publish
@@ -87,3 +89,31 @@ def test_what_is_no_image_is_copied_as_well(rootless: Rootless, writable: Writab
     rootless("buildx", "imagetools", "create", "-t", f"{writable.address}/copy:1", f"{writable.address}/a:both")
     assert digest_of(statement) in writable.blobs["copy"]
     assert writable.manifests["copy"]["1"] == (OCI_INDEX, index)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [], 1, None, "x", {"manifests": 1}, {"manifests": [1]}, {"manifests": [[]]}, {"manifests": {}},
+        {"manifests": [{"digest": 1, "platform": [], "annotations": 2}]},
+        {"manifests": [{"digest": "sha256:" + "0" * 64, "size": 1, "mediaType": "x\x1b[31m", "platform": {"os": [1], "architecture": {}}}]},
+        {"schemaVersion": 2, "manifests": [], "layers": []},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_documents_of_strangers(rootless: Rootless, writable: WritableRegistry, document: object) -> None:
+    """An error or an answer, never a traceback, and no escape sequence."""
+    data = json.dumps(document).encode()
+    writable.manifests["a"] = {"latest": (OCI_INDEX, data)}
+    name = f"{writable.address}/a"
+    rootless("manifest", "create", "list:1")
+    for words in (
+        ("buildx", "imagetools", "inspect", name), ("buildx", "imagetools", "inspect", "--format", "{{json .Image}}", name),
+        ("buildx", "imagetools", "create", "--dry-run", name, name), ("buildx", "imagetools", "create", "-t", f"{name}:2", name),
+        ("manifest", "inspect", name), ("manifest", "add", "--all", "list:1", f"docker://{name}"),
+    ):  # fmt: skip
+        told = rootless(*words, status=None)
+        assert told.status in (0, 1, 64)
+        assert "defect" not in told.stderr
+        assert "Traceback" not in told.stderr
+        assert "\x1b" not in told.stdout + told.stderr

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rootless.engine.images import remote
 from rootless.engine.images.remote import Remote
-from rootless.errors import InvalidInput, NotFound
+from rootless.errors import Corrupt, InvalidInput, NotFound
 from rootless.image import index, manifest, platforms, reference
 from rootless.image.index import IndexEntry
 from rootless.image.manifest import DOCKER_LIST, OCI_INDEX, Descriptor, Index
@@ -115,7 +115,7 @@ def _entries(found: Remote) -> list[IndexEntry]:
         return [IndexEntry(descriptor, remote.platform_of(found.registry, parsed.config, found.name))]
     raw = manifest.load_json(found.fetched.data, found.name)["manifests"]
     return [
-        IndexEntry(descriptor, fields.get("platform") or {}, descriptor.annotations)
+        IndexEntry(descriptor, index.platform_of(fields), descriptor.annotations)
         for descriptor, fields in zip(parsed.entries, raw, strict=True)
     ]
 
@@ -162,6 +162,9 @@ def shown(text: str, *, tls_verify: bool = True, images: bool = False) -> dict[s
     for each platform."""
     found = remote.fetch(text, tls_verify=tls_verify)
     document = manifest.load_json(found.fetched.data, found.name)
+    entries = document.get("manifests", []) if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Corrupt(f"{found.name} is no manifest")
     known = {"digest": found.fetched.digest, "size": len(found.fetched.data), **document}
     known.setdefault("mediaType", found.fetched.media_type)
     result: dict[str, Any] = {"Name": found.name, "Manifest": known, "Raw": found.fetched.data}

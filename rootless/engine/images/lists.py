@@ -200,6 +200,6 @@ def _remote_entries(store: Store, found: Remote, *, every: bool) -> list[IndexEn
         if descriptor in wanted:
             blobs.add_bytes(store, found.registry.manifest(descriptor.digest, what=what).data)
             entries.append(
-                IndexEntry(descriptor, fields.get("platform") or {}, descriptor.annotations, source=found.source)
+                IndexEntry(descriptor, index.platform_of(fields), descriptor.annotations, source=found.source)
             )
     return entries

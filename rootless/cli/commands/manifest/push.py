@@ -43,9 +43,11 @@ def push(args: Args) -> int:
 def inspect(args: Args) -> int:
     """Print the list, or the manifest that a registry has, as JSON."""
     from rootless.engine.images import lists, remote
-    from rootless.errors import NotFound
+    from rootless.errors import NotFound, NotSupported
     from rootless.storage import blobs
 
+    if args.verbose:
+        raise NotSupported("manifest inspect has one form", hint="`rootless buildx imagetools inspect` shows more of an image")
     text = args.positional[-1]
     store = Store.open()
     try:
