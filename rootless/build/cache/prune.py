@@ -11,8 +11,8 @@ import os
 import time
 from typing import NamedTuple
 
+from rootless.build.cache import fetched, records
 from rootless.build.cache import mounts as cache_mounts
-from rootless.build.cache import records
 from rootless.build.cache.usage import Entry, entries
 from rootless.errors import Conflict
 from rootless.storage.layers import steps
@@ -73,6 +73,9 @@ def _chosen(store: Store, filters: Filters) -> list[Entry]:
 
 
 def _remove(store: Store, entry: Entry) -> bool:
+    if entry.kind in fetched.KINDS:
+        fetched.remove(store, entry.kind, entry.id)
+        return True
     if entry.kind == "exec.cachemount":
         where = f"{cache_mounts.top(store)}/{entry.id}"
         gone = f"{cache_mounts.top(store)}/.rm-{os.urandom(6).hex()}"
@@ -103,6 +106,7 @@ def _drop_orphans(store: Store) -> None:
 def sweep(store: Store) -> None:
     """Delete what killed builds and prunes left half-made."""
     steps.sweep(store)
+    fetched.sweep(store)
     now = time.time()
     for directory in (cache_mounts.top(store), records.directory(store)):
         try:

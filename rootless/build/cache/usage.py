@@ -6,8 +6,8 @@ import os
 from typing import NamedTuple
 
 from rootless import atomic
+from rootless.build.cache import fetched, records
 from rootless.build.cache import mounts as cache_mounts
-from rootless.build.cache import records
 from rootless.build.cache.records import Used
 from rootless.storage import images
 from rootless.storage.layers import layers, steps
@@ -19,7 +19,7 @@ class Entry(NamedTuple):
     """Something that the build cache keeps. `id` is a key or a mount's directory; `shared`: an image has it too."""
 
     id: str
-    kind: str  # regular, exec.cachemount: BuildKit's words
+    kind: str  # regular, exec.cachemount, source.*: BuildKit's words
     name: str
     size: int
     used: float
@@ -32,6 +32,10 @@ def entries(store: Store, *, sizes: bool = True) -> list[Entry]:
     """All of it, what was used longest ago first. With `sizes`, which may take a walk, wants the session joined."""
     of_images = {diff_id for image in images.list_images(store) for diff_id in image.diff_ids}
     found = [_of_record(store, used, of_images, sizes=sizes) for used in records.every(store)]
+    found += [
+        Entry(one.id, one.kind, one.kind, one.size, one.used, "", shared=False)
+        for one in fetched.every(store, sizes=sizes)
+    ]
     return sorted(found + _mounts(store, sizes=sizes), key=lambda entry: entry.used)
 
 

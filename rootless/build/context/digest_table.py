@@ -78,6 +78,8 @@ class DigestTable:
                 os.fsync(self._fd)
                 os.rename(self._aside, self._path)
                 self._aside = ""
+            else:
+                os.utime(self._fd)  # when it was used last
         finally:
             self.abandon()
 

@@ -55,6 +55,7 @@ def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Ite
         lock = open_lock(place + "/lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            os.utime(lock)  # when it was used last
             if not git.succeeds("-C", repository, "rev-parse", "--git-dir"):
                 remove_tree(repository)
                 git.run("init", "--quiet", "--bare", repository, doing="make a repository")

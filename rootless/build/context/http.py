@@ -52,6 +52,7 @@ def download(
     lock = open_lock(place + "/lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.utime(lock)  # when it was used last
         about = _about(place)
         if not (wanted and about.get("sha256") == wanted):
             about = _refresh(place, url, about, authorization)

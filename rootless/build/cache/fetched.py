@@ -1,0 +1,73 @@
+"""What the build cache keeps of sources: downloads, repositories, digests of contexts' files. All can be had again."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from rootless.build.context import file_hashes, git, http
+from rootless.storage.maintenance.usage import tree_bytes
+from rootless.storage.remove_tree import remove_tree
+from rootless.storage.store import Store
+
+# BuildKit's words, where it has one.
+_DIRECTORIES = {
+    "source.http": http.directory,
+    "source.git.checkout": git.directory,
+    "source.local": file_hashes.directory,
+}
+KINDS = frozenset(_DIRECTORIES)
+
+
+class Fetched(NamedTuple):
+    """One source. `used` is when, in seconds since the epoch."""
+
+    id: str
+    kind: str
+    size: int
+    used: float
+
+
+def every(store: Store, *, sizes: bool = True) -> list[Fetched]:
+    """All of them; 0 as size without `sizes`."""
+    found = []
+    for kind, directory in _DIRECTORIES.items():
+        try:
+            entries = list(os.scandir(directory(store)))
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            try:
+                status = os.stat(entry.path + "/lock" if entry.is_dir(follow_symlinks=False) else entry.path)
+            except OSError:
+                continue
+            size = 0
+            if sizes:
+                size = tree_bytes(entry.path) if entry.is_dir(follow_symlinks=False) else status.st_blocks * 512
+            found.append(Fetched(entry.name, kind, size, status.st_mtime))
+    return found
+
+
+def remove(store: Store, kind: str, identifier: str) -> None:
+    """Forget one. The caller has made sure that no build is going on (prune.py, gc.lock)."""
+    directory = _DIRECTORIES[kind](store)
+    gone = f"{directory}/.rm-{os.urandom(6).hex()}"
+    try:
+        os.rename(f"{directory}/{identifier}", gone)
+    except FileNotFoundError:
+        return
+    remove_tree(gone)
+
+
+def sweep(store: Store) -> None:
+    """Delete what killed builds and prunes left half-made; the same goes for when none is going on."""
+    for directory in _DIRECTORIES.values():
+        try:
+            names = os.listdir(directory(store))
+        except FileNotFoundError:
+            continue
+        for name in names:
+            if name.startswith("."):
+                remove_tree(f"{directory(store)}/{name}")
