@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.build.conftest import Build
+from tests.build.web import Answer, Web
 from tests.harness.command import Rootless
 from tests.need import need_program
+from tests.storage.tars import archive, file
 
 
 @pytest.fixture
@@ -55,3 +58,11 @@ def test_a_directory_with_an_ignore_file(build: Build, context: Path, tmp_path: 
     ).stderr  # fmt: skip
     assert "kept" in text
     assert "left" not in text.replace("left:", "")
+
+def test_an_archive_at_a_url(build: Build) -> None:
+    with Web() as web:
+        web.answers["/c.tgz"] = Answer(body=gzip.compress(archive(file("from-afar", b"A"))))
+        text = build(
+            "FROM busybox\nCOPY --from=afar from-afar /f\nRUN cat /f && echo B\n", "--build-context", f"afar={web.url('/c.tgz')}"
+        ).stderr  # fmt: skip
+    assert "AB" in text
