@@ -87,9 +87,13 @@ def test_exec_before_start_as_runc(oci: Runtime, runc: Runtime) -> None:
         runtime("exec", "-d", "c", "sleep", "61", capture_output=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         assert runtime.document()["status"] == "created"
         runtime("start", "c")
+        # runc's start does not wait for the exec of the command.
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         beside = runtime("exec", "c", "sh", "-c", "cat /proc/[0-9]*/comm").stdout.split()
         assert beside.count("sleep") == 2, "the init and what came before it"
-        assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
         seen.append(inside.stdout)
         runtime("delete", "--force", "c")
     assert seen[0] == seen[1]
