@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterator
 
@@ -95,3 +96,20 @@ def test_a_socket_starts_it_and_stays_open_over_restarts(vm: Machine, install: C
     assert int(restarts) >= 2
     # systemd has started it once: what brought it back was the policy.
     assert shown(vm, "web.service", "ActiveState", "NRestarts") == ["active", "0"]
+
+
+def test_a_log_in_the_journal(vm: Machine) -> None:
+    """A real journal takes each line with the container's fields, and stderr's at its priority."""
+    script = "echo to stdout; echo to stderr >&2; head -c 20000 /dev/zero | tr '\\0' x; echo"
+    vm.run("alice", f"rootless run --name logged --network none --log-driver journald --label a=b busybox sh -c {shlex.quote(script)}")
+    query = "sleep 2; journalctl -q -a -o json CONTAINER_NAME=logged"
+    entries = [json.loads(line) for line in vm.run("alice", query).stdout.splitlines()]
+    told = [(entry["MESSAGE"], entry["PRIORITY"]) for entry in entries]
+    assert ("to stdout", "6") in told
+    assert ("to stderr", "3") in told
+    parts = [entry for entry in entries if set(entry["MESSAGE"]) == {"x"}]
+    assert sum(len(entry["MESSAGE"]) for entry in parts) == 20000
+    assert [entry.get("CONTAINER_PARTIAL_MESSAGE") for entry in parts] == ["true", None]
+    assert {entry["IMAGE_NAME"] for entry in entries} == {"busybox"}
+    assert "journalctl CONTAINER_ID_FULL=" in vm.run("alice", "rootless logs logged", check=False).stderr
+    vm.run("alice", "rootless rm logged")
