@@ -32,7 +32,7 @@ _CHECKPOINT: Reason = (
 # fmt: off
 COMMANDS: dict[str, Reason] = {
     **dict.fromkeys(
-        (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "imagetools", "inspect", "ls", "rm", "stop", "use",
+        (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "inspect", "ls", "rm", "stop", "use",
                                        "version")), _BUILDERS),
     "checkpoint": _CHECKPOINT,
     "compose": ("there is no reader of compose files", "start each service with `rootless run`; services that must "

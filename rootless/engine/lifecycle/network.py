@@ -60,13 +60,14 @@ def uplink(store: Store, record: ContainerConfig, run_dir: str) -> Network:
     """What the supervisor calls to connect the container and to publish its ports, for runtime.launch."""
     from rootless.network import ports
     from rootless.network.uplink import driver
+    from rootless.network.uplink.connection import Connection
 
     network = record["network"]
     configured = driver.configure(network["options"])
     published = ports.from_data(network["ports"])
     if network["publish_all"]:
         published += ports.publish_all(ports.read_exposed(network["exposed"]), published)
-    wanted = driver.Connection(run_dir, published, record["name"], lambda mapping: _port_holder(store, mapping))
+    wanted = Connection(run_dir, published, record["name"], lambda mapping: _port_holder(store, mapping))
     return lambda pid, namespaces: configured.connect(pid, namespaces, wanted)
 
 

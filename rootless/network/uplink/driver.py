@@ -10,13 +10,13 @@ The engine knows this interface alone; a driver is a room beside this file. Thre
 from __future__ import annotations
 
 from rootless.linux.process import alive
-from rootless.record import TYPE_CHECKING, Record
+from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any, Protocol
 
-    from rootless.network.ports import PortMapping
+    from rootless.network.uplink.connection import Addresses, Connection
 
     class Uplink(Protocol):
         """One container's uplink, configured and not started yet."""
@@ -45,25 +45,6 @@ if TYPE_CHECKING:
             "dns", "prefix_length", "mtu", "ports", "protection", "warnings", and besides, not recorded,
             "hold_fds": descriptors whose last copy ends the uplink, the caller's. On an error nothing is left.
             """
-
-
-class Addresses(Record):
-    """The addresses of an uplink's network, as the container sees them."""
-
-    gateway: str
-    dns: str
-    container: str
-    prefix_length: int
-
-
-class Connection(Record):
-    """What a container wants of its uplink."""
-
-    run_dir: str  # an existing private directory, for sockets
-    ports: Sequence[PortMapping] = ()
-    name: str = ""  # the container's, for messages
-    port_holder: Callable[[PortMapping], str | None] | None = None
-    """Asked only when a port is taken: the name of the running container of ours that has it."""
 
 
 def configure(options: list[str]) -> Uplink:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux import socket, struct
-from rootless.network.uplink.driver import Addresses
+from rootless.network.uplink.connection import Addresses
 from rootless.record import Record
 
 DEFAULT_CIDR = "10.0.2.0/24"

@@ -12,7 +12,7 @@ from rootless.record import TYPE_CHECKING, Record
 if TYPE_CHECKING:
     from typing import Any
 
-    from rootless.network.uplink.driver import Addresses, Connection
+    from rootless.network.uplink.connection import Addresses, Connection
 
 
 class Slirp4netns(Record):
