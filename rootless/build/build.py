@@ -74,6 +74,7 @@ def _build(
         give_diff_ids=outputs.wants_image(request),
         missed=_Missed(trace, progress, explain=request.explain),
         jobs=request.jobs,
+        times=outputs.file_times(request, planned.stages[planned.target]),
     )
     with ExitStack() as stack:
         stack.enter_context(emulated(planned.stages.values()))

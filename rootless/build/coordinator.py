@@ -23,7 +23,7 @@ from rootless.build.stage_state import StageState, StepResult, lineage
 from rootless.engine.options import clock
 from rootless.errors import RootlessError
 from rootless.storage.images import Image
-from rootless.storage.layers import steps
+from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.store import Store
 
 _TICK_MS = 200
@@ -55,7 +55,8 @@ class StepFailed(Exception):
 
 
 class Coordinator:
-    """One build for one platform. `images` has every base and source that is an image."""
+    """One build for one platform. `images` has every base and source that is an image; `times` are those of the files
+    in the layers of the image."""
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Coordinator:
         give_diff_ids: bool,
         missed: Missed,
         jobs: int = 0,
+        times: FileTimes | None = None,
     ) -> None:
         self.store = store
         self.stages = {index: StageState(plan) for index, plan in sorted(plans.items())}
@@ -77,6 +79,7 @@ class Coordinator:
         self._progress = progress
         self._give = give_diff_ids
         self._missed = missed
+        self._times = times
         self.did_something = False
         self._began = time.time()
         self._poll = select.poll()
@@ -195,7 +198,8 @@ class Coordinator:
     def _begin_diff_id(self, step: str) -> None:
         if step in self.diff_ids:
             return
-        known = steps.diff_id(self.store, step)
+        times = self._times
+        known = diff_id.known(self.store, step, times)
         if known:
             self.diff_ids[step] = diff_id.layer_of(self.store, known)
             return
@@ -204,7 +208,7 @@ class Coordinator:
         def done(result: dict[str, Any]) -> None:
             self.diff_ids[step] = result
 
-        self._watch(workers.start("exporting layers", lambda _report: diff_id.give(self.store, step)), done, None, None)
+        self._watch(workers.start("exporting layers", lambda _report: diff_id.give(self.store, step, times)), done, None, None)
 
     # What workers say
 

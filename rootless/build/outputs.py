@@ -20,6 +20,7 @@ from rootless.image import platforms, reference
 from rootless.image.manifest import Descriptor
 from rootless.storage import images
 from rootless.storage.images import Image
+from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.store import Store
 
 _IMAGES = ("image", "registry", "oci", "docker")
@@ -45,6 +46,12 @@ def check(request: BuildRequest) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def file_times(request: BuildRequest, plan: StagePlan) -> FileTimes | None:
+    """What is done to the times of files in new layers: with SOURCE_DATE_EPOCH none is younger."""
+    kept = any(output.attributes.get("rewrite-timestamp") == "false" for output in request.outputs)
+    return None if plan.epoch is None or kept else FileTimes(plan.epoch, request.all_times)
+
+
 def write(
     store: Store,
     request: BuildRequest,
@@ -57,7 +64,7 @@ def write(
     built = _image(store, request, names, lineage, diff_ids, progress) if wants_image(request) else None
     pushed: Descriptor | None = None
     for output in request.outputs:
-        _files(store, output, built, names, lineage[-1], progress)
+        _files(store, request, output, built, names, lineage[-1], progress)
         if output.type == "registry" or output.attributes.get("push") == "true":
             pushed = _push(store, request, output, built, names, progress)
     if built is not None and request.iidfile:
@@ -136,8 +143,15 @@ def _created(plan: StagePlan, last: str) -> str:
 
 
 def _files(
-    store: Store, output: Output, built: Image | None, names: list[str], state: StageState, progress: Progress
+    store: Store,
+    request: BuildRequest,
+    output: Output,
+    built: Image | None,
+    names: list[str],
+    state: StageState,
+    progress: Progress,
 ) -> None:
+    times = file_times(request, state.plan)
     if output.type == "local":
         vertex = Vertex("exporting to client directory")
         progress.start(vertex)
@@ -148,10 +162,10 @@ def _files(
         vertex = Vertex("exporting to client tarball")
         progress.start(vertex)
         if output.dest == "-":
-            files.write_tar(store, state.layers, sys.stdout.buffer)
+            files.write_tar(store, state.layers, sys.stdout.buffer, times)
             sys.stdout.buffer.flush()
         else:
-            files.write_tar_file(store, state.layers, output.dest)
+            files.write_tar_file(store, state.layers, output.dest, times)
         progress.done(vertex)
     elif output.type in ("oci", "docker") and output.dest:
         assert built is not None

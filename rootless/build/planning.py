@@ -51,6 +51,10 @@ def plan_request(request: BuildRequest) -> PlanRequest:
 def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: Progress) -> Planned:
     """Find or pull the images, plan the stages. DockerfileError, located; BuildFailed for an image that is not to be had."""
     graph = make_graph(dockerfile, plan_request(request))
+    if graph.epoch.of is not None:
+        raise NotSupported(
+            "SOURCE_DATE_EPOCH as the time of a source is not supported yet", hint="give it as seconds since 1970"
+        )
     images: dict[ImageSource, Image] = {}
 
     def resolve(source: ImageSource) -> Image:

@@ -40,3 +40,4 @@ class BuildRequest(NamedTuple):
     allow: frozenset[str] = frozenset()  # network.host, security.insecure
     jobs: int = 0  # steps at once; 0: as many as there are processors
     tls_verify: bool = True
+    all_times: bool = False  # SOURCE_DATE_EPOCH is the time of every new file, not the latest one

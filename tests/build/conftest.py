@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.harness import images
 from tests.harness.command import Result, Rootless
+from tests.harness.trees import remove_tree
 
 Build = Callable[..., Result]
 
@@ -29,3 +32,13 @@ def build(rootless: Rootless, busybox_image: str, context: Path) -> Build:
         return rootless("build", "--progress=plain", *args, context, status=status, **options)  # type: ignore[arg-type]
 
     return run
+
+
+@pytest.fixture
+def other_machine(rootless: Rootless, busybox_archive: Path) -> Iterator[Rootless]:
+    """The command with another store, which has busybox: as on another machine."""
+    root = Path(tempfile.mkdtemp(prefix="rl-", dir="/var/tmp"))
+    other = Rootless(root, rootless.runtime)
+    images.ensure(other, "busybox:latest", busybox_archive)
+    yield other
+    remove_tree(root)

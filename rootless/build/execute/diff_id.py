@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rootless.storage.layers import layers, steps
-from rootless.storage.layers.write_tar import true_owners, write_layer
+from rootless import atomic
+from rootless.build.cache import digests
+from rootless.storage.layers import layers, steps, tar_pipe
+from rootless.storage.layers.file_times import FileTimes
+from rootless.storage.layers.write_tar import Sink, true_owners, write_layer
 from rootless.storage.store import Store
 
 
@@ -26,11 +29,47 @@ class _Digest:
         return len(data)
 
 
-def give(store: Store, step: str) -> dict[str, Any]:
+def known(store: Store, step: str, times: FileTimes | None = None) -> str:
+    """The diff id of a step that is a layer by now, or, with `times`, of the layer that has its files at these."""
+    if times is None:
+        return steps.diff_id(store, step)
+    hexadecimal = digests.read(store, _question(step, times))
+    found = f"sha256:{hexadecimal}" if hexadecimal else ""
+    return found if found and layers.has(store, found) else ""
+
+
+def _question(step: str, times: FileTimes) -> str:
+    return hashlib.sha256(f"times\0{step}\0{times.latest}\0{times.all_alike}".encode()).hexdigest()
+
+
+def give(store: Store, step: str, times: FileTimes | None = None) -> dict[str, Any]:
     """Make the step the layer that it is: {"diff_id", "tar_size", "size"}. One that is a layer already stays it.
 
+    With `times` the step stays what it is, for builds at other times; its layer is one of its own.
     The caller holds the store's lease and has joined the session.
     """
+    if times is not None:
+        return layer_of(store, known(store, step, times) or _at_times(store, step, times))
+    return _give(store, step)
+
+
+def _at_times(store: Store, step: str, times: FileTimes) -> str:
+    def write(out: Sink) -> None:
+        with steps.Mounting(store):  # it may become a layer meanwhile
+            where, owners = layers.path(store, step), true_owners(store, step)
+            write_layer(where, out, owners=owners, times=times)
+
+    with tar_pipe.written_by(write, step="exporting layers") as tar:
+        found = layers.add(store, tar).diff_id
+    record = layers.info(store, found)
+    if not record.get("tar_size"):
+        # Its tree as a tar has these bytes, as one that a step became has.
+        atomic.write_json(layers.directory(store, found) + "/layer.json", {**record, "tar_size": tar.total}, durable=False)
+    digests.write(store, _question(step, times), found.removeprefix("sha256:"))
+    return found
+
+
+def _give(store: Store, step: str) -> dict[str, Any]:
     known = steps.diff_id(store, step)
     if not known:
         sink = _Digest()

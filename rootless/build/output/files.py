@@ -9,6 +9,7 @@ from rootless.build.execute.stage_root import view
 from rootless.engine.files import copy_tree
 from rootless.errors import RootlessError
 from rootless.storage import output_file
+from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.write_tar import merged_owners, write_tree
 from rootless.storage.store import Store
 
@@ -33,13 +34,13 @@ def write_directory(store: Store, layers: list[str], path: str) -> list[str]:
         os.close(target)
 
 
-def write_tar(store: Store, layers: list[str], out: BinaryIO) -> None:
+def write_tar(store: Store, layers: list[str], out: BinaryIO, times: FileTimes | None = None) -> None:
     """Write the files, with their owners, as one tar stream."""
     with view(store, layers) as root:
-        write_tree(root, out, owners=merged_owners(store, layers))
+        write_tree(root, out, owners=merged_owners(store, layers), times=times)
 
 
-def write_tar_file(store: Store, layers: list[str], path: str) -> None:
+def write_tar_file(store: Store, layers: list[str], path: str, times: FileTimes | None = None) -> None:
     """The same into the file `path`, which is there when it is whole."""
     with output_file.writing(path) as file:
-        write_tar(store, layers, file)
+        write_tar(store, layers, file, times)

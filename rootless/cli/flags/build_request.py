@@ -48,6 +48,7 @@ def to_request(args: Args) -> BuildRequest:
         allow=frozenset(args.allow) | ({"network.host"} if args.network == "host" else set()),
         jobs=max(0, args.jobs or 0),
         tls_verify=args.tls_verify,
+        all_times=args.timestamp is not None,
     )
 
 
@@ -88,7 +89,12 @@ def _build_args(args: Args) -> dict[str, str]:
             found[name] = value
         elif name in os.environ:  # as Docker: one that the caller does not have is not set
             found[name] = os.environ[name]
-    if "SOURCE_DATE_EPOCH" in os.environ:
+    if args.timestamp is not None and args.source_date_epoch is not None:
+        raise InvalidInput("--timestamp and --source-date-epoch exclude each other")
+    given = args.source_date_epoch if args.timestamp is None else args.timestamp
+    if given is not None:
+        found["SOURCE_DATE_EPOCH"] = str(given)
+    elif "SOURCE_DATE_EPOCH" in os.environ:
         found.setdefault("SOURCE_DATE_EPOCH", os.environ["SOURCE_DATE_EPOCH"])
     return found
 
@@ -126,7 +132,10 @@ def _outputs(args: Args) -> list[requested.Output]:
             found[image] = one._replace(attributes={**one.attributes, "push": "true"})
     if args.load and not any(one.type == "docker" and not one.dest for one in found):
         found.append(requested.Output("docker"))
-    return found or [requested.Output("image")]
+    found = found or [requested.Output("image")]
+    if not args.rewrite_timestamp:
+        found = [one._replace(attributes={"rewrite-timestamp": "false", **one.attributes}) for one in found]
+    return found
 
 
 def _limits(args: Args, build_args: dict[str, str]) -> Limits:

@@ -10,7 +10,6 @@ import copy
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
@@ -24,19 +23,19 @@ from rootless.engine.options.mount_config import is_anonymous
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, argv, read_config
 from rootless.engine.state.events import events
-from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.image import manifest, reference
 from rootless.image.archive import instructions
 from rootless.image.manifest import Descriptor, Manifest
 from rootless.image.progress import silent
 from rootless.image.transfer import new_image
 from rootless.image.transfer.layers import Layer
-from rootless.linux import process
 from rootless.session import session
 from rootless.storage import blobs, images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.layers import layers
+from rootless.storage.layers.tar_pipe import written_by
 from rootless.storage.store import Store
 
 _STOP_SIGNAL = "SIGTERM"
@@ -178,69 +177,10 @@ def _add_layer(store: Store, identifier: str) -> Layer | None:
     found = changes.of(store, identifier)
     if not found.kept:
         return None
-    with _tar_of(store, found) as tar:
+    with written_by(lambda out: changes.write_layer(store, found, out), step="commit") as tar:
         made = layers.add(store, tar)
     # A layer that nobody has packed is called by its tar, as `push` and `save` know.
     return Layer(Descriptor(manifest.OCI_LAYER, made.diff_id, tar.total), made.diff_id)
-
-
-class _Tar:
-    """The reading end; `total` are the bytes read."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.total = 0
-
-    def read(self, size: int, /) -> bytes:
-        data = os.read(self._descriptor, size)
-        self.total += len(data)
-        return data
-
-
-@contextmanager
-def _tar_of(store: Store, found: changes.Changes) -> Iterator[_Tar]:
-    """The tar of the changes, written by a process of its own. Its error is raised at the end, or instead of
-    that of the reader, who then saw half a tar."""
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    failing, failed = os.pipe2(os.O_CLOEXEC)
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        os.close(failing)
-        _write(store, found, writing, failed, parent)
-    os.close(writing)
-    os.close(failed)
-    try:
-        yield _Tar(reading)
-    finally:
-        os.close(reading)
-        with os.fdopen(failing, "rb") as file:
-            text = file.read()
-        _, status = os.waitpid(pid, 0)
-        if text:
-            errors.raise_data(json.loads(text))
-        if status and sys.exception() is None:
-            raise RootlessError("reading the container's files ended unexpectedly", hint="was there enough memory?")
-
-
-def _write(store: Store, found: changes.Changes, writing: int, failed: int, parent: int) -> NoReturn:
-    """The writer: never returns."""
-    code = 1
-    try:
-        process.set_pdeathsig(signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        try:
-            with os.fdopen(writing, "wb", buffering=1 << 20) as out:
-                changes.write_layer(store, found, out)
-            code = 0
-        except BrokenPipeError:
-            pass  # the reader has its own error
-        except (RootlessError, OSError) as error:
-            os.write(failed, json.dumps(errors.to_data(error, step="commit")).encode())
-    finally:
-        os._exit(code)
 
 
 @contextmanager

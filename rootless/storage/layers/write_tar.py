@@ -17,6 +17,7 @@ from rootless import atomic
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage.layers import layers
+from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.store import Store
 
@@ -36,15 +37,12 @@ Owners = Mapping[str, "tuple[int, int] | list[int]"]
 
 
 def write_tree(
-    root_fd: int,
-    out: Sink,
-    *,
-    owners: Owners | None = None,
-    shown: Callable[[int, int], tuple[int, int]] | None = None,
-) -> None:
+    root_fd: int, out: Sink, *, owners: Owners | None = None,
+    shown: Callable[[int, int], tuple[int, int]] | None = None, times: FileTimes | None = None,
+) -> None:  # fmt: skip
     """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
     in it, only where. `shown`: the owner to write, given the owner of stat(2)."""
-    _Writer(out, owners or {}, whiteouts=False, shown=shown).run(root_fd)
+    _Writer(out, owners or {}, whiteouts=False, shown=shown, times=times).run(root_fd)
 
 
 class LayerSize(NamedTuple):
@@ -55,15 +53,16 @@ class LayerSize(NamedTuple):
 
 
 def write_layer(
-    path: str, out: Sink, *, owners: Owners | None = None, left_out: Container[str] = frozenset()
-) -> LayerSize:
+    path: str, out: Sink, *, owners: Owners | None = None, left_out: Container[str] = frozenset(),
+    times: FileTimes | None = None,
+) -> LayerSize:  # fmt: skip
     """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files.
 
     `left_out`: paths, without a leading slash, that do not belong to it, with all that is below them.
     """
     fd = os.open(path, _DIRECTORY)
     try:
-        writer = _Writer(out, owners or {}, whiteouts=True, left_out=left_out)
+        writer = _Writer(out, owners or {}, whiteouts=True, left_out=left_out, times=times)
         writer.run(fd)
         return LayerSize(writer.entries, writer.size)
     finally:
@@ -131,7 +130,9 @@ class _Writer:
         left_out: Container[str] = frozenset(),
         changed: Container[str] | None = None,
         gone: Mapping[str, Sequence[str]] | None = None,
+        times: FileTimes | None = None,
     ) -> None:
+        self._times = times
         self._out = out
         self._left_out = left_out
         self._changed = changed
@@ -249,6 +250,8 @@ class _Writer:
 
     def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str]) -> None:
         self.entries += 1
+        if self._times is not None:
+            self._times.apply(info)
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)
         owner = self._owners.get(path)
