@@ -1,14 +1,13 @@
-"""A layer of the store as a blob: written as a tar, packed and hashed in one pass, and remembered.
+"""A layer of the store as a blob: written as a tar, packed and hashed in one pass, for as long as it is sent.
 
-What has been made once is found again by the layer's diff ID (storage/layers/known_blobs.py).
+It is not kept: the store would have each layer twice, and a registry that has it is asked by its digest, which is
+remembered (storage/layers/known_blobs.py). Made again it is the same, byte for byte.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -50,7 +49,7 @@ def making(
     report: Report = lambda _: None,
 ) -> Iterator[MadeBlob]:
     """Pack the layer `diff_id` as `form`; of the blob `source` where given, else of its files. A context manager:
-    at its end the blob is stored, whatever became of the use of it, and reaches the disk meanwhile.
+    the blob is there as long as the context, in a file without a name. What stays is what it is called.
 
     Starts threads: for a worker process. The caller has joined the session, for a layer's files, and holds a
     lease. Corrupt where the files are not those that `diff_id` is of: they could not be unpacked by anybody.
@@ -90,15 +89,8 @@ def making(
             )
         digest = "sha256:" + packed.hexdigest()
         made = Descriptor(manifest.layer_type(form), digest, size)
-        with ThreadPoolExecutor(1, thread_name_prefix="fsync") as background:
-            synced = background.submit(os.fsync, descriptor)
-            try:
-                yield MadeBlob(made, descriptor)
-            finally:
-                synced.result()
-                if not blobs.has(store, digest, size):
-                    new_image.give_name(descriptor, blobs.path(store, digest))
-                packed_forms.remember(store, diff_id, made)
+        packed_forms.remember(store, diff_id, made)
+        yield MadeBlob(made, descriptor)
 
 
 def _unpack_into(store: Store, digest: str, sink: write_tar.Sink) -> None:

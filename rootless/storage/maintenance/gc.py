@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rootless.errors import RootlessError
 from rootless.storage import blobs, images, indexes, staging, volumes
 from rootless.storage.containers import containers
-from rootless.storage.layers import known_blobs, layers, steps
+from rootless.storage.layers import layers, steps
 from rootless.storage.store import Store, open_lock
 
 
@@ -31,8 +31,7 @@ def collect(store: Store, *, wait: bool = False) -> Collected:
 
     An image refers to its manifest's, configuration's and layers' blobs and its diff ids; a
     container to "diff_ids" and "image_id" of its config.json (images removed under it keep
-    its layers), a step of the build cache to the layer that it has become, a layer to the blobs it was packed
-    into for a push. A partial download goes too, unless it is being written.
+    its layers), a step of the build cache to the layer that it has become. A partial download goes too, unless it is being written.
     """
     fd = open_lock(store.root + "/gc.lock")
     try:
@@ -63,8 +62,6 @@ def _collect(store: Store) -> Collected:
         for mount in config.get("mounts") or ():  # --mount type=image
             wanted_layers.update(mount.get("diff_ids") or ())
     wanted_layers |= steps.layers_of_steps(store)
-    for diff_id in wanted_layers:
-        wanted_blobs.update(blob.digest for blob in known_blobs.known(store, diff_id))
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
         if digest not in wanted_blobs:

@@ -122,6 +122,6 @@ COMMAND = Command(
     handler=push,
     min_args=1,
     max_args=2,
-    description="Layers that were pulled go up as they were; others are compressed on the way, once.",
+    description="Layers that were pulled go up as they were; others are compressed on the way.",
     examples=(("rootless push localhost:5000/web:2", "to a registry of your own"),),
 )  # fmt: skip
