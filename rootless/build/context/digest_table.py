@@ -1,6 +1,6 @@
 """A table of digests in a file, looked up without being read: 16 bytes of key, 32 of value a record.
 
-    8 bytes magic, 8 bytes number of slots, then the slots; a key of zeros is an empty one
+    8 bytes magic, 8 bytes number of slots, 8 of records, then the slots; a key of zeros is an empty one
 
 What a million files need stays on the disk. A table is changed in a copy, which takes its place when it
 is closed; who reads the old one meanwhile goes on reading it.
@@ -8,6 +8,7 @@ is closed; who reads the old one meanwhile goes on reading it.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 
@@ -17,8 +18,8 @@ from rootless.storage.store import make_directory
 KEY_BYTES = 16
 _VALUE_BYTES = 32
 _RECORD = KEY_BYTES + _VALUE_BYTES
-_MAGIC = b"rldigst1"
-_HEADER = struct.Struct("<8sQ")
+_MAGIC = b"rldigst2"
+_HEADER = struct.Struct("<8sQQ")
 _FEWEST_SLOTS = 1 << 10
 _MOST_SLOTS = 1 << 24
 _TOGETHER = 8
@@ -33,24 +34,29 @@ class DigestTable:
         self._aside = ""
         self._fd = -1
         self._slots = 0
-        self._records = -1
+        self._records = 0
         self._touched = bytearray()
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return
         size = os.fstat(fd).st_size
-        magic, slots = _HEADER.unpack((os.pread(fd, _HEADER.size, 0) + bytes(_HEADER.size))[: _HEADER.size])
+        magic, slots, records = _HEADER.unpack((os.pread(fd, _HEADER.size, 0) + bytes(_HEADER.size))[: _HEADER.size])
         if magic != _MAGIC or not 0 < slots <= _MOST_SLOTS or size != _HEADER.size + slots * _RECORD:
             os.close(fd)
             return
-        self._fd, self._slots, self._touched = fd, slots, bytearray(slots // 8 + 1)
+        self._fd, self._slots, self._records = fd, slots, records
+        self._touched = bytearray(slots // 8 + 1)
 
     def get(self, key: bytes) -> bytes | None:
         """The value put under this key, or None."""
         if not self._slots:
             return None
-        slot, value = self._find(key)
+        try:
+            slot, value = self._find(key)
+        except OSError:
+            self.abandon()  # the next `put` begins a new one
+            return None
         if value is not None:
             self._touched[slot >> 3] |= 1 << (slot & 7)
         return value
@@ -59,7 +65,7 @@ class DigestTable:
         """Keep a value of 32 bytes under a key of 16. OSError, the table then unusable."""
         if not self._aside:
             self._begin()
-        if self._count() * 10 >= self._slots * 7:
+        if self._records * 10 >= self._slots * 7:
             self._rewrite(self._slots * 2, only_touched=False)
         slot, found = self._find(key)
         os.pwrite(self._fd, key + value, _HEADER.size + slot * _RECORD)
@@ -73,8 +79,9 @@ class DigestTable:
         try:
             if self._aside:
                 touched = sum(byte.bit_count() for byte in self._touched)
-                if touched * 2 < self._count():
+                if touched * 2 < self._records:
                     self._rewrite(max(_FEWEST_SLOTS, touched * 2), only_touched=True)
+                os.pwrite(self._fd, _HEADER.pack(_MAGIC, self._slots, self._records), 0)
                 os.fsync(self._fd)
                 os.rename(self._aside, self._path)
                 self._aside = ""
@@ -100,7 +107,7 @@ class DigestTable:
     def _find(self, key: bytes) -> tuple[int, bytes | None]:
         """The slot of `key` and its value; the slot to put it in, and None."""
         slot = int.from_bytes(key[:8], "little") % self._slots
-        while True:
+        for _ in range(self._slots // _TOGETHER + 2):
             count = min(_TOGETHER, self._slots - slot)
             data = os.pread(self._fd, count * _RECORD, _HEADER.size + slot * _RECORD)
             data += bytes(count * _RECORD - len(data))
@@ -112,15 +119,7 @@ class DigestTable:
                 if here == _EMPTY:
                     return slot + number, None
             slot = (slot + count) % self._slots
-
-    def _count(self) -> int:
-        if self._records < 0:
-            self._records = 0
-            for data in self._blocks():
-                self._records += sum(
-                    data[start : start + KEY_BYTES] != _EMPTY for start in range(0, len(data), _RECORD)
-                )
-        return self._records
+        raise OSError(errno.EUCLEAN, os.strerror(errno.EUCLEAN), self._path)  # damaged: it is never full
 
     def _blocks(self) -> list[bytes] | _Blocks:
         return _Blocks(self._fd, self._slots) if self._slots else []
@@ -140,7 +139,7 @@ class DigestTable:
 
     def _rewrite(self, slots: int, *, only_touched: bool) -> None:
         """The same records in a table of another size."""
-        old, old_aside, touched, records = self._fd, self._aside, self._touched, self._count()
+        old, old_aside, touched, records = self._fd, self._aside, self._touched, self._records
         blocks = self._blocks()
         self._aside = _aside(self._path)
         self._fd = os.open(self._aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -187,7 +186,7 @@ class _Blocks:
 
 
 def _lay_out(fd: int, slots: int) -> None:
-    os.pwrite(fd, _HEADER.pack(_MAGIC, slots), 0)
+    os.pwrite(fd, _HEADER.pack(_MAGIC, slots, 0), 0)
     os.ftruncate(fd, _HEADER.size + slots * _RECORD)
 
 

@@ -112,7 +112,8 @@ def test_a_damaged_table_is_begun_anew(tree: Path) -> None:
     file = tree / "file"
     file.write_bytes(b"one")
     settle(file)
-    for damage in (b"", b"rldigst1", b"x" * 5000, b"rldigst1" + b"\xff" * 8):
+    full = b"rldigst2" + (16).to_bytes(8, "little") + bytes(8) + b"x" * 48 * 16
+    for damage in (b"", b"rldigst2", b"x" * 5000, b"rldigst2" + b"\xff" * 16, full):
         (tree / "table").write_bytes(damage)
         with hashes(tree) as found:
             digest(found, file)
