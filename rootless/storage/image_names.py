@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rootless import atomic
 from rootless.errors import NotFound
-from rootless.storage.images import quoted
+from rootless.storage.quoted_names import quoted, unquoted
 from rootless.storage.store import Store, make_directory
 
 INDEXES = "indexes/"
@@ -46,7 +46,7 @@ def every(store: Store) -> AllNames:
                 target = os.readlink(f"{base}/{path}")
             except OSError:
                 continue
-            _add(store, found, _unquote(path), target)
+            _add(store, found, unquoted(path), target)
     return found
 
 
@@ -95,7 +95,3 @@ def unlink(store: Store, name: str) -> None:
             os.rmdir(path)
         except OSError:
             return
-
-
-def _unquote(quoted: str) -> str:
-    return quoted.replace("+/", "").replace("%2E", ".").replace("%2F", "/").replace("%25", "%")

@@ -16,6 +16,7 @@ import os
 from rootless import atomic
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING, Record
+from rootless.storage.quoted_names import quoted
 from rootless.storage.store import Store, make_directory
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from rootless.storage.image_names import AllNames
 
 _HEX = frozenset("0123456789abcdef")
-_QUOTED = 200  # longer names continue in directories below: `<beginning>+/<rest>`
-_NAME_MAX = 255
 
 
 class Image(Record):
@@ -44,22 +43,6 @@ class Image(Record):
     pushed: dict[str, str] = {}
     # Names of the indexes that have it as one of their images, whatever machine it is for.
     lists: tuple[str, ...] = ()
-
-
-def quoted(name: str) -> str:
-    """The path of a name below images/names."""
-    text = _no_dot(name.replace("%", "%25").replace("/", "%2F"))
-    if len(text) <= _QUOTED:
-        return text
-    pieces, rest = [text[:_QUOTED]], _no_dot(text[_QUOTED:])
-    while len(rest) > _NAME_MAX:
-        pieces.append(rest[: _NAME_MAX - 1])
-        rest = _no_dot(rest[_NAME_MAX - 1 :])
-    return "+/".join([*pieces, rest])
-
-
-def _no_dot(text: str) -> str:
-    return "%2E" + text[1:] if text[:1] == "." else text
 
 
 def _record_path(store: Store, image_id: str) -> str:

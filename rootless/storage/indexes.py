@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from rootless import atomic
 from rootless.errors import NotFound
 from rootless.storage import image_names, shape
-from rootless.storage.images import quoted
+from rootless.storage.quoted_names import quoted
 from rootless.storage.store import Store, make_directory
 
 _ENTRY = {"mediaType": str, "digest": str, "size": int, "image": str, "source": str}

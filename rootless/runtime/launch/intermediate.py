@@ -20,10 +20,13 @@ from rootless.runtime.launch import init
 from rootless.runtime.process import credentials, scheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from rootless.runtime.launch.cgroup import ContainerCgroup
-    from rootless.runtime.launch.start_init import WriteMaps
+
+    # Writes the id maps of the user namespace that the process with this pid is in.
+    WriteMaps = Callable[[int], None]
 
 
 def clone_via_intermediate(

@@ -11,12 +11,10 @@ from rootless.runtime.launch import init
 from rootless.undo import Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rootless.runtime.launch.cgroup import ContainerCgroup
+    from rootless.runtime.launch.intermediate import WriteMaps
 
     # Writes the maps of the new user namespace of a process, our child.
-    WriteMaps = Callable[[int], None]
 
 
 class StartedInit(Record):
