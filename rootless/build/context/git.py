@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from rootless.build.context.git_program import TRANSPORTS, Git
 from rootless.build.plan.steps import GitSource
-from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
+from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError, Unavailable
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from rootless.storage import staging
 from rootless.storage.remove_tree import remove_tree
@@ -56,12 +56,13 @@ def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Ite
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.utime(lock)  # when it was used last
-            if not git.succeeds("-C", repository, "rev-parse", "--git-dir"):
-                remove_tree(repository)
-                git.run("init", "--quiet", "--bare", repository, doing="make a repository")
-            commit = _fetch(git, repository, source)
-            _check_size(git, repository, commit, scratch)
-            _check_out(git, repository, commit, tree)
+            _remove_stale_locks(repository)
+            try:
+                commit = _at_hand(git, repository, source, scratch, tree)
+            except _Damaged:
+                # A power cut may have left a repository that git cannot read. What it had can be fetched again.
+                remove_tree(tree)
+                commit = _afresh(git, repository, source, scratch, tree)
         finally:
             os.close(lock)
         _add_submodules(git, source, tree)
@@ -70,6 +71,50 @@ def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Ite
         if not source.keep_git_dir:
             _remove_git_directories(tree)
         yield Checkout(_subdirectory(tree, source.subdir), commit)
+
+
+class _Damaged(Unavailable):
+    """A commit could not be fetched or read; perhaps because of what our repository has of earlier ones."""
+
+
+def _at_hand(git: Git, repository: str, source: GitSource, scratch: str, tree: str) -> str:
+    """Fetch the commit that is meant, and check it out in `tree`; the commit."""
+    if not git.succeeds("-C", repository, "rev-parse", "--git-dir"):
+        remove_tree(repository)
+        git.run("init", "--quiet", "--bare", repository, doing="make a repository")
+    wanted, commit = (source.ref, source.ref) if _is_commit(source.ref) else _resolve(git, source.remote, source.ref or "HEAD")
+    try:
+        commit = _fetch(git, repository, source, wanted, commit)
+        _check_size(git, repository, commit, scratch)
+        _check_out(git, repository, commit, tree)
+    except Unavailable as error:
+        raise _Damaged(error.message, hint=error.hint) from None
+    return commit
+
+
+def _afresh(git: Git, repository: str, source: GitSource, scratch: str, tree: str) -> str:
+    """The same without what was fetched before, which stays where that fails, too."""
+    old = repository + ".old"
+    remove_tree(old)
+    os.rename(repository, old)
+    try:
+        commit = _at_hand(git, repository, source, scratch, tree)
+    except BaseException:
+        remove_tree(repository)
+        os.rename(old, repository)
+        raise
+    remove_tree(old)
+    return commit
+
+
+def _remove_stale_locks(repository: str) -> None:
+    """Git's own lock files, of a git that was killed: nobody else has the repository while we hold the lock."""
+    for where, directories, files in os.walk(repository):
+        if where == repository and "objects" in directories:
+            directories.remove("objects")
+        for name in files:
+            if name.endswith(".lock"):
+                os.unlink(os.path.join(where, name))
 
 
 def _check(source: GitSource) -> None:
@@ -101,13 +146,8 @@ def _is_commit(word: str) -> bool:
     return len(word) in (40, 64) and _HEXADECIMAL.issuperset(word)
 
 
-def _fetch(git: Git, repository: str, source: GitSource) -> str:
-    """The commit that is meant; it is in the repository then."""
-    wanted, commit = source.ref or "HEAD", ""
-    if _is_commit(wanted):
-        commit = wanted
-    else:
-        wanted, commit = _resolve(git, source.remote, wanted)
+def _fetch(git: Git, repository: str, source: GitSource, wanted: str, commit: str) -> str:
+    """See that the commit that `wanted` is a name of is in the repository; it, or what the name means by now."""
     if not git.succeeds("-C", repository, "cat-file", "-e", commit + "^{commit}"):
         doing = f"fetch {_shown(source.remote)}"
         shallow = ("-C", repository, "fetch", "--quiet", "--no-tags", "--depth=1", "--force", "--", source.remote)
