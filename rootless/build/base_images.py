@@ -6,10 +6,9 @@ from rootless.build.failure import BuildFailed
 from rootless.build.plan.contexts import LAYOUT
 from rootless.build.plan.sources import ImageSource
 from rootless.build.progress.vertices import Progress, Status, Vertex
-from rootless.engine.images import lookup, repair
+from rootless.engine.images import lookup
 from rootless.errors import NotFound, RootlessError
 from rootless.image import platforms, reference
-from rootless.image.archive.layout import load_layout
 from rootless.image.progress import Event, Phase
 from rootless.image.progress import Progress as ImageProgress
 from rootless.storage.images import Image
@@ -45,6 +44,8 @@ def _ensure(
     store: Store, source: ImageSource, policy: str, progress: Progress, vertex: Vertex, *, tls_verify: bool
 ) -> Image:
     if source.reference.startswith(LAYOUT):
+        from rootless.image.archive.layout import load_layout
+
         platform = platforms.parse(source.platform) if source.platform else None
         return load_layout(store, source.reference.removeprefix(LAYOUT), platform=platform)
     if policy != "always":
@@ -88,4 +89,6 @@ class _Seldom:
 def _restore(store: Store, image: Image, name: str) -> None:
     """Its layers that a power cut may have damaged are unpacked again."""
     if not all(layers.has(store, diff_id) for diff_id in image.diff_ids):
+        from rootless.engine.images import repair  # which brings what talks to registries
+
         repair.restore_image(store, image.id, name, image.diff_ids)

@@ -79,7 +79,7 @@ def _build(
     with ExitStack() as stack:
         stack.enter_context(emulated(planned.stages.values()))
         contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
-        trees = stack.enter_context(SourceTrees(store, coordinator.stages, planned.images, contexts))
+        trees = stack.enter_context(SourceTrees(store, request, coordinator.stages, planned.images, contexts))
         try:
             lineage = coordinator.run(StepExecutor(store, request, trees))
         except StepFailed as failed:

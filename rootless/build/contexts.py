@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from rootless.build.context import fetch, file_hashes
+from rootless.build.context import file_hashes
 from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.ignore import NOTHING, PathPatterns, read_lines
 from rootless.build.context.source_tree import DIRECTORY, SourceTree
 from rootless.build.context.walk import Filters, walk
+from rootless.build.definition import is_remote
 from rootless.build.execute.run_mounts import Tree
 from rootless.build.plan.sources import CONTEXT, ContextSource
 from rootless.build.plan.steps import CopyStep, PathSource
@@ -81,7 +82,9 @@ class Contexts:
                 f"the context {source.name}: oci-layout:// is not supported yet",
                 hint="load it, and name the image: docker-image://NAME",
             )
-        if source.name and fetch.is_remote(place):
+        if source.name and is_remote(place):
+            from rootless.build.context import fetch
+
             found = self._stack.enter_context(fetch.from_remote(self._store, place))
             self._fetched[source] = found.directory
             return found.directory

@@ -7,8 +7,6 @@ import sys
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from rootless.build.context import fetch
-from rootless.build.context.http import shown
 from rootless.build.failure import BuildFailed
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.build.request import BuildRequest
@@ -39,7 +37,7 @@ def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitSta
     if request.context == "-" and request.file == "-":
         raise InvalidInput("invalid argument: can't use stdin for both build context and dockerfile")
     given: bytes | None = None
-    fetched = request.context == "-" or fetch.is_remote(request.context)
+    fetched = request.context == "-" or is_remote(request.context)
     if fetched:
         directory, given = _fetch(store, request, progress, stack)
     else:
@@ -60,12 +58,25 @@ def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitSta
     return Definition(data, name, path, directory, ignore_files)
 
 
+def is_remote(word: str) -> bool:
+    """Whether a context is to be fetched. What fetches is only imported for what is no directory."""
+    if os.path.isdir(word):
+        return False
+    from rootless.build.context import fetch
+
+    return fetch.is_remote(word)
+
+
 def _fetch(store: Store, request: BuildRequest, progress: Progress, stack: ExitStack) -> tuple[str, bytes | None]:
     """The directory of a context that is to be fetched, or comes on stdin; and the Dockerfile, where that was all."""
+    from rootless.build.context import fetch
+
     if request.context == "-":
         found = stack.enter_context(fetch.from_stream(store, sys.stdin.buffer))
     else:
-        vertex = Vertex(f"[internal] load remote build context {shown(request.context)}")
+        from rootless.build.context import http
+
+        vertex = Vertex(f"[internal] load remote build context {http.shown(request.context)}")
         progress.start(vertex)
         try:
             found = stack.enter_context(fetch.from_remote(store, request.context, ssh_socket=request.ssh.get("default", "")))

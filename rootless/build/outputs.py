@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from rootless.build.output import files, image, results
+from rootless.build.output import image, results
 from rootless.build.output.requested import Output
 from rootless.build.plan.image_config import to_document
 from rootless.build.plan.steps import StagePlan
@@ -153,12 +153,16 @@ def _files(
 ) -> None:
     times = file_times(request, state.plan)
     if output.type == "local":
+        from rootless.build.output import files
+
         vertex = Vertex("exporting to client directory")
         progress.start(vertex)
         for note in files.write_directory(store, state.layers, output.dest):
             progress.log(vertex, f"{note}\n".encode("utf-8", "replace"))
         progress.done(vertex)
     elif output.type == "tar":
+        from rootless.build.output import files
+
         vertex = Vertex("exporting to client tarball")
         progress.start(vertex)
         if output.dest == "-":

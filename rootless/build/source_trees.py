@@ -18,6 +18,7 @@ from rootless.build.execute.run_mounts import Tree
 from rootless.build.execute.stage_root import view
 from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source, StageSource
 from rootless.build.plan.steps import CopyStep, InlineSource, PathSource
+from rootless.build.request import BuildRequest
 from rootless.build.stage_state import StageState
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -30,9 +31,15 @@ class SourceTrees:
     """A context manager. `stages` are the coordinator's, by index; `images` all that are read; `contexts` opens those."""
 
     def __init__(
-        self, store: Store, stages: dict[int, StageState], images: dict[ImageSource, Image], contexts: Contexts
+        self,
+        store: Store,
+        request: BuildRequest,
+        stages: dict[int, StageState],
+        images: dict[ImageSource, Image],
+        contexts: Contexts,
     ) -> None:
         self._store = store
+        self._request = request
         self._stages = stages
         self._images = images
         self._contexts = contexts
@@ -47,7 +54,7 @@ class SourceTrees:
 
     def in_worker(self) -> SourceTrees:
         """The same for a worker: what is open stays so, what it opens goes with it."""
-        found = SourceTrees(self._store, self._stages, self._images, self._contexts)
+        found = SourceTrees(self._store, self._request, self._stages, self._images, self._contexts)
         found._open = dict(self._open)
         return found
 
@@ -80,6 +87,21 @@ class SourceTrees:
         """A context for a RUN to mount: its directory, and what is to be hidden of it."""
         return self._contexts.as_directory(source)
 
+    def opened(self, step: CopyStep, *, epoch: int | None) -> AbstractContextManager[copies.OpenCopy]:
+        """The copy with all its sources at hand; what is remote is fetched with the secrets and the agent of the request."""
+        socket = self._request.ssh.get("default", "")
+        return copies.opened(
+            self._store, step, self.tree, epoch=epoch, ssh_socket=socket, authorization=self._authorization
+        )
+
+    def _authorization(self, host: str) -> str | None:
+        """BuildKit's names of secrets for ADD of a URL."""
+        for name, words in (("HTTP_AUTH_HEADER_", "{}"), ("HTTP_AUTH_TOKEN_", "Bearer {}")):
+            secret = self._request.secrets.get(name + host)
+            if secret is not None:
+                return words.format(secret.read().decode("utf-8", "replace").strip())
+        return None
+
     def digest(self, state: StageState, step: CopyStep) -> str:
         """The digest of what the copy will write, read from its sources where it is not known."""
         question = self._question(state, step)
@@ -88,7 +110,7 @@ class SourceTrees:
             return known
         with (
             self._contexts.being_read(step),
-            copies.opened(self._store, step, self.tree, epoch=state.plan.epoch) as copy,
+            self.opened(step, epoch=state.plan.epoch) as copy,
         ):
             found = copies.key_part(copy, lambda: self._users_root(state.layers))
         if question:

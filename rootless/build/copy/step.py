@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from rootless.build.context import archive, glob
-from rootless.build.context.http import Authorization
 from rootless.build.context.source_tree import SourceTree
 from rootless.build.copy import destination, select
 from rootless.build.copy.entries import (
@@ -31,7 +30,6 @@ from rootless.build.copy.entries import (
 )
 from rootless.build.copy.mode import Mode
 from rootless.build.copy.owner import UsersRoot, resolve
-from rootless.build.copy.remote import opened_remote
 from rootless.build.copy.select import Selected
 from rootless.build.copy.writer import Owners, Writer, cannot_write
 from rootless.build.plan.sources import Source
@@ -41,6 +39,8 @@ from rootless.linux.rlimit import many_descriptors
 from rootless.storage.store import Store
 
 TreeOf = Callable[[Source], SourceTree]
+# The value of an Authorization header for a host, or None (context/http.py, which brings what talks to servers).
+Authorization = Callable[[str], "str | None"]
 _SEVERAL = (
     "When using {} with more than one source file, the destination must be a directory and end with a /"
 )
@@ -95,6 +95,8 @@ def opened(
                 archives = step.add and step.unpack is not False
                 parts.append(_Part(tree_of(source.from_), source.patterns, archives, step.parents, step.excludes))
                 continue
+            from rootless.build.copy.remote import opened_remote  # which brings what talks to servers
+
             remote = opened_remote(store, source, ssh_socket=ssh_socket, authorization=authorization)
             tree, name = stack.enter_context(remote)
             excludes = step.excludes if isinstance(source, GitSource) else ()

@@ -9,12 +9,10 @@ from typing import Any, Protocol
 
 from rootless import atomic
 from rootless.build.cache import keys
-from rootless.build.context.source_tree import SourceTree
 from rootless.build.copy import step as copies
 from rootless.build.execute.finish import finish, require_layers
 from rootless.build.execute.stage_root import view
 from rootless.build.execute.workers import Reporter
-from rootless.build.plan.sources import Source
 from rootless.build.plan.steps import CopyStep
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage.drivers import rootfs
@@ -25,7 +23,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Trees(Protocol):
-    def tree(self, source: Source) -> SourceTree: ...
+    def opened(self, step: CopyStep, *, epoch: int | None) -> AbstractContextManager[copies.OpenCopy]: ...
     def in_worker(self) -> AbstractContextManager[Trees]: ...
 
 
@@ -36,7 +34,7 @@ def copy(
     with (
         steps.NewStep(store) as new,
         trees.in_worker() as own,
-        copies.opened(store, step, own.tree, epoch=epoch) as opened,
+        own.opened(step, epoch=epoch) as opened,
     ):
         if step.link:
             root, written = _linked(store, opened, layers, new.path)

@@ -6,14 +6,16 @@ Done in a worker, beside the steps that follow, and only for layers of images th
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rootless import atomic
 from rootless.build.cache import digests
-from rootless.storage.layers import layers, steps, tar_pipe
-from rootless.storage.layers.file_times import FileTimes
-from rootless.storage.layers.write_tar import Sink, true_owners, write_layer
+from rootless.storage.layers import layers, steps
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.storage.layers.file_times import FileTimes
+    from rootless.storage.layers.write_tar import Sink
 
 
 class _Digest:
@@ -54,6 +56,9 @@ def give(store: Store, step: str, times: FileTimes | None = None) -> dict[str, A
 
 
 def _at_times(store: Store, step: str, times: FileTimes) -> str:
+    from rootless.storage.layers import tar_pipe
+    from rootless.storage.layers.write_tar import true_owners, write_layer
+
     def write(out: Sink) -> None:
         with steps.Mounting(store):  # it may become a layer meanwhile
             where, owners = layers.path(store, step), true_owners(store, step)
@@ -72,6 +77,8 @@ def _at_times(store: Store, step: str, times: FileTimes) -> str:
 def _give(store: Store, step: str) -> dict[str, Any]:
     known = steps.diff_id(store, step)
     if not known:
+        from rootless.storage.layers.write_tar import true_owners, write_layer
+
         sink = _Digest()
         owners = true_owners(store, step)
         written = write_layer(layers.path(store, step), sink, owners=owners)
