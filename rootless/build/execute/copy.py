@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from rootless import atomic
 from rootless.build.cache import keys
 from rootless.build.copy import step as copies
-from rootless.build.execute.finish import finish, require_layers
+from rootless.build.execute.finish import Top, finish, top_of
 from rootless.build.execute.stage_root import view
 from rootless.build.execute.workers import Reporter
 from rootless.build.plan.steps import CopyStep
@@ -37,26 +37,26 @@ def copy(
         own.opened(step, epoch=epoch) as opened,
     ):
         if step.link:
-            root, written = _linked(store, opened, layers, new.path)
+            root, top, written = _linked(store, opened, layers, new.path)
         else:
-            root, written = _upon(store, opened, layers, new.path)
+            root, top, written = _upon(store, opened, layers, new.path)
         for note in written.notes:
             report.log(f"{note}\n".encode("utf-8", "replace"), error=True)
-        name = finish(new, root, [])
+        name = finish(new, root, top, [])
         if name and written.owners:
             owners = {path: list(ids) for path, ids in written.owners.items()}
             atomic.write_json(f"{steps.directory(store, name)}/owners.json", owners, durable=False)
         return {"step": name, "parts": keys.of_copy("" if step.link else chain, step, written.digest).parts}
 
 
-def _upon(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, copies.Written]:
+def _upon(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, Top, copies.Written]:
     with steps.Mounting(store):
         root = rootfs.prepare(store, directory, layers)
-        require_layers(root)
+        top = top_of(root)
         held = mounted(root)
-        top = held.__enter__()
+        inside = held.__enter__()
     try:
-        return root, copies.apply(opened, top, lambda: _itself(top))
+        return root, top, copies.apply(opened, inside, lambda: _itself(inside))
     finally:
         held.__exit__(None, None, None)
 
@@ -66,15 +66,17 @@ def _itself(root: int) -> Iterator[int]:
     yield root
 
 
-def _linked(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, copies.Written]:
+def _linked(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, Top, copies.Written]:
     """Into an empty directory, with no view of what lies below; the stage's passwd counts all the same."""
     upper, below = directory + "/upper", directory + "/lower"
     for path in (upper, below):
         os.mkdir(path)
         os.chmod(path, 0o755)
-    top = os.open(upper, _DIRECTORY)
+    root = Rootfs("overlay", (below,), upper, "", "", readonly=False)
+    top_of_empty = top_of(root)
+    inside = os.open(upper, _DIRECTORY)
     try:
-        written = copies.apply(opened, top, lambda: view(store, layers))
+        written = copies.apply(opened, inside, lambda: view(store, layers))
     finally:
-        os.close(top)
-    return Rootfs("overlay", (below,), upper, "", "", readonly=False), written
+        os.close(inside)
+    return root, top_of_empty, written

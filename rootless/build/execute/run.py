@@ -14,7 +14,7 @@ from typing import Any
 
 from rootless import atomic
 from rootless.build.execute import engine_files, run_mounts
-from rootless.build.execute.finish import finish, require_layers
+from rootless.build.execute.finish import finish, top_of
 from rootless.build.execute.run_config import RunRequest, container_config
 from rootless.build.execute.workers import Reporter
 from rootless.engine.lifecycle import network, spec
@@ -54,14 +54,14 @@ def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) 
         # No step becomes a layer, in another place, between the look at where they are and their mount.
         with steps.Mounting(store):
             root = rootfs.prepare(store, new.path, layers)
-            require_layers(root)
+            top = top_of(root)
             mounted = run_mounts.prepare(store, request.mounts, request.files, new.path, caches)
             launched = _launch(store, request, mounted, root, new.path, run_dir)
         status, oom = _follow(launched, new.path, report)
         if status:
             raise _failure(request, status, oom=oom)
         noted = [engine_files.EngineFile(*fields) for fields in atomic.read_json(f"{new.path}/{_NOTED}")]
-        return finish(new, root, noted)
+        return finish(new, root, top, noted)
 
 
 class _run_directory:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 
 from rootless.build.execute.run_mounts import Tree
+from rootless.build.execute.stage_root import view
 from rootless.engine.files import copy_tree
 from rootless.errors import InvalidInput
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.rootfs_path import open_in_root
-from rootless.storage.drivers import rootfs
 from rootless.storage.store import Store
+
+
+def _view(store: Store, tree: Tree, aside: str) -> AbstractContextManager[int]:
+    if tree.layers:
+        return view(store, tree.layers)
+    return mounted(Rootfs("directory", (tree.directory,), "", "", aside, readonly=True))
 
 
 def copy(store: Store, tree: Tree, source: str, data: str, aside: str) -> None:
     """Copy the content of the directory `source` of `tree` into `data`; owners and modes are kept."""
     os.mkdir(aside, 0o700)
-    lower = rootfs.lower_directories(store, list(tree.layers)) if tree.layers else [tree.directory]
-    driver = "overlay" if len(lower) > 1 else "directory"
-    with mounted(Rootfs(driver, tuple(lower), "", "", aside, readonly=True)) as top:
+    with _view(store, tree, aside) as top:
         try:
             found = open_in_root(top, source, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.build.execute.finish import finish, require_layers
+from rootless.build.execute.finish import finish, top_of
 from rootless.build.plan.steps import WorkdirStep
 from rootless.runtime.mounts.rootfs import run_in_root
 from rootless.runtime.process.credentials import resolve_user
@@ -35,6 +35,6 @@ def make(store: Store, step: WorkdirStep, layers: list[str]) -> str:
     with steps.NewStep(store) as new:
         with steps.Mounting(store):
             root = rootfs.prepare(store, new.path, layers)
-            require_layers(root)
+            top = top_of(root)
             run_in_root(root, inside)
-        return finish(new, root, [])
+        return finish(new, root, top, [])
