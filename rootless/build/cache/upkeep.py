@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
-from rootless.build.cache import digests, prune
-from rootless.build.cache.usage import Entry
+from rootless.build.cache import digests
 from rootless.errors import FAILURES, InvalidInput
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.build.cache.usage import Entry
 
 VARIABLE = "ROOTLESS_BUILD_CACHE"
 _SHARE, _MOST = 10, 20 << 30
@@ -61,6 +64,8 @@ def _detach() -> None:
 def keep(store: Store) -> list[Entry]:
     """Bring the layers to the disk and the cache to its budget; what went."""
     import time
+
+    from rootless.build.cache import prune
 
     layers.sync(store)
     digests.forget_unused(store, time.time() - _DIGESTS_S)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tarfile import TarInfo
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tarfile import TarInfo
 
 
 class FileTimes(NamedTuple):
