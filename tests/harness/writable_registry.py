@@ -56,7 +56,8 @@ class WritableRegistry:
         self.token: Callable[[list[str]], int] | None = None
         """With a function, a token is wanted; it answers the scopes that are asked for with a status."""
         self.scopes: list[list[str]] = []
-        self.loses_state = False
+        self.knows_oci = True
+        """Without, a manifest of the OCI's types is refused, as by registries that are older."""
         registry = self
 
         class Bound(Handler):
@@ -158,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         data = self.body()
         document = json.loads(data)
         media_type = self.headers["Content-Type"]
-        if document.get("mediaType") != media_type:
+        if document.get("mediaType") != media_type or (".oci." in media_type and not self.registry.knows_oci):
             return self.refuse(400, "MANIFEST_INVALID")
         for part in [document.get("config"), *document.get("layers", [])]:
             if part is not None and part["digest"] not in self.registry.blobs.get(repository, {}):

@@ -271,6 +271,14 @@ def test_a_registry_that_fails_in_the_middle(rootless: Rootless, writable: Writa
     assert not writable.manifests.get("x")
 
 
+def test_a_registry_that_knows_no_oci(rootless: Rootless, writable: WritableRegistry) -> None:
+    writable.knows_oci = False
+    load(rootless, f"{writable.address}/x", tar_of({"a": b"1"}))
+    assert "takes no OCI manifest" in rootless("push", f"{writable.address}/x").stderr
+    assert writable.document("x")["mediaType"] == DOCKER_MANIFEST
+    assert "manifest invalid" in rootless("push", "--format", "oci", f"{writable.address}/x", status=1).stderr
+
+
 def test_docker_registry_skopeo_and_podman(
     rootless: Rootless, registry: Registry, podman: Podman, busybox_archive: Path, tmp_path: Path
 ) -> None:

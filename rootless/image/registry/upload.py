@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from rootless.errors import RootlessError
+from rootless.errors import RootlessError, Unavailable
 from rootless.image.registry import responses
 from rootless.image.registry.auth_file import Credentials
 from rootless.image.registry.blob_upload import BlobUpload, Content, Sent
 from rootless.image.registry.registries_conf import Endpoint
 from rootless.image.registry.responses import Transient
 from rootless.image.registry.transport import Transport
+
+_REFUSALS = (400, 406, 415)
+
+
+class ManifestRefused(Unavailable):
+    """The registry does not take a manifest like this: perhaps one of the other family."""
 
 
 class Uploader:
@@ -79,7 +85,7 @@ class Uploader:
         BlobUpload(self._transport, self._base, self._where, content, sent, retrying).run()
 
     def put_manifest(self, reference: str, data: bytes, media_type: str, digest: str) -> None:
-        """Store a manifest or index under `reference` (a tag or its digest). Raises as `upload`."""
+        """Store a manifest or index under `reference` (a tag or its digest). Raises as `upload`, and ManifestRefused."""
 
         def put() -> None:
             headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
@@ -87,7 +93,10 @@ class Uploader:
                 "PUT", f"{self._base}/manifests/{reference}", headers, lambda: data
             )
             if not 200 <= response.status < 300:
-                raise responses.refusal(response, f"manifest {reference}", self._where)
+                error = responses.refusal(response, f"manifest {reference}", self._where)
+                if response.status in _REFUSALS and isinstance(error, RootlessError):
+                    raise ManifestRefused(error.message, hint=error.hint)
+                raise error
             responses.finish(response)
             responses.check_digest(response, digest, self._where)
 

@@ -17,7 +17,7 @@ from rootless.image import manifest
 from rootless.image.manifest import Descriptor, Manifest
 from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.registry.blob_upload import of_bytes
-from rootless.image.registry.upload import Uploader
+from rootless.image.registry.upload import ManifestRefused, Uploader
 from rootless.image.transfer import packed_forms
 from rootless.image.transfer.work import PushedLayer, Work, size, stored
 from rootless.storage import blobs
@@ -68,13 +68,42 @@ def push(
             raise NotFound(f"image {image.id[7:19]} has no manifest", hint="pull it again")
         layers = _push_layers(store, image, parsed, uploader, packing, progress)
         _push_small(uploader, parsed.config.digest, blobs.read(store, parsed.config.digest))
-        pushed = _manifest(data, parsed, layers, packing.types)
-        for reference in references or (pushed.descriptor.digest,):
-            uploader.put_manifest(
-                reference, pushed.data, pushed.descriptor.media_type, pushed.descriptor.digest
-            )
+        pushed = _put(uploader, references, data, parsed, layers, packing, progress)
         for layer, diff_id in zip(layers, image.diff_ids, strict=True):
             packed_forms.remember(store, diff_id, layer, source=f"{uploader.registry}/{uploader.repository}")
+        return pushed
+
+
+def _put(
+    uploader: Uploader,
+    references: Sequence[str],
+    data: bytes,
+    parsed: Manifest,
+    layers: list[Descriptor],
+    packing: Packing,
+    progress: Progress,
+) -> Pushed:
+    """Put the manifest of `layers` under each reference; with Docker's types where OCI's are refused, unless
+    types were asked for: some registries know no others."""
+
+    def put(types: str) -> Pushed:
+        pushed = _manifest(data, parsed, layers, types)
+        described = pushed.descriptor
+        for reference in references or (described.digest,):
+            uploader.put_manifest(reference, pushed.data, described.media_type, described.digest)
+        return pushed
+
+    try:
+        return put(packing.types)
+    except ManifestRefused as refused:
+        zstd = any(manifest.form_of(layer.media_type) == "zstd" for layer in layers)
+        if packing.types or zstd or _manifest(data, parsed, layers, "").descriptor.media_type != manifest.OCI_MANIFEST:
+            raise
+        try:
+            pushed = put("docker")
+        except ManifestRefused:
+            raise refused from None
+        progress(Event("", Phase.MESSAGE, text=f"{uploader.host} takes no OCI manifest: pushed with Docker's media types"))
         return pushed
 
 
