@@ -1,6 +1,6 @@
 """Files that are whole or not there: written aside, synced, renamed.
 
-HOT. Raises OSError with the file name set; who knows the intention translates.
+Raises OSError with the file name set; who knows the intention translates. Hot path.
 """
 
 from __future__ import annotations

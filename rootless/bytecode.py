@@ -5,7 +5,7 @@ the file system, in Python code: 0.08 ms a module, three quarters of the time of
 With this finder it is a pread(2) and the unmarshalling, and what a module needs at its top is known
 before it runs. The file is as an unchecked pyc (PEP 552): it belongs to the installed sources beside
 it; a development tree has none, another Python ignores it, and then everything is imported as
-always. This module itself is imported so, and so it imports nothing of ours.
+always. This module itself is imported so, and so it imports nothing of ours. Hot path.
 """
 
 import _thread

@@ -11,7 +11,7 @@
     └─ CommandNotFound            exit status 127
 
 `linux/` raises OSError; the layer that knows the intention translates it, once. Imported on
-the hot path: standard library only, and little of it.
+the hot path: standard library only, and little of it. Hot path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a process inherits and must not depend on: umask, ignored signals, a low RLIMIT_NOFILE, the machine's clock.
 
-Normalised once, when the program starts; programs of the caller's get it back. Below everything. HOT.
+Normalised once, when the program starts; programs of the caller's get it back. Below everything. Hot path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where things live: the data root, the runtime directory, our helper programs.
 
-Knows environment variables and nothing of what is stored. Imported on the hot path.
+Knows environment variables and nothing of what is stored. Hot path.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whose word a text is: the caller's, an image's, or a path inside a container. HOT; below everything.
+"""Whose word a text is: the caller's, an image's, or a path inside a container. Below everything.
 
 A user's `-v` may name a directory of the host, an image's VOLUME may not, though both are texts in a document. So
 what an image says is an ImageWord, which no grammar takes by mistake, for it is no str, neither to mypy nor to
-Python; what may name things of the host takes a UserWord; and where a mount leads to is a GuestPath.
+Python; what may name things of the host takes a UserWord; and where a mount leads to is a GuestPath. Hot path.
 """
 
 from __future__ import annotations

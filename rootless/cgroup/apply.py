@@ -1,4 +1,4 @@
-"""Writing limits to a cgroup, and taking them back where one is refused. HOT."""
+"""Writing limits to a cgroup, and taking them back where one is refused. Hot path."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One place where a container's cgroup may be made, tried: the cgroup with its limits, or why not there. HOT.
+"""One place where a container's cgroup may be made, tried: the cgroup with its limits, or why not there.
 
 The engine tries the places of its ladder (create.py), rootless-oci that of linux.cgroupsPath before them
-(oci/cgroup/cgroupfs.py). Which failure ends the search is theirs to say.
+(oci/cgroup/cgroupfs.py). Which failure ends the search is theirs to say. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One container's cgroup: its directory and what the kernel does on request. HOT."""
+"""One container's cgroup: its directory and what the kernel does on request. Hot path."""
 
 from __future__ import annotations
 

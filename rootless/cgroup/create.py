@@ -1,5 +1,5 @@
 """A container's cgroup and its limits, at the first place of the ladder that has them, or an error that says
-who can mend it. HOT.
+who can mend it.
 
 Runs in the process that becomes the container's monitor, before the container is cloned: with
 systemd, that process moves into the scope, beside the container's cgroup and not into it, so
@@ -9,6 +9,8 @@ that limits hold for the container alone.
                               rootless-NAME-ID.scope/container    the container: limits, freeze, kill
     any other subtree         SUBTREE/rootless-NAME-ID            the container
                               SUBTREE/rootless-leaf               what was in SUBTREE itself
+
+Hot path.
 """
 
 from __future__ import annotations

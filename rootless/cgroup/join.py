@@ -1,8 +1,8 @@
-"""How one more process (`exec`) comes into a running container's cgroup. HOT.
+"""How one more process (`exec`) comes into a running container's cgroup.
 
 The kernel wants write access to the common ancestor of both cgroups (cgroup-v2.rst, Delegation
 Containment). From a login outside of the container's subtree we do not have that; the user's
-systemd then moves the process, which asks the machine's systemd in turn.
+systemd then moves the process, which asks the machine's systemd in turn. Hot path.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Limits: OCI's linux.resources (cgroup v1 words) as the files of cgroup v2, and back. Pure. HOT.
+"""Limits: OCI's linux.resources (cgroup v1 words) as the files of cgroup v2, and back. Pure.
 
 Conversions as crun and runc have them (crun.1, "cgroup v2"): shares 2..262144 linearly to weights
 1..10000, so that the ratio of two containers stays what it was; memory+swap to swap; blkio weights
-10..1000 to 1..10000.
+10..1000 to 1..10000. Hot path.
 """
 
 from __future__ import annotations

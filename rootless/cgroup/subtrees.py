@@ -1,4 +1,4 @@
-"""Where a container's cgroup may be made, from the cheapest place to none. HOT.
+"""Where a container's cgroup may be made, from the cheapest place to none.
 
     delegated   the cgroup we are in is ours to divide: systemd says so (user.delegate), or nobody
                 else manages it (a container, a subtree that an administrator put us into)
@@ -9,7 +9,7 @@
 
 The mount is /sys/fs/cgroup, or /sys/fs/cgroup/unified on a host with v1 controllers: there nothing
 can be limited, but a container can be frozen, killed and measured. Inside a batch job only the
-first rung counts: what would leave the job's cgroup would escape its accounting and its limits.
+first rung counts: what would leave the job's cgroup would escape its accounting and its limits. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What Docker's client keeps in config.json and its users count on: proxies, detachKeys, formats. HOT.
+"""What Docker's client keeps in config.json and its users count on: proxies, detachKeys, formats.
 
 Looked for in $DOCKER_CONFIG (or --config), else ~/.docker. A file that is not there costs one failed open;
-logins in it are image/registry/auth_file.py's to read.
+logins in it are image/registry/auth_file.py's to read. Hot path.
 """
 
 from __future__ import annotations

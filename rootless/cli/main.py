@@ -1,7 +1,7 @@
 """The program `rootless`: global options, dispatch, and the one place where errors become lines.
 
-Hot path: nothing is imported here that `run` does not need; help, suggestions and tracebacks are
-imported when they are wanted.
+Nothing is imported here that `run` does not need; help, suggestions and tracebacks are
+imported when they are wanted. Hot path.
 """
 
 from __future__ import annotations

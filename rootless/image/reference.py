@@ -3,7 +3,7 @@
     [registry[:port]/]repository[:tag][@digest]
 
 Parses and prints; knows no configuration (short-name aliases and search registries are
-`registries_conf`'s) and no store. Hot path: imported by `run`; string methods instead of `re`.
+`registries_conf`'s) and no store. Imported by `run`; string methods instead of `re`. Hot path.
 """
 
 from __future__ import annotations

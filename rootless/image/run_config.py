@@ -1,8 +1,8 @@
-"""What an image says about running it (OCI image-spec, config.md, "config"): bounded, and typed as its words. HOT.
+"""What an image says about running it (OCI image-spec, config.md, "config"): bounded, and typed as its words.
 
 Two readers: image/config.py at load and pull, and the engine each time a container is made, since the store
 may hold images that older versions took. No word of an image is read by a grammar of the command line: a VOLUME
-is a path inside and nothing else, whatever colons, tildes and dots are in it.
+is a path inside and nothing else, whatever colons, tildes and dots are in it. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Capabilities of this thread (capabilities(7)), by name.
-
-Imported on the hot path and in children after fork.
-"""
+"""Capabilities of this thread (capabilities(7)), by name. Hot path."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 `ctypes` defines some thirty types, measures them, and makes a callback: 0.8 ms before a command's first
 line. All that does the work is the C module _ctypes, which is used here. The names mean what
-they mean in ctypes; objects of the two can be mixed in a call, classes in a prototype cannot.
+they mean in ctypes; objects of the two can be mixed in a call, classes in a prototype cannot. Hot path.
 """
 
 from __future__ import annotations

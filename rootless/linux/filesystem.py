@@ -1,4 +1,4 @@
-"""Filesystems and files, where `os` stops: type, syncfs, renameat2. Imported on the hot path."""
+"""Filesystems and files, where `os` stops: type, syncfs, renameat2. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of the UTS namespace (uname(2)). Imported on the hot path."""
+"""Names of the UTS namespace (uname(2)). Hot path."""
 
 from __future__ import annotations
 

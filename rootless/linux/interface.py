@@ -1,4 +1,4 @@
-"""Network interfaces by ioctl (netdevice(7)): what needs no netlink. Imported on the hot path."""
+"""Network interfaces by ioctl (netdevice(7)): what needs no netlink. Hot path."""
 
 from __future__ import annotations
 

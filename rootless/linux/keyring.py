@@ -1,4 +1,4 @@
-"""Session keyrings (session-keyring(7)). Imported on the hot path."""
+"""Session keyrings (session-keyring(7)). Hot path."""
 
 from __future__ import annotations
 

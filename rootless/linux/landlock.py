@@ -1,4 +1,4 @@
-"""Landlock (landlock(7)): the three system calls, no policy."""
+"""Landlock (landlock(7)): the three system calls, no policy. Hot path."""
 
 from __future__ import annotations
 

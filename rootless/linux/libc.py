@@ -6,9 +6,7 @@ call, so that a mount that hangs on a dead server, or a syncfs, stops one thread
 filter): after those not even the futex call that takes the lock back is certain to be allowed.
 
 Absence is always ENOSYS: system calls that this architecture's table below does not know are
-called with a number no kernel has.
-
-Imported on the hot path and in children after fork.
+called with a number no kernel has. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Mounts, by the old interface (mount(2)) and the new one (fsopen(2), open_tree(2), ...).
 
-Flags keep the kernel's names. Descriptors returned are close-on-exec and the caller's to close.
-Imported on the hot path.
+Flags keep the kernel's names. Descriptors returned are close-on-exec and the caller's to close. Hot path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Namespaces: unshare(2), setns(2) and the questions of ioctl_ns(2).
 
-os.unshare and os.setns exist only from Python 3.12 on. Imported on the hot path.
+os.unshare and os.setns exist only from Python 3.12 on. Hot path.
 """
 
 from __future__ import annotations

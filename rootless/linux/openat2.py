@@ -1,7 +1,4 @@
-"""openat2(2): open a path that somebody else chose, and never leave the directory meant.
-
-Imported on the hot path.
-"""
+"""openat2(2): open a path that somebody else chose, and never leave the directory meant. Hot path."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Processes: who they are beyond a number that is used again, and what prctl(2) sets on ours.
 
-A process is (pid, start time, boot id). Imported on the hot path.
+A process is (pid, start time, boot id). Hot path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ptrace(2), as far as they need it who have become tracers unasked: their child said PTRACE_TRACEME.
 
-Not HOT: imported where a child has stopped for its tracer.
+Imported where a child has stopped for its tracer.
 """
 
 from __future__ import annotations

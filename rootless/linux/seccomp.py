@@ -1,7 +1,4 @@
-"""seccomp(2): load a compiled filter. Compiling profiles is runtime/seccomp/profile.py's.
-
-Imported on the hot path and in children just before exec.
-"""
+"""seccomp(2): load a compiled filter. Compiling profiles is runtime/seccomp/profile.py's. Hot path."""
 
 from __future__ import annotations
 

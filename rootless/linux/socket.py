@@ -1,7 +1,7 @@
 """Sockets as descriptors: what the standard module has of them in C, without what it adds.
 
 `socket` imports enum, selectors and array: 4 ms before a command's first line. The C module _socket, which
-is used here, has the system calls; of the rest we need three functions and a context manager.
+is used here, has the system calls; of the rest we need three functions and a context manager. Hot path.
 """
 
 from __future__ import annotations

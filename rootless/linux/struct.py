@@ -1,4 +1,4 @@
-"""struct's functions from its C module: the Python one before it is one more file to find and load."""
+"""struct's functions from its C module: the Python one before it is one more file to find and load. Hot path."""
 
 from __future__ import annotations
 

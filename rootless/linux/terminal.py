@@ -1,7 +1,7 @@
 """Pseudo-terminals (pts(4), ioctl_tty(2)) of a devpts instance that is not ours.
 
 os.openpty() opens /dev/ptmx of the host and finds the slave by name; a container's terminal
-comes from its own devpts, by descriptor only. Imported on the hot path.
+comes from its own devpts, by descriptor only. Hot path.
 """
 
 from __future__ import annotations

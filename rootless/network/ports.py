@@ -1,7 +1,7 @@
 """Published and exposed ports: Docker's grammar in, records out, Docker's words for `ps` and `port`.
 
 Knows no process and no container; whether a port is free is start.py's business.
-Imported on the hot path: standard library only, and little of it.
+Standard library only, and little of it. Hot path.
 """
 
 from __future__ import annotations

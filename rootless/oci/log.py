@@ -1,7 +1,7 @@
-"""Errors, warnings and debug lines: on stderr, and with --log in a file that the caller reads. Hot path.
+"""Errors, warnings and debug lines: on stderr, and with --log in a file that the caller reads.
 
 With --log-format=json a line is {"level","msg","time"}, which Podman and containerd show; else what logrus
-writes. The file is opened for each line: a descriptor that is kept could become one of the container's.
+writes. The file is opened for each line: a descriptor that is kept could become one of the container's. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The program `rootless-oci`: parse, dispatch, and the one place where errors become lines. Hot path.
+"""The program `rootless-oci`: parse, dispatch, and the one place where errors become lines.
 
 Callers read what runc writes: errors as a line on stderr and, with --log, as a line of the
-log file (--log-format=json: {"level","msg","time"}), which Podman and containerd show.
+log file (--log-format=json: {"level","msg","time"}), which Podman and containerd show. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A container's record between commands: ROOT/ID/. Hot path.
+"""A container's record between commands: ROOT/ID/.
 
     state.json    pid, start time, boot; where the bundle is. Written aside and linked: the commit
     config.json   the configuration as it was at create
@@ -6,7 +6,7 @@
 
 A directory is made aside, locked, and renamed to its id, which claims it. Without state.json and
 with its lock free it is what a killed `create` left, and counts for nothing. Status is
-derived from the process, never stored.
+derived from the process, never stored. Hot path.
 """
 
 from __future__ import annotations

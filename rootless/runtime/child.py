@@ -1,4 +1,4 @@
-"""A child of ours that its container controls: who it is, and how it ends. Hot path.
+"""A child of ours that its container controls: who it is, and how it ends.
 
 We know it by a descriptor from the kernel (pidfd_open(2) of our own child, whose number cannot be another's
 before we have waited for it), never by a number in a message.
@@ -6,7 +6,7 @@ before we have waited for it), never by a number in a message.
 A wait status is an end only if it is one of exit or of a signal. A child can make us its tracer (PTRACE_TRACEME), stops for us then at
 its next signal, and so do its threads and children: we let them go. Or a process of the container traces it:
 then its end is kept for that one, and waitpid(2) has nothing for us. That it is dead, its pidfd shows all the
-same, and how it ended, the host's /proc.
+same, and how it ended, the host's /proc. Hot path.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""clone(2) as a fork into new namespaces: one call instead of unshare, fork, fork. Hot path.
+"""clone(2) as a fork into new namespaces: one call instead of unshare, fork, fork.
 
 os.fork() takes no flags. The raw call leaves the C library's idea of the thread's id stale,
 which only matters to functions that signal their own thread; Python's own state is put right
-by the same hooks that os.fork() uses. Callers are single-threaded.
+by the same hooks that os.fork() uses. Callers are single-threaded. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The holder's socket: asking for the session's user namespace. HOT.
+"""The holder's socket: asking for the session's user namespace.
 
 One connection, one descriptor back (SCM_RIGHTS, unix(7)). What is to be done where nobody answers
-is start.py's.
+is start.py's. Hot path.
 """
 
 from __future__ import annotations

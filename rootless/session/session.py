@@ -1,13 +1,13 @@
 """The user's session: one long-lived user namespace that every command joins.
 
 The fast path is one connection to the holder, one descriptor back, one setns(2). Everything
-else (starting, diagnosing, stopping) is imported when needed. Imported on the hot path.
+else (starting, diagnosing, stopping) is imported when needed.
 
 What the holder's death means. Nothing for running containers: the kernel keeps a namespace as
 long as processes are in it, and exec, stop and logs use pidfds and files. The next join finds
 the old namespace again through any process that still lives in it (each container's monitor
 does) and starts a new holder inside; only if no process is left does it make a new namespace,
-with the same map, so that files keep their owners.
+with the same map, so that files keep their owners. Hot path.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Images: names and ids, each one file system lookup away from manifest and configuration.
 
-HOT: `run` finds its image with one open. Must not know registries or archives.
+`run` finds its image with one open. Must not know registries or archives.
 
     images/by-id/<hex>.json        {"id", "manifest": descriptor, "layers": [digests], "config": {...}}
     images/names/<quoted name>     symlink -> ../by-id/<hex>.json: a tag moves by rename(2); or to an index of
                                    several images (indexes.py), which means the one of them for this machine
 
-An image without a name is dangling. The id is the digest of its configuration, as Docker's.
+An image without a name is dangling. The id is the digest of its configuration, as Docker's. Hot path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The claim on a container's name: a symlink, made by symlink(2), so only one can win.
 
-HOT.    names/<name> -> <container id>; a claim on a container that is gone is void.
+    names/<name> -> <container id>; a claim on a container that is gone is void.
+
+Hot path.
 """
 
 from __future__ import annotations

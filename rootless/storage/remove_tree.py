@@ -1,6 +1,6 @@
 """Deleting whole trees that may be hostile: deep, unreadable, owned by any subordinate id.
 
-HOT (`run --rm` deletes with it). Never follows a symbolic link, never opens a file, never holds
+Never follows a symbolic link, never opens a file, never holds
 more than a few dozen descriptors, never recurses deeper than `_DEPTH`.
 """
 

@@ -1,8 +1,8 @@
-"""What the files of a container must look like to be believed. HOT.
+"""What the files of a container must look like to be believed.
 
 They are ours, but what stands in them may have come from a container (how it ended), or be the rest of a broken
 disk: each is data. A file that is not of this shape is damaged, which is reported of its own container and
-is never a reason for a command about others to fail.
+is never a reason for a command about others to fail. Hot path.
 """
 
 from __future__ import annotations

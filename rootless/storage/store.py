@@ -1,7 +1,7 @@
 """Where one user's data live: the store's two directories and what is below them.
 
-HOT: imported by `run`, `exec` and `ps`; standard library only (see docs/architecture.md).
-Knows names of directories, not what is in them. Reading never creates anything.
+Imported by `run`, `exec` and `ps`; standard library only (see docs/architecture.md).
+Knows names of directories, not what is in them. Reading never creates anything. Hot path.
 """
 
 from __future__ import annotations

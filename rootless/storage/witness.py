@@ -1,6 +1,6 @@
 """Whether a container runs whose state.json is damaged or gone: its monitor got all of it as arguments when it was made.
 
-Not HOT: imported where there is such a container.
+Imported where there is such a container.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which containers a command is about: its arguments, --all, --latest; --ignore. Podman's words. HOT.
+"""Which containers a command is about: its arguments, --all, --latest; --ignore. Podman's words.
 
 A command with one of these options may be called without a name: the parser counts them as one
-(cli/grammar/parser.py), and `names` or `name_first` says what they stand for.
+(cli/grammar/parser.py), and `names` or `name_first` says what they stand for. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options that `run` and `create` share; container_request.py says what their words mean. HOT."""
+"""The options that `run` and `create` share; container_request.py says what their words mean. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the words of `run` and `create` ask for: container_options.py's options as a request. HOT."""
+"""What the words of `run` and `create` ask for: container_options.py's options as a request. Hot path."""
 
 from __future__ import annotations
 

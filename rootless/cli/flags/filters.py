@@ -1,4 +1,4 @@
-"""`--filter key=value`, repeated: parsed, and checked against the keys a command knows."""
+"""`--filter key=value`, repeated: parsed, and checked against the keys a command knows. Hot path."""
 
 from __future__ import annotations
 

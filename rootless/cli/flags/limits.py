@@ -1,4 +1,4 @@
-"""The limits that `run`, `create` and `update` take. HOT."""
+"""The limits that `run`, `create` and `update` take. Hot path."""
 
 from __future__ import annotations
 

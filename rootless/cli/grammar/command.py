@@ -1,7 +1,7 @@
 """What a command is, as data: its options, its arguments, the function behind it.
 
-Imported by every command module, on the hot path: standard library only, and little of it.
-The parser, the help, the completion scripts and docs/cli all read these tables.
+Imported by every command module: standard library only, and little of it.
+The parser, the help, the completion scripts and docs/cli all read these tables. Hot path.
 """
 
 from __future__ import annotations

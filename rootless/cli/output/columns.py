@@ -1,4 +1,4 @@
-"""Aligned tables as Docker prints them. Hot path (`ps`)."""
+"""Aligned tables as Docker prints them. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One verb on several containers: every one is tried, each failure is one line. HOT."""
+"""One verb on several containers: every one is tried, each failure is one line. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings (`ps`, `images`, `volume ls`): Docker's default table, or --format. Hot path (`ps`)."""
+"""Listings (`ps`, `images`, `volume ls`): Docker's default table, or --format. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes and times in Docker's words (docker/go-units). Hot path: no datetime, no regular expressions."""
+"""Sizes and times in Docker's words (docker/go-units). No datetime, no regular expressions. Hot path."""
 
 from __future__ import annotations
 

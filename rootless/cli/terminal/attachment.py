@@ -1,6 +1,6 @@
-"""A user's terminal joined to a container: raw mode, sizes, signals passed on. HOT.
+"""A user's terminal joined to a container: raw mode, sizes, signals passed on.
 
-Shared by `run`, `start -a`, `attach` and `exec`.
+Shared by `run`, `start -a`, `attach` and `exec`. Hot path.
 """
 
 from __future__ import annotations

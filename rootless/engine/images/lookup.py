@@ -1,7 +1,7 @@
-"""Images by the names users give them; fetching the one that `run` misses. HOT.
+"""Images by the names users give them; fetching the one that `run` misses.
 
 Composes storage (what is here) with image (what a name means, registries). Listing and removing
-stand in listing.py and removal.py.
+stand in listing.py and removal.py. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`create`: a request and an image become a container's record. Starts nothing. HOT."""
+"""`create`: a request and an image become a container's record. Starts nothing. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `create` refuses, since it could never start: one rule a function, in the order of their errors. HOT."""
+"""What `create` refuses, since it could never start: one rule a function, in the order of their errors. Hot path."""
 
 from __future__ import annotations
 

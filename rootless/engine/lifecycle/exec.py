@@ -1,4 +1,4 @@
-"""`exec`: one more process in a running container. HOT: no lock, no session, no database."""
+"""`exec`: one more process in a running container. No lock, no session, no database. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kill`: a signal to PID 1. HOT."""
+"""`kill`: a signal to PID 1. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a container's monitor: log, stdin, health checks, what to run at the end. HOT."""
+"""The options of a container's monitor: log, stdin, health checks, what to run at the end. Hot path."""
 
 from __future__ import annotations
 

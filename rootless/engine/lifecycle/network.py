@@ -1,6 +1,6 @@
-"""A container's network: its uplink with the published ports, and its files in /etc. HOT.
+"""A container's network: its uplink with the published ports, and its files in /etc.
 
-What an uplink needs is imported for containers that have one.
+What an uplink needs is imported for containers that have one. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`pause` and `unpause`: all processes of a container halted, and let go on. HOT."""
+"""`pause` and `unpause`: all processes of a container halted, and let go on. Hot path."""
 
 from __future__ import annotations
 

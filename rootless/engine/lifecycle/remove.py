@@ -1,4 +1,4 @@
-"""`rm`: a container and what belongs to it alone. HOT (the end of `run --rm`)."""
+"""`rm`: a container and what belongs to it alone. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What systemd hands to the service it starts, handed on to the container. HOT.
+"""What systemd hands to the service it starts, handed on to the container.
 
 sd_listen_fds(3): descriptors from 3 on, LISTEN_FDS, LISTEN_FDNAMES; in the container LISTEN_PID is
 that of its command. They are the one exception to "no descriptor but 0-2 crosses". The monitor keeps
@@ -6,7 +6,7 @@ them open and hands them to the next start by a restart policy: connections wait
 sd_notify(3): NOTIFY_SOCKET. --sdnotify=conmon (the default): we say READY=1 when the command has been
 executed; container: its socket is mounted and the command says so itself; ignore: nobody does. Except
 with `ignore`, and while a client stays attached, the monitor becomes the service's main process
-(MAINPID), also after a restart by policy: the variable stays in the monitor's environment.
+(MAINPID), also after a restart by policy: the variable stays in the monitor's environment. Hot path.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From a container's record to the OCI configuration that the runtime executes. Pure. HOT.
+"""From a container's record to the OCI configuration that the runtime executes. Pure.
 
 The OCI's words (config.md, config-linux.md), Docker's defaults. What needs the container's own
 file system, the numbers behind `--user www-data`, travels as a name and is looked up by the
-runtime inside the root (runtime/process/passwd.py).
+runtime inside the root (runtime/process/passwd.py). Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`start`: a created container becomes processes. HOT."""
+"""`start`: a created container becomes processes. Hot path."""
 
 from __future__ import annotations
 

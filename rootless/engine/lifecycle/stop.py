@@ -1,4 +1,4 @@
-"""`stop`: PID 1 is asked to end, and killed where it does not. HOT."""
+"""`stop`: PID 1 is asked to end, and killed where it does not. Hot path."""
 
 from __future__ import annotations
 

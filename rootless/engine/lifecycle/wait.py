@@ -1,4 +1,4 @@
-"""`wait`: until a container has ended, and how. HOT."""
+"""`wait`: until a container has ended, and how."""
 
 from __future__ import annotations
 

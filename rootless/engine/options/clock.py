@@ -1,4 +1,4 @@
-"""Points in time as Docker writes them: RFC 3339, UTC, nanoseconds. HOT: no datetime."""
+"""Points in time as Docker writes them: RFC 3339, UTC, nanoseconds. No datetime. Hot path."""
 
 from __future__ import annotations
 

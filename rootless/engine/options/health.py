@@ -1,6 +1,6 @@
-"""Health checks as words and as data: --health-*, the image's HEALTHCHECK, what the record keeps. HOT.
+"""Health checks as words and as data: --health-*, the image's HEALTHCHECK, what the record keeps.
 
-Docker's meaning and defaults; times are nanoseconds, as in Docker's and the OCI's documents.
+Docker's meaning and defaults; times are nanoseconds, as in Docker's and the OCI's documents. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A mount as a container's configuration has it. Pure. HOT."""
+"""A mount as a container's configuration has it. Pure. Hot path."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """-v, --mount and --tmpfs: a user's words into mounts. Pure: looks at no file system.
 
-Grammar and wording are Docker's (docs.docker.com, "docker run", Bind mounts and Volumes). HOT.
+Grammar and wording are Docker's (docs.docker.com, "docker run", Bind mounts and Volumes). Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names for containers that were not given one, in Docker's manner: adjective_surname."""
+"""Names for containers that were not given one, in Docker's manner: adjective_surname. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of --memory, --cpus, --device-read-bps and the like. HOT: `run` parses them. Pure."""
+"""The words of --memory, --cpus, --device-read-bps and the like. `run` parses them. Pure. Hot path."""
 
 from __future__ import annotations
 

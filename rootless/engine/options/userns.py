@@ -1,4 +1,4 @@
-"""The words of --userns, as Podman's. Pure. HOT."""
+"""The words of --userns, as Podman's. Pure. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small values as users write them: sizes, durations, ulimits, devices, environment files. HOT."""
+"""Small values as users write them: sizes, durations, ulimits, devices, environment files. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container's limits and its cgroup: made at its start, shown by `inspect`. HOT."""
+"""A container's limits and its cgroup: made at its start, shown by `inspect`. Hot path."""
 
 from __future__ import annotations
 

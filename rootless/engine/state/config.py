@@ -1,7 +1,7 @@
-"""What the engine remembers of a container: config.json, fixed at create. HOT.
+"""What the engine remembers of a container: config.json, fixed at create.
 
 Everything that a start needs is here, so that a start reads one file of ours. Values are
-checked when the record is made (create.py); after that they are believed.
+checked when the record is made (create.py); after that they are believed. Hot path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is shown of a container whose config.json is damaged: that it is there, and can be removed.
 
-Not HOT: imported where there is one.
+Imported where there is one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`ps`: one row a container, from its two small files and the kernel. HOT."""
+"""`ps`: one row a container, from its two small files and the kernel. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of a container, found in /proc. HOT."""
+"""The processes of a container, found in /proc. Hot path."""
 
 from __future__ import annotations
 

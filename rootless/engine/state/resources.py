@@ -1,7 +1,7 @@
-"""Limits as they are recorded, as OCI's linux.resources, and held to what makes sense. HOT.
+"""Limits as they are recorded, as OCI's linux.resources, and held to what makes sense.
 
 Docker's words and its checks (daemon/daemon_unix.go, verifyPlatformContainerResources); what a
-host can enforce is not decided here but in rootless/cgroup.
+host can enforce is not decided here but in rootless/cgroup. Hot path.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Restart policies: what happens when PID 1 has ended, and who may prevent it. HOT.
+"""Restart policies: what happens when PID 1 has ended, and who may prevent it.
 
 The process that was the monitor stays the container's until the next start: it execs
 `rootless container after-exit ID` (here: decide), which execs the C program again to wait, which
 execs `rootless container start-again ID`. One pid, so one fact says that a container is
-restarting, and one SIGKILL that it is not. docs/decisions/restart-policies.md.
+restarting, and one SIGKILL that it is not. docs/decisions/restart-policies.md. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What runs: handles on a container's PID 1 and monitor that cannot mean another process. HOT."""
+"""What runs: handles on a container's PID 1 and monitor that cannot mean another process. Hot path."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Exits no monitor recorded (it was killed, or the machine went down): the first command that finds one records it.
 
 There is no daemon, so that command is the next `events`, or `start`, `rm` and the sweep of this container.
-Not HOT: imported where such a container has been found.
+Imported where such a container has been found.
 """
 
 from __future__ import annotations

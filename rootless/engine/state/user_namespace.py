@@ -1,8 +1,8 @@
-"""Which of the session's ids a container gets under which numbers. HOT where not asked for.
+"""Which of the session's ids a container gets under which numbers.
 
 A map is a list of [in the container, in the session, how many]; the session's 0 is
 the caller, 1 and up are the subordinate ids. Layers are stored with the session's ids, so another map
-needs them shown shifted: see docs/decisions/user-namespace-modes.md.
+needs them shown shifted: see docs/decisions/user-namespace-modes.md. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A container's /etc/hosts and /etc/hostname, as Docker writes them.
 
-Text in, text out, but for `host_address`, which asks the kernel's routing table. hosts(5).
-Imported on the hot path.
+Text in, text out, but for `host_address`, which asks the kernel's routing table. hosts(5). Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A container's /etc/resolv.conf, from the host's and from --dns, --dns-search, --dns-option.
 
 Pure text in, text out (`host_text` reads the host's). Never falls back to a public server:
-that would leak names and break split DNS. resolv.conf(5). Imported on the hot path.
+that would leak names and break split DNS. resolv.conf(5). Hot path.
 """
 
 from __future__ import annotations

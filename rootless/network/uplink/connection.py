@@ -1,4 +1,4 @@
-"""What a container wants of its uplink, and what it gets: the records that engine and drivers share. Hot path."""
+"""What a container wants of its uplink, and what it gets: the records that engine and drivers share."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""Uplinks: what connects a container's own network namespace with the host's network. HOT.
+"""Uplinks: what connects a container's own network namespace with the host's network.
 
 The engine knows this interface alone; a driver is a room beside this file. Three processes take part:
 
     supervisor   calls connect(), in the session's user namespace and in the host's network namespace
     uplink       the driver's program, started by it: where it runs is the driver's to say
     init         in the container's namespaces; executes nothing of the container before connect() has returned
+
+Hot path.
 """
 
 from __future__ import annotations

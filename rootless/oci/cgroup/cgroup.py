@@ -1,4 +1,4 @@
-"""A container's cgroup from its making to its removal. HOT."""
+"""A container's cgroup from its making to its removal. Hot path."""
 
 from __future__ import annotations
 

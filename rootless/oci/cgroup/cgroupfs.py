@@ -1,5 +1,5 @@
 """Where a container's cgroup is made when it is not systemd that makes it: as `linux.cgroupsPath` says
-where this account may, else in a subtree that is ours to divide. HOT where something is asked."""
+where this account may, else in a subtree that is ours to divide."""
 
 from __future__ import annotations
 

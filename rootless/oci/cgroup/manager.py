@@ -1,9 +1,9 @@
-"""The container's cgroup, as the OCI's words ask for it. HOT where nothing is asked.
+"""The container's cgroup, as the OCI's words ask for it.
 
 cgroup v2 only. A systemd scope that was asked for and cannot be had fails the create (oci/cgroup/systemd.py).
 Otherwise `linux.cgroupsPath` is taken where we may make it, then the places of the engine's ladder
 (rootless/cgroup/subtrees.py). What cannot be enforced is an error that names it: a configuration that asks
-for no resources gets no cgroup where none can be made, and nothing is said.
+for no resources gets no cgroup where none can be made, and nothing is said. Hot path.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""linux.resources as the files of cgroup v2, and by their JSON paths what cannot be one. Pure. HOT
-where something is asked for."""
+"""linux.resources as the files of cgroup v2, and by their JSON paths what cannot be one. Pure."""
 
 from __future__ import annotations
 

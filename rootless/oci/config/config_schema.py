@@ -1,9 +1,9 @@
-"""The rules of config.json: the schema of the OCI runtime specification 1.3 as a table. Hot path.
+"""The rules of config.json: the schema of the OCI runtime specification 1.3 as a table.
 
 Every line stands for one of the specification's (schema/config-schema.json, config-linux.json,
 defs.json, defs-linux.json); tests/oci/test_schema.py compares them. Wider than it in two places,
 where real callers are: rootfsPropagation takes the recursive words, and a device's fileMode
-may carry the bits of its type.
+may carry the bits of its type. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A table of rules for a JSON document, and the walk that checks one against it. Pure. Hot path.
+"""A table of rules for a JSON document, and the walk that checks one against it. Pure.
 
 Rules are closures, so that a configuration with a long seccomp profile costs a millisecond; the
-path of what is wrong is put together only when something is.
+path of what is wrong is put together only when something is. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From a bundle to a container whose init waits to be started: the side outside of it. Hot path.
+"""From a bundle to a container whose init waits to be started: the side outside of it.
 
 The init is our own child, cloned straight into its namespaces. When we end it becomes the child of the
-caller's subreaper (conmon, a shim), which supervises it. Until state.json stands, the init dies with us.
+caller's subreaper (conmon, a shim), which supervises it. Until state.json stands, the init dies with us. Hot path.
 """
 
 from __future__ import annotations

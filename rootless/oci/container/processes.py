@@ -1,4 +1,4 @@
-"""Which processes a container has: those of its cgroup, or of its pid namespace."""
+"""Which processes a container has: those of its cgroup, or of its pid namespace. Hot path."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Whose ids a container gets, and whether it needs a user namespace of its own. Hot path.
+"""Whose ids a container gets, and whether it needs a user namespace of its own.
 
 Callers are of four kinds: an ordinary user, whose container always gets a user namespace; root of a user
 namespace that its caller made (Podman's), root of a container, and real root: there the configuration decides.
+Hot path.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Where a container's init is cloned: into its cgroup, and below a user namespace that limits it. Hot path.
+"""Where a container's init is cloned: into its cgroup, and below a user namespace that limits it.
 
 Without a cgroup RLIMIT_NPROC is the limit, counted per user namespace (Linux 5.14). For a whole namespace
 the limit is its creator's, against all that the creator's user has in the namespace above. An extra, empty
 namespace above the container's makes that exact, for all users of the container and for namespaces inside it.
+Hot path.
 """
 
 from __future__ import annotations

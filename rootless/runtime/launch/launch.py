@@ -1,11 +1,11 @@
-"""From a configuration and a root to a running, supervised container. Hot path.
+"""From a configuration and a root to a running, supervised container.
 
     CLI  launch(): forks the supervisor, waits for "launched" and for the supervisor to become the monitor
      └ supervisor: clones the init, maps its ids, starts the network while the init mounts, records the state,
        │           lets the init go
        ├ (intermediate, only where namespaces are joined: enters them, clones the init as the supervisor's child)
        └ init      init.py
-Until the supervisor is the monitor it dies with the CLI; the init dies with the supervisor, always."""
+Until the supervisor is the monitor it dies with the CLI; the init dies with the supervisor, always. Hot path."""
 
 from __future__ import annotations
 

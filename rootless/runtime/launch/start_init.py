@@ -1,4 +1,5 @@
-"""An init, cloned into its namespaces and its cgroup, with its ids: one way for a launch and for rootless-oci. Hot path."""
+"""An init, cloned into its namespaces and its cgroup, with its ids: one way for a launch and for rootless-oci.
+Hot path."""
 
 from __future__ import annotations
 

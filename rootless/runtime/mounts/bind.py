@@ -1,4 +1,4 @@
-"""A bind mount of the host's files. HOT."""
+"""A bind mount of the host's files. Hot path."""
 
 from __future__ import annotations
 

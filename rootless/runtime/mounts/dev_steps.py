@@ -1,4 +1,4 @@
-"""What comes to stand in /dev: links, the host's nodes bound, and nodes that are made, by real root alone. HOT."""
+"""What comes to stand in /dev: links, the host's nodes bound, and nodes that are made, by real root alone. Hot path."""
 
 from __future__ import annotations
 

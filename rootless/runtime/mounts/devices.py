@@ -1,4 +1,4 @@
-"""What /dev holds: default nodes and links as Docker's, and spec.linux.devices. HOT."""
+"""What /dev holds: default nodes and links as Docker's, and spec.linux.devices. Hot path."""
 
 from __future__ import annotations
 

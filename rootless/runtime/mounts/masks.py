@@ -1,4 +1,4 @@
-"""What of /proc and /sys is hidden or made read-only. Default lists as Docker's (moby oci/defaults.go). HOT."""
+"""What of /proc and /sys is hidden or made read-only. Default lists as Docker's (moby oci/defaults.go). Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mount's option words (mount(8), OCI config.md "mounts") as flags and data; pure. HOT."""
+"""A mount's option words (mount(8), OCI config.md "mounts") as flags and data; pure. Hot path."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files by which a program finds out that it is in a container, written into the root at a start. HOT.
+"""Files by which a program finds out that it is in a container, written into the root at a start.
 
 Real files of the container's own layer, as Docker's /.dockerenv is: two mounts would cost more, and would
-have to be made in what the user mounts there.
+have to be made in what the user mounts there. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The kernel's overlay of a container's layers, as many as an image has. HOT."""
+"""The kernel's overlay of a container's layers, as many as an image has. Hot path."""
 
 from __future__ import annotations
 

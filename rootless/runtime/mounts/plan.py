@@ -1,6 +1,6 @@
-"""From an OCI configuration to the list of steps that make the file system. Pure. HOT.
+"""From an OCI configuration to the list of steps that make the file system. Pure.
 
-`rootless --debug` prints it; a failure names its step.
+`rootless --debug` prints it; a failure names its step. Hot path.
 """
 
 from __future__ import annotations

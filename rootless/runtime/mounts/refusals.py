@@ -1,4 +1,4 @@
-"""What the kernel refuses to mount, in words: which mount, why, and what to do. HOT."""
+"""What the kernel refuses to mount, in words: which mount, why, and what to do. Hot path."""
 
 from __future__ import annotations
 

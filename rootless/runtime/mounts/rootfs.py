@@ -1,4 +1,4 @@
-"""A container's root file system: mounted from its layers, here or for `cp`, `diff`, `export`. HOT."""
+"""A container's root file system: mounted from its layers, here or for `cp`, `diff`, `export`. Hot path."""
 
 from __future__ import annotations
 

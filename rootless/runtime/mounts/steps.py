@@ -3,7 +3,7 @@
 plan.py builds the list without touching a kernel; launch/init.py applies it in the new mount
 namespace, before pivot_root, while the host's paths can still be seen. Every target is resolved
 inside the root, and mounted on through its descriptor, so that nothing an image contains can
-redirect a mount. A step raises OSError or a RootlessError; the caller adds describe(). HOT.
+redirect a mount. A step raises OSError or a RootlessError; the caller adds describe(). Hot path.
 """
 
 from __future__ import annotations

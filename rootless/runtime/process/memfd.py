@@ -1,7 +1,7 @@
-"""Our programs in sealed memory: what is executed inside a container. Hot path.
+"""Our programs in sealed memory: what is executed inside a container.
 
 A container's root can reach the file that a process of its own executes (/proc/PID/exe), and is the
-owner of what its caller has installed. Sealed memory is nothing it could change.
+owner of what its caller has installed. Sealed memory is nothing it could change. Hot path.
 """
 
 from __future__ import annotations

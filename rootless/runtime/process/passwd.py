@@ -1,7 +1,7 @@
-"""Who `--user` means inside an image: /etc/passwd and /etc/group read as untrusted text. Hot path.
+"""Who `--user` means inside an image: /etc/passwd and /etc/group read as untrusted text.
 
 Called in the container's own root, after pivot_root (or setns), so that a link in the image
-can only lead to a file of the image. passwd(5), group(5); rules and wording as Docker's.
+can only lead to a file of the image. passwd(5), group(5); rules and wording as Docker's. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Time namespace, personality, scheduler, I/O and memory policy of the container's process. Hot path.
+"""Time namespace, personality, scheduler, I/O and memory policy of the container's process.
 
 Applied while /proc is still the host's and no user has been left behind; all of them survive
-exec. Nothing asked for costs nothing.
+exec. Nothing asked for costs nothing. Hot path.
 """
 
 from __future__ import annotations

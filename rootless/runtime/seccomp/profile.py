@@ -2,7 +2,7 @@
 
 A compiled filter lies in ROOT/seccomp/ under the digest of all it was made from (profile,
 capabilities, architecture, kernel and libseccomp versions), so that a start reads one small
-file and neither parses a profile nor loads libseccomp. Hot path: the compiler is imported when needed.
+file and neither parses a profile nor loads libseccomp. The compiler is imported when needed. Hot path.
 """
 
 from __future__ import annotations

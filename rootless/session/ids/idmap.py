@@ -1,6 +1,6 @@
 """User and group id mappings: what /proc says, what /etc/subuid grants, what a session maps.
 
-Pure except for reading files; `etc` can be pointed at another directory. Imported on the hot path.
+Pure except for reading files; `etc` can be pointed at another directory. Hot path.
 """
 
 from __future__ import annotations

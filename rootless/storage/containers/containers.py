@@ -1,6 +1,6 @@
 """Containers' directories: identity, names, locks, and the status derived from facts.
 
-HOT: imported by `run`, `exec`, `start` and `ps`. Must not know what is in a container's
+Imported by `run`, `exec`, `start` and `ps`. Must not know what is in a container's
 config.json beyond being JSON. Nothing here reads a database or takes a lock to read.
 
     containers/<id>/            complete, or it is not there
@@ -9,6 +9,8 @@ config.json beyond being JSON. Nothing here reads a database or takes a lock to 
     containers/.new-<id>        being made, its `lock` held; swept when unlocked
     containers/.rm-<id>         being deleted; anybody may finish the job
     names/<name> -> <id>        symlink(2) is the claim; one to a container that is gone is void
+
+Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whether a container is paused, as its state.json says it; on a full disk as the file's name says it. HOT.
+"""Whether a container is paused, as its state.json says it; on a full disk as the file's name says it.
 
 A paused container holds memory, and one that cannot be let go on cannot free what it holds: both work without
-space. Nothing can be written then, so state.json is renamed, as restart.json is for a stop (restart.py).
+space. Nothing can be written then, so state.json is renamed, as restart.json is for a stop (restart.py). Hot path.
 """
 
 from __future__ import annotations

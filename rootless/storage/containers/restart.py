@@ -1,4 +1,4 @@
-"""restart.json: a container's restart policy and what became of it since it was started. HOT.
+"""restart.json: a container's restart policy and what became of it since it was started.
 
 It is there as soon as a container with a policy was started, or its policy changed: the monitor
 runs the command that decides (engine/state/restart.py) only where it finds it. Written by whoever holds
@@ -13,7 +13,7 @@ the container's lock. The rule itself is here because a container's status depen
     stopped              stopped by hand: unless-stopped does not bring it back at boot either
 
 On a full disk nothing can be written, and a container has to be stopped all the same: then the file is
-renamed. Under the other name it says what it says, and that the restart is called off.
+renamed. Under the other name it says what it says, and that the restart is called off. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a container is doing, derived from facts and never stored. HOT."""
+"""What a container is doing, derived from facts and never stored. Hot path."""
 
 from __future__ import annotations
 

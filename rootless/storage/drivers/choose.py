@@ -4,7 +4,7 @@
     fuse-overlayfs  the same tests through /dev/fuse
     directory       a full copy per container: slow, works wherever files can be owned
 
-`probed` is HOT (one small file read); everything else runs once per kernel and file system.
+`probed` is; everything else runs once per kernel and file system.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A container's root from its image's layers: which driver, which directories.
 
-HOT. Mounts nothing itself (rootless.runtime.mounts.rootfs does, in the container's mount namespace).
+Mounts nothing itself (rootless.runtime.mounts.rootfs does, in the container's mount namespace). Hot path.
 """
 
 from __future__ import annotations

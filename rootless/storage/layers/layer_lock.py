@@ -1,4 +1,5 @@
-"""Locks that are files beside what they guard, and go when nobody wants them: of a layer that is being made. HOT."""
+"""Locks that are files beside what they guard, and go when nobody wants them: of a layer that is being made.
+Hot path."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Cleaning up after killed processes and power cuts: recovery is the normal path.
 
-What is marked as unfinished and locked by no process is deleted at once. Not HOT: the engine calls it
+What is marked as unfinished and locked by no process is deleted at once. The engine calls it
 after commands that change something, never before one that a user waits for.
 """
 

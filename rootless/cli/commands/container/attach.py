@@ -1,4 +1,4 @@
-"""`rootless attach`. HOT."""
+"""`rootless attach`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rootless create`. HOT."""
+"""`rootless create`. Hot path."""
 
 from __future__ import annotations
 

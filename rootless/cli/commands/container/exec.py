@@ -1,4 +1,4 @@
-"""`rootless exec`. HOT."""
+"""`rootless exec`. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rootless kill`."""
+"""`rootless kill`. Hot path."""
 
 from __future__ import annotations
 

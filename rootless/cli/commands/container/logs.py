@@ -1,4 +1,4 @@
-"""`rootless logs`."""
+"""`rootless logs`. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hidden commands that the monitor runs: they carry policy where the monitor has only clocks. HOT."""
+"""Hidden commands that the monitor runs: they carry policy where the monitor has only clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rootless ps`. HOT."""
+"""`rootless ps`. Hot path."""
 
 from __future__ import annotations
 

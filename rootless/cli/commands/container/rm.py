@@ -1,4 +1,4 @@
-"""`rootless rm`."""
+"""`rootless rm`. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rootless run`. HOT."""
+"""`rootless run`. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rootless start`. HOT."""
+"""`rootless start`. Hot path."""
 
 from __future__ import annotations
 

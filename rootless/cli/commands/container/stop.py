@@ -1,4 +1,4 @@
-"""`rootless stop`."""
+"""`rootless stop`. Hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rootless version`."""
+"""`rootless version`. Hot path."""
 
 from __future__ import annotations
 

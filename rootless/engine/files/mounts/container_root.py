@@ -1,5 +1,5 @@
 """A container's root and its volumes, made ready to be mounted: for a start, and for who looks at it while
-it does not run. HOT.
+it does not run. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a start mounts in a container's root that is neither the kernel's nor a device, as OCI mounts. Pure. HOT.
+"""What a start mounts in a container's root that is neither the kernel's nor a device, as OCI mounts. Pure.
 
 One list for the runtime and for those who look at a container that does not run: what they see and
-where they write must be the same.
+where they write must be the same. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The client's side of the monitor's attach protocol (docs/architecture.md, Monitor). HOT.
+"""The client's side of the monitor's attach protocol (docs/architecture.md, Monitor).
 
 Moves bytes between a connected descriptor and our own stdin, stdout and stderr; the terminal's
-modes are `terminal.py`'s.
+modes are `terminal.py`'s. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Bytes between our own stdin, stdout and stderr and a process entered by `exec`. HOT.
+"""Bytes between our own stdin, stdout and stderr and a process entered by `exec`.
 
 The process's ends are pipes, or one terminal; ours may be anything. Never blocks on one side
-while the other has something to say.
+while the other has something to say. Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The user's terminal: raw mode, its size, the keys that detach. HOT. termios(3), tty_ioctl(4)."""
+"""The user's terminal: raw mode, its size, the keys that detach. termios(3), tty_ioctl(4). Hot path."""
 
 from __future__ import annotations
 

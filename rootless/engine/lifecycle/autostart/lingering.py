@@ -1,8 +1,8 @@
-"""Whether a container outlives its user's logout, and how it would. HOT (`run -d`).
+"""Whether a container outlives its user's logout, and how it would.
 
 systemd-logind ends the user's manager, and all in user@UID.service, when no session is left, unless
 lingering is on (loginctl enable-linger); with KillUserProcesses=yes the processes of a session go
-with its login (logind.conf(5)).
+with its login (logind.conf(5)). Hot path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log of events: who did what to a container, an image or a volume, and when. HOT.
+"""The log of events: who did what to a container, an image or a volume, and when.
 
 ROOT/events/events.log holds one JSON object a line, oldest first; events.log.1 is the one before. Each
 writer appends a line in one write(2), so lines never mix, and nobody holds anything open: there is
@@ -7,7 +7,7 @@ no daemon. The monitor writes `die`, `oom` and a detached exec's `exec_die` in t
     {"time_ns":N,"action":"start","type":"container","id":"...","attributes":{"name":"...","image":"..."}}
 
 A power cut may leave a torn line at the end; readers skip what is no line. A log that cannot be
-written (a full disk) never stops a verb.
+written (a full disk) never stops a verb. Hot path.
 """
 
 from __future__ import annotations

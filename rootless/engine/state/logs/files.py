@@ -2,7 +2,7 @@
 
 Line format: `TIME STREAM P|F TEXT` (kubernetes CRI logging): P is a part of a line, whose rest follows in later
 records of the same stream; records of the other may lie between. The files belong to the user and are
-written by the monitor alone, but the text in them is the container's: bytes, never decoded.
+written by the monitor alone, but the text in them is the container's: bytes, never decoded. Hot path.
 """
 
 from __future__ import annotations

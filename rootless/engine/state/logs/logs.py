@@ -1,7 +1,7 @@
 """`logs`: the log that the monitor writes (files.py), read back as lines: tail, since; follow.py goes on from there.
 
 A line that came in parts is one line again, as Docker has it, with the time of its end; its parts stay
-apart only where it is very long, or where a follower waits for what there is of it.
+apart only where it is very long, or where a follower waits for what there is of it. Hot path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The options of `--network slirp4netns:...`, in podman's words, and the addresses they imply.
-
-Imported on the hot path.
-"""
+"""The options of `--network slirp4netns:...`, in podman's words, and the addresses they imply."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Published ports: asks slirp4netns to forward them, through its API socket.
 
 slirp4netns only says "failed"; why is found by trying to bind the port ourselves, which is also
-how a free port is chosen. slirp4netns(1), API SOCKET. Imported on the hot path.
+how a free port is chosen. slirp4netns(1), API SOCKET.
 """
 
 from __future__ import annotations

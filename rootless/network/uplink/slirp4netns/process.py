@@ -1,7 +1,4 @@
-"""The slirp4netns process: spawned with exactly the descriptors it needs, stopped, its last messages read.
-
-Imported on the hot path.
-"""
+"""The slirp4netns process: spawned with exactly the descriptors it needs, stopped, its last messages read."""
 
 from __future__ import annotations
 

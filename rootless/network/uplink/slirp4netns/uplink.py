@@ -1,4 +1,4 @@
-"""slirp4netns as an uplink (uplink/driver.py). HOT.
+"""slirp4netns as an uplink (uplink/driver.py).
 
 Its process sits in the host's network namespace, and has a tap device in the container's, which it enters once.
 """
