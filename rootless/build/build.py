@@ -9,6 +9,8 @@ from rootless.build import definition, outputs
 from rootless.build.cache import upkeep
 from rootless.build.cache.explain import Trace
 from rootless.build.cache.keys import Key
+from rootless.build.cache.transfer import imported as importing
+from rootless.build.cache.transfer.imported import Built
 from rootless.build.contexts import Contexts
 from rootless.build.coordinator import Coordinator, StepFailed
 from rootless.build.dockerfile.error import DockerfileError
@@ -65,27 +67,44 @@ def _build(
     except DockerfileError as error:
         raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
     trace = Trace(store, f"{found.path or found.directory}\0{request.target}")
-    coordinator = Coordinator(
-        store,
-        planned.stages,
-        planned.target,
-        planned.images,
-        progress,
-        give_diff_ids=outputs.wants_image(request),
-        missed=_Missed(trace, progress, explain=request.explain),
-        jobs=request.jobs,
-        times=outputs.file_times(request, planned.stages[planned.target]),
+    target = planned.stages[planned.target]
+    imported = importing.read(
+        store, request.cache_from, target.platform, target.epoch, progress, tls_verify=request.tls_verify
     )
     with ExitStack() as stack:
         stack.enter_context(emulated(planned.stages.values()))
         contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
-        trees = stack.enter_context(SourceTrees(store, request, coordinator.stages, planned.images, contexts))
-        try:
-            lineage = coordinator.run(StepExecutor(store, request, trees))
-        except StepFailed as failed:
-            raise of_step(failed.error, failed.vertex, failed.step, dockerfile) from None
+        while True:
+            coordinator = Coordinator(
+                store,
+                planned.stages,
+                planned.target,
+                planned.images,
+                progress,
+                give_diff_ids=outputs.wants_image(request),
+                missed=_Missed(trace, progress, explain=request.explain),
+                jobs=request.jobs,
+                times=outputs.file_times(request, target),
+                imported=imported,
+                wants_files=any(output.type != "cacheonly" for output in request.outputs),
+            )
+            with SourceTrees(store, request, coordinator.stages, planned.images, contexts, imported) as trees:
+                try:
+                    lineage = coordinator.run(StepExecutor(store, request, trees))
+                    break
+                except StepFailed as failed:
+                    raise of_step(failed.error, failed.vertex, failed.step, dockerfile) from None
+                except importing.Lost as lost:
+                    if lost.reason:
+                        progress.warning(f"an imported layer is not used: {lost.reason}")
+                    imported.forget(lost.step)
         trace.write()
-        image = outputs.write(store, request, names, lineage, coordinator.diff_ids, progress)
+        built = Built(coordinator.stages, lineage, trees.digests, imported)
+        image = outputs.write(store, request, names, built, coordinator.diff_ids, progress)
+        if request.cache_to:
+            from rootless.build.cache.transfer import export
+
+            export.export(store, built, request.cache_to, progress, tls_verify=request.tls_verify)
     if planned.warnings:
         progress.warning(render_calls.summary(planned.warnings))
     return Result(image), coordinator.did_something

@@ -10,14 +10,17 @@ import os
 import select
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from rootless.build.asked import Executor, Missed, sources
 from rootless.build.cache import keys, records
 from rootless.build.cache.keys import Key
+from rootless.build.cache.records import CacheRecord
+from rootless.build.cache.transfer.imported import Absent, Imported, Lost
 from rootless.build.execute import diff_id, workers
 from rootless.build.execute.workers import Reporter, Worker
 from rootless.build.plan.sources import ImageSource, Source, StageSource
-from rootless.build.plan.steps import CopyStep, PathSource, RunStep, StagePlan, Step
+from rootless.build.plan.steps import StagePlan, Step
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.build.stage_state import StageState, StepResult, lineage
 from rootless.engine.options import clock
@@ -28,22 +31,6 @@ from rootless.storage.store import Store
 
 _TICK_MS = 200
 T = TypeVar("T")
-
-
-class Executor(Protocol):
-    """What the coordinator does not know: how a kind of step is keyed and done."""
-
-    def key(self, state: StageState, step: Step) -> Key:
-        """What the step's result depends on; its sources are done."""
-
-    def action(self, state: StageState, step: Step) -> Callable[[Reporter], dict[str, Any]]:
-        """What a worker does: {"step": the name of the layer}, and its key's "parts" where they are others by now."""
-
-
-class Missed(Protocol):
-    """Told of each step whose key is known, before it is begun."""
-
-    def __call__(self, state: StageState, step: Step, key: Key, *, cached: bool) -> None: ...
 
 
 class StepFailed(Exception):
@@ -70,6 +57,8 @@ class Coordinator:
         missed: Missed,
         jobs: int = 0,
         times: FileTimes | None = None,
+        imported: Imported,
+        wants_files: bool = True,
     ) -> None:
         self.store = store
         self.stages = {index: StageState(plan) for index, plan in sorted(plans.items())}
@@ -80,6 +69,9 @@ class Coordinator:
         self._give = give_diff_ids
         self._missed = missed
         self._times = times
+        self._imported = imported
+        self._wants_files = wants_files
+        self._fetching: set[str] = set()
         self.did_something = False
         self._began = time.time()
         self._poll = select.poll()
@@ -87,7 +79,8 @@ class Coordinator:
         self._most = jobs or max(2, os.cpu_count() or 1)
 
     def run(self, executor: Executor) -> list[StageState]:
-        """Do all steps; the lineage of the target. StepFailed at the first step that fails."""
+        """Do all steps; the lineage of the target. StepFailed at the first step that fails; Lost where an imported
+        layer is not to be had: then all is to be begun again without it."""
         try:
             while True:
                 self._begin(executor)
@@ -133,18 +126,55 @@ class Coordinator:
         if step is None or state.vertex is not None or not all(self._is_done(one) for one in sources(step)):
             return False
         if state.key is None:
-            state.key = self._ask(step, lambda: executor.key(state, step))
-            found = None
-            if not step.place.no_cache:
-                found = records.find(self.store, state.key.hex, used=self._began)
+            try:
+                state.key = self._ask(step, lambda: executor.key(state, step))
+            except Absent as absent:
+                self._fetch(absent.steps)
+                return False
+            found = None if step.place.no_cache else self._find(state.key)
             self._missed(state, step, state.key, cached=found is not None)
             if found is not None:
                 self._progress.cached(Vertex(step.place.name))
-                self._add(state, StepResult(found.step, found.created, cached=True))
+                self._add(state, StepResult(found.step, found.created, cached=True, key=state.key.hex))
                 return True
-        if self._busy() < self._most:
+        absent_now = self._imported.absent([*state.layers, *self._layers_read(step)])
+        if absent_now:
+            self._fetch(absent_now)
+        elif self._busy() < self._most:
             self._start(state, step, state.key, executor)
         return False
+
+    def _find(self, key: Key) -> CacheRecord | None:
+        here = records.find(self.store, key.hex, used=self._began, origins=self._imported.origins)
+        return here or self._imported.find(key)
+
+    def _layers_read(self, step: Step) -> list[str]:
+        """The layers of the stages that the step reads."""
+        stages = [self.stages[one.number] for one in sources(step) if isinstance(one, StageSource)]
+        return [layer for stage in stages for layer in stage.layers]
+
+    def _fetch(self, wanted: list[str]) -> None:
+        """Have the layers fetched that others supply; what waits for them is looked at again when they are here."""
+        for step in wanted:
+            if step in self._fetching:
+                continue
+            self._fetching.add(step)
+            layer = self._imported.descriptor(step)
+            vertex = Vertex(f"importing layer {layer.descriptor.digest}" if layer else "importing a layer")
+            if layer is None:
+                raise Lost(step, "")
+            self._progress.start(vertex)
+
+            def done(reason: str, step: str = step, vertex: Vertex = vertex) -> None:
+                if reason:
+                    self._progress.failed(vertex, reason)
+                    raise Lost(step, reason)
+                self._progress.done(vertex)
+                self._imported.fetched(step)
+                if self._give and any(step in state.layers for state in lineage(self.stages, self.target)):
+                    self._begin_diff_id(step)
+
+            self._watch(workers.start(vertex.name, self._imported.fetching(step)), done, vertex, None)
 
     def _ask(self, step: Step, question: Callable[[], T]) -> T:
         """The executor's answer; what it cannot answer is the step's failure."""
@@ -172,13 +202,13 @@ class Coordinator:
                 if not step.place.no_cache:
                     found = records.find(store, key.hex, used=began)
                     if found is not None:  # another build has done it meanwhile
-                        return {"step": found.step, "created": found.created, "cached": True}
+                        return {"step": found.step, "created": found.created, "cached": True, "key": key.hex}
                 made = act(report)
                 created = clock.now() if epoch is None else clock.from_nanoseconds(epoch * 1_000_000_000)
                 # Where a source has changed meanwhile, the result is of what it was then.
                 now = keys.make(made["parts"]) if "parts" in made else key
                 records.write(store, now, step=made["step"], created=created, name=step.place.name)
-                return {"step": made["step"], "created": created, "cached": False}
+                return {"step": made["step"], "created": created, "cached": False, "key": now.hex}
 
         def done(result: dict[str, Any]) -> None:
             assert state.vertex is not None
@@ -192,7 +222,12 @@ class Coordinator:
 
     def _add(self, state: StageState, result: StepResult) -> None:
         state.add(result)
-        if self._give and result.step and state in lineage(self.stages, self.target):
+        if not result.step or state not in lineage(self.stages, self.target):
+            return
+        if self._imported.absent([result.step]):
+            if self._wants_files:
+                self._fetch([result.step])
+        elif self._give:
             self._begin_diff_id(result.step)
 
     def _begin_diff_id(self, step: str) -> None:
@@ -256,12 +291,3 @@ class Coordinator:
             if vertex is not None and not vertex.completed:
                 self._progress.failed(vertex, "CANCELED")
         self._workers.clear()
-
-
-def sources(step: Step) -> list[Source]:
-    """What a step reads besides the layers below it."""
-    if isinstance(step, RunStep):
-        return [mount.from_ for mount in step.mounts if mount.from_ is not None]
-    if isinstance(step, CopyStep):
-        return [one.from_ for one in step.sources if isinstance(one, PathSource)]
-    return []

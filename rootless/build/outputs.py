@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from rootless.build.cache.transfer.imported import Built
 from rootless.build.output import image, results
 from rootless.build.output.requested import Output
 from rootless.build.plan.image_config import to_document
@@ -56,12 +57,13 @@ def write(
     store: Store,
     request: BuildRequest,
     names: list[str],
-    lineage: list[StageState],
+    done: Built,
     diff_ids: dict[str, dict[str, Any]],
     progress: Progress,
 ) -> Image | None:
     """Make all that was asked for; the image, where one was. The caller holds the store's lease."""
-    built = _image(store, request, names, lineage, diff_ids, progress) if wants_image(request) else None
+    lineage = done.lineage
+    built = _image(store, request, names, done, diff_ids, progress) if wants_image(request) else None
     pushed: Descriptor | None = None
     for output in request.outputs:
         _files(store, request, output, built, names, lineage[-1], progress)
@@ -78,18 +80,25 @@ def _image(
     store: Store,
     request: BuildRequest,
     names: list[str],
-    lineage: list[StageState],
+    done: Built,
     diff_ids: dict[str, dict[str, Any]],
     progress: Progress,
 ) -> Image:
+    lineage = done.lineage
     vertex = Vertex("exporting to image")
     progress.start(vertex)
     bottom = lineage[0].image
     stack = image.of_base(store, bottom) if bottom is not None else []
     for state in lineage:
-        stack += [image.built(diff_ids[result.step]) for result in state.results if result.step]
+        stack += [image.built(store, diff_ids[result.step]) for result in state.results if result.step]
     progress.status(vertex, Status("exporting layers", done=True))
-    made = image.record(store, stack, document(lineage))
+    inside = {}
+    if any(place.type == "inline" for place in request.cache_to):
+        from rootless.build.cache.transfer import export
+
+        times = file_times(request, lineage[-1].plan)
+        inside = export.inline(done, diff_ids, times.latest if times is not None else None)
+    made = image.record(store, stack, document(lineage) | inside)
     progress.status(vertex, Status(f"writing image {made.id}", done=True))
     for name in names:
         images.tag(store, made.id, name)

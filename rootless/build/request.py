@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rootless.build.cache.transfer.places import Place
 from rootless.build.execute.run_config import Limits
 from rootless.build.output.requested import Output
 from rootless.build.secrets import Secret
@@ -40,4 +41,6 @@ class BuildRequest(NamedTuple):
     allow: frozenset[str] = frozenset()  # network.host, security.insecure
     jobs: int = 0  # steps at once; 0: as many as there are processors
     tls_verify: bool = True
+    cache_from: list[Place] = []
+    cache_to: list[Place] = []
     all_times: bool = False  # SOURCE_DATE_EPOCH is the time of every new file, not the latest one

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rootless import jsontext
 from rootless.build.cache import digests, keys
+from rootless.build.cache.transfer.imported import Absent, Imported
 from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.source_tree import SourceTree
 from rootless.build.copy import step as copies
@@ -37,7 +38,10 @@ class SourceTrees:
         stages: dict[int, StageState],
         images: dict[ImageSource, Image],
         contexts: Contexts,
+        imported: Imported,
     ) -> None:
+        self._imported = imported
+        self.digests: dict[str, str] = {}  # the answers that were had, by their questions
         self._store = store
         self._request = request
         self._stages = stages
@@ -54,7 +58,7 @@ class SourceTrees:
 
     def in_worker(self) -> SourceTrees:
         """The same for a worker: what is open stays so, what it opens goes with it."""
-        found = SourceTrees(self._store, self._request, self._stages, self._images, self._contexts)
+        found = SourceTrees(self._store, self._request, self._stages, self._images, self._contexts, self._imported)
         found._open = dict(self._open)
         return found
 
@@ -79,7 +83,7 @@ class SourceTrees:
         return found
 
     def _tree_of_layers(self, source: Source) -> SourceTree:
-        root = self._stack.enter_context(view(self._store, self.layers(source)))
+        root = self._stack.enter_context(self._view(self.layers(source)))
         name = "the stage" if isinstance(source, StageSource) else getattr(source, "reference", "scratch")
         return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True)
 
@@ -105,19 +109,25 @@ class SourceTrees:
     def digest(self, state: StageState, step: CopyStep) -> str:
         """The digest of what the copy will write, read from its sources where it is not known."""
         question = self._question(state, step)
-        known = digests.read(self._store, question) if question else ""
+        known = (digests.read(self._store, question) or self._imported.digest(question)) if question else ""
         if known:
+            self.digests[question] = known
             return known
         with (
             self._contexts.being_read(step),
             self.opened(step, epoch=state.plan.epoch) as copy,
         ):
-            found = copies.key_part(copy, lambda: self._users_root(state.layers))
+            found = copies.key_part(copy, lambda: self._view(state.layers))
         if question:
+            self.digests[question] = found
             digests.write(self._store, question, found)
         return found
 
-    def _users_root(self, layers: list[str]) -> AbstractContextManager[int]:
+    def _view(self, layers: list[str]) -> AbstractContextManager[int]:
+        """The root that they make; Absent where some have to be fetched first."""
+        absent = self._imported.absent(layers)
+        if absent:
+            raise Absent(absent)
         return view(self._store, layers)
 
     def _question(self, state: StageState, step: CopyStep) -> str:

@@ -12,11 +12,12 @@ from rootless.storage.images import Image
 
 
 class StepResult(NamedTuple):
-    """`step` names the layer, "" where nothing was changed; `created` is RFC 3339."""
+    """`step` names the layer, "" where nothing was changed; `created` is RFC 3339; `key` is the cache record's."""
 
     step: str
     created: str
     cached: bool
+    key: str = ""
 
 
 class StageState:

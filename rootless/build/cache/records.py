@@ -9,6 +9,7 @@ Not fsynced: one that a power cut emptied is no JSON and counts as missing, as a
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from rootless import atomic
@@ -22,13 +23,15 @@ _FIELDS = {"parts": dict, "step": str, "created": str, "name": str}
 
 
 class CacheRecord(NamedTuple):
-    """The result of a step that was done: `step` names its layer, "" where it changed nothing."""
+    """The result of a step that was done: `step` names its layer, "" where it changed nothing. `origin` is the cache
+    that it was imported from, "" where it was done here: only builds that name that cache take it."""
 
     key: str
     parts: dict[str, Any]
     step: str
     created: str
     name: str
+    origin: str = ""
 
 
 def directory(store: Store) -> str:
@@ -47,13 +50,16 @@ def read(store: Store, key: str) -> CacheRecord | None:
         return None
     if not shape.fits(found, _FIELDS):
         return None
-    return CacheRecord(key, found["parts"], found["step"], found["created"], found["name"])
+    origin = str(found.get("origin", ""))
+    return CacheRecord(key, found["parts"], found["step"], found["created"], found["name"], origin)
 
 
-def find(store: Store, key: str, *, used: float) -> CacheRecord | None:
-    """The record of a result that can be used, noted as used at `used` (seconds since the epoch); None: a miss."""
+def find(store: Store, key: str, *, used: float, origins: Container[str] = frozenset()) -> CacheRecord | None:
+    """The record of a result that can be used, noted as used at `used` (seconds since the epoch); None: a miss.
+
+    `origins` are the caches that the build may import from."""
     record = read(store, key)
-    if record is None or (record.step and not is_whole(store, record.step)):
+    if record is None or (record.origin and record.origin not in origins) or (record.step and not is_whole(store, record.step)):
         return None
     try:
         os.utime(_path(store, key), (used, used))
@@ -68,12 +74,12 @@ def is_whole(store: Store, step: str) -> bool:
     return layers.is_synced(where, boot_id())
 
 
-def write(store: Store, key: Key, *, step: str, created: str, name: str) -> CacheRecord:
+def write(store: Store, key: Key, *, step: str, created: str, name: str, origin: str = "") -> CacheRecord:
     """Remember the result of a step, in the place of an older one."""
     make_directory(directory(store))
-    fields = {"parts": key.parts, "step": step, "created": created, "name": name}
+    fields = {"parts": key.parts, "step": step, "created": created, "name": name, "origin": origin}
     atomic.write_json(_path(store, key.hex), fields, durable=False)
-    return CacheRecord(key.hex, key.parts, step, created, name)
+    return CacheRecord(key.hex, key.parts, step, created, name, origin)
 
 
 def doing(store: Store, key: str) -> layer_lock.held:

@@ -13,6 +13,7 @@ from rootless.image import manifest
 from rootless.image.manifest import Descriptor, Manifest
 from rootless.storage import blobs, images
 from rootless.storage.images import Image
+from rootless.storage.layers import known_blobs
 from rootless.storage.store import Store
 
 
@@ -23,9 +24,13 @@ class ImageLayer(NamedTuple):
     descriptor: Descriptor
 
 
-def built(layer: dict[str, Any]) -> ImageLayer:
-    """Of a step that has become a layer (execute/diff_id.py)."""
+def built(store: Store, layer: dict[str, Any]) -> ImageLayer:
+    """Of a step that has become a layer (execute/diff_id.py). One that came packed is named as it came."""
     diff_id = str(layer["diff_id"])
+    if not layer["tar_size"]:
+        for known in known_blobs.known(store, diff_id):
+            if blobs.has(store, known.digest, known.size):
+                return ImageLayer(diff_id, Descriptor(manifest.layer_type(known.compression), known.digest, known.size))
     return ImageLayer(diff_id, Descriptor(manifest.OCI_LAYER, diff_id, int(layer["tar_size"])))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rootless.build.cache.transfer import places
 from rootless.build.execute.run_config import HOSTNAME, Limits
 from rootless.build.output import requested
 from rootless.build.request import BuildRequest
@@ -48,6 +49,8 @@ def to_request(args: Args) -> BuildRequest:
         allow=frozenset(args.allow) | ({"network.host"} if args.network == "host" else set()),
         jobs=max(0, args.jobs or 0),
         tls_verify=args.tls_verify,
+        cache_from=_places("--cache-from", args.cache_from),
+        cache_to=_cache_to(args.cache_to, build_args),
         all_times=args.timestamp is not None,
     )
 
@@ -72,9 +75,6 @@ def _refuse(args: Args) -> None:
             )
     if args.squash:
         say("--squash is experimental in Docker and dropped by BuildKit: the layers stay as they are")
-    for option, words in (("--cache-from", args.cache_from), ("--cache-to", args.cache_to)):
-        if words:
-            say(f"{option} has no effect yet: the cache of this store is used")
 
 
 def _build_args(args: Args) -> dict[str, str]:
@@ -106,6 +106,24 @@ def _contexts(words: list[str]) -> dict[str, str]:
         if not equals or not name or not value:
             raise InvalidInput(f"invalid context value: {word}, expected key=value")
         found[name] = value
+    return found
+
+
+def _places(option: str, words: list[str]) -> list[places.Place]:
+    found = []
+    for word in words:
+        place = places.parse(option, word)
+        if place is None:
+            say(f"{option} {word}: that service is reached by other builders alone; it has no effect")
+        else:
+            found.append(place)
+    return found
+
+
+def _cache_to(words: list[str], build_args: dict[str, str]) -> list[places.Place]:
+    found = _places("--cache-to", words)
+    if build_args.get("BUILDKIT_INLINE_CACHE") in ("1", "true"):
+        found.append(places.Place("inline"))
     return found
 
 

@@ -34,7 +34,7 @@ def load_layout(
     with opened as files:
         if not (files.has("index.json") and files.has("oci-layout")):
             raise InvalidInput(f"{path} is no OCI layout: it lacks index.json or oci-layout")
-        entry = _entry(files, path, tag, digest)
+        entry = entry_of(files, path, tag, digest)
         return add_from_layout(store, files, entry, platform or platforms.host(), progress)[0]
 
 
@@ -49,7 +49,8 @@ def split(word: str) -> tuple[str, str, str]:
     return word, "", ""
 
 
-def _entry(files: ArchiveFiles, path: str, tag: str, digest: str) -> Descriptor:
+def entry_of(files: ArchiveFiles, path: str, tag: str, digest: str) -> Descriptor:
+    """The entry of the layout's index with that digest, else with that tag. NotFound, Corrupt."""
     data = archive_reader.read(files, "index.json", DOCUMENT_LIMIT_BYTES)
     index = manifest.parse(data, manifest.OCI_INDEX, what="index.json")
     if not isinstance(index, Index):

@@ -115,6 +115,14 @@ def _push_layers(
         known = _known(store, image, layer, diff_id)
         packed = next((one.digest for one in known if blobs.has(store, one.digest, one.size)), "")
         works.append(Work(diff_id, _candidates(store, layer, known, packing.form), packed))
+    uploaded = upload_layers(store, works, uploader, packing, progress)
+    return [uploaded[diff_id] for diff_id in image.diff_ids]
+
+
+def upload_layers(
+    store: Store, works: Sequence[Work], uploader: Uploader, packing: Packing, progress: Progress
+) -> dict[str, Descriptor]:
+    """Have the registry have the layers: {diff id: the blob that it has}. Raises as `push`; needs its lease."""
     for work in works:
         progress(Event(work.short, Phase.PREPARING))
     found: dict[str, Descriptor] = {}
@@ -134,7 +142,7 @@ def _push_layers(
 
             session.join()
         found |= _run(store, list(missing.values()), uploader, packing, progress)
-    return [found[diff_id] for diff_id in image.diff_ids]
+    return {work.diff_id: found[work.diff_id] for work in works}
 
 
 def _run(

@@ -150,6 +150,24 @@ def become_layer(store: Store, step: str, found: str, record: dict[str, object],
         remove_tree(f"{top(store)}/.rm-{name}")
 
 
+def exists(store: Store, step: str) -> bool:
+    """Whether there is a step of that name, in whichever place."""
+    own = f"{top(store)}/{step.removeprefix(PREFIX)}"
+    return os.path.isdir(own) or os.path.isdir(own + _LAYER)
+
+
+def adopt(store: Store, step: str, found: str) -> bool:
+    """Let the layer with the diff id `found`, which is there, be the step; False where a step of that name is another.
+
+    Of a step that was done elsewhere. The caller holds `store.lease()`.
+    """
+    if exists(store, step):
+        return diff_id(store, step) == found
+    make_directory(top(store))
+    _link(f"../../layers/{found.removeprefix('sha256:')}", f"{top(store)}/{step.removeprefix(PREFIX)}{_LAYER}")
+    return True
+
+
 def _link(target: str, path: str) -> None:
     aside = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
     os.symlink(target, aside)
