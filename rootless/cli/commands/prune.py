@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from rootless.cli.flags import filters
@@ -63,7 +64,7 @@ def system_prune(args: Args) -> int:
     losses = [_CONTAINERS.loss(False)]
     if args.volumes:
         losses.append("all anonymous volumes not used by at least one container")
-    losses += [_IMAGES.loss(args.all), "downloads and layers that no image needs"]
+    losses += [_IMAGES.loss(args.all), "downloads and layers that no image needs", "unused build cache"]
     if not confirm(warning(losses), force=args.force):
         return 0
     store = Store.open()
@@ -73,8 +74,21 @@ def system_prune(args: Args) -> int:
         of_volumes = {key: values for key, values in wanted.items() if key != "until"}
         pruned.append(_VOLUMES.prune(store, False, of_volumes))
     pruned.append(_IMAGES.prune(store, args.all, wanted))
+    pruned.append(_build_cache(store, args.all, wanted))
     _report(pruned)
     return 0
+
+
+def _build_cache(store: Store, every: bool, wanted: _Filters) -> Pruned:
+    """What builds keep and no image has; with --all what images have, too."""
+    from rootless.build.cache import prune as cache
+    from rootless.engine.options import clock
+
+    if not os.path.isdir(f"{store.root}/build"):
+        return Pruned("build cache", [], 0)
+    until = min((clock.parse_moment(word) / 1e9 for word in wanted.get("until", [])), default=0.0)
+    gone = cache.prune(store, cache.Filters(until=until, every=every))
+    return Pruned("build cache object", [entry.id[:12] for entry in gone], sum(entry.size for entry in gone))
 
 
 def _report(every: list[Pruned]) -> None:
