@@ -201,6 +201,11 @@ def _agent(step: StepMount, found: Mounted) -> None:
                 f'unset ssh forward key "{mount.id}"', hint=f"forward an agent: --ssh {mount.id}, or --ssh {mount.id}=SOCKET"
             )
         return
+    if mount.uid or mount.gid or mount.mode not in (None, 0o600):
+        raise NotSupported(
+            "RUN --mount=type=ssh: uid, gid and mode are not supported: it is the agent's own socket, which is the caller's",
+            hint="leave them out, and let root run what needs the agent",
+        )
     found.mounts.append(_mount(mount.target, oci_mount(mount.target, "bind", step.socket, "bind", "rprivate")))
     if not any(word.startswith("SSH_AUTH_SOCK=") for word in found.env):
         found.env.append(f"SSH_AUTH_SOCK={mount.target}")
