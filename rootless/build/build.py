@@ -14,6 +14,7 @@ from rootless.build.cache.transfer.imported import Built
 from rootless.build.contexts import Contexts
 from rootless.build.coordinator import Coordinator, StepFailed
 from rootless.build.dockerfile.error import DockerfileError
+from rootless.build.dockerfile.instructions import Dockerfile
 from rootless.build.dockerfile.parse import parse
 from rootless.build.emulation import emulated
 from rootless.build.executor import StepExecutor
@@ -21,21 +22,20 @@ from rootless.build.failure import BuildFailed, of_step
 from rootless.build.plan import render_calls
 from rootless.build.plan.controls import controls
 from rootless.build.plan.steps import Step
-from rootless.build.planning import plan
+from rootless.build.planning import Planned, plan, platforms_of
 from rootless.build.progress.vertices import Progress
 from rootless.build.request import BuildRequest
 from rootless.build.source_trees import SourceTrees
 from rootless.build.stage_state import StageState
 from rootless.session import session
-from rootless.storage.images import Image
 from rootless.storage.layers import steps
 from rootless.storage.store import Store
 
 
 class Result(NamedTuple):
-    """`image` is None where none was asked for."""
+    """`id` is that of the image, or of the index of images for several platforms; "" where none was asked for."""
 
-    image: Image | None
+    id: str
 
 
 def build(store: Store, request: BuildRequest, progress: Progress) -> Result:
@@ -60,54 +60,82 @@ def _build(
     store: Store, request: BuildRequest, names: list[str], found: definition.Definition, progress: Progress
 ) -> tuple[Result, bool]:
     """The result, and whether anything was done that was not in the cache."""
+    wanted = platforms_of(request)
+    if len(wanted) > 1:
+        from rootless.build import several
+
+        several.check(request)
     try:
         said = controls(request.build_args)
         dockerfile = parse(found.data, file=found.name, syntax=said.syntax, check=said.check)
-        planned = plan(store, request, dockerfile, progress)
+        plans = [plan(store, request, platform, dockerfile, progress) for platform in wanted]
     except DockerfileError as error:
         raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
-    trace = Trace(store, f"{found.path or found.directory}\0{request.target}")
-    target = planned.stages[planned.target]
-    imported = importing.read(
-        store, request.cache_from, target.platform, target.epoch, progress, tls_verify=request.tls_verify
-    )
+    epoch = plans[0].stages[plans[0].target].epoch
+    imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
     with ExitStack() as stack:
-        stack.enter_context(emulated(planned.stages.values()))
+        for planned in plans:
+            stack.enter_context(emulated(planned.stages.values()))
         contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
-        while True:
-            coordinator = Coordinator(
-                store,
-                planned.stages,
-                planned.target,
-                planned.images,
-                progress,
-                give_diff_ids=outputs.wants_image(request),
-                missed=_Missed(trace, progress, explain=request.explain),
-                jobs=request.jobs,
-                times=outputs.file_times(request, target),
-                imported=imported,
-                wants_files=any(output.type != "cacheonly" for output in request.outputs),
-            )
-            with SourceTrees(store, request, coordinator.stages, planned.images, contexts, imported) as trees:
-                try:
-                    lineage = coordinator.run(StepExecutor(store, request, trees))
-                    break
-                except StepFailed as failed:
-                    raise of_step(failed.error, failed.vertex, failed.step, dockerfile) from None
-                except importing.Lost as lost:
-                    if lost.reason:
-                        progress.warning(f"an imported layer is not used: {lost.reason}")
-                    imported.forget(lost.step)
-        trace.write()
-        built = Built(coordinator.stages, lineage, trees.digests, imported)
-        image = outputs.write(store, request, names, built, coordinator.diff_ids, progress)
+        place = f"{found.path or found.directory}\0{request.target}"
+        done = []
+        for platform, planned in zip(wanted, plans, strict=True):
+            trace = Trace(store, f"{place}\0{platform}" if len(wanted) > 1 else place)
+            done.append(_do(store, request, planned, dockerfile, contexts, trace, imported, progress))
+        if len(done) == 1:
+            image = outputs.write(store, request, names, done[0], progress)
+            result = Result(image.id if image is not None else "")
+        else:
+            result = Result(several.write(store, request, names, done, progress))
         if request.cache_to:
             from rootless.build.cache.transfer import export
 
-            export.export(store, built, request.cache_to, progress, tls_verify=request.tls_verify)
-    if planned.warnings:
-        progress.warning(render_calls.summary(planned.warnings))
-    return Result(image), coordinator.did_something
+            export.export(store, done, request.cache_to, progress, tls_verify=request.tls_verify)
+    warnings = set().union(*(planned.warnings for planned in plans))
+    if warnings:
+        progress.warning(render_calls.summary(tuple(sorted(warnings, key=lambda one: (one.first, one.rule)))))
+    return result, any(built.did_something for built in done)
+
+
+def _do(
+    store: Store,
+    request: BuildRequest,
+    planned: Planned,
+    dockerfile: Dockerfile,
+    contexts: Contexts,
+    trace: Trace,
+    imported: importing.Imported,
+    progress: Progress,
+) -> Built:
+    """All steps for one platform. Where an imported layer turns out not to be had, all is begun again without it."""
+    while True:
+        coordinator = Coordinator(
+            store,
+            planned.stages,
+            planned.target,
+            planned.images,
+            progress,
+            give_diff_ids=outputs.wants_image(request),
+            missed=_Missed(trace, progress, explain=request.explain),
+            jobs=request.jobs,
+            times=outputs.file_times(request, planned.stages[planned.target]),
+            imported=imported,
+            wants_files=any(output.type != "cacheonly" for output in request.outputs),
+        )
+        with SourceTrees(store, request, coordinator.stages, planned.images, contexts, imported) as trees:
+            try:
+                lineage = coordinator.run(StepExecutor(store, request, trees))
+                break
+            except StepFailed as failed:
+                raise of_step(failed.error, failed.vertex, failed.step, dockerfile) from None
+            except importing.Lost as lost:
+                if lost.reason:
+                    progress.warning(f"an imported layer is not used: {lost.reason}")
+                imported.forget(lost.step)
+    trace.write()
+    return Built(
+        coordinator.stages, lineage, coordinator.diff_ids, trees.digests, imported, coordinator.did_something
+    )
 
 
 class _Missed:

@@ -32,6 +32,10 @@ def wants_image(request: BuildRequest) -> bool:
     return any(output.type in _IMAGES for output in request.outputs)
 
 
+def is_pushed(output: Output) -> bool:
+    return output.type == "registry" or output.attributes.get("push") == "true"
+
+
 def check(request: BuildRequest) -> list[str]:
     """The canonical names that the image gets; InvalidInput for what is none, or for outputs that cannot be."""
     found = []
@@ -58,46 +62,39 @@ def write(
     request: BuildRequest,
     names: list[str],
     done: Built,
-    diff_ids: dict[str, dict[str, Any]],
     progress: Progress,
 ) -> Image | None:
     """Make all that was asked for; the image, where one was. The caller holds the store's lease."""
     lineage = done.lineage
-    built = _image(store, request, names, done, diff_ids, progress) if wants_image(request) else None
+    built = make_image(store, request, names, done, progress) if wants_image(request) else None
     pushed: Descriptor | None = None
     for output in request.outputs:
-        _files(store, request, output, built, names, lineage[-1], progress)
-        if output.type == "registry" or output.attributes.get("push") == "true":
-            pushed = _push(store, request, output, built, names, progress)
+        write_files(store, request, output, built, names, lineage[-1], progress)
+        if is_pushed(output):
+            pushed = push(store, request, output, names, progress)
     if built is not None and request.iidfile:
-        results.write_iidfile(request.iidfile, built)
+        results.write_iidfile(request.iidfile, built.id)
     if request.metadata_file:
         results.write_metadata(request.metadata_file, built, names, pushed)
     return built
 
 
-def _image(
-    store: Store,
-    request: BuildRequest,
-    names: list[str],
-    done: Built,
-    diff_ids: dict[str, dict[str, Any]],
-    progress: Progress,
-) -> Image:
+def make_image(store: Store, request: BuildRequest, names: list[str], done: Built, progress: Progress) -> Image:
+    """Record the image, under `names`."""
     lineage = done.lineage
     vertex = Vertex("exporting to image")
     progress.start(vertex)
     bottom = lineage[0].image
     stack = image.of_base(store, bottom) if bottom is not None else []
     for state in lineage:
-        stack += [image.built(store, diff_ids[result.step]) for result in state.results if result.step]
+        stack += [image.built(store, done.diff_ids[result.step]) for result in state.results if result.step]
     progress.status(vertex, Status("exporting layers", done=True))
     inside = {}
     if any(place.type == "inline" for place in request.cache_to):
         from rootless.build.cache.transfer import export
 
         times = file_times(request, lineage[-1].plan)
-        inside = export.inline(done, diff_ids, times.latest if times is not None else None)
+        inside = export.inline(done, times.latest if times is not None else None)
     made = image.record(store, stack, document(lineage) | inside)
     progress.status(vertex, Status(f"writing image {made.id}", done=True))
     for name in names:
@@ -151,7 +148,7 @@ def _created(plan: StagePlan, last: str) -> str:
     return last or clock.now()
 
 
-def _files(
+def write_files(
     store: Store,
     request: BuildRequest,
     output: Output,
@@ -160,6 +157,7 @@ def _files(
     state: StageState,
     progress: Progress,
 ) -> None:
+    """Make what becomes files: of -o local, tar, oci, docker."""
     times = file_times(request, state.plan)
     if output.type == "local":
         from rootless.build.output import files
@@ -204,14 +202,12 @@ def _archive(store: Store, output: Output, built: Image, names: list[str], progr
     progress.done(vertex)
 
 
-def _push(
-    store: Store, request: BuildRequest, output: Output, built: Image | None, names: list[str], progress: Progress
-) -> Descriptor:
-    """Push the image under all its names; the manifest that the last registry has."""
+def push(store: Store, request: BuildRequest, output: Output, names: list[str], progress: Progress) -> Descriptor:
+    """Push what was built under all its names; the manifest that the last registry has."""
     from rootless.engine.images import pushing
     from rootless.image.transfer.push import Packing
 
-    if built is None or not names:
+    if not names:
         raise InvalidInput("tag is needed when pushing to registry", hint="-t REGISTRY/NAME:TAG")
     given = output.attributes
     level = given.get("compression-level", "")

@@ -29,15 +29,17 @@ class Planned(NamedTuple):
     warnings: tuple[LintWarning, ...]
 
 
-def plan_request(request: BuildRequest) -> PlanRequest:
-    """What of the request a plan depends on; NotSupported for several platforms."""
-    host = str(platforms.host())
-    asked = request.platforms or [os.environ.get("DOCKER_DEFAULT_PLATFORM", "") or host]
-    if len(asked) > 1:
-        raise NotSupported("an image for several platforms is not built at once yet", hint="--platform, one at a time")
+def platforms_of(request: BuildRequest) -> list[str]:
+    """The platforms that are built for, each once; this machine's where none was named."""
+    asked = request.platforms or [os.environ.get("DOCKER_DEFAULT_PLATFORM", "") or str(platforms.host())]
+    return list(dict.fromkeys(str(platforms.parse(word)) for word in asked))
+
+
+def plan_request(request: BuildRequest, platform: str = "") -> PlanRequest:
+    """What of the request a plan for `platform`, or the first that was named, depends on."""
     return PlanRequest(
-        platform=str(platforms.parse(asked[0])),
-        build_platform=host,
+        platform=platform or platforms_of(request)[0],
+        build_platform=str(platforms.host()),
         build_args=request.build_args,
         contexts=request.contexts,
         target=request.target,
@@ -48,9 +50,13 @@ def plan_request(request: BuildRequest) -> PlanRequest:
     )
 
 
-def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: Progress) -> Planned:
+def plan(store: Store, request: BuildRequest, platform: str, dockerfile: Dockerfile, progress: Progress) -> Planned:
     """Find or pull the images, plan the stages. DockerfileError, located; BuildFailed for an image that is not to be had."""
-    graph = make_graph(dockerfile, plan_request(request))
+    graph = make_graph(dockerfile, plan_request(request, platform))
+    if len(platforms_of(request)) > 1:
+        # As BuildKit shows them: `[linux/arm64 build 2/5]`.
+        nodes = [node._replace(display=f"{platform} {node.display}".strip()) for node in graph.nodes]
+        graph = graph._replace(nodes=tuple(nodes))
     if graph.epoch.of is not None:
         raise NotSupported(
             "SOURCE_DATE_EPOCH as the time of a source is not supported yet", hint="give it as seconds since 1970"

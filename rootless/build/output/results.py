@@ -12,9 +12,9 @@ from rootless.image.manifest import Descriptor
 from rootless.storage.images import Image
 
 
-def write_iidfile(path: str, image: Image) -> None:
-    """The image's id, sha256:<hex>, without an end of line, as docker writes it."""
-    _write(path, image.id)
+def write_iidfile(path: str, identity: str) -> None:
+    """The image's id, sha256:<hex>, without an end of line, as docker writes it; of an index its digest."""
+    _write(path, identity)
 
 
 def write_metadata(path: str, image: Image | None, names: list[str], pushed: Descriptor | None = None) -> None:
@@ -36,6 +36,15 @@ def write_metadata(path: str, image: Image | None, names: list[str], pushed: Des
         }
         if names:
             found["image.name"] = ",".join(names)
+    _write(path, json.dumps(found, indent=2) + "\n")
+
+
+def write_index_metadata(path: str, index: dict[str, Any], names: list[str]) -> None:
+    """The same of an index, whose descriptor is `index`."""
+    described = {key: index[key] for key in ("mediaType", "digest", "size")}
+    found: dict[str, Any] = {"containerimage.descriptor": described, "containerimage.digest": described["digest"]}
+    if names:
+        found["image.name"] = ",".join(names)
     _write(path, json.dumps(found, indent=2) + "\n")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rootless.build.cache.transfer import document, layout_directory
 from rootless.build.cache.transfer.document import Document, Entry
-from rootless.build.cache.transfer.imported import Built
+from rootless.build.cache.transfer.imported import Built, Imported
 from rootless.build.cache.transfer.places import Place
 from rootless.build.execute import diff_id
 from rootless.build.progress.vertices import Progress, Status, Vertex
@@ -33,8 +33,10 @@ from rootless.storage.layers import known_blobs, steps
 from rootless.storage.store import Store
 
 
-def export(store: Store, built: Built, places: Sequence[Place], progress: Progress, *, tls_verify: bool) -> None:
-    """Write the cache to each of `places`. An error of one whose `may_fail` is set is told and no more."""
+def export(store: Store, builds: Sequence[Built], places: Sequence[Place], progress: Progress, *, tls_verify: bool) -> None:
+    """Write what the builds, one for each platform, used and did to each of `places`.
+
+    An error of one whose `may_fail` is set is told and no more."""
     for place in places:
         if place.type == "inline":
             continue  # output/image's
@@ -42,7 +44,7 @@ def export(store: Store, built: Built, places: Sequence[Place], progress: Progre
         vertex = Vertex(f"exporting cache to {client}")
         progress.start(vertex)
         try:
-            digest = _export(store, built, place, tls_verify=tls_verify)
+            digest = _export(store, builds, place, tls_verify=tls_verify)
         except RootlessError as error:
             progress.failed(vertex, error.message)
             if not place.may_fail:
@@ -53,10 +55,10 @@ def export(store: Store, built: Built, places: Sequence[Place], progress: Progre
         progress.done(vertex)
 
 
-def _export(store: Store, built: Built, place: Place, *, tls_verify: bool) -> str:
-    wanted = _wanted(store, built, every_stage=place.every_stage)
+def _export(store: Store, builds: Sequence[Built], place: Place, *, tls_verify: bool) -> str:
+    wanted = _wanted(store, builds, every_stage=place.every_stage)
     uploader = _uploader(place, tls_verify=tls_verify) if place.type == "registry" else None
-    works = [_work(store, built, place, step, found, uploader) for step, found in wanted.items()]
+    works = [_work(store, builds[0].imported, place, step, found, uploader) for step, found in wanted.items()]
     works = list({work.diff_id: work for work in works}.values())
     packing = Packing(place.form, place.level)
     if uploader is not None:
@@ -65,7 +67,7 @@ def _export(store: Store, built: Built, place: Place, *, tls_verify: bool) -> st
             packed_forms.remember(store, found, blob, source=f"{uploader.registry}/{uploader.repository}")
     else:
         packed = layout_directory.write_layers(store, works, place.where, packing)
-    whole = _document(built, wanted, list(packed))
+    whole = _document(builds, wanted, list(packed))
     config = whole.to_bytes()
     data, media_type = _manifest(config, list(packed.values()), docker=place.docker_types)
     digest = _digest(data)
@@ -79,17 +81,18 @@ def _export(store: Store, built: Built, place: Place, *, tls_verify: bool) -> st
     return digest
 
 
-def _wanted(store: Store, built: Built, *, every_stage: bool) -> dict[str, str]:
+def _wanted(store: Store, builds: Sequence[Built], *, every_stage: bool) -> dict[str, str]:
     """{step: diff id} of the layers that go with it; those that have no diff id get one, several at once."""
-    states = built.stages.values() if every_stage else built.lineage
+    states = [one for built in builds for one in (built.stages.values() if every_stage else built.lineage)]
+    imported = builds[0].imported
     names = dict.fromkeys(result.step for state in states for result in state.results if result.step)
     found: dict[str, str] = {}
     unnamed: list[str] = []
     for step in names:
-        layer = built.imported.descriptor(step) if built.imported.absent([step]) else None
+        layer = imported.descriptor(step) if imported.absent([step]) else None
         known = layer.diff_id if layer is not None else steps.diff_id(store, step)
         found[step] = known
-        if not known and not built.imported.absent([step]):
+        if not known and not imported.absent([step]):
             unnamed.append(step)
 
     def received(step: str, message: dict[str, Any]) -> None:
@@ -102,17 +105,17 @@ def _wanted(store: Store, built: Built, *, every_stage: bool) -> dict[str, str]:
     return {step: known for step, known in found.items() if known}
 
 
-def _work(store: Store, built: Built, place: Place, step: str, found: str, uploader: Uploader | None) -> Work:
+def _work(store: Store, imported: Imported, place: Place, step: str, found: str, uploader: Uploader | None) -> Work:
     """How the layer is to be sent; one that is absent here is fetched, unless the place has it."""
     known = [
         Descriptor(manifest.layer_type(one.compression), one.digest, one.size) for one in known_blobs.known(store, found)
     ]
-    if built.imported.absent([step]):
-        layer = built.imported.descriptor(step)
+    if imported.absent([step]):
+        layer = imported.descriptor(step)
         assert layer is not None, "it would have no diff id"
         there = uploader is not None and uploader.has_blob(layer.descriptor.digest)
         if not there and not layout_directory.has(place.where if uploader is None else "", layer.descriptor):
-            reason = built.imported.fetch(step)
+            reason = imported.fetch(step)
             if reason:
                 raise RootlessError(f"a layer of the imported cache cannot be had: {reason}")
         known.insert(0, layer.descriptor)
@@ -123,8 +126,10 @@ def _work(store: Store, built: Built, place: Place, step: str, found: str, uploa
     return Work(found, fitting, packed)
 
 
-def _document(built: Built, wanted: dict[str, str], diff_ids: list[str]) -> Document:
-    return Document(entries(built.stages.values(), wanted), built.digests, diff_ids)
+def _document(builds: Sequence[Built], wanted: dict[str, str], diff_ids: list[str]) -> Document:
+    digests = {question: answer for built in builds for question, answer in built.digests.items()}
+    states = [state for built in builds for state in built.stages.values()]
+    return Document(entries(states, wanted), digests, diff_ids)
 
 
 def entries(states: Iterable[StageState], layers: dict[str, str]) -> list[Entry]:
@@ -137,9 +142,9 @@ def entries(states: Iterable[StageState], layers: dict[str, str]) -> list[Entry]
     return [found[key] for key in sorted(found)]
 
 
-def inline(built: Built, diff_ids: dict[str, dict[str, Any]], epoch: int | None) -> dict[str, Any]:
-    """What goes into the configuration of the image, whose layers are those of `diff_ids`."""
-    layers = {result.step: str(diff_ids[result.step]["diff_id"]) for state in built.lineage for result in state.results
+def inline(built: Built, epoch: int | None) -> dict[str, Any]:
+    """What goes into the configuration of the image."""
+    layers = {result.step: str(built.diff_ids[result.step]["diff_id"]) for state in built.lineage for result in state.results
               if result.step}  # fmt: skip
     whole = Document(entries(built.stages.values(), layers), built.digests, epoch=epoch).to_json()
     del whole["diff_ids"]

@@ -9,7 +9,7 @@ again, with what it did meanwhile in the cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rootless.build.cache import records
 from rootless.build.cache.keys import Key
@@ -126,18 +126,23 @@ class Imported:
 
 
 class Built(NamedTuple):
-    """What there is to export: the stages of a build that is done, and the answers that its copies had."""
+    """A build for one platform that is done: its stages, those whose layers the image has, the layers that these
+    became (execute/diff_id.py), the answers that its copies had."""
 
     stages: dict[int, StageState]
     lineage: list[StageState]
+    diff_ids: dict[str, dict[str, Any]]
     digests: dict[str, str]
     imported: Imported
+    did_something: bool
 
 
 def read(
-    store: Store, places: Sequence[Place], platform: str, epoch: int | None, progress: Progress, *, tls_verify: bool
+    store: Store, places: Sequence[Place], platforms: list[str], epoch: int | None, progress: Progress, *, tls_verify: bool
 ) -> Imported:
-    """The caches at `places`. One that cannot be read is told, and no error, unless it is named by its digest."""
+    """The caches at `places`, of images those for `platforms`.
+
+    One that cannot be read is told, and no error, unless it is named by its digest."""
     found = []
     if places:
         from rootless.build.cache.transfer import sources
@@ -145,16 +150,15 @@ def read(
         vertex = Vertex(f"importing cache manifest from {place.where}")
         progress.start(vertex)
         try:
-            source = sources.read(place, platform, tls_verify=tls_verify)
+            read = sources.read(place, platforms, tls_verify=tls_verify)
         except RootlessError as error:
             progress.failed(vertex, error.message)
             if sources.is_by_digest(place):
                 raise
             progress.warning(f"--cache-from {place.where} is not used: {error.message}")
             continue
-        if source is None:
+        if not read:
             progress.warning(f"--cache-from {place.where} is not used: the image carries no cache")
-        else:
-            found.append(source)
+        found += read
         progress.done(vertex)
     return Imported(store, found, epoch)

@@ -81,9 +81,14 @@ class _InDirectory:
         packed_forms.remember(store, layer.diff_id, layer.descriptor)
 
 
-def read(place: Place, platform: str, *, tls_verify: bool) -> Source | None:
-    """The cache at `place`; None where an image carries none. `platform`: whose image is meant where there are several."""
-    return _of_directory(place) if place.type == "local" else _of_registry(place, platform, tls_verify=tls_verify)
+def read(place: Place, wanted: list[str], *, tls_verify: bool) -> list[Source]:
+    """The cache at `place`; none where an image carries none. `wanted`: the platforms whose images are meant where there
+    are several."""
+    if place.type == "local":
+        source = _of_directory(place)
+        return [source] if source is not None else []
+    found = [_of_registry(place, platform, tls_verify=tls_verify) for platform in wanted]
+    return [source for source in found if source is not None]
 
 
 def is_by_digest(place: Place) -> bool:

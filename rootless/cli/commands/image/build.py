@@ -35,8 +35,8 @@ def build(args: Args) -> int:
         sys.stderr.buffer.write(error.account.encode("utf-8", "replace"))
         sys.stderr.buffer.flush()
         raise
-    if args.quiet and result.image is not None:
-        print(result.image.id)
+    if args.quiet and result.id:
+        print(result.id)
     return 0
 
 

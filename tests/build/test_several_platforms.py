@@ -1,0 +1,86 @@
+"""build --platform a,b: an image for each under one name, here, in a registry, in a layout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.build.conftest import Build
+from tests.build.test_build import steps
+from tests.harness.command import Rootless
+from tests.harness.podman import Podman
+from tests.harness.registry import Registry
+from tests.need import need_program
+
+pytestmark = pytest.mark.own_store
+
+BOTH = "linux/amd64,linux/arm64"
+# Stages of this machine's platform: nobody has to emulate anything.
+TEXT = (
+    "FROM --platform=$BUILDPLATFORM busybox AS made\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\n"
+    'FROM scratch\nCOPY --from=made /arch /\nCOPY --from=made /bin /bin\nCMD ["cat", "/arch"]\nENV PATH=/bin\n'
+)
+
+
+def test_one_name(build: Build, rootless: Rootless, context: Path) -> None:
+    built = build(TEXT, "--platform", BOTH, "-t", "app", "--iidfile", context / "id", "--metadata-file", context / "meta")
+    assert "[linux/arm64 made 2/2] RUN echo arm64 > /arch" in built.stderr
+    assert rootless("run", "--rm", "app").stdout == "amd64\n"
+    listed = json.loads(rootless("manifest", "inspect", "app").stdout)
+    assert sorted(one["platform"]["architecture"] for one in listed["manifests"]) == ["amd64", "arm64"]
+    described = json.loads((context / "meta").read_text())
+    assert described["containerimage.digest"] == (context / "id").read_text()
+    assert described["containerimage.descriptor"]["mediaType"] == "application/vnd.oci.image.index.v1+json"
+    assert build(TEXT, "--platform", BOTH, "-q").stdout.startswith("sha256:")
+    assert set(steps(build(TEXT, "--platform", BOTH).stderr).values()) == {"CACHED"}
+
+
+def test_a_registry_has_all_of_them(
+    build: Build, rootless: Rootless, context: Path, registry: Registry, podman: Podman
+) -> None:
+    name = f"{registry.address}/several:1"
+    build(TEXT, "--platform", BOTH, "-t", name, "--push", "--tls-verify=false", "--cache-to",
+          f"type=registry,ref={name}-cache,mode=max")  # fmt: skip
+    raw = json.loads(podman.tool("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"))
+    assert len(raw["manifests"]) == 2
+    podman("pull", "-q", "--tls-verify=false", name)
+    assert podman("run", "--rm", "--network=none", name) == "amd64\n"
+    podman("pull", "-q", "--tls-verify=false", "--platform", "linux/arm64", name)
+    found = json.loads(podman("image", "inspect", name))[0]
+    assert found["Architecture"] == "arm64"
+
+
+def test_a_cache_of_all_of_them(build: Build, other_machine: Rootless, context: Path, tmp_path: Path) -> None:
+    build(TEXT, "--platform", BOTH, "--cache-to", f"type=local,dest={tmp_path}/c,mode=max")
+    from_there = other_machine(
+        "build", "--progress=plain", "--platform", BOTH, "--cache-from", f"type=local,src={tmp_path}/c", "-t", "app", context
+    )
+    assert set(steps(from_there.stderr).values()) == {"CACHED"}
+    assert other_machine("run", "--rm", "app").stdout == "amd64\n"
+
+
+def test_layouts_and_directories(build: Build, context: Path, tmp_path: Path) -> None:
+    build(TEXT, "--platform", BOTH, "-t", "app", "-o", f"type=oci,dest={tmp_path}/app.tar", "-o", f"type=local,dest={tmp_path}/out")
+    assert (tmp_path / "out/linux_arm64/arch").read_text() == "arm64\n"
+    assert (tmp_path / "out/linux_amd64/arch").read_text() == "amd64\n"
+    build(TEXT, "--platform", BOTH, "-o", f"type=oci,dest={tmp_path}/layout,tar=false")
+    with tarfile.open(tmp_path / "app.tar") as archive:
+        assert "oci-layout" in archive.getnames()
+    skopeo = need_program("skopeo")
+    for number, source in enumerate((f"oci-archive:{tmp_path}/app.tar", f"oci:{tmp_path}/layout")):
+        done = subprocess.run(
+            [skopeo, "copy", "-q", "--insecure-policy", "--all", source, f"oci:{tmp_path}/{number}"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_what_one_image_alone_can_be(build: Build, tmp_path: Path) -> None:
+    for output, said in (("docker", "does not currently support exporting manifest lists"), ("tar", "is of one platform")):
+        refused = build(TEXT, "--platform", BOTH, "-o", f"type={output},dest={tmp_path}/x", status=None)
+        assert (refused.status != 0, said in refused.stderr) == (True, True)
+    assert "tag is needed" in build(TEXT, "--platform", BOTH, "--push", status=None).stderr
