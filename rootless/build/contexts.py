@@ -13,7 +13,7 @@ from rootless.build.context.ignore import NOTHING, PathPatterns, read_lines
 from rootless.build.context.source_tree import DIRECTORY, SourceTree
 from rootless.build.context.walk import Filters, walk
 from rootless.build.definition import is_remote
-from rootless.build.execute.run_mounts import Tree
+from rootless.build.execute.tree import Tree
 from rootless.build.plan.sources import CONTEXT, ContextSource
 from rootless.build.plan.steps import CopyStep, PathSource
 from rootless.build.progress.vertices import Progress, Status, Vertex

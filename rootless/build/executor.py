@@ -7,7 +7,8 @@ from typing import Any
 
 from rootless.build.cache import keys
 from rootless.build.cache.keys import Key
-from rootless.build.execute.run_mounts import StepMount, Tree
+from rootless.build.execute.run_mounts import StepMount
+from rootless.build.execute.tree import Tree
 from rootless.build.execute.workers import Reporter
 from rootless.build.plan.sources import ContextSource, Scratch, Source
 from rootless.build.plan.steps import CopyStep, Mount, PathSource, RunStep, Step, StepPlace, WorkdirStep

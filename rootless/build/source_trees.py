@@ -15,8 +15,8 @@ from rootless.build.cache.transfer.imported import Absent, Imported
 from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.source_tree import SourceTree
 from rootless.build.copy import step as copies
-from rootless.build.execute.run_mounts import Tree
 from rootless.build.execute.stage_root import view
+from rootless.build.execute.tree import Tree
 from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source, StageSource
 from rootless.build.plan.steps import CopyStep, InlineSource, PathSource
 from rootless.build.request import BuildRequest

@@ -15,7 +15,7 @@ from rootless.build.cache import fetched, records
 from rootless.build.cache import mounts as cache_mounts
 from rootless.build.cache.usage import Entry, entries
 from rootless.errors import Conflict
-from rootless.storage.layers import steps
+from rootless.storage.layers import step_names, steps
 from rootless.storage.maintenance import gc
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, open_lock
@@ -98,7 +98,7 @@ def _remove(store: Store, entry: Entry) -> bool:
 def _drop_orphans(store: Store) -> None:
     """Steps that no record names: of builds that were killed between the two, or done again since."""
     named = {used.record.step for used in records.every(store)}
-    for step in steps.names(store):
+    for step in step_names.names(store):
         if step not in named:
             steps.remove(store, step)
 

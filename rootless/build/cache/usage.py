@@ -10,7 +10,7 @@ from rootless.build.cache import fetched, records
 from rootless.build.cache import mounts as cache_mounts
 from rootless.build.cache.records import Used
 from rootless.storage import images
-from rootless.storage.layers import layers, steps
+from rootless.storage.layers import layers, step_names
 from rootless.storage.maintenance.usage import DiskUsage, tree_bytes
 from rootless.storage.store import Store
 
@@ -41,7 +41,7 @@ def entries(store: Store, *, sizes: bool = True) -> list[Entry]:
 
 def _of_record(store: Store, used: Used, of_images: set[str], *, sizes: bool) -> Entry:
     record = used.record
-    diff_id = steps.diff_id(store, record.step) if record.step else ""
+    diff_id = step_names.diff_id(store, record.step) if record.step else ""
     size = 0
     if sizes and diff_id:
         size = layers.size(store, diff_id)

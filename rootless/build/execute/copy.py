@@ -16,7 +16,7 @@ from rootless.build.execute.workers import Reporter
 from rootless.build.plan.steps import CopyStep
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage.drivers import rootfs
-from rootless.storage.layers import steps
+from rootless.storage.layers import step_names, steps
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,7 +45,7 @@ def copy(
         name = finish(new, root, top, [])
         if name and written.owners:
             owners = {path: list(ids) for path, ids in written.owners.items()}
-            atomic.write_json(f"{steps.directory(store, name)}/owners.json", owners, durable=False)
+            atomic.write_json(f"{step_names.directory(store, name)}/owners.json", owners, durable=False)
         return {"step": name, "parts": keys.of_copy("" if step.link else chain, step, written.digest).parts}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootless import atomic
 from rootless.build.cache import digests
-from rootless.storage.layers import layers, steps
+from rootless.storage.layers import layers, step_names, steps
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _Digest:
 def known(store: Store, step: str, times: FileTimes | None = None) -> str:
     """The diff id of a step that is a layer by now, or, with `times`, of the layer that has its files at these."""
     if times is None:
-        return steps.diff_id(store, step)
+        return step_names.diff_id(store, step)
     hexadecimal = digests.read(store, _question(step, times))
     found = f"sha256:{hexadecimal}" if hexadecimal else ""
     return found if found and layers.has(store, found) else ""
@@ -75,7 +75,7 @@ def _at_times(store: Store, step: str, times: FileTimes) -> str:
 
 
 def _give(store: Store, step: str) -> dict[str, Any]:
-    known = steps.diff_id(store, step)
+    known = step_names.diff_id(store, step)
     if not known:
         from rootless.storage.layers.write_tar import true_owners, write_layer
 
@@ -84,7 +84,7 @@ def _give(store: Store, step: str) -> dict[str, Any]:
         try:
             written = write_layer(layers.path(store, step), sink, owners=owners)
         except FileNotFoundError:
-            if not steps.diff_id(store, step):
+            if not step_names.diff_id(store, step):
                 raise
             return give(store, step)  # another build had it, too, and was faster
         known = "sha256:" + sink.hash.hexdigest()

@@ -6,6 +6,7 @@ import os
 from typing import Any, NamedTuple
 
 from rootless.build.cache import mounts as cache_mounts
+from rootless.build.execute.tree import Tree
 from rootless.build.plan.steps import Mount, PipeFile
 from rootless.engine.files.mounts.mount_points import oci_mount
 from rootless.engine.options.mount_config import Mount as ContainerMount
@@ -15,14 +16,6 @@ from rootless.runtime.mounts.mount_parts import SUBPATH
 from rootless.storage.drivers import rootfs
 from rootless.storage.store import Store
 from rootless.words import GuestPath
-
-
-class Tree(NamedTuple):
-    """Files that a mount shows: of layers (bottom first), or of the directory of a context, less what is hidden."""
-
-    layers: tuple[str, ...] = ()
-    directory: str = ""
-    hidden: tuple[str, ...] = ()
 
 
 class StepMount(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 
-from rootless.build.execute.run_mounts import Tree
 from rootless.build.execute.stage_root import view
+from rootless.build.execute.tree import Tree
 from rootless.engine.files import copy_tree
 from rootless.errors import InvalidInput
 from rootless.runtime.mounts.rootfs import Rootfs, mounted

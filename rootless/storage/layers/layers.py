@@ -44,9 +44,9 @@ def directory(store: Store, diff_id: str) -> str:
     """The layer's directory, whether or not it is there; InvalidInput for what is neither a sha256 digest nor
     the name of a build's step (steps.py)."""
     if diff_id.startswith("step:"):
-        from rootless.storage.layers import steps
+        from rootless.storage.layers import step_names
 
-        return steps.directory(store, diff_id)
+        return step_names.directory(store, diff_id)
     encoded = diff_id.removeprefix("sha256:")
     if len(encoded) != 64 or not _HEX.issuperset(encoded):
         raise InvalidInput(f"invalid layer diff id {diff_id[:100]!r}")
@@ -273,11 +273,11 @@ def sync(store: Store) -> int:
     Layers of another boot that were never settled are left alone: they are to be unpacked again.
     """
     from rootless.linux.filesystem import syncfs
-    from rootless.storage.layers import steps
+    from rootless.storage.layers import step_names
 
     booted = boot_id()
     marks = []
-    for layer in (*(directory(store, diff_id) for diff_id in list_layers(store)), *steps.unnamed(store)):
+    for layer in (*(directory(store, diff_id) for diff_id in list_layers(store)), *step_names.unnamed(store)):
         mark = layer + "/settled"
         try:
             if os.readlink(mark) == booted:

@@ -16,43 +16,15 @@ import fcntl
 import os
 
 from rootless import atomic
-from rootless.errors import InvalidInput, RootlessError
+from rootless.errors import RootlessError
 from rootless.linux.process import boot_id
 from rootless.record import TYPE_CHECKING
+from rootless.storage.layers import step_names
 from rootless.storage.store import Store, make_directory, open_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-PREFIX = "step:"
-_HEX = frozenset("0123456789abcdef")
-_LAYER = ".layer"
-
-
-def top(store: Store) -> str:
-    """The directory of all steps."""
-    return f"{store.root}/build/steps"
-
-
-def directory(store: Store, step: str) -> str:
-    """Where the step "step:<id>" is now: by itself, or as a layer. InvalidInput for what is no step's name."""
-    name = step.removeprefix(PREFIX)
-    if len(name) != 32 or not _HEX.issuperset(name):
-        raise InvalidInput(f"invalid name of a build step {step[:100]!r}")
-    own = f"{top(store)}/{name}"
-    if not os.path.isdir(own) and os.path.isdir(own + _LAYER):
-        return os.path.realpath(own + _LAYER)
-    return own
-
-
-def diff_id(store: Store, step: str) -> str:
-    """The diff id of a step that is a layer by now; "" where it has none yet."""
-    try:
-        target = os.readlink(f"{top(store)}/{step.removeprefix(PREFIX)}{_LAYER}")
-    except OSError:
-        return ""
-    found = "sha256:" + os.path.basename(target)
-    return found if os.path.isdir(f"{store.layers}/{os.path.basename(target)}") else ""
 
 
 class NewStep:
@@ -67,9 +39,9 @@ class NewStep:
         self.path = ""
 
     def __enter__(self) -> NewStep:
-        make_directory(top(self._store))
+        make_directory(step_names.top(self._store))
         while True:
-            self.path = f"{top(self._store)}/.new-{os.getpid()}-{os.urandom(6).hex()}"
+            self.path = f"{step_names.top(self._store)}/.new-{os.getpid()}-{os.urandom(6).hex()}"
             os.mkdir(self.path, 0o700)
             try:
                 self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -96,8 +68,8 @@ class NewStep:
         os.rename(upper, aside + "/fs")
         os.symlink(boot_id(), aside + "/settled")
         name = os.urandom(16).hex()
-        os.rename(aside, f"{top(self._store)}/{name}")
-        return PREFIX + name
+        os.rename(aside, f"{step_names.top(self._store)}/{name}")
+        return step_names.PREFIX + name
 
 
 class Mounting:
@@ -122,8 +94,8 @@ def become_layer(store: Store, step: str, found: str, record: dict[str, object],
     """
     from rootless.storage.layers import layer_lock, layers
 
-    name = step.removeprefix(PREFIX)
-    own = f"{top(store)}/{name}"
+    name = step.removeprefix(step_names.PREFIX)
+    own = f"{step_names.top(store)}/{name}"
     final = layers.directory(store, found)
     make_directory(store.layers)
     with layer_lock.making(store, found):
@@ -140,20 +112,20 @@ def become_layer(store: Store, step: str, found: str, record: dict[str, object],
         guard = open_lock(f"{store.root}/build/moving.lock")
         try:
             fcntl.flock(guard, fcntl.LOCK_EX)
-            _link(f"../../layers/{os.path.basename(final)}", own + _LAYER)
-            os.rename(own, f"{top(store)}/.rm-{name}" if there else final)
+            _link(f"../../layers/{os.path.basename(final)}", own + step_names.LAYER)
+            os.rename(own, f"{step_names.top(store)}/.rm-{name}" if there else final)
         finally:
             os.close(guard)
     if there:
         from rootless.storage.remove_tree import remove_tree
 
-        remove_tree(f"{top(store)}/.rm-{name}")
+        remove_tree(f"{step_names.top(store)}/.rm-{name}")
 
 
 def exists(store: Store, step: str) -> bool:
     """Whether there is a step of that name, in whichever place."""
-    own = f"{top(store)}/{step.removeprefix(PREFIX)}"
-    return os.path.isdir(own) or os.path.isdir(own + _LAYER)
+    own = f"{step_names.top(store)}/{step.removeprefix(step_names.PREFIX)}"
+    return os.path.isdir(own) or os.path.isdir(own + step_names.LAYER)
 
 
 def adopt(store: Store, step: str, found: str) -> bool:
@@ -162,9 +134,10 @@ def adopt(store: Store, step: str, found: str) -> bool:
     Of a step that was done elsewhere. The caller holds `store.lease()`.
     """
     if exists(store, step):
-        return diff_id(store, step) == found
-    make_directory(top(store))
-    _link(f"../../layers/{found.removeprefix('sha256:')}", f"{top(store)}/{step.removeprefix(PREFIX)}{_LAYER}")
+        return step_names.diff_id(store, step) == found
+    make_directory(step_names.top(store))
+    own = f"{step_names.top(store)}/{step.removeprefix(step_names.PREFIX)}"
+    _link(f"../../layers/{found.removeprefix('sha256:')}", own + step_names.LAYER)
     return True
 
 
@@ -174,35 +147,18 @@ def _link(target: str, path: str) -> None:
     os.rename(aside, path)
 
 
-def names(store: Store) -> list[str]:
-    """Every step's name, "step:<id>", whichever place it is in."""
-    return sorted({PREFIX + entry.removesuffix(_LAYER) for entry in _entries(store) if entry[:1] != "."})
-
-
-def layers_of_steps(store: Store) -> set[str]:
-    """The diff ids of steps that are layers: what the build cache keeps of the layers."""
-    return {found for name in names(store) if (found := diff_id(store, name))}
-
-
-def unnamed(store: Store) -> Iterator[str]:
-    """The directories of the steps that are no layers yet."""
-    for entry in _entries(store):
-        if entry[:1] != "." and not entry.endswith(_LAYER):
-            yield f"{top(store)}/{entry}"
-
-
 def remove(store: Store, step: str) -> None:
     """Forget the step; a layer that it has become stays for `gc.collect` to judge. Wants the session joined."""
     from rootless.storage.remove_tree import remove_tree
 
-    name = step.removeprefix(PREFIX)
-    gone = f"{top(store)}/.rm-{name}"
+    name = step.removeprefix(step_names.PREFIX)
+    gone = f"{step_names.top(store)}/.rm-{name}"
     try:
-        os.rename(f"{top(store)}/{name}", gone)
+        os.rename(f"{step_names.top(store)}/{name}", gone)
     except FileNotFoundError:
         pass
     try:
-        os.unlink(f"{top(store)}/{name}{_LAYER}")
+        os.unlink(f"{step_names.top(store)}/{name}{step_names.LAYER}")
     except FileNotFoundError:
         pass
     failures = remove_tree(gone)
@@ -216,8 +172,8 @@ def sweep(store: Store) -> list[str]:
     from rootless.storage.remove_tree import remove_tree
 
     done = []
-    for entry in _entries(store):
-        where = f"{top(store)}/{entry}"
+    for entry in step_names.entries(store):
+        where = f"{step_names.top(store)}/{entry}"
         if entry.startswith(".rm-") or (entry.startswith(".new-") and take_abandoned(where)):
             remove_tree(where)
             done.append(entry)
@@ -236,17 +192,10 @@ def _sweep_runtime(store: Store) -> list[str]:
     for entry in entries:
         where = f"{store.runtime}/b/{entry}"
         try:
-            if os.readlink(where + "/root") != store.root or os.path.isdir(f"{top(store)}/{entry}"):
+            if os.readlink(where + "/root") != store.root or os.path.isdir(f"{step_names.top(store)}/{entry}"):
                 continue
         except OSError:
             continue
         remove_tree(where)
         done.append(where)
     return done
-
-
-def _entries(store: Store) -> list[str]:
-    try:
-        return os.listdir(top(store))
-    except FileNotFoundError:
-        return []

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rootless.errors import RootlessError
 from rootless.storage import blobs, images, indexes, staging, volumes
 from rootless.storage.containers import containers
-from rootless.storage.layers import layers, steps
+from rootless.storage.layers import layers, step_names, steps
 from rootless.storage.store import Store, open_lock
 
 
@@ -61,7 +61,7 @@ def _collect(store: Store) -> Collected:
         wanted_layers.update(config.get("diff_ids") or ())
         for mount in config.get("mounts") or ():  # --mount type=image
             wanted_layers.update(mount.get("diff_ids") or ())
-    wanted_layers |= steps.layers_of_steps(store)
+    wanted_layers |= step_names.layers_of_steps(store)
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
         if digest not in wanted_blobs:

@@ -29,7 +29,7 @@ from rootless.image.transfer import packed_forms, push, workers
 from rootless.image.transfer.push import Packing
 from rootless.image.transfer.work import Work
 from rootless.storage import blobs
-from rootless.storage.layers import known_blobs, steps
+from rootless.storage.layers import known_blobs, step_names
 from rootless.storage.store import Store
 
 
@@ -90,7 +90,7 @@ def _wanted(store: Store, builds: Sequence[Built], *, every_stage: bool) -> dict
     unnamed: list[str] = []
     for step in names:
         layer = imported.descriptor(step) if imported.absent([step]) else None
-        known = layer.diff_id if layer is not None else steps.diff_id(store, step)
+        known = layer.diff_id if layer is not None else step_names.diff_id(store, step)
         found[step] = known
         if not known and not imported.absent([step]):
             unnamed.append(step)
