@@ -235,8 +235,9 @@ class Coordinator:
             return
         times = self._times
         known = diff_id.known(self.store, step, times)
-        if known:
-            self.diff_ids[step] = diff_id.layer_of(self.store, known)
+        layer = diff_id.layer_of(self.store, known) if known else {}
+        if layer.get("tar_size"):
+            self.diff_ids[step] = layer
             return
         self.diff_ids[step] = {}
 

@@ -79,6 +79,23 @@ def test_a_directory(on: On, rootless: Rootless, other_machine: Rootless, tmp_pa
     assert (done(third), layers_fetched(third)) == ([], 0)
 
 
+def test_an_image_of_imported_layers_goes_on(
+    on: On, rootless: Rootless, other_machine: Rootless, tmp_path: Path, registry: Registry
+) -> None:
+    """Also where the archives that the layers came in are not kept any more."""
+    word = f"type=local,src={tmp_path}/c"
+    on(rootless, "-t", "app", "--cache-to", f"type=local,dest={tmp_path}/c,mode=max")
+    on(other_machine, "--cache-from", word, "-o", f"type=local,dest={tmp_path}/out")
+    other_machine("image", "prune", "-f")
+    name = f"{registry.address}/imported:1"
+    built = on(other_machine, "-t", name, "--cache-from", word)
+    assert (done(built), layers_fetched(built)) == ([], 0)
+    other_machine("save", "-o", tmp_path / "app.tar", name)
+    other_machine("push", "--tls-verify=false", name)
+    rootless("pull", "--tls-verify=false", name)
+    assert identity(rootless, name) == identity(rootless, "app")
+
+
 def test_what_stands_on_an_imported_layer(on: On, rootless: Rootless, other_machine: Rootless, tmp_path: Path) -> None:
     on(rootless, "--cache-to", f"type=local,dest={tmp_path}/c,mode=max")
     more = TEXT.replace("/when\n", "/when\nRUN cat /when /result > /more\n").replace("/result /\n", "/more /result /\n")

@@ -98,7 +98,24 @@ def _give(store: Store, step: str) -> dict[str, Any]:
             "tar_size": sink.size,
         }
         steps.become_layer(store, step, known, record, owners)
+    else:
+        _measure(store, known)
     return layer_of(store, known)
+
+
+def _measure(store: Store, diff_id: str) -> None:
+    """Note how long the layer's tar is, where that is not known and it comes out as it was: one that was imported is of
+    ours, but its archive may be kept nowhere."""
+    from rootless.storage.layers.write_tar import write_stored_layer
+
+    record = layers.info(store, diff_id)
+    if record.get("tar_size"):
+        return
+    sink = _Digest()
+    write_stored_layer(store, diff_id, sink)
+    if "sha256:" + sink.hash.hexdigest() == diff_id:
+        where = layers.directory(store, diff_id) + "/layer.json"
+        atomic.write_json(where, {**record, "tar_size": sink.size}, durable=False)
 
 
 def layer_of(store: Store, diff_id: str) -> dict[str, Any]:
