@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import random
+import shutil
+import subprocess
+import threading
 import zlib
+from typing import Any
 
 import pytest
 import zstandard
@@ -12,6 +16,7 @@ import zstandard
 from rootless.errors import InvalidInput
 from rootless.image import compress
 
+BLOCK = 1 << 20
 PLAIN = random.Random(1).randbytes(1 << 20) + b"all the same " * 200_000 + random.Random(2).randbytes(5)
 
 
@@ -24,8 +29,12 @@ def packed(form: str, data: bytes, *, level: int | None = None, piece: int = 1 <
     return b"".join(out)
 
 
-@pytest.mark.parametrize("level", [None, 1, 2, 3, 6, 9])
-@pytest.mark.parametrize("data", [b"", b"a", PLAIN[: 1 << 20], PLAIN], ids=["empty", "one", "block", "blocks"])
+NOISE = random.Random(3).randbytes(2 * BLOCK + 5)
+DATA = {"empty": b"", "one": b"a", "block": PLAIN[:BLOCK], "blocks": PLAIN, "noise": NOISE}
+
+
+@pytest.mark.parametrize("level", [None, 0, 1, 2, 3, 6, 9])
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA.keys())
 def test_gzip(data: bytes, level: int | None) -> None:
     result = packed("gzip", data, level=level)
     assert gzip.decompress(result) == data
@@ -41,8 +50,73 @@ def test_gzip(data: bytes, level: int | None) -> None:
 def test_the_same_in_the_same_out(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     result = packed(form, PLAIN)
     assert packed(form, PLAIN, piece=77_777) == result
-    monkeypatch.setattr(compress, "_THREADS", 3)
-    assert packed(form, PLAIN) == result
+    for threads in (1, 3, 16):
+        monkeypatch.setattr(compress, "_THREADS", threads)
+        monkeypatch.setattr(compress, "_THREADS_ZSTD", threads)
+        assert packed(form, PLAIN) == result
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + (32 << 10) + 1])
+@pytest.mark.parametrize("level", [None, 6])
+def test_wherever_a_block_ends(size: int, level: int | None) -> None:
+    data = (b"the same words again and again " * (size // 31 + 1))[:size]
+    result = packed("gzip", data, level=level, piece=512)
+    assert subprocess.run(["gzip", "-dc"], input=result, stdout=subprocess.PIPE, check=True).stdout == data
+    if pigz := shutil.which("pigz"):
+        assert subprocess.run([pigz, "-dc"], input=result, stdout=subprocess.PIPE, check=True).stdout == data
+
+
+def test_a_block_finds_what_the_one_before_had() -> None:
+    tail = random.Random(4).randbytes(30_000)
+    again = packed("gzip", random.Random(5).randbytes(BLOCK - len(tail)) + tail + tail, level=6)
+    assert len(again) < BLOCK + 2000
+
+
+def test_of_noise_nothing_is_lost_and_of_what_repeats_nothing_is_kept() -> None:
+    assert len(packed("gzip", NOISE, level=6)) < len(NOISE) + 1000
+    # Noise that comes again within the window: only the probe's matches tell it from noise.
+    repeated = random.Random(6).randbytes(30_000) * 70
+    assert len(packed("gzip", repeated, level=6)) < len(repeated) // 20
+
+
+def test_what_saves_a_little_is_packed_by_the_level_asked_for() -> None:
+    # Six bits of eight: no string comes again, all is in the Huffman code.
+    data = random.Random(7).randbytes(BLOCK + 1).translate(bytes(byte & 0x3F for byte in range(256)))
+    assert abs(len(packed("gzip", data, level=6)) - len(zlib.compress(data, 6))) < 200
+
+
+def test_the_size_of_more_than_4_gib() -> None:
+    assert compress._trailer(1, (1 << 32) + 5) == bytes([1, 0, 0, 0, 5, 0, 0, 0])
+
+
+def test_an_error_in_a_thread_is_the_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    deflate = compress._deflate
+
+    def fails(*args: Any, **options: Any) -> bytes:
+        if args[1][:1] == b"!":
+            raise MemoryError("no room to pack it")
+        return deflate(*args, **options)
+
+    monkeypatch.setattr(compress, "_deflate", fails)
+    out: list[bytes] = []
+    packer = compress.compressor("gzip", out.append, level=1)
+    before = threading.active_count()
+    with pytest.raises(MemoryError, match="no room to pack it"):
+        packer.write(NOISE[:BLOCK] + b"!" * BLOCK + bytes(40 * BLOCK))
+    assert threading.active_count() == before
+    # What came before the block is out, what came after it is not.
+    assert len(out) == 2
+
+
+def test_no_more_blocks_wait_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compress, "_THREADS", 2)
+    out: list[bytes] = []
+    packer = compress.compressor("gzip", out.append)
+    for number in range(12):
+        packer.write(bytes(BLOCK))
+        assert number + 1 - (len(out) - 1) <= 2 * 2
+    packer.finish()
+    assert gzip.decompress(b"".join(out)) == bytes(12 * BLOCK)
 
 
 def test_without_isal(monkeypatch: pytest.MonkeyPatch) -> None:
