@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, RootlessError
 from rootless.image import compress
+from rootless.image.transfer import workers
 
 BLOCK = 1 << 20
 PLAIN = random.Random(1).randbytes(1 << 20) + b"all the same " * 200_000 + random.Random(2).randbytes(5)
@@ -106,6 +107,25 @@ def test_an_error_in_a_thread_is_the_writers(monkeypatch: pytest.MonkeyPatch) ->
     assert threading.active_count() == before
     # What came before the block is out, what came after it is not.
     assert len(out) == 2
+
+
+def test_an_error_in_a_thread_of_a_worker_ends_the_work_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any, **options: Any) -> bytes:
+        raise MemoryError("no room to pack it")
+
+    monkeypatch.setattr(compress, "_deflate", fails)
+    received: list[workers.Message] = []
+    ended: list[int] = []
+    jobs: workers.Jobs[int] = workers.Jobs(
+        work=lambda _, send: send({"packed": len(packed("gzip", NOISE))}),
+        received=lambda _, message: received.append(message),
+        ended=ended.append,
+        name=lambda number: f"layer {number}",
+    )
+    with pytest.raises(RootlessError, match="layer 1: no room to pack it"):
+        workers.run([1], jobs, at_most=1)
+    assert not received
+    assert not ended
 
 
 def test_no_more_blocks_wait_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
