@@ -9,8 +9,6 @@ from rootless.build import definition, outputs
 from rootless.build.cache import upkeep
 from rootless.build.cache.explain import Trace
 from rootless.build.cache.keys import Key
-from rootless.build.cache.transfer import imported as importing
-from rootless.build.cache.transfer.imported import Built
 from rootless.build.contexts import Contexts
 from rootless.build.coordinator import Coordinator, StepFailed
 from rootless.build.dockerfile.error import DockerfileError
@@ -24,6 +22,8 @@ from rootless.build.plan.controls import controls
 from rootless.build.plan.steps import Step
 from rootless.build.planning import Planned, plan, platforms_of
 from rootless.build.progress.vertices import Progress
+from rootless.build.remotecache import imported as importing
+from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
 from rootless.build.source_trees import SourceTrees
 from rootless.build.stage_state import StageState
@@ -88,7 +88,7 @@ def _build(
         else:
             result = Result(several.write(store, request, names, done, progress))
         if request.cache_to:
-            from rootless.build.cache.transfer import export
+            from rootless.build.remotecache import export
 
             export.export(store, done, request.cache_to, progress, tls_verify=request.tls_verify)
     warnings = set().union(*(planned.warnings for planned in plans))

@@ -16,12 +16,12 @@ from rootless.build.asked import Executor, Missed, sources
 from rootless.build.cache import keys, records
 from rootless.build.cache.keys import Key
 from rootless.build.cache.records import CacheRecord
-from rootless.build.cache.transfer.imported import Absent, Imported, Lost
 from rootless.build.execute import diff_id, workers
 from rootless.build.execute.workers import Reporter, Worker
 from rootless.build.plan.sources import ImageSource, Source, StageSource
 from rootless.build.plan.steps import StagePlan, Step
 from rootless.build.progress.vertices import Progress, Status, Vertex
+from rootless.build.remotecache.imported import Absent, Imported, Lost
 from rootless.build.stage_state import StageState, StepResult, lineage
 from rootless.engine.options import clock
 from rootless.errors import RootlessError

@@ -6,12 +6,12 @@ import os
 import sys
 from typing import Any
 
-from rootless.build.cache.transfer.imported import Built
 from rootless.build.output import image, results
 from rootless.build.output.requested import Output
 from rootless.build.plan.image_config import to_document
 from rootless.build.plan.steps import StagePlan
 from rootless.build.progress.vertices import Progress, Status, Vertex
+from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
 from rootless.build.stage_state import StageState
 from rootless.engine.options import clock
@@ -91,7 +91,7 @@ def make_image(store: Store, request: BuildRequest, names: list[str], done: Buil
     progress.status(vertex, Status("exporting layers", done=True))
     inside = {}
     if any(place.type == "inline" for place in request.cache_to):
-        from rootless.build.cache.transfer import export
+        from rootless.build.remotecache import export
 
         times = file_times(request, lineage[-1].plan)
         inside = export.inline(done, times.latest if times is not None else None)

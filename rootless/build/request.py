@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.build.cache.transfer.places import Place
 from rootless.build.execute.run_config import Limits
 from rootless.build.output.requested import Output
+from rootless.build.remotecache.places import Place
 from rootless.build.secrets import Secret
 
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from rootless.build import outputs
-from rootless.build.cache.transfer.imported import Built
 from rootless.build.output import results
 from rootless.build.output.requested import Output
 from rootless.build.progress.vertices import Progress, Status, Vertex
+from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
 from rootless.engine.state.events import events
 from rootless.errors import NotSupported

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from rootless import jsontext
 from rootless.build.cache import digests, keys
-from rootless.build.cache.transfer.imported import Absent, Imported
 from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.source_tree import SourceTree
 from rootless.build.copy import step as copies
@@ -19,6 +18,7 @@ from rootless.build.execute.stage_root import view
 from rootless.build.execute.tree import Tree
 from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source, StageSource
 from rootless.build.plan.steps import CopyStep, InlineSource, PathSource
+from rootless.build.remotecache.imported import Absent, Imported
 from rootless.build.request import BuildRequest
 from rootless.build.stage_state import StageState
 from rootless.storage.images import Image

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from rootless.build.cache.transfer import places
 from rootless.build.execute.run_config import HOSTNAME, Limits
 from rootless.build.output import requested
+from rootless.build.remotecache import places
 from rootless.build.request import BuildRequest
 from rootless.build.secrets import Secret, parse_secret, parse_ssh
 from rootless.cli import client_config

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rootless.build.cache import records
 from rootless.build.cache.keys import Key
 from rootless.build.cache.records import CacheRecord
-from rootless.build.cache.transfer.places import Place
 from rootless.build.progress.vertices import Progress, Vertex
+from rootless.build.remotecache.places import Place
 from rootless.build.stage_state import StageState
 from rootless.errors import RootlessError
 from rootless.storage.layers import layers, steps
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
-    from rootless.build.cache.transfer.document import Entry
-    from rootless.build.cache.transfer.sources import Source
+    from rootless.build.remotecache.document import Entry
+    from rootless.build.remotecache.sources import Source
     from rootless.image.transfer.layers import Layer
 
 
@@ -145,7 +145,7 @@ def read(
     One that cannot be read is told, and no error, unless it is named by its digest."""
     found = []
     if places:
-        from rootless.build.cache.transfer import sources
+        from rootless.build.remotecache import sources
     for place in places:
         vertex = Vertex(f"importing cache manifest from {place.where}")
         progress.start(vertex)

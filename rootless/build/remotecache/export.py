@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rootless.build.cache.transfer import document, layout_directory
-from rootless.build.cache.transfer.document import Document, Entry
-from rootless.build.cache.transfer.imported import Built, Imported
-from rootless.build.cache.transfer.places import Place
 from rootless.build.execute import diff_id
 from rootless.build.progress.vertices import Progress, Status, Vertex
+from rootless.build.remotecache import document, layout_directory
+from rootless.build.remotecache.document import Document, Entry
+from rootless.build.remotecache.imported import Built, Imported
+from rootless.build.remotecache.places import Place
 from rootless.build.stage_state import StageState
 from rootless.errors import RootlessError
 from rootless.image import manifest, reference

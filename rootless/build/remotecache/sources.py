@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple, Protocol
 
-from rootless.build.cache.transfer import document
-from rootless.build.cache.transfer.document import Document
-from rootless.build.cache.transfer.places import Place
+from rootless.build.remotecache import document
+from rootless.build.remotecache.document import Document
+from rootless.build.remotecache.places import Place
 from rootless.errors import Conflict, Corrupt, NotFound, NotSupported, RootlessError, Unavailable
 from rootless.image import config as image_config
 from rootless.image import manifest, platforms
