@@ -60,12 +60,12 @@ def test_deep_trees_exported_listed_and_copied(rootless: Rootless, busybox_image
         assert max(each.name.count("/") for each in tar if each.name.startswith("d/")) == 1200
     rootless("import", archive, "deep")
     environment = {"ROOTLESS_STORAGE_DRIVER": driver}
-    rootless("run", "--name", "again", "--network", "none", "deep", "sh", "-c", "cd /d/d && touch new", env=environment)
-    changed = rootless("diff", "again", env=environment).lines
+    rootless("run", "--name", "deeper", "--network", "none", "deep", "sh", "-c", "cd /d/d && touch new", env=environment)
+    changed = rootless("diff", "deeper", env=environment).lines
     assert changed == ["C /d", "C /d/d", "A /d/d/new"]
-    rootless("run", "--name", "third", "--network", "none", "deep", "sh", "-c", DEEP.replace("cd /;", "cd /tmp;"), "sh", "1200")
-    assert len(rootless("diff", "third").lines) == 1202
-    rootless("rm", "box", "again", "third")
+    rootless("run", "--name", "deepest", "--network", "none", "deep", "sh", "-c", DEEP.replace("cd /;", "cd /tmp;"), "sh", "1200")
+    assert len(rootless("diff", "deepest").lines) == 1202
+    rootless("rm", "box", "deeper", "deepest")
     rootless("rmi", "deep")
 
 

@@ -38,7 +38,7 @@ def show(args: Args) -> int:
     store = Store.open()
     session.join()
     if args.verbose:
-        return _show_details(_details(store, system.details(store)), args.format)
+        return _show_details(store, _details(store, system.details(store)), args.format)
     rows: list[dict[str, Any]] = []
     for kind, found in {**system.totals(store), "build cache": cache_usage.total(store)}.items():
         percent = f" ({found.reclaimable * 100 // found.size}%)" if found.size else ""
@@ -134,14 +134,14 @@ def _details(store: Store, found: system.Details) -> dict[str, Rows]:
     return {"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": cache}
 
 
-def _show_details(found: dict[str, Rows], template: str | None) -> int:
+def _show_details(store: Store, found: dict[str, Rows], template: str | None) -> int:
     if template and template != "table":
         from rootless.cli.output.format import print_object
         from rootless.cli.output.template.template_values import TemplateRow
 
         return print_object(TemplateRow({part: [TemplateRow(row) for row in rows] for part, rows in found.items()}), template)
     for number, (part, (heading, headers)) in enumerate(_TABLES.items()):
-        usage = "usage:" if part == "BuildCache" else "space usage:"
+        usage = f"usage: {units.human_size(cache_usage.total(store).size)}" if part == "BuildCache" else "space usage:"
         print("\n" * bool(number) + f"{heading} {usage}\n")
         print_table(list(headers.values()), [[row[name] for name in headers] for row in found[part]])
     return 0
