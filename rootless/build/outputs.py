@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from rootless.build.output import image, results
+from rootless.build.output.annotations import parse as parse_annotations
 from rootless.build.output.requested import Output
 from rootless.build.plan.image_config import to_document
 from rootless.build.plan.steps import StagePlan
@@ -48,6 +49,7 @@ def check(request: BuildRequest) -> list[str]:
     for output in request.outputs:
         if output.type in ("tar", "oci", "docker") and output.dest == "-" and sys.stdout.isatty():
             raise InvalidInput(f"dest file is required for {output.type} exporter. refusing to write to console")
+    parse_annotations(request.annotations, request.outputs, several=len(request.platforms) > 1)
     return list(dict.fromkeys(found))
 
 
@@ -95,7 +97,9 @@ def make_image(store: Store, request: BuildRequest, names: list[str], done: Buil
 
         times = file_times(request, lineage[-1].plan)
         inside = export.inline(done, times.latest if times is not None else None)
-    made = image.record(store, stack, document(lineage) | inside)
+    plan = lineage[-1].plan
+    notes = parse_annotations(request.annotations, request.outputs, several=len(request.platforms) > 1)
+    made = image.record(store, stack, document(lineage) | inside, notes.manifest(plan.platform))
     progress.status(vertex, Status(f"writing image {made.id}", done=True))
     for name in names:
         images.tag(store, made.id, name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rootless.build import outputs
 from rootless.build.output import results
+from rootless.build.output.annotations import parse as parse_annotations
 from rootless.build.output.requested import Output
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.build.remotecache.imported import Built
@@ -31,7 +32,8 @@ def check(request: BuildRequest) -> None:
 def write(store: Store, request: BuildRequest, names: list[str], builds: list[Built], progress: Progress) -> str:
     """Make all that was asked for of the builds, one for each platform; the digest of the index, "" where none was."""
     made = [outputs.make_image(store, request, [], done, progress) for done in builds] if outputs.wants_image(request) else []
-    described = _index(store, made, names, progress) if made else {}
+    notes = parse_annotations(request.annotations, request.outputs, several=True).of_index
+    described = _index(store, made, names, notes, progress) if made else {}
     pushed: dict[str, Any] = {}
     for output in request.outputs:
         if output.type == "local":
@@ -45,20 +47,20 @@ def write(store: Store, request: BuildRequest, names: list[str], builds: list[Bu
             pushed = outputs.push(store, request, output, names, progress).to_json()
     if described and request.iidfile:
         results.write_iidfile(request.iidfile, described["digest"])
-    if described and request.metadata_file:
+    if request.metadata_file:
         results.write_index_metadata(request.metadata_file, pushed or described, names)
     return str(described.get("digest", ""))
 
 
-def _index(store: Store, made: list[Image], names: list[str], progress: Progress) -> dict[str, Any]:
+def _index(store: Store, made: list[Image], names: list[str], notes: dict[str, str], progress: Progress) -> dict[str, Any]:
     """The descriptor of the index of the images, which all `names` mean from now on."""
     vertex = Vertex("exporting manifest list")
     progress.start(vertex)
     entries = [index.of_image(image) for image in made]
-    data = index.document(entries, {})
+    data = index.document(entries, notes)
     digest = blobs.add_bytes(store, data)
     for name in names:
-        index.record(store, name, entries)
+        index.record(store, name, entries, annotations=notes)
         events.write(store, "image", "tag", digest, name=name)
         progress.status(vertex, Status(f"naming to {name}", done=True))
     progress.status(vertex, Status(f"exporting manifest list {digest}", done=True))

@@ -26,7 +26,7 @@ ORDER = {
     "build/dockerfile/lint": "casing linter rules",
     "build/execute":
         "copy diff_id run run_config run_mounts seed stage_root tree workdir finish engine_files workers",
-    "build/output": "files image layout requested results",
+    "build/output": "annotations files image layout requested results",
     "build/plan":
         "render_calls calls whole stage copies runs config_edits history ports state graph bases controls epoch "
         "contexts names remote git_url scope request steps image_config sources",

@@ -42,20 +42,23 @@ def of_base(store: Store, base: Image) -> list[ImageLayer]:
     return [ImageLayer(*pair) for pair in zip(base.diff_ids, parsed.layers, strict=True)]
 
 
-def record(store: Store, layers: list[ImageLayer], config: dict[str, Any]) -> Image:
+def record(store: Store, layers: list[ImageLayer], config: dict[str, Any], annotations: dict[str, str]) -> Image:
     """Record the image of `layers` (bottom first), which are in the store, with `config`, whose rootfs is set here.
+    `annotations` stand in its manifest.
 
     The caller holds the store's lease since before it looked for the first of them.
     """
     config = {**config, "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}}
     config_data = json.dumps(config, separators=(",", ":")).encode()
     config_digest = blobs.add_bytes(store, config_data)
-    document = {
+    document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": manifest.OCI_MANIFEST,
         "config": Descriptor(manifest.OCI_CONFIG, config_digest, len(config_data)).to_json(),
         "layers": [layer.descriptor.to_json() for layer in layers],
     }
+    if annotations:
+        document["annotations"] = annotations
     data = json.dumps(document, separators=(",", ":")).encode()
     digest = blobs.add_bytes(store, data)
     described = Descriptor(manifest.OCI_MANIFEST, digest, len(data)).to_json()

@@ -40,9 +40,11 @@ def write_metadata(path: str, image: Image | None, names: list[str], pushed: Des
 
 
 def write_index_metadata(path: str, index: dict[str, Any], names: list[str]) -> None:
-    """The same of an index, whose descriptor is `index`."""
-    described = {key: index[key] for key in ("mediaType", "digest", "size")}
-    found: dict[str, Any] = {"containerimage.descriptor": described, "containerimage.digest": described["digest"]}
+    """The same of an index, whose descriptor is `index`; {} where files were asked for and no image."""
+    found: dict[str, Any] = {}
+    if index:
+        described = {key: index[key] for key in ("mediaType", "digest", "size")}
+        found = {"containerimage.descriptor": described, "containerimage.digest": described["digest"]}
     if names:
         found["image.name"] = ",".join(names)
     _write(path, json.dumps(found, indent=2) + "\n")
