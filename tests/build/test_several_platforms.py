@@ -84,3 +84,23 @@ def test_what_one_image_alone_can_be(build: Build, tmp_path: Path) -> None:
         refused = build(TEXT, "--platform", BOTH, "-o", f"type={output},dest={tmp_path}/x", status=None)
         assert (refused.status != 0, said in refused.stderr) == (True, True)
     assert "tag is needed" in build(TEXT, "--platform", BOTH, "--push", status=None).stderr
+
+
+@pytest.mark.own_store
+def test_one_platform_of_a_list_is_saved_and_shown(rootless: Rootless, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\n")
+    rootless("build", "-q", "-t", "both", "--platform", "linux/amd64,linux/arm64", tmp_path)
+    for architecture in ("amd64", "arm64"):
+        asked = ("--platform", f"linux/{architecture}", "both")
+        shown = rootless("image", "inspect", "-f", "{{.Architecture}} {{.Config.Labels.arch}}", *asked).stdout
+        assert shown == f"{architecture} {architecture}\n"
+        assert f"LABEL arch={architecture}" in rootless("history", "--no-trunc", *asked).stdout
+        rootless("save", "-o", tmp_path / f"{architecture}.tar", *asked)
+        with tarfile.open(tmp_path / f"{architecture}.tar") as tar:
+            (entry,) = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
+            assert entry["RepoTags"] == ["both:latest"]
+            assert json.load(tar.extractfile(entry["Config"]))["architecture"] == architecture  # type: ignore[arg-type]
+    for words in (("save", "-o", tmp_path / "x"), ("image", "inspect"), ("history",)):
+        done = rootless(*words, "--platform", "linux/s390x", "both", status=1)
+        assert "does not provide the specified platform (linux/s390x)" in done.stderr
+    rootless("rmi", "both")

@@ -6,8 +6,7 @@ import fnmatch
 import os
 from typing import NamedTuple
 
-from rootless.engine.images.lookup import digest_of, familiar, find
-from rootless.engine.images.platform import require
+from rootless.engine.images.lookup import digest_of, familiar, find, find_for
 from rootless.engine.options import clock
 from rootless.engine.options.patterns import has_labels
 from rootless.errors import InvalidInput
@@ -120,9 +119,7 @@ def history(store: Store, text: str, *, platform: str = "") -> list[Step]:
     where the image is not of `platform`."""
     from rootless.storage.layers import layers
 
-    image = find(store, text)
-    if platform:
-        require(image, text, platform)
+    image = find_for(store, text, platform)
     sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
     entries = [entry for entry in image.config.get("history") or () if isinstance(entry, dict)]
     if sum(not entry.get("empty_layer") for entry in entries) != len(sizes):

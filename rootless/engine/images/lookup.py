@@ -171,6 +171,18 @@ def _can_be_pulled(text: str) -> bool:
     return not text.startswith("sha256:")
 
 
+def find_for(store: Store, text: str, platform: str) -> Image:
+    """As `find`, of `platform` ("": whichever is found): that image of a list, or the one there is if it is of it.
+    NotFound, in Docker's words, where there is none; InvalidInput for what is no platform."""
+    if not platform:
+        return find(store, text)
+    from rootless.engine.images.platform import require
+
+    image = _of_list(store, text, platform) or find(store, text)
+    require(image, text, platform)
+    return image
+
+
 def _of_list(store: Store, text: str, platform: str) -> Image | None:
     """The image for `platform`, where `text` means an index of several (storage/indexes.py) that has one."""
     from rootless.storage import indexes

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rootless import inherited
-from rootless.engine.images.lookup import familiar, find, is_id
-from rootless.engine.images.platform import require
+from rootless.engine.images.lookup import familiar, find_for, is_id
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import reference
@@ -21,18 +20,18 @@ FORMATS = tuple(str(word) for word in save.Format)
 DIRECTORY = "oci-dir"
 
 
-def choose(store: Store, texts: Sequence[str]) -> list[tuple[Image, list[str]]]:
+def choose(store: Store, texts: Sequence[str], platform: str = "") -> list[tuple[Image, list[str]]]:
     """Each image with the canonical names to save it under: those given; for a repository without tag, all
     of its tags; for an id none, as Docker has it."""
     chosen: dict[str, tuple[Image, list[str]]] = {}
     for text in texts:
-        for image, names in _meant(store, text):
+        for image, names in _meant(store, text, platform):
             _, known = chosen.setdefault(image.id, (image, []))
             known += [name for name in names if name not in known]
     return list(chosen.values())
 
 
-def _meant(store: Store, text: str) -> list[tuple[Image, list[str]]]:
+def _meant(store: Store, text: str, platform: str) -> list[tuple[Image, list[str]]]:
     wanted: reference.Reference | None
     try:
         wanted = reference.parse(text)
@@ -45,11 +44,14 @@ def _meant(store: Store, text: str) -> list[tuple[Image, list[str]]]:
         ]
         found = [(image, names) for image, names in tagged if names]
         if found:
-            return found
-    image = find(store, text)
+            names = sorted({name for _, names in found for name in names}) if platform else []
+            return [(find_for(store, name, platform), [name]) for name in names] or found
+    image = find_for(store, text, platform)
     if wanted is None or is_id(text, image):
         return [(image, [])]
-    return [(image, [wanted.canonical] if wanted.canonical in image.names else [])]
+    # Of a list the image of that platform goes by the list's name.
+    known = (*image.names, *image.lists) if platform else image.names
+    return [(image, [wanted.canonical] if wanted.canonical in known else [])]
 
 
 def _repository(name: str) -> str:
@@ -60,9 +62,7 @@ def write(
     store: Store, texts: Sequence[str], *, output: str | None, as_format: str, platform: str = ""
 ) -> None:
     """Save to the file or directory `output`, or to stdout; a file appears only when it is complete."""
-    wanted = choose(store, texts)
-    for image, names in wanted if platform else ():
-        require(image, familiar(names[0]) if names else image.id, platform)
+    wanted = choose(store, texts, platform)
     _write(store, wanted, output=output, as_format=as_format)
     for image, names in wanted:
         events.write(store, "image", "save", image.id, name=familiar(names[0]) if names else image.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.images.lookup import familiar, find, repo_digests
+from rootless.engine.images.lookup import familiar, find_for, repo_digests
 from rootless.engine.views.types import gotypes
 from rootless.engine.views.types import image as image_types
 from rootless.errors import InvalidInput, NotFound
@@ -15,13 +15,13 @@ from rootless.storage.store import Store
 def inspect(store: Store, text: str, *, platform: str = "") -> gotypes.Object:
     """The image that `text` means; NotFound also for what could name none, or where it is of another platform."""
     try:
-        image = find(store, text)
+        image = find_for(store, text, platform)
     except InvalidInput:
-        raise NotFound(f"No such image: {text}") from None
-    if platform:
-        from rootless.engine.images.platform import require
+        if platform:
+            from rootless.image import platforms
 
-        require(image, text, platform)
+            platforms.parse(platform)
+        raise NotFound(f"No such image: {text}") from None
     return gotypes.build(image_types.TYPES, "image.InspectResponse", _fields(store, image))
 
 
