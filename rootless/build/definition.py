@@ -102,21 +102,30 @@ def _directory(word: str) -> str:
 def _path(request: BuildRequest, directory: str, *, fetched: bool) -> str:
     if request.file == "-":
         return ""
-    if request.file and fetched:
-        # A stranger's directory: its links lead nowhere else.
-        path = os.path.realpath(f"{directory}/{request.file}")
-        if not path.startswith(os.path.realpath(directory) + "/"):
-            raise InvalidInput(f"-f {request.file} leads out of the context")
-        return path
+    if fetched:
+        return _fetched_path(directory, request.file)
     if request.file:
         # Relative to where we are, as in docker build; Podman's users mean one of the context.
         if not os.path.exists(request.file) and directory and os.path.exists(f"{directory}/{request.file}"):
             return f"{directory}/{request.file}"
         return os.path.abspath(request.file)
     for name in _NAMES:
-        if os.path.isfile(f"{directory}/{name}") and not (fetched and os.path.islink(f"{directory}/{name}")):
+        if os.path.isfile(f"{directory}/{name}"):
             return f"{directory}/{name}"
     return f"{directory}/Dockerfile"
+
+
+def _fetched_path(directory: str, file: str) -> str:
+    """The same in a stranger's directory: a link leads nowhere else, and what is no file is not opened. It is ours:
+    nobody changes it between the look and the reading."""
+    top = os.path.realpath(directory)
+    for name in (file,) if file else _NAMES:
+        path = os.path.realpath(f"{top}/{name}")
+        if path.startswith(top + "/") and os.path.isfile(path):
+            return path
+        if os.path.lexists(f"{top}/{name}"):
+            raise InvalidInput(f"{name} leads out of the context, or is no file")
+    return f"{top}/{file or _NAMES[0]}"
 
 
 def _read(path: str) -> bytes:
