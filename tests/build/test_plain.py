@@ -84,3 +84,16 @@ def test_names_and_errors_cannot_forge_lines() -> None:
     progress.failed(vertex, "no\n#9 DONE")
     assert out.getvalue().count(b"\n") == 2
     assert b"\x1b" not in out.getvalue()
+
+
+def test_a_line_without_an_end_is_shown_in_pieces() -> None:
+    out = io.BytesIO()
+    progress = Plain(out)
+    vertex = Vertex("[2/2] RUN yes")
+    progress.start(vertex)
+    for _ in range(10):
+        progress.log(vertex, b"y" * 40_000)
+    # Nothing has ended, and little is held back.
+    assert out.getvalue().count(b"y") > 300_000
+    progress.done(vertex)
+    assert out.getvalue().count(b"y") == 400_000 + 1  # and "yes"

@@ -17,6 +17,7 @@ from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.words import plain
 
 _SILENCE_S = 3.0
+_LONGEST_LINE = 1 << 16
 
 
 class Plain(Progress):
@@ -46,9 +47,16 @@ class Plain(Progress):
     def log(self, vertex: Vertex, data: bytes, *, error: bool = False) -> None:
         super().log(vertex, data, error=error)
         partial = self._partial.setdefault(vertex, bytearray())
-        partial += data
-        *lines, rest = bytes(partial).split(b"\n")
-        partial[:] = rest
+        first, *more = data.split(b"\n")
+        partial += first
+        lines = []
+        for begun in more:
+            lines.append(bytes(partial))
+            partial[:] = begun
+        if len(partial) > _LONGEST_LINE:
+            # A command may never end its line: that is kept nowhere, and what is kept is not gone through again.
+            lines.append(bytes(partial))
+            partial.clear()
         stamp = f"{vertex.seconds():.3f} ".encode()
         if lines:
             self._say(vertex, *(stamp + line.removesuffix(b"\r") for line in lines))
