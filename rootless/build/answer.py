@@ -7,6 +7,7 @@ variable of its is called undefined.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -105,11 +106,11 @@ def _described(
 def _ignored(found: Definition) -> Callable[[str], bool] | None:
     """Whether a path is left out of the context. An ignore file with exceptions is not judged: too much depends on them."""
     for path in found.ignore_files:
-        try:
-            with open(path, "rb") as file:
-                lines = ignore.read_lines(file.read(_LARGEST))
-        except OSError:
+        if not os.path.lexists(path):
             continue
+        definition.refuse_link_out(path, found.directory)
+        with open(path, "rb") as file:
+            lines = ignore.read_lines(file.read(_LARGEST))
         if any(line.startswith("!") for line in lines):
             return None
         return ignore.PathPatterns(lines).ignores

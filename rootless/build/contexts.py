@@ -12,7 +12,7 @@ from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.ignore import NOTHING, PathPatterns, read_lines
 from rootless.build.context.source_tree import DIRECTORY, SourceTree
 from rootless.build.context.walk import Filters, walk
-from rootless.build.definition import is_remote
+from rootless.build.definition import is_remote, refuse_link_out
 from rootless.build.execute.tree import Tree
 from rootless.build.plan.sources import CONTEXT, ContextSource
 from rootless.build.plan.steps import CopyStep, PathSource
@@ -103,19 +103,19 @@ class Contexts:
         files = [f"{place}/.dockerignore"] if source.name else self._ignore_files
         if source in self._fetched:
             files = []
-        return self._ignoring(SourceTree(root, hashes, name), files)
+        return self._ignoring(SourceTree(root, hashes, name), files, place)
 
-    def _ignoring(self, tree: SourceTree, files: list[str]) -> SourceTree:
+    def _ignoring(self, tree: SourceTree, files: list[str], place: str) -> SourceTree:
         """The tree without what the first of `files` that is there leaves out."""
         vertex = Vertex("[internal] load .dockerignore")
         self._progress.start(vertex)
         data = b""
         for path in files:
-            try:
-                with open(path, "rb") as file:
-                    data = file.read(_LARGEST)
-            except (FileNotFoundError, NotADirectoryError):
+            if not os.path.lexists(path):
                 continue
+            refuse_link_out(path, place)
+            with open(path, "rb") as file:
+                data = file.read(_LARGEST)
             tree = tree._replace(patterns=PathPatterns(read_lines(data)), ignored_by=os.path.basename(path))
             break
         self._progress.status(vertex, Status("transferring context", len(data) or 2, done=True))

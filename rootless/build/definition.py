@@ -103,28 +103,27 @@ def _path(request: BuildRequest, directory: str, *, fetched: bool) -> str:
     if request.file == "-":
         return ""
     if fetched:
-        return _fetched_path(directory, request.file)
+        return _path_inside(directory, request.file)
     if request.file:
         # Relative to where we are, as in docker build; Podman's users mean one of the context.
         if not os.path.exists(request.file) and directory and os.path.exists(f"{directory}/{request.file}"):
             return f"{directory}/{request.file}"
         return os.path.abspath(request.file)
-    for name in _NAMES:
-        if os.path.isfile(f"{directory}/{name}"):
-            return f"{directory}/{name}"
-    return f"{directory}/Dockerfile"
+    # What was not named may be somebody else's work, as in a repository that was cloned: shown in an error's excerpt
+    # a file of the caller's would be in the log of every build.
+    return _path_inside(directory, "")
 
 
-def _fetched_path(directory: str, file: str) -> str:
-    """The same in a stranger's directory: a link leads nowhere else, and what is no file is not opened. It is ours:
-    nobody changes it between the look and the reading."""
+def _path_inside(directory: str, file: str) -> str:
+    """The Dockerfile in a directory of which nothing is believed: a link leads nowhere else, and what is no file is not
+    opened."""
     top = os.path.realpath(directory)
     for name in (file,) if file else _NAMES:
         path = os.path.realpath(f"{top}/{name}")
         if path.startswith(top + "/") and os.path.isfile(path):
             return path
         if os.path.lexists(f"{top}/{name}"):
-            raise InvalidInput(f"{name} leads out of the context, or is no file")
+            raise InvalidInput(f"{name} leads out of the context, or is no file", hint="-f names a file elsewhere")
     return f"{top}/{file or _NAMES[0]}"
 
 
@@ -149,8 +148,15 @@ def _ignore_files(request: BuildRequest, path: str, directory: str) -> list[str]
     if request.ignore_file:
         if not os.path.exists(request.ignore_file):
             raise NotFound(f"--ignorefile {request.ignore_file}: no such file")
-        return [os.path.abspath(request.ignore_file)]
+        return [os.path.realpath(request.ignore_file)]
     beside = [f"{path}.dockerignore", f"{path}.containerignore"] if path else []
     return [*beside, *(f"{directory}/{name}" for name in (".containerignore", ".dockerignore") if directory)]
 
 
+def refuse_link_out(path: str, place: str) -> None:
+    """InvalidInput for an ignore file that is none, or leads out of its directory and of the context `place`: a bad
+    pattern is shown in an error, and would show a line of the caller's file."""
+    real = os.path.realpath(path)
+    tops = (os.path.realpath(os.path.dirname(path)), os.path.realpath(place))
+    if not os.path.isfile(real) or not any(real.startswith(top.rstrip("/") + "/") for top in tops):
+        raise InvalidInput(f"{os.path.basename(path)} leads out of the context, or is no file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rootless.build.dockerfile.error import excerpt
 from rootless.build.dockerfile.instructions import Dockerfile
 from rootless.build.plan.steps import Step
+from rootless.build.progress.log_text import for_terminal
 from rootless.build.progress.vertices import Vertex
 from rootless.errors import RootlessError
 from rootless.words import plain
@@ -26,7 +27,7 @@ def of_step(error: RootlessError, vertex: Vertex, step: Step | None, dockerfile:
     if step is not None:
         account = f"------\n > {plain(vertex.name)}:\n"
         account += "".join(
-            f"{seconds:.3f} {line.decode('utf-8', 'replace')}\n" for seconds, line in vertex.last_lines if line
+            f"{seconds:.3f} {for_terminal(line).decode()}\n" for seconds, line in vertex.last_lines if line
         )
         account += "------\n" + excerpt(dockerfile.file, dockerfile.lines, step.place.first, step.place.last)
     return BuildFailed(error.message, hint=error.hint, account=account)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
+
+from rootless.build.progress.log_text import for_terminal
 from rootless.build.progress.plain import Plain
 from rootless.build.progress.vertices import Status, Vertex
 
@@ -97,3 +100,19 @@ def test_a_line_without_an_end_is_shown_in_pieces() -> None:
     assert out.getvalue().count(b"y") > 300_000
     progress.done(vertex)
     assert out.getvalue().count(b"y") == 400_000 + 1  # and "yes"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"plain text", b"plain text"),
+        (b"\x1b[31mred\x1b[0m", b"\x1b[31mred\x1b[0m\x1b[0m"),
+        (b"a\x1b]0;title\x07b\x1b[2J", b"a\\x1b]0;title\\x07b\\x1b[2J"),
+        (b"10%\r20%\r100%\r", b"100%"),
+        (b"fine\r#9 DONE 0.0s", b"#9 DONE 0.0s"),
+        (b"\xff\xc2\x9b", "\ufffd\\x9b".encode()),
+    ],
+)
+def test_what_a_terminal_gets_of_a_commands_output(line: bytes, shown: bytes) -> None:
+    """Colours, and nothing else that it obeys; the number before it says whose words they are."""
+    assert for_terminal(line) == shown

@@ -30,7 +30,7 @@ ORDER = {
     "build/plan":
         "render_calls calls whole stage copies runs config_edits history ports state graph bases controls epoch "
         "contexts names remote git_url scope request steps image_config sources",
-    "build/progress": "choose plain rawjson tty vertices",
+    "build/progress": "choose plain log_text rawjson tty vertices",
     "build/remotecache": "export imported layout_directory sources document places",
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import IO
 
+from rootless.build.progress.log_text import for_terminal
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.words import plain
 
@@ -23,6 +24,7 @@ _LONGEST_LINE = 1 << 16
 class Plain(Progress):
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
+        self._terminal = out.isatty()
         self._count = 0
         self._current: Vertex | None = None
         self._spoken = 0.0  # when the current one said something
@@ -59,7 +61,10 @@ class Plain(Progress):
             partial.clear()
         stamp = f"{vertex.seconds():.3f} ".encode()
         if lines:
-            self._say(vertex, *(stamp + line.removesuffix(b"\r") for line in lines))
+            self._say(vertex, *(stamp + self._shown(line) for line in lines))
+
+    def _shown(self, line: bytes) -> bytes:
+        return for_terminal(line) if self._terminal else line.removesuffix(b"\r")
 
     def done(self, vertex: Vertex) -> None:
         super().done(vertex)
@@ -107,7 +112,7 @@ class Plain(Progress):
     def _end(self, vertex: Vertex, line: str) -> None:
         partial = self._partial.pop(vertex, None)
         stamp = f"{vertex.seconds():.3f} ".encode()
-        last = [stamp + bytes(partial)] if partial else []
+        last = [stamp + self._shown(bytes(partial))] if partial else []
         self._switch(vertex)
         self._print(vertex, [*self._held.pop(vertex, []), *last, line.encode()])
         self._out.flush()
