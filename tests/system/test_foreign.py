@@ -105,3 +105,29 @@ def test_without_an_interpreter_it_is_an_error_with_a_remedy(rootless: Rootless,
 )
 def test_words_that_name_no_foreign_architecture(rootless: Rootless, words: tuple[str, ...], message: str) -> None:
     assert message in rootless("binfmt", "install", *words, status=1).stderr
+
+
+def test_the_interpreter_cannot_be_written_to(rootless: Rootless, foreign_image: str, busybox_image: str) -> None:
+    """It is the caller's file, so container root's, who reaches it by /proc/PID/exe, and keeps it open until the
+    handlers are gone: until then the kernel itself refuses writers."""
+    installed = rootless.root / f"binfmt/qemu-{QEMU}-static"
+    before = installed.read_bytes()
+    wait = "while [ ! -e /shared/{} ]; do sleep 0.1; done"
+    attack = (
+        f"{wait.format('go')}; cp /shared/busybox /busybox-foreign; /busybox-foreign sleep 1000 & sleep 3; "
+        "exec 9</proc/$!/exe; kill -9 $!; touch /shared/held; "
+        f"{wait.format('gone')}; head -c 4 <&9 | tail -c 3; (printf x >/proc/self/fd/9) 2>&1"
+    )
+    shared = ("-v", "shared:/shared", "--network", "none")
+    rootless("volume", "create", "shared")
+    rootless("run", "-d", "--name", "native", *shared, busybox_image, "sh", "-c", attack)
+    foreign = f"cp /bin/busybox /shared/busybox; touch /shared/go; {wait.format('held')}"
+    rootless("run", "--rm", "--platform", FOREIGN, *shared, foreign_image, "sh", "-c", foreign)
+    rootless("exec", "native", "touch", "/shared/gone")
+    rootless("wait", "native")
+    shown = rootless("logs", "native").stdout
+    rootless("rm", "native")
+    rootless("volume", "rm", "shared")
+    assert shown.startswith("ELF"), shown  # it had the interpreter
+    assert installed.read_bytes() == before
+    assert "Read-only file system" in shown

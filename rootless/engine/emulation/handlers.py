@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 
 from rootless.engine.emulation import interpreters
 from rootless.engine.emulation.architectures import ARCHITECTURES, Architecture
@@ -76,6 +77,7 @@ def _open_instance(name: str, wanted: list[Handler]) -> int:
             set_pdeathsig(9)
             n.unshare(n.CLONE_NEWNS)
             m.mount(None, "/", None, m.MS_REC | m.MS_PRIVATE, None)
+            _make_read_only([handler.interpreter for handler in wanted])
             theirs.send("done", {}, (_registered(name, wanted),))
         except (OSError, RootlessError) as error:
             theirs.send_error(error, step="register a handler in binfmt_misc")
@@ -87,6 +89,19 @@ def _open_instance(name: str, wanted: list[Handler]) -> int:
     finally:
         ours.close()
         os.waitpid(child, 0)
+
+
+def _make_read_only(interpreters: list[str]) -> None:
+    """Mount each of those files over itself, read-only. A container's root may own the file, and reaches it by
+    /proc/PID/exe, as CVE-2019-5736: what it reaches that way is of this mount, so it cannot be written to."""
+    for path in interpreters:
+        with suppress(FileNotFoundError):
+            m.mount(path, path, None, m.MS_BIND, None)
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            try:
+                m.mount_setattr(fd, "", m.AT_EMPTY_PATH, m.MOUNT_ATTR_RDONLY)
+            finally:
+                os.close(fd)
 
 
 def _registered(name: str, wanted: list[Handler]) -> int:
