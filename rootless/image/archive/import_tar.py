@@ -15,6 +15,7 @@ from rootless.image.archive import instructions
 from rootless.image.platforms import Platform
 from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.transfer import new_image
+from rootless.image.trust import policy
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -35,6 +36,7 @@ def import_tar(
 
     Without `name` the image is dangling. Call single-threaded. Raises Corrupt for what is no tar.
     """
+    policy.check_archive("tarball", path)
     canonical = reference.parse(name).canonical if name else None
     run_config = instructions.apply({}, change)
     created = new_image.timestamp()

@@ -12,6 +12,7 @@ from rootless.image.archive.load import add_from_layout
 from rootless.image.manifest import DOCUMENT_LIMIT_BYTES, Descriptor, Index
 from rootless.image.platforms import Platform
 from rootless.image.progress import Progress, silent
+from rootless.image.trust import policy
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -34,6 +35,7 @@ def load_layout(
     with opened as files:
         if not (files.has("index.json") and files.has("oci-layout")):
             raise InvalidInput(f"{path} is no OCI layout: it lacks index.json or oci-layout")
+        policy.check_archive("oci", path)
         entry = entry_of(files, path, tag, digest)
         return add_from_layout(store, files, entry, platform or platforms.host(), progress)[0]
 

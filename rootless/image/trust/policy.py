@@ -56,16 +56,27 @@ def read() -> Policy:
     for path in (own, _SYSTEM):
         try:
             with open(path, "rb") as file:
-                document = json.loads(file.read(_LIMIT_BYTES))
+                document = json.loads(file.read(_LIMIT_BYTES), object_pairs_hook=_unambiguous)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, RecursionError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
+            reason = error.strerror if isinstance(error, OSError) else f"it is no JSON: {error}"[:100]
             raise InvalidInput(f"cannot read {path}: {reason}", hint="no image is trusted while it cannot be read") from None
         if not isinstance(document, dict):
             raise InvalidInput(f"{path} holds no JSON object", hint="see containers-policy.json(5)")
+        unknown = sorted(document.keys() - {"default", "transports"})
+        if unknown:  # misspelt, it would demand nothing
+            raise InvalidInput(f"{path}: unknown key {unknown[0][:40]!r}", hint="see containers-policy.json(5)")
         return Policy(path, document)
     return Policy("", {"default": _ACCEPT})
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; ValueError where a key is there twice, of which one would count and a reader see the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def check_pull(reference: Reference, registry: Registry, digests: Sequence[str]) -> None:
@@ -87,17 +98,32 @@ def check_pull(reference: Reference, registry: Registry, digests: Sequence[str])
         raise _refused(kind, reference.familiar(), policy)
 
 
-def check_archive(transport: str, name: str) -> None:
-    """Refuse, with NotSupported, an archive (`docker-archive`, `oci-archive`, ...) where the policy wants more of
-    it than to be there: archives carry no signatures."""
+def check_archive(transport: str, path: str) -> None:
+    """Refuse, with NotSupported, an archive (`docker-archive`, `oci-archive`, ...; "-" is stdin) where the policy
+    wants more of it than to be there: archives carry no signatures."""
     policy = read()
-    for requirement in policy.requirements(transport, ()):
+    for requirement in policy.requirements(transport, _directories(path)):
         if requirement.get("type") != "insecureAcceptAnything":
-            raise _refused(requirement.get("type"), name, policy)
+            raise _refused(requirement.get("type"), path, policy)
+
+
+def _directories(path: str) -> list[str]:
+    """The scopes of an archive: its path without links, and the directories above it."""
+    if path == "-":
+        return []
+    found = [os.path.realpath(path)]
+    while len(found[-1]) > 1:
+        found.append(os.path.dirname(found[-1]))
+    return found
 
 
 def scopes(reference: Reference) -> list[str]:
-    """The scopes of `docker` that hold the image, most specific first."""
+    """The scopes of `docker` that hold the image, most specific first; a host's name in capitals is the same host."""
+    small = reference._replace(registry=reference.registry.lower())
+    return [scope for pair in zip(_as_written(reference), _as_written(small), strict=True) for scope in pair]
+
+
+def _as_written(reference: Reference) -> list[str]:
     found = [reference.canonical]
     path = reference.name
     while True:

@@ -49,7 +49,10 @@ def parse(data: bytes) -> Claim | None:
 def matches(identity: dict[str, Any] | None, wanted: Reference, signed: str) -> bool:
     """Whether an image pulled as `wanted` may be one signed as `signed`: a policy's signedIdentity, of which None
     means matchRepoDigestOrExact. InvalidInput where the policy is damaged."""
-    identity = identity or {"type": "matchRepoDigestOrExact"}
+    if identity is None:
+        identity = {"type": "matchRepoDigestOrExact"}
+    if not isinstance(identity, dict):
+        raise InvalidInput("policy.json: signedIdentity is no object", hint="see containers-policy.json(5)")
     kind = identity.get("type")
     try:
         found = references.parse(signed)
