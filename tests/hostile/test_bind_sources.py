@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -80,3 +81,31 @@ def test_swapped_between_look_and_mount(
         swapping.join()
     assert {(done.status, done.stdout) for done in seen} <= {(0, ""), (125, "")}
     assert all("symbolic link" in done.stderr for done in seen if done.status)
+
+
+def test_a_volumes_device_is_no_link_of_a_strangers(
+    rootless: Rootless, busybox_image: str, shared: Path, trap: Path, stranger: Stranger
+) -> None:
+    """It would be filled with the image's files, too."""
+    victim, work = trap / "empty", shared / "work"
+    victim.mkdir()
+    assert stranger(["ln", "-s", str(victim), str(work)]).returncode == 0
+    rootless("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={work}", "linked")
+    for more in ("", ",volume-nocopy"):
+        word = f"type=volume,src=linked,dst=/bin{more}"
+        done = rootless("run", "--rm", "--network", "none", "--mount", word, busybox_image, "true", status=125)
+        assert "is a symbolic link of another user" in done.stderr
+    assert not list(victim.iterdir())
+    rootless("volume", "rm", "linked")
+
+
+def test_a_rootfs_is_no_link_of_a_strangers(rootless: Rootless, shared: Path, trap: Path, stranger: Stranger) -> None:
+    root = trap / "root"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/true")
+    words = ("run", "--rm", "--network", "none", "--rootfs")
+    (shared / "own").symlink_to(root)
+    rootless(*words, shared / "own", "/bin/true")
+    assert stranger(["ln", "-s", str(root), str(shared / "work")]).returncode == 0
+    done = rootless(*words, shared / "work", "/bin/true", status=125)
+    assert "is a symbolic link of another user" in done.stderr

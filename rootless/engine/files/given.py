@@ -24,6 +24,7 @@ from rootless.linux.openat2 import (
     open_without_links,
     openat2,
 )
+from rootless.runtime.mounts.bind import EXACT
 from rootless.runtime.mounts.mount_parts import SUBPATH
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.process.passwd import find_user
@@ -81,7 +82,7 @@ def _source(store: Store, mount: Mount) -> int:
             f"{mount['target']}: U is for what lasts, and this is a tmpfs", hint="a tmpfs has the options uid= and gid="
         )
     path = entry.get("source") or mount["source"] or f"{store.volumes}/{mount['volume']}/_data"
-    top = open_without_links(path) if mount.get("exact") else os.open(path, os.O_PATH | os.O_CLOEXEC)
+    top = open_without_links(path) if mount.get("exact") or entry.get(EXACT) else os.open(path, os.O_PATH | os.O_CLOEXEC)
     if not entry.get(SUBPATH):
         return top
     try:

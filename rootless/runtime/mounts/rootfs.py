@@ -8,6 +8,7 @@ import os
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
+from rootless.linux.openat2 import open_without_links
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.descriptors import close_all, stop_importing
@@ -46,6 +47,7 @@ class Rootfs(Record):
     # What fuse-overlayfs shows the layers' ids as: "from:to:count" and so on; "": as they are.
     uid_map: str = ""
     gid_map: str = ""
+    exact: bool = False  # of "directory": `lower` was resolved, a link in it now was put there since
 
 
 def mount_root(root: Rootfs) -> int:
@@ -61,7 +63,13 @@ def mount_root(root: Rootfs) -> int:
     elif root.driver == "directory":
         source = root.lower[0] if root.lower else root.path
         flags = m.OPEN_TREE_CLONE | m.AT_RECURSIVE
-        return attach_root(root, m.open_tree(m.AT_FDCWD, source, flags))
+        if not root.exact:
+            return attach_root(root, m.open_tree(m.AT_FDCWD, source, flags))
+        top = open_without_links(source)
+        try:
+            return attach_root(root, m.open_tree(top, "", flags | m.AT_EMPTY_PATH))
+        finally:
+            os.close(top)
     else:
         raise RootlessError(f"unknown storage driver {root.driver!r}")
     return open_root(root)

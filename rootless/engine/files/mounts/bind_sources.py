@@ -58,14 +58,30 @@ def resolve(mount: Mount) -> Mount:
 
     InvalidInput for a link of another account in a directory like /tmp. A path through /proc stays as it is.
     """
+    source = follow(mount["source"])
+    return mount if source is None else {**mount, "source": source, "exact": True}
+
+
+def follow(path: str) -> str | None:
+    """`path` without links, as `resolve` has it; None where it leads through /proc."""
     try:
-        os.close(open_without_links(mount["source"]))
+        os.close(open_without_links(path))
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOENT):
-            source = _without_links(mount["source"])
-            return mount if source is None else {**mount, "source": source, "exact": True}
-    # What cannot be reached is the mount's to say.
-    return {**mount, "exact": True}
+            return _without_links(path)
+    return path  # what cannot be reached is the mount's to say
+
+
+def open_directory(path: str) -> int:
+    """A descriptor of the directory `path`, by the same rules; the caller's."""
+    exact = follow(path)
+    if exact is None:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    found = open_without_links(exact)
+    try:
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=found)
+    finally:
+        os.close(found)
 
 
 def _without_links(path: str) -> str | None:

@@ -20,10 +20,13 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
     has joined the session and holds the container's lock."""
     directory = containers.directory(store, record["id"])
     if record["rootfs"]:
+        from rootless.engine.files.mounts import bind_sources
+
+        exact = bind_sources.follow(record["rootfs"])
         # Mounted at a place of its own: even the host's / can be a container's root then.
         merged = directory + "/merged"
         os.makedirs(merged, mode=0o700, exist_ok=True)
-        return Rootfs("directory", (record["rootfs"],), "", "", merged, record["read_only"])
+        return Rootfs("directory", (exact or record["rootfs"],), "", "", merged, record["read_only"], exact=exact is not None)
     try:
         root = _layers(store, record, directory)
     except (Corrupt, NotFound):
@@ -68,11 +71,12 @@ def fill_volumes(store: Store, record: ContainerConfig, root: Rootfs) -> None:
     id_map = record.get("id_map")
     if not fresh and not (used and id_map):
         return
+    from rootless.engine.files.mounts.bind_sources import open_directory
     from rootless.engine.files.volumes.copy_up import fill, unused
 
     empty = unused(store, used) if id_map else []
     given = id_map if root.driver == "directory" else None
-    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given)
+    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given, open_directory)
     if id_map:
         from rootless.storage.drivers.shifted import give
 

@@ -15,6 +15,7 @@ from rootless.engine.options.mount_config import Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported
 from rootless.linux.process import boot_id
+from rootless.runtime.mounts.bind import EXACT
 from rootless.runtime.mounts.mount_parts import IMAGE, SUBPATH
 from rootless.storage import volumes
 from rootless.storage.layers import layers
@@ -76,15 +77,18 @@ def _oci(store: Store, mount: Mount) -> dict[str, Any]:
         }
     volume = volumes.find(store, mount["volume"])
     kind, source, options = of_mount(volume)
+    exact = bind_sources.follow(source) if kind == "bind" and volume.options else None
     access = "ro" if mount["read_only"] or "ro" in options else "rw"
     if access == "ro" and "rbind" in options and read_only_below(mount):
         access = "rro"
     found: dict[str, Any] = {
         "destination": mount["target"],
         "type": kind,
-        "source": source,
+        "source": exact or source,
         "options": [word for word in options if word not in ("ro", "rw")] + [access],
     }
+    if exact:
+        found[EXACT] = True
     if mount.get("subpath"):
         found[SUBPATH] = mount["subpath"]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 
 from rootless.engine.files import copy_tree
 from rootless.engine.files.copy_end import CopyEnd
@@ -15,18 +16,20 @@ from rootless.storage import volumes
 from rootless.storage.store import Store
 from rootless.storage.volumes import Volume
 
+Opener = Callable[[str], int]
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def unused(store: Store, mounts: list[Mount]) -> list[str]:
     """The directories of those volumes that nothing has been put into yet; none of the host's."""
     found = [volumes.find(store, mount["volume"]) for mount in mounts]
-    return [volume.path for volume in found if not volume.options and _is_unused(volume)]
+    return [volume.path for volume in found if not volume.options and _is_unused(volume, _open_plain)]
 
 
-def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None = None) -> None:
+def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, open_device: Opener) -> None:
     """Copy the image's files into those of the volumes that are still empty; wants the session joined.
 
+    `open_device` opens a directory of the host, as a mount of it does.
     `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.
 
     A volume being filled is locked; one that a kill left half filled has a mark beside it, and is
@@ -36,25 +39,34 @@ def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None = 
     empty = [
         (volume, mount["target"])
         for mount in mounts
-        if _is_unused(volume := volumes.find(store, mount["volume"]))
+        if _is_unused(volume := volumes.find(store, mount["volume"]), open_device)
     ]
     if not empty:
         return
     with mounted(root) as root_fd:
         for volume, target in empty:
-            _fill_one(volume, CopyEnd(root_fd, given), target)
+            _fill_one(volume, CopyEnd(root_fd, given), target, open_device)
 
 
-def _directory(volume: Volume) -> str:
-    return volume.options.get("device") or volume.path
+def _open_plain(path: str) -> int:
+    return os.open(path, _DIRECTORY)
 
 
-def _is_unused(volume: Volume) -> bool:
+def _open(volume: Volume, open_device: Opener) -> int:
+    device = volume.options.get("device")
+    return open_device(device) if device else _open_plain(volume.path)
+
+
+def _is_unused(volume: Volume, open_device: Opener) -> bool:
     try:
-        if not os.listdir(_directory(volume)):
-            return True
+        directory = _open(volume, open_device)
     except OSError:
         return False  # of the host's: the start says what is wrong with it
+    try:
+        if not os.listdir(directory):
+            return True
+    finally:
+        os.close(directory)
     return not volume.options and os.path.exists(_mark(volume))
 
 
@@ -62,7 +74,7 @@ def _mark(volume: Volume) -> str:
     return os.path.join(os.path.dirname(volume.path), "filling")
 
 
-def _fill_one(volume: Volume, image: CopyEnd, target: str) -> None:
+def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) -> None:
     try:
         source = image.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -70,9 +82,9 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str) -> None:
     lock = os.open(os.path.dirname(volume.path), _DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_unused(volume):
+        if not _is_unused(volume, open_device):
             return
-        directory = os.open(_directory(volume), _DIRECTORY)
+        directory = _open(volume, open_device)
         try:
             if volume.options:
                 copy_tree.contents(source, directory, Policy(None, special_bits=False, kept=image.out_of))
