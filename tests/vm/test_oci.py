@@ -141,7 +141,7 @@ def test_what_cannot_be_had_is_an_error(machine: Machine) -> None:
         check=False,
     )  # fmt: skip
     first = told.partition("status 1\n")[0]
-    assert "linux.resources.hugepageLimits[0] cannot be enforced: the controller hugetlb is not given" in first
+    assert "linux.resources.hugepageLimits[0] cannot be enforced: the controller hugetlb is not delegated" in first
     assert "Delegate=cpu cpuset io memory pids hugetlb" in first
     assert told.count("linux.resources.hugepageLimits") == 3
     assert "cannot make the scope rootless-oci-b.scope: the user's D-Bus did not answer within 2 s" in told

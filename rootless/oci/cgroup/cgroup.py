@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.errors import InvalidInput, NotSupported, RootlessError, Unavailable
 from rootless.linux.namespace import CLONE_NEWCGROUP
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.clone import clone
@@ -68,7 +68,7 @@ class Cgroup:
             from rootless.cgroup.candidate import outgrown
 
             if outgrown(self.path) == "memory.max":
-                raise InvalidInput(f"{self._later[0].limit}: is too little to start a container in")
+                raise _too_little(self._later[0].limit)
 
     def explain(self, error: BaseException) -> BaseException:
         """The error, or the limit of the cgroup that is behind it."""
@@ -79,7 +79,7 @@ class Cgroup:
         limit = {"memory.max": "memory", "pids.max": "pids"}.get(outgrown(self.path))
         if limit is None:
             return error
-        return InvalidInput(f"linux.resources.{limit}.limit: is too little to start a container in")
+        return _too_little(f"linux.resources.{limit}.limit")
 
     def remove(self) -> None:
         """Kill what is left in it and remove it."""
@@ -114,7 +114,18 @@ class SystemdCgroup(Cgroup):
         if self._later:
             from rootless.oci.cgroup import systemd
 
-            systemd.change(self.unit, list(self._later))
+            try:
+                systemd.change(self.unit, list(self._later))
+            except (NotSupported, Unavailable):
+                # systemd removes the scope of an init that the limit has killed, before or after we have looked.
+                self.demand_memory()
+                if not os.path.exists(self.path):
+                    raise _too_little(self._later[0].limit) from None
+                raise
+
+
+def _too_little(limit: str) -> InvalidInput:
+    return InvalidInput(f"{limit}: is too little to start a container in")
 
 
 def remove(path: str, unit: str) -> None:
