@@ -72,16 +72,16 @@ def start(runtime: str) -> int:
             _publish(runtime, left_behind.namespace_fd, mapping.plan(os.getuid(), os.getgid()))
             return left_behind.namespace_fd
         known = session_file.read(runtime)
-        survivor = session_file.surviving_namespace(known)
-        if survivor is not None and known is not None:
-            try:
-                session_file.kill_if_in_namespace(silent_pid, known.inode)
-                return _start_holder(runtime, known.mapping, existing=survivor)
-            finally:
-                os.close(survivor)
         planned = mapping.plan(os.getuid(), os.getgid())
+        # A holder or a monitor first: they are ours. The kernel uses the number of a namespace that has ended again, so
+        # the recorded one may be Podman's by now, with the same owner and the same map.
         living = session_file.living_namespace(planned)
+        if living is None:
+            living = session_file.surviving_namespace(known)
+            planned = planned if living is None or known is None else known.mapping
         try:
+            if known is not None and living is not None:
+                session_file.kill_if_in_namespace(silent_pid, known.inode)
             return _start_holder(runtime, planned, existing=living)
         finally:
             if living is not None:
