@@ -36,7 +36,7 @@ def test_files_configuration_and_history(build: Build, rootless: Rootless, conte
         "ENV A=1 B=two\n"
         "RUN echo hello $WHO > /hello && rm /bin/vi\n"
         "COPY --chmod=640 --chown=user:staff a.txt /data/\n"
-        "WORKDIR /work/place\n"
+        "WORKDIR /srv/place\n"
         'LABEL kind=test\nEXPOSE 80\nVOLUME /v\nUSER user\nENTRYPOINT ["cat"]\nCMD ["/hello"]\n'
         "HEALTHCHECK --interval=5s CMD true\nSTOPSIGNAL SIGINT\nSHELL [\"/bin/ash\", \"-c\"]\nONBUILD RUN true\n",
         "-t", "test:1", "--build-arg", "WHO=world", "--label", "more=x",
@@ -49,14 +49,14 @@ def test_files_configuration_and_history(build: Build, rootless: Rootless, conte
     assert rootless("run", "--rm", "--entrypoint", "ls", "test:1", "/bin/vi", status=1).stdout == ""
     found = config(rootless, "test:1")["Config"]
     assert isinstance(found, dict)
-    assert found["WorkingDir"] == "/work/place"
+    assert found["WorkingDir"] == "/srv/place"
     assert {"A=1", "B=two"} <= set(found["Env"])
     assert found["Labels"] == {"kind": "test", "more": "x"}
     assert found["Healthcheck"] == {"Test": ["CMD-SHELL", "true"], "Interval": 5_000_000_000}
     assert (found["Shell"], found["OnBuild"], found["User"]) == (["/bin/ash", "-c"], ["RUN true"], "user")
     history = rootless("history", "--no-trunc", "--format", "{{.CreatedBy}}", "test:1").lines
-    assert history[history.index("WORKDIR /work/place") :][:5] == [
-        "WORKDIR /work/place",
+    assert history[history.index("WORKDIR /srv/place") :][:5] == [
+        "WORKDIR /srv/place",
         "COPY --chown=user:staff --chmod=640 a.txt /data/ # buildkit",
         "RUN |1 WHO=world /bin/sh -c echo hello $WHO > /hello && rm /bin/vi # buildkit",
         "ENV A=1 B=two",

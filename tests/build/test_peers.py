@@ -38,7 +38,7 @@ ARG VERSION=1
 ENV PREFIX=/opt SHELLS="a b"
 RUN mkdir -p $PREFIX/x && echo $VERSION > $PREFIX/version && chmod 4755 $PREFIX/version
 RUN rm /bin/vi && rm -r /home && mkdir /home && ln -s /opt /link && chown 1000:1000 /opt/x
-WORKDIR /work/place
+WORKDIR /srv/place
 RUN pwd > where
 USER user
 RUN ["/bin/sh", "-c", "id -u > /tmp/id"]

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from rootless.runtime.launch.cgroup import ContainerCgroup
     from rootless.runtime.launch.intermediate import WriteMaps
 
-    # Writes the maps of the new user namespace of a process, our child.
-
 
 class StartedInit(Record):
     """An init that sets its container up: our child, in its cgroup, with its ids. The descriptors are the caller's:
