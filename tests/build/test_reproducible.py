@@ -21,7 +21,7 @@ TEXT = (
     "FROM busybox\n"
     "RUN mkdir -p /made/dir && echo made > /made/dir/file && ln -s file /made/dir/link && ln /made/dir/file /made/hard\n"
     "RUN rm -r /made/hard && touch -d '2001-02-03 04:05:06' /made/old\n"
-    "COPY a.txt /data/\nWORKDIR /work/place\nLABEL a=b\n"
+    "COPY a.txt /data/\nWORKDIR /srv/place\nLABEL a=b\n"
 )
 EPOCH = 1_500_000_000
 
