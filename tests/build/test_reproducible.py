@@ -59,7 +59,7 @@ def test_two_stores_give_one_image(
     assert identity(other_machine, context, "--no-cache") != first
     found = times(rootless, "app", tmp_path / "app.tar")
     assert found.pop("made/old") == 981_173_106
-    assert {"made/dir/file", "made/dir/link", "data/a.txt", "work/place"} <= found.keys()
+    assert {"made/dir/file", "made/dir/link", "data/a.txt", "srv/place"} <= found.keys()
     assert {time for time in found.values() if time > EPOCH} == set()
     assert found["made/dir/file"] == found["data/a.txt"] == EPOCH
     document = json.loads(rootless("image", "inspect", "app").stdout)[0]
