@@ -44,7 +44,7 @@ static const char *file_argument(const char *text)
 void parse_arguments(struct monitor *m, int argc, char **argv)
 {
     enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
-           CLEANUP_IF, PASS, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
+           CLEANUP_IF, PASS, OPEN_FILES, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
            CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
@@ -65,6 +65,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"no-sync", no_argument, NULL, NO_SYNC},
         {"cleanup-if", required_argument, NULL, CLEANUP_IF},
         {"pass", required_argument, NULL, PASS},
+        {"open-files", required_argument, NULL, OPEN_FILES},
         {"wait", required_argument, NULL, WAIT},
         {"health", required_argument, NULL, HEALTH},
         {"health-first", required_argument, NULL, HEALTH_FIRST},
@@ -106,6 +107,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case NO_SYNC: m->no_sync = true; break;
         case CLEANUP_IF: m->cleanup_if = file_argument(optarg); break;
         case PASS: m->passed = number_argument(optarg, PASSED_MAX); break;
+        case OPEN_FILES: m->open_files = m->health.open_files = number_argument(optarg, INT_MAX); break;
         case WAIT: m->wait_ms = milliseconds_argument(optarg); break;
         case HEALTH:
             if (m->health.words == HEALTH_WORDS_MAX)

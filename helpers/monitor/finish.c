@@ -36,7 +36,7 @@ _Noreturn static void clean_up(struct monitor *m)
     if (!m->cleanup || (m->cleanup_if && faccessat(m->dir, m->cleanup_if, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
         exit(0);
     passed_inherit(m->passed);
-    run_command(m->cleanup);
+    run_command(m->cleanup, m->open_files);
 }
 
 /* Whether all output has been read and taken. A terminal that stays quiet for long enough has none any more. */

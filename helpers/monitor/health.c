@@ -19,7 +19,7 @@ static void start(struct health *health, int64_t now_ms)
         /* A killed monitor takes its container along, and its check. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent)
-            run_command(health->argv);
+            run_command(health->argv, health->open_files);
         _exit(127);
     }
     if (health->pid < 0) {

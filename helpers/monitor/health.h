@@ -16,6 +16,7 @@ struct health {
     char *argv[HEALTH_WORDS_MAX + 1];
     size_t words; /* 0: no checks */
     int64_t first_ms, interval_ms, start_interval_ms, timeout_ms;
+    uint64_t open_files; /* run_command()'s */
 
     pid_t pid;      /* the check that runs; 0: none */
     int64_t due_ms; /* when the next one starts or, while one runs, when it is killed */

@@ -41,6 +41,7 @@ struct monitor {
     char **cleanup;         /* NULL: none */
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */
     size_t passed;          /* descriptors after stderr that the clean-up inherits */
+    uint64_t open_files;    /* the soft limit of what is executed; 0: ours */
     int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
     bool exec;              /* only waits for an exec process and writes exec_die */
     int64_t timeout_ms;     /* 0: none; then the child is killed */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,14 +41,19 @@ int take_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-void run_command(char **argv)
+void run_command(char **argv, uint64_t open_files)
 {
     sigset_t none;
+    struct rlimit limit;
     for (size_t i = 0; i < IGNORED_COUNT; i++)
         signal(ignored[i], SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    if (open_files && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = open_files;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
     execvp(argv[0], argv);
     _exit(127);
 }
@@ -120,5 +126,5 @@ void wait_and_run(int64_t wait_ms, char **argv, size_t passed)
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         ;
     passed_inherit(passed);
-    run_command(argv);
+    run_command(argv, 0);
 }

@@ -19,11 +19,12 @@ int take_signals(void);
 void passed_numbers(int *numbers, size_t count);
 void passed_inherit(size_t count);
 
-/* Executes argv with the signals and the standing of an ordinary process; ends with 127 if it cannot. */
-_Noreturn void run_command(char **argv);
+/* Executes argv with the signals and the standing of an ordinary process, and `open_files` as its soft limit of
+   descriptors (0: ours); ends with 127 if it cannot. */
+_Noreturn void run_command(char **argv, uint64_t open_files);
 
 /* Waits without a descriptor (but the `passed` after stderr) or a signal of the monitor's, then
-   run_command(argv): a restart's delay. */
+   run_command(argv, 0): a restart's delay. */
 _Noreturn void wait_and_run(int64_t wait_ms, char **argv, size_t passed);
 
 /* A pidfd of our child, -1 where the kernel has none. */

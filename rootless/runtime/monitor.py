@@ -147,6 +147,7 @@ OPTIONS = {
     "timeout-ms": NUMBER,
     "cleanup-if": TEXT,
     "pass": NUMBER,
+    "open-files": NUMBER,
     "exec": FLAG,
 }
 
@@ -195,6 +196,9 @@ def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
         "timeout-ms": options.timeout_ms or None,
         "cleanup-if": options.cleanup_if,
         "pass": options.pass_fds or None,
+        # The monitor needs descriptors of its own as long as it lives; what it executes at the end, and what that
+        # starts again, has the caller's limit as the first start had.
+        "open-files": inherited.descriptors[0] if inherited.descriptors else None,
     }
     if options.log_name is not None:
         values |= {
@@ -231,8 +235,6 @@ def _execute(argv: list[str], *, dies_with_parent: bool = False) -> NoReturn:
         os.dup2(null, fd)
     if null > 2:
         os.close(null)
-    # What it executes at the end, and what that starts again, has the caller's limit as the first start had.
-    inherited.give_descriptors_back()
     if not dies_with_parent:
         # The launch is complete: from now on the container outlives the command that started it.
         set_pdeathsig(0)

@@ -183,12 +183,12 @@ class Runtime:
 
     @contextlib.contextmanager
     def unchanged(self) -> Iterator[None]:
-        """What is refused in here leaves --root as it was, byte for byte, and no process."""
+        """What is refused in here leaves --root as it was, byte for byte, and no new process."""
         record, before = self.record(), processes.descendants()
         yield
         assert self.record() == record
+        # What was there may end meanwhile: a helper of the test before, for one.
         processes.wait_until(lambda: processes.descendants().keys() <= before.keys(), "no process is left")
-        assert processes.descendants().keys() == before.keys(), "what ran still runs"
 
     def clean(self) -> None:
         """Delete what is left."""

@@ -147,13 +147,16 @@ def test_images_and_prunes_are_told(rootless: Rootless, busybox_image: str, tmp_
     rootless("save", "-o", tmp_path / "i.tar", busybox_image)
     rootless("create", "--name", "gone", busybox_image, "true")
     rootless("export", "-o", tmp_path / "f.tar", "gone")
-    rootless("import", tmp_path / "f.tar", "mine:1")
+    mine = rootless("import", tmp_path / "f.tar", "mine:1").stdout.strip()
+    rootless("import", "-c", "LABEL other=1", tmp_path / "f.tar")  # as another test may have left one
     rootless("rmi", "mine:1")
     rootless("container", "prune", "-f")
     rootless("volume", "prune", "-f")
     rootless("image", "prune", "-f")
-    words = kinds(told(rootless))
-    assert [word for word in words if word.startswith("image ")][-5:] == [
+    messages = told(rootless)
+    words = kinds(messages)
+    ours = (mine, rootless("inspect", "-f", "{{.Id}}", busybox_image).stdout.strip(), "")
+    assert kinds([each for each in messages if each["Type"] == "image" and each["Actor"]["ID"] in ours])[-5:] == [
         "image save", "image import", "image untag", "image delete", "image prune",
     ]  # fmt: skip
     assert "container prune" in words

@@ -157,6 +157,21 @@ def test_a_low_soft_limit_of_open_files(rootless: Rootless, busybox_image: str, 
     rootless("rm", "-f", "again")
 
 
+@pytest.mark.parametrize("soft", [32, 8])
+def test_a_monitor_is_not_bound_by_the_limit(rootless: Rootless, busybox_image: str, soft: int) -> None:
+    """It serves clients, checks the health and records the end, whichever descriptors it was given."""
+    words = ("--restart", "on-failure:1", "--health-cmd", "ulimit -Sn", "--health-interval", "1s", *NO_NETWORK)
+    under(rootless, f"ulimit -Sn {soft}", "run", "-di", "--name", "served", *words, busybox_image,
+          "sh", "-c", "read word; echo $word; exit 1")  # fmt: skip
+    said = "{{range .State.Health.Log}}{{.Output}}{{end}}"
+    wait_until(lambda: rootless("inspect", "-f", said, "served").stdout.split()[:1] == [str(soft)], "a check")
+    assert rootless("attach", "served", stdin="first\n", status=1).stdout == "first\n"
+    wait_until(lambda: rootless("inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "served").stdout == "1 running\n", "a restart")
+    assert rootless("attach", "served", stdin="second\n", status=1).stdout == "second\n"
+    rootless("wait", "served")
+    rootless("rm", "served")
+
+
 @pytest.mark.parametrize("network", ["none", "slirp4netns"])
 def test_a_low_hard_limit_of_open_files(rootless: Rootless, busybox_image: str, network: str) -> None:
     """It works, beside a descriptor beyond the limit that was there before; or says which limit and what to do."""
