@@ -88,8 +88,9 @@ ORDER = {
     "linux":
         "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace "
         "rlimit seccomp signals terminal mount process signal socket libc struct ctypes",
-    "network": "etc uplink ports",
+    "network": "hub etc uplink ports",
     "network/etc": "hosts resolv",
+    "network/hub": "attach uplink bridges rules namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",
