@@ -76,7 +76,9 @@ def _build(
     with ExitStack() as stack:
         for planned in plans:
             stack.enter_context(emulated(planned.stages.values()))
-        contexts = stack.enter_context(Contexts(store, found.directory, found.ignore_files, progress))
+        contexts = stack.enter_context(Contexts(
+            store, found.directory, found.ignore_files, progress, ssh_socket=request.ssh.get("default", "")
+        ))
         place = f"{found.path or found.directory}\0{request.target}"
         done = []
         for platform, planned in zip(wanted, plans, strict=True):

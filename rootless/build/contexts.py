@@ -17,7 +17,7 @@ from rootless.build.execute.tree import Tree
 from rootless.build.plan.sources import CONTEXT, ContextSource
 from rootless.build.plan.steps import CopyStep, PathSource
 from rootless.build.progress.vertices import Progress, Status, Vertex
-from rootless.errors import NotFound, NotSupported, RootlessError
+from rootless.errors import NotFound, RootlessError
 from rootless.storage.store import Store, make_directory
 
 _LARGEST = 1 << 20
@@ -26,8 +26,11 @@ _LARGEST = 1 << 20
 class Contexts:
     """A context manager. `directory` is the build context's, "" where there is none."""
 
-    def __init__(self, store: Store, directory: str, ignore_files: list[str], progress: Progress) -> None:
+    def __init__(
+        self, store: Store, directory: str, ignore_files: list[str], progress: Progress, *, ssh_socket: str = ""
+    ) -> None:
         self._store = store
+        self._ssh_socket = ssh_socket
         self._progress = progress
         self._directory = directory
         self._ignore_files = ignore_files
@@ -77,18 +80,29 @@ class Contexts:
             raise NotFound("there is no build context to copy from", hint="name a directory: rootless build .")
         if source in self._fetched:
             return self._fetched[source]
-        if place.startswith("oci-layout://"):
-            raise NotSupported(
-                f"the context {source.name}: oci-layout:// is not supported yet",
-                hint="load it, and name the image: docker-image://NAME",
-            )
         if source.name and is_remote(place):
-            from rootless.build.context import fetch
-
-            found = self._stack.enter_context(fetch.from_remote(self._store, place))
-            self._fetched[source] = found.directory
-            return found.directory
+            return self._fetch(source)
         return os.path.abspath(place)
+
+    def _fetch(self, source: ContextSource) -> str:
+        from rootless.build.context import fetch, http
+
+        vertex = Vertex(f"[context {source.name}] {http.shown(source.value)}")
+        self._progress.start(vertex)
+        try:
+            remote = fetch.from_remote(self._store, source.value, ssh_socket=self._ssh_socket, keeps_owners=True)
+            found = self._stack.enter_context(remote)
+        except RootlessError as error:
+            self._progress.failed(vertex, error.message)
+            raise
+        if found.dockerfile is not None:
+            # No archive: a file, which is called as in its URL.
+            name = source.value.partition("?")[0].rstrip("/").rpartition("/")[2]
+            with open(f"{found.directory}/{name or 'file'}", "wb") as file:
+                file.write(found.dockerfile)
+        self._progress.done(vertex)
+        self._fetched[source] = found.directory
+        return found.directory
 
     def _open(self, source: ContextSource) -> SourceTree:
         place = self._place(source)
@@ -96,18 +110,20 @@ class Contexts:
             root = os.open(place, DIRECTORY)
         except OSError as error:
             raise NotFound(f"unable to prepare context: path {place!r}: {error.strerror}") from None
+        name = f"the context {source.name}" if source.name else "the build context"
+        if source in self._fetched:
+            # No ignore file counts, an archive's files belong to whom it says, and nobody finds this place again.
+            return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True)
         make_directory(file_hashes.directory(self._store))
         table = hashlib.sha256(os.fsencode(place)).hexdigest()[:40]
         hashes = FileHashes(f"{file_hashes.directory(self._store)}/{table}", root_fd=root)
-        name = f"the context {source.name}" if source.name else "the build context"
         files = [f"{place}/.dockerignore"] if source.name else self._ignore_files
-        if source in self._fetched:
-            files = []
-        return self._ignoring(SourceTree(root, hashes, name), files, place)
+        label = f"[context {source.name}]" if source.name else "[internal]"
+        return self._ignoring(SourceTree(root, hashes, name), files, place, label)
 
-    def _ignoring(self, tree: SourceTree, files: list[str], place: str) -> SourceTree:
+    def _ignoring(self, tree: SourceTree, files: list[str], place: str, label: str) -> SourceTree:
         """The tree without what the first of `files` that is there leaves out."""
-        vertex = Vertex("[internal] load .dockerignore")
+        vertex = Vertex(f"{label} load .dockerignore")
         self._progress.start(vertex)
         data = b""
         for path in files:

@@ -69,9 +69,8 @@ def plan(store: Store, request: BuildRequest, platform: str, dockerfile: Dockerf
         return images[source]
 
     for source in bases_of(graph):
-        if not isinstance(source, ImageSource):
-            raise NotSupported("FROM a context is not supported yet", hint="--build-context NAME=docker-image://IMAGE")
-        resolve(source)
+        if isinstance(source, ImageSource):
+            resolve(source)
     plans = plan_stages(graph, lambda source: resolve(source).config if isinstance(source, ImageSource) else None)
     for found in plans.values():
         for need in found.needs:

@@ -66,3 +66,60 @@ def test_an_archive_at_a_url(build: Build) -> None:
             "FROM busybox\nCOPY --from=afar from-afar /f\nRUN cat /f && echo B\n", "--build-context", f"afar={web.url('/c.tgz')}"
         ).stderr  # fmt: skip
     assert "AB" in text
+
+
+@pytest.fixture
+def root_files(busybox_archive: Path, rootless: Rootless, busybox_image: str, tmp_path: Path) -> Path:
+    """A directory with busybox's files, one more, and one that its ignore file leaves out."""
+    path = tmp_path / "root"
+    rootless("build", "-q", "-o", path, "-", stdin=f"FROM {busybox_image}\n")
+    (path / "kept").write_text("K\n")
+    (path / "left").write_text("L\n")
+    (path / ".dockerignore").write_text("left\n")
+    return path
+
+
+def test_a_directory_as_a_base(build: Build, rootless: Rootless, root_files: Path) -> None:
+    text = 'FROM base AS one\nRUN cat /kept; ls /; ! test -e /left\nFROM one\nCMD ["cat", "/kept"]\n'
+    asked = ("--build-context", f"base={root_files}")
+    built = build(text, *asked, "-t", "from-a-directory")
+    assert "[context base] load .dockerignore" in built.stderr
+    assert "[context base] load from client\n" in built.stderr
+    assert "[one 2/2] RUN" in built.stderr
+    assert rootless("run", "--rm", "from-a-directory").stdout == "K\n"
+    assert rootless("run", "--rm", "from-a-directory", "stat", "-c", "%u:%g", "/kept").stdout == "0:0\n"
+    shown = json.loads(rootless("image", "inspect", "from-a-directory").stdout)[0]
+    assert (shown["Config"]["Cmd"], len(shown["RootFS"]["Layers"])) == (["cat", "/kept"], 1)
+    # By its content: times do not count, what is left out does not, what is there does.
+    (root_files / "left").write_text("other\n")
+    (root_files / "kept").touch()
+    assert build(text, *asked).stderr.count("CACHED") == 2
+    (root_files / "kept").write_text("again\n")
+    assert "again" in build(text, *asked).stderr
+    rootless("rmi", "-f", "from-a-directory")
+
+
+def test_a_directory_in_the_place_of_a_stage_and_of_an_image(build: Build, root_files: Path) -> None:
+    text = "FROM nowhere AS made\nRUN false\nFROM busybox:9\nCOPY --from=made /kept /copied\nRUN cat /copied && ! test -e /left\n"
+    asked = ("--build-context", f"made={root_files}", "--build-context", f"busybox:9={root_files}")
+    assert " K\n" in build(text, *asked).stderr
+
+
+def test_an_archive_as_a_base_keeps_owners(build: Build) -> None:
+    busybox = Path("/bin/busybox").read_bytes()
+    files = archive(file("bin/sh", busybox, mode=0o755), file("bin/stat", busybox, mode=0o755), file("f", b"F", uid=7, gid=8))
+    with Web() as web:
+        web.answers["/root.tgz"] = Answer(body=gzip.compress(files))
+        asked = ("--build-context", f"base={web.url('/root.tgz')}")
+        text = build("FROM base\nRUN stat -c %u:%g /f\nFROM base\nCOPY --from=base /f /g\nRUN stat -c %u-%g /g\n", *asked).stderr
+        assert " 7-8\n" in text
+        web.answers["/words.txt"] = Answer(body=b"words\n")
+        only = build("FROM busybox\nCOPY --from=words / /w/\nRUN cat /w/words.txt\n",
+                     "--build-context", f"words={web.url('/words.txt')}").stderr  # fmt: skip
+        assert " words\n" in only
+
+
+def test_a_base_that_is_no_directory(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "Not a directory" in build("FROM x\n", "--build-context", f"x={tmp_path}/file", status=1).stderr
+    assert "No such file" in build("FROM x\n", "--build-context", f"x={tmp_path}/none", status=1).stderr

@@ -52,9 +52,16 @@ def repository(word: str) -> GitSource | None:
 
 @contextmanager
 def from_remote(
-    store: Store, word: str, *, ssh_socket: str = "", authorization: http.Authorization = lambda host: None
+    store: Store,
+    word: str,
+    *,
+    ssh_socket: str = "",
+    authorization: http.Authorization = lambda host: None,
+    keeps_owners: bool = False,
 ) -> Iterator[FetchedContext]:
-    """What `is_remote` says is to be fetched. Errors as git.checked_out and http.download have them."""
+    """What `is_remote` says is to be fetched. Errors as git.checked_out and http.download have them.
+
+    `keeps_owners`: the files of an archive are those whom it names, as far as they have an id here; else root's."""
     source = repository(word)
     if source is not None:
         with git.checked_out(store, source, ssh_socket=ssh_socket) as checkout:
@@ -64,14 +71,16 @@ def from_remote(
         http.download(store, word, path + "/file", authorization=authorization)
         fd = os.open(path + "/file", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            with from_stream(store, archive.FromStart(fd), name=http.shown(word)) as found:
+            with from_stream(store, archive.FromStart(fd), name=http.shown(word), keeps_owners=keeps_owners) as found:
                 yield found
         finally:
             os.close(fd)
 
 
 @contextmanager
-def from_stream(store: Store, stream: ByteSource, *, name: str = "standard input") -> Iterator[FetchedContext]:
+def from_stream(
+    store: Store, stream: ByteSource, *, name: str = "standard input", keeps_owners: bool = False
+) -> Iterator[FetchedContext]:
     """An archive, plain or compressed, as a directory; anything else is a Dockerfile, and its context is empty.
 
     Corrupt for a damaged archive; InvalidInput for a Dockerfile of more than 16 MB.
@@ -86,7 +95,7 @@ def from_stream(store: Store, stream: ByteSource, *, name: str = "standard input
             os.chmod(path, 0o755)
             directory = os.open(path, DIRECTORY)
             try:
-                archive.unpack(_Rejoined(head, stream), directory, name=name, owner=(0, 0))
+                archive.unpack(_Rejoined(head, stream), directory, name=name, owner=None if keeps_owners else (0, 0))
             finally:
                 os.close(directory)
             yield FetchedContext(path)

@@ -15,12 +15,12 @@ from rootless.build.plan.contexts import LAYOUT
 from rootless.build.plan.controls import controls
 from rootless.build.plan.copies import plan_copy
 from rootless.build.plan.graph import Graph, Node, at, later_stage, sources_of
-from rootless.build.plan.image_config import ImageConfig
+from rootless.build.plan.image_config import History, ImageConfig
 from rootless.build.plan.names import full_name
 from rootless.build.plan.runs import plan_run
-from rootless.build.plan.sources import ImageSource, Scratch, Source, StageSource
+from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source, StageSource
 from rootless.build.plan.state import StageState
-from rootless.build.plan.steps import Scope, StagePlan, WorkdirStep
+from rootless.build.plan.steps import CopyStep, PathSource, Scope, StagePlan, StepPlace, WorkdirStep
 
 _MOST_TRIGGERS = 1000
 
@@ -49,10 +49,25 @@ def _replaced(graph: Graph, node: Node, image: dict[str, Any] | None) -> StagePl
     assert node.replaced
     config = image_config.from_document(image or {})
     scope = Scope(dict(config.env), {}, False, image is not None)
+    steps: tuple[CopyStep, ...] = ()
+    history: tuple[History, ...] = ()
+    if isinstance(node.replaced, ContextSource):
+        steps, history = (_root_of_context(node, node.replaced),), (_history_of_context(node),)
     return StagePlan(
-        node.number, node.stage.base.name, node.platform, node.replaced, f"[context {node.stage.base.name}]", (),
-        _labelled(graph, node, config._replace(on_build=())), (), (), graph.epoch.seconds, scope,
+        node.number, node.stage.base.name, node.platform, node.replaced, f"[context {node.stage.base.name}]", steps,
+        _labelled(graph, node, config._replace(on_build=())), history, (node.replaced,) if steps else (), graph.epoch.seconds, scope,
     )  # fmt: skip
+
+
+def _root_of_context(node: Node, context: ContextSource) -> CopyStep:
+    """A context's content as a root file system: the whole of it, less what its ignore file leaves out, as one layer."""
+    origin = node.stage.base.origin
+    place = StepPlace(f"[context {context.name}] load from client", origin.first, origin.last, node.no_cache)
+    return CopyStep(place, (PathSource(context, ("/",)),), "/")
+
+
+def _history_of_context(node: Node) -> History:
+    return History(f"FROM {node.base_word} # buildkit", empty_layer=False, step=0)
 
 
 def _plan(graph: Graph, node: Node, image: dict[str, Any] | None, parent: StagePlan | None) -> StagePlan:
@@ -71,6 +86,9 @@ def _plan(graph: Graph, node: Node, image: dict[str, Any] | None, parent: StageP
     base_name = _base_name(state)
     for source in node.needs:
         state.needs[source] = None
+    if isinstance(node.base, ContextSource):
+        state.needs[node.base] = None
+        state.step(_root_of_context(node, node.base), _history_of_context(node).created_by)
     for instruction in (*triggers, *node.stage.instructions):
         _apply(state, instruction)
     return StagePlan(

@@ -8,6 +8,7 @@ from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.plan.graph import bases_of
 from rootless.build.plan.names import familiar_name, full_name, may_be_image
 from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Source, StageSource
+from rootless.build.plan.steps import PathSource
 from tests.build.plan.planning import AMD64, ARM64, copies, graph_of, plan_of, request, runs
 
 THREE = "FROM a AS one\nRUN 1\nFROM b AS two\nRUN 2\nFROM one AS three\nCOPY --from=two x y\n"
@@ -149,7 +150,8 @@ def test_a_stage_that_is_replaced_is_not_looked_at() -> None:
         "FROM a AS x\nCOPY --from=unknown-image y z\nRUN false\nFROM b\nCOPY --from=x y z\n",
         request(contexts={"x": "/dir"}),
     )
-    assert plan.stages[0].steps == ()
+    assert [step.sources for step in copies(plan.stages[0])] == [(PathSource(ContextSource("x", "/dir"), ("/",)),)]
+    assert runs(plan.stages[0]) == []
     assert plan.stages[0].base == ContextSource("x", "/dir")
     assert copies(plan.target)[0].sources[0].from_ == StageSource(0)  # type: ignore[union-attr]
 
