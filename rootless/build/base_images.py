@@ -16,12 +16,13 @@ from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
 
-def resolve(store: Store, source: ImageSource, policy: str, progress: Progress, *, tls_verify: bool) -> Image:
+def resolve(store: Store, source: ImageSource, policy: str, progress: Progress, *, tls_verify: bool, label: str) -> Image:
     """The image that `source` names, for its platform, with all its layers. BuildFailed where there is none.
+    `label` stands before the vertex's name: `internal`.
 
     The caller holds the store's lease.
     """
-    vertex = Vertex(f"[internal] load metadata for {_name(source.reference)}")
+    vertex = Vertex(f"[{label}] load metadata for {_name(source.reference)}")
     progress.start(vertex)
     try:
         image = _ensure(store, source, policy, progress, vertex, tls_verify=tls_verify)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from rootless.build import definition, outputs
+from rootless.build import definition, outputs, several
 from rootless.build.cache import upkeep
 from rootless.build.cache.explain import Trace
 from rootless.build.cache.keys import Key
 from rootless.build.contexts import Contexts
-from rootless.build.coordinator import Coordinator, StepFailed
+from rootless.build.coordinator import Coordinator
 from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.dockerfile.instructions import Dockerfile
 from rootless.build.dockerfile.parse import parse
@@ -26,7 +26,8 @@ from rootless.build.remotecache import imported as importing
 from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
 from rootless.build.source_trees import SourceTrees
-from rootless.build.stage_state import StageState
+from rootless.build.stage_state import StageState, needed_by
+from rootless.build.worker_pool import StepFailed
 from rootless.session import session
 from rootless.storage.layers import steps
 from rootless.storage.store import Store
@@ -62,28 +63,23 @@ def _build(
     """The result, and whether anything was done that was not in the cache."""
     wanted = platforms_of(request)
     if len(wanted) > 1:
-        from rootless.build import several
-
         several.check(request)
     try:
         said = controls(request.build_args)
         dockerfile = parse(found.data, file=found.name, syntax=said.syntax, check=said.check)
-        plans = [plan(store, request, platform, dockerfile, progress) for platform in wanted]
+        planned = plan(store, request, dockerfile, progress)
     except DockerfileError as error:
         raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
-    epoch = plans[0].stages[plans[0].target].epoch
+    epoch = planned.stages[planned.targets[0]].epoch
     imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
     with ExitStack() as stack:
-        for planned in plans:
-            stack.enter_context(emulated(planned.stages.values()))
-        contexts = stack.enter_context(Contexts(
-            store, found.directory, found.ignore_files, progress, ssh_socket=request.ssh.get("default", "")
-        ))
-        place = f"{found.path or found.directory}\0{request.target}"
-        done = []
-        for platform, planned in zip(wanted, plans, strict=True):
-            trace = Trace(store, f"{place}\0{platform}" if len(wanted) > 1 else place)
-            done.append(_do(store, request, planned, dockerfile, contexts, trace, imported, progress))
+        stack.enter_context(emulated(planned.stages.values()))
+        agent = request.ssh.get("default", "")
+        contexts = Contexts(store, found.directory, found.ignore_files, progress, ssh_socket=agent)
+        stack.enter_context(contexts)
+        place = [f"{found.path or found.directory}\0{request.target}", *(wanted if len(wanted) > 1 else ())]
+        trace = Trace(store, "\0".join(place))
+        done = _do(store, request, planned, dockerfile, contexts, trace, imported, progress)
         if len(done) == 1:
             image = outputs.write(store, request, names, done[0], progress)
             result = Result(image.id if image is not None else "")
@@ -93,9 +89,8 @@ def _build(
             from rootless.build.remotecache import export
 
             export.export(store, done, request.cache_to, progress, tls_verify=request.tls_verify)
-    warnings = set().union(*(planned.warnings for planned in plans))
-    if warnings:
-        progress.warning(render_calls.summary(tuple(sorted(warnings, key=lambda one: (one.first, one.rule)))))
+    if planned.warnings:
+        progress.warning(render_calls.summary(planned.warnings))
     return result, any(built.did_something for built in done)
 
 
@@ -108,25 +103,26 @@ def _do(
     trace: Trace,
     imported: importing.Imported,
     progress: Progress,
-) -> Built:
-    """All steps for one platform. Where an imported layer turns out not to be had, all is begun again without it."""
+) -> list[Built]:
+    """All steps; what was built for each platform. Where an imported layer turns out not to be had, all is begun again
+    without it."""
     while True:
         coordinator = Coordinator(
             store,
             planned.stages,
-            planned.target,
+            planned.targets,
             planned.images,
             progress,
             give_diff_ids=outputs.wants_image(request),
             missed=_Missed(trace, progress, explain=request.explain),
             jobs=request.jobs,
-            times=outputs.file_times(request, planned.stages[planned.target]),
+            times=outputs.file_times(request, planned.stages[planned.targets[0]]),
             imported=imported,
             wants_files=any(output.type != "cacheonly" for output in request.outputs),
         )
         with SourceTrees(store, request, coordinator.stages, planned.images, contexts, imported) as trees:
             try:
-                lineage = coordinator.run(StepExecutor(store, request, trees))
+                lineages = coordinator.run(StepExecutor(store, request, trees))
                 break
             except StepFailed as failed:
                 raise of_step(failed.error, failed.vertex, failed.step, dockerfile) from None
@@ -135,9 +131,17 @@ def _do(
                     progress.warning(f"an imported layer is not used: {lost.reason}")
                 imported.forget(lost.step)
     trace.write()
-    return Built(
-        coordinator.stages, lineage, coordinator.diff_ids, trees.digests, imported, coordinator.did_something
-    )
+    return [
+        Built(
+            needed_by(coordinator.stages, found[-1].plan.number),
+            found,
+            coordinator.diff_ids,
+            trees.digests,
+            imported,
+            coordinator.did_something,
+        )
+        for found in lineages
+    ]
 
 
 class _Missed:

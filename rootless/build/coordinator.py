@@ -7,9 +7,8 @@ for the one before it. Whatever ends this, its workers end with it, and what was
 from __future__ import annotations
 
 import os
-import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from rootless.build.asked import Executor, Missed, sources
@@ -17,39 +16,34 @@ from rootless.build.cache import keys, records
 from rootless.build.cache.keys import Key
 from rootless.build.cache.records import CacheRecord
 from rootless.build.execute import diff_id, workers
-from rootless.build.execute.workers import Reporter, Worker
+from rootless.build.execute.workers import Reporter
 from rootless.build.plan.sources import ImageSource, Source, StageSource
 from rootless.build.plan.steps import StagePlan, Step
-from rootless.build.progress.vertices import Progress, Status, Vertex
+from rootless.build.progress.vertices import Progress, Vertex
 from rootless.build.remotecache.imported import Absent, Imported, Lost
 from rootless.build.stage_state import StageState, StepResult, lineage
+from rootless.build.worker_pool import StepFailed, WorkerPool
 from rootless.engine.options import clock
 from rootless.errors import RootlessError
 from rootless.storage.images import Image
 from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.store import Store
 
-_TICK_MS = 200
 T = TypeVar("T")
 
 
-class StepFailed(Exception):
-    """A step could not be done: `error` says why, `vertex` and `step` which."""
-
-    def __init__(self, error: RootlessError, vertex: Vertex, step: Step | None) -> None:
-        super().__init__(error.message)
-        self.error, self.vertex, self.step = error, vertex, step
-
-
 class Coordinator:
-    """One build for one platform. `images` has every base and source that is an image; `times` are those of the files
-    in the layers of the image."""
+    """One build: `targets` has a stage for each platform. `images` has every base and source that is an image; `times`
+    are those of the files in the layers of the images.
+
+    What several stages have in common, on the same files, is done once and shown once: as the first of them calls it.
+    """
 
     def __init__(
         self,
         store: Store,
         plans: dict[int, StagePlan],
-        target: int,
+        targets: Sequence[int],
         images: dict[ImageSource, Image],
         progress: Progress,
         *,
@@ -62,7 +56,7 @@ class Coordinator:
     ) -> None:
         self.store = store
         self.stages = {index: StageState(plan) for index, plan in sorted(plans.items())}
-        self.target = target
+        self._targets = targets
         self.images = images
         self.diff_ids: dict[str, dict[str, Any]] = {}  # of steps that are layers by now: diff_id.give's answers
         self._progress = progress
@@ -72,25 +66,30 @@ class Coordinator:
         self._imported = imported
         self._wants_files = wants_files
         self._fetching: set[str] = set()
+        # Of this build's steps, by key and whether the cache was used; None while one is being done.
+        self._common: dict[tuple[str, bool], StepResult | None] = {}
+        self._bases: set[str] = set()
         self.did_something = False
         self._began = time.time()
-        self._poll = select.poll()
-        self._workers: dict[int, tuple[Worker, Callable[[Any], None], Vertex | None, StageState | None]] = {}
+        self._pool = WorkerPool(progress)
         self._most = jobs or max(2, os.cpu_count() or 1)
 
-    def run(self, executor: Executor) -> list[StageState]:
-        """Do all steps; the lineage of the target. StepFailed at the first step that fails; Lost where an imported
+    def run(self, executor: Executor) -> list[list[StageState]]:
+        """Do all steps; the lineage of each target. StepFailed at the first step that fails; Lost where an imported
         layer is not to be had: then all is to be begun again without it."""
         try:
             while True:
                 self._begin(executor)
-                if not self._workers:
+                if self._pool.is_empty:
                     break
-                self._wait()
+                self._pool.wait()
         finally:
-            self._end_workers()
+            self._pool.end()
         assert all(state.done for state in self.stages.values()), "a stage waits for itself"
-        return lineage(self.stages, self.target)
+        return [lineage(self.stages, target) for target in self._targets]
+
+    def _is_of_an_image(self, state: StageState) -> bool:
+        return any(state in lineage(self.stages, target) for target in self._targets)
 
     # What can be begun
 
@@ -117,7 +116,8 @@ class Coordinator:
         image = self.images[base] if isinstance(base, ImageSource) else None
         diff_ids = list(image.diff_ids) if image else []
         state.begin(diff_ids, keys.base_chain(diff_ids), image)
-        if image:
+        if image and state.plan.base_name not in self._bases:
+            self._bases.add(state.plan.base_name)
             self._progress.cached(Vertex(state.plan.base_name))
 
     def _advance(self, state: StageState, executor: Executor) -> bool:
@@ -125,22 +125,29 @@ class Coordinator:
         step = state.next
         if step is None or state.vertex is not None or not all(self._is_done(one) for one in sources(step)):
             return False
+        is_new = state.key is None
         if state.key is None:
             try:
                 state.key = self._ask(step, lambda: executor.key(state, step))
             except Absent as absent:
                 self._fetch(absent.steps)
                 return False
-            found = None if step.place.no_cache else self._find(state.key)
-            self._missed(state, step, state.key, cached=found is not None)
-            if found is not None:
-                self._progress.cached(Vertex(step.place.name))
-                self._add(state, StepResult(found.step, found.created, cached=True, key=state.key.hex))
-                return True
+        name = state.key.hex, step.place.no_cache
+        found = self._find(state.key) if is_new and name not in self._common and not step.place.no_cache else None
+        if is_new:
+            self._missed(state, step, state.key, cached=found is not None or name in self._common)
+        if found is not None:
+            self._progress.cached(Vertex(step.place.name))
+            self._common[name] = StepResult(found.step, found.created, cached=True, key=state.key.hex)
+        if name in self._common:
+            common = self._common[name]
+            if common is not None:
+                self._add(state, common)
+            return common is not None
         absent_now = self._imported.absent([*state.layers, *self._layers_read(step)])
         if absent_now:
             self._fetch(absent_now)
-        elif self._busy() < self._most:
+        elif self._pool.busy < self._most:
             self._start(state, step, state.key, executor)
         return False
 
@@ -171,10 +178,10 @@ class Coordinator:
                     raise Lost(step, reason)
                 self._progress.done(vertex)
                 self._imported.fetched(step)
-                if self._give and any(step in state.layers for state in lineage(self.stages, self.target)):
+                if self._give and any(step in state.layers and self._is_of_an_image(state) for state in self.stages.values()):
                     self._begin_diff_id(step)
 
-            self._watch(workers.start(vertex.name, self._imported.fetching(step)), done, vertex, None)
+            self._pool.watch(workers.start(vertex.name, self._imported.fetching(step)), done, vertex, None)
 
     def _ask(self, step: Step, question: Callable[[], T]) -> T:
         """The executor's answer; what it cannot answer is the step's failure."""
@@ -187,14 +194,12 @@ class Coordinator:
             self._progress.failed(vertex, told.message)
             raise StepFailed(told, vertex, step) from None
 
-    def _busy(self) -> int:
-        return sum(1 for _, _, vertex, _ in self._workers.values() if vertex is not None)
-
     def _start(self, state: StageState, step: Step, key: Key, executor: Executor) -> None:
         act = self._ask(step, lambda: executor.action(state, step))
         self.did_something = True
         state.vertex = Vertex(step.place.name)
         self._progress.start(state.vertex)
+        self._common[key.hex, step.place.no_cache] = None
         store, epoch, began = self.store, state.plan.epoch, self._began
 
         def action(report: Reporter) -> dict[str, Any]:
@@ -216,13 +221,14 @@ class Coordinator:
                 self._progress.cached(state.vertex)
             else:
                 self._progress.done(state.vertex)
+            self._common[key.hex, step.place.no_cache] = StepResult(**result)
             self._add(state, StepResult(**result))
 
-        self._watch(workers.start(step.place.name, action), done, state.vertex, state)
+        self._pool.watch(workers.start(step.place.name, action), done, state.vertex, state)
 
     def _add(self, state: StageState, result: StepResult) -> None:
         state.add(result)
-        if not result.step or state not in lineage(self.stages, self.target):
+        if not result.step or not self._is_of_an_image(state):
             return
         if self._imported.absent([result.step]):
             if self._wants_files:
@@ -244,51 +250,4 @@ class Coordinator:
         def done(result: dict[str, Any]) -> None:
             self.diff_ids[step] = result
 
-        self._watch(workers.start("exporting layers", lambda _report: diff_id.give(self.store, step, times)), done, None, None)
-
-    # What workers say
-
-    def _watch(
-        self, worker: Worker, done: Callable[[Any], None], vertex: Vertex | None, state: StageState | None
-    ) -> None:
-        self._workers[worker.fd] = (worker, done, vertex, state)
-        self._poll.register(worker.fd, select.POLLIN)
-
-    def _wait(self) -> None:
-        ready = self._poll.poll(_TICK_MS)
-        if not ready:
-            self._progress.tick()
-        for fd, _ in ready:
-            worker, done, vertex, state = self._workers[fd]
-            step = state.next if state is not None else None
-            try:
-                frames = worker.read()
-                if frames is None:
-                    self._poll.unregister(fd)
-                    del self._workers[fd]
-                    continue
-                for frame in frames:
-                    self._take(frame, done, vertex)
-            except RootlessError as error:
-                shown = vertex or Vertex("exporting to image")
-                self._progress.failed(shown, error.message)
-                raise StepFailed(error, shown, step) from None
-
-    def _take(self, frame: workers.Frame, done: Callable[[Any], None], vertex: Vertex | None) -> None:
-        if frame.kind == workers.RESULT:
-            done(frame.json())
-        elif frame.kind == workers.ERROR:
-            workers.raise_error(frame)
-        elif vertex is not None and frame.kind == workers.STATUS:
-            self._progress.status(vertex, Status(**frame.json()))
-        elif vertex is not None:
-            self._progress.log(vertex, frame.data, error=frame.kind == workers.STDERR)
-
-    def _end_workers(self) -> None:
-        for worker, _, _, _ in self._workers.values():
-            worker.terminate()
-        for worker, _, vertex, _ in self._workers.values():
-            worker.wait()
-            if vertex is not None and not vertex.completed:
-                self._progress.failed(vertex, "CANCELED")
-        self._workers.clear()
+        self._pool.watch(workers.start("exporting layers", lambda _report: diff_id.give(self.store, step, times)), done, None, None)

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from rootless.build import base_images
 from rootless.build.dockerfile.instructions import Dockerfile, LintWarning
-from rootless.build.plan.graph import bases_of, make_graph
+from rootless.build.plan.controls import controls
+from rootless.build.plan.graph import Graph, bases_of, make_graph
 from rootless.build.plan.request import PlanRequest
 from rootless.build.plan.sources import ImageSource
 from rootless.build.plan.steps import StagePlan
+from rootless.build.plan.together import shifted
 from rootless.build.plan.whole import all_warnings, lint_failure, plan_stages
 from rootless.build.progress.vertices import Progress
 from rootless.build.request import BuildRequest
@@ -21,10 +23,10 @@ from rootless.storage.store import Store
 
 
 class Planned(NamedTuple):
-    """`stages` by their numbers, `target` one of them."""
+    """`stages` by their numbers, those of all platforms; `targets` are among them, one for each platform."""
 
     stages: dict[int, StagePlan]
-    target: int
+    targets: list[int]
     images: dict[ImageSource, Image]
     warnings: tuple[LintWarning, ...]
 
@@ -33,6 +35,12 @@ def platforms_of(request: BuildRequest) -> list[str]:
     """The platforms that are built for, each once; this machine's where none was named."""
     asked = request.platforms or [os.environ.get("DOCKER_DEFAULT_PLATFORM", "") or str(platforms.host())]
     return list(dict.fromkeys(str(platforms.parse(word)) for word in asked))
+
+
+def _names_platforms(request: BuildRequest) -> bool:
+    """Whether vertices say which platform they are of, as BuildKit's do where there are several."""
+    asked = controls(request.build_args).multi_platform
+    return len(platforms_of(request)) > 1 if asked is None else asked
 
 
 def plan_request(request: BuildRequest, platform: str = "") -> PlanRequest:
@@ -47,25 +55,40 @@ def plan_request(request: BuildRequest, platform: str = "") -> PlanRequest:
         no_cache=request.no_cache,
         no_cache_filter=request.no_cache_filter,
         network=request.network,
+        multi_platform=_names_platforms(request),
     )
 
 
-def plan(store: Store, request: BuildRequest, platform: str, dockerfile: Dockerfile, progress: Progress) -> Planned:
-    """Find or pull the images, plan the stages. DockerfileError, located; BuildFailed for an image that is not to be had."""
-    graph = make_graph(dockerfile, plan_request(request, platform))
-    if len(platforms_of(request)) > 1:
-        # As BuildKit shows them: `[linux/arm64 build 2/5]`.
-        nodes = [node._replace(display=f"{platform} {node.display}".strip()) for node in graph.nodes]
-        graph = graph._replace(nodes=tuple(nodes))
+def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: Progress) -> Planned:
+    """Find or pull the images, plan the stages for all platforms. DockerfileError, located; BuildFailed for an image
+    that is not to be had."""
+    planned = Planned({}, [], {}, ())
+    warnings: set[LintWarning] = set()
+    for position, platform in enumerate(platforms_of(request)):
+        by = position * len(dockerfile.stages)
+        graph = make_graph(dockerfile, plan_request(request, platform))
+        stages, found = _plan(store, request, graph, planned.images, progress)
+        planned.stages.update({number + by: shifted(one, by) for number, one in stages.items()})
+        planned.targets.append(graph.target + by)
+        warnings.update(found)
+    return planned._replace(warnings=tuple(sorted(warnings, key=lambda one: (one.first, one.rule))))
+
+
+def _plan(
+    store: Store, request: BuildRequest, graph: Graph, images: dict[ImageSource, Image], progress: Progress
+) -> tuple[dict[int, StagePlan], tuple[LintWarning, ...]]:
+    """The stages for one platform, and what the rules found; what is not in `images` yet is added."""
     if graph.epoch.of is not None:
         raise NotSupported(
             "SOURCE_DATE_EPOCH as the time of a source is not supported yet", hint="give it as seconds since 1970"
         )
-    images: dict[ImageSource, Image] = {}
+    label = f"{graph.request.platform} internal" if graph.request.multi_platform else "internal"
 
     def resolve(source: ImageSource) -> Image:
         if source not in images:
-            images[source] = base_images.resolve(store, source, request.pull, progress, tls_verify=request.tls_verify)
+            images[source] = base_images.resolve(
+                store, source, request.pull, progress, tls_verify=request.tls_verify, label=label
+            )
         return images[source]
 
     for source in bases_of(graph):
@@ -80,4 +103,4 @@ def plan(store: Store, request: BuildRequest, platform: str, dockerfile: Dockerf
     violation = lint_failure(graph, warnings)
     if violation:
         raise violation
-    return Planned(plans, graph.target, images, warnings)
+    return plans, warnings

@@ -62,3 +62,16 @@ def lineage(stages: dict[int, StageState], target: int) -> list[StageState]:
     while isinstance(found[-1].plan.base, StageSource):
         found.append(stages[found[-1].plan.base.number])
     return found[::-1]
+
+
+def needed_by(stages: dict[int, StageState], target: int) -> dict[int, StageState]:
+    """The stages that the target needs, and itself, by number."""
+    found: dict[int, StageState] = {}
+    pending = [target]
+    while pending:
+        number = pending.pop()
+        if number not in found:
+            found[number] = stages[number]
+            plan = stages[number].plan
+            pending += [one.number for one in (plan.base, *plan.needs) if isinstance(one, StageSource)]
+    return dict(sorted(found.items()))

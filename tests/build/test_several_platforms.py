@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -28,7 +29,9 @@ TEXT = (
 
 def test_one_name(build: Build, rootless: Rootless, context: Path) -> None:
     built = build(TEXT, "--platform", BOTH, "-t", "app", "--iidfile", context / "id", "--metadata-file", context / "meta")
-    assert "[linux/arm64 made 2/2] RUN echo arm64 > /arch" in built.stderr
+    assert "[linux/amd64->arm64 made 2/2] RUN echo arm64 > /arch" in built.stderr
+    assert "[linux/amd64 internal] load metadata for docker.io/library/busybox:latest" in built.stderr
+    assert built.stderr.count("[linux/amd64 made 1/2] FROM docker.io/library/busybox") == 1
     assert rootless("run", "--rm", "app").stdout == "amd64\n"
     listed = json.loads(rootless("manifest", "inspect", "app").stdout)
     assert sorted(one["platform"]["architecture"] for one in listed["manifests"]) == ["amd64", "arm64"]
@@ -37,6 +40,38 @@ def test_one_name(build: Build, rootless: Rootless, context: Path) -> None:
     assert described["containerimage.descriptor"]["mediaType"] == "application/vnd.oci.image.index.v1+json"
     assert build(TEXT, "--platform", BOTH, "-q").stdout.startswith("sha256:")
     assert set(steps(build(TEXT, "--platform", BOTH).stderr).values()) == {"CACHED"}
+
+
+def test_what_they_have_in_common_is_done_once(build: Build) -> None:
+    text = (
+        "FROM --platform=$BUILDPLATFORM busybox AS made\nRUN --mount=type=cache,target=/c echo x >> /c/n; cp /c/n /n\n"
+        "ARG TARGETARCH\nRUN echo $TARGETARCH has $(cat /n) > /arch; cat /arch\n"
+        "FROM scratch\nCOPY --from=made /arch /\nCOPY --from=made /n /\n"
+    )
+    built = build(text, "--platform", BOTH)
+    names = re.findall(r"^#\d+ (\[.*/c/n.*)$", built.stderr, re.MULTILINE)
+    assert set(names) == {"[linux/amd64 made 2/3] RUN --mount=type=cache,target=/c echo x >> /c/n; cp /c/n /n"}
+    assert len(re.findall(r"^#\d+ \[.*COPY --from=made /n /", built.stderr, re.MULTILINE)) == 2  # upon files that differ
+    assert ("amd64 has x\n" in built.stderr, "arm64 has x\n" in built.stderr) == (True, True)
+    again = build(text, "--platform", BOTH, "--no-cache")
+    assert again.stderr.count("has x x\n") == 2
+
+
+def test_what_they_have_not_in_common_is_done_at_the_same_time(build: Build) -> None:
+    # Each waits for the other: one after the other, the first would give up.
+    wait = "for i in $(seq 600); do test -e /c/amd64 -a -e /c/arm64 && exit 0; sleep 0.1; done; exit 1"
+    build(
+        "FROM --platform=$BUILDPLATFORM busybox AS made\nARG TARGETARCH\n"
+        f"RUN --mount=type=cache,target=/c touch /c/$TARGETARCH; {wait}\nFROM scratch\nCOPY --from=made /bin/sh /\n",
+        "--platform", BOTH, "--jobs", "2",
+    )  # fmt: skip
+
+
+def test_a_step_that_fails_for_one_platform(build: Build) -> None:
+    text = "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETARCH\nRUN test $TARGETARCH = amd64 || sleep 1; test $TARGETARCH = amd64\n"
+    failed = build(text, "--platform", BOTH, status=1).stderr
+    assert "[linux/amd64->arm64 2/2] RUN test arm64 = amd64" in failed
+    assert "exit code: 1" in failed
 
 
 def test_a_registry_has_all_of_them(

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
     "build":
-        "answer build coordinator asked emulation executor planning base_images several outputs source_trees contexts "
+        "answer build coordinator worker_pool asked emulation executor planning base_images several outputs source_trees contexts "
         "definition failure request output remotecache execute copy secrets csv_words stage_state cache context plan "
         "dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records keys",
@@ -28,7 +28,7 @@ ORDER = {
         "copy diff_id run run_config run_mounts seed stage_root tree workdir finish engine_files workers",
     "build/output": "annotations files image layout requested results",
     "build/plan":
-        "render_calls calls whole stage copies runs config_edits history ports state graph bases controls epoch "
+        "render_calls calls together whole stage copies runs config_edits history ports state graph bases controls epoch "
         "contexts names remote git_url scope request steps image_config sources",
     "build/progress": "choose plain log_text rawjson tty vertices",
     "build/remotecache": "export imported layout_directory sources document places",
