@@ -7,9 +7,16 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rootless.engine.files.mounts import bind_sources
+from rootless.errors import InvalidInput
+from rootless.runtime.mounts import mount_parts
+from rootless.runtime.mounts.bind import EXACT
+from rootless.runtime.mounts.mount_options import MountOptions
+from rootless.runtime.mounts.mount_parts import SUBPATH
 from tests.harness.command import Rootless
 from tests.need import need
 
@@ -97,6 +104,22 @@ def test_a_volumes_device_is_no_link_of_a_strangers(
         assert "is a symbolic link of another user" in done.stderr
     assert not list(victim.iterdir())
     rootless("volume", "rm", "linked")
+
+
+def test_a_link_put_there_after_the_look_leads_nowhere(shared: Path, victim: Path) -> None:
+    """The path was resolved and had none: nothing is made behind it, and no part of it is mounted."""
+    (shared / "work").symlink_to(victim)
+    mount: Any = {"source": f"{shared}/work/made/below", "exact": True}
+    with pytest.raises(InvalidInput, match="a symbolic link that was put there meanwhile"):
+        bind_sources.make(mount)
+    assert [path.name for path in victim.iterdir()] == ["secret"]
+    entry = {"type": "bind", "source": str(shared / "work"), "destination": "/x", SUBPATH: ".", EXACT: True}
+    part = mount_parts.of(entry, MountOptions())
+    with pytest.raises(InvalidInput, match="was replaced by a symbolic link"):
+        part.apply(-1)
+    mount["source"] = f"{shared}/real/made/below"
+    bind_sources.make(mount)
+    assert Path(mount["source"]).is_dir()
 
 
 def test_a_rootfs_is_no_link_of_a_strangers(rootless: Rootless, shared: Path, trap: Path, stranger: Stranger) -> None:

@@ -105,7 +105,7 @@ ORDER = {
         "sync rootfs_path",
     "runtime/launch": "launch init_config start_init intermediate cgroup init",
     "runtime/mounts":
-        "plan bind devices mapped_tmpfs masks mount_parts notes build_mounts dev_steps idmap mount_options rootfs "
+        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs "
         "overlay steps copyup refusals",
     "runtime/process":
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities "

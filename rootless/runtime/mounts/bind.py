@@ -56,11 +56,6 @@ class Bind(Record):
                 f'invalid mount config for type "bind": bind source path does not exist: {self.host_path}'
             ) from None
         except OSError as error:
-            if error.errno == errno.ELOOP and self.exact:
-                raise InvalidInput(
-                    f"bind source path {self.host_path} was replaced by a symbolic link while the container was started",
-                    hint="somebody else may write where it lies: use a directory that only you can write to",
-                ) from None
             if error.errno != errno.EINVAL or options.recursive:
                 raise
             # Mounts below it that came from a more privileged namespace are locked to it.
@@ -87,8 +82,21 @@ class Bind(Record):
     def _open_tree(self, flags: int) -> int:
         if not self.exact:
             return m.open_tree(m.AT_FDCWD, self.host_path, flags)
-        source = open_without_links(self.host_path)
+        source = open_exact(self.host_path)
         try:
             return m.open_tree(source, "", flags | m.AT_EMPTY_PATH)
         finally:
             os.close(source)
+
+
+def open_exact(path: str) -> int:
+    """An O_PATH descriptor of a source that was resolved; InvalidInput where a link is in its path by now."""
+    try:
+        return open_without_links(path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InvalidInput(
+            f"bind source path {path} was replaced by a symbolic link while the container was started",
+            hint="somebody else may write where it lies: use a directory that only you can write to",
+        ) from None

@@ -14,6 +14,7 @@ from rootless.errors import InvalidInput
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach, set_attributes
+from rootless.runtime.mounts.bind import EXACT, open_exact
 from rootless.runtime.mounts.rootfs import Rootfs, mount_root
 from rootless.runtime.rootfs_path import mount_target, open_in_root
 
@@ -28,20 +29,23 @@ SUBPATH = "io.rootless.subpath"
 IMAGE = "io.rootless.image"
 """A mount's type: `lower`, layers' directories, topmost first."""
 
+_TOP = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 class Part(Record):
-    """A file or directory below `host_path`, which is ours; below it nothing is believed."""
+    """A file or directory below `host_path`, below which nothing is believed."""
 
     host_path: str
     subpath: str
     guest_path: str
     options: MountOptions
+    exact: bool = False  # as a Bind's
 
     def describe(self) -> str:
         return f"bind {self.subpath} of {self.host_path} to {self.guest_path}"
 
     def apply(self, root_fd: int) -> None:
-        top = os.open(self.host_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        top = open_exact(self.host_path) if self.exact else os.open(self.host_path, _TOP)
         try:
             part = _below(top, self.subpath, recursive=self.options.recursive)
         finally:
@@ -115,4 +119,4 @@ def of(entry: dict[str, Any], options: MountOptions) -> Step:
         return build_mounts.of(entry, entry[SUBPATH])
     if entry.get("type") == IMAGE:
         return ImageMount(tuple(entry["lower"]), entry[SUBPATH], entry["destination"])
-    return Part(entry["source"], entry[SUBPATH], entry["destination"], options)
+    return Part(entry["source"], entry[SUBPATH], entry["destination"], options, exact=bool(entry.get(EXACT)))

@@ -8,6 +8,7 @@ mounts /tmp/work, which is made where it is missing, would else mount what anybo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -43,14 +44,28 @@ def check(mount: Mount) -> None:
 
 def make(mount: Mount) -> None:
     """Make the missing source, with its parents, for the caller, who has joined the session: at start,
-    also where it has vanished since. InvalidInput where that is not possible."""
+    also where it has vanished since. InvalidInput where that is not possible.
+
+    From directory to directory by descriptor: a link that another account puts into a resolved path leads nowhere.
+    """
     path = mount["source"]
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if mount.get("exact") else 0)
+    here = os.open("/", flags)
     try:
-        os.makedirs(path, 0o755, exist_ok=True)
-    except FileExistsError:
-        raise _failure(path, "it is a symbolic link that leads nowhere") from None
+        for name in path.split("/"):
+            if not name:
+                continue
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=here)
+            below = os.open(name, flags, dir_fd=here)
+            os.close(here)
+            here = below
+    except NotADirectoryError:
+        raise _failure(path, "a part of it is no directory, or a symbolic link that was put there meanwhile") from None
     except OSError as error:
         raise _failure(path, str(error.strerror).lower()) from None
+    finally:
+        os.close(here)
 
 
 def resolve(mount: Mount) -> Mount:
