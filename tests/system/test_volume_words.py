@@ -8,6 +8,8 @@ import pytest
 
 from tests.harness.command import Rootless
 
+NO_NETWORK = ("--network", "none")
+
 
 def test_a_volume_that_is_a_directory_of_the_host(
     rootless: Rootless, busybox_image: str, tmp_path: Path
@@ -54,6 +56,27 @@ def test_an_empty_directory_of_the_host_is_filled_from_the_image(rootless: Rootl
     rootless("rm", "made")
     rootless("volume", "rm", "site", "other", "second")
     rootless("rmi", "filled")
+
+
+def test_a_fill_that_was_killed_goes_on(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """What is there stays; what is not comes, by the next start."""
+    rootless("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={tmp_path}", "killed")
+    (tmp_path / "passwd").write_text("mine\n")
+    (tmp_path / ".rootless-filling-1").mkdir()
+    (tmp_path / ".rootless-filling-1/group").touch()
+    mark = rootless.root / "volumes/killed/filling"
+    mark.write_text(".rootless-filling-1")
+    for _ in range(2):
+        done = rootless("run", "--rm", *NO_NETWORK, "-v", "killed:/etc", busybox_image, "ls", "-A", "/etc")
+        assert done.lines == ["group", "passwd"]
+        assert not mark.exists()
+    assert (tmp_path / "passwd").read_text() == "mine\n"
+    assert (tmp_path / "group").stat().st_size
+    (tmp_path / "group").unlink()
+    mark.write_text(".rootless-filling-1")  # killed before it was made
+    rootless("run", "--rm", *NO_NETWORK, "-v", "killed:/etc", busybox_image, "true")
+    assert (tmp_path / "group").exists()
+    rootless("volume", "rm", "killed")
 
 
 def test_a_volume_that_is_memory(rootless: Rootless, busybox_image: str) -> None:

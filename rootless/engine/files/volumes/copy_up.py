@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
 
+from rootless import atomic
 from rootless.engine.files import copy_tree
 from rootless.engine.files.copy_end import CopyEnd
 from rootless.engine.files.copy_tree import Policy
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.userns import IdMap
+from rootless.linux.filesystem import RENAME_NOREPLACE, renameat2
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage import volumes
+from rootless.storage.remove_tree import remove_tree, remove_tree_at
 from rootless.storage.store import Store
 from rootless.storage.volumes import Volume
 
 Opener = Callable[[str], int]
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_ASIDE = ".rootless-filling-"
 
 
 def unused(store: Store, mounts: list[Mount]) -> list[str]:
@@ -33,7 +38,8 @@ def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, o
     `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.
 
     A volume being filled is locked; one that a kill left half filled has a mark beside it, and is
-    emptied and filled again. A directory of the host (`device=`) is never emptied, keeps its own owner and mode,
+    emptied and filled again. A directory of the host (`device=`) is never emptied: it is filled aside, in a directory
+    in it that the mark names, and goes on getting what it has not yet. It keeps its own owner and mode,
     and gets no set-user-id files: there they would lend the caller's rights to others.
     """
     empty = [
@@ -67,7 +73,7 @@ def _is_unused(volume: Volume, open_device: Opener) -> bool:
             return True
     finally:
         os.close(directory)
-    return not volume.options and os.path.exists(_mark(volume))
+    return os.path.exists(_mark(volume))
 
 
 def _mark(volume: Volume) -> str:
@@ -87,7 +93,7 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) 
         directory = _open(volume, open_device)
         try:
             if volume.options:
-                copy_tree.contents(source, directory, Policy(None, special_bits=False, kept=image.out_of))
+                _fill_aside(volume, source, directory, Policy(None, special_bits=False, kept=image.out_of))
                 return
             os.close(os.open(_mark(volume), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
             _empty(volume.path)
@@ -104,8 +110,53 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) 
         os.close(source)
 
 
-def _empty(path: str) -> None:
-    from rootless.storage.remove_tree import remove_tree
+def _fill_aside(volume: Volume, source: int, directory: int, policy: Policy) -> None:
+    """Each entry comes whole, and none takes the place of one that is there."""
+    if not os.listdir(source):
+        return
+    _remove_aside(volume, directory)
+    aside = _ASIDE + os.urandom(8).hex()
+    atomic.write_bytes(_mark(volume), aside.encode())
+    try:
+        os.mkdir(aside, 0o700, dir_fd=directory)
+        made = os.open(aside, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+        try:
+            copy_tree.contents(source, made, policy)
+            for name in os.listdir(made):
+                _move_new(made, name, directory)
+        finally:
+            os.close(made)
+    finally:
+        _remove_aside(volume, directory)
+    os.unlink(_mark(volume))
 
+
+def _remove_aside(volume: Volume, directory: int) -> None:
+    """What a fill that did not come to its end has left."""
+    try:
+        with open(_mark(volume)) as file:
+            aside = file.read()
+    except FileNotFoundError:
+        return
+    if aside.startswith(_ASIDE) and "/" not in aside:
+        remove_tree_at(directory, aside)
+
+
+def _move_new(source: int, name: str, target: int) -> None:
+    try:
+        renameat2(source, name, target, name, RENAME_NOREPLACE)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+        # A file system without that flag.
+        try:
+            os.stat(name, dir_fd=target, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+
+
+def _empty(path: str) -> None:
     for name in os.listdir(path):
         remove_tree(f"{path}/{name}")
