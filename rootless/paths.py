@@ -17,10 +17,23 @@ def data_root() -> str:
     explicit = os.environ.get("ROOTLESS_ROOT")
     if explicit:
         return os.path.abspath(explicit)
-    base = os.environ.get("XDG_DATA_HOME")
-    if not base or not base.startswith("/"):
-        base = os.path.join(home(), ".local/share")
-    return os.path.join(base, "rootless")
+    return os.path.join(_xdg("XDG_DATA_HOME") or os.path.join(home(), ".local/share"), "rootless")
+
+
+def config_home() -> str:
+    """$XDG_CONFIG_HOME, or ~/.config."""
+    return _xdg("XDG_CONFIG_HOME") or os.path.join(home(), ".config")
+
+
+def session_directory() -> str:
+    """$XDG_RUNTIME_DIR, which may be missing or somebody else's; "" where it is not set."""
+    return _xdg("XDG_RUNTIME_DIR")
+
+
+def _xdg(name: str) -> str:
+    """A directory as the XDG Base Directory Specification has it: a relative path there is no path."""
+    path = os.environ.get(name, "")
+    return path if path.startswith("/") else ""
 
 
 def home() -> str:
@@ -104,8 +117,8 @@ def _find_runtime_dir() -> str:
     candidates = []
     home_inode = home_namespace()
     name = "rootless" if home_inode in (0, _INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
-    session_dir = os.environ.get("XDG_RUNTIME_DIR")
-    if session_dir and session_dir.startswith("/") and _is_private(session_dir):
+    session_dir = session_directory()
+    if session_dir and _is_private(session_dir):
         candidates.append(os.path.join(session_dir, name))
     candidates.append(f"/tmp/{name}-{host_uid()}")
     candidates.append(os.path.join(data_root(), "run" + name.removeprefix("rootless")))

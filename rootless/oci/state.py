@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from rootless import atomic, jsontext
+from rootless import atomic, jsontext, paths
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.linux import socket
 from rootless.linux.process import alive, boot_id
@@ -31,8 +31,8 @@ _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 def default_root() -> str:
     """$XDG_RUNTIME_DIR/rootless-oci; for real root /run/rootless-oci, else a directory of /tmp."""
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    if session and session.startswith("/"):
+    session = paths.session_directory()
+    if session:
         return os.path.join(session, "rootless-oci")
     if os.getuid() == 0 and os.access("/run", os.W_OK):
         return "/run/rootless-oci"

@@ -36,8 +36,8 @@ class Scene(NamedTuple):
 @contextmanager
 def prepared() -> Iterator[Scene]:
     """A Scene whose scratch directory goes at the end."""
-    parent = os.environ.get("XDG_RUNTIME_DIR", "")
-    if not parent.startswith("/") or not os.access(parent, os.W_OK | os.X_OK):
+    parent = paths.session_directory()
+    if not parent or not os.access(parent, os.W_OK | os.X_OK):
         parent = "/tmp"
     scratch = tempfile.mkdtemp(prefix="rootless-doctor-", dir=parent)
     try:

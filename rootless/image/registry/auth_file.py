@@ -108,21 +108,17 @@ def _own_file() -> str:
     explicit = os.environ.get("REGISTRY_AUTH_FILE")
     if explicit:
         return explicit
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    runtime = paths.session_directory()
     if runtime and os.path.isdir(runtime):
         return os.path.join(runtime, "containers/auth.json")
-    return os.path.join(_config_home(), "containers/auth.json")
-
-
-def _config_home() -> str:
-    return os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
+    return os.path.join(paths.config_home(), "containers/auth.json")
 
 
 def _files() -> list[str]:
     docker = os.environ.get("DOCKER_CONFIG") or os.path.join(paths.home(), ".docker")
     files = [
         _own_file(),
-        os.path.join(_config_home(), "containers/auth.json"),
+        os.path.join(paths.config_home(), "containers/auth.json"),
         os.path.join(docker, "config.json"),
     ]
     return list(dict.fromkeys(files))

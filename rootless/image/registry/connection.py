@@ -67,9 +67,8 @@ def open_pool(url: Url, context: ssl.SSLContext) -> tuple[urllib3.PoolManager, d
 
 
 def _certs_directories(host: str) -> list[str]:
-    config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
     bases = [
-        os.path.join(config_home, "containers/certs.d"),
+        os.path.join(paths.config_home(), "containers/certs.d"),
         "/etc/containers/certs.d",
         "/etc/docker/certs.d",
     ]

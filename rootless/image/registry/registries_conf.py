@@ -114,8 +114,7 @@ def _files() -> list[str]:
     explicit = os.environ.get("CONTAINERS_REGISTRIES_CONF")
     if explicit:
         return [explicit]
-    config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
-    system, user = "/etc/containers", os.path.join(config_home, "containers")
+    system, user = "/etc/containers", os.path.join(paths.config_home(), "containers")
     own = os.path.join(user, "registries.conf")
     files = [own if os.path.exists(own) else os.path.join(system, "registries.conf")]
     for directory in (system, user):

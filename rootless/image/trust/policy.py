@@ -52,7 +52,7 @@ class Policy(NamedTuple):
 
 def read() -> Policy:
     """The user's policy, or the administrator's. InvalidInput for one that cannot be read."""
-    own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or f"{paths.home()}/.config", "containers/policy.json")
+    own = os.path.join(paths.config_home(), "containers/policy.json")
     for path in (own, _SYSTEM):
         try:
             with open(path, "rb") as file:

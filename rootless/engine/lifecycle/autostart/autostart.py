@@ -113,8 +113,7 @@ def _root_in(words: list[str]) -> str:
 
 
 def _unit_directory() -> str:
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (base if base.startswith("/") else paths.home() + "/.config") + "/systemd/user"
+    return paths.config_home() + "/systemd/user"
 
 
 def unit(store: Store, name: str) -> str:
@@ -178,7 +177,7 @@ def _mark(name: str) -> str:
 def _crontab_line(store: Store, name: str) -> bytes:
     verb = ["start", name] if name else ["container", "start-with-machine"]
     words = ["env", *_environment(store)]
-    if runtime := os.environ.get("XDG_RUNTIME_DIR", ""):
+    if runtime := paths.session_directory():
         # Where our sockets are has to be the same for cron's commands and for those of a login.
         words.append(f"XDG_RUNTIME_DIR={runtime}")
     return crontab.line([*words, *paths.own_program(), *verb], _mark(name))
