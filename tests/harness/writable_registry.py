@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -46,6 +46,8 @@ class WritableRegistry:
         """What a mount is answered with: 201 does it, 202 begins an upload, 401, 403, 404 and 405 refuse."""
         self.patch = 202
         """What a good PATCH is answered with; 405 and the like refuse chunks."""
+        self.stream = 202
+        """What a PATCH of no stated size is answered with; 411 and the like refuse it before it is read."""
         self.chunk_limit = 0
         """A ranged chunk that is larger gets 416 (GHCR)."""
         self.body_limit = 0
@@ -104,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except (ConnectionError, BrokenPipeError):
+        except (ConnectionError, BrokenPipeError, ValueError):  # a size that is none: the sender has gone
             self.close_connection = True
 
     def do_GET(self) -> None:
@@ -216,6 +218,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.registry.patch >= 400:
             self.discard()
             return self.refuse(self.registry.patch, "UNSUPPORTED")
+        if self.is_stream:
+            return self._stream(repository, identity, held)
         first, _, last = self.headers["Content-Range"].partition("-")
         data = self.body()
         too_large = self.registry.chunk_limit and len(data) > self.registry.chunk_limit
@@ -226,7 +230,36 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(202, b"", {"Location": self._location(repository, identity), "Range": f"0-{len(held) - 1}"})
         return self.reply(self.registry.patch)  # ECR and Pulp: no more is said
 
+    def _stream(self, repository: str, identity: str, held: bytearray) -> None:
+        if self.registry.stream >= 400:
+            self.close_connection = True
+            return self.refuse(self.registry.stream, "UNSUPPORTED")
+        for block in self.blocks():
+            held += block
+            if self.registry.body_limit and len(held) > self.registry.body_limit:
+                self.close_connection = True
+                return self.reply(413, b"<html>too large</html>")
+        location = self._location(repository, identity)
+        return self.reply(self.registry.stream, b"", {"Location": location, "Range": f"0-{len(held) - 1}"})
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body comes in chunks of HTTP, its size unsaid."""
+        return self.headers.get("Transfer-Encoding") == "chunked"
+
+    def blocks(self) -> Iterator[bytes]:
+        """A body of no stated size, as it comes."""
+        while size := int(self.rfile.readline(), 16):
+            block = self.rfile.read(size)
+            if len(block) != size:
+                raise ConnectionAbortedError
+            self.rfile.readline()
+            yield block
+        self.rfile.readline()
+
     def body(self) -> bytes:
+        if self.is_stream:
+            return b"".join(self.blocks())
         data = self.rfile.read(self.length)
         if len(data) != self.length:
             raise ConnectionAbortedError

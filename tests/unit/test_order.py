@@ -80,10 +80,10 @@ ORDER = {
     "image/archive": "layout save load archive_reader import_tar instructions",
     "image/bootstrap": "bootstrap busybox_image distributions",
     "image/registry":
-        "catalog upload blob_upload client transport authorization connection registries_conf auth_file challenge "
+        "catalog upload blob_stream blob_upload client transport authorization connection registries_conf auth_file challenge "
         "responses credential_helper",
     "image/transfer":
-        "pull push_index copy push push_layer work layer_blob packed_forms new_image layers layer_stream workers",
+        "pull push_index copy push push_layer ahead work layer_blob packed_forms spool new_image layers layer_stream workers",
     "image/trust": "policy signatures keys simple_signing",
     "linux":
         "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace "

@@ -1,8 +1,8 @@
 """One blob on its way up, whatever the registry makes of it.
 
 It goes whole in one PUT, since registries disagree about everything else; in chunks only where that is
-refused as too large (413), or where the registry says that it has a part. Addresses that the registry gives
-are used as they are.
+refused as too large (413), or where the registry says that it has a part (blob_stream.py sends what has no
+size yet, and leaves the rest to us). Addresses that the registry gives are used as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CHUNKS_BYTES = (50 << 20, 5 << 20, 512 << 10)
 """Below Cloudflare's limit of 100 MB; above ECR's least of 5 MB; below nginx's default of 1 MB."""
 _MOST_SHORT = 20
 """How often a registry may take less of a chunk than it was sent."""
-_OCTETS = "application/octet-stream"
+OCTETS = "application/octet-stream"
 
 Sent = Callable[[int], None]
 """Told how many of a blob's bytes have gone up."""
@@ -54,7 +54,7 @@ class _NoChunks(Exception):
     """The registry takes a blob whole or not at all."""
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """An upload that was begun: where it goes on, and the smallest chunk that is taken there."""
 
     location: str
@@ -83,14 +83,14 @@ class BlobUpload:
         self._resumes = True  # until the registry refuses to go on where it stopped
         self._taken = False  # whether it ever said that it got a byte
 
-    def run(self) -> None:
+    def run(self, begun: Place | None = None) -> None:
+        """Upload it; what the registry has at `begun` is not sent again."""
         attempt, best = 0, 0
-        place: _Place | None = None
-        offset = 0
+        place, offset = self._state(begun)
         while True:
             try:
                 if place is None:
-                    place, offset = self._start(), 0
+                    place, offset = begin(self._transport, self._base, self._where), 0
                 if offset or self._chunk_bytes:
                     self._send_chunks(place, offset)
                 else:
@@ -118,25 +118,15 @@ class BlobUpload:
                 self._retrying(f"{transient} (in {pause_s:.0f} s)")
                 time.sleep(pause_s)
 
-    def _start(self) -> _Place:
-        response = self._transport.request("POST", f"{self._base}/blobs/uploads/", {"Content-Length": "0"})
-        if not 200 <= response.status < 300:
-            raise responses.refusal(response, f"repository {self._where}", self._where)
-        responses.finish(response)
-        location = response.headers.get("Location", "")
-        if not location:
-            raise Unavailable(f"{self._where} begins an upload without saying where")
-        return _Place(location, _number(response.headers.get("OCI-Chunk-Min-Length", "")))
-
-    def _send_whole(self, place: _Place) -> None:
+    def _send_whole(self, place: Place) -> None:
         content = self._content
-        headers = {"Content-Type": _OCTETS, "Content-Length": str(content.size)}
+        headers = {"Content-Type": OCTETS, "Content-Length": str(content.size)}
         response = self._transport.request(
-            "PUT", _with_digest(place.location, content.digest), headers, lambda: self._counted(0, content.size)
+            "PUT", with_digest(place.location, content.digest), headers, lambda: self._counted(0, content.size)
         )
         self._check(response)
 
-    def _send_chunks(self, place: _Place, offset: int) -> None:
+    def _send_chunks(self, place: Place, offset: int) -> None:
         """PATCH after PATCH from `offset` on, then an empty PUT."""
         location, content = place.location, self._content
         length = max(self._chunk_bytes or _CHUNKS_BYTES[0], place.least_bytes)
@@ -144,7 +134,7 @@ class BlobUpload:
         while offset < content.size:
             start, stop = offset, min(offset + length, content.size)
             headers = {
-                "Content-Type": _OCTETS,
+                "Content-Type": OCTETS,
                 "Content-Length": str(stop - start),
                 "Content-Range": f"{start}-{stop - 1}",
             }
@@ -159,12 +149,12 @@ class BlobUpload:
             responses.finish(response)
             self._taken = True
             location = response.headers.get("Location", location)
-            offset = _reached(response, stop)
+            offset = reached(response, stop)
             short += offset != stop
             if not start < offset <= stop or short > _MOST_SHORT:
                 raise _NoChunks
         response = self._transport.request(
-            "PUT", _with_digest(location, content.digest), {"Content-Length": "0", "Content-Type": _OCTETS}
+            "PUT", with_digest(location, content.digest), {"Content-Length": "0", "Content-Type": OCTETS}
         )
         self._check(response)
 
@@ -200,7 +190,7 @@ class BlobUpload:
             done += len(block)
             self._sent(done)
 
-    def _smaller(self, place: _Place | None) -> None:
+    def _smaller(self, place: Place | None) -> None:
         """Choose chunks, or smaller ones, after a 413."""
         smaller = [size for size in _CHUNKS_BYTES if size < (self._chunk_bytes or self._content.size)]
         least = place.least_bytes if place else 0
@@ -222,7 +212,7 @@ class BlobUpload:
             return False
         return response.status == 200
 
-    def _state(self, place: _Place | None) -> tuple[_Place | None, int]:
+    def _state(self, place: Place | None) -> tuple[Place | None, int]:
         """Where a broken upload goes on and with which byte; a None place for nowhere."""
         if place is None or not self._resumes:
             return None, 0
@@ -231,11 +221,11 @@ class BlobUpload:
             responses.finish(response)
         except (RootlessError, Transient):
             return None, 0
-        reached = _reached(response, 0)
-        if not 200 <= response.status < 300 or not 0 < reached <= self._content.size:
+        offset = reached(response, 0)
+        if not 200 <= response.status < 300 or not 0 < offset <= self._content.size:
             return None, 0
         self._taken = True
-        return place._replace(location=response.headers.get("Location", place.location)), reached
+        return place._replace(location=response.headers.get("Location", place.location)), offset
 
     def _explained(self, error: RootlessError) -> RootlessError:
         if error.hint is None and not self._taken:
@@ -250,13 +240,25 @@ class BlobUpload:
         return self._where.partition("/")[2]
 
 
-def _with_digest(location: str, digest: str) -> str:
+def begin(transport: Transport, base: str, where: str) -> Place:
+    """Have an upload begun. Raises what the registry refuses it with."""
+    response = transport.request("POST", f"{base}/blobs/uploads/", {"Content-Length": "0"})
+    if not 200 <= response.status < 300:
+        raise responses.refusal(response, f"repository {where}", where)
+    responses.finish(response)
+    location = response.headers.get("Location", "")
+    if not location:
+        raise Unavailable(f"{where} begins an upload without saying where")
+    return Place(location, _number(response.headers.get("OCI-Chunk-Min-Length", "")))
+
+
+def with_digest(location: str, digest: str) -> str:
     """The registry's address with the digest added; nothing else in it is touched."""
     fragmentless = location.partition("#")[0]
     return f"{fragmentless}{'&' if '?' in fragmentless else '?'}digest={quote(digest, safe='')}"
 
 
-def _reached(response: BaseHTTPResponse, otherwise: int) -> int:
+def reached(response: BaseHTTPResponse, otherwise: int) -> int:
     """The offset after the last byte that the registry has (`Range: 0-99` is 100).
 
     `0-0` says nothing: it stands for no byte at many registries, for one at others.

@@ -7,6 +7,7 @@ After a fork call `reset()`: connections are not shared between processes.
 
 from __future__ import annotations
 
+import copy
 import ssl
 from collections.abc import Callable, Iterable
 from urllib.parse import urljoin
@@ -62,6 +63,13 @@ class Transport:
     def reset(self) -> None:
         """Forget connections, keep tokens: first thing in a forked child."""
         self._pools = {}
+
+    def twin(self) -> Transport:
+        """The same with connections and tokens of its own from here on, for another thread."""
+        twin = copy.copy(self)
+        twin._pools = {}
+        twin._authorizer = copy.copy(self._authorizer)
+        return twin
 
     def authorize(self, credentials: Credentials) -> None:
         """Use `credentials` instead of those in the user's files."""

@@ -6,13 +6,15 @@ fork call `reset()`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from urllib.parse import urlencode
 
 from rootless.errors import RootlessError, Unavailable
 from rootless.image.registry import responses
 from rootless.image.registry.auth_file import Credentials
-from rootless.image.registry.blob_upload import BlobUpload, Content, Sent
+from rootless.image.registry.blob_stream import BlobStream
+from rootless.image.registry.blob_upload import BlobUpload, Content, Place, Sent
 from rootless.image.registry.registries_conf import Endpoint
 from rootless.image.registry.responses import Transient
 from rootless.image.registry.transport import Transport
@@ -46,6 +48,12 @@ class Uploader:
         """Forget connections, keep tokens: first thing in a forked child."""
         self._transport.reset()
 
+    def twin(self) -> Uploader:
+        """The same with connections of its own, for another thread."""
+        twin = copy.copy(self)
+        twin._transport = self._transport.twin()
+        return twin
+
     def has_blob(self, digest: str) -> bool:
         """Whether the repository has the blob. An answer that is neither yes nor no counts as no."""
 
@@ -77,12 +85,24 @@ class Uploader:
         # 202: it began an upload instead, which we leave to expire; a new one is begun with our own token.
         return response.status == 201
 
-    def upload(self, content: Content, *, sent: Sent, retrying: Callable[[str], None] = lambda _: None) -> None:
+    def upload(
+        self,
+        content: Content,
+        *,
+        sent: Sent,
+        retrying: Callable[[str], None] = lambda _: None,
+        begun: Place | None = None,
+    ) -> None:
         """Upload the blob. Tried again with growing pauses, from where the registry says that it is.
 
-        Raises NotFound where we are not let in, Unavailable, Corrupt.
+        `begun` is an upload of the same bytes that broke. Raises NotFound where we are not let in, Unavailable,
+        Corrupt.
         """
-        BlobUpload(self._transport, self._base, self._where, content, sent, retrying).run()
+        BlobUpload(self._transport, self._base, self._where, content, sent, retrying).run(begun)
+
+    def stream(self) -> BlobStream:
+        """An upload that needs to know neither size nor digest before its end; it may fail where `upload` does not."""
+        return BlobStream(self._transport, self._base, self._where)
 
     def put_manifest(self, reference: str, data: bytes, media_type: str, digest: str) -> None:
         """Store a manifest or index under `reference` (a tag or its digest). Raises as `upload`, and ManifestRefused."""

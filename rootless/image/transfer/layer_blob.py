@@ -15,6 +15,7 @@ from rootless.errors import Corrupt, NotFound
 from rootless.image import compress, decompress, manifest
 from rootless.image.manifest import Descriptor
 from rootless.image.transfer import new_image, packed_forms
+from rootless.image.transfer.spool import Spool
 from rootless.storage import blobs
 from rootless.storage.layers import layers, write_tar
 from rootless.storage.store import Store
@@ -47,22 +48,23 @@ def making(
     level: int | None = None,
     source: str = "",
     report: Report = lambda _: None,
+    spooled: Callable[[int], Spool] = Spool,
 ) -> Iterator[MadeBlob]:
     """Pack the layer `diff_id` as `form`; of the blob `source` where given, else of its files. A context manager:
-    the blob is there as long as the context, in a file without a name. What stays is what it is called.
+    the blob is there as long as the context, in a file without a name, which `spooled` may make a Spool of that does
+    more. What stays is what it is called.
 
     Starts threads: for a worker process. The caller has joined the session, for a layer's files, and holds a
     lease. Corrupt where the files are not those that `diff_id` is of: they could not be unpacked by anybody.
     """
     plain, packed = hashlib.sha256(), hashlib.sha256()
-    done = size = 0
+    done = 0
     with new_image.nameless_file(store) as descriptor:
+        spool = spooled(descriptor)
 
         def out(data: bytes) -> None:
-            nonlocal size
             packed.update(data)
-            new_image.write_all(descriptor, data)
-            size += len(data)
+            spool.write(data)
 
         packer = compress.compressor(form, out, level=level)
 
@@ -74,23 +76,28 @@ def making(
                 done += len(data)
                 report(done)
 
-        if source:
-            _unpack_into(store, source, Sink())
-        elif layers.has(store, diff_id):
-            write_tar.write_stored_layer(store, diff_id, Sink())
-        else:
-            raise NotFound(f"layer {diff_id} is not in the store", hint="pull or build the image again")
-        packer.finish()
-        if plain.hexdigest() != diff_id.removeprefix("sha256:"):
-            raise Corrupt(
-                f"layer {diff_id[:19]} cannot be written again as it was: its archive has digest "
-                f"sha256:{plain.hexdigest()[:12]}",
-                hint="remove the image and pull or build it again",
-            )
-        digest = "sha256:" + packed.hexdigest()
-        made = Descriptor(manifest.layer_type(form), digest, size)
-        packed_forms.remember(store, diff_id, made)
-        yield MadeBlob(made, descriptor)
+        try:
+            if source:
+                _unpack_into(store, source, Sink())
+            elif layers.has(store, diff_id):
+                write_tar.write_stored_layer(store, diff_id, Sink())
+            else:
+                raise NotFound(f"layer {diff_id} is not in the store", hint="pull or build the image again")
+            packer.finish()
+            if plain.hexdigest() != diff_id.removeprefix("sha256:"):
+                raise Corrupt(
+                    f"layer {diff_id[:19]} cannot be written again as it was: its archive has digest "
+                    f"sha256:{plain.hexdigest()[:12]}",
+                    hint="remove the image and pull or build it again",
+                )
+            digest = "sha256:" + packed.hexdigest()
+            made = Descriptor(manifest.layer_type(form), digest, spool.size)
+            spool.end()
+            packed_forms.remember(store, diff_id, made)
+            yield MadeBlob(made, descriptor)
+        finally:
+            # Who still sends it shall not wait for more.
+            spool.abandon()
 
 
 def _unpack_into(store: Store, digest: str, sink: write_tar.Sink) -> None:

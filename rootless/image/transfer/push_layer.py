@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from rootless.errors import Corrupt
 from rootless.image.manifest import Descriptor
 from rootless.image.progress import Phase
-from rootless.image.registry.blob_upload import Content
+from rootless.image.registry.blob_upload import Content, Place
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import layer_blob
+from rootless.image.transfer.ahead import SentSpool
+from rootless.image.transfer.spool import Spool
 from rootless.image.transfer.work import Work
 from rootless.image.transfer.workers import Send
 from rootless.storage import blobs
@@ -39,23 +41,40 @@ def push_layer(
         with open(blobs.path(store, blob.digest), "rb", buffering=0) as file:
             _upload(uploader, blob, file.fileno(), report)
     else:
-        total = layers.size(store, work.diff_id)
-        with layer_blob.making(
-            store, work.diff_id, form=form, level=level, source=work.packed,
-            report=lambda done: report(Phase.PACKING, done, total),
-        ) as made:  # fmt: skip
-            blob = made.descriptor
-            # Another layer with the same contents may have been pushed, or packed elsewhere with the same result.
-            if not uploader.has_blob(blob.digest):
-                _upload(uploader, blob, made.file, report)
+        blob = _pack(store, work, uploader, form, level, report)
     send({"pushed": [*blob[:3], ""]})
 
 
-def _upload(uploader: Uploader, blob: Descriptor, file: int, report: _Throttled) -> None:
+def _pack(store: Store, work: Work, uploader: Uploader, form: str, level: int | None, report: _Throttled) -> Descriptor:
+    """Pack and upload it, both at once where it is large."""
+    total = layers.size(store, work.diff_id)
+    spools: list[SentSpool] = []
+
+    def spooled(file: int) -> Spool:
+        # Sent bytes are told after the end only, when the size is known: of two threads one reports at a time.
+        spool = SentSpool(file, uploader, lambda done: report(Phase.PUSHING, done, spool.size))
+        spools.append(spool)
+        return spool
+
+    with layer_blob.making(
+        store, work.diff_id, form=form, level=level, source=work.packed,
+        report=lambda done: report(Phase.PACKING, done, total), spooled=spooled,
+    ) as made:  # fmt: skip
+        blob, spool = made.descriptor, spools[0]
+        # Another layer with the same contents may have been pushed, or packed elsewhere with the same result.
+        if uploader.has_blob(blob.digest):
+            return blob
+        if not spool.is_sending or not spool.finish(blob.digest):
+            _upload(uploader, blob, made.file, report, spool.place)
+    return blob
+
+
+def _upload(uploader: Uploader, blob: Descriptor, file: int, report: _Throttled, begun: Place | None = None) -> None:
     uploader.upload(
         _content(blob, file),
         sent=lambda done: report(Phase.PUSHING, done, blob.size),
         retrying=lambda text: report(Phase.RETRYING, 0, blob.size, text),
+        begun=begun,
     )
 
 
