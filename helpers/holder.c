@@ -1,19 +1,25 @@
-/* The session's holder: keeps the user namespace it runs in alive, and hands its descriptor out
-   to processes of its own uid. `rootless-holder --listen FD --socket PATH`, started inside the namespace
+/* The session's holder: keeps the user namespace it runs in alive, and a network namespace of that, the hub,
+   and hands their descriptors out to processes of its own uid. `rootless-holder --listen FD --socket PATH`, started inside the namespace
    with a listening AF_UNIX socket, bound at PATH.new, that becomes PATH. It ends on SIGTERM, and when
    its socket is neither there nor there any more (a cleaner of /tmp, the end of a login, another holder's in
    its place): nobody can reach it then, and whoever is in the namespace keeps that.
 
-   Every connection is answered at once with one byte "S" and SCM_RIGHTS of [user namespace], or
-   closed, and nothing is awaited from it: a client that hangs cannot hold another one up. */
+   Started in a network namespace that belongs to the user namespace, it keeps that one; elsewhere it makes one.
+   Where the host refuses, there is no hub, and nothing else is missing.
+
+   Every connection is answered at once with one byte "S" and SCM_RIGHTS of [user namespace, hub], the
+   second left out where there is none, or closed, and nothing is awaited from it: a client that hangs
+   cannot hold another one up. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +29,9 @@
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
 #include "lib/text.h"
+
+/* ioctl_ns(2), of <linux/nsfs.h>, which musl has not. */
+#define NS_GET_USERNS _IO(0xb7, 0x1)
 
 static const char program[] = "rootless-holder";
 static const char title[] = "rootless: session";
@@ -36,7 +45,44 @@ static void set_title(int argc, char **argv)
     memcpy(argv[0], title, room < sizeof title ? room : sizeof title);
 }
 
-static void answer(int connection, int namespace)
+/* Of /proc/self/ns/NAME, above the numbers of stdio, which become /dev/null; -1 with errno. */
+static int open_namespace(const char *path)
+{
+    int opened = open(path, O_RDONLY | O_CLOEXEC);
+    if (opened < 0 || opened > 2)
+        return opened;
+    int moved = fcntl(opened, F_DUPFD_CLOEXEC, 3);
+    close(opened);
+    return moved;
+}
+
+/* Whether the namespace `owned` belongs to the user namespace `user`. */
+static bool belongs_to(int owned, int user)
+{
+    struct stat owners, users;
+    int owner = ioctl(owned, NS_GET_USERNS);
+    if (owner < 0)
+        return false;
+    bool same = fstat(owner, &owners) == 0 && fstat(user, &users) == 0 && owners.st_dev == users.st_dev &&
+                owners.st_ino == users.st_ino;
+    close(owner);
+    return same;
+}
+
+/* The hub: the network namespace that we were started in, where it is the user namespace's, or a new one; -1
+   where the host refuses one. */
+static int open_hub(int user)
+{
+    static const char path[] = "/proc/self/ns/net";
+    int here = open_namespace(path);
+    if (here >= 0 && belongs_to(here, user))
+        return here;
+    if (here >= 0)
+        close(here);
+    return unshare(CLONE_NEWNET) < 0 ? -1 : open_namespace(path);
+}
+
+static void answer(int connection, const int *namespaces, size_t count)
 {
     if (!same_user(connection))
         return;
@@ -44,15 +90,16 @@ static void answer(int connection, int namespace)
     struct iovec text = {&byte, 1};
     union {
         struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(2 * sizeof(int))];
     } control = {.room = {0}};
+    size_t size = count * sizeof *namespaces;
     struct msghdr message = {
-        .msg_iov = &text, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+        .msg_iov = &text, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = (socklen_t)CMSG_SPACE(size)};
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
     rights->cmsg_level = SOL_SOCKET;
     rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &namespace, sizeof namespace);
+    rights->cmsg_len = (socklen_t)CMSG_LEN(size);
+    memcpy(CMSG_DATA(rights), namespaces, size);
     if (sendmsg(connection, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return; /* it has gone */
 }
@@ -100,16 +147,13 @@ int main(int argc, char **argv)
 
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
-    int namespace = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-    if (namespace < 0)
+    int namespaces[2] = {open_namespace("/proc/self/ns/user")};
+    if (namespaces[0] < 0)
         usage_error(program, "cannot open /proc/self/ns/user");
-    if (namespace < 3) { /* stdio was closed; its numbers become /dev/null */
-        int moved = fcntl(namespace, F_DUPFD_CLOEXEC, 3);
-        close(namespace);
-        namespace = moved;
-    }
-    int keep[] = {(int)listening, namespace};
-    keep_only(keep, 2);
+    namespaces[1] = open_hub(namespaces[0]);
+    size_t count = namespaces[1] < 0 ? 1 : 2;
+    int keep[] = {(int)listening, namespaces[0], namespaces[1]};
+    keep_only(keep, 1 + count);
     detach_stdio();
     set_nonblocking((int)listening);
     int watch = watch_socket(argv[4]);
@@ -133,7 +177,7 @@ int main(int argc, char **argv)
         int connection = accept4((int)listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (connection < 0)
             continue;
-        answer(connection, namespace);
+        answer(connection, namespaces, count);
         close(connection);
     }
 }

@@ -1,7 +1,7 @@
-"""The holder's socket: asking for the session's user namespace.
+"""The holder's socket: asking for the session's user namespace, and for its hub.
 
-One connection, one descriptor back (SCM_RIGHTS, unix(7)). What is to be done where nobody answers
-is start.py's. Hot path.
+One connection, both descriptors back (SCM_RIGHTS, unix(7)); a host that allows no network namespace has no hub.
+What is to be done where nobody answers is start.py's. Hot path.
 """
 
 from __future__ import annotations
@@ -38,8 +38,26 @@ def namespace_from_holder(runtime: str, name: str = SOCKET_NAME) -> int:
     return ask_holder(runtime, name).namespace_fd
 
 
+def hub_from_holder(runtime: str) -> tuple[int, int]:
+    """The session's hub, a network namespace, as a descriptor, the caller's to close, and the holder's pid.
+
+    -1 for the hub where the holder has none. NoHolder if stale.
+    """
+    (namespace, *hub), pid = _ask(runtime, SOCKET_NAME)
+    os.close(namespace)
+    return (hub[0] if hub else -1), pid
+
+
 def ask_holder(runtime: str, name: str = SOCKET_NAME) -> Connection:
     """Connect, and receive the namespace's descriptor. NoHolder: none there, dead, or silent."""
+    (namespace, *hub), pid = _ask(runtime, name)
+    for fd in hub:
+        os.close(fd)
+    return Connection(namespace, pid)
+
+
+def _ask(runtime: str, name: str) -> tuple[list[int], int]:
+    """The descriptors of the namespaces, close-on-exec, and the holder's pid; NoHolder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         # Kernel timeouts, not settimeout(): that one makes connect fail at once on a full backlog.
         limit = struct.pack("ll", ANSWER_TIMEOUT_S, 0)
@@ -54,9 +72,10 @@ def ask_holder(runtime: str, name: str = SOCKET_NAME) -> Connection:
             answer, descriptors, _, _ = socket.recv_fds(client, 1, 4)
         except OSError as error:
             raise NoHolder(error.strerror or str(error), holder_pid=pid) from error
-    if answer != b"S" or len(descriptors) != 1 or uid != os.getuid():
+    if answer != b"S" or not 1 <= len(descriptors) <= 2 or uid != os.getuid():
         for fd in descriptors:
             os.close(fd)
         raise NoHolder("unexpected answer on the session's socket")
-    os.set_inheritable(descriptors[0], False)
-    return Connection(descriptors[0], pid)
+    for fd in descriptors:
+        os.set_inheritable(fd, False)
+    return descriptors, pid

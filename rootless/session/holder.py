@@ -33,10 +33,13 @@ _NO_CAPABILITIES = b"C"
 _NO_EXEC = b"X"
 
 
-def fork_holder(program: str, listener: int, path: str, planned: IdMapping, existing: int | None) -> None:
+def fork_holder(
+    program: str, listener: int, path: str, planned: IdMapping, *, existing: int | None, hub: int | None
+) -> None:
     """Leave a holder behind that listens on `listener`, a socket bound at `path`.new (still the caller's).
 
-    It is in the user namespace `existing`, a descriptor, or in a new one mapped as `planned`.
+    It is in the user namespace `existing`, a descriptor, or in a new one mapped as `planned`; and in the hub
+    `hub`, a network namespace of `existing`, or it makes one.
     NotSupported with a hint where the host refuses, RootlessError where `program` cannot run.
     """
     report, report_end = os.pipe()
@@ -44,7 +47,8 @@ def fork_holder(program: str, listener: int, path: str, planned: IdMapping, exis
     pid = os.fork()
     if pid == 0:
         os.close(go)  # so that the starter's death is an end of file
-        _child([program, "--listen", str(_LISTEN_FD), "--socket", path], listener, report_end, go_end, existing)
+        command = [program, "--listen", str(_LISTEN_FD), "--socket", path]
+        _child(command, listener, report_end, go_end, existing, hub)
     try:
         os.close(report_end)
         os.close(go_end)
@@ -87,7 +91,9 @@ def _explained(step: bytes, error: OSError, program: str) -> RootlessError:
     )
 
 
-def _child(command: list[str], listener: int, report: int, go: int, existing: int | None) -> NoReturn:
+def _child(
+    command: list[str], listener: int, report: int, go: int, existing: int | None, hub: int | None
+) -> NoReturn:
     """In the fork: become the namespace's root and start the holder. Never returns."""
     step = _UNSHARED
     try:
@@ -99,6 +105,8 @@ def _child(command: list[str], listener: int, report: int, go: int, existing: in
         if os.read(go, 1) == b"g":
             step = _NO_CAPABILITIES
             _probe_capabilities()
+            if hub is not None:
+                namespace.setns(hub, namespace.CLONE_NEWNET)
             step = _NO_EXEC
             # Forked again: the holder must be nobody's child, least of all a command's zombie.
             if os.fork() == 0:

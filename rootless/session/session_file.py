@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rootless import atomic
@@ -72,8 +73,10 @@ def surviving_namespace(known: SavedSession | None) -> int | None:
     return None
 
 
-# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, helpers/monitor/monitor.c.
-_HOLDER, _MONITOR = "rootless: sessi", "rootless-monito"
+# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, monitor/monitor.c, netd/main.c.
+_HOLDER, _MONITOR, _NETD = "rootless: sessi", "rootless-monito", "rootless-netd"
+# What lives in it while containers do, each of which has a monitor, and is worth nothing without them.
+_SERVING = (_HOLDER, _NETD, "slirp4netns")
 
 
 def _command(entry: str) -> str:
@@ -84,16 +87,21 @@ def _command(entry: str) -> str:
         return ""
 
 
+def processes_of_ours() -> Iterator[str]:
+    """Pids, as /proc spells them, of what has the name of one that lives in a session's namespace: anybody's to take."""
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal() and _command(entry) in (_HOLDER, _MONITOR, _NETD):
+            yield entry
+
+
 def living_namespace(planned: IdMapping) -> int | None:
     """The user's session, for whatever RUNTIME it was started, as a descriptor; the caller's to close.
 
-    By way of its holder or a monitor. A name is anybody's to take: owner, parent and map must be
+    By way of its holder, a monitor or the network helper. A name is anybody's to take: owner, parent and map must be
     right, so that neither another program's namespace nor one of a container's making is taken for it.
     """
     here = namespace.identity("/proc/self/ns/user")
-    for entry in os.listdir("/proc"):
-        if not entry.isdecimal() or _command(entry) not in (_HOLDER, _MONITOR):
-            continue
+    for entry in processes_of_ours():
         try:
             fd = os.open(f"/proc/{entry}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # another user's, or gone
@@ -123,13 +131,13 @@ def _is_zombie(entry: str) -> bool:
 
 
 def inhabitants(inode: int) -> tuple[list[int], list[int]]:
-    """Pids of the holders and of the others that live in that user namespace."""
+    """Pids of those that end with the session, holders and what serves the hub, and of the others that live in it."""
     holders: list[int] = []
     others: list[int] = []
     for entry in os.listdir("/proc"):
         try:
             if entry.isdecimal() and os.stat(f"/proc/{entry}/ns/user").st_ino == inode and not _is_zombie(entry):
-                (holders if _command(entry) == _HOLDER else others).append(int(entry))
+                (holders if _command(entry) in _SERVING else others).append(int(entry))
         except OSError:
             continue
     return holders, others

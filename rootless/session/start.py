@@ -9,7 +9,7 @@
 Killed before the rename, the starter leaves a socket under the other name: dead, it is unlinked
 by the next starter; alive, it is adopted. A dead holder's socket refuses connections, and the
 next starter looks for a process that still lives in the recorded namespace, and starts the new
-holder in there.
+holder in there, and in the hub that a process of ours still keeps (surviving_hub.py).
 
 A user has one namespace, whatever RUNTIME is: where $XDG_RUNTIME_DIR is another one than before, or what was
 in it is gone, the namespace is found by way of its holder or any monitor, and gets a holder for the new place.
@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from rootless import paths
 from rootless.errors import RootlessError
 from rootless.linux.socket import address_in
-from rootless.session import session_file
+from rootless.session import session_file, surviving_hub
 from rootless.session.connection import (
     RECORD_NAME,
     SOCKET_NAME,
@@ -148,7 +148,13 @@ def _start_holder(runtime: str, planned: IdMapping, *, existing: int | None) -> 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with address_in(runtime, _NEW_NAME) as address:
             listener.bind(address)
-        fork_holder(program, listener.fileno(), os.path.join(runtime, SOCKET_NAME), planned, existing)
+        hub = None if existing is None else surviving_hub.find(existing)
+        try:
+            path = os.path.join(runtime, SOCKET_NAME)
+            fork_holder(program, listener.fileno(), path, planned, existing=existing, hub=hub)
+        finally:
+            if hub is not None:
+                os.close(hub)
     try:
         fd = ask_holder(runtime, _NEW_NAME).namespace_fd
     except NoHolder as error:

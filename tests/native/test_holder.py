@@ -61,9 +61,9 @@ def test_hands_out_its_user_namespace(holder: Holder) -> None:
     for _ in range(20):
         data, fds = holder.ask()
         assert data == b"S"
-        assert len(fds) == 1
         assert os.fstat(fds[0]).st_ino == os.stat("/proc/self/ns/user").st_ino
-        os.close(fds[0])
+        for fd in fds:
+            os.close(fd)
 
 
 def test_a_namespace_of_its_own(helpers: Path, listening: socket.socket) -> None:
@@ -74,6 +74,37 @@ def test_a_namespace_of_its_own(helpers: Path, listening: socket.socket) -> None
         data, fds = made.ask()
         assert data == b"S"
         assert os.fstat(fds[0]).st_ino != os.stat("/proc/self/ns/user").st_ino
+        assert os.fstat(fds[1]).st_ino == os.stat(f"/proc/{made.process.pid}/ns/net").st_ino
+        assert os.fstat(fds[1]).st_ino != os.stat("/proc/self/ns/net").st_ino
+        for fd in fds:
+            os.close(fd)
+    finally:
+        made.stop()
+
+
+def test_the_hub_is_the_network_it_was_started_in(helpers: Path, listening: socket.socket) -> None:
+    possible = subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
+    need(possible, "unshare -Urn does not work here")
+    noted = Path(listening.getsockname()).parent / "started-in"
+    script = f'readlink /proc/self/ns/net >{noted}; exec "$@"'
+    made = Holder(helpers / "rootless-holder", listening, "unshare", "-Urn", "sh", "-c", script, "sh")
+    try:
+        _, fds = made.ask()
+        assert [f"net:[{os.fstat(fd).st_ino}]" for fd in fds[1:]] == [noted.read_text().strip()]
+        for fd in fds:
+            os.close(fd)
+    finally:
+        made.stop()
+
+
+def test_without_room_for_another_network_it_has_no_hub(helpers: Path, listening: socket.socket) -> None:
+    possible = subprocess.run(["unshare", "-Ur", "true"], capture_output=True, check=False).returncode == 0
+    need(possible, "unshare -Ur does not work here")
+    none = 'echo 0 >/proc/sys/user/max_net_namespaces; exec "$@"'
+    made = Holder(helpers / "rootless-holder", listening, "unshare", "-Ur", "sh", "-c", none, "sh")
+    try:
+        data, fds = made.ask()
+        assert (data, len(fds)) == (b"S", 1)
         os.close(fds[0])
     finally:
         made.stop()

@@ -120,7 +120,7 @@ def test_the_holder_keeps_nothing_of_its_starter(places: Places) -> None:
     pid = holder_pid(places)
     open_files = {entry: os.readlink(f"/proc/{pid}/fd/{entry}") for entry in os.listdir(f"/proc/{pid}/fd")}
     assert {open_files.pop(number) for number in "012"} == {"/dev/null"}
-    assert sorted(name.partition(":")[0] for name in open_files.values()) == ["anon_inode", "socket", "user"]
+    assert sorted(name.partition(":")[0] for name in open_files.values()) == ["anon_inode", "net", "socket", "user"]
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
     assert os.getsid(pid) == pid
 

@@ -111,7 +111,7 @@ ORDER = {
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities "
         "landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
-    "session": "session start holder session_file connection ids diagnosis run_program",
+    "session": "session start holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping subids idmap",
     "storage":
         "drivers copy_data maintenance images blobs containers indexes image_names layers output_file quoted_names "
