@@ -207,7 +207,7 @@ def test_suggestions() -> None:
         ("rootless --con", ["--config"]),
         ("rootless run --isol", []),
         ("rootless run --gp", []),
-        ("rootless netw", []),
+        ("rootless netw", ["network"]),
         ("rootless --root /tmp volume l", ["ls"]),
     ],
 )

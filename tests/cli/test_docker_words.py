@@ -121,7 +121,6 @@ def test_what_is_refused_is_not_offered() -> None:
         "--isolation",
         "--host ",
         "--context",
-        "  network",
     ):
         assert word not in pages, word
     assert "image-inspect" not in pages

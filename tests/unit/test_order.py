@@ -34,12 +34,13 @@ ORDER = {
     "build/remotecache": "export imported layout_directory sources document places",
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
-    "cli/commands": "builder_prune completion exists inspect manifest prune registry system volume container image",
+    "cli/commands": "builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename "
         "restart rm start stats top unpause update wait run stop",
     "cli/commands/image": "bootstrap build history import_ load ls pull push rm save tag untag",
     "cli/commands/manifest": "imagetools push local entry_flags",
+    "cli/commands/network": "create ls prune rm",
     "cli/commands/registry": "login logout search",
     "cli/commands/system": "binfmt df doctor enable events info reset unshare version",
     "cli/commands/volume": "archive create ls rm",
@@ -50,7 +51,7 @@ ORDER = {
     "cli/output/template":
         "template template_parser template_functions template_lexer template_printf template_values",
     "cli/terminal": "attachment confirm",
-    "engine": "doctor lifecycle emulation views files images state options",
+    "engine": "doctor lifecycle emulation views networks files images state options",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "container emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
@@ -63,6 +64,7 @@ ORDER = {
         "stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
+    "engine/networks": "create listing remove users options leases ipam_config records names ipam addresses",
     "engine/options":
         "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
     "engine/state":
@@ -71,7 +73,7 @@ ORDER = {
     "engine/state/events": "event_log consequences events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
-        "conditions container_filters info inspect stats system top container image version volume host_config types "
+        "conditions container_filters info inspect stats system top container image network version volume host_config types "
         "network_settings",
     "engine/views/types": "image imagetools system container host_config network gotypes",
     "image":

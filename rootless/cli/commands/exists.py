@@ -1,4 +1,4 @@
-"""`rootless container exists`, `image exists`, `volume exists`: the answer is the exit status. Podman's words."""
+"""`rootless container exists`, `image exists` and so on: the answer is the exit status. Podman's words."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def image(args: Args) -> int:
 
     try:
         lookup.find(Store.open(), args.positional[0])
+    except NotFound:
+        return 1
+    return 0
+
+
+def network(args: Args) -> int:
+    """The same of networks."""
+    from rootless.engine.networks import records
+
+    try:
+        records.find(Store.open(), args.positional[0])
     except NotFound:
         return 1
     return 0
@@ -59,6 +70,19 @@ IMAGE = Command(
     status=RUN,
     description=_DESCRIPTION,
     complete="image",
+)
+
+NETWORK = Command(
+    name="network exists",
+    summary="Check if a network exists",
+    usage="NETWORK",
+    options=(),
+    handler=network,
+    min_args=1,
+    max_args=1,
+    status=RUN,
+    description=_DESCRIPTION,
+    complete="network",
 )
 
 VOLUME = Command(

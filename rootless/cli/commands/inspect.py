@@ -1,4 +1,4 @@
-"""`rootless inspect`, `container inspect`, `image inspect`, `volume inspect`: one look at each object."""
+"""`rootless inspect`, and `container`, `image`, `network` and `volume inspect`: one look at each object."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ def _handler(kind: str) -> Callable[[Args], int]:
 
 
 def inspect(args: Args) -> int:
-    """Whatever has the name: a container, else an image, else a volume."""
+    """Whatever has the name: a container, else an image, else a network, else a volume."""
     return _inspect(args, args.type)
 
 
 COMMAND = Command(
     name="inspect",
-    summary="Return low-level information on containers, images and volumes",
+    summary="Return low-level information on containers, images, networks and volumes",
     usage="[OPTIONS] NAME|ID [NAME|ID...]",
     options=(
         FORMAT,
         chosen.LATEST,
         SIZE,
         Option(("--type",), "type", VALUE, default="", convert=choice("", *KINDS), complete="|".join(KINDS),
-               help="Only inspect objects of the given type: container, image or volume"),
+               help="Only inspect objects of the given type: container, image, network or volume"),
     ),
     handler=inspect,
     min_args=1,
@@ -93,6 +93,19 @@ IMAGE = Command(
     handler=_handler("image"),
     min_args=1,
     complete="image",
+)
+
+NETWORK = Command(
+    name="network inspect",
+    summary="Display detailed information on one or more networks",
+    usage="[OPTIONS] NETWORK [NETWORK...]",
+    options=(
+        FORMAT,
+        Option(("-v", "--verbose"), "verbose", FLAG, help="Verbose output for diagnostics: there is no more to say", hidden=True),
+    ),
+    handler=_handler("network"),
+    min_args=1,
+    complete="network",
 )
 
 VOLUME = Command(

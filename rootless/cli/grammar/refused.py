@@ -39,7 +39,8 @@ COMMANDS: dict[str, Reason] = {
                 "reach each other share a network: --network container:NAME"),
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
-    "network": _NETWORKS,
+    "network connect": _NETWORKS,
+    "network disconnect": _NETWORKS,
     "node": _ONE_MACHINE,
     "plugin": ("there is no daemon that could load plugins", "`rootless volume create -o type=none -o o=bind -o "
                "device=DIRECTORY` makes a volume of what is mounted already"),

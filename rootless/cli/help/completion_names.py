@@ -42,6 +42,10 @@ def _stored(subject: str) -> list[str]:
         from rootless.engine.images.listing import all_names
 
         return all_names(store)
+    if subject == "network":
+        from rootless.engine.networks import records
+
+        return [network["name"] for network in records.every(store)]
     if subject == "volume":
         from rootless.storage import volumes
 

@@ -8,16 +8,17 @@ from rootless.engine.views.types.gotypes import Object
 from rootless.errors import InvalidInput, NotFound
 from rootless.storage.store import Store
 
-KINDS = ("container", "image", "volume")
+KINDS = ("container", "image", "network", "volume")
 
 
 def inspect_any(
     store: Store, reference: str, *, kind: str = "", size: bool = False, platform: str = ""
 ) -> Object:
-    """A container, else an image, else a volume; `kind` names one of them. NotFound in Docker's words."""
+    """A container, else an image, else a network, else a volume; `kind` names one of them. NotFound in Docker's words."""
     finders: dict[str, Callable[[], Object]] = {
         "container": lambda: _container(store, reference, size=size),
         "image": lambda: _image(store, reference, platform=platform),
+        "network": lambda: _network(store, reference),
         "volume": lambda: _volume(store, reference),
     }
     if kind:
@@ -43,6 +44,12 @@ def _image(store: Store, reference: str, *, platform: str) -> Object:
     from rootless.engine.views import image
 
     return image.inspect(store, reference, platform=platform)
+
+
+def _network(store: Store, reference: str) -> Object:
+    from rootless.engine.views import network
+
+    return network.inspect(store, reference)
 
 
 def _volume(store: Store, reference: str) -> Object:

@@ -1,4 +1,4 @@
-"""NetworkSettings: a container's ports and networks, as moby 28 declares it (API v1.51).
+"""NetworkSettings, a container's ports and networks, and Network, as moby 28 declares them (API v1.51).
 
 Held against the schema of Docker's API by tests/engine/test_docker_types.py.
 """
@@ -57,5 +57,44 @@ TYPES = gotypes.table(
         IPv4Address string omitempty
         IPv6Address string omitempty
         LinkLocalIPs []string omitempty
+    """,
+    network__Inspect="""
+        Name string
+        ID:Id string
+        Created string
+        Scope string
+        Driver string
+        EnableIPv4 bool
+        EnableIPv6 bool
+        IPAM network.IPAM
+        Internal bool
+        Attachable bool
+        Ingress bool
+        ConfigFrom network.ConfigReference
+        ConfigOnly bool
+        Containers map[string]network.EndpointResource
+        Options map[string]string
+        Labels map[string]string
+    """,
+    network__IPAM="""
+        Driver string
+        Options map[string]string
+        Config []network.IPAMConfig
+    """,
+    network__IPAMConfig="""
+        Subnet string omitempty
+        IPRange string omitempty
+        Gateway string omitempty
+        AuxAddress:AuxiliaryAddresses map[string]string omitempty
+    """,
+    network__ConfigReference="""
+        Network string
+    """,
+    network__EndpointResource="""
+        Name string
+        EndpointID string
+        MacAddress string
+        IPv4Address string
+        IPv6Address string
     """,
 )

@@ -1,0 +1,66 @@
+"""Names of networks, and those that a container has on one: checked where they are given. Pure.
+
+What is no name here breaks a resolver there (podman#24869: an alias with a blank took all names down).
+"""
+
+from __future__ import annotations
+
+from rootless.errors import InvalidInput
+
+PREDEFINED = ("bridge", "host", "none")
+"""Always there; `none`'s driver is called null."""
+_MODES = ("default", "private", "slirp4netns", "pasta")
+"""What --network means otherwise: no network can be called so."""
+_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_REST = _START | frozenset("_.-")
+
+
+def predefined_id(name: str) -> str:
+    """64 hexadecimal digits that stay the same: a predefined network's id is made of its name."""
+    return name.encode("utf-8", "surrogateescape").hex()[:64].ljust(64, "0")
+
+
+def check_network(name: str) -> None:
+    """Raise InvalidInput unless a network may be called `name`."""
+    if name in PREDEFINED or name in _MODES:
+        raise InvalidInput(f"operation is not permitted on predefined {name} network", hint="choose another name")
+    if not name or len(name) > 128 or name[0] not in _START or not _REST.issuperset(name):
+        raise InvalidInput(
+            f"invalid network name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+            hint="use up to 128 letters, digits, _ . - and begin with a letter or digit",
+        )
+
+
+def check_alias(word: str) -> str:
+    """`word`, which a container is to be found by; InvalidInput unless it is a name that can be asked for."""
+    labels = word.rstrip(".").split(".")
+    if len(word) > 253 or not all(0 < len(label) <= 63 and _in_a_name(label) for label in labels):
+        raise InvalidInput(
+            f"invalid network alias '{word}'",
+            hint="letters, digits, _ and -, parts of up to 63 joined by dots: as web or db.example",
+        )
+    return word
+
+
+def _in_a_name(label: str) -> bool:
+    return (_REST - {"."}).issuperset(label)
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts web2 before web10, as Docker's lists do."""
+    found: list[tuple[int, int, str]] = []
+    digits = letters = ""
+    for letter in [*name, ""]:
+        if letter.isascii() and letter.isdigit():
+            digits += letter
+            if letters:
+                found.append((1, 0, letters))
+                letters = ""
+            continue
+        if digits:
+            found.append((0, int(digits), digits))
+            digits = ""
+        letters += letter
+    if letters:
+        found.append((1, 0, letters))
+    return found

@@ -1,0 +1,175 @@
+"""Networks in the store: ROOT/networks/<name>.json, a file each, whole or not there.
+
+Made by link(2), so that of two who make the same name one wins. Reading takes no lock; who makes or removes one
+holds `lock`, so that no two networks get the same subnet.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from rootless import atomic
+from rootless.engine.networks import names
+from rootless.engine.networks.addresses import Subnet, parse_subnet
+from rootless.errors import FROM_DATA, Conflict, NotFound, RootlessError
+from rootless.record import TYPE_CHECKING, TypedDict
+from rootless.storage.store import make_directory, open_lock
+
+if TYPE_CHECKING:
+    from rootless.engine.networks.ipam import Pool
+    from rootless.storage.store import Store
+
+VERSION = 1
+_BEGINNING = "2000-01-01T00:00:00Z"
+"""When the predefined networks that have no file count as made."""
+
+
+class NetworkConfig(TypedDict):
+    """A network as `network create` fixed it. `pools`: at most one of each version."""
+
+    version: int
+    id: str
+    name: str
+    created_at: str
+    driver: str  # bridge, host or null
+    ipv4: bool
+    ipv6: bool
+    internal: bool
+    attachable: bool
+    labels: dict[str, str]
+    options: dict[str, str]
+    ipam_options: dict[str, str]
+    pools: list[Pool]
+
+
+class NetworkLock:
+    """The lock of all networks, held until the end of a `with`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> NetworkLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def directory(store: Store) -> str:
+    """Where the networks' files are."""
+    return store.root + "/networks"
+
+
+def lock(store: Store) -> NetworkLock:
+    """Hold what makes and removes networks."""
+    fd = open_lock(store.root + "/networks.lock")
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return NetworkLock(fd)
+
+
+def predefined(name: str) -> NetworkConfig:
+    """A network that is there without a file."""
+    return {
+        "version": VERSION, "id": names.predefined_id(name), "name": name, "created_at": _BEGINNING,
+        "driver": "null" if name == "none" else name, "ipv4": True, "ipv6": False, "internal": False,
+        "attachable": False, "labels": {}, "options": {}, "ipam_options": {}, "pools": [],
+    }  # fmt: skip
+
+
+def read(store: Store, name: str) -> NetworkConfig:
+    """The network called exactly `name`; NotFound in Docker's words, RootlessError where its file is damaged."""
+    path = f"{directory(store)}/{name}.json"
+    try:
+        if "/" in name or "\0" in name or name[:1] == ".":
+            raise FileNotFoundError
+        found: NetworkConfig = atomic.read_json(path)
+        subnets(found)
+        if found["name"] != name or not isinstance(found["options"], dict):
+            raise ValueError("it has another form")
+        return found
+    except FileNotFoundError:
+        if name in names.PREDEFINED:
+            return predefined(name)
+        raise not_found(name) from None
+    except FROM_DATA as error:
+        raise RootlessError(
+            f"network {name} has a damaged file: {error}", hint=f"remove it: rootless network rm {name}"
+        ) from None
+
+
+def not_found(name: str) -> NotFound:
+    """The error for a network that nobody has."""
+    return NotFound(f"network {name} not found", hint="`rootless network ls` lists them")
+
+
+def subnets(network: NetworkConfig) -> list[Subnet]:
+    """The blocks of the network's pools."""
+    return [parse_subnet(pool["subnet"]) for pool in network["pools"]]
+
+
+def every(store: Store) -> list[NetworkConfig]:
+    """All networks, the predefined ones among them, in natural order of their names; damaged ones are left out."""
+    found = []
+    for name in {*names.PREDEFINED, *_names(store)}:
+        try:
+            found.append(read(store, name))
+        except RootlessError:
+            continue  # removed while we looked, or damaged
+    return sorted(found, key=lambda network: names.natural(network["name"]))
+
+
+def _names(store: Store) -> list[str]:
+    try:
+        entries = os.listdir(directory(store))
+    except FileNotFoundError:
+        return []
+    return [entry[:-5] for entry in entries if entry.endswith(".json") and entry[0] != "."]
+
+
+def find(store: Store, reference: str) -> NetworkConfig:
+    """The network of this name or id, or of the only id that begins so. NotFound, Conflict."""
+    try:
+        return read(store, reference)
+    except NotFound:
+        pass
+    matches = [network for network in every(store) if reference and network["id"].startswith(reference)]
+    if len(matches) > 1:
+        raise Conflict(
+            f"network {reference} is ambiguous ({len(matches)} matches found based on ID prefix)",
+            hint="give more characters: " + ", ".join(network["id"][:12] for network in matches[:5]),
+        )
+    if not matches:
+        raise not_found(reference)
+    return matches[0]
+
+
+def add(store: Store, network: NetworkConfig) -> None:
+    """Put a new network into the store; Conflict where there is one of the name. Durable; the caller holds the lock."""
+    base = directory(store)
+    make_directory(base)
+    aside = f"{base}/.new-{network['id']}"
+    atomic.write_json(aside, network)
+    try:
+        os.link(aside, f"{base}/{network['name']}.json")
+    except FileExistsError:
+        raise Conflict(f"network with name {network['name']} already exists") from None
+    finally:
+        os.unlink(aside)
+    fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def discard(store: Store, network: NetworkConfig) -> None:
+    """Take a network out of the store, and what killed commands left of others; the caller holds the lock."""
+    base = directory(store)
+    os.unlink(f"{base}/{network['name']}.json")
+    from rootless.storage.remove_tree import remove_tree
+
+    remove_tree(f"{base}/leases/{network['id']}")
+    for entry in os.listdir(base):
+        if entry[0] == ".":
+            os.unlink(f"{base}/{entry}")
