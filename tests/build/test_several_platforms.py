@@ -31,7 +31,7 @@ def test_one_name(build: Build, rootless: Rootless, context: Path) -> None:
     built = build(TEXT, "--platform", BOTH, "-t", "app", "--iidfile", context / "id", "--metadata-file", context / "meta")
     assert "[linux/amd64->arm64 made 2/2] RUN echo arm64 > /arch" in built.stderr
     assert "[linux/amd64 internal] load metadata for docker.io/library/busybox:latest" in built.stderr
-    assert built.stderr.count("[linux/amd64 made 1/2] FROM docker.io/library/busybox") == 1
+    assert len(set(re.findall(r"^#\d+ \[linux/amd64 made 1/2\] FROM", built.stderr, re.MULTILINE))) == 1
     assert rootless("run", "--rm", "app").stdout == "amd64\n"
     listed = json.loads(rootless("manifest", "inspect", "app").stdout)
     assert sorted(one["platform"]["architecture"] for one in listed["manifests"]) == ["amd64", "arm64"]
@@ -51,7 +51,7 @@ def test_what_they_have_in_common_is_done_once(build: Build) -> None:
     built = build(text, "--platform", BOTH)
     names = re.findall(r"^#\d+ (\[.*/c/n.*)$", built.stderr, re.MULTILINE)
     assert set(names) == {"[linux/amd64 made 2/3] RUN --mount=type=cache,target=/c echo x >> /c/n; cp /c/n /n"}
-    assert len(re.findall(r"^#\d+ \[.*COPY --from=made /n /", built.stderr, re.MULTILINE)) == 2  # upon files that differ
+    assert len(set(re.findall(r"^#\d+ \[.*COPY --from=made /n /", built.stderr, re.MULTILINE))) == 2  # upon files that differ
     assert ("amd64 has x\n" in built.stderr, "arm64 has x\n" in built.stderr) == (True, True)
     again = build(text, "--platform", BOTH, "--no-cache")
     assert again.stderr.count("has x x\n") == 2
