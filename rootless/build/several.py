@@ -53,12 +53,14 @@ def write(store: Store, request: BuildRequest, names: list[str], builds: list[Bu
 
 
 def _index(store: Store, made: list[Image], names: list[str], notes: dict[str, str], progress: Progress) -> dict[str, Any]:
-    """The descriptor of the index of the images, which all `names` mean from now on."""
+    """The descriptor of the index of the images, which all `names` mean from now on, or its id alone."""
     vertex = Vertex("exporting manifest list")
     progress.start(vertex)
     entries = [index.of_image(image) for image in made]
     data = index.document(entries, notes)
     digest = blobs.add_bytes(store, data)
+    if not names:
+        index.record(store, None, entries, annotations=notes)
     for name in names:
         index.record(store, name, entries, annotations=notes)
         events.write(store, "image", "tag", digest, name=name)

@@ -76,9 +76,9 @@ def document(entries: Sequence[IndexEntry], annotations: Mapping[str, str], *, d
 
 
 def record(
-    store: Store, name: str, entries: Sequence[IndexEntry], *, annotations: Mapping[str, str] | None = None
+    store: Store, name: str | None, entries: Sequence[IndexEntry], *, annotations: Mapping[str, str] | None = None
 ) -> StoredIndex:
-    """Let `name` (canonical) mean the index of `entries`, whose images and manifests are stored.
+    """Let `name` (canonical) mean the index of `entries`, whose images and manifests are stored; None: its id alone does.
 
     `run` and `inspect` of that name mean its image for this machine, `push` pushes all. The caller holds a lease.
     """

@@ -11,22 +11,26 @@ from rootless.storage.quoted_names import quoted, unquoted
 from rootless.storage.store import Store, make_directory
 
 INDEXES = "indexes/"
+UNNAMED = "sha256:"
+"""Begins the name of an index that nobody has named: it is its id, which is no image's canonical name."""
 
 
 class AllNames(NamedTuple):
     """Per image, by the hex digits of its id: the names that mean it, and those of indexes that have it.
 
     The name of an index means its image for this machine. `indexes`: the index of each such name, as hex digits.
+    `unnamed`: the id of an index without a name, at the one of its images that stands for it where images are listed.
     """
 
     names: dict[str, list[str]]
     lists: dict[str, list[str]]
     indexes: dict[str, str]
+    unnamed: dict[str, str]
 
 
 def every(store: Store) -> AllNames:
     """All names there are."""
-    found = AllNames({}, {}, {})
+    found = AllNames({}, {}, {}, {})
     base = f"{store.root}/images/names"
     above = [""]
     while above:
@@ -62,9 +66,14 @@ def _add(store: Store, found: AllNames, name: str, target: str) -> None:
         default = str(record["default"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
-    if default:
+    members = [member for member in members if member]
+    if name.startswith(UNNAMED):
+        shown = default or (members[0] if members else "")
+        found.unnamed[shown[7:]] = name
+        members = [member for member in members if member != shown]
+    elif default:
         found.names.setdefault(default[7:], []).append(name)
-    for member in filter(None, members):
+    for member in members:
         found.lists.setdefault(member[7:], []).append(name)
 
 
@@ -95,3 +104,12 @@ def unlink(store: Store, name: str) -> None:
             os.rmdir(path)
         except OSError:
             return
+
+
+def unnamed(store: Store) -> list[str]:
+    """The ids of the indexes that nobody has named."""
+    try:
+        entries = os.listdir(f"{store.root}/images/names")
+    except FileNotFoundError:
+        return []
+    return [name for entry in entries if entry[:1] != "." and (name := unquoted(entry)).startswith(UNNAMED)]

@@ -84,6 +84,8 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
         prefix = ref.removeprefix("sha256:")
         if prefix and _HEX.issuperset(prefix):
             record = _find_by_prefix(store, prefix)
+        if record is None and prefix:
+            record = _unnamed_index(store, ref)
     if record is not None and "entries" in record:
         record = _default(store, record, ref)
     if record is None:
@@ -103,6 +105,13 @@ def _default(store: Store, index: dict[str, Any], ref: str) -> dict[str, Any] | 
             f"No such image: {ref}", hint="the list of that name has no image for this machine: `rootless manifest inspect`"
         )
     return record
+
+
+def _unnamed_index(store: Store, ref: str) -> dict[str, Any] | None:
+    from rootless.storage import indexes
+
+    found = indexes.find_by_id(store, ref)
+    return None if found is None else {"entries": found.entries, "default": found.default}
 
 
 def _all_names(store: Store) -> AllNames:

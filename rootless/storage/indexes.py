@@ -3,7 +3,7 @@
     images/indexes/<hex of the index's digest>.json
         {"id", "descriptor", "default": id of the image for this machine or "",
          "entries": [{"mediaType", "digest", "size", "platform", "annotations", "image", "source"}]}
-    images/names/<quoted name>      symlink -> ../indexes/<hex>.json
+    images/names/<quoted name>      symlink -> ../indexes/<hex>.json; `sha256:<hex>`, its id, where it has no other name
 
 A record is never changed: a list that gets another entry is another index, and its name moves by rename(2).
 `image` is the id of an image of the store, or "" for one that is only in the registry's repository `source`
@@ -21,6 +21,7 @@ from rootless.storage import image_names, shape
 from rootless.storage.quoted_names import quoted
 from rootless.storage.store import Store, make_directory
 
+_HEX = frozenset("0123456789abcdef")
 _ENTRY = {"mediaType": str, "digest": str, "size": int, "image": str, "source": str}
 _RECORD: dict[str, Any] = {"id": str, "descriptor": {}, "default": str, "entries": [_ENTRY]}
 
@@ -34,8 +35,9 @@ class StoredIndex(NamedTuple):
     entries: list[dict[str, Any]]
 
 
-def add(store: Store, name: str, descriptor: dict[str, Any], entries: list[dict[str, Any]], default: str) -> StoredIndex:
-    """Record the index that `descriptor` describes and let `name` (canonical) mean it. Durable.
+def add(store: Store, name: str | None, descriptor: dict[str, Any], entries: list[dict[str, Any]], default: str) -> StoredIndex:
+    """Record the index that `descriptor` describes and let `name` (canonical) mean it. Durable. Without a name it is
+    kept until it, or the image that stands for it, is removed.
 
     Its blob and its images are stored; the caller holds the store's lease since before it looked for them.
     """
@@ -43,7 +45,8 @@ def add(store: Store, name: str, descriptor: dict[str, Any], entries: list[dict[
     path = _path(store, record.id[7:])
     make_directory(os.path.dirname(path))
     atomic.write_json(path, record._asdict())
-    tag(store, record.id, name)
+    if name is not None or record.id[7:] not in image_names.every(store).indexes.values():
+        tag(store, record.id, name or record.id)
     return record
 
 
@@ -52,12 +55,26 @@ def find(store: Store, name: str) -> StoredIndex | None:
     return _load(f"{store.images}/names/{quoted(name)}")
 
 
+def find_by_id(store: Store, text: str) -> StoredIndex | None:
+    """The index without a name whose id begins with `text`; None where there is none, or more than one."""
+    prefix = text.removeprefix("sha256:")
+    if not prefix or not _HEX.issuperset(prefix):
+        return None
+    found = [name for name in image_names.unnamed(store) if name[7:].startswith(prefix)]
+    return find(store, found[0]) if len(found) == 1 else None
+
+
 def tag(store: Store, index_id: str, name: str) -> None:
     """Let `name` (canonical) mean the index, whatever it meant before. NotFound."""
     hex_id = index_id.removeprefix("sha256:")
     if not os.path.exists(_path(store, hex_id)):
         raise NotFound(f"No such manifest: {index_id}")
     image_names.link(store, name, f"{image_names.INDEXES}{hex_id}.json")
+    if name != index_id:
+        try:
+            image_names.unlink(store, index_id)  # it has a name now
+        except NotFound:
+            pass
 
 
 def named(store: Store) -> dict[str, StoredIndex]:

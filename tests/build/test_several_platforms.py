@@ -139,3 +139,57 @@ def test_one_platform_of_a_list_is_saved_and_shown(rootless: Rootless, tmp_path:
         done = rootless(*words, "--platform", "linux/s390x", "both", status=1)
         assert "does not provide the specified platform (linux/s390x)" in done.stderr
     rootless("rmi", "both")
+
+
+def test_without_a_name_the_list_is_kept_by_its_id(
+    build: Build, rootless: Rootless, context: Path, registry: Registry, podman: Podman
+) -> None:
+    before = rootless("images", "-q").lines
+    identifier = build(TEXT, "--platform", BOTH, "-q", "--iidfile", context / "id").stdout.strip()
+    assert identifier == (context / "id").read_text()
+    assert len(rootless("images", "-q").lines) == len(before) + 1  # one image, as docker shows it
+    assert build(TEXT, "--platform", BOTH, "-q").stdout.strip() == identifier
+    assert len(json.loads(rootless("manifest", "inspect", identifier).stdout)["manifests"]) == 2
+    for text in (identifier, identifier[7:19]):
+        assert rootless("run", "--rm", text).stdout == "amd64\n"
+        shown = rootless("image", "inspect", "-f", "{{.Architecture}}", "--platform", "linux/arm64", text).stdout
+        assert shown == "arm64\n"
+    name = f"{registry.address}/unnamed:1"
+    rootless("tag", identifier, name)
+    rootless("push", "-q", "--tls-verify=false", name)
+    raw = json.loads(podman.tool("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"))
+    assert len(raw["manifests"]) == 2
+    rootless("rmi", name)
+    assert rootless("images", "-q").lines == before
+    assert "No such image" in rootless("run", identifier, status=125).stderr
+
+
+def test_a_list_without_a_name_goes_whole(build: Build, rootless: Rootless) -> None:
+    before = rootless("images", "-q").lines
+    identifier = build(TEXT, "--platform", BOTH, "-q").stdout.strip()
+    (own,) = rootless("images", "-q", "--filter", "dangling=true").lines
+    for words in (("rmi", identifier), ("rmi", own), ("image", "prune", "-f")):
+        build(TEXT, "--platform", BOTH, "-q")
+        assert len(rootless("images", "-q").lines) == len(before) + 1
+        told = rootless(*words).stdout
+        assert rootless("images", "-q").lines == before
+        assert len(list((rootless.root / "images/by-id").glob("*.json"))) == len(set(before))
+        assert identifier in told.lower()
+    # What a list has is not taken out of it.
+    build(TEXT, "--platform", BOTH, "-q")
+    other = rootless("image", "inspect", "-f", "{{.ID}}", "--platform", "linux/arm64", identifier).stdout.strip()
+    assert "is part of the list" in rootless("rmi", other, status=1).stderr
+    rootless("image", "prune", "-f")
+
+
+def test_the_tree_shows_all_of_a_list(build: Build, rootless: Rootless) -> None:
+    build(TEXT, "--platform", BOTH, "-t", "app", "-t", "other")
+    build("FROM scratch\nENV a=b\n", "--platform", "linux/arm64,linux/s390x", "-t", "foreign")
+    build(TEXT, "--platform", "linux/s390x," + BOTH)
+    lines = [line.split("  ")[0] for line in rootless("images", "--tree").lines]
+    assert lines[lines.index("app:latest"):][:4] == ["app:latest", "other:latest", "├─ linux/amd64", "└─ linux/arm64"]
+    assert lines[lines.index("foreign:latest"):][:3] == ["foreign:latest", "├─ linux/arm64", "└─ linux/s390x"]
+    assert lines[lines.index("<none>:<none>"):][:4] == ["<none>:<none>", "├─ linux/s390x", "├─ linux/amd64", "└─ linux/arm64"]
+    assert "foreign" in rootless("images").stdout
+    rootless("rmi", "app", "other", "foreign")
+    rootless("image", "prune", "-f")

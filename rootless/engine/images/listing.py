@@ -53,7 +53,10 @@ def _seconds(text: object) -> float:
 
 def rows(store: Store, *, repository: str | None = None, filters: dict[str, list[str]]) -> list[ImageRow]:
     """A row for each name that passes, newest image first; dangling images as <none>."""
+    from rootless.storage import image_names
+
     found = []
+    unnamed = image_names.every(store).unnamed
     for image in select(store, filters):
         made = created(image)
         digest = digest_of(image) or NONE
@@ -62,10 +65,25 @@ def rows(store: Store, *, repository: str | None = None, filters: dict[str, list
             parsed = reference.parse(name)
             if _shown(parsed, filters.get("reference"), repository):
                 named.append(ImageRow(parsed.familiar_name(), parsed.tag or NONE, digest, image, made))
-        if not image.names and not image.lists and repository is None and not filters.get("reference"):
+        for name in image.lists:
+            # A list without an image for this machine: its first one stands for it.
+            parsed = reference.parse(name)
+            if _stands_for(store, name, image) and _shown(parsed, filters.get("reference"), repository):
+                named.append(ImageRow(parsed.familiar_name(), parsed.tag or NONE, digest, image, made))
+        is_unnamed = image.id[7:] in unnamed or (not image.names and not image.lists)
+        if is_unnamed and repository is None and not filters.get("reference"):
             named.append(ImageRow(NONE, NONE, digest, image, made))
         found += named
     return found
+
+
+def _stands_for(store: Store, name: str, image: Image) -> bool:
+    from rootless.storage import image_names, indexes
+
+    stored = None if name in image.names or name.startswith(image_names.UNNAMED) else indexes.find(store, name)
+    if stored is None or stored.default:
+        return False
+    return next((entry["image"] for entry in stored.entries if entry["image"]), "") == image.id
 
 
 def select(store: Store, filters: dict[str, list[str]]) -> list[Image]:

@@ -35,6 +35,7 @@ def of_name(store: Store, text: str) -> StoredIndex:
         found = indexes.find(store, name_of(text))
     except InvalidInput:
         found = None
+    found = found or indexes.find_by_id(store, text)
     if found is None:
         raise NotFound(f"No such manifest: {text}", hint="`rootless manifest create` makes one")
     return found

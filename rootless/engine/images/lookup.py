@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rootless.image.platforms import Platform
     from rootless.image.progress import Progress
+    from rootless.storage.indexes import StoredIndex
 
 POLICIES = ("missing", "always", "never")
 _HEX = frozenset("0123456789abcdef")
@@ -183,14 +184,20 @@ def find_for(store: Store, text: str, platform: str) -> Image:
     return image
 
 
-def _of_list(store: Store, text: str, platform: str) -> Image | None:
-    """The image for `platform`, where `text` means an index of several (storage/indexes.py) that has one."""
+def index_of(store: Store, text: str) -> StoredIndex | None:
+    """The index of several images that `text` means: a name, or the id of one that has no name."""
     from rootless.storage import indexes
 
     try:
         stored = indexes.find(store, reference.parse(text).canonical)
     except InvalidInput:
-        return None
+        stored = None
+    return stored or indexes.find_by_id(store, text)
+
+
+def _of_list(store: Store, text: str, platform: str) -> Image | None:
+    """The image for `platform`, where `text` means an index of several (storage/indexes.py) that has one."""
+    stored = index_of(store, text)
     if stored is None:
         return None
     from rootless.engine.images.platform import of_index
@@ -220,10 +227,7 @@ def tag(store: Store, source: str, target: str) -> None:
     wanted = reference.parse(target)
     if wanted.digest:
         raise InvalidInput("refusing to create a tag with a digest reference")
-    try:
-        stored = indexes.find(store, reference.parse(source).canonical)
-    except InvalidInput:
-        stored = None
+    stored = index_of(store, source)
     if stored is not None:
         indexes.tag(store, stored.id, wanted.canonical)
         log.write(store, "image", "tag", stored.id, name=familiar(wanted.canonical))

@@ -98,24 +98,43 @@ def _name_of_list(store: Store, text: str) -> str:
     try:
         name = reference.parse(text).canonical
     except InvalidInput:
-        return ""
-    return name if indexes.find(store, name) is not None else ""
+        name = ""
+    if name and indexes.find(store, name) is not None:
+        return name
+    unnamed = indexes.find_by_id(store, text)
+    return unnamed.id if unnamed is not None else ""
 
 
 def _remove_list(store: Store, name: str) -> Removed:
     """Take away the name of an index, and those of its images that nothing else needs."""
     stored = indexes.find(store, name)
     image_names.unlink(store, name)
+    unnamed = image_names.every(store).unnamed
     deleted = []
     for identifier in dict.fromkeys(str(entry["image"]) for entry in (stored.entries if stored else ()) if entry["image"]):
         try:
             image = images.find(store, identifier)
         except NotFound:
             continue
-        if not image.names and not image.lists and not any(users(store, image)):
+        needed = image.names or image.lists or identifier[7:] in unnamed
+        if not needed and not any(users(store, image)):
             images.remove(store, identifier)
             deleted.append(identifier)
+    if name.startswith(image_names.UNNAMED):
+        return Removed([], [name, *deleted])
     return Removed([familiar(name)], deleted)
+
+
+def _forget(store: Store, image: Image) -> Removed:
+    """Remove the image with all its names; with one that stands for a list without a name, all that list has."""
+    unnamed = image_names.every(store).unnamed.get(image.id[7:])
+    removed = Removed([], [])
+    if unnamed:
+        removed = _remove_list(store, unnamed)
+    if image.id not in removed.deleted:
+        images.remove(store, image.id)
+    deleted = [one for one in removed.deleted if one != image.id]
+    return Removed([familiar(name) for name in image.names], [image.id, *deleted])
 
 
 def _name_meant(image: Image, text: str) -> str:
@@ -155,8 +174,7 @@ def _remove_by_id(store: Store, image: Image, *, force: bool) -> Removed:
                 f"container {stopped[0][:12]}",
                 hint=f"remove the container first: `rootless rm {stopped[0][:12]}`",
             )
-    images.remove(store, image.id)
-    return Removed([familiar(name) for name in image.names], [image.id])
+    return _forget(store, image)
 
 
 def users(store: Store, image: Image) -> tuple[list[str], list[str]]:
@@ -181,6 +199,11 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
     if filters.get("dangling", ["true"])[-1] in ("false", "0"):
         every = True
     gone: dict[str, list[str]] = {}
+    for shown, name in image_names.every(store).unnamed.items():
+        # One whose image has a name by itself is no more than a list of it.
+        if images.find(store, shown).names and not any(filters.get(key) for key in ("label", "label!", "until")):
+            removed = _remove_list(store, name)
+            gone.update({identifier: [] for identifier in removed.deleted})
     if every and not any(filters.get(key) for key in ("label", "label!", "until")):
         gone |= _prune_lists(store)
     for image in select(store, {key: words for key, words in filters.items() if key == "until"}):
@@ -190,9 +213,10 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
             continue
         if any(users(store, image)):
             continue
-        images.remove(store, image.id)
-        gone[image.id] = [familiar(name) for name in image.names]
-        _report(store, image.id, Removed(gone[image.id], [image.id]), (gone[image.id] or [image.id])[0])
+        removed = _forget(store, image)
+        gone[image.id] = removed.untagged
+        gone.update({identifier: [] for identifier in removed.deleted[1:]})
+        _report(store, image.id, removed, (removed.untagged or [image.id])[0])
     freed = collect(store)
     events.pruned(store, "image", freed)
     return Pruned("image", list(gone), freed, gone)
@@ -202,6 +226,8 @@ def _prune_lists(store: Store) -> dict[str, list[str]]:
     """Remove the lists of which no container uses an image; what went, as `Pruned` has it."""
     gone: dict[str, list[str]] = {}
     for name, stored in indexes.named(store).items():
+        if name.startswith(image_names.UNNAMED):
+            continue  # they go with the image that stands for them
         members = {str(entry["image"]) for entry in stored.entries}
         if any(images.containers_using(store, member) for member in members if member):
             continue
