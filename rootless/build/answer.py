@@ -108,8 +108,7 @@ def _ignored(found: Definition) -> Callable[[str], bool] | None:
     for path in found.ignore_files:
         if not os.path.lexists(path):
             continue
-        definition.refuse_link_out(path, found.directory)
-        with open(path, "rb") as file:
+        with open(definition.open_inside(path, found.directory), "rb") as file:
             lines = ignore.read_lines(file.read(_LARGEST))
         if any(line.startswith("!") for line in lines):
             return None

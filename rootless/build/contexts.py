@@ -10,14 +10,15 @@ from contextlib import ExitStack, contextmanager
 from rootless.build.context import file_hashes
 from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.ignore import NOTHING, PathPatterns, read_lines
-from rootless.build.context.source_tree import DIRECTORY, SourceTree
+from rootless.build.context.source_tree import SourceTree
 from rootless.build.context.walk import Filters, walk
-from rootless.build.definition import is_remote, refuse_link_out
+from rootless.build.definition import is_remote, open_inside
 from rootless.build.execute.tree import Tree
 from rootless.build.plan.sources import CONTEXT, ContextSource
 from rootless.build.plan.steps import CopyStep, PathSource
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.errors import NotFound, RootlessError
+from rootless.storage import named_paths
 from rootless.storage.store import Store, make_directory
 
 _LARGEST = 1 << 20
@@ -107,7 +108,7 @@ class Contexts:
     def _open(self, source: ContextSource) -> SourceTree:
         place = self._place(source)
         try:
-            root = os.open(place, DIRECTORY)
+            root = named_paths.open_directory(place, "the context")
         except OSError as error:
             raise NotFound(f"unable to prepare context: path {place!r}: {error.strerror}") from None
         name = f"the context {source.name}" if source.name else "the build context"
@@ -129,8 +130,7 @@ class Contexts:
         for path in files:
             if not os.path.lexists(path):
                 continue
-            refuse_link_out(path, place)
-            with open(path, "rb") as file:
+            with open(open_inside(path, place), "rb") as file:
                 data = file.read(_LARGEST)
             tree = tree._replace(patterns=PathPatterns(read_lines(data)), ignored_by=os.path.basename(path))
             break

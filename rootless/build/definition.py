@@ -11,6 +11,7 @@ from rootless.build.failure import BuildFailed
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.build.request import BuildRequest
 from rootless.errors import InvalidInput, NotFound, RootlessError
+from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 # docker's name and its lower-case fallback, then Podman's.
@@ -42,12 +43,16 @@ def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitSta
         directory, given = _fetch(store, request, progress, stack)
     else:
         directory = _directory(request.context)
+    exact = not request.file or fetched
     path = "" if given is not None else _path(request, directory, fetched=fetched)
     name = os.path.basename(path) if path else "Dockerfile"
     vertex = Vertex(f"[internal] load build definition from {name}")
     progress.start(vertex)
     try:
-        data = _read(path) if given is None else given
+        data = _read(path, exact=exact) if given is None else given
+    except InvalidInput as error:
+        progress.failed(vertex, error.message)
+        raise
     except OSError as error:
         message = f"failed to read dockerfile: open {name}: {str(error.strerror).lower()}"
         progress.failed(vertex, message)
@@ -127,11 +132,13 @@ def _path_inside(directory: str, file: str) -> str:
     return f"{top}/{file or _NAMES[0]}"
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, *, exact: bool) -> bytes:
+    """The file's text; where `path` is `exact` no link may have been put into it since it was resolved."""
     if not path:
         data = sys.stdin.buffer.read(_LARGEST + 1)
     else:
-        with open(path, "rb") as file:
+        fd = named_paths.open_exact(path, flags=os.O_NONBLOCK) if exact else named_paths.open_file(path, "the Dockerfile")
+        with open(fd, "rb") as file:
             data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise InvalidInput("the Dockerfile is larger than 16 MB")
@@ -148,15 +155,19 @@ def _ignore_files(request: BuildRequest, path: str, directory: str) -> list[str]
     if request.ignore_file:
         if not os.path.exists(request.ignore_file):
             raise NotFound(f"--ignorefile {request.ignore_file}: no such file")
-        return [os.path.realpath(request.ignore_file)]
+        return [named_paths.follow(os.path.abspath(request.ignore_file), "--ignorefile") or request.ignore_file]
     beside = [f"{path}.dockerignore", f"{path}.containerignore"] if path else []
     return [*beside, *(f"{directory}/{name}" for name in (".containerignore", ".dockerignore") if directory)]
 
 
-def refuse_link_out(path: str, place: str) -> None:
-    """InvalidInput for an ignore file that is none, or leads out of its directory and of the context `place`: a bad
-    pattern is shown in an error, and would show a line of the caller's file."""
+def open_inside(path: str, place: str) -> int:
+    """A descriptor of an ignore file, the caller's. InvalidInput for one that is none, or leads out of its directory and
+    of the context `place`: a bad pattern is shown in an error, and would show a line of the caller's file."""
     real = os.path.realpath(path)
     tops = (os.path.realpath(os.path.dirname(path)), os.path.realpath(place))
     if not os.path.isfile(real) or not any(real.startswith(top.rstrip("/") + "/") for top in tops):
         raise InvalidInput(f"{os.path.basename(path)} leads out of the context, or is no file")
+    try:
+        return named_paths.open_exact(real, flags=os.O_NONBLOCK)
+    except OSError as error:
+        raise named_paths.failure(path, error, "cannot read") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -196,7 +195,6 @@ def _archive(store: Store, output: Output, built: Image, names: list[str], progr
     form = save.Format("docker-archive" if output.type == "docker" else "oci-archive")
     chosen = [(built, names)]
     if output.type == "oci" and output.attributes.get("tar") == "false":
-        os.makedirs(output.dest, exist_ok=True)
         save.save_directory(store, chosen, output.dest)
     elif output.dest == "-":
         save.save(store, chosen, sys.stdout.buffer, as_format=form)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rootless.build.csv_words import fields
 from rootless.errors import InvalidInput, NotFound
+from rootless.storage import named_paths
 
 _LARGEST = 500 * 1024  # BuildKit's bound
 
@@ -27,7 +28,7 @@ class Secret(NamedTuple):
                 raise NotFound(f"secret {self.id}: the environment has no variable {self.env}")
             return value
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            fd = named_paths.open_file(self.path, f"secret {self.id}: the file", flags=os.O_NONBLOCK)
         except OSError as error:
             raise NotFound(f"secret {self.id}: {self.path}: {error.strerror}") from None
         with open(fd, "rb") as file:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from rootless.storage import named_paths
+
 
 @contextmanager
 def writing(path: str) -> Iterator[BinaryIO]:
@@ -14,9 +16,12 @@ def writing(path: str) -> Iterator[BinaryIO]:
     aside, fsynced and renamed, so that neither a kill nor a power cut leaves half an archive under the name asked
     for; a pipe or a device is written to as it is. Raises OSError with the file's name."""
     if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as file:  # a directory fails here
+        with open(named_paths.open_new_content(path, "the file"), "wb") as file:  # a directory fails here
             yield file
         return
+    above, slash, name = path.rpartition("/")
+    if slash:  # the last name is replaced, whatever it is
+        path = f"{named_paths.follow(os.path.abspath(above + slash), 'the directory') or above}/{name}"
     aside = f"{path}.{os.getpid()}.partial"
     try:
         with open(aside, "xb", opener=_private) as file:

@@ -31,7 +31,7 @@ ORDER = {
         "render_calls calls together whole stage copies runs config_edits history ports state graph bases controls epoch "
         "contexts names remote git_url scope request steps image_config sources",
     "build/progress": "choose plain log_text rawjson tty vertices",
-    "build/remotecache": "export imported layout_directory sources document places",
+    "build/remotecache": "export imported sources layout_directory document places",
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
     "cli/commands": "builder_prune completion exists inspect manifest network prune registry system volume container image",
@@ -116,7 +116,7 @@ ORDER = {
     "session": "session start holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping subids idmap",
     "storage":
-        "drivers copy_data maintenance images blobs containers indexes image_names layers output_file quoted_names "
+        "drivers copy_data maintenance images blobs containers indexes image_names layers output_file named_paths quoted_names "
         "shape staging tar volumes names remove_tree store witness",
     "storage/containers": "containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",

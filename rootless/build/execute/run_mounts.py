@@ -11,8 +11,10 @@ from rootless.build.plan.steps import Mount, PipeFile
 from rootless.engine.files.mounts.mount_points import oci_mount
 from rootless.engine.options.mount_config import Mount as ContainerMount
 from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.runtime.mounts.bind import EXACT
 from rootless.runtime.mounts.build_mounts import FILE, TREE
 from rootless.runtime.mounts.mount_parts import SUBPATH
+from rootless.storage import named_paths
 from rootless.storage.drivers import rootfs
 from rootless.storage.store import Store
 from rootless.words import GuestPath
@@ -97,8 +99,9 @@ def _tree(store: Store, tree: Tree, mount: Mount, aside: str) -> ContainerMount:
     os.mkdir(aside, 0o700)
     os.mkdir(aside + "/at", 0o700)
     lower = rootfs.lower_directories(store, list(tree.layers)) if tree.layers else []
+    exact = named_paths.follow(tree.directory, "the context") if tree.directory else None
     if tree.directory:
-        lower.append(tree.directory)
+        lower.append(exact or tree.directory)
     if tree.hidden:
         lower.insert(0, _hide(aside, tree))
     if not lower:  # scratch
@@ -116,6 +119,7 @@ def _tree(store: Store, tree: Tree, mount: Mount, aside: str) -> ContainerMount:
         "type": TREE,
         SUBPATH: mount.source,
         "lower": lower,
+        "exact": exact or "",
         "upper": upper,
         "work": work,
         "aside": aside + "/at",
@@ -199,7 +203,9 @@ def _agent(step: StepMount, found: Mounted) -> None:
             "RUN --mount=type=ssh: uid, gid and mode are not supported: it is the agent's own socket, which is the caller's",
             hint="leave them out, and let root run what needs the agent",
         )
-    found.mounts.append(_mount(mount.target, oci_mount(mount.target, "bind", step.socket, "bind", "rprivate")))
+    exact = named_paths.follow(step.socket, "the agent's socket")
+    oci = oci_mount(mount.target, "bind", exact or step.socket, "bind", "rprivate")
+    found.mounts.append(_mount(mount.target, oci if exact is None else {**oci, EXACT: True}))
     if not any(word.startswith("SSH_AUTH_SOCK=") for word in found.env):
         found.env.append(f"SSH_AUTH_SOCK={mount.target}")
 

@@ -11,13 +11,15 @@ from rootless.engine.files import copy_tree
 from rootless.errors import InvalidInput
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.rootfs_path import open_in_root
+from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 
 def _view(store: Store, tree: Tree, aside: str) -> AbstractContextManager[int]:
     if tree.layers:
         return view(store, tree.layers)
-    return mounted(Rootfs("directory", (tree.directory,), "", "", aside, readonly=True))
+    exact = named_paths.follow(tree.directory, "the context")
+    return mounted(Rootfs("directory", (exact or tree.directory,), "", "", aside, readonly=True, exact=exact is not None))
 
 
 def copy(store: Store, tree: Tree, source: str, data: str, aside: str) -> None:

@@ -7,8 +7,7 @@ from typing import BinaryIO
 
 from rootless.build.execute.stage_root import view
 from rootless.engine.files import copy_tree
-from rootless.errors import RootlessError
-from rootless.storage import output_file
+from rootless.storage import named_paths, output_file
 from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.write_tar import merged_owners, write_tree
 from rootless.storage.store import Store
@@ -18,10 +17,9 @@ def write_directory(store: Store, layers: list[str], path: str) -> list[str]:
     """Copy the files into the directory `path`, made where it is missing, as the caller's own; what is there
     stays. What was left out (devices, sockets), one line each."""
     try:
-        os.makedirs(path, exist_ok=True)
-        target = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        target = named_paths.make_directory(path, "the directory")
     except OSError as error:
-        raise RootlessError(f"cannot write to {path}: {error.strerror}") from None
+        raise named_paths.failure(path, error, "cannot write to") from None
     try:
         with view(store, layers) as root:
             source = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)

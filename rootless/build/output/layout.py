@@ -17,7 +17,7 @@ from rootless.image import index, manifest
 from rootless.image.archive import save
 from rootless.image.index import IndexEntry
 from rootless.image.manifest import Descriptor
-from rootless.storage import output_file
+from rootless.storage import named_paths, output_file
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -28,7 +28,8 @@ _NAME = "io.containerd.image.name"
 def write(store: Store, dest: str, images: Sequence[Image], names: list[str], *, as_directory: bool) -> None:
     """Write them as a directory, new or empty, or as a tar: a file, or "-" for stdout. RootlessError, Conflict."""
     if as_directory:
-        _directory(store, dest, images, names)
+        with named_paths.made_directory(dest) as directory:
+            _directory(store, directory, images, names)
         return
     above = os.path.dirname(os.path.abspath(dest)) if dest != "-" else None
     try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
-from rootless import inherited
 from rootless.errors import RootlessError
 from rootless.image.manifest import Descriptor
+from rootless.storage import named_paths
 from rootless.storage.images import Image
 
 
@@ -52,8 +51,7 @@ def write_index_metadata(path: str, index: dict[str, Any], names: list[str]) -> 
 
 def _write(path: str, text: str) -> None:
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666 & ~inherited.umask)
-        with open(fd, "w", encoding="utf-8") as file:
+        with open(named_paths.open_new_content(path, "the file"), "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise RootlessError(f"cannot write {path}: {error.strerror}") from None

@@ -58,6 +58,8 @@ def export(store: Store, builds: Sequence[Built], places: Sequence[Place], progr
 def _export(store: Store, builds: Sequence[Built], place: Place, *, tls_verify: bool) -> str:
     wanted = _wanted(store, builds, every_stage=place.every_stage)
     uploader = _uploader(place, tls_verify=tls_verify) if place.type == "registry" else None
+    if uploader is None:
+        place = place._replace(where=layout_directory.trusted(place.where))
     works = [_work(store, builds[0].imported, place, step, found, uploader) for step, found in wanted.items()]
     works = list({work.diff_id: work for work in works}.values())
     packing = Packing(place.form, place.level)

@@ -13,16 +13,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from rootless import atomic
-from rootless.errors import RootlessError
+from rootless.errors import InvalidInput, RootlessError
 from rootless.image import manifest
 from rootless.image.manifest import Descriptor
 from rootless.image.transfer import layer_blob, workers
 from rootless.image.transfer.push import Packing
 from rootless.image.transfer.work import Work
-from rootless.storage import blobs
+from rootless.storage import blobs, named_paths
 from rootless.storage.store import Store
 
 _REF_NAME = "org.opencontainers.image.ref.name"
+
+
+def trusted(path: str) -> str:
+    """The directory of a cache by a path without links. InvalidInput where it is another account's in one like /tmp, which
+    says what files our images have, or where what is written would be elsewhere, behind a link in it."""
+    exact = named_paths.follow(os.path.abspath(path), "the build cache") or path
+    named_paths.refuse_strangers(exact, "the build cache")
+    for name in ("blobs", "blobs/sha256"):
+        if os.path.islink(f"{exact}/{name}"):
+            raise InvalidInput(f"the build cache {path}: {name} in it is a symbolic link", hint="name the directory that it is in")
+    return exact
 
 
 def has(directory: str, blob: Descriptor) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple, Protocol
 
-from rootless.build.remotecache import document
+from rootless.build.remotecache import document, layout_directory
 from rootless.build.remotecache.document import Document
 from rootless.build.remotecache.places import Place
 from rootless.errors import Conflict, Corrupt, NotFound, NotSupported, RootlessError, Unavailable
@@ -110,7 +110,8 @@ def _of_directory(place: Place) -> Source | None:
 
     what = f"the build cache in {place.where}"
     try:
-        opened = DirectoryFiles(place.where)
+        exact = layout_directory.trusted(place.where)
+        opened = DirectoryFiles(exact)
     except OSError as error:
         raise NotFound(f"cannot open {what}: {error.strerror}") from None
     with opened as files:
@@ -123,7 +124,7 @@ def _of_directory(place: Place) -> Source | None:
 
         found = _parse(blob(entry), what)
         config = blob(found.config)
-    where = os.path.realpath(place.where)
+    where = os.path.realpath(exact)
     return _source(_identity("local", where, place.tag), found, config, what, _InDirectory(where))
 
 

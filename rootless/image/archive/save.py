@@ -19,7 +19,7 @@ from rootless.errors import Conflict, Corrupt, NotFound
 from rootless.image import manifest, reference
 from rootless.image.manifest import Descriptor
 from rootless.session import session
-from rootless.storage import blobs, images
+from rootless.storage import blobs, images, named_paths
 from rootless.storage.images import Image
 from rootless.storage.layers import layers as unpacked
 from rootless.storage.layers import write_tar
@@ -68,14 +68,13 @@ def save(
 
 def save_directory(store: Store, wanted: Sequence[tuple[Image, Sequence[str]]], path: str) -> None:
     """Write the images as an OCI layout into the new or empty directory `path`."""
-    with store.lease():
+    with store.lease(), named_paths.made_directory(path) as directory:
         saved = [_describe(store, image, names) for image, names in wanted]
-        os.makedirs(path, exist_ok=True)
-        if os.listdir(path):
+        if os.listdir(directory):
             raise Conflict(f"{path} is not empty", hint="name a new directory")
-        os.makedirs(os.path.join(path, "blobs/sha256"))
+        os.makedirs(f"{directory}/blobs/sha256")
         for name, data in _contents(store, saved, docker=False):
-            with open(os.path.join(path, name), "wb") as out:
+            with open(f"{directory}/{name}", "xb") as out:
                 if isinstance(data, bytes):
                     out.write(data)
                 elif isinstance(data, _Unpacked):

@@ -12,6 +12,7 @@ import stat
 
 from rootless.errors import InvalidInput
 from rootless.linux import mount as m
+from rootless.linux.openat2 import open_without_links
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach, set_attributes
 from rootless.runtime.mounts.overlay import mount_overlay
@@ -32,6 +33,7 @@ class TreePart(Record):
     """A file or directory of an overlay: of another stage, an image, or the build context."""
 
     lower: tuple[str, ...]
+    exact: str  # the one of them that is the caller's, and was resolved: a link in it was put there since; "": none is
     upper: str
     work: str
     aside: str
@@ -43,15 +45,12 @@ class TreePart(Record):
         return f"mount {self.subpath} at {self.guest_path}"
 
     def apply(self, root_fd: int) -> None:
-        lower = self.lower
-        if self.upper or len(lower) > 1:
-            mount_overlay(self.aside, lower, upper=self.upper, work=self.work)
-        else:
-            top = m.open_tree(m.AT_FDCWD, lower[0], m.OPEN_TREE_CLONE)
-            try:
-                m.move_mount(top, "", m.AT_FDCWD, self.aside, m.MOVE_MOUNT_F_EMPTY_PATH)
-            finally:
-                os.close(top)
+        exact = _without_links(self.exact) if self.exact else -1
+        try:
+            self._mount_whole(tuple(f"/proc/self/fd/{exact}" if path == self.exact else path for path in self.lower))
+        finally:
+            if exact >= 0:
+                os.close(exact)
         top = os.open(self.aside, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             found = _found(top, self.subpath)
@@ -67,6 +66,28 @@ class TreePart(Record):
             attach(part, root_fd, self.guest_path, directory=stat.S_ISDIR(os.fstat(part).st_mode))
         finally:
             os.close(part)
+
+    def _mount_whole(self, lower: tuple[str, ...]) -> None:
+        if self.upper or len(lower) > 1:
+            mount_overlay(self.aside, lower, upper=self.upper, work=self.work)
+            return
+        top = m.open_tree(m.AT_FDCWD, lower[0], m.OPEN_TREE_CLONE)
+        try:
+            m.move_mount(top, "", m.AT_FDCWD, self.aside, m.MOVE_MOUNT_F_EMPTY_PATH)
+        finally:
+            os.close(top)
+
+
+def _without_links(path: str) -> int:
+    try:
+        return open_without_links(path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InvalidInput(
+            f"the context {path} was replaced by a symbolic link during the build",
+            hint="somebody else may write where it lies: use a directory that only you can write to",
+        ) from None
 
 
 def _found(top: int, subpath: str) -> int:
@@ -130,5 +151,6 @@ def of(entry: dict[str, Any], subpath: str) -> TreePart | MemoryFile:
             entry["text"], entry["mode"], entry["uid"], entry["gid"], entry["aside"], target, entry["executable"]
         )
     return TreePart(
-        tuple(entry["lower"]), entry["upper"], entry["work"], entry["aside"], subpath, target, entry["read_only"]
-    )
+        tuple(entry["lower"]), entry["exact"], entry["upper"], entry["work"], entry["aside"], subpath, target,
+        entry["read_only"],
+    )  # fmt: skip

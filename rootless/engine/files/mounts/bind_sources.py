@@ -1,25 +1,18 @@
 """Sources of bind mounts: made where `-v` makes them, as Docker does, and resolved once for each start.
 
 Between this look and the mount, other accounts may replace what they can write to. So the links of a path are
-followed here, and the mount takes the result only as long as it has none (Bind.exact). What a link in /tmp
-leads to is believed only where the link is the caller's, whatever fs.protected_symlinks says of it: a job that
-mounts /tmp/work, which is made where it is missing, would else mount what anybody names, with the caller's rights.
+followed here, and the mount takes the result only as long as it has none (Bind.exact). Whose links in /tmp are
+believed is storage/named_paths.py's.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 
 from rootless.engine.options.mount_config import Mount
 from rootless.errors import InvalidInput, NotFound, RootlessError
-from rootless.linux.openat2 import open_without_links
-
-_MOST_LINKS = 40
-_SHARED = stat.S_ISVTX | stat.S_IWOTH
-_UNMAPPED = 65534
+from rootless.storage import named_paths
 
 
 def check(mount: Mount) -> None:
@@ -79,72 +72,12 @@ def resolve(mount: Mount) -> Mount:
 
 def follow(path: str) -> str | None:
     """`path` without links, as `resolve` has it; None where it leads through /proc."""
-    try:
-        os.close(open_without_links(path))
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOENT):
-            return _without_links(path)
-    return path  # what cannot be reached is the mount's to say
+    return named_paths.follow(path, "bind source path")
 
 
 def open_directory(path: str) -> int:
     """A descriptor of the directory `path`, by the same rules; the caller's."""
-    exact = follow(path)
-    if exact is None:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    found = open_without_links(exact)
-    try:
-        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=found)
-    finally:
-        os.close(found)
-
-
-def _without_links(path: str) -> str | None:
-    """`path` with its links followed; None where it leads through /proc, whose links are no paths."""
-    found, left, links = "/", path.split("/"), 0
-    while left:
-        name = left.pop(0)
-        if name in ("", "."):
-            continue
-        if name == "..":
-            found = os.path.dirname(found)
-            continue
-        below = os.path.join(found, name)
-        if below == "/proc":
-            return None
-        target = _link(found, below)
-        if target is None:
-            found = below
-            continue
-        links += 1
-        if links > _MOST_LINKS:
-            raise InvalidInput(f"bind source path {path}: too many levels of symbolic links")
-        found = "/" if target.startswith("/") else found
-        left = [*target.split("/"), *left]
-    return found
-
-
-def _link(directory: str, path: str) -> str | None:
-    """Where the link at `path` leads; None where it is none, or not there."""
-    try:
-        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISLNK(status.st_mode):
-            return None
-        around = os.stat(directory)
-        # Other accounts, root too, have no number in the session, so none of their links can be told from another's.
-        trusted = status.st_uid in {os.geteuid(), around.st_uid} - {_UNMAPPED}
-        if around.st_mode & _SHARED == _SHARED and not trusted:
-            raise InvalidInput(
-                f"bind source path {path} is a symbolic link of another user, in a directory that all may write to",
-                hint="name the directory itself, if you mean what the link leads to",
-            )
-        return os.readlink("", dir_fd=fd)
-    finally:
-        os.close(fd)
+    return named_paths.open_directory(path, "bind source path")
 
 
 def _failure(path: str, reason: str) -> RootlessError:
