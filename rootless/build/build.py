@@ -19,12 +19,14 @@ from rootless.build.executor import StepExecutor
 from rootless.build.failure import BuildFailed, of_step
 from rootless.build.plan import render_calls
 from rootless.build.plan.controls import controls
-from rootless.build.plan.steps import Step
-from rootless.build.planning import Planned, plan, platforms_of
+from rootless.build.plan.sources import ContextSource
+from rootless.build.plan.steps import GitSource, HttpSource, Step
+from rootless.build.planning import Dated, Planned, plan, platforms_of
 from rootless.build.progress.vertices import Progress
 from rootless.build.remotecache import imported as importing
 from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
+from rootless.build.secrets import authorization
 from rootless.build.source_trees import SourceTrees
 from rootless.build.stage_state import StageState, needed_by
 from rootless.build.worker_pool import StepFailed
@@ -64,19 +66,19 @@ def _build(
     wanted = platforms_of(request)
     if len(wanted) > 1:
         several.check(request)
-    try:
-        said = controls(request.build_args)
-        dockerfile = parse(found.data, file=found.name, syntax=said.syntax, check=said.check)
-        planned = plan(store, request, dockerfile, progress)
-    except DockerfileError as error:
-        raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
-    epoch = planned.stages[planned.targets[0]].epoch
-    imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
+    agent = request.ssh.get("default", "")
     with ExitStack() as stack:
-        stack.enter_context(emulated(planned.stages.values()))
-        agent = request.ssh.get("default", "")
-        contexts = Contexts(store, found.directory, found.ignore_files, progress, ssh_socket=agent)
+        contexts = Contexts(store, found.directory, found.ignore_files, progress, ssh_socket=agent, time=found.time)
         stack.enter_context(contexts)
+        try:
+            said = controls(request.build_args)
+            dockerfile = parse(found.data, file=found.name, syntax=said.syntax, check=said.check)
+            planned = plan(store, request, dockerfile, progress, _Times(store, request, contexts))
+        except DockerfileError as error:
+            raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
+        epoch = planned.stages[planned.targets[0]].epoch
+        imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
+        stack.enter_context(emulated(planned.stages.values()))
         place = [f"{found.path or found.directory}\0{request.target}", *(wanted if len(wanted) > 1 else ())]
         trace = Trace(store, "\0".join(place))
         done = _do(store, request, planned, dockerfile, contexts, trace, imported, progress)
@@ -142,6 +144,27 @@ def _do(
         )
         for found in lineages
     ]
+
+
+class _Times:
+    """When what SOURCE_DATE_EPOCH names was made, in seconds since 1970; None for what has no such time."""
+
+    def __init__(self, store: Store, request: BuildRequest, contexts: Contexts) -> None:
+        self._store = store
+        self._request = request
+        self._contexts = contexts
+
+    def __call__(self, source: Dated) -> int | None:
+        if isinstance(source, ContextSource):
+            return self._contexts.time(source)
+        if not isinstance(source, HttpSource | GitSource):
+            return None
+        from rootless.build.context import fetch
+
+        agent = self._request.ssh.get("default", "")
+        return fetch.time_of(
+            self._store, source, ssh_socket=agent, authorization=authorization(self._request.secrets)
+        )
 
 
 class _Missed:

@@ -25,10 +25,17 @@ _LARGEST = 1 << 20
 
 
 class Contexts:
-    """A context manager. `directory` is the build context's, "" where there is none."""
+    """A context manager. `directory` is the build context's, "" where there is none, `time` its own where it has one."""
 
     def __init__(
-        self, store: Store, directory: str, ignore_files: list[str], progress: Progress, *, ssh_socket: str = ""
+        self,
+        store: Store,
+        directory: str,
+        ignore_files: list[str],
+        progress: Progress,
+        *,
+        ssh_socket: str = "",
+        time: int | None = None,
     ) -> None:
         self._store = store
         self._ssh_socket = ssh_socket
@@ -38,6 +45,7 @@ class Contexts:
         self._trees: dict[ContextSource, SourceTree] = {}
         self._was_read = False
         self._fetched: dict[ContextSource, str] = {}
+        self._times: dict[ContextSource, int | None] = {CONTEXT: time}
         self._stack = ExitStack()
 
     def __enter__(self) -> Contexts:
@@ -75,6 +83,12 @@ class Contexts:
         self._progress.status(vertex, Status("transferring context", 2, done=True))
         self._progress.done(vertex)
 
+    def time(self, source: ContextSource) -> int | None:
+        """When what was fetched was made, in seconds since 1970; a directory of the caller's has no such time."""
+        if source.name:
+            self._place(source)
+        return self._times.get(source)
+
     def _place(self, source: ContextSource) -> str:
         place = source.value if source.name else self._directory
         if not place:
@@ -103,6 +117,7 @@ class Contexts:
                 file.write(found.dockerfile)
         self._progress.done(vertex)
         self._fetched[source] = found.directory
+        self._times[source] = found.time
         return found.directory
 
     def _open(self, source: ContextSource) -> SourceTree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rootless.build.failure import BuildFailed
 from rootless.build.progress.vertices import Progress, Status, Vertex
@@ -14,6 +14,9 @@ from rootless.errors import InvalidInput, NotFound, RootlessError
 from rootless.storage import named_paths
 from rootless.storage.store import Store
 
+if TYPE_CHECKING:
+    from rootless.build.context.fetch import FetchedContext
+
 # docker's name and its lower-case fallback, then Podman's.
 _NAMES = ("Dockerfile", "dockerfile", "Containerfile", "containerfile")
 _LARGEST = 16 << 20
@@ -21,6 +24,7 @@ _LARGEST = 16 << 20
 
 class Definition(NamedTuple):
     """`data` is the Dockerfile's text, `name` what errors call it, `path` where it is ("": it came from stdin).
+    `time` is that of a context that was fetched, in seconds since 1970.
 
     `directory` is the build context's, "" where there is none; `ignore_files` may be missing, the first counts.
     """
@@ -30,6 +34,7 @@ class Definition(NamedTuple):
     path: str
     directory: str
     ignore_files: list[str]
+    time: int | None = None
 
 
 def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitStack) -> Definition:
@@ -38,9 +43,10 @@ def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitSta
     if request.context == "-" and request.file == "-":
         raise InvalidInput("invalid argument: can't use stdin for both build context and dockerfile")
     given: bytes | None = None
+    time: int | None = None
     fetched = request.context == "-" or is_remote(request.context)
     if fetched:
-        directory, given = _fetch(store, request, progress, stack)
+        directory, given, time = _fetch(store, request, progress, stack)
     else:
         directory = _directory(request.context)
     exact = not request.file or fetched
@@ -60,7 +66,7 @@ def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitSta
     progress.status(vertex, Status("transferring dockerfile", len(data), done=True))
     progress.done(vertex)
     ignore_files = [] if fetched else _ignore_files(request, path, directory)
-    return Definition(data, name, path, directory, ignore_files)
+    return Definition(data, name, path, directory, ignore_files, time)
 
 
 def is_remote(word: str) -> bool:
@@ -72,8 +78,8 @@ def is_remote(word: str) -> bool:
     return fetch.is_remote(word)
 
 
-def _fetch(store: Store, request: BuildRequest, progress: Progress, stack: ExitStack) -> tuple[str, bytes | None]:
-    """The directory of a context that is to be fetched, or comes on stdin; and the Dockerfile, where that was all."""
+def _fetch(store: Store, request: BuildRequest, progress: Progress, stack: ExitStack) -> FetchedContext:
+    """A context that is to be fetched, or comes on stdin."""
     from rootless.build.context import fetch
 
     if request.context == "-":
@@ -92,7 +98,7 @@ def _fetch(store: Store, request: BuildRequest, progress: Progress, stack: ExitS
     given = found.dockerfile
     if given is not None and request.file and request.file != "-":
         raise InvalidInput(f"-f {request.file}: the context is a Dockerfile, and there is no other file in it")
-    return found.directory, given
+    return found
 
 
 def _directory(word: str) -> str:

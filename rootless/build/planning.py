@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.build import base_images
 from rootless.build.dockerfile.instructions import Dockerfile, LintWarning
+from rootless.build.plan import epoch
 from rootless.build.plan.controls import controls
 from rootless.build.plan.graph import Graph, bases_of, make_graph
 from rootless.build.plan.request import PlanRequest
-from rootless.build.plan.sources import ImageSource
-from rootless.build.plan.steps import StagePlan
+from rootless.build.plan.sources import ImageSource, Source
+from rootless.build.plan.steps import GitSource, HttpSource, StagePlan
 from rootless.build.plan.together import shifted
 from rootless.build.plan.whole import all_warnings, lint_failure, plan_stages
 from rootless.build.progress.vertices import Progress
 from rootless.build.request import BuildRequest
-from rootless.errors import NotSupported
 from rootless.image import platforms
 from rootless.storage.images import Image
 from rootless.storage.store import Store
+
+Dated = Source | HttpSource | GitSource
 
 
 class Planned(NamedTuple):
@@ -59,14 +62,16 @@ def plan_request(request: BuildRequest, platform: str = "") -> PlanRequest:
     )
 
 
-def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: Progress) -> Planned:
+def plan(
+    store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: Progress, time_of: Callable[[Dated], int | None]
+) -> Planned:
     """Find or pull the images, plan the stages for all platforms. DockerfileError, located; BuildFailed for an image
-    that is not to be had."""
+    that is not to be had. `time_of` tells when a source was made that SOURCE_DATE_EPOCH names."""
     planned = Planned({}, [], {}, ())
     warnings: set[LintWarning] = set()
     for position, platform in enumerate(platforms_of(request)):
         by = position * len(dockerfile.stages)
-        graph = make_graph(dockerfile, plan_request(request, platform))
+        graph = _dated(make_graph(dockerfile, plan_request(request, platform)), time_of)
         stages, found = _plan(store, request, graph, planned.images, progress)
         planned.stages.update({number + by: shifted(one, by) for number, one in stages.items()})
         planned.targets.append(graph.target + by)
@@ -74,14 +79,19 @@ def plan(store: Store, request: BuildRequest, dockerfile: Dockerfile, progress: 
     return planned._replace(warnings=tuple(sorted(warnings, key=lambda one: (one.first, one.rule))))
 
 
+def _dated(graph: Graph, time_of: Callable[[Dated], int | None]) -> Graph:
+    """The graph with SOURCE_DATE_EPOCH as a number; without, where what it names has no time."""
+    if graph.epoch.of is None:
+        return graph
+    seconds = time_of(graph.epoch.of)
+    arguments = {**graph.request.build_args, epoch.NAME: "" if seconds is None else str(seconds)}
+    return make_graph(graph.dockerfile, graph.request._replace(build_args=arguments))
+
+
 def _plan(
     store: Store, request: BuildRequest, graph: Graph, images: dict[ImageSource, Image], progress: Progress
 ) -> tuple[dict[int, StagePlan], tuple[LintWarning, ...]]:
     """The stages for one platform, and what the rules found; what is not in `images` yet is added."""
-    if graph.epoch.of is not None:
-        raise NotSupported(
-            "SOURCE_DATE_EPOCH as the time of a source is not supported yet", hint="give it as seconds since 1970"
-        )
     label = f"{graph.request.platform} internal" if graph.request.multi_platform else "internal"
 
     def resolve(source: ImageSource) -> Image:

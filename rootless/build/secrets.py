@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.build.csv_words import fields
@@ -40,6 +41,19 @@ class Secret(NamedTuple):
         if len(text) > _LARGEST:
             raise InvalidInput(f"secret {self.id} too big. max size 500KB")
         return text
+
+
+def authorization(secrets: dict[str, Secret]) -> Callable[[str], str | None]:
+    """What says how to log in to a host that an ADD fetches from: by BuildKit's names of secrets for that."""
+
+    def find(host: str) -> str | None:
+        for name, words in (("HTTP_AUTH_HEADER_", "{}"), ("HTTP_AUTH_TOKEN_", "Bearer {}")):
+            secret = secrets.get(name + host)
+            if secret is not None:
+                return words.format(secret.read().decode("utf-8", "replace").strip())
+        return None
+
+    return find
 
 
 def parse_secret(word: str) -> Secret:

@@ -20,6 +20,7 @@ from rootless.build.plan.sources import ContextSource, ImageSource, Scratch, Sou
 from rootless.build.plan.steps import CopyStep, InlineSource, PathSource
 from rootless.build.remotecache.imported import Absent, Imported
 from rootless.build.request import BuildRequest
+from rootless.build.secrets import authorization
 from rootless.build.stage_state import StageState
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -95,16 +96,8 @@ class SourceTrees:
         """The copy with all its sources at hand; what is remote is fetched with the secrets and the agent of the request."""
         socket = self._request.ssh.get("default", "")
         return copies.opened(
-            self._store, step, self.tree, epoch=epoch, ssh_socket=socket, authorization=self._authorization
+            self._store, step, self.tree, epoch=epoch, ssh_socket=socket, authorization=authorization(self._request.secrets)
         )
-
-    def _authorization(self, host: str) -> str | None:
-        """BuildKit's names of secrets for ADD of a URL."""
-        for name, words in (("HTTP_AUTH_HEADER_", "{}"), ("HTTP_AUTH_TOKEN_", "Bearer {}")):
-            secret = self._request.secrets.get(name + host)
-            if secret is not None:
-                return words.format(secret.read().decode("utf-8", "replace").strip())
-        return None
 
     def digest(self, state: StageState, step: CopyStep) -> str:
         """The digest of what the copy will write, read from its sources where it is not known."""

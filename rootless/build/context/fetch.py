@@ -6,6 +6,7 @@ Each becomes a directory of the store that goes when the build ends. No ignore f
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from rootless.build.context import archive, git, http
 from rootless.build.context.source_tree import DIRECTORY
 from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.plan import git_url
-from rootless.build.plan.steps import GitSource
+from rootless.build.plan.steps import GitSource, HttpSource
 from rootless.errors import InvalidInput
 from rootless.image import decompress
 from rootless.image.decompress import ByteSource
@@ -27,10 +28,14 @@ _GITHUB = "github.com/"
 
 
 class FetchedContext(NamedTuple):
-    """`directory` has the files, and the Dockerfile among them, unless the `dockerfile` was all there was."""
+    """`directory` has the files, and the Dockerfile among them, unless the `dockerfile` was all there was.
+
+    `time`, where there is one: that of the commit, what the server says of the file, or that of an archive's newest
+    file; in seconds since 1970."""
 
     directory: str
     dockerfile: bytes | None = None
+    time: int | None = None
 
 
 def is_remote(word: str) -> bool:
@@ -65,16 +70,40 @@ def from_remote(
     source = repository(word)
     if source is not None:
         with git.checked_out(store, source, ssh_socket=ssh_socket) as checkout:
-            yield FetchedContext(checkout.directory)
+            yield FetchedContext(checkout.directory, time=checkout.time)
         return
     with staging.directory(store, "download") as path:
         http.download(store, word, path + "/file", authorization=authorization)
         fd = os.open(path + "/file", os.O_RDONLY | os.O_CLOEXEC)
         try:
             with from_stream(store, archive.FromStart(fd), name=http.shown(word), keeps_owners=keeps_owners) as found:
-                yield found
+                yield found._replace(time=_last_modified(fd) or found.time)
         finally:
             os.close(fd)
+
+
+def time_of(
+    store: Store, source: HttpSource | GitSource, *, ssh_socket: str = "", authorization: http.Authorization = lambda host: None
+) -> int | None:
+    """The `time` of what an ADD fetches. Errors as `from_remote`, and Corrupt for another checksum."""
+    if isinstance(source, GitSource):
+        with git.checked_out(store, source, ssh_socket=ssh_socket) as checkout:
+            return checkout.time
+    with staging.directory(store, "download") as path:
+        http.download(store, source.url, path + "/file", checksum=source.checksum, authorization=authorization)
+        fd = os.open(path + "/file", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            modified = _last_modified(fd)
+            if modified is not None or not archive.is_archive(fd):
+                return modified
+            with from_stream(store, archive.FromStart(fd), name=http.shown(source.url)) as found:
+                return found.time
+        finally:
+            os.close(fd)
+
+
+def _last_modified(download: int) -> int | None:
+    return int(os.fstat(download).st_mtime) or None
 
 
 @contextmanager
@@ -98,13 +127,24 @@ def from_stream(
                 archive.unpack(_Rejoined(head, stream), directory, name=name, owner=None if keeps_owners else (0, 0))
             finally:
                 os.close(directory)
-            yield FetchedContext(path)
+            yield FetchedContext(path, time=_newest(path))
             return
         while len(head) <= _LARGEST_DOCKERFILE and (more := stream.read(1 << 20)):
             head += more
         if len(head) > _LARGEST_DOCKERFILE:
             raise InvalidInput(f"{name} is no archive, and too large for a Dockerfile")
         yield FetchedContext(path, head)
+
+
+def _newest(directory: str) -> int | None:
+    """The time of the newest file, in whole seconds."""
+    found: int | None = None
+    for where, _, names in os.walk(directory):
+        for name in names:
+            status = os.lstat(f"{where}/{name}")
+            if stat.S_ISREG(status.st_mode):
+                found = max(int(status.st_mtime), found or 0)
+    return found
 
 
 class _Rejoined:

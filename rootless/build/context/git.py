@@ -28,10 +28,12 @@ _MOST_ENTRIES = 2_000_000
 
 
 class Checkout(NamedTuple):
-    """The files of one commit: `directory` is the top, or the subdirectory that was asked for."""
+    """The files of one commit: `directory` is the top, or the subdirectory that was asked for. `time` is when it was
+    committed, in seconds since 1970."""
 
     directory: str
     commit: str
+    time: int
 
 
 def directory(store: Store) -> str:
@@ -66,11 +68,12 @@ def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Ite
         finally:
             os.close(lock)
         _add_submodules(git, source, tree)
+        time = int(git.run("-C", tree, "log", "-1", "--format=%ct", doing="read the commit") or "0")
         if source.mtime == "commit":
-            _set_times(tree, int(git.run("-C", tree, "log", "-1", "--format=%ct", doing="read the commit") or "0"))
+            _set_times(tree, time)
         if not source.keep_git_dir:
             _remove_git_directories(tree)
-        yield Checkout(_subdirectory(tree, source.subdir), commit)
+        yield Checkout(_subdirectory(tree, source.subdir), commit, time)
 
 
 class _Damaged(Unavailable):
