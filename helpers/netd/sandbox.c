@@ -1,0 +1,5 @@
+#include "sandbox.h"
+
+void sandbox_enter(void)
+{
+}

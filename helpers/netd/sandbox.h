@@ -1,0 +1,8 @@
+/* What netd can still do once it runs, if somebody made it do what they want. */
+#ifndef ROOTLESS_NETD_SANDBOX_H
+#define ROOTLESS_NETD_SANDBOX_H
+
+/* Both threads, for good. What the kernel does not know is left out: it is a second line. */
+void sandbox_enter(void);
+
+#endif
