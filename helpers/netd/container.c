@@ -76,6 +76,8 @@ bool container_replace(struct container *container, struct container *fresh)
     container->names = fresh->names;
     container->last_name = fresh->last_name;
     fresh->names = old.names;
+    container->links = fresh->links;
+    fresh->links = old.links;
     container->undos = fresh->undos;
     fresh->undos = old.undos;
     container->undo_count = fresh->undo_count;

@@ -35,8 +35,26 @@ bool names_add(struct container *container, size_t network, const char *text)
     return true;
 }
 
+bool links_add(struct container *container, size_t network, const char *alias, const char *target)
+{
+    struct link *link = malloc(sizeof *link + strlen(alias) + strlen(target) + 2);
+    if (!link)
+        return false;
+    link->network = (uint8_t)network;
+    link->target = put_text(link->alias, alias) + 1;
+    put_text(link->target, target);
+    link->next = container->links;
+    container->links = link;
+    return true;
+}
+
 void names_free(struct container *container)
 {
+    while (container->links) {
+        struct link *link = container->links;
+        container->links = link->next;
+        free(link);
+    }
     while (container->names) {
         struct name *name = container->names;
         container->names = name->next;
@@ -130,6 +148,9 @@ static size_t find_on(const struct network *where, const char *text, size_t leng
 size_t names_find(const struct container *asker, const char *text, const struct network **found)
 {
     size_t length = strlen(text), count = 0;
+    for (const struct link *link = asker->links; link && !count; link = link->next)
+        if (strcmp(link->alias, text) == 0)
+            count = find_on(&asker->networks[link->network], link->target, strlen(link->target), found);
     for (size_t i = 0; i < asker->network_count && !count; i++)
         count = find_on(&asker->networks[i], text, length, found);
     /* "a.b.c" is a name, or "a.b" on network "c", or "a" on network "b.c". */

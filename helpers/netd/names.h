@@ -16,8 +16,18 @@ struct name {
     char text[];              /* lower case */
 };
 
+/* An alias that one container alone has for a name on a network. */
+struct link {
+    struct link *next;
+    uint8_t network;
+    char *target; /* behind the alias's NUL */
+    char alias[];
+};
+
 /* Adds a name to a container that is not indexed. Returns false without memory. */
 bool names_add(struct container *container, size_t network, const char *text);
+bool links_add(struct container *container, size_t network, const char *alias, const char *target);
+/* Frees its names and links. */
 void names_free(struct container *container);
 
 /* Makes a container's names and addresses known, and unknown again. */

@@ -15,6 +15,7 @@
 #define CONTAINERS_MAX 1024
 #define NETWORKS_MAX 16           /* of a container */
 #define NAMES_MAX 32              /* of a container on a network */
+#define LINKS_MAX 256             /* aliases of --link */
 #define SERVERS_MAX 3
 #define PORTS_MAX 65536           /* of a container, as ranges are published: a socket each */
 #define UNDO_MAX 4096             /* rtnetlink messages of a container */

@@ -42,6 +42,7 @@ struct container {
     struct address servers[SERVERS_MAX];
     size_t server_count;
     struct name *names, *last_name;
+    struct link *links;
     struct port *ports;
     size_t port_count;
     struct undo *undos;

@@ -53,6 +53,25 @@ static const char *read_name(struct container *container, char **words)
     return names_add(container, network, words[2]) ? NULL : out_of_memory;
 }
 
+/* An alias that this container alone has for a name. */
+static const char *read_link(struct container *container, char **words)
+{
+    size_t network = 0, count = 0;
+    while (network < container->network_count && strcmp(container->networks[network].name, words[1]) != 0)
+        network++;
+    if (network == container->network_count)
+        return "a link is on a network that the container does not have";
+    for (const struct link *link = container->links; link; link = link->next)
+        count++;
+    if (count == LINKS_MAX)
+        return "there are too many links";
+    if (strlen(words[2]) > NAME_LENGTH_MAX || strlen(words[3]) > NAME_LENGTH_MAX)
+        return "a name is too long";
+    lower(words[2]);
+    lower(words[3]);
+    return links_add(container, network, words[2], words[3]) ? NULL : out_of_memory;
+}
+
 static const char *read_server(struct container *container, char **words)
 {
     struct address server;
@@ -120,6 +139,8 @@ static const char *read_line(struct container *container, struct request *reques
         return read_network(container, words);
     if (count == 3 && strcmp(word, "name") == 0)
         return read_name(container, words);
+    if (count == 4 && strcmp(word, "link") == 0)
+        return read_link(container, words);
     if (count == 3 && strcmp(word, "dns") == 0)
         return read_dns(container, request, words);
     if (count == 2 && strcmp(word, "server") == 0)

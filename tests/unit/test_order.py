@@ -92,7 +92,7 @@ ORDER = {
         "rlimit seccomp signals terminal mount process signal socket libc struct ctypes",
     "network": "hub etc uplink ports",
     "network/etc": "hosts resolv",
-    "network/hub": "attach uplink bridges rules namespace endpoint",
+    "network/hub": "attach settings netd port_bag uplink bridges rules namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",

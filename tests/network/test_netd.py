@@ -1,0 +1,163 @@
+"""netd: its start, the containers that it knows, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+
+from rootless.errors import RootlessError
+from rootless.network.hub import netd, port_bag
+from rootless.network.hub.settings import OnNetwork, Port, drop_container, set_container
+from tests.need import need_program
+from tests.network.hub_world import World, eventually, in_world, inside, ip, process_exists
+
+need_program("ip")
+APP = OnNetwork("app", "172.18.0.2", "", ("web",))
+
+
+def test_a_container_is_known_until_its_process_has_ended() -> None:
+    def test(world: World) -> None:
+        one, other = world.container(APP), world.container()
+        assert sorted(world.listed()) == [one.id, other.id]
+        one.end()
+        assert eventually(lambda: world.listed() == [other.id])
+        other.end()
+        assert eventually(lambda: world.listed() == [])
+
+    in_world(test)
+
+
+def test_one_ends_when_it_has_no_container_and_another_takes_its_place() -> None:
+    def test(world: World) -> None:
+        first = world.container()
+        pid = world.pid()
+        first.end()
+        assert eventually(lambda: not process_exists(pid))
+        second = world.container()
+        assert world.pid() != pid
+        assert world.listed() == [second.id]
+
+    in_world(test)
+
+
+def test_killed_it_is_replaced_by_the_next_request() -> None:
+    def test(world: World) -> None:
+        container = world.container(APP)
+        os.kill(world.pid(), signal.SIGKILL)
+        set_container(world.netd, container.settings(APP))
+        assert world.listed() == [container.id]
+
+    in_world(test)
+
+
+def test_what_is_left_in_the_hub_is_undone_at_the_end() -> None:
+    """An address of the hub, removed by the message that the container came with: RTM_DELADDR."""
+
+    def test(world: World) -> None:
+        from rootless.linux import netlink, struct
+
+        with inside(world.hub):
+            ip("address", "add", "10.1.2.3/24", "dev", "lo")
+            index = socket.if_nametoindex("lo")
+        local = netlink.attribute(2, socket.inet_aton("10.1.2.3"))
+        body = netlink.ADDRESS.pack(socket.AF_INET, 24, 0, 0, index) + local
+        message = struct.pack("=IHHII", 16 + len(body), 21, 1, 0, 0) + body
+        container = world.container(undo=(message,))
+
+        def there() -> bool:
+            with inside(world.hub), netlink.Route() as route:
+                found = route.dump(netlink.RTM_GETADDR, netlink.ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
+                return any(socket.inet_aton("10.1.2.3") in payload for _, payload in found)
+
+        assert there()
+        container.end()
+        assert eventually(lambda: not there())
+
+    in_world(test)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "network app 172.18.0.2",
+        "network app 172.18.0.2 172.18.0.3",
+        "name app web",
+        "network a - -\nname b web",
+        "undo 00",
+        "undo zz",
+        "tcp 9 172.18.0.2 80 -",
+        "tcp 0 172.18.0.2 70000 -",
+        "server example.com",
+        "dns 0 0",
+        "watch 1",
+        "what",
+        " ",
+        "network " + 300 * "a" + " - -",
+        "\n".join(f"network n{number} - -" for number in range(17)),
+    ],
+)
+def test_lines_that_are_not_understood_change_nothing(lines: str) -> None:
+    def test(world: World) -> None:
+        container = world.container(APP)
+        before = netd.ask(world.netd, "list")
+        descriptors = len(os.listdir(f"/proc/{world.pid()}/fd"))
+        for _ in range(20):
+            with pytest.raises(RootlessError, match="rootless-netd refuses: "):
+                netd.ask(world.netd, f"set {container.id}\n{lines}", [container.pidfd])
+        assert netd.ask(world.netd, "list") == before
+        assert len(os.listdir(f"/proc/{world.pid()}/fd")) < descriptors + 5
+
+    in_world(test)
+
+
+def test_a_first_set_needs_a_process_to_watch() -> None:
+    def test(world: World) -> None:
+        with pytest.raises(RootlessError, match="has to say whom to watch"):
+            netd.ask(world.netd, f"set {1:064x}\n")
+        assert world.listed() == []
+
+    in_world(test)
+
+
+def test_more_sockets_than_a_packet_takes() -> None:
+    def test(world: World) -> None:
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(600)]
+        ports = tuple(Port(each.fileno(), "tcp", "172.18.0.2", 80, "172.18.0.1") for each in sockets)
+        container = world.container(APP, ports=ports)
+        assert netd.ask(world.netd, "list") == [f"{container.id} flows 0 queries 0 sockets 600"]
+        set_container(world.netd, container.settings(APP, ports=ports[:10]))
+        assert netd.ask(world.netd, "list") == [f"{container.id} flows 0 queries 0 sockets 10"]
+
+    in_world(test)
+
+
+def test_a_container_can_be_dropped() -> None:
+    def test(world: World) -> None:
+        container = world.container(APP)
+        drop_container(world.netd.runtime, container.id)
+        drop_container(world.netd.runtime, container.id)
+        assert world.listed() == []
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("count", [0, 1, 250, 251, 700])
+def test_the_port_bag_gives_its_sockets_again_and_again(count: int) -> None:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    bag = port_bag.make([(f"tcp {number}", each.fileno()) for number, each in enumerate(sockets)])
+    names = [each.getsockname() for each in sockets]
+    for each in sockets:
+        each.close()
+    for _ in range(2):
+        found = port_bag.look(bag)
+        copies = [socket.socket(fileno=fd) for _, fd in found]
+        assert [label for label, _ in found] == [f"tcp {number}" for number in range(count)]
+        assert [copy.getsockname() for copy in copies] == names
+        if copies:
+            socket.create_connection(copies[-1].getsockname(), timeout=60).close()
+        for copy in copies:
+            copy.close()
+    os.close(bag)
