@@ -71,5 +71,5 @@ def _packet(text: str, descriptors: Sequence[int]) -> int:
     kept, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with kept, sender, many_descriptors():
         # A packet of nothing would be the end of file.
-        socket.send_fds(sender, [text.encode() or b"\n"], list(descriptors, strict=False))
+        socket.send_fds(sender, [text.encode() or b"\n"], list(descriptors))
         return os.dup(kept.fileno())
