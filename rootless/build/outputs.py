@@ -68,11 +68,11 @@ def write(
     """Make all that was asked for; the image, where one was. The caller holds the store's lease."""
     lineage = done.lineage
     built = make_image(store, request, names, done, progress) if wants_image(request) else None
-    pushed: Descriptor | None = None
+    pushed: dict[str, Descriptor] = {}
     for output in request.outputs:
         write_files(store, request, output, built, names, lineage[-1], progress)
         if is_pushed(output):
-            pushed = push(store, request, output, names, progress)
+            pushed |= push(store, request, output, progress)
     if built is not None and request.iidfile:
         results.write_iidfile(request.iidfile, built.id)
     if request.metadata_file:
@@ -204,18 +204,20 @@ def _archive(store: Store, output: Output, built: Image, names: list[str], progr
     progress.done(vertex)
 
 
-def push(store: Store, request: BuildRequest, output: Output, names: list[str], progress: Progress) -> Descriptor:
-    """Push what was built under all its names; the manifest that the last registry has."""
+def push(store: Store, request: BuildRequest, output: Output, progress: Progress) -> dict[str, Descriptor]:
+    """Push what was built under the names of the output, or of -t; the manifest that the registry of each has."""
     from rootless.engine.images import pushing
     from rootless.image.transfer.push import Packing
 
+    own = [name for name in output.attributes.get("name", "").split(",") if name]
+    names = list(dict.fromkeys(reference.parse(word).canonical for word in own or request.tags))
     if not names:
         raise InvalidInput("tag is needed when pushing to registry", hint="-t REGISTRY/NAME:TAG")
     given = output.attributes
     level = given.get("compression-level", "")
     types = {"true": "oci", "false": "docker"}.get(given.get("oci-mediatypes", ""), "")
     packing = Packing(given.get("compression", ""), int(level) if level.isascii() and level.isdigit() else None, types)
-    pushed: Descriptor | None = None
+    found: dict[str, Descriptor] = {}
     for name in names:
         vertex = Vertex(f"pushing {name}")
         progress.start(vertex)
@@ -223,9 +225,9 @@ def push(store: Store, request: BuildRequest, output: Output, names: list[str], 
             for target in pushing.choose(store, name):
                 pushed = pushing.push(store, target, packing=packing, tls_verify=request.tls_verify).descriptor
                 progress.status(vertex, Status(f"pushing manifest for {name}@{pushed.digest}", done=True))
+                found[name] = pushed
         except RootlessError as error:
             progress.failed(vertex, error.message)
             raise
         progress.done(vertex)
-    assert pushed is not None
-    return pushed
+    return found

@@ -15,6 +15,7 @@ from rootless.build.request import BuildRequest
 from rootless.engine.state.events import events
 from rootless.errors import NotSupported
 from rootless.image import index
+from rootless.image.manifest import Descriptor
 from rootless.storage import blobs
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -34,7 +35,7 @@ def write(store: Store, request: BuildRequest, names: list[str], builds: list[Bu
     made = [outputs.make_image(store, request, [], done, progress) for done in builds] if outputs.wants_image(request) else []
     notes = parse_annotations(request.annotations, request.outputs, several=True).of_index
     described = _index(store, made, names, notes, progress) if made else {}
-    pushed: dict[str, Any] = {}
+    pushed: dict[str, Descriptor] = {}
     for output in request.outputs:
         if output.type == "local":
             for done in builds:
@@ -44,11 +45,11 @@ def write(store: Store, request: BuildRequest, names: list[str], builds: list[Bu
         elif output.type == "oci" and output.dest:
             _layout(store, output, made, names, progress)
         if outputs.is_pushed(output):
-            pushed = outputs.push(store, request, output, names, progress).to_json()
+            pushed |= outputs.push(store, request, output, progress)
     if described and request.iidfile:
         results.write_iidfile(request.iidfile, described["digest"])
     if request.metadata_file:
-        results.write_index_metadata(request.metadata_file, pushed or described, names)
+        results.write_index_metadata(request.metadata_file, described, names, pushed)
     return str(described.get("digest", ""))
 
 

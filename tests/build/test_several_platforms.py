@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from tests.build.conftest import Build
 from tests.build.test_build import steps
+from tests.harness.account import User
 from tests.harness.command import Rootless
 from tests.harness.podman import Podman
 from tests.harness.registry import Registry
@@ -193,3 +195,25 @@ def test_the_tree_shows_all_of_a_list(build: Build, rootless: Rootless) -> None:
     assert "foreign" in rootless("images").stdout
     rootless("rmi", "app", "other", "foreign")
     rootless("image", "prune", "-f")
+
+
+@pytest.mark.parametrize("platforms", ["linux/amd64", BOTH])
+def test_what_was_pushed_where(
+    build: Build, registry: Registry, podman: Podman, tmp_path: Path, platforms: str, user: User
+) -> None:
+    """One name's layers are there, packed otherwise: that registry keeps what it has."""
+    (tmp_path / "registry").mkdir()
+    with Registry(tmp_path / "registry") as other:
+        one, two, kept = f"{registry.address}/where:1", f"{other.address}/where:1", "docker.io/library/kept:latest"
+        build(TEXT, "--platform", platforms, "-o", f"type=registry,name={two},compression=zstd,oci-mediatypes=true", "--tls-verify=false")
+        build(TEXT, "--platform", platforms, "-o", f"type=registry,name={one},compression=gzip", "-o", f"type=registry,name={two}",
+              "-o", "type=image,name=kept", "--metadata-file", tmp_path / "meta", "--tls-verify=false")  # fmt: skip
+        found = json.loads((tmp_path / "meta").read_text())
+        assert found["image.name"] == f"{one},{two},{kept}"
+        digests = {}
+        for name in (one, two):
+            raw = podman.tool("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}")
+            digests[name] = "sha256:" + hashlib.sha256(raw.encode()).hexdigest()
+        assert digests[one] != digests[two]
+        assert found["rootless.pushed"] == digests
+        assert found["containerimage.digest"] == found["containerimage.descriptor"]["digest"] == digests[one]

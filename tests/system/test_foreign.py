@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from tests.harness import images
 from tests.harness.account import User
 from tests.harness.command import Rootless
+from tests.harness.podman import Podman
+from tests.harness.registry import Registry
 from tests.need import need
 
 FOREIGN, MACHINE, QEMU = ("arm64", "aarch64", "aarch64") if platform.machine() == "x86_64" else ("amd64", "x86_64", "x86_64")
@@ -48,6 +51,44 @@ def test_a_build_for_it(rootless: Rootless, foreign_image: str, busybox_image: s
     done = rootless("run", "--rm", "--platform", FOREIGN, "--network", "none", "foreign")
     assert done.lines == [platform.machine(), MACHINE, MACHINE]
     rootless("rmi", "foreign")
+
+
+def test_two_platforms_through_a_registry(
+    rootless: Rootless, foreign_image: str, busybox_image: str, registry: Registry, podman: Podman, tmp_path: Path
+) -> None:
+    """A RUN of each, one of them by qemu; what a registry has of it is for both machines."""
+    here = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    rootless("tag", busybox_image, f"busybox:{here}")
+    name = f"{registry.address}/foreign:1"
+    (tmp_path / "Dockerfile").write_text(
+        f"ARG TARGETARCH\nFROM --platform=$BUILDPLATFORM {busybox_image} AS made\nARG TARGETARCH\n"
+        "RUN echo made for $TARGETARCH on $(uname -m) >/made\n"
+        "FROM busybox:$TARGETARCH\nRUN uname -m >/machine\nCOPY --from=made /made /made\nCMD cat /machine /made\n"
+    )
+    done = rootless("build", "--progress=plain", "-t", name, "--platform", f"linux/{here},linux/{FOREIGN}", "--push",
+                    "--tls-verify=false", tmp_path)  # fmt: skip
+    assert f"[linux/{FOREIGN} stage-1 2/3] RUN uname -m >/machine" in done.stderr
+    assert f"[linux/{here}->{FOREIGN} made 2/2] RUN echo made for {FOREIGN}" in done.stderr
+    for architecture, machine in ((here, platform.machine()), (FOREIGN, MACHINE)):
+        copied = tmp_path / architecture
+        podman.tool("skopeo", "--override-arch", architecture, "copy", "-q", "--insecure-policy", "--src-tls-verify=false",
+                    f"docker://{name}", f"dir:{copied}")  # fmt: skip
+        manifest = json.loads((copied / "manifest.json").read_text())
+        config = json.loads((copied / manifest["config"]["digest"].removeprefix("sha256:")).read_text())
+        assert config["architecture"] == architecture
+        podman("pull", "-q", "--tls-verify=false", "--platform", f"linux/{architecture}", name)
+        assert json.loads(podman("image", "inspect", name))[0]["Architecture"] == architecture
+        container = podman("create", "--network=none", name).strip()
+        for path, text in (("/machine", machine), ("/made", f"made for {architecture} on {platform.machine()}")):
+            podman("cp", f"{container}:{path}", str(tmp_path / "file"))
+            assert (tmp_path / "file").read_text() == f"{text}\n"
+        podman("cp", f"{container}:/bin/busybox", str(tmp_path / "busybox"))
+        machine_of_elf = {"amd64": 62, "arm64": 183}[architecture]
+        assert int.from_bytes((tmp_path / "busybox").read_bytes()[18:20], "little") == machine_of_elf
+        podman("rm", "-f", container)
+    podman("rmi", "-f", name)
+    assert rootless("run", "--rm", "--network=none", name).lines[0] == platform.machine()
+    rootless("rmi", name, f"busybox:{here}")
 
 
 def test_a_stage_that_runs_nothing_needs_no_interpreter(rootless: Rootless, foreign_image: str, tmp_path: Path) -> None:
