@@ -21,6 +21,7 @@ struct port {
     bool udp;
     bool open;
     struct flow *flows;   /* tcp.c, udp.c: theirs alone */
+    struct timer pause;   /* tcp.c */
     uint32_t flow_count;
 };
 
@@ -50,6 +51,7 @@ struct container {
     /* Above: what `set` says. Below: what has come of it. */
     uint32_t flow_count, query_count;
     struct flow *gate_flows; /* gate.c: its alone */
+    uint32_t pending_count;  /* of these, pending.c */
     struct resolver *resolver;
 };
 

@@ -1,0 +1,75 @@
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "relay.h"
+#include "stream.h"
+
+#define DESCRIPTORS 6         /* of a flow at most: two sockets, two pipes */
+#define SPARE_DESCRIPTORS 256 /* for everything else */
+
+static struct flow flows[RELAYS_MAX];
+static struct flow *unused;
+static size_t touched; /* the flows before have been in use; the pages after are not in memory */
+static size_t live, limit;
+
+/* With fewer flows than descriptors allow, no flow ever finds that it cannot have a pipe. */
+static void find_limit(void)
+{
+    struct rlimit files;
+    limit = RELAYS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+        return;
+    size_t most = files.rlim_cur > SPARE_DESCRIPTORS ? (size_t)(files.rlim_cur - SPARE_DESCRIPTORS) / DESCRIPTORS : 0;
+    if (most < limit)
+        limit = most ? most : 1;
+}
+
+struct flow *relay_new(struct container *container, struct flow **list)
+{
+    if (!limit)
+        find_limit();
+    if (live >= limit || !flow_begin(container)) {
+        errno = EMFILE;
+        return NULL;
+    }
+    struct flow *flow = unused;
+    if (flow)
+        unused = flow->next;
+    else
+        flow = &flows[touched++];
+    live++;
+    *flow = (struct flow){.container = container, .next = *list, .link = list};
+    flow->ends[IN_HUB].source.fd = flow->ends[IN_HOST].source.fd = -1;
+    if (*list)
+        (*list)->link = &flow->next;
+    *list = flow;
+    return flow;
+}
+
+void relay_forget(struct flow *flow, void (*shut)(int fd))
+{
+    timer_stop(&flow->timer, flow->delay);
+    for (enum side side = IN_HUB; side <= IN_HOST; side++) {
+        struct end *end = &flow->ends[side];
+        if (end->watched)
+            source_remove(&end->source);
+        if (end->source.fd >= 0)
+            shut(end->source.fd);
+        if (end->held)
+            pipe_drop(&end->pipe);
+        else
+            pipe_give(&end->pipe);
+    }
+    *flow->link = flow->next;
+    if (flow->next)
+        flow->next->link = flow->link;
+    flow_end(flow->container);
+    flow->next = unused;
+    unused = flow;
+    live--;
+}
+
+void relay_abort(struct flow *flow)
+{
+    relay_forget(flow, stream_reset);
+}

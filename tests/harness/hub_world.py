@@ -1,0 +1,228 @@
+"""A small internet of network namespaces round the network helper (helpers/netd), for one forked child.
+
+    outside --veth-- host [the helper's main thread]      owned by a user namespace in which the test is root
+                     hub  [the helper's hub thread]       owned by a user namespace below, as the session's is
+                      |-- bridge "br-one" -- one, two     containers of a network
+                      `-- bridge "br-other" -- other      a container of another network
+
+So the helper has no capability over the host's namespace, as in real life. Everything is IPv4 and IPv6.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from rootless.linux import namespace
+from tests.harness.forked import become_root_of_own_namespace
+
+HOST = "203.0.113.1", "2001:db8:ffff::1"
+OUTSIDE = "203.0.113.2", "2001:db8:ffff::2"
+GATEWAY = "172.30.1.1", "fd30:1::1"
+CONTAINERS = {
+    "one": ("172.30.1.2", "fd30:1::2"),
+    "two": ("172.30.1.3", "fd30:1::3"),
+    "other": ("172.30.2.2", "fd30:2::2"),
+}
+OTHER_GATEWAY = "172.30.2.1", "fd30:2::1"
+
+
+def run(*argv: str, text: str | None = None) -> str:
+    """The output of a program that must succeed."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # an ordinary user's has neither
+    argv = (shutil.which(argv[0], path=path) or argv[0], *argv[1:])
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{argv} {text}: {done.stderr}"
+    return done.stdout
+
+
+def write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+class World:
+    """Made in a child that is single-threaded and dies with it: `forked(work)`."""
+
+    def __init__(self) -> None:
+        become_root_of_own_namespace()
+        self.pids: list[int] = []
+        self.namespaces: dict[str, int] = {}
+        namespace.unshare(namespace.CLONE_NEWNET)
+        self.namespaces["outside"] = os.open("/proc/self/ns/net", os.O_RDONLY)
+        namespace.unshare(namespace.CLONE_NEWNET)
+        self.namespaces["host"] = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self._make_session()
+        self._lay_links()
+        self._make_rules()
+
+    def _make_session(self) -> None:
+        """The user namespace below, and the namespaces that belong to it."""
+        names = ["hub", *CONTAINERS]
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            try:
+                become_root_of_own_namespace()
+                user = os.open("/proc/self/ns/user", os.O_RDONLY)
+                fds = [user]
+                for _ in names:
+                    namespace.unshare(namespace.CLONE_NEWNET)
+                    fds.append(os.open("/proc/self/ns/net", os.O_RDONLY))
+                socket.send_fds(theirs, [b"x"], fds)
+                theirs.recv(1)
+            finally:
+                os._exit(0)
+        theirs.close()
+        _, fds, _, _ = socket.recv_fds(ours, 1, 16)
+        ours.close()
+        os.waitpid(pid, 0)
+        self.user_namespace, *networks = fds
+        self.namespaces.update(zip(names, networks, strict=True))
+
+    @contextlib.contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """The calling thread is in that network namespace."""
+        namespace.setns(self.namespaces[name], namespace.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            namespace.setns(self.namespaces["host"], namespace.CLONE_NEWNET)
+
+    def _link_path(self, name: str) -> str:
+        return f"/proc/{os.getpid()}/fd/{self.namespaces[name]}"
+
+    def ip(self, name: str, text: str, *, family: str = "-0") -> None:
+        """Commands of ip(8), one a line. family: -4 or -6; -0: links, and addresses of either."""
+        with self.inside(name):
+            run("ip", *([] if family == "-0" else [family]), "-batch", "-", text=text)
+
+    def _lay_links(self) -> None:
+        for name in self.namespaces:
+            self.ip(name, "link set lo up\n")
+            with self.inside(name):
+                write("/proc/sys/net/ipv4/conf/all/rp_filter", "0")
+                write("/proc/sys/net/ipv4/conf/default/rp_filter", "0")
+                write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
+        self.ip(
+            "host",
+            f"link add out0 type veth peer name eth0 netns {self._link_path('outside')}\n"
+            f"addr add {HOST[0]}/24 dev out0\naddr add {HOST[1]}/64 dev out0 nodad\nlink set out0 up\n"
+            # Nobody answers there; nobody routes there.
+            "route add 198.51.100.0/24 via 203.0.113.77\nroute add unreachable 192.0.2.0/24\n"
+            "neigh add 203.0.113.77 lladdr 02:00:00:00:00:77 dev out0\n",
+        )
+        self.ip(
+            "outside",
+            f"addr add {OUTSIDE[0]}/24 dev eth0\naddr add {OUTSIDE[1]}/64 dev eth0 nodad\nlink set eth0 up\n",
+        )
+        self.ip(
+            "hub",
+            "link add br-one type bridge\nlink add br-other type bridge\n"
+            f"addr add {GATEWAY[0]}/24 dev br-one\naddr add {GATEWAY[1]}/64 dev br-one nodad\n"
+            f"addr add {OTHER_GATEWAY[0]}/24 dev br-other\naddr add {OTHER_GATEWAY[1]}/64 dev br-other nodad\n"
+            "link set br-one up\nlink set br-other up\n",
+        )
+        for name, (four, six) in CONTAINERS.items():
+            gateway = OTHER_GATEWAY if name == "other" else GATEWAY
+            self.ip(
+                "hub",
+                f"link add v-{name} type veth peer name eth0 netns {self._link_path(name)}\n"
+                f"link set v-{name} master {'br-other' if name == 'other' else 'br-one'}\nlink set v-{name} up\n",
+            )
+            self.ip(
+                name,
+                f"addr add {four}/24 dev eth0\naddr add {six}/64 dev eth0 nodad\nlink set eth0 up\n"
+                f"route add default via {gateway[0]}\nroute add default via {gateway[1]}\n",
+            )
+
+    def _make_rules(self) -> None:
+        """What rootless/network/hub makes: §5.4 and §5.5 of the design in docs/architecture.md."""
+        for family, prefix in (("-4", "172.30.0.0/16"), ("-6", "fd30::/16")):
+            bridges = [f"rule add pref 20 iif br-{name} ipproto tcp lookup 100\n" for name in ("one", "other")]
+            self.ip(
+                "hub",
+                "route add local default dev lo table 100\n"
+                f"rule add pref 10 iif gate0 to {prefix} lookup main\nrule add pref 11 iif gate0 lookup 100\n"
+                + "".join(bridges),
+                family=family,
+            )
+
+    def redirect_syns(self) -> None:
+        """Once gate0 is there."""
+        four = "protocol ip u32 match u8 0x45 0xff at 0 match ip protocol 6 0xff match u16 0 0x3fff at 6 match u8 2 0x12 at 33"
+        six = "protocol ipv6 u32 match u8 6 0xff at 6 match u8 2 0x12 at 53"
+        with self.inside("hub"):
+            for bridge in ("br-one", "br-other"):
+                run("tc", "qdisc", "add", "dev", bridge, "ingress")
+                for preference, match in (("10", four), ("11", six)):
+                    words = f"filter add dev {bridge} parent ffff: pref {preference} {match}"
+                    run("tc", *words.split(), *"action mirred egress redirect dev gate0".split())
+
+    def helper(self, argv: list[str], *, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
+        """A program in the session's user namespace and the host's network namespace."""
+
+        def enter() -> None:
+            namespace.setns(self.user_namespace, namespace.CLONE_NEWUSER)
+
+        return subprocess.Popen(
+            argv, stdout=subprocess.PIPE, text=True, pass_fds=(*pass_fds, self.namespaces["hub"]), preexec_fn=enter
+        )
+
+    def socket(self, name: str, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
+        with self.inside(name):
+            made = socket.socket(family, kind, protocol)
+        made.settimeout(20)
+        return made
+
+    def listen(self, name: str, address: str, port: int = 0, *, backlog: int = 1024) -> socket.socket:
+        made = self.socket(name, family_of(address))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((address, port))
+        made.listen(backlog)
+        return made
+
+    def connect(self, name: str, address: str, port: int) -> socket.socket:
+        made = self.socket(name, family_of(address))
+        try:
+            made.connect((address, port))
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def serve(self, name: str, work: Callable[[], None]) -> int:
+        """Runs `work` in a child in that namespace, until close(). Returns its pid."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                namespace.setns(self.namespaces[name], namespace.CLONE_NEWNET)
+                work()
+            except BaseException as error:
+                print(f"in {name}: {error!r}", file=sys.stderr)
+            finally:
+                os._exit(0)
+        self.pids.append(pid)
+        return pid
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def family_of(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
