@@ -1,7 +1,7 @@
-"""A small internet of network namespaces round the network helper (helpers/netd), for one forked child.
+"""A small internet of network namespaces round netd, for one forked child.
 
     outside --veth-- host [the helper's main thread]      owned by a user namespace in which the test is root
-                     hub  [the helper's hub thread]       owned by a user namespace below, as the session's is
+                     hub  [the helper's hub thread]       owned by a user namespace below, as the session's are
                       |-- bridge "br-one" -- one, two     containers of a network
                       `-- bridge "br-other" -- other      a container of another network
 
@@ -17,11 +17,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import TypeVar
 
 from rootless.linux import namespace
-from tests.harness.forked import become_root_of_own_namespace
+from rootless.network.hub import netd
+from rootless.network.hub.settings import OnNetwork, Port, Settings, set_container
+from tests.harness.forked import become_root_of_own_namespace, forked
+
+T = TypeVar("T")
 
 HOST = "203.0.113.1", "2001:db8:ffff::1"
 OUTSIDE = "203.0.113.2", "2001:db8:ffff::2"
@@ -48,7 +54,7 @@ def write(path: str, text: str) -> None:
         file.write(text)
 
 
-class World:
+class Internet:
     """Made in a child that is single-threaded and dies with it: `forked(work)`."""
 
     def __init__(self) -> None:
@@ -62,6 +68,10 @@ class World:
         self._make_session()
         self._lay_links()
         self._make_rules()
+        self.container_pids = {name: self.serve(name, signal.pause) for name in CONTAINERS}
+        self.pidfds = {name: os.pidfd_open(pid) for name, pid in self.container_pids.items()}
+        self.runtime = tempfile.TemporaryDirectory()
+        self.netd = netd.Netd(self.runtime.name, self.namespaces["hub"])
 
     def _make_session(self) -> None:
         """The user namespace below, and the namespaces that belong to it."""
@@ -156,8 +166,7 @@ class World:
                 family=family,
             )
 
-    def redirect_syns(self) -> None:
-        """Once gate0 is there."""
+    def _redirect_syns(self) -> None:
         four = "protocol ip u32 match u8 0x45 0xff at 0 match ip protocol 6 0xff match u16 0 0x3fff at 6 match u8 2 0x12 at 33"
         six = "protocol ipv6 u32 match u8 6 0xff at 6 match u8 2 0x12 at 53"
         with self.inside("hub"):
@@ -167,15 +176,54 @@ class World:
                     words = f"filter add dev {bridge} parent ffff: pref {preference} {match}"
                     run("tc", *words.split(), *"action mirred egress redirect dev gate0".split())
 
-    def helper(self, argv: list[str], *, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
-        """A program in the session's user namespace and the host's network namespace."""
+    def in_session(self, work: Callable[[], T]) -> T:
+        """What `work` returns in a child that is in the session's user namespace and the host's network namespace."""
 
-        def enter() -> None:
+        def enter() -> T:
             namespace.setns(self.user_namespace, namespace.CLONE_NEWUSER)
+            return work()
 
-        return subprocess.Popen(
-            argv, stdout=subprocess.PIPE, text=True, pass_fds=(*pass_fds, self.namespaces["hub"]), preexec_fn=enter
-        )
+        return forked(enter)
+
+    def set_containers(self, **ports: list[Port]) -> None:
+        """Tells netd of all containers; `ports` are those of some of them."""
+
+        def work() -> None:
+            for number, (name, (four, six)) in enumerate(CONTAINERS.items(), 1):
+                set_container(
+                    self.netd,
+                    Settings(
+                        f"{number:064x}",
+                        pidfd=self.pidfds[name],
+                        networks=(OnNetwork("other" if name == "other" else "app", four, six, (name,)),),
+                        ports=tuple(ports.get(name, ())),
+                    ),
+                )
+
+        self.in_session(work)
+
+    def open_gate(self) -> None:
+        """Has netd make its device, and SYNs sent there."""
+        self.in_session(lambda: netd.ask(self.netd, "gate on"))
+        self._redirect_syns()
+
+    def publish(self, name: str, address: str, target: str, port: int) -> tuple[Port, socket.socket]:
+        """A port of the host that leads to the container, and its socket."""
+        made = self.listen("host", address)
+        gateways = OTHER_GATEWAY if name == "other" else GATEWAY
+        return Port(made.fileno(), "tcp", target, port, gateways[":" in target]), made
+
+    def netd_pid(self) -> int:
+        return int(self.in_session(lambda: netd.status(self.netd.runtime))["pid"])
+
+    def flows(self) -> dict[str, int]:
+        """How many each container has."""
+        lines = self.in_session(lambda: netd.ask(self.netd, "list"))
+        counts = [line.split() for line in lines]
+        return {list(CONTAINERS)[int(words[0], 16) - 1]: int(words[words.index("flows") + 1]) for words in counts}
+
+    def end_container(self, name: str) -> None:
+        os.kill(self.container_pids[name], signal.SIGKILL)
 
     def socket(self, name: str, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         with self.inside(name):
@@ -215,14 +263,37 @@ class World:
         self.pids.append(pid)
         return pid
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Internet:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            os.kill(self.netd_pid(), signal.SIGKILL)
+        except netd.NoNetd:
+            pass
         for pid in self.pids:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+        self.runtime.cleanup()
 
 
 def family_of(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def in_internet(test: Callable[[Internet], T], *, timeout_s: float = 60) -> T:
+    """What the test returns, of an internet of its own."""
+
+    def work() -> T:
+        with Internet() as internet:
+            return test(internet)
+
+    return forked(work, timeout_s=timeout_s)
+
+
+def received(connection: socket.socket, size: int = sys.maxsize) -> bytes:
+    """What comes until the end, or until it is so much."""
+    found = bytearray()
+    while len(found) < size and (chunk := connection.recv(min(65536, size - len(found)))):
+        found += chunk
+    return bytes(found)
