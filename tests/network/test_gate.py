@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
-import socket
 
 import pytest
 
 from tests.need import need_program
-from tests.network.internet import CONTAINERS, GATEWAY, HOST, OTHER_GATEWAY, OUTSIDE, Internet, in_internet, received
+from tests.network.internet import (
+    CONTAINERS,
+    HOST,
+    OUTSIDE,
+    Internet,
+    in_internet,
+    received,
+)
 
 need_program("ip")
 need_program("tc")
