@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from pathlib import Path
+
 import pytest
 
 from rootless.errors import Corrupt, NotFound, Unavailable
@@ -187,3 +191,24 @@ def test_hostile_ranges(registry: WritableRegistry, said: str) -> None:
     with pytest.raises((Unavailable, NotFound, Corrupt)):
         uploader(registry).upload(content(), sent=lambda _: None)
     assert len(registry.seen) < 100
+
+
+def test_plain_http_on_loopback_reads_no_certificates(
+    registry: WritableRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are 20 ms of a push that has nothing to send; trusted they would be for nothing there."""
+    fifo = tmp_path / "certificates.pem"
+    os.mkfifo(fifo)
+    monkeypatch.setenv("SSL_CERT_FILE", str(fifo))
+    read = threading.Event()
+
+    def notice() -> None:
+        with fifo.open("wb"):
+            read.set()
+
+    thread = threading.Thread(target=notice, daemon=True)
+    thread.start()  # it waits until somebody opens the other end
+    assert not uploader(registry).has_blob(DIGEST)
+    assert not read.is_set()
+    os.close(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))
+    thread.join()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import ssl
 
 import urllib3
@@ -19,6 +20,9 @@ from rootless.errors import InvalidInput, NotSupported
 
 CONNECT_TIMEOUT_S = 20.0
 READ_TIMEOUT_S = 60.0
+_PROBE_TIMEOUT_S = 5.0
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+"""What OpenSSL calls an answer that is none of TLS; which one depends on its version."""
 USER_AGENT = f"rootless/{__version__}"
 
 
@@ -47,8 +51,37 @@ def tls_context(host: str, *, verify: bool = True) -> ssl.SSLContext:
     return context
 
 
-def open_pool(url: Url, context: ssl.SSLContext) -> tuple[urllib3.PoolManager, dict[str, str]]:
-    """A pool that goes straight or through the environment's proxy, and headers for a plain-http proxy."""
+def speaks_tls(url: Url) -> bool:
+    """Whether TLS is answered there; True where that cannot be told.
+
+    Nothing is sent and nobody trusted: it spares the system's certificates, 20 ms of reading, where there is no TLS.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    address = ((url.host or "").strip("[]"), url.port or 443)
+    try:
+        with (
+            socket.create_connection(address, timeout=_PROBE_TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=url.host),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return error.reason not in _NO_TLS
+    except (OSError, ValueError):
+        return True
+
+
+def needs_tls(url: Url) -> bool:
+    """Whether on the way there anybody may be spoken TLS with: there, or a proxy."""
+    return url.scheme == "https" or _proxy_for(url) is not None
+
+
+def open_pool(url: Url, context: ssl.SSLContext | None) -> tuple[urllib3.PoolManager, dict[str, str]]:
+    """A pool that goes straight or through the environment's proxy, and headers for a plain-http proxy.
+
+    `context` may be None where TLS is not needed.
+    """
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
     proxy = _proxy_for(url)
     if proxy is None:

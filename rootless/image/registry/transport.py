@@ -103,6 +103,8 @@ class Transport:
         self, method: str, target: str, headers: dict[str, str], body: Body | None
     ) -> tuple[BaseHTTPResponse, bool]:
         """The response, and whether it is the registry's own: a redirect may have led elsewhere."""
+        if not self._scheme and self._loopback and not connection.speaks_tls(parse_url(f"https://{self.host}")):
+            self._scheme = "http"
         for scheme in [self._scheme] if self._scheme else self._schemes():
             try:
                 found = self._follow(method, f"{scheme}://{self.host}", target, headers, body)
@@ -168,7 +170,7 @@ class Transport:
         if key not in self._pools:
             # Elsewhere than at home the registry's own client certificate is not shown.
             host = self.host if at_home else (url.netloc or "").rpartition("@")[2]
-            context = connection.tls_context(host, verify=not self.insecure)
+            context = connection.tls_context(host, verify=not self.insecure) if connection.needs_tls(url) else None
             self._pools[key] = connection.open_pool(url, context)
         pool, proxy_headers = self._pools[key]
         sent = {"User-Agent": connection.USER_AGENT, "Accept-Encoding": "identity"} | headers | proxy_headers
