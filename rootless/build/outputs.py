@@ -207,7 +207,7 @@ def _archive(store: Store, output: Output, built: Image, names: list[str], progr
 def push(store: Store, request: BuildRequest, output: Output, progress: Progress) -> dict[str, Descriptor]:
     """Push what was built under the names of the output, or of -t; the manifest that the registry of each has."""
     from rootless.engine.images import pushing
-    from rootless.image.transfer.push import Packing
+    from rootless.image.transfer.work import Packing
 
     own = [name for name in output.attributes.get("name", "").split(",") if name]
     names = list(dict.fromkeys(reference.parse(word).canonical for word in own or request.tags))
@@ -216,7 +216,8 @@ def push(store: Store, request: BuildRequest, output: Output, progress: Progress
     given = output.attributes
     level = given.get("compression-level", "")
     types = {"true": "oci", "false": "docker"}.get(given.get("oci-mediatypes", ""), "")
-    packing = Packing(given.get("compression", ""), int(level) if level.isascii() and level.isdigit() else None, types)
+    number = int(level) if level.isascii() and level.isdigit() else None
+    packing = Packing(given.get("compression", ""), number, types, portable="SOURCE_DATE_EPOCH" in request.build_args)
     found: dict[str, Descriptor] = {}
     for name in names:
         vertex = Vertex(f"pushing {name}")

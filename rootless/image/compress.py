@@ -2,7 +2,9 @@
 
 The same in gives the same out on any number of processors: gzip is cut into blocks of a fixed size, each packed
 by itself with the block before as its dictionary, and joined to one deflate stream. By ISA-L where it is
-installed, for the levels that it has (1 to 3); from 4 on by zlib, but for blocks of which nothing can be saved.
+installed, for the levels that it has (1 to 3); from 4 on by zlib-ng where that is installed, else by zlib, but for
+blocks of which nothing can be saved. These libraries differ from host to host and, by processor, in what they make:
+where the bytes have to be the same everywhere (`portable`), zlib makes them alone.
 Starts threads, so only in a process that does not fork any more, and only for more than one block.
 """
 
@@ -14,7 +16,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import zstandard
 
@@ -27,11 +29,18 @@ except ImportError:  # an architecture without wheels
 else:
     _HAVE_ISAL = True
 
+try:
+    from zlib_ng import zlib_ng
+except ImportError:  # `pip install rootless[fast]`
+    _SLOW: Any = zlib
+else:
+    _SLOW = zlib_ng
+
 FORMATS = ("gzip", "zstd", "uncompressed")
 _BLOCK_BYTES = 1 << 20
 _WINDOW_BYTES = 32 << 10
 _LEVEL_ISAL, _LEVEL_ZLIB, _LEVEL_ZSTD = 2, 4, 3
-# Its levels give 1 to 3 % more bytes than zlib's of the same number, in a quarter of the time or less.
+# ISA-L's levels give 1 to 3 % more bytes than zlib's of the same number, in a quarter of the time or less.
 _MOST_ISAL = 3
 _PROBE_ISAL = 1
 # One for each processor that we may run on; 16 of the slowest level take all that one reader reads and hashes.
@@ -46,6 +55,14 @@ _GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 Out = Callable[[bytes], object]
 
 
+class _Way(NamedTuple):
+    """How blocks are deflated; `probes`: whether those that cannot shrink are stored."""
+
+    module: Any
+    level: int
+    probes: bool
+
+
 class Compressor(Protocol):
     """Takes the plain bytes; `finish` writes what is left. What comes out goes to the `Out` it was made with."""
 
@@ -53,16 +70,25 @@ class Compressor(Protocol):
     def finish(self) -> None: ...
 
 
-def compressor(form: str, out: Out, *, level: int | None = None) -> Compressor:
-    """What packs as `form` (one of FORMATS) says; `level` None is a quick one. InvalidInput for a level it has not."""
+def compressor(form: str, out: Out, *, level: int | None = None, portable: bool = False) -> Compressor:
+    """What packs as `form` (one of FORMATS) says; `level` None is a quick one. InvalidInput for a level it has not.
+
+    gzip that is `portable` is the same on every host whose zlib is the original one; `is_portable` tells.
+    """
     most = {"gzip": 9, "zstd": 20, "uncompressed": 99}[form]
     if level is not None and not 0 <= level <= most:
         raise InvalidInput(f"invalid compression level {level} for {form}", hint=f"from 0 to {most}")
     if form == "gzip":
-        return _Gzip(out, level)
+        return _Gzip(out, _way(level, portable=portable))
     if form == "zstd":
         return _Zstd(out, level)
     return _Plain(out)
+
+
+def is_portable(form: str) -> bool:
+    """Whether what is packed as `portable` is the same elsewhere. zstd depends on its library's version; for zlib some
+    distributions have zlib-ng or Cloudflare's, which make other bytes."""
+    return form == "uncompressed" or (form == "gzip" and zlib.ZLIB_RUNTIME_VERSION.replace(".", "").isdigit())
 
 
 class _Plain:
@@ -94,9 +120,9 @@ class _Zstd:
 
 
 class _Gzip:
-    def __init__(self, out: Out, level: int | None) -> None:
+    def __init__(self, out: Out, way: _Way) -> None:
         self._out = out
-        self._level = level
+        self._way = way
         self._block = bytearray()
         self._window = b""
         self._checksum = 0
@@ -118,7 +144,7 @@ class _Gzip:
         self._count(self._block)
         while self._packing:
             self._write_oldest()
-        self._out(_pack(self._block, self._window, self._level, last=True))
+        self._out(_pack(self._block, self._window, self._way, last=True))
         self._out(_trailer(self._checksum, self._size))
         if self._pool is not None:
             self._pool.shutdown()
@@ -130,7 +156,7 @@ class _Gzip:
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="gzip")
         while len(self._packing) >= _AHEAD * _THREADS:
             self._write_oldest()
-        self._packing.append(self._pool.submit(_pack, block, self._window, self._level, last=False))
+        self._packing.append(self._pool.submit(_pack, block, self._window, self._way, last=False))
         self._window = bytes(block[-_WINDOW_BYTES:])
 
     def _write_oldest(self) -> None:
@@ -152,15 +178,19 @@ def _trailer(checksum: int, size: int) -> bytes:
     return struct.pack("<II", checksum, size & 0xFFFFFFFF)
 
 
-def _pack(block: bytearray, window: bytes, level: int | None, *, last: bool) -> bytes:
+def _way(level: int | None, *, portable: bool) -> _Way:
+    if portable or level == 0:
+        return _Way(zlib, _LEVEL_ZLIB if level is None else level, False)
+    if _HAVE_ISAL and (level is None or level <= _MOST_ISAL):
+        return _Way(isal_zlib, _LEVEL_ISAL if level is None else level, False)
+    return _Way(_SLOW, _LEVEL_ZLIB if level is None else level, _HAVE_ISAL)
+
+
+def _pack(block: bytearray, window: bytes, way: _Way, *, last: bool) -> bytes:
     """A piece of a raw deflate stream that ends at a byte."""
-    if level is None:
-        level = _LEVEL_ISAL if _HAVE_ISAL else _LEVEL_ZLIB
-    if _HAVE_ISAL and 1 <= level <= _MOST_ISAL:
-        return _deflate(isal_zlib, block, window, level, last=last)
-    if _HAVE_ISAL and level and not last and not _saves(block, window):
-        level = 0
-    return _deflate(zlib, block, window, level, last=last)
+    if way.probes and not last and not _saves(block, window):
+        way = _Way(zlib, 0, False)
+    return _deflate(way.module, block, window, way.level, last=last)
 
 
 def _saves(block: bytearray, window: bytes) -> bool:

@@ -26,8 +26,7 @@ from rootless.image.registry import registries_conf
 from rootless.image.registry.blob_upload import of_bytes
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import packed_forms, push, workers
-from rootless.image.transfer.push import Packing
-from rootless.image.transfer.work import Work
+from rootless.image.transfer.work import Packing, Work
 from rootless.storage import blobs
 from rootless.storage.layers import known_blobs, step_names
 from rootless.storage.store import Store

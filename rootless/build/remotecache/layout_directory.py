@@ -17,8 +17,7 @@ from rootless.errors import InvalidInput, RootlessError
 from rootless.image import manifest
 from rootless.image.manifest import Descriptor
 from rootless.image.transfer import layer_blob, workers
-from rootless.image.transfer.push import Packing
-from rootless.image.transfer.work import Work
+from rootless.image.transfer.work import Packing, Work
 from rootless.storage import blobs, named_paths
 from rootless.storage.store import Store
 

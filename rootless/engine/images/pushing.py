@@ -14,7 +14,8 @@ from rootless.image.reference import Reference
 from rootless.image.registry import registries_conf
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import push as pushing
-from rootless.image.transfer.push import AS_IT_IS, Packing, Pushed
+from rootless.image.transfer.push import AS_IT_IS, Pushed
+from rootless.image.transfer.work import Packing
 from rootless.storage import images, indexes
 from rootless.storage.images import Image
 from rootless.storage.indexes import StoredIndex

@@ -46,11 +46,12 @@ def making(
     *,
     form: str,
     level: int | None = None,
+    portable: bool = False,
     source: str = "",
     report: Report = lambda _: None,
     spooled: Callable[[int], Spool] = Spool,
 ) -> Iterator[MadeBlob]:
-    """Pack the layer `diff_id` as `form`; of the blob `source` where given, else of its files. A context manager:
+    """Pack the layer `diff_id` as `form` (compress.compressor); of the blob `source` where given, else of its files. A context manager:
     the blob is there as long as the context, in a file without a name, which `spooled` may make a Spool of that does
     more. What stays is what it is called.
 
@@ -66,7 +67,7 @@ def making(
             packed.update(data)
             spool.write(data)
 
-        packer = compress.compressor(form, out, level=level)
+        packer = compress.compressor(form, out, level=level, portable=portable)
 
         class Sink:
             def write(self, data: bytes, /) -> None:

@@ -19,22 +19,13 @@ from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.registry.blob_upload import of_bytes
 from rootless.image.registry.upload import ManifestRefused, Uploader
 from rootless.image.transfer import packed_forms
-from rootless.image.transfer.work import PushedLayer, Work, size, stored
+from rootless.image.transfer.work import Packing, PushedLayer, Work, size, stored
 from rootless.storage import blobs
 from rootless.storage.images import Image
 from rootless.storage.layers import known_blobs
 from rootless.storage.store import Store
 
 _AT_ONCE = 4
-
-
-class Packing(NamedTuple):
-    """How layers are to be packed. `form` "" is: as they are, gzip where they are not; "docker" as `types`
-    writes Docker's media types, "oci" OCI's, "" keeps the image's."""
-
-    form: str = ""
-    level: int | None = None
-    types: str = ""
 
 
 AS_IT_IS = Packing()
@@ -112,7 +103,7 @@ def _push_layers(
 ) -> list[Descriptor]:
     works = []
     for layer, diff_id in zip(parsed.layers, image.diff_ids, strict=True):
-        known = _known(store, image, layer, diff_id)
+        known = [layer] if packing.portable else _known(store, image, layer, diff_id)
         packed = next((one.digest for one in known if blobs.has(store, one.digest, one.size)), "")
         works.append(Work(diff_id, _candidates(store, layer, known, packing.form), packed))
     uploaded = upload_layers(store, works, uploader, packing, progress)
@@ -150,6 +141,12 @@ def _run(
 ) -> dict[str, Descriptor]:
     from rootless.image.transfer import push_layer, workers
 
+    if packing.portable:
+        from rootless.image import compress
+
+        form = packing.form or "gzip"
+        if not compress.is_portable(form):
+            progress(Event("", Phase.MESSAGE, text=f"SOURCE_DATE_EPOCH: this host's {form} may give another digest than others"))
     # The largest first: the last worker should not start with the longest job.
     works.sort(key=lambda work: size(store, work), reverse=True)
     for work in works:
@@ -166,9 +163,7 @@ def _run(
         progress(Event(work.short, Phase(message["phase"]), message["done"], message["total"], message["text"]))
 
     how: workers.Jobs[Work] = workers.Jobs(
-        work=lambda work, send: push_layer.push_layer(
-            store, work, uploader, form=packing.form or "gzip", level=packing.level, send=send
-        ),
+        work=lambda work, send: push_layer.push_layer(store, work, uploader, packing=packing, send=send),
         received=received,
         ended=lambda _: None,
         name=lambda work: f"layer {work.short}",

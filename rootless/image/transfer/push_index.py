@@ -13,8 +13,9 @@ from rootless.image.progress import Progress
 from rootless.image.registry.client import Registry
 from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import copy
-from rootless.image.transfer.push import Packing, Pushed
+from rootless.image.transfer.push import Pushed
 from rootless.image.transfer.push import push as push_image
+from rootless.image.transfer.work import Packing
 from rootless.storage import blobs, images
 from rootless.storage.indexes import StoredIndex
 from rootless.storage.store import Store

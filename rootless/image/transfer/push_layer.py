@@ -14,7 +14,7 @@ from rootless.image.registry.upload import Uploader
 from rootless.image.transfer import layer_blob
 from rootless.image.transfer.ahead import SentSpool
 from rootless.image.transfer.spool import Spool
-from rootless.image.transfer.work import Work
+from rootless.image.transfer.work import Packing, Work
 from rootless.image.transfer.workers import Send
 from rootless.storage import blobs
 from rootless.storage.layers import known_blobs, layers
@@ -25,7 +25,7 @@ _MOUNTS_TRIED = 3
 
 
 def push_layer(
-    store: Store, work: Work, uploader: Uploader, *, form: str, level: int | None, send: Send
+    store: Store, work: Work, uploader: Uploader, *, packing: Packing, send: Send
 ) -> None:
     """Push it and send {"pushed": PushedLayer}; of what happens until then {"phase", "done", "total", "text"}."""
     uploader.reset()
@@ -41,11 +41,11 @@ def push_layer(
         with open(blobs.path(store, blob.digest), "rb", buffering=0) as file:
             _upload(uploader, blob, file.fileno(), report)
     else:
-        blob = _pack(store, work, uploader, form, level, report)
+        blob = _pack(store, work, uploader, packing, report)
     send({"pushed": [*blob[:3], ""]})
 
 
-def _pack(store: Store, work: Work, uploader: Uploader, form: str, level: int | None, report: _Throttled) -> Descriptor:
+def _pack(store: Store, work: Work, uploader: Uploader, packing: Packing, report: _Throttled) -> Descriptor:
     """Pack and upload it, both at once where it is large."""
     total = layers.size(store, work.diff_id)
     spools: list[SentSpool] = []
@@ -57,7 +57,7 @@ def _pack(store: Store, work: Work, uploader: Uploader, form: str, level: int | 
         return spool
 
     with layer_blob.making(
-        store, work.diff_id, form=form, level=level, source=work.packed,
+        store, work.diff_id, form=packing.form or "gzip", level=packing.level, portable=packing.portable, source=work.packed,
         report=lambda done: report(Phase.PACKING, done, total), spooled=spooled,
     ) as made:  # fmt: skip
         blob, spool = made.descriptor, spools[0]

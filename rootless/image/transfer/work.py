@@ -1,4 +1,4 @@
-"""One layer that is to be pushed, as data."""
+"""One layer that is to be pushed, and how, as data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from rootless.image.manifest import Descriptor
 from rootless.storage import blobs
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
+
+
+class Packing(NamedTuple):
+    """How layers are to be packed. `form` "" is: as they are, gzip where they are not; "docker" as `types`
+    writes Docker's media types, "oci" OCI's, "" keeps the image's. `portable`: into the bytes that every host would
+    make, whatever was packed before."""
+
+    form: str = ""
+    level: int | None = None
+    types: str = ""
+    portable: bool = False
 
 
 class Work(NamedTuple):

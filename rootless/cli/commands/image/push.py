@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option, integer
@@ -40,11 +41,11 @@ def _push(args: Args, target: object) -> str:
     from rootless.cli.output import progress
     from rootless.engine.images import pushing
     from rootless.engine.images.pushing import Target
-    from rootless.image.transfer.push import Packing
+    from rootless.image.transfer.work import Packing
 
     assert isinstance(target, Target)
     shown = progress.for_stream(sys.stdout if sys.stdout.isatty() else sys.stderr, quiet=args.quiet)
-    packing = Packing(args.compression_format or "", args.compression_level, types(args.format))
+    packing = Packing(args.compression_format or "", args.compression_level, types(args.format), portable=is_reproducible())
     try:
         pushed = pushing.push(
             Store.open(), target, platform=args.platform or "", packing=packing, progress=shown,
@@ -75,6 +76,11 @@ def _sign_by(args: Args) -> tuple[str, bytes] | None:
     import getpass
 
     return path, getpass.getpass(f"Passphrase of {path}: ").encode()
+
+
+def is_reproducible() -> bool:
+    """Whether the caller wants the same bytes on every host."""
+    return bool(os.environ.get("SOURCE_DATE_EPOCH"))
 
 
 def types(word: str | None) -> str:

@@ -13,19 +13,18 @@ from rootless.storage.store import Store
 
 def push(args: Args) -> int:
     """Push a list with all its images; its digest is a line on stdout."""
-    from rootless.cli.commands.image.push import types
+    from rootless.cli.commands.image.push import is_reproducible, types
     from rootless.cli.output import progress
     from rootless.engine.images import lists, pushing
-    from rootless.image.transfer.push import Packing
+    from rootless.image.transfer.work import Packing
 
     store = Store.open()
     lists.of_name(store, args.positional[0])
     target = pushing.choose(store, *args.positional)[0]
     shown = progress.for_stream(sys.stderr, quiet=args.quiet)
+    packing = Packing(types=types(args.format), portable=is_reproducible())
     try:
-        pushed = pushing.push(
-            store, target, packing=Packing(types=types(args.format)), progress=shown, tls_verify=verify(args)
-        )
+        pushed = pushing.push(store, target, packing=packing, progress=shown, tls_verify=verify(args))
     finally:
         progress.finish(shown)
     if args.digestfile:
