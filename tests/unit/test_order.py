@@ -18,7 +18,7 @@ ORDER = {
         "definition failure request output remotecache execute copy secrets csv_words stage_state cache context plan "
         "dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records keys",
-    "build/context": "fetch archive git git_program http walk source_tree file_hashes digest_table ignore glob",
+    "build/context": "fetch archive git submodules git_program http walk source_tree file_hashes digest_table ignore glob",
     "build/copy": "step remote writer destination entries mode owner select",
     "build/dockerfile":
         "parse lexer directives lint parse_config parse_files heredocs expand parse_run mounts parsing flags "

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from rootless.build.context import submodules
 from rootless.build.context.git_program import TRANSPORTS, Git
 from rootless.build.plan.steps import GitSource
 from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError, Unavailable
@@ -49,31 +50,47 @@ def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Ite
     server does not answer, NotFound for a ref or directory that is not there, Corrupt where the commit is another.
     """
     _check(source)
-    place = f"{directory(store)}/{hashlib.sha256(os.fsencode(source.remote)).hexdigest()}"
-    make_directory(place)
     with staging.directory(store, "git") as scratch:
         git = Git(scratch, ssh_socket=ssh_socket, hidden=_password(source.remote))
-        repository, tree = place + "/repository", scratch + "/tree"
-        lock = open_lock(place + "/lock")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            os.utime(lock)  # when it was used last
-            _remove_stale_locks(repository)
-            try:
-                commit = _at_hand(git, repository, source, scratch, tree)
-            except _Damaged:
-                # A power cut may have left a repository that git cannot read. What it had can be fetched again.
-                remove_tree(tree)
-                commit = _afresh(git, repository, source, scratch, tree)
-        finally:
-            os.close(lock)
-        _add_submodules(git, source, tree)
+        tree = scratch + "/tree"
+
+        def obtain(wanted: GitSource, where: str) -> str:
+            _check(wanted)
+            return _obtain(git, store, wanted, scratch, where)[0]
+
+        repository, commit = _obtain(git, store, source, scratch, tree)
+        every = [(tree, source)]
+        if source.submodules:
+            every += submodules.add(git, source, repository, commit, tree, obtain)
         time = int(git.run("-C", tree, "log", "-1", "--format=%ct", doing="read the commit") or "0")
         if source.mtime == "commit":
             _set_times(tree, time)
-        if not source.keep_git_dir:
-            _remove_git_directories(tree)
+        for where, one in every:
+            if source.keep_git_dir:
+                _name_remote(git, one, where)
+            else:
+                remove_tree(where + "/.git")
         yield Checkout(_subdirectory(tree, source.subdir), commit, time)
+
+
+def _obtain(git: Git, store: Store, source: GitSource, scratch: str, tree: str) -> tuple[str, str]:
+    """Check out the commit that is meant in `tree`, new or empty; where the repository is kept, and the commit."""
+    place = f"{directory(store)}/{hashlib.sha256(os.fsencode(source.remote)).hexdigest()}"
+    make_directory(place)
+    repository = place + "/repository"
+    lock = open_lock(place + "/lock")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.utime(lock)  # when it was used last
+        _remove_stale_locks(repository)
+        try:
+            return repository, _at_hand(git, repository, source, scratch, tree)
+        except _Damaged:
+            # A power cut may have left a repository that git cannot read. What it had can be fetched again.
+            remove_tree(tree)
+            return repository, _afresh(git, repository, source, scratch, tree)
+    finally:
+        os.close(lock)
 
 
 class _Damaged(Unavailable):
@@ -200,26 +217,10 @@ def _check_out(git: Git, repository: str, commit: str, tree: str) -> None:
     git.run("-C", tree, "checkout", "--quiet", "--force", "--detach", commit, doing=doing)
 
 
-def _add_submodules(git: Git, source: GitSource, tree: str) -> None:
-    wanted = source.submodules and os.path.lexists(tree + "/.gitmodules")
-    if wanted:
-        # What a relative URL of theirs is relative to.
-        git.run("-C", tree, "remote", "add", "--", "origin", source.remote, doing="name the remote")
-        git.run(
-            "-C", tree, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", doing="fetch the submodules"
-        )
-        git.run("-C", tree, "remote", "remove", "origin", doing="name the remote")
-    if source.keep_git_dir:
-        git.run("-C", tree, "remote", "add", "--", "origin", _shown(source.remote), doing="name the remote")
-
-
-def _remove_git_directories(tree: str) -> None:
-    """Those of the tree and of its submodules, which are files there."""
-    remove_tree(tree + "/.git")
-    if os.path.lexists(tree + "/.gitmodules"):
-        for where, directories, files in os.walk(tree):
-            if ".git" in files or ".git" in directories:
-                remove_tree(where + "/.git")
+def _name_remote(git: Git, source: GitSource, tree: str) -> None:
+    """Leave in the kept .git where its files are from, and nothing of this machine or of a password."""
+    git.run("-C", tree, "remote", "add", "--", "origin", _shown(source.remote), doing="name the remote")
+    os.unlink(tree + "/.git/FETCH_HEAD")
 
 
 def _set_times(tree: str, seconds: int) -> None:

@@ -33,6 +33,7 @@ def _configuration() -> str:
     sections += "".join(f'[protocol "{name}"]\n\tallow = always\n' for name in TRANSPORTS)
     return sections + (
         "[core]\n\tfsync = committed\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tautocrlf = false\n\tattributesFile = /dev/null\n"
+        "\tlogAllRefUpdates = false\n"
         "\texcludesFile = /dev/null\n\taskPass =\n[credential]\n\thelper =\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
         "[init]\n\tdefaultBranch = main\n\ttemplateDir =\n[advice]\n\tdetachedHead = false\n[safe]\n\tdirectory = *\n"
         "[http]\n\tfollowRedirects = initial\n\tlowSpeedLimit = 1\n\tlowSpeedTime = 120\n"

@@ -123,7 +123,7 @@ def test_submodules_of_this_machine(
         "config", "-f", ".gitmodules", "submodule.mod.url", url.format(path=inner.path, marker=marker)
     )
     repository.commit()
-    with pytest.raises(Unavailable):
+    with pytest.raises(InvalidInput):
         files(store, repository.url)
     assert not marker.exists()
 
