@@ -18,6 +18,7 @@
 #include "sandbox.h"
 #include "undo.h"
 #include "uplink.h"
+#include "upstream.h"
 
 static const char program[] = "rootless-netd";
 static const char title[] = "rootless: networks";
@@ -38,11 +39,12 @@ static int descriptor_argument(const char *text)
 
 static void parse_arguments(int argc, char **argv)
 {
-    enum { LISTEN = 1, HUB, REPAIR };
+    enum { LISTEN = 1, HUB, REPAIR, RESOLV_CONF };
     static const struct option options[] = {
         {"listen", required_argument, NULL, LISTEN},
         {"hub", required_argument, NULL, HUB},
         {"repair-hub", required_argument, NULL, REPAIR},
+        {"resolv-conf", required_argument, NULL, RESOLV_CONF},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -55,11 +57,12 @@ static void parse_arguments(int argc, char **argv)
                 usage_error(program, "too many --repair-hub");
             arguments.repair[arguments.repair_words++] = strdup(optarg);
             break;
+        case RESOLV_CONF: servers_open(strdup(optarg)); break;
         default: exit(2); /* getopt_long has printed the error */
         }
     }
     if (optind < argc || arguments.listening < 0 || arguments.hub < 0)
-        usage_error(program, "usage: rootless-netd --listen FD --hub FD [--repair-hub WORD]...");
+        usage_error(program, "usage: rootless-netd --listen FD --hub FD [--repair-hub WORD]... [--resolv-conf PATH]");
 }
 
 /* What ps shows: the name has 15 characters at most, the arguments what they had. */

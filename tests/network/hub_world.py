@@ -94,7 +94,9 @@ class World:
     def __init__(self, runtime: str) -> None:
         ip("link", "set", "lo", "up")
         self.hub = new_network()
-        self.netd = netd.Netd(runtime, self.hub)
+        self.resolv_conf = Path(runtime, "resolv.conf")
+        self.resolv_conf.write_text("")
+        self.netd = netd.Netd(runtime, self.hub, resolv_conf=str(self.resolv_conf))
         self.containers = 0
 
     def container(self, *networks: OnNetwork, **more: object) -> Container:

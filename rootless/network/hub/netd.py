@@ -46,6 +46,7 @@ class Netd(Record):
     runtime: str
     hub: int  # the hub's namespace, the caller's descriptor
     repair_hub: tuple[str, ...] = ()  # the command that makes a new uplink when that has ended
+    resolv_conf: str = "/etc/resolv.conf"  # of the host, whose servers are asked what no container is called
 
 
 class NoNetd(Exception):
@@ -152,7 +153,7 @@ def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
                 os.dup2(fd, number, inheritable=number < 5)
             process.close_range(6, 0xFFFFFFFF)
             words = [word for given in netd.repair_hub for word in ("--repair-hub", given)]
-            os.execve(program, [program, "--listen", "3", "--hub", "4", *words], dict(os.environ))
+            os.execve(program, [program, "--listen", "3", "--hub", "4", "--resolv-conf", netd.resolv_conf, *words], dict(os.environ))
     except OSError as error:
         os.write(report, str(error.errno or errno.EIO).encode())
     finally:
