@@ -90,6 +90,7 @@ ORDER = {
     "linux":
         "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace "
         "rlimit seccomp signals terminal mount process signal socket libc struct ctypes",
+    "linux/netlink": "connection link route address traffic message",
     "network": "hub etc uplink ports",
     "network/etc": "hosts resolv",
     "network/hub": "attach settings netd port_bag uplink bridges rules namespace endpoint",

@@ -13,8 +13,12 @@ import socket
 from functools import partial
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
-from rootless.linux import netlink, struct
+from rootless.linux import struct
 from rootless.linux.namespace import CLONE_NEWNET, setns
+from rootless.linux.netlink import address as ifaddr
+from rootless.linux.netlink.connection import Route
+from rootless.linux.netlink.link import IFF_UP, IFLA_IFNAME, IFLA_NET_NS_FD, LINK, RTM_SETLINK
+from rootless.linux.netlink.message import NLM_F_CREATE, NLM_F_EXCL, attribute, attributes
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,13 +66,13 @@ def move(devices: dict[str, Any], namespace: int) -> None:
 
 def _move(name: str, new: str, namespace: int) -> None:
     index = _index(name)
-    with netlink.Route() as route:
-        found = route.dump(netlink.RTM_GETADDR, netlink.ADDRESS.pack(0, 0, 0, 0, 0))
-        addresses = [payload for kind, payload in found if kind == netlink.RTM_NEWADDR and _stays(payload, index)]
-        words = netlink.attribute(netlink.IFLA_IFNAME, new.encode() + b"\0")
-        words += netlink.attribute(netlink.IFLA_NET_NS_FD, struct.pack("=i", namespace))
+    with Route() as route:
+        found = route.dump(ifaddr.RTM_GETADDR, ifaddr.ADDRESS.pack(0, 0, 0, 0, 0))
+        addresses = [payload for kind, payload in found if kind == ifaddr.RTM_NEWADDR and _stays(payload, index)]
+        words = attribute(IFLA_IFNAME, new.encode() + b"\0")
+        words += attribute(IFLA_NET_NS_FD, struct.pack("=i", namespace))
         try:
-            route.ask(netlink.RTM_SETLINK, netlink.LINK.pack(0, 0, index, 0, 0) + words)
+            route.ask(RTM_SETLINK, LINK.pack(0, 0, index, 0, 0) + words)
         except OSError as error:
             raise NotSupported(f"config.json: linux.netDevices.{name}: cannot be moved: {error.strerror}") from None
     _in(namespace, name, partial(_set_up, new, addresses))
@@ -82,10 +86,10 @@ def _demand_free(new: str) -> None:
 
 def _set_up(new: str, addresses: list[bytes]) -> None:
     index = socket.if_nametoindex(new)
-    with netlink.Route() as route:
+    with Route() as route:
         for payload in addresses:
-            route.ask(netlink.RTM_NEWADDR, _moved(payload, index), netlink.NLM_F_CREATE | netlink.NLM_F_EXCL)
-        route.ask(netlink.RTM_SETLINK, netlink.LINK.pack(0, 0, index, netlink.IFF_UP, netlink.IFF_UP))
+            route.ask(ifaddr.RTM_NEWADDR, _moved(payload, index), NLM_F_CREATE | NLM_F_EXCL)
+        route.ask(RTM_SETLINK, LINK.pack(0, 0, index, IFF_UP, IFF_UP))
 
 
 def _in(namespace: int, name: str, work: Callable[[], None]) -> None:
@@ -109,13 +113,13 @@ def _in(namespace: int, name: str, work: Callable[[], None]) -> None:
 
 
 def _stays(payload: bytes, index: int) -> bool:
-    _, _, flags, scope, owner = netlink.ADDRESS.unpack_from(payload)
-    return owner == index and scope == 0 and bool(flags & netlink.IFA_F_PERMANENT)
+    _, _, flags, scope, owner = ifaddr.ADDRESS.unpack_from(payload)
+    return owner == index and scope == 0 and bool(flags & ifaddr.IFA_F_PERMANENT)
 
 
 def _moved(payload: bytes, index: int) -> bytes:
     """The answer of a dump as a request for another index."""
-    family, length, _, scope, _ = netlink.ADDRESS.unpack_from(payload)
-    dropped = (netlink.IFA_CACHEINFO, netlink.IFA_LABEL)
-    kept = [(k, v) for k, v in netlink.attributes(payload[netlink.ADDRESS.size :]) if k not in dropped]
-    return netlink.ADDRESS.pack(family, length, 0, scope, index) + b"".join(netlink.attribute(k, v) for k, v in kept)
+    family, length, _, scope, _ = ifaddr.ADDRESS.unpack_from(payload)
+    dropped = (ifaddr.IFA_CACHEINFO, ifaddr.IFA_LABEL)
+    kept = [(k, v) for k, v in attributes(payload[ifaddr.ADDRESS.size :]) if k not in dropped]
+    return ifaddr.ADDRESS.pack(family, length, 0, scope, index) + b"".join(attribute(k, v) for k, v in kept)
