@@ -93,7 +93,9 @@ ORDER = {
     "linux/netlink": "connection link route address traffic message",
     "network": "hub etc uplink ports",
     "network/etc": "hosts resolv",
-    "network/hub": "attach settings netd port_bag uplink bridges rules namespace endpoint",
+    "network/hub":
+        "attach bridges container settings netd port_bag uplink rules foundation child host_route tables "
+        "namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",

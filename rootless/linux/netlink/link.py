@@ -42,10 +42,10 @@ def new_bridge(name: str, *, mac: str, mtu: int) -> bytes:
 
 def new_veth(name: str, *, master: int, mtu: int, peer: str, peer_mac: str, peer_namespace: int) -> bytes:
     """A pair: `name` ("veth%d": the kernel's choice) as a port of the bridge `master`, and `peer` made at once in the network
-    namespace of that descriptor. Both are up."""
+    namespace of that descriptor. The first is up; the kernel lets no half of a pair be that."""
     there = text(IFLA_IFNAME, peer) + attribute(IFLA_ADDRESS, mac_bytes(peer_mac)) + number(IFLA_MTU, mtu)
     there += number(IFLA_NET_NS_FD, peer_namespace)
-    data = nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, _up() + there))
+    data = nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, LINK.pack(0, 0, 0, 0, 0) + there))
     info = nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "veth"), data)
     words = text(IFLA_IFNAME, name) + number(IFLA_MTU, mtu) + number(IFLA_MASTER, master)
     return message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, _up() + words + info)

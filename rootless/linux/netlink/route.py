@@ -14,18 +14,18 @@ from rootless.linux.netlink.message import (
     number,
     text,
 )
+from rootless.record import Record
 
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTN_UNICAST, RTN_LOCAL, RTN_UNREACHABLE, RTN_PROHIBIT = 1, 2, 7, 8
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST = 0, 253, 254
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
-RTPROT_STATIC = 4
+RTPROT_BOOT = 3
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 8, 15
 RTAX_MTU = 2
-RTNH_F_ONLINK = 4
-FR_ACT_TO_TBL, FR_ACT_PROHIBIT = 1, 8
-FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 1, 2, 3, 6, 14, 15
+FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_PROHIBIT = 1, 2, 8
+FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_GOTO, FRA_PRIORITY, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 1, 2, 3, 4, 6, 14, 15
 FRA_IP_PROTO, FRA_SPORT_RANGE = 22, 23
 ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg: family, dst, src, tos, table, protocol, scope, type, flags
 RULE = ROUTE  # struct fib_rule_hdr: family, dst, src, tos, table, -, -, action, flags
@@ -44,13 +44,12 @@ def _route(family: int, kind: int, table: int, to: str, via: str, index: int, me
     scope = RT_SCOPE_HOST if kind == RTN_LOCAL else RT_SCOPE_UNIVERSE if via or not index else RT_SCOPE_LINK
     if family == socket.AF_INET6:
         scope = RT_SCOPE_UNIVERSE
-    flags = RTNH_F_ONLINK if via else 0
     words = number(RTA_TABLE, table)
     words += attribute(RTA_DST, destination) if length else b""
     words += attribute(RTA_GATEWAY, packed(via)) if via else b""
     words += number(RTA_OIF, index) if index else b""
     words += number(RTA_PRIORITY, metric) if metric else b""
-    return ROUTE.pack(family, length, 0, 0, table if table < 256 else 0, RTPROT_STATIC, scope, kind, flags) + words
+    return ROUTE.pack(family, length, 0, 0, table if table < 256 else 0, RTPROT_BOOT, scope, kind, 0) + words
 
 
 def new_route(
@@ -67,40 +66,46 @@ def delete_route(
     return message(RTM_DELROUTE, 0, _route(family, kind, table, to, "", index, metric))
 
 
-def _rule(
-    family: int, priority: int, table: int, source: str, to: str, iif: str, protocol: int, sport: tuple[int, int], longer_than: int
-) -> bytes:
-    from_address, from_length = _prefix(source, family)
-    to_address, to_length = _prefix(to, family)
-    action = FR_ACT_TO_TBL if table else FR_ACT_PROHIBIT
-    words = number(FRA_PRIORITY, priority)
-    words += number(FRA_TABLE, table) if table else b""
-    words += attribute(FRA_SRC, from_address) if from_length else b""
-    words += attribute(FRA_DST, to_address) if to_length else b""
-    words += text(FRA_IIFNAME, iif) if iif else b""
-    words += byte(FRA_IP_PROTO, protocol) if protocol else b""
-    words += attribute(FRA_SPORT_RANGE, struct.pack("=HH", *sport)) if sport[1] else b""
-    words += number(FRA_SUPPRESS_PREFIXLEN, longer_than) if longer_than >= 0 else b""
-    return RULE.pack(family, to_length, from_length, 0, table if table < 256 else 0, 0, 0, action, 0) + words
+class Rule(Record):
+    """Which packets, and what about them: a table is looked up, another rule gone to, or without either they are refused."""
+
+    family: int
+    priority: int
+    table: int = 0
+    goto: int = 0  # the priority of a later rule
+    source: str = ""
+    to: str = ""
+    iif: str = ""  # the link that they came in by; "lo": made here
+    protocol: int = 0
+    sport: tuple[int, int] = (0, 0)  # first and last
+    longer_than: int = -1  # of the table's routes those with a longer prefix alone
 
 
-def new_rule(
-    family: int, priority: int, table: int = 0, *, source: str = "", to: str = "", iif: str = "", protocol: int = 0,
-    sport: tuple[int, int] = (0, 0), longer_than: int = -1,
-) -> bytes:  # fmt: skip
-    """A rule that looks a table up, or without one prohibits: for packets from `source`, to `to`, that came in by `iif`, of an
-    IP protocol and from a range of ports. longer_than: only for a route with a longer prefix than that.
-    EEXIST where it is there."""
-    payload = _rule(family, priority, table, source, to, iif, protocol, sport, longer_than)
-    return message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, payload)
+def _rule(rule: Rule) -> bytes:
+    source, source_length = _prefix(rule.source, rule.family)
+    to, to_length = _prefix(rule.to, rule.family)
+    action = FR_ACT_TO_TBL if rule.table else FR_ACT_GOTO if rule.goto else FR_ACT_PROHIBIT
+    words = number(FRA_PRIORITY, rule.priority)
+    words += number(FRA_TABLE, rule.table) if rule.table else b""
+    words += number(FRA_GOTO, rule.goto) if rule.goto else b""
+    words += attribute(FRA_SRC, source) if source_length else b""
+    words += attribute(FRA_DST, to) if to_length else b""
+    words += text(FRA_IIFNAME, rule.iif) if rule.iif else b""
+    words += byte(FRA_IP_PROTO, rule.protocol) if rule.protocol else b""
+    words += attribute(FRA_SPORT_RANGE, struct.pack("=HH", *rule.sport)) if rule.sport[1] else b""
+    words += number(FRA_SUPPRESS_PREFIXLEN, rule.longer_than) if rule.longer_than >= 0 else b""
+    table = rule.table if rule.table < 256 else 0
+    return RULE.pack(rule.family, to_length, source_length, 0, table, 0, 0, action, 0) + words
 
 
-def delete_rule(
-    family: int, priority: int, table: int = 0, *, source: str = "", to: str = "", iif: str = "", protocol: int = 0,
-    sport: tuple[int, int] = (0, 0), longer_than: int = -1,
-) -> bytes:  # fmt: skip
-    """Remove it; ENOENT where there is none."""
-    return message(RTM_DELRULE, 0, _rule(family, priority, table, source, to, iif, protocol, sport, longer_than))
+def new_rule(rule: Rule) -> bytes:
+    """EEXIST where it is there."""
+    return message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, _rule(rule))
+
+
+def delete_rule(rule: Rule) -> bytes:
+    """ENOENT where there is none."""
+    return message(RTM_DELRULE, 0, _rule(rule))
 
 
 def get_route(destination: str) -> bytes:

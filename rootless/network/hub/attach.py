@@ -2,34 +2,114 @@
 
 Called by the supervisor, or by a command that has joined the session: the work is done by a forked child, which
 enters the hub and the container's namespace; the caller must have one thread. Every call is idempotent: it makes
-what is missing. Two at once wait for each other (a lock in RUNTIME).
+what is missing. Two at once wait for each other (a lock in RUNTIME), but only where they make a bridge.
 """
 
 from __future__ import annotations
 
+import errno
+
+from rootless.errors import Conflict
+from rootless.linux.netlink.address import delete_proxy, new_proxy
+from rootless.linux.netlink.connection import Route
+from rootless.linux.netlink.link import new_veth, set_isolated
+from rootless.network.hub import bridges, child, container, foundation, tables
 from rootless.network.hub.endpoint import Attached
+from rootless.network.hub.namespace import lock_path
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
+    from rootless.network.hub.bridges import BridgeLink
     from rootless.network.hub.endpoint import Endpoint
+
+_ANY_NAME = "veth%d"  # the kernel chooses the number
 
 
 def attach(hub: int, network: int, endpoints: Sequence[Endpoint], *, first: bool) -> Attached:
     """Put the container's network namespace `network` on networks, whose bridges and rules are made where they are missing.
 
     first: at its start: `lo` up, and the resolver's sockets made.
-    Errors: NotSupported (the host's kernel lacks a part), Conflict (an address or name is taken), RootlessError.
+    Errors: NotSupported (the host's kernel lacks a part), Conflict (a link's name is taken), RootlessError.
     """
-    raise NotImplementedError
+    lock = lock_path()
+
+    def work() -> tuple[dict[str, Any], Sequence[int]]:
+        host = Route()
+        child.enter(hub)
+        route = Route()
+        links = [bridges.ensure(route, host, endpoint.bridge, lock) for endpoint in endpoints]
+        undo = _answer_for(route, endpoints)
+        child.enter(network)
+        inside = Route()
+        sockets = container.begin(inside) if first else ()
+        for endpoint, link in zip(endpoints, links, strict=True):
+            _connect(route, inside, network, endpoint, link)
+        container.set_routes(inside, endpoints)
+        return {"undo": [message.hex() for message in undo]}, sockets
+
+    done = child.run(work, step="connect the container with its networks")
+    undo = tuple(bytes.fromhex(message) for message in done.data["undo"])
+    udp, tcp = done.fds or (-1, -1)
+    return Attached(udp, tcp, undo)
+
+
+def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link: BridgeLink) -> None:
+    """The pair of links, where there is none yet. In the child, in the container's namespace."""
+    present = container.find(inside, endpoint)
+    if present is None:
+        request = new_veth(
+            _ANY_NAME, master=link.ifindex, mtu=link.mtu, peer=endpoint.interface, peer_mac=endpoint.mac, peer_namespace=network
+        )
+        try:
+            route.send([request])
+        except OSError as error:
+            if error.errno == errno.EEXIST:
+                raise Conflict(f"the container has an interface {endpoint.interface} already") from error
+            raise bridges.unsupported("a pair of virtual Ethernet devices", error) from error
+        present = container.find(inside, endpoint)
+        assert present is not None
+    if not endpoint.bridge.icc:
+        route.send([set_isolated(present.peer)])
+    container.configure(inside, endpoint, present.ifindex)
+
+
+def _answer_for(route: Route, endpoints: Sequence[Endpoint]) -> list[bytes]:
+    """Let the uplink find the containers' IPv6 addresses, which are behind the hub; what takes that back."""
+    tap = foundation.index_of(tables.TAP)
+    addresses = [each.address6 for each in endpoints if each.address6 and not each.bridge.internal]
+    if not tap or not addresses:
+        return []
+    route.send([new_proxy(tap, address) for address in addresses])
+    return [delete_proxy(tap, address) for address in addresses]
 
 
 def detach(hub: int, network: int, endpoint: Endpoint) -> None:
     """Take the container off a network; nothing where it is not on it. Its default routes by it end with it."""
-    raise NotImplementedError
+
+    def work() -> tuple[dict[str, Any], Sequence[int]]:
+        child.enter(hub)
+        tap = foundation.index_of(tables.TAP)
+        with Route() as route:
+            if tap and endpoint.address6:
+                route.send([delete_proxy(tap, endpoint.address6)], forgiven=foundation.DONE_ALREADY)
+        child.enter(network)
+        with Route() as inside:
+            container.remove(inside, endpoint)
+        return {}, ()
+
+    child.run(work, step=f"disconnect the container from the network {endpoint.bridge.id[:12]}")
 
 
 def set_default(network: int, endpoint4: Endpoint | None, endpoint6: Endpoint | None) -> None:
     """Make the container's default routes go by these endpoints; None: no default route of that family."""
-    raise NotImplementedError
+
+    def work() -> tuple[dict[str, Any], Sequence[int]]:
+        child.enter(network)
+        with Route() as inside:
+            container.set_default(inside, endpoint4, endpoint6)
+        return {}, ()
+
+    child.run(work, step="change the container's default route")

@@ -1,6 +1,15 @@
-"""The hub's namespace: asked for at the session's holder."""
+"""The hub's namespace, asked for at the session's holder; the lock of those who change what all networks share."""
 
 from __future__ import annotations
+
+import fcntl
+import os
+
+from rootless import paths
+from rootless.errors import NotSupported
+from rootless.session import connection
+
+_LOCK_NAME = "hub.lock"
 
 
 def open_hub() -> int:
@@ -8,4 +17,49 @@ def open_hub() -> int:
 
     NotSupported with the reason where the host allows no network namespace.
     """
-    raise NotImplementedError
+    try:
+        hub, holder = connection.hub_from_holder(paths.runtime_dir())
+    except connection.NoHolder as error:
+        raise NotSupported(f"no network: the session's holder does not answer: {error}", hint="try again") from None
+    if hub < 0:
+        raise _no_hub(holder)
+    return hub
+
+
+def _no_hub(holder: int) -> NotSupported:
+    try:
+        with open("/proc/sys/user/max_net_namespaces") as file:
+            most = int(file.read())
+    except (OSError, ValueError):
+        most = -1
+    if most == 0:
+        return NotSupported(
+            "no network: this host allows no network namespaces: user.max_net_namespaces is 0",
+            hint="an administrator allows them: echo 'user.max_net_namespaces=10000' | sudo tee -a "
+            "/etc/sysctl.d/60-rootless.conf && sudo sysctl --system",
+        )
+    return NotSupported(
+        "no network: the session has no network namespace for networks",
+        hint=f"`kill {holder}`: the next command starts the session's holder again, and containers go on",
+    )
+
+
+def lock_path() -> str:
+    """The file that is locked; to be asked for before a namespace is entered."""
+    return os.path.join(paths.runtime_dir(), _LOCK_NAME)
+
+
+class Locked:
+    """A context in which the caller alone changes bridges, rules and the uplink."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> Locked:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
