@@ -57,19 +57,17 @@ def test_what_is_left_in_the_hub_is_undone_at_the_end() -> None:
     """An address of the hub, removed by the message that the container came with: RTM_DELADDR."""
 
     def test(world: World) -> None:
-        from rootless.linux import netlink, struct
+        from rootless.linux.netlink.address import ADDRESS, RTM_GETADDR, delete_address
+        from rootless.linux.netlink.connection import Route
 
         with inside(world.hub):
             ip("address", "add", "10.1.2.3/24", "dev", "lo")
             index = socket.if_nametoindex("lo")
-        local = netlink.attribute(2, socket.inet_aton("10.1.2.3"))
-        body = netlink.ADDRESS.pack(socket.AF_INET, 24, 0, 0, index) + local
-        message = struct.pack("=IHHII", 16 + len(body), 21, 1, 0, 0) + body
-        container = world.container(undo=(message,))
+        container = world.container(undo=(delete_address(index, "10.1.2.3", 24),))
 
         def there() -> bool:
-            with inside(world.hub), netlink.Route() as route:
-                found = route.dump(netlink.RTM_GETADDR, netlink.ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
+            with inside(world.hub), Route() as route:
+                found = route.dump(RTM_GETADDR, ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0))
                 return any(socket.inet_aton("10.1.2.3") in payload for _, payload in found)
 
         assert there()
