@@ -40,7 +40,7 @@ class StepExecutor:
         return keys.of_copy("" if step.link else state.chain, step, self._trees.digest(state, step))
 
     def action(self, state: StageState, step: Step) -> Callable[[Reporter], dict[str, Any]]:
-        """What a worker does: {"step": the name of the layer, and, of a copy, "digest"}."""
+        """What a worker does: {"step": the name of the layer, "parts": of its key, by what was there}."""
         store, layers = self._store, list(state.layers)
         if isinstance(step, WorkdirStep):
             from rootless.build.execute import workdir
@@ -72,7 +72,12 @@ class StepExecutor:
             list(step.files),
             self._request.limits,
         )
-        return lambda report: {"step": run.run(store, request, layers, report)}
+        more = {}
+        if step.mounts and self._trees.imports:
+            # What is remembered of the result is for all builds: what a cache said the mounts show is looked at now.
+            with self._trees.believing_no_cache():
+                more = {"parts": self.key(state, step).parts}
+        return lambda report: {"step": run.run(store, request, layers, report), **more}
 
     def _refuse(self, step: RunStep) -> None:
         """What a Dockerfile may not have by itself: a stranger wrote it."""

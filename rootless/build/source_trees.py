@@ -6,7 +6,8 @@ Opened when a step wants it and kept until the end. Workers are forked and inher
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from rootless import jsontext
@@ -43,6 +44,7 @@ class SourceTrees:
     ) -> None:
         self._imported = imported
         self.digests: dict[str, str] = {}  # the answers that were had, by their questions
+        self._seen_by_ourselves = False
         self._store = store
         self._request = request
         self._stages = stages
@@ -99,10 +101,26 @@ class SourceTrees:
             self._store, step, self.tree, epoch=epoch, ssh_socket=socket, authorization=authorization(self._request.secrets)
         )
 
+    @property
+    def imports(self) -> bool:
+        """Whether the build has caches from elsewhere."""
+        return bool(self._imported.origins)
+
+    @contextmanager
+    def believing_no_cache(self) -> Iterator[None]:
+        """Meanwhile digests are of what is here, whatever an imported cache says of it."""
+        self._seen_by_ourselves = True
+        try:
+            yield
+        finally:
+            self._seen_by_ourselves = False
+
     def digest(self, state: StageState, step: CopyStep) -> str:
         """The digest of what the copy will write, read from its sources where it is not known."""
         question = self._question(state, step)
-        known = (digests.read(self._store, question) or self._imported.digest(question)) if question else ""
+        known = digests.read(self._store, question) if question else ""
+        if question and not known and not self._seen_by_ourselves:
+            known = self._imported.digest(question)
         if known:
             self.digests[question] = known
             return known
