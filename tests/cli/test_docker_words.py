@@ -60,8 +60,7 @@ def test_what_is_refused_is_not_what_we_have() -> None:
     [
         ("run --gpus all bb", "--gpus is not supported: nobody brings the driver's libraries"),
         ("create --gpus=all bb", "--gpus is not supported: "),
-        ("run --ip 10.0.0.3 bb", "--ip is not supported: "),
-        ("run --link a:b bb", "--link is not supported: "),
+        ("run --link-local-ip 169.254.0.3 bb", "--link-local-ip is not supported: "),
         ("run --runtime nvidia bb", "--runtime nvidia is not supported: rootless has one runtime"),
         ("run --security-opt writable-cgroups=true bb", "--security-opt writable-cgroups=true is not supported: "),
         ("run --security-opt credentialspec=file://x bb", "--security-opt credentialspec=file://x is not"),
@@ -116,7 +115,7 @@ def test_what_is_refused_is_not_offered() -> None:
     pages = text("run") + text("") + script("fish")
     for word in (
         "--gpus",
-        "--link ",
+        "--link-local-ip",
         "--runtime",
         "--isolation",
         "--host ",

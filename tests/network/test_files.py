@@ -66,7 +66,7 @@ def test_hosts_of_a_connected_container() -> None:
         hostname="web",
         domainname="example",
         name="site",
-        address="10.0.2.100",
+        addresses=["10.0.2.100"],
         extra_hosts=["db:10.1.1.1", "six=::1", "up:host-gateway"],
         gateway="192.168.7.7",
     )
@@ -84,6 +84,22 @@ def test_hosts_of_a_connected_container() -> None:
         "192.168.7.7\thost.containers.internal",
         "10.0.2.100\tweb.example web site",
     ]
+
+
+def test_hosts_of_a_container_on_networks() -> None:
+    text = hosts.hosts_file("app", hostname="web", name="site", addresses=["172.18.0.2", "fd00::2"])
+    assert text.endswith("ff02::2\tip6-allrouters\n172.18.0.2\tweb site\nfd00::2\tweb site\n")
+    assert hosts.hosts_file("app", hostname="web", addresses=()).endswith("ip6-allrouters\n")
+
+
+def test_resolv_conf_of_a_container_on_networks() -> None:
+    text = "nameserver 127.0.0.53\nnameserver 9.9.9.9\nsearch corp.example\noptions edns0\n"
+    ours = "search corp.example\nnameserver 127.0.0.11\noptions edns0 ndots:0\n"
+    assert resolv_conf("app", host_text=text, resolver="127.0.0.11") == ours
+    assert resolv_conf("app", host_text=text, resolver="127.0.0.11", dns=["1.1.1.1"]) == ours, "netd asks them"
+    assert resolv_conf("app", host_text="options ndots:2\n", resolver="127.0.0.11") == "nameserver 127.0.0.11\noptions ndots:2\n"
+    asked = resolv_conf("app", host_text=text, resolver="127.0.0.11", search=["."], options=["ndots:5", "rotate"])
+    assert asked == "nameserver 127.0.0.11\noptions ndots:5 rotate\n"
 
 
 def test_hosts_without_a_network_and_with_the_hosts() -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
-from rootless.network import ports
+from rootless.network import ports, privileged_ports
 from rootless.network.etc import hosts
 from rootless.network.uplink import driver
-from rootless.network.uplink.slirp4netns import diagnosis, start
+from rootless.network.uplink.slirp4netns import start
 from tests.harness.importing import PYTHON_PATH
 from tests.need import need
 from tests.network.asking import ask, ask_udp, descriptors
@@ -194,7 +194,7 @@ def test_a_range_of_host_ports_gives_a_free_one(namespace: Namespace, connect: C
 
 
 def test_a_reserved_port_names_the_sysctl_and_the_alternative(namespace: Namespace, connect: Connect) -> None:
-    need(diagnosis.unprivileged_port_start() >= 80, "this host lets users bind port 79")
+    need(privileged_ports.unprivileged_port_start() >= 80, "this host lets users bind port 79")
     with pytest.raises(NotSupported, match=r"Bind for 0\.0\.0\.0:79 failed: ports below \d+ are reserved") as caught:
         connect(namespace, ports=ports.parse(["79:80"]))
     assert caught.value.hint is not None

@@ -34,7 +34,17 @@ def test_a_container_is_found_by_its_network(rootless: Rootless, busybox_image: 
     [
         ("nosuch", "network nosuch not found"),
         ("name=nosuch", "network nosuch not found"),
-        ("name=bridge,alias=web", "--network alias= is not supported: "),
+        ("name=bridge,alias=web", "network-scoped aliases are only supported for user-defined networks"),
+        ("name=bridge,ip=10.0.0.3", "user-specified IP address is supported on user-defined networks only"),
+        ("name=bridge,mac-address=02:42:00:00:00:01", "--mac-address is not supported on bridge: "),
+        ("name=app,link-local-ip=169.254.0.3", "--network link-local-ip= is not supported: "),
+        ("name=app,alias=a b", "invalid network alias 'a b'"),
+        ("name=app,ip=fd00::1", "invalid IPv4 address: fd00::1"),
+        ("name=app,mac-address=02:42", "02:42 is not a valid mac address"),
+        ("name=app,mac-address=01:42:00:00:00:01", "01:42:00:00:00:01 is not a valid mac address"),
+        ("name=app,gw-priority=x", "invalid gw-priority: x"),
+        ("name=app,driver-opt=x", "invalid key value pair format in driver options"),
+        ("alias=web", "network name/id is not specified"),
         ("name=bridge,name", "invalid field name: must be a key=value pair"),
         ("nom=bridge", "invalid field key nom"),
         ("host:x", "network host:x not found"),
@@ -50,6 +60,24 @@ def test_two_networks_are_one_too_many(rootless: Rootless, busybox_image: str) -
     two = ("--network", "none", "--network", "bridge")
     assert "a container has one network" in rootless("create", *two, busybox_image, status=125).stderr
     rootless("run", "--rm", "--network", "none", "--net", "name=none", busybox_image, "true")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--network a --network host", "conflicting options: cannot attach both user-defined and non-user-defined network-modes"),
+        ("--network a --network a", 'network "a" is specified multiple times'),
+        ("--network name=a,alias=x --network-alias y", "conflicting options: cannot specify both --network-alias and per-network alias"),
+        ("--network name=a,ip=10.0.0.1 --ip 10.0.0.2", "conflicting options: cannot specify both --ip and per-network IPv4 address"),
+        ("--network-alias x", "network-scoped aliases are only supported for user-defined networks"),
+        ("--ip 10.0.0.2", "user-specified IP address is supported on user-defined networks only"),
+        ("--network a --link x:y:z", "bad format for links: x:y:z"),
+        ("--network a --ip 1.2.3", "invalid IPv4 address: 1.2.3"),
+        ("--network a --net-alias .", "invalid network alias '.'"),
+    ],
+)  # fmt: skip
+def test_networks_in_dockers_words(rootless: Rootless, busybox_image: str, words: str, message: str) -> None:
+    assert rootless("create", *words.split(), busybox_image, status=125).stderr.startswith(f"rootless: {message}\n")
 
 
 @pytest.mark.parametrize("network", ["host", "none"])

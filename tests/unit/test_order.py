@@ -64,7 +64,9 @@ ORDER = {
         "stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
-    "engine/networks": "create listing remove users options leases ipam_config records names ipam addresses",
+    "engine/networks":
+        "attach registration hosts endpoints endpoint_config create listing remove users options leases ipam_config records "
+        "names ipam addresses",
     "engine/options":
         "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
     "engine/state":
@@ -91,10 +93,10 @@ ORDER = {
         "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace "
         "rlimit seccomp signals terminal mount process signal socket libc struct ctypes",
     "linux/netlink": "connection link route address traffic message",
-    "network": "hub etc uplink ports",
+    "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
     "network/hub":
-        "attach bridges container settings netd port_bag uplink rules foundation child host_route tables "
+        "listen attach bridges container settings netd port_bag uplink rules foundation child host_route tables "
         "namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",

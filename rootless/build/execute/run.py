@@ -20,7 +20,6 @@ from rootless.build.execute.workers import Reporter
 from rootless.engine.lifecycle import network, spec
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.state import cgroup
-from rootless.engine.state.config import OWN_NETWORK
 from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.capability import CAPABILITIES, last_cap
@@ -100,7 +99,6 @@ def _launch(
         ),
     )
     configuration[NOTES] = []  # files that would be the image's
-    mode = record["network"]["mode"]
     place = cgroup.CgroupManager(record, own_user_namespace=True)
 
     def note(_launched: runtime.LaunchedContainer) -> None:
@@ -116,7 +114,7 @@ def _launch(
             run_dir=run_dir,
             stdio=runtime.Stdio(),
             supervision=MonitorOptions(no_sync=True, dies_with_parent=True),
-            network=network.uplink(store, record, run_dir) if mode in OWN_NETWORK else None,
+            network=network.connection(store, record, run_dir),
             record=note,
             create_cgroup=place,
             client=True,

@@ -23,7 +23,14 @@ from rootless.engine.options.values import (
     read_env_file,
     read_label_file,
 )
-from rootless.engine.state.config import LogConfig, Network, RestartPolicy, Security
+from rootless.engine.state.config import (
+    EndpointConfig,
+    LogConfig,
+    Network,
+    RestartPolicy,
+    Security,
+    default_on_hub,
+)
 from rootless.engine.state.restart import parse as parse_restart
 from rootless.errors import InvalidInput
 
@@ -160,20 +167,24 @@ def _userns(word: str) -> str:
     return word
 
 
+_NETWORK_OPTIONS = {"network", "network_alias", "link", "ip", "ip6", "mac_address"}
+
+
 def _network(args: Args) -> Network:
     mode: str = "bridge"
     options: list[str] = []
-    if args.network:
+    networks: dict[str, EndpointConfig] = {}
+    if default_on_hub() or not _NETWORK_OPTIONS.isdisjoint(args.given):
         from rootless.cli.flags import network
 
-        mode, options = network.parse_all(args.network)
+        mode, options, networks = network.choose(args)
     published, exposed = [], []
     if args.publish or args.expose:
         from rootless.network import ports
 
         published = ports.to_data(ports.parse(args.publish))
         exposed = [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(args.expose)]
-    return {
+    found: Network = {
         "mode": mode,
         "options": options,
         "ports": published,
@@ -184,6 +195,9 @@ def _network(args: Args) -> Network:
         "dns_options": args.dns_option,
         "add_host": args.add_host,
     }
+    if networks:
+        found["networks"] = networks
+    return found
 
 
 def _log(args: Args) -> LogConfig:

@@ -1,73 +1,200 @@
-"""The value of `--network` where it is not just the default: Docker's names, Podman's options for slirp4netns."""
+"""--network and what goes with it (--ip, --network-alias ...), where they are not just the default: Docker's grammar and
+words, Podman's options for slirp4netns. Which networks there are is not known here."""
 
 from __future__ import annotations
 
-from rootless.errors import InvalidInput, NotFound
+from rootless.engine.networks import names
+from rootless.engine.networks.addresses import canonical, version_of
+from rootless.engine.networks.endpoint_config import empty
+from rootless.engine.state.config import EndpointConfig, default_on_hub
+from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING, Record
 
-# The keys of Docker's long form, and the option of `run` that is the same.
-_OPTIONS = {
-    "alias": "--network-alias",
-    "driver-opt": "",
-    "gw-priority": "",
-    "ip": "--ip",
-    "ip6": "--ip6",
-    "link-local-ip": "--link-local-ip",
-    "mac-address": "--mac-address",
-}
+if TYPE_CHECKING:
+    from rootless.cli.grammar.command import Args
+
+_SINGLE = ("none", "host", "slirp4netns")
+_LONG = "write name=NETWORK, and as you need alias=, ip=, ip6=, mac-address=, driver-opt=KEY=VALUE, gw-priority="
 
 
-def parse_all(words: list[str]) -> tuple[str, list[str]]:
-    """The one network that the words mean, which may say the same twice; InvalidInput for two."""
-    found = [parse(word) for word in words]
-    if any(other != found[0] for other in found):
+class NetworkChoice(Record):
+    """What the words mean: mode and options as a container's record has them, and its networks on the hub."""
+
+    mode: str
+    options: list[str]
+    networks: dict[str, EndpointConfig]
+
+
+def choose(args: Args) -> NetworkChoice:
+    """The networks of `run` and `create`, in the order given. InvalidInput in Docker's words."""
+    found: dict[str, EndpointConfig] = {}
+    single: dict[str, list[str]] = {}
+    for position, word in enumerate(args.network or ["default"]):
+        mode, options, endpoint = parse(word)
+        if position == 0:
+            _apply(endpoint, args)
+        if mode in single or mode in found:
+            if mode in names.PREDEFINED or ":" in mode or mode in _SINGLE:
+                continue
+            raise InvalidInput(f'network "{mode}" is specified multiple times', hint="write each --network once")
+        user_defined = _is_user_defined(mode)
+        if not user_defined:
+            _check_predefined(mode, endpoint)
+        if user_defined or (mode == "bridge" and default_on_hub()):
+            found[mode] = endpoint
+        else:
+            single[mode] = options
+    if (single and found) or ("bridge" in found and len(found) > 1):
         raise InvalidInput(
-            f"conflicting options: a container has one network, not {' and '.join(words)}",
-            hint="write --network once",
+            "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
+            hint="name networks of your own only: `rootless network create`",
         )
-    return found[0]
+    if len(single) > 1:
+        raise InvalidInput(
+            f"conflicting options: a container has one network, not {' and '.join(single)}",
+            hint="write --network once, or name networks of your own",
+        )
+    if single:
+        ((mode, options),) = single.items()
+        return NetworkChoice(mode, options, {})
+    return NetworkChoice(next(iter(found)), [], found)
 
 
-def parse(word: str) -> tuple[str, list[str]]:
-    """The network's mode (bridge, none, host, slirp4netns or container:NAME) and slirp4netns's options.
+def _is_user_defined(mode: str) -> bool:
+    return not (mode in ("bridge", *_SINGLE) or mode.startswith("container:"))
 
-    InvalidInput for what makes no sense, NotFound for a network that nobody has, NotSupported for what
-    Docker's networks could.
-    """
+
+def parse(word: str) -> tuple[str, list[str], EndpointConfig]:
+    """Mode, slirp4netns's options, and what is asked of the network, of one --network."""
+    if "=" in word.partition(":")[0]:
+        return _long(word)
     mode, _, options = word.partition(":")
-    if "=" in mode:
-        return parse(_name(word))
     if mode == "container":
         if not options:
             raise InvalidInput("invalid container format container:<name|id>")
-        return word, []
+        return word, [], empty()
     if word in ("", "default", "private", "bridge"):
-        return "bridge", []
-    if word in ("none", "host"):
-        return word, []
+        return "bridge", [], empty()
     if mode == "slirp4netns":
-        return mode, [option for option in options.split(",") if option]
-    raise NotFound(
-        f"network {word} not found",
-        hint="networks are: bridge (the default), host, none, container:NAME and slirp4netns:OPTIONS",
-    )
+        return mode, [option for option in options.split(",") if option], empty()
+    return word, [], empty()
 
 
-def _name(word: str) -> str:
-    """The name in `name=bridge,alias=web`, whose other keys ask for what a private network cannot give."""
-    name = ""
-    for field in word.split(","):
-        key, equals, value = field.partition("=")
-        key = key.strip().lower()
-        if not equals:
-            raise InvalidInput(f"invalid field {field}: must be a key=value pair (in '{word}')")
+def _long(word: str) -> tuple[str, list[str], EndpointConfig]:
+    """`name=app,alias=web,ip=10.0.0.5`: a line of CSV, all in lower case as Docker takes it."""
+    name, endpoint = "", empty()
+    for field in word.lower().split(","):
+        key, equals, value = (part.strip() for part in field.partition("="))
+        if not equals or not key:
+            raise InvalidInput(f"invalid field {field}: must be a key=value pair (in '{word}')", hint=_LONG)
         if key == "name":
-            name = value.strip()
-        elif key in _OPTIONS:
-            from rootless.cli.grammar import refused
-
-            raise refused.network_option(key, _OPTIONS[key])
+            name = value
+        elif key == "alias":
+            endpoint["aliases"].append(names.check_alias(value))
+        elif key in ("ip", "ip6"):
+            endpoint[key] = address(value, 6 if key == "ip6" else 4)  # type: ignore[literal-required]
+        elif key == "mac-address":
+            endpoint["mac"] = mac_address(value)
+        elif key == "link-local-ip":
+            raise _no_link_local("--network link-local-ip=")
+        elif key == "driver-opt":
+            endpoint["driver_opts"] |= [driver_option(value)]
+        elif key == "gw-priority":
+            endpoint["gw_priority"] = priority(value)
         else:
-            raise InvalidInput(f"invalid field key {key} (in '{word}')", hint="write name=bridge")
+            raise InvalidInput(f"invalid field key {key} (in '{word}')", hint=_LONG)
     if not name or "=" in name.partition(":")[0]:
-        raise InvalidInput(f"network name is not specified (in '{word}')", hint="write name=bridge")
-    return name
+        raise InvalidInput(f"network name/id is not specified (in '{word}')", hint=_LONG)
+    mode, options, _ = parse(name)
+    return mode, options, endpoint
+
+
+def _apply(endpoint: EndpointConfig, args: Args) -> None:
+    """Put the options of old into the first network's endpoint, as Docker does."""
+    given = (
+        ("aliases", "--network-alias", "alias", [names.check_alias(word) for word in args.network_alias]),
+        ("links", "--link", "links", [link(word) for word in args.link]),
+        ("ip", "--ip", "IPv4 address", address(args.ip, 4) if args.ip else ""),
+        ("ip6", "--ip6", "IPv6 address", address(args.ip6, 6) if args.ip6 else ""),
+        ("mac", "--mac-address", "MAC address", mac_address(args.mac_address) if args.mac_address else ""),
+    )
+    for key, option, words, value in given:
+        if not value:
+            continue
+        if endpoint[key]:  # type: ignore[literal-required]
+            raise InvalidInput(f"conflicting options: cannot specify both {option} and per-network {words}")
+        endpoint[key] = value  # type: ignore[literal-required]
+
+
+def _check_predefined(mode: str, endpoint: EndpointConfig) -> None:
+    hint = "make one: `rootless network create app`, then --network app"
+    if endpoint["aliases"]:
+        raise InvalidInput("network-scoped aliases are only supported for user-defined networks", hint=hint)
+    if endpoint["links"]:
+        raise NotSupported("links are only supported for user-defined networks", hint=hint)
+    if endpoint["ip"] or endpoint["ip6"]:
+        raise InvalidInput("user-specified IP address is supported on user-defined networks only", hint=hint)
+    if endpoint["mac"] and mode.startswith("container:"):
+        raise InvalidInput("conflicting options: mac-address and the network mode", hint="it is the other container's")
+    if endpoint["mac"] and not (mode == "bridge" and default_on_hub()):
+        raise NotSupported(f"--mac-address is not supported on {mode}: there is no address to choose", hint=hint)
+
+
+def address(word: str, version: int) -> str:
+    """The canonical text of an address of this version; InvalidInput."""
+    try:
+        if version_of(word) == version:
+            return canonical(word)
+    except ValueError:
+        pass
+    raise InvalidInput(f"invalid IPv{version} address: {word}", hint="--ip takes an IPv4 address, --ip6 an IPv6 one")
+
+
+def mac_address(word: str) -> str:
+    """A hardware address of one interface, in the kernel's spelling; InvalidInput."""
+    parts = word.strip().lower().replace("-", ":").split(":")
+    digits = frozenset("0123456789abcdef")
+    if len(parts) != 6 or not all(len(part) == 2 and digits.issuperset(part) for part in parts):
+        raise InvalidInput(f"{word} is not a valid mac address", hint="six numbers, as 02:42:ac:11:00:02")
+    if int(parts[0], 16) & 1 or set(parts) == {"00"}:
+        raise InvalidInput(f"{word} is not a valid mac address", hint="it is a group's: the first number is to be even")
+    return ":".join(parts)
+
+
+def link(word: str) -> str:
+    """`name:alias` of --link; a name alone is its own alias. InvalidInput."""
+    parts = word.split(":")
+    if not word or len(parts) > 2 or not all(parts):
+        raise InvalidInput(f"bad format for links: {word}", hint="--link CONTAINER:ALIAS")
+    name = parts[0].removeprefix("/")
+    return f"{names.check_alias(name)}:{names.check_alias(parts[-1].removeprefix('/'))}"
+
+
+def driver_option(word: str) -> tuple[str, str]:
+    """One option of an endpoint; InvalidInput, NotSupported."""
+    key, equals, value = word.partition("=")
+    if not equals or not key:
+        raise InvalidInput("invalid key value pair format in driver options", hint="driver-opt=KEY=VALUE")
+    if key == "com.docker.network.endpoint.sysctls":
+        raise NotSupported(f"{key} is not supported", hint="--sysctl sets those of all interfaces")
+    if key == "com.docker.network.endpoint.ifname" and not (
+        0 < len(value) < 16 and value.isascii() and not set(value) & set("/: \t\n") and value not in (".", "..", "lo")
+    ):
+        raise InvalidInput(f"invalid interface name: {value}", hint="up to 15 letters and digits")
+    return key, value
+
+
+def priority(word: str) -> int:
+    """A gateway's priority: any whole number. InvalidInput."""
+    digits = word[1:] if word[:1] in ("-", "+") else word
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        raise InvalidInput(f"invalid gw-priority: {word}", hint="a whole number; the highest has the default route")
+    return int(word)
+
+
+def _no_link_local(what: str) -> NotSupported:
+    from rootless.cli.grammar import refused
+
+    error = refused.flag("run", "--link-local-ip")
+    assert error is not None
+    return NotSupported(error.message.replace("--link-local-ip", what), hint=error.hint)

@@ -55,16 +55,11 @@ COMMANDS: dict[str, Reason] = {
 _WINDOWS: Reason = ("that is for containers of Windows", "--cpus, --device-read-bps and --device-read-iops are Linux's")
 _REALTIME: Reason = ("real-time shares need control groups of version 1 and root", "--cpus or --cpu-shares")
 _SWARM_VOLUME: Reason = ("that is for volumes of a swarm", "leave it out: a volume belongs to this machine")
-_ADDRESS: Reason = (
-    "a container has a network of its own, with the address that slirp4netns gives",
-    "--network slirp4netns:cidr=10.1.0.0/24 chooses the range; `rootless inspect` shows the address",
+_LINK_LOCAL: Reason = (
+    "an interface has the addresses of its network, and IPv6's own link-local one",
+    "--ip and --ip6 choose those on a network of your own",
 )
 _TLS: Reason = ("there is no daemon to talk to, and so nothing to encrypt", "leave it out")
-_BY_NAME: Reason = (
-    "there are no networks in which containers find each other by name",
-    "share one container's network (--network container:NAME) and use localhost, or publish ports with -p",
-)
-
 FLAGS: dict[str, dict[str, Reason]] = {
     "": {
         "-H": _CONTEXTS,
@@ -86,14 +81,8 @@ FLAGS: dict[str, dict[str, Reason]] = {
                    "--device /dev/nvidiactl --device /dev/nvidia-uvm (or --device /dev/dri), and bind the libraries with -v"),
         "--io-maxbandwidth": _WINDOWS,
         "--io-maxiops": _WINDOWS,
-        "--ip": _ADDRESS,
-        "--ip6": ("a container has the address that slirp4netns gives", "--network slirp4netns:enable_ipv6=true gives it one"),
         "--kernel-memory": ("the kernel has no such limit any more", "--memory counts the kernel's memory, too"),
-        "--link": _BY_NAME,
-        "--link-local-ip": _ADDRESS,
-        "--mac-address": ("slirp4netns chooses the hardware address", "leave it out"),
-        "--net-alias": _BY_NAME,
-        "--network-alias": _BY_NAME,
+        "--link-local-ip": _LINK_LOCAL,
         "--oom-kill-disable": (
             "control groups of version 2 have no such switch", "`rootless inspect` says whether memory ended a container"),
         "--storage-opt": ("the size of a container's files has no limit of its own", "a tmpfs has one: --tmpfs /data:size=1g"),
@@ -152,11 +141,6 @@ def security_option(word: str) -> NotSupported | None:
     """The error for a --security-opt of Docker's that we lack, or None."""
     reason = SECURITY_OPTIONS.get(word.replace(":", "=", 1).partition("=")[0])
     return None if reason is None else _error(f"--security-opt {word}", reason)
-
-
-def network_option(key: str, option: str) -> NotSupported:
-    """The error for `key` of --network's long form, which is `option` of `run` ("" where there is none)."""
-    return _error(f"--network {key}=", FLAGS["run"].get(option, _NETWORKS))
 
 
 def _error(what: str, reason: Reason) -> NotSupported:

@@ -99,6 +99,10 @@ def create(store: Store, request: Request, image: Image | None) -> str:
         from rootless.engine.lifecycle import volumes_from
 
         request = request._replace(mounts=volumes_from.mounts(store, request.mounts, request.volumes_from))
+    if request.network.get("networks"):
+        from rootless.engine.networks import endpoint_config
+
+        request = request._replace(network=endpoint_config.resolve(store, request.network))
     record = make_record(request, image)
     check(record)
     if any(mount["type"] in ("volume", "image") for mount in record["mounts"]):

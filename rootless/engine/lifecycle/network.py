@@ -6,7 +6,7 @@ What an uplink needs is imported for containers that have one. Hot path.
 from __future__ import annotations
 
 from rootless import atomic
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, on_hub
 from rootless.network.etc import hosts, resolv
 from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from rootless.network.ports import PortMapping
     from rootless.runtime.launch.launch import Network
 
+RESOLVER = "127.0.0.11"
+"""Where a container on networks finds netd's resolver: Docker's address, which many images have in their files."""
+
 
 def write_etc(record: ContainerConfig, directory: str) -> None:
     """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
     network = record["network"]
     mode = network["mode"]
-    addresses, gateway = None, None
-    if mode in OWN_NETWORK:
+    addresses, gateway, resolver = None, None, None
+    own = ["127.0.0.1"]
+    if on_hub(record):
+        gateway, resolver, own = hosts.gateway_for(mode), RESOLVER, []  # its addresses are written at the start
+    elif mode in OWN_NETWORK:
         from rootless.network.uplink import driver
 
         configured = driver.configure(network["options"])
@@ -29,6 +35,7 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
         gateway = hosts.gateway_for(
             mode, allow_host_loopback=configured.host_loopback, gateway=addresses.gateway
         )
+        own = [addresses.container]
     elif mode == "host":
         gateway = "127.0.0.1"
     texts = {
@@ -39,13 +46,14 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
             search=network["dns_search"],
             options=network["dns_options"],
             forwarder=addresses.dns if addresses else None,
+            resolver=resolver,
         ),
         "hosts": hosts.hosts_file(
             mode,
             hostname=record["hostname"],
             domainname=record["domainname"],
             name=record["name"],
-            address=addresses.container if addresses else None,
+            addresses=own,
             extra_hosts=network["add_host"],
             host_text=resolv.read_host(hosts.HOST_PATH) if mode == "host" else "",
             gateway=gateway,
@@ -56,8 +64,20 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
         atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
 
 
+def connection(store: Store, record: ContainerConfig, run_dir: str) -> Network | None:
+    """What the supervisor calls to connect the container and to publish its ports, for runtime.launch; None for a
+    container that has no network of its own, or nothing but loopback."""
+    if on_hub(record):
+        from rootless.engine.networks import attach
+
+        return lambda pid, namespaces: attach.connect(
+            store, record, pid, namespaces, lambda mapping: _port_holder(store, mapping)
+        )
+    return uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None
+
+
 def uplink(store: Store, record: ContainerConfig, run_dir: str) -> Network:
-    """What the supervisor calls to connect the container and to publish its ports, for runtime.launch."""
+    """The same by an uplink of the container's own: slirp4netns."""
     from rootless.network import ports
     from rootless.network.uplink import driver
     from rootless.network.uplink.connection import Connection

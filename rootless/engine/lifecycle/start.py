@@ -13,7 +13,7 @@ from rootless.engine.lifecycle.attach import attach
 from rootless.engine.options import clock
 from rootless.engine.options.mount_config import GIVEN
 from rootless.engine.state import cgroup, restart, running
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, read_config
+from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import process, signal
@@ -142,7 +142,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
                 event=events.tail(record),
                 pass_fds=0 if record["auto_remove"] else handed.descriptors,
             ),
-            network=network.uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None,
+            network=network.connection(store, record, run_dir),
             record=record_state,
             # By the supervisor: it must stand before the end, which the monitor writes, and before what is done next.
             started=lambda: events.container(store, "start", record),

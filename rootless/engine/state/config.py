@@ -6,6 +6,8 @@ checked when the record is made (create.py); after that they are believed. Hot p
 
 from __future__ import annotations
 
+import os
+
 from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.storage.containers import containers
 
@@ -30,8 +32,29 @@ OWN_NETWORK = ("bridge", "slirp4netns")
 """The modes in which slirp4netns brings a container's own network up: Docker's name of it, and Podman's."""
 
 
+class EndpointConfig(TypedDict):
+    """What a container asks of one network of the hub; "", [] and 0 where it asks for nothing. `id` is the network's;
+    `links` are "container:alias"."""
+
+    id: str
+    aliases: list[str]
+    ip: str
+    ip6: str
+    mac: str
+    gw_priority: int
+    driver_opts: dict[str, str]
+    links: list[str]
+
+
+def default_on_hub() -> bool:
+    """Whether the default network, bridge, is one of the hub's, too, and not slirp4netns's; to go when it always is."""
+    return os.environ.get("ROOTLESS_DEFAULT_NETWORK") == "hub"
+
+
 class Network(TypedDict):
-    """mode: bridge, none, host, slirp4netns or container:ID; options are the words after `slirp4netns:`.
+    """mode: bridge, none, host, slirp4netns, container:ID or the name of a network of one's own; options are the words
+    after `slirp4netns:`. `networks`, by name in the order of attachment, are those of the hub: where there are any,
+    the mode is the first.
 
     `ports` as network.ports.to_data writes them; `exposed` as "80/tcp".
     """
@@ -45,6 +68,7 @@ class Network(TypedDict):
     dns_search: list[str]
     dns_options: list[str]
     add_host: list[str]
+    networks: NotRequired[dict[str, EndpointConfig]]
 
 
 class LogConfig(TypedDict):
@@ -141,6 +165,11 @@ class ContainerConfig(TypedDict):
     attached: NotRequired[list[str]]
     volumes_from: NotRequired[list[str]]
     cidfile: NotRequired[str]
+
+
+def on_hub(record: ContainerConfig) -> dict[str, EndpointConfig]:
+    """The networks of the hub that the container is to be on; {} where it has another kind of network, or none."""
+    return record["network"].get("networks") or {}
 
 
 def argv(record: ContainerConfig) -> list[str]:

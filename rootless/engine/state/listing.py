@@ -82,6 +82,15 @@ def command(record: ContainerConfig) -> str:
     return " ".join(argv(record))
 
 
+def networks(record: ContainerConfig) -> dict[str, str]:
+    """Names and ids of the networks that the container is to be on, whatever brings them up."""
+    found = record["network"].get("networks")
+    if found:
+        return {name: endpoint["id"] for name, endpoint in found.items()}
+    mode = record["network"]["mode"]
+    return {network_name(mode): network_id(mode)}
+
+
 def network_name(mode: str) -> str:
     """A record's network mode as Docker names it: the default network is `bridge`."""
     return "bridge" if mode in OWN_NETWORK else mode

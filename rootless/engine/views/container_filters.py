@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rootless.engine.options import clock
 from rootless.engine.options.patterns import has_labels, pattern
 from rootless.engine.state.config import read_config
-from rootless.engine.state.listing import ContainerRow, network_id, network_name, published
+from rootless.engine.state.listing import ContainerRow, networks, published
 from rootless.errors import InvalidInput, NotFound
 from rootless.network import ports
 from rootless.storage.containers import containers
@@ -101,12 +101,12 @@ def _volumes(store: Store, words: list[str]) -> Test:
 
 def _networks(store: Store, words: list[str]) -> Test:
     def test(row: ContainerRow) -> bool:
-        mode = row.record["network"]["mode"]
-        identifier = network_id(mode)
+        known = networks(row.record)
         return any(
-            word in (mode, network_name(mode)) or (len(word) > 11 and identifier.startswith(word))
+            word in known or word == row.record["network"]["mode"]
+            or (len(word) > 11 and any(identifier.startswith(word) for identifier in known.values()))
             for word in words
-        )
+        )  # fmt: skip
 
     return test
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, EndpointConfig
 from rootless.engine.state.listing import network_id, network_name
 from rootless.network import ports
 from rootless.network.uplink import driver
@@ -28,23 +28,23 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
     published: dict[str, Any] = dict.fromkeys(record["network"]["exposed"])
     published |= bindings(ports.from_data(network.get("ports") or []))
     mode = record["network"]["mode"]
-    addresses = {
-        "Gateway": network.get("gateway", ""),
-        "IPAddress": network.get("address", ""),
-        "IPPrefixLen": network.get("prefix_length", 0),
-        "GlobalIPv6Address": network.get("address6", ""),
-        "GlobalIPv6PrefixLen": network.get("prefix_length6", 0),
-        "IPv6Gateway": network.get("gateway6", ""),
-        "MacAddress": network.get("mac", ""),
-        "EndpointID": _turned(record, 32) if network else "",
-    }
-    found = {
+    addresses = _addresses(network)
+    addresses["EndpointID"] = _turned(record, 32) if network else ""
+    found: dict[str, Any] = {
         "SandboxID": _turned(record, 16) if running_now else "",
         "SandboxKey": f"/proc/{state['pid']}/ns/net" if running_now and state.get("pid") else "",
         "Ports": published,
         **addresses,
         "Networks": {},
     }
+    if record["network"].get("networks"):
+        now = network.get("networks") or {}
+        # As with Docker, these are the default bridge's; on networks of one's own they are empty.
+        found |= _addresses(now.get("bridge") or {})
+        found["Networks"] = {
+            name: _endpoint(endpoint, now.get(name) or {}) for name, endpoint in record["network"]["networks"].items()
+        }
+        return found
     if mode.startswith("container:"):
         return found
     found["Networks"] = {
@@ -57,6 +57,34 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
         }
     }
     return found
+
+
+def _addresses(network: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Gateway": network.get("gateway", ""),
+        "IPAddress": network.get("address", ""),
+        "IPPrefixLen": network.get("prefix_length", 0) if network.get("address") else 0,
+        "GlobalIPv6Address": network.get("address6", ""),
+        "GlobalIPv6PrefixLen": network.get("prefix_length6", 0) if network.get("address6") else 0,
+        "IPv6Gateway": network.get("gateway6", ""),
+        "MacAddress": network.get("mac", ""),
+        "EndpointID": network.get("endpoint_id", ""),
+    }
+
+
+def _endpoint(asked: EndpointConfig, now: dict[str, Any]) -> dict[str, Any]:
+    """Docker's EndpointSettings: what was asked, and what it is while the container runs."""
+    static = asked["ip"] or asked["ip6"]
+    return {
+        "IPAMConfig": {"IPv4Address": asked["ip"], "IPv6Address": asked["ip6"]} if static else None,
+        "Links": asked["links"] or None,
+        "Aliases": asked["aliases"] or None,
+        "DriverOpts": asked["driver_opts"] or None,
+        "GwPriority": asked["gw_priority"],
+        "NetworkID": now.get("network_id") or asked["id"],
+        **_addresses(now),
+        "DNSNames": now.get("names") or None,
+    }
 
 
 def _turned(record: ContainerConfig, places: int) -> str:

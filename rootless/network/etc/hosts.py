@@ -31,7 +31,7 @@ def hosts_file(
     hostname: str,
     domainname: str = "",
     name: str = "",
-    address: str | None = None,
+    addresses: Sequence[str] = ("127.0.0.1",),
     extra_hosts: Sequence[str] = (),
     host_text: str = "",
     gateway: str | None = None,
@@ -40,7 +40,7 @@ def hosts_file(
 
     mode "host": `host_text` (the host's file) and the extra hosts. "none": the loopback names
     and the container's own on 127.0.0.1, so that nothing hangs looking its own name up.
-    Otherwise the container's name stands on `address`, and host.docker.internal and
+    Otherwise the container's names stand on each of `addresses`, and host.docker.internal and
     host.containers.internal on `gateway` (see `host_address`). extra_hosts: --add-host words,
     "name:ip" or "name=ip" with ip an address or "host-gateway". Raises InvalidInput.
     """
@@ -53,11 +53,16 @@ def hosts_file(
     if mode != "host":
         if gateway:
             lines += [f"{gateway}\t{host}\n" for host in HOST_NAMES if host not in given]
-        own = [f"{hostname}.{domainname}", hostname] if domainname else [hostname]
-        if name and name not in own:
-            own.append(name)
-        lines.append(f"{address or '127.0.0.1'}\t{' '.join(own)}\n")
+        lines += own_lines(addresses, hostname=hostname, domainname=domainname, name=name)
     return text + "".join(lines)
+
+
+def own_lines(addresses: Sequence[str], *, hostname: str, domainname: str, name: str) -> list[str]:
+    """The lines with the container's own names, one for each of its addresses."""
+    own = [f"{hostname}.{domainname}", hostname] if domainname else [hostname]
+    if name and name not in own:
+        own.append(name)
+    return [f"{address}\t{' '.join(own)}\n" for address in addresses]
 
 
 def parse_extra_host(word: str, *, gateway: str | None = None) -> tuple[str, str]:

@@ -35,21 +35,28 @@ def resolv_conf(
     search: Sequence[str] = (),
     options: Sequence[str] = (),
     forwarder: str | None = None,
+    resolver: str | None = None,
 ) -> str:
     """The text of /etc/resolv.conf for a container with network `mode`.
 
     mode: "host" (the host's file as it stands, unless something was asked for), "none",
-    "bridge" or "slirp4netns". forwarder: the address of slirp's own resolver (10.0.2.3, from the data
+    "bridge", "slirp4netns" or a network's name. forwarder: the address of slirp's own resolver (10.0.2.3, from the data
     that slirp.start returned or slirp.Options.addresses()), which asks the host's first server
     from the host's side: so 127.0.0.53, VPNs and split DNS work. The host's other servers that
     are no loopback address follow, so that one dead server is no dead network.
+    resolver: the address of netd's own resolver for a container on networks, the only server then: it asks those of
+    `dns`, or the host's. What has no dot is a container's name first (ndots:0), unless host or user say otherwise.
     As Docker, `--dns-search .` means: no search list.
     """
     if mode == "host" and not (dns or search or options):
         return host_text
     host_servers, host_search, host_options = _parse(host_text)
     lines = []
-    if dns:
+    if resolver:
+        servers = [resolver]
+        for text in dns:
+            _address(text)
+    elif dns:
         servers = [_address(text) for text in dns]
     elif mode == "host":
         servers = host_servers
@@ -63,6 +70,8 @@ def resolv_conf(
         lines.append("search " + " ".join(domains))
     lines += [f"nameserver {server}" for server in servers]
     wanted_options = list(options) if options else host_options
+    if resolver and not any(option.partition(":")[0] == "ndots" for option in wanted_options):
+        wanted_options = [*wanted_options, "ndots:0"]
     if wanted_options:
         lines.append("options " + " ".join(wanted_options))
     return "".join(f"{line}\n" for line in lines)

@@ -95,7 +95,7 @@ def _shown(store: Store, row: ContainerRow, now: float, *, full: bool, size: boo
         "Label": lambda name: labels.get(name, ""),
         "Mounts": ",".join(name for m in record["mounts"] if (name := m["volume"] or m["source"] or m.get("image", ""))),
         "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
-        "Networks": listing.network_name(record["network"]["mode"]),
+        "Networks": ",".join(sorted(listing.networks(record))),
         "Pid": str(row.status.pid),
         "ExitCode": str(row.status.exit_code),
         "Size": "0B",

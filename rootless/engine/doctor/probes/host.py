@@ -17,7 +17,7 @@ from rootless.errors import NotSupported
 from rootless.linux import landlock
 from rootless.linux.process import set_no_new_privs
 from rootless.linux.seccomp import load_filter
-from rootless.network.uplink.slirp4netns.diagnosis import sysctl_fix
+from rootless.network.privileged_ports import sysctl_fix
 from rootless.runtime.process import landlock as scoping
 from rootless.session.diagnosis import read_fact
 from rootless.session.ids.mapping import user_name

@@ -16,6 +16,7 @@ from rootless.finding import Finding
 from rootless.linux import namespace
 from rootless.linux.interface import loopback_up
 from rootless.linux.process import set_pdeathsig
+from rootless.network import privileged_ports
 from rootless.network.etc import resolv
 from rootless.network.ports import PortMapping
 from rootless.network.uplink.slirp4netns import diagnosis, start
@@ -164,10 +165,10 @@ def _names(control: socket.socket) -> ProbeResult:
 
 def rights(_: Scene) -> list[ProbeResult]:
     """What ordinary users may do on this host's network."""
-    first = diagnosis.unprivileged_port_start()
+    first = privileged_ports.unprivileged_port_start()
     found = [ok("low ports", f"ports from {first} on can be published")]
     if first > 80:
-        admin = diagnosis.port_start_fix(80)
+        admin = privileged_ports.port_start_fix(80)
         found = [not_available("low ports", f"ports below {first} are reserved for root",
                                "-p 80:80 is refused", "-p 8080:80", admin)]  # fmt: skip
     words = (read_fact("/proc/sys/net/ipv4/ping_group_range") or "1 0").split()
@@ -177,7 +178,7 @@ def rights(_: Scene) -> list[ProbeResult]:
     else:
         found.append(not_available("ping", f"net.ipv4.ping_group_range is {words[0]} {words[1]}",
                                    "ping does not leave a container", "",
-                                   diagnosis.sysctl_fix("net.ipv4.ping_group_range=0 2147483647")))  # fmt: skip
+                                   privileged_ports.sysctl_fix("net.ipv4.ping_group_range=0 2147483647")))  # fmt: skip
     return found
 
 

@@ -32,6 +32,11 @@ def expand(entry: Entry) -> Iterator[Entry]:
 
 
 def _network(entry: Entry, action: str) -> Iterator[Entry]:
+    networks = entry.get("networks")
+    if isinstance(networks, dict):
+        for name, identifier in networks.items():
+            yield _of(entry, "network", action, str(identifier), {"name": name, "type": "bridge"})
+        return
     mode = entry.get("network")
     if isinstance(mode, str) and mode and not mode.startswith("container:"):
         name = network_name(mode)

@@ -108,7 +108,11 @@ def connections(record: ContainerConfig) -> dict[str, object]:
     ]
     # As with labels: the monitor's line is written in one piece or not at all.
     short = sum(len(str(volume)) for volume in volumes) < 1024
-    return {"network": record["network"]["mode"], "volumes": volumes if short else []}
+    found: dict[str, object] = {"network": record["network"]["mode"], "volumes": volumes if short else []}
+    networks = record["network"].get("networks")
+    if networks and len(networks) <= 8:
+        found["networks"] = {name: endpoint["id"] for name, endpoint in networks.items()}
+    return found
 
 
 def _of(record: ContainerConfig) -> dict[str, str]:

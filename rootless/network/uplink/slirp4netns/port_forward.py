@@ -11,18 +11,18 @@ import json
 import os
 import socket
 
-from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError, Unavailable
+from rootless.errors import NotSupported, RootlessError, Unavailable
 from rootless.linux.socket import address_in
+from rootless.network.port_errors import port_error, prefix_for
 from rootless.network.ports import shown_address
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from rootless.network.port_errors import PortHolder
     from rootless.network.ports import PortMapping
     from rootless.network.uplink.slirp4netns.options import SlirpOptions
-
-    PortHolder = Callable[[PortMapping], str | None]
 
 API_TIMEOUT_S = 10.0
 FREE_PORT_TRIES = 32
@@ -166,31 +166,11 @@ def _bind_problem(mapping: PortMapping) -> int:
 def _error(
     mapping: PortMapping, problem: int, refusal: str, name: str, port_holder: PortHolder | None
 ) -> RootlessError:
-    where = f"{shown_address(mapping)}:{mapping.host_port}"
-    endpoint = f" on endpoint {name}" if name else ""
-    prefix = f"driver failed programming external connectivity{endpoint}"
-    if problem == errno.EADDRINUSE:
-        holder = port_holder(mapping) if port_holder else None
-        return Conflict(
-            f"{prefix}: Bind for {where} failed: port is already allocated",
-            hint=f"container {holder} has it: stop that one, or choose another host port"
-            if holder
-            else f"choose another host port, or stop what listens there: "
-            f"ss -{mapping.protocol[0]}lnp 'sport = :{mapping.host_port}'",
-        )
-    if problem == errno.EACCES:
-        from rootless.network.uplink.slirp4netns.diagnosis import privileged_port_error
-
-        return privileged_port_error(prefix, where, mapping.host_port)
-    if problem == errno.EADDRNOTAVAIL:
-        return InvalidInput(
-            f"{prefix}: Bind for {where} failed: cannot assign requested address",
-            hint=f"{mapping.host_ip} is no address of this host: see `ip addr`",
-        )
-    if ":" in mapping.host_ip and ("host_addr" in refusal or problem == errno.EAFNOSUPPORT):
+    unknown = problem not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
+    if unknown and ":" in mapping.host_ip and ("host_addr" in refusal or problem == errno.EAFNOSUPPORT):
         return NotSupported(
-            f"{prefix}: this slirp4netns does not publish on IPv6 addresses ({where})",
+            f"{prefix_for(name)}: this slirp4netns does not publish on IPv6 addresses "
+            f"({shown_address(mapping)}:{mapping.host_port})",
             hint="publish on an IPv4 address; newer versions can with --network slirp4netns:enable_ipv6=true",
         )
-    reason = os.strerror(problem) if problem else refusal
-    return RootlessError(f"{prefix}: Bind for {where} failed: {reason}")
+    return port_error(mapping, problem, name=name, port_holder=port_holder, refusal=refusal)

@@ -1,0 +1,157 @@
+"""A container put on its networks at its start. Runs in the supervisor, in the session and the caller's network namespace.
+
+    an address on each network     leases.py; they are the container's PID 1's
+    sockets of published ports     an error of theirs is the start's
+    the hub, and its way out       network/hub: links, routes, the resolver's sockets
+    netd                           names, ports, what it undoes when PID 1 has ended
+    /etc/hosts                     the addresses are known only now
+
+Where a line fails the init is ended, and with it go its addresses and links: nothing has to be undone here.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless.engine.networks import endpoints, hosts, leases, options, records, registration
+from rootless.engine.networks.endpoints import Place
+from rootless.engine.networks.leases import LeaseHolder
+from rootless.engine.state.config import on_hub
+from rootless.engine.state.restart import own_command
+from rootless.linux.process import start_time
+from rootless.network import ports
+from rootless.network.hub import attach as kernel
+from rootless.network.hub import listen, namespace, netd, port_bag, rules, settings, uplink
+from rootless.record import TYPE_CHECKING
+from rootless.storage.containers import containers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from rootless.engine.networks.records import NetworkConfig
+    from rootless.engine.state.config import ContainerConfig, EndpointConfig
+    from rootless.network.hub.listen import Listener
+    from rootless.network.port_errors import PortHolder
+    from rootless.storage.store import Store
+
+
+def connect(
+    store: Store, record: ContainerConfig, pid: int, namespaces: tuple[int, int], port_holder: PortHolder
+) -> dict[str, Any]:
+    """Put the container whose init is `pid` on its networks; `namespaces` are its user and network namespace's.
+
+    Returns what state.json records, and "hold_fds": the hub, and the bag of its sockets, for the monitor.
+    """
+    name = containers.name_of(store, record["id"]) or record["name"]
+    holder = LeaseHolder(record["id"], pid, start_time(pid))
+    places: list[Place] = []
+    for network_name, asked in on_hub(record).items():
+        network = records.read(store, network_name)
+        places.append(take_place(store, network, asked, holder, [place.interface for place in places]))
+    listeners, warnings = _publish(record, name, places, port_holder)
+    hub = namespace.open_hub()
+    server = netd_of(store, hub)
+    warnings += ensure_uplink(server, places)
+    attached = kernel.attach(hub, namespaces[1], endpoints.links(places), first=True)
+    try:
+        told = registration.register(record, name, places, listeners, attached.undo)
+        rules.send_rules(hub, [rule.add for rule in told.rules])
+        pidfd = os.pidfd_open(pid)
+        try:
+            settings.set_container(
+                server,
+                told.settings._replace(
+                    pidfd=pidfd, resolver_udp=attached.resolver_udp, resolver_tcp=attached.resolver_tcp
+                ),
+            )
+        finally:
+            os.close(pidfd)
+        bag = port_bag.make([(label(listener), listener.fd) for listener in listeners]) if listeners else -1
+    finally:
+        for fd in (attached.resolver_udp, attached.resolver_tcp, *(listener.fd for listener in listeners)):
+            if fd >= 0:
+                os.close(fd)
+    hosts.update(f"{containers.directory(store, record['id'])}/hosts", record, name, (), hosts.addresses(places))
+    return {
+        "networks": states(record, name, places),
+        "ports": ports.to_data(listener.mapping for listener in listeners),
+        "port_bag": bag,
+        "undo": [message.hex() for message in attached.undo],
+        "warnings": warnings,
+        "hold_fds": [fd for fd in (hub, bag) if fd >= 0],
+    }
+
+
+def take_place(
+    store: Store, network: NetworkConfig, asked: EndpointConfig, holder: LeaseHolder, taken: Sequence[str]
+) -> Place:
+    """A place on the network, its addresses leased; `taken` are the names of the container's other links."""
+    wanted = [address for address in (asked["ip"], asked["ip6"]) if address]
+    given = leases.take(store, network, holder, wanted)
+    return Place(
+        network,
+        asked,
+        endpoints.interface(network, asked, taken),
+        asked["mac"] or endpoints.random_mac(os.urandom),
+        os.urandom(32).hex(),
+        next((address for address in given if ":" not in address), ""),
+        next((address for address in given if ":" in address), ""),
+    )
+
+
+def states(record: ContainerConfig, name: str, places: Sequence[Place]) -> dict[str, Any]:
+    """What state.json says of the places, by the names of their networks."""
+    return {
+        place.network["name"]: endpoints.to_state(place, registration.names_on(record, name, place)) for place in places
+    }
+
+
+def netd_of(store: Store, hub: int) -> netd.Netd:
+    """The user's netd, for the hub."""
+    return netd.Netd(store.runtime, hub, repair_hub=own_command("repair-network", "--hub"))
+
+
+def ensure_uplink(server: netd.Netd, places: Sequence[Place]) -> list[str]:
+    """See to the hub's way out where a place has one; what its program runs without, for people."""
+    if all(place.network["internal"] for place in places):
+        return []
+    made = uplink.ensure_uplink(server.hub)
+    if made is None:
+        return []
+    try:
+        netd.ask(server, "uplink 0 1", [made.pidfd, made.exit_fd])
+    finally:
+        os.close(made.pidfd)
+        os.close(made.exit_fd)
+    return list(made.warnings)
+
+
+def label(listener: Listener) -> str:
+    """A line in the port bag for a socket, `mapping_of` reads it."""
+    mapping = listener.mapping
+    return f"{mapping.protocol} {mapping.host_ip} {mapping.host_port} {mapping.container_port}"
+
+
+def listener_of(text: str, fd: int) -> Listener:
+    """The socket that a line of the port bag is of."""
+    protocol, host_ip, host_port, container_port = text.split(" ")
+    return listen.Listener(fd, ports.PortMapping(host_ip, int(host_port), int(container_port), protocol))
+
+
+def _publish(
+    record: ContainerConfig, name: str, places: Sequence[Place], port_holder: PortHolder
+) -> tuple[list[Listener], list[str]]:
+    """The sockets of the published ports, and what is said where there are none in spite of -p."""
+    network = record["network"]
+    wanted = ports.from_data(network["ports"])
+    if network["publish_all"]:
+        wanted += ports.publish_all(ports.read_exposed(network["exposed"]), wanted)
+    if not wanted:
+        return [], []
+    default4, default6 = endpoints.gateways(places)
+    way_out = default4 or default6
+    if way_out is None:
+        return [], ["Published ports are discarded: every network of the container is internal"]
+    any_address = way_out.network["options"].get(options.HOST_BINDING, "")
+    return listen.listen(wanted, name=name, port_holder=port_holder, any_address=any_address), []
