@@ -128,6 +128,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("container exists",), "exists:CONTAINER", "Check if a container exists"),
     CommandEntry(("image exists",), "exists:IMAGE", "Check if an image exists"),
     CommandEntry(("volume exists",), "exists:VOLUME", "Check if a volume exists"),
+    CommandEntry(("network connect",), "network.connect:CONNECT", "Connect a container to a network"),
+    CommandEntry(("network disconnect",), "network.connect:DISCONNECT", "Disconnect a container from a network"),
     CommandEntry(("network create",), "network.create", "Create a network"),
     CommandEntry(("network exists",), "exists:NETWORK", "Check if a network exists"),
     CommandEntry(("network inspect",), "inspect:NETWORK", "Display detailed information on one or more networks"),
@@ -157,6 +159,7 @@ _SUPERVISED = (
     CommandEntry(("container after-exit",), "container.monitor_callbacks:AFTER_EXIT", "Decide on a restart (run by the monitor)"),
     CommandEntry(("container start-again",), "container.monitor_callbacks:START_AGAIN", "Restart by policy (run by the monitor)"),
     CommandEntry(("container health-check",), "container.monitor_callbacks:HEALTH_CHECK", "Run a health check (run by the monitor)"),
+    CommandEntry(("container repair-network",), "container.monitor_callbacks:REPAIR_NETWORK", "Repair a network (run by the monitor)"),
     CommandEntry(("container start-with-machine",), "system.enable:START", "Start by policy (run at boot)"),
     CommandEntry(("container stop-with-machine",), "system.enable:STOP", "Stop until boot (run at shutdown)"),
 )

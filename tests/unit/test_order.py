@@ -40,7 +40,7 @@ ORDER = {
         "restart rm start stats top unpause update wait run stop",
     "cli/commands/image": "bootstrap build history import_ load ls pull push rm save tag untag",
     "cli/commands/manifest": "imagetools push local entry_flags",
-    "cli/commands/network": "create ls prune rm",
+    "cli/commands/network": "connect create ls prune rm",
     "cli/commands/registry": "login logout search",
     "cli/commands/system": "binfmt df doctor enable events info reset unshare version",
     "cli/commands/volume": "archive create ls rm",
@@ -65,7 +65,7 @@ ORDER = {
     "engine/lifecycle/attach": "exec_streams attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
-        "attach registration hosts endpoints endpoint_config create listing remove users options leases ipam_config records "
+        "live attach registration hosts endpoints endpoint_config create listing remove users options leases ipam_config records "
         "names ipam addresses",
     "engine/options":
         "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",

@@ -96,7 +96,7 @@ def _long(word: str) -> tuple[str, list[str], EndpointConfig]:
         elif key == "mac-address":
             endpoint["mac"] = mac_address(value)
         elif key == "link-local-ip":
-            raise _no_link_local("--network link-local-ip=")
+            raise no_link_local("--network link-local-ip=")
         elif key == "driver-opt":
             endpoint["driver_opts"] |= [driver_option(value)]
         elif key == "gw-priority":
@@ -192,7 +192,8 @@ def priority(word: str) -> int:
     return int(word)
 
 
-def _no_link_local(what: str) -> NotSupported:
+def no_link_local(what: str) -> NotSupported:
+    """The error for an option that asks for an address which no network has."""
     from rootless.cli.grammar import refused
 
     error = refused.flag("run", "--link-local-ip")

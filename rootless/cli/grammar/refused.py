@@ -16,10 +16,6 @@ _BUILDERS: Reason = (
     "there is one builder, rootless itself, and no daemon or machine to choose among",
     "`rootless build` builds, `rootless builder prune` frees its cache",
 )
-_NETWORKS: Reason = (
-    "there are no networks of one's own yet",
-    "publish ports with -p, or share one container's network: --network container:NAME",
-)
 _CONTEXTS: Reason = (
     "there is no daemon, and so no other place to talk to",
     "for containers of another machine run rootless there: ssh HOST rootless ...",
@@ -36,11 +32,9 @@ COMMANDS: dict[str, Reason] = {
                                        "version")), _BUILDERS),
     "checkpoint": _CHECKPOINT,
     "compose": ("there is no reader of compose files", "start each service with `rootless run`; services that must "
-                "reach each other share a network: --network container:NAME"),
+                "reach each other share a network: `rootless network create`"),
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
-    "network connect": _NETWORKS,
-    "network disconnect": _NETWORKS,
     "node": _ONE_MACHINE,
     "plugin": ("there is no daemon that could load plugins", "`rootless volume create -o type=none -o o=bind -o "
                "device=DIRECTORY` makes a volume of what is mounted already"),

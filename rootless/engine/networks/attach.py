@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from rootless.network.port_errors import PortHolder
     from rootless.storage.store import Store
 
+HUB = "hub"
+"""What repair-network is told in place of a container's id: the hub's way out."""
+
 
 def connect(
     store: Store, record: ContainerConfig, pid: int, namespaces: tuple[int, int], port_holder: PortHolder
@@ -109,13 +112,16 @@ def states(record: ContainerConfig, name: str, places: Sequence[Place]) -> dict[
 
 def netd_of(store: Store, hub: int) -> netd.Netd:
     """The user's netd, for the hub."""
-    return netd.Netd(store.runtime, hub, repair_hub=own_command("repair-network", "--hub"))
+    return netd.Netd(store.runtime, hub, repair_hub=own_command("repair-network", HUB))
 
 
 def ensure_uplink(server: netd.Netd, places: Sequence[Place]) -> list[str]:
     """See to the hub's way out where a place has one; what its program runs without, for people."""
-    if all(place.network["internal"] for place in places):
-        return []
+    return [] if all(place.network["internal"] for place in places) else start_uplink(server)
+
+
+def start_uplink(server: netd.Netd) -> list[str]:
+    """Start the hub's way out unless it runs, and give it into netd's care; warnings, as ensure_uplink."""
     made = uplink.ensure_uplink(server.hub)
     if made is None:
         return []

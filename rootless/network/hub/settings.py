@@ -56,10 +56,18 @@ def set_container(server: netd.Netd, settings: Settings) -> None:
         netd.ask(server, request, descriptors)
 
 
+def knows(runtime: str, container: str) -> bool:
+    """Whether a netd runs that knows the container."""
+    try:
+        return any(line.startswith(container) for line in netd.ask_running(runtime, "list"))
+    except netd.NoNetd:
+        return False
+
+
 def drop_container(runtime: str, container: str) -> None:
     """Have netd forget the container, where one runs and knows it."""
     try:
-        if any(line.startswith(container) for line in netd.ask_running(runtime, "list")):
+        if knows(runtime, container):
             netd.ask_running(runtime, f"drop {container}")
     except netd.NoNetd:
         pass

@@ -51,6 +51,23 @@ def _health_check(args: Args) -> int:
         return 0  # ended meanwhile
 
 
+def _repair_network(args: Args) -> int:
+    """What a container lacks of its networks once netd has ended; of the hub itself, its way out."""
+    from rootless.engine.networks import attach, live
+    from rootless.session import session
+
+    store = Store.open()
+    session.join()
+    try:
+        if args.positional[0] == attach.HUB:
+            live.repair_hub(store)
+        else:
+            live.repair(store, args.positional[0])
+    except NotFound:
+        return 0  # removed meanwhile
+    return 0
+
+
 def _hidden(name: str, summary: str, handler: object) -> Command:
     return Command(name, summary, "CONTAINER", (), handler, min_args=1, max_args=1)  # type: ignore[arg-type]
 
@@ -58,3 +75,4 @@ def _hidden(name: str, summary: str, handler: object) -> Command:
 AFTER_EXIT = _hidden("container after-exit", "Decide on a restart (run by the monitor)", _after_exit)
 START_AGAIN = _hidden("container start-again", "Restart by policy (run by the monitor)", _start_again)
 HEALTH_CHECK = _hidden("container health-check", "Run a health check (run by the monitor)", _health_check)
+REPAIR_NETWORK = _hidden("container repair-network", "Repair a network (run by the monitor)", _repair_network)

@@ -1,0 +1,294 @@
+"""Networks of containers that are there already: `network connect`, `network disconnect`, and the repair.
+
+What is wanted stands in config.json, what is in state.json; for a running container the latter counts. A connect
+writes state.json before it asks the kernel, a disconnect after: so what a killed command has left is known, and the
+same command, or a repair, goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless import atomic
+from rootless.engine.networks import attach, endpoint_config, endpoints, hosts, leases, records, registration
+from rootless.engine.networks.leases import LeaseHolder
+from rootless.engine.state import running
+from rootless.engine.state.config import on_hub, read_config
+from rootless.engine.state.events import events
+from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
+from rootless.network.hub import attach as kernel
+from rootless.network.hub import namespace, port_bag, rules, settings
+from rootless.network.hub.endpoint import Attached
+from rootless.record import TYPE_CHECKING
+from rootless.storage.containers import containers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from rootless.engine.networks.endpoints import Place
+    from rootless.engine.networks.records import NetworkConfig
+    from rootless.engine.state.config import ContainerConfig, EndpointConfig
+    from rootless.engine.state.running import RunningContainer
+    from rootless.network.hub.endpoint import Endpoint
+    from rootless.network.hub.listen import Listener
+    from rootless.storage.store import Store
+
+
+def connect(store: Store, reference: str, container: str, asked: EndpointConfig) -> None:
+    """Put a container on one more network, at once if it runs, else at its next start. The caller has joined the
+    session. NotFound, InvalidInput, Conflict in Docker's words; then it is where it was."""
+    identifier = containers.find(store, container)
+    network, asked = endpoint_config.check(store, reference, asked)
+    if not endpoint_config.is_user_defined(network) and (asked["ip"] or asked["ip6"] or asked["aliases"]):
+        raise InvalidInput("user-specified IP address and aliases are supported on user-defined networks only")
+    with containers.lock(store, identifier):
+        record = read_config(store, identifier)
+        _refuse_mode(record)
+        name = network["name"]
+        before = on_hub(record)
+        found = running.find(store, identifier)
+        if found is None:
+            if name in before:
+                raise _is_there(store, record, name)
+            _write_config(store, record, {**before, name: asked})
+            return
+        with found, _Live(store, record, found) as live:
+            if name in live.states:
+                live.repair()
+                raise _is_there(store, record, name)
+            _write_config(store, record, {**before, name: asked})
+            try:
+                live.add(network, asked)
+            except BaseException:
+                _write_config(store, record, before)
+                raise
+        events.write(store, "network", "connect", network["id"], container=identifier, name=name, type="bridge")
+
+
+def disconnect(store: Store, reference: str, container: str, *, force: bool = False) -> None:
+    """Take a container off a network. The caller has joined the session. `force`: one that is gone is no error.
+    NotFound, Conflict in Docker's words."""
+    try:
+        identifier = containers.find(store, container)
+    except NotFound:
+        if force:
+            records.find(store, reference)
+            return
+        raise
+    network = records.find(store, reference)
+    name = network["name"]
+    with containers.lock(store, identifier):
+        record = read_config(store, identifier)
+        if record["network"]["mode"] == "host" and name == "host":
+            raise Conflict(
+                "cannot disconnect container from host network - container was created in host network mode"
+            )
+        left = {known: asked for known, asked in on_hub(record).items() if known != name}
+        found = running.find(store, identifier)
+        if found is None:
+            if len(left) == len(on_hub(record)):
+                raise _is_not_there(identifier, name)
+            _write_config(store, record, left)
+            return
+        with found, _Live(store, record, found) as live:
+            if name not in live.states:
+                raise _is_not_there(identifier, name)
+            _write_config(store, record, left)
+            live.remove(name)
+        events.write(store, "network", "disconnect", network["id"], container=identifier, name=name, type="bridge")
+
+
+def repair(store: Store, identifier: str) -> None:
+    """Make what a running container lacks of its networks in the kernel, and tell netd of it again, started anew
+    where it has ended. The caller has joined the session. Idempotent; nothing for one that does not run."""
+    with containers.lock(store, identifier):
+        found = running.find(store, identifier)
+        if found is None:
+            return
+        record = read_config(store, identifier)
+        with found, _Live(store, record, found) as live:
+            if live.states:
+                live.repair()
+
+
+def repair_hub(store: Store) -> None:
+    """Start the hub's way out again, which has ended. The caller has joined the session."""
+    hub = namespace.open_hub()
+    try:
+        attach.start_uplink(attach.netd_of(store, hub))
+    finally:
+        os.close(hub)
+
+
+def _refuse_mode(record: ContainerConfig) -> None:
+    mode = record["network"]["mode"]
+    if mode == "host" or mode.startswith("container:"):
+        raise Conflict(
+            "container sharing network namespace with another container or host cannot be connected to any other network"
+        )
+    if mode == "none":
+        raise Conflict(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+            hint="run it with --network NETWORK in place of none",
+        )
+    if "networks" not in record["network"]:
+        raise NotSupported(
+            f"a container on the network {mode} of slirp4netns cannot be connected to another one",
+            hint="run it with --network NETWORK: more can be added to that",
+        )
+
+
+def _is_there(store: Store, record: ContainerConfig, name: str) -> Conflict:
+    shown = containers.name_of(store, record["id"]) or record["name"]
+    return Conflict(f"endpoint with name {shown} already exists in network {name}")
+
+
+def _is_not_there(identifier: str, name: str) -> Conflict:
+    return Conflict(f"container {identifier} is not connected to network {name}")
+
+
+def _write_config(store: Store, record: ContainerConfig, networks: dict[str, EndpointConfig]) -> None:
+    """config.json with these networks; the record of the caller, too, is another afterwards."""
+    record["network"] = {**record["network"], "networks": networks}
+    path = containers.directory(store, record["id"]) + "/config.json"
+    atomic.write_json(path, dict(record), durable=not record["auto_remove"])
+
+
+class _Live:
+    """A running container's networks, being changed; under its lock. A context manager that closes what it opened."""
+
+    def __init__(self, store: Store, record: ContainerConfig, found: RunningContainer) -> None:
+        self._store = store
+        self._record = record
+        self._found = found
+        self._state: dict[str, Any] = dict(found.state.get("network") or {})
+        self.states: dict[str, Any] = dict(self._state.get("networks") or {})
+        self._name = containers.name_of(store, record["id"]) or record["name"]
+        self._open: list[int] = []
+
+    def __enter__(self) -> _Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self._open:
+            os.close(fd)
+
+    def add(self, network: NetworkConfig, asked: EndpointConfig) -> None:
+        """A place on one more network."""
+        before = self._places()
+        holder = LeaseHolder(self._record["id"], self._found.pid, self._found.start_time)
+        place = attach.take_place(self._store, network, asked, holder, [each.interface for each in before])
+        places = [*before, place]
+        self._save(places)
+        try:
+            self._apply(before, places)
+        except BaseException:
+            self._save(before)
+            self._release(place)
+            raise
+
+    def remove(self, name: str) -> None:
+        """No place on this network any more: names first, the link last."""
+        before = self._places()
+        gone = next(place for place in before if place.network["name"] == name)
+        places = [place for place in before if place is not gone]
+        self._apply(before, places)
+        hub, network = self._namespaces()
+        kernel.detach(hub, network, next(link for link in endpoints.links([gone])))
+        self._save(places)
+        self._release(gone)
+
+    def repair(self) -> None:
+        """All that there should be."""
+        places = self._places()
+        self._apply(places, places)
+
+    def _places(self) -> list[Place]:
+        asked = on_hub(self._record)
+        return [
+            endpoints.from_state(
+                _network_of(self._store, name, state), asked.get(name) or endpoint_config.empty(), state
+            )
+            for name, state in self.states.items()
+        ]
+
+    def _namespaces(self) -> tuple[int, int]:
+        """Descriptors of the hub and of the container's network namespace."""
+        if not self._open:
+            self._open.append(namespace.open_hub())
+            self._open.append(os.open(f"/proc/{self._found.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        return self._open[0], self._open[1]
+
+    def _apply(self, before: Sequence[Place], places: Sequence[Place]) -> None:
+        """The kernel, netd and /etc/hosts as `places` have it, which were `before`: the same for a repair."""
+        hub, network = self._namespaces()
+        server = attach.netd_of(self._store, hub)
+        attach.ensure_uplink(server, places)
+        links = endpoints.links(places)
+        first = not settings.knows(self._store.runtime, self._record["id"])
+        if not first and list(before) != list(places):
+            known = {place.endpoint_id for place in before}
+            links = [link for link, place in zip(links, places, strict=True) if place.endpoint_id not in known]
+        attached = kernel.attach(hub, network, links, first=first) if links else Attached()
+        undo = [bytes.fromhex(text) for text in self._state.get("undo") or []]
+        undo += [message for message in attached.undo if message not in undo]
+        self._state["undo"] = [message.hex() for message in undo]
+        if _defaults(before) != _defaults(places):
+            kernel.set_default(network, *_defaults(places))
+        listeners = self._listeners()
+        try:
+            told = registration.register(self._record, self._name, places, listeners, undo)
+            old = registration.register(self._record, self._name, before, listeners, ()).rules
+            stale = [rule.remove for rule in old if rule not in told.rules]
+            rules.send_rules(hub, [rule.add for rule in told.rules] + stale)
+            settings.set_container(
+                server,
+                told.settings._replace(
+                    pidfd=self._found.pidfd, resolver_udp=attached.resolver_udp, resolver_tcp=attached.resolver_tcp
+                ),
+            )
+        finally:
+            for fd in (attached.resolver_udp, attached.resolver_tcp, *(each.fd for each in listeners)):
+                if fd >= 0:
+                    os.close(fd)
+        path = containers.directory(self._store, self._record["id"]) + "/hosts"
+        hosts.update(path, self._record, self._name, hosts.addresses([*before, *places]), hosts.addresses(places))
+
+    def _listeners(self) -> list[Listener]:
+        """The sockets of the published ports, from the monitor's bag."""
+        number = int(self._state.get("port_bag", -1))
+        if number < 0:
+            return []
+        bag = port_bag.of_monitor(int(self._found.state["monitor_pid"]), number)
+        try:
+            return [attach.listener_of(text, fd) for text, fd in port_bag.look(bag)]
+        finally:
+            os.close(bag)
+
+    def _save(self, places: Sequence[Place]) -> None:
+        """state.json with these places."""
+        self.states = attach.states(self._record, self._name, places)
+        self._state["networks"] = self.states
+        path = containers.directory(self._store, self._record["id"]) + "/state.json"
+        state = {**running.read_state(self._store, self._record["id"]), "network": self._state}
+        atomic.write_json(path, state, durable=not self._record["auto_remove"])
+
+    def _release(self, place: Place) -> None:
+        for address in (place.address, place.address6):
+            if address:
+                leases.release(self._store, place.network["id"], address, self._record["id"])
+
+
+def _defaults(places: Sequence[Place]) -> tuple[Endpoint | None, Endpoint | None]:
+    """The links that the default routes go by, IPv4's and IPv6's."""
+    links = endpoints.links(places)
+    return next((link for link in links if link.default4), None), next((link for link in links if link.default6), None)
+
+
+def _network_of(store: Store, name: str, state: dict[str, Any]) -> NetworkConfig:
+    """The network of a place: as it is in the store, for a network with containers cannot be removed."""
+    network = records.read(store, name)
+    if network["id"] != state.get("network_id"):
+        raise records.not_found(str(state.get("network_id")))
+    return network
