@@ -28,6 +28,7 @@ from rootless.build.plan.whole import plan_build
 from rootless.build.planning import plan_request
 from rootless.build.progress.vertices import Progress
 from rootless.build.request import BuildRequest
+from rootless.build.ssh import sources as agents
 from rootless.engine.images import lookup
 from rootless.errors import InvalidInput, NotFound
 from rootless.session import session
@@ -62,6 +63,7 @@ def answer(store: Store, request: BuildRequest, words: str, progress: Progress) 
     asked = plan_request(request)
     session.join()
     with ExitStack() as stack:
+        request = request._replace(ssh=stack.enter_context(agents.sockets(store, request.agents)))
         found = definition.read(store, request, progress, stack)
         ignored = _ignored(found)
     document_of = _known_images(store)

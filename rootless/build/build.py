@@ -28,6 +28,7 @@ from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
 from rootless.build.secrets import authorization
 from rootless.build.source_trees import SourceTrees
+from rootless.build.ssh import sources as agents
 from rootless.build.stage_state import StageState, needed_by
 from rootless.build.worker_pool import StepFailed
 from rootless.session import session
@@ -50,6 +51,7 @@ def build(store: Store, request: BuildRequest, progress: Progress) -> Result:
         session.join()
         with store.lease(), ExitStack() as stack:
             steps.sweep(store)
+            request = request._replace(ssh=stack.enter_context(agents.sockets(store, request.agents)))
             found = definition.read(store, request, progress, stack)
             result, did = _build(store, request, names, found, progress)
     finally:

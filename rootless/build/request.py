@@ -8,6 +8,7 @@ from rootless.build.execute.run_config import Limits
 from rootless.build.output.requested import Output
 from rootless.build.remotecache.places import Place
 from rootless.build.secrets import Secret
+from rootless.build.ssh.sources import AgentSource
 
 
 class BuildRequest(NamedTuple):
@@ -30,7 +31,8 @@ class BuildRequest(NamedTuple):
     network: str = ""
     platforms: list[str] = []
     secrets: dict[str, Secret] = {}
-    ssh: dict[str, str] = {}
+    agents: dict[str, AgentSource] = {}
+    ssh: dict[str, str] = {}  # their sockets, while the build goes on
     outputs: list[Output] = []
     iidfile: str = ""
     metadata_file: str = ""

@@ -1,4 +1,4 @@
-"""--secret and --ssh: what RUNs may have that no layer, key or history ever gets."""
+"""--secret: what RUNs may have that no layer, key or history ever gets."""
 
 from __future__ import annotations
 
@@ -81,26 +81,3 @@ def parse_secret(word: str) -> Secret:
         if not os.path.exists(path):
             raise NotFound(f"failed to stat {path}: no such file or directory", hint=f"it is the source of --secret id={found['id']}")
     return Secret(found["id"], "" if env else path, env)
-
-
-def parse_ssh(word: str) -> tuple[str, str]:
-    """One --ssh word, `default` or `ID[=SOCKET]`: the id, and the socket of an agent. InvalidInput for a key: it
-    takes an agent to use one."""
-    name, _, path = word.partition("=")
-    if not path:
-        path = os.environ.get("SSH_AUTH_SOCK", "")
-        if not path:
-            raise InvalidInput(
-                f'invalid empty ssh agent socket: "{name}"', hint="start one (ssh-agent), or name it: --ssh default=SOCKET"
-            )
-    path = os.path.abspath(path)
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise NotFound(f"--ssh {word}: {path}: {error.strerror}") from None
-    if not stat.S_ISSOCK(mode):
-        raise InvalidInput(
-            f"--ssh {word}: {path} is no socket of an agent",
-            hint=f"give the key to an agent: eval $(ssh-agent); ssh-add {path}; then --ssh {name}",
-        )
-    return name, path

@@ -147,14 +147,6 @@ def test_the_agent_of_ssh(build: Build, tmp_path: Path) -> None:
     assert 'unset ssh forward key "default"' in failed.stderr
 
 
-def test_an_agent_for_another_user_is_refused(build: Build, tmp_path: Path) -> None:
-    path = tmp_path / "agent"
-    with socket.socket(socket.AF_UNIX) as agent:
-        agent.bind(str(path))
-        failed = build("FROM busybox\nRUN --mount=type=ssh,uid=1000 true\n", "--ssh", f"default={path}", status=1)
-    assert "uid, gid and mode are not supported" in failed.stderr
-
-
 def test_a_script_of_a_heredoc(build: Build) -> None:
     told = build("FROM busybox\nRUN <<EOF\n#!/bin/sh\necho from $0\nEOF\nRUN <<EOF\necho one\necho two\nEOF\n").stderr
     assert " from /dev/pipes/EOF\n" in told

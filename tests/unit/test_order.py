@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 ORDER = {
     "build":
         "answer build coordinator worker_pool asked emulation executor planning base_images several outputs source_trees contexts "
-        "definition failure request output remotecache execute copy secrets csv_words stage_state cache context plan "
+        "definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache context plan "
         "dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records keys",
     "build/context": "fetch archive git submodules git_program http walk source_tree file_hashes digest_table ignore glob",
@@ -31,6 +31,7 @@ ORDER = {
         "render_calls calls together whole stage copies runs config_edits history ports state graph bases controls epoch "
         "contexts names remote git_url scope request steps image_config sources",
     "build/progress": "choose plain log_text rawjson tty vertices",
+    "build/ssh": "sources agent keys",
     "build/remotecache": "export imported sources layout_directory document places",
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",

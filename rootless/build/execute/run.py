@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+from contextlib import ExitStack
 from typing import Any
 
 from rootless import atomic
@@ -48,13 +49,13 @@ def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) 
     The caller is a worker, single-threaded, in the session, and holds the store's lease. ProcessFailed where
     the command fails, any other RootlessError where it cannot be started; nothing is left then.
     """
-    with steps.NewStep(store) as new, _run_directory(store, new.path) as run_dir:
+    with steps.NewStep(store) as new, _run_directory(store, new.path) as run_dir, ExitStack() as agents:
         caches = run_mounts.take_caches(store, request.mounts, new.path)
         # No step becomes a layer, in another place, between the look at where they are and their mount.
         with steps.Mounting(store):
             root = rootfs.prepare(store, new.path, layers)
             top = top_of(root)
-            mounted = run_mounts.prepare(store, request.mounts, request.files, new.path, caches)
+            mounted = run_mounts.prepare(store, request.mounts, request.files, new.path, caches, agents)
             launched = _launch(store, request, mounted, root, new.path, run_dir)
         status, oom = _follow(launched, new.path, report)
         if status:

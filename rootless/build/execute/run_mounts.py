@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from rootless.build.cache import mounts as cache_mounts
@@ -11,7 +12,6 @@ from rootless.build.plan.steps import Mount, PipeFile
 from rootless.engine.files.mounts.mount_points import oci_mount
 from rootless.engine.options.mount_config import Mount as ContainerMount
 from rootless.errors import InvalidInput, NotFound, NotSupported
-from rootless.runtime.mounts.bind import EXACT
 from rootless.runtime.mounts.build_mounts import FILE, TREE
 from rootless.runtime.mounts.mount_parts import SUBPATH
 from rootless.storage import named_paths
@@ -47,9 +47,14 @@ def take_caches(store: Store, wanted: list[StepMount], directory: str) -> dict[i
 
 
 def prepare(
-    store: Store, wanted: list[StepMount], files: list[PipeFile], directory: str, caches: dict[int, str]
+    store: Store,
+    wanted: list[StepMount],
+    files: list[PipeFile],
+    directory: str,
+    caches: dict[int, str],
+    agents: ExitStack,
 ) -> Mounted:
-    """`directory` is the step's own, in which places to mount at are made."""
+    """`directory` is the step's own, in which places to mount at are made. What serves agents ends with `agents`."""
     found = Mounted([], [])
     for number, step in enumerate(wanted):
         aside = f"{directory}/mount{number}"
@@ -67,7 +72,7 @@ def prepare(
         elif mount.type == "secret":
             _secret(step, aside, found)
         elif mount.type == "ssh":
-            _agent(step, found)
+            _agent(step, aside, agents, found)
     for number, file in enumerate(files):
         text = file.content.encode("utf-8", "surrogateescape")
         aside = f"{directory}/file{number}"
@@ -190,7 +195,7 @@ def _file(target: str, text: bytes, mode: int, uid: int, gid: int, aside: str, *
     return _mount(target, entry)
 
 
-def _agent(step: StepMount, found: Mounted) -> None:
+def _agent(step: StepMount, aside: str, agents: ExitStack, found: Mounted) -> None:
     mount = step.mount
     if not step.socket:
         if mount.required:
@@ -198,14 +203,12 @@ def _agent(step: StepMount, found: Mounted) -> None:
                 f'unset ssh forward key "{mount.id}"', hint=f"forward an agent: --ssh {mount.id}, or --ssh {mount.id}=SOCKET"
             )
         return
-    if mount.uid or mount.gid or mount.mode not in (None, 0o600):
-        raise NotSupported(
-            "RUN --mount=type=ssh: uid, gid and mode are not supported: it is the agent's own socket, which is the caller's",
-            hint="leave them out, and let root run what needs the agent",
-        )
-    exact = named_paths.follow(step.socket, "the agent's socket")
-    oci = oci_mount(mount.target, "bind", exact or step.socket, "bind", "rprivate")
-    found.mounts.append(_mount(mount.target, oci if exact is None else {**oci, EXACT: True}))
+    from rootless.build.ssh.agent import forwarding, served
+
+    os.mkdir(aside, 0o700)
+    mode = 0o600 if mount.mode is None else mount.mode
+    path = agents.enter_context(served(aside, lambda: forwarding(step.socket), mode=mode, uid=mount.uid, gid=mount.gid))
+    found.mounts.append(_mount(mount.target, oci_mount(mount.target, "bind", path, "bind", "rprivate")))
     if not any(word.startswith("SSH_AUTH_SOCK=") for word in found.env):
         found.env.append(f"SSH_AUTH_SOCK={mount.target}")
 

@@ -8,7 +8,8 @@ from rootless.build.execute.run_config import HOSTNAME, Limits
 from rootless.build.output import requested
 from rootless.build.remotecache import places
 from rootless.build.request import BuildRequest
-from rootless.build.secrets import Secret, parse_secret, parse_ssh
+from rootless.build.secrets import Secret, parse_secret
+from rootless.build.ssh import sources as agents
 from rootless.cli import client_config
 from rootless.cli.grammar.command import Args
 from rootless.cli.output.messages import say
@@ -38,7 +39,7 @@ def to_request(args: Args) -> BuildRequest:
         network="" if args.network == "default" else args.network,
         platforms=[part for word in args.platform for part in word.split(",") if part],
         secrets=_secrets(args.secret),
-        ssh=dict(parse_ssh(word) for word in args.ssh),
+        agents=agents.parse_all(args.ssh),
         outputs=_outputs(args),
         iidfile=args.iidfile,
         metadata_file=args.metadata_file,
