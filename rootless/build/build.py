@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from rootless.build import definition, outputs, several
-from rootless.build.cache import upkeep
+from rootless.build.cache import in_use, upkeep
 from rootless.build.cache.explain import Trace
 from rootless.build.cache.keys import Key
 from rootless.build.contexts import Contexts
@@ -49,7 +49,7 @@ def build(store: Store, request: BuildRequest, progress: Progress) -> Result:
     names = outputs.check(request)
     try:
         session.join()
-        with store.lease(), ExitStack() as stack:
+        with store.lease(), in_use.running(store), ExitStack() as stack:
             steps.sweep(store)
             request = request._replace(ssh=stack.enter_context(agents.sockets(store, request.agents)))
             found = definition.read(store, request, progress, stack)

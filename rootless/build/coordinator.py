@@ -212,7 +212,7 @@ class Coordinator:
                 created = clock.now() if epoch is None else clock.from_nanoseconds(epoch * 1_000_000_000)
                 # Where a source has changed meanwhile, the result is of what it was then.
                 now = keys.make(made["parts"]) if "parts" in made else key
-                records.write(store, now, step=made["step"], created=created, name=step.place.name)
+                records.write(store, now, step=made["step"], created=created, name=step.place.name, used=began)
                 return {"step": made["step"], "created": created, "cached": False, "key": now.hex}
 
         def done(result: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -72,11 +73,71 @@ def test_a_budget_is_held_by_least_recent_use(build: Build, rootless: Rootless) 
     assert build(text.format("kept"), *only).stderr.count("CACHED") == 2
 
 
-def test_a_running_build_is_not_pruned_from_under(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo first > /first\nRUN sleep 3; cat /first > /second\n")
-    running = rootless.start("build", "-q", "-t", "x", tmp_path)
-    wait_for(lambda: any((rootless.root / "build/cache").glob("*.json")) if (rootless.root / "build/cache").exists() else False)
-    refused = rootless("builder", "prune", "-af", status=1)
-    assert "the build cache is in use" in refused.stderr
+WAITING = (
+    "FROM busybox AS made\nRUN echo first > /first\n"
+    "FROM made AS used\nRUN --mount=type=cache,target=/c touch /c/begun; until test -e /c/go; do sleep 0.1; done; cp /first /second\n"
+    "FROM busybox\nCOPY --from=used /second /\nCOPY --from=made /first /\n"
+)
+
+
+def begun(rootless: Rootless, context: Path, *args: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """A build that waits in its second step, the first of which was in the cache; what lets it go on, when it is there."""
+    context.mkdir(exist_ok=True)
+    (context / "Dockerfile").write_text(WAITING)
+    running = rootless.start("build", "-q", *args, context)
+    wait_for(lambda: list((rootless.root / "build/mounts").glob("*/data/begun")))
+    (found,) = (rootless.root / "build/mounts").glob("*/data/begun")
+    return running, found.with_name("go")
+
+
+def test_beside_a_running_build_goes_what_it_does_not_use(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(WAITING.partition("FROM made AS used")[0])
+    rootless("build", "-q", tmp_path)
+    rootless("image", "prune", "-f")
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo another > /another\n")
+    rootless("build", "-q", "-o", "type=cacheonly", tmp_path)
+    time.sleep(2)  # the times of files are compared
+    running, go = begun(rootless, tmp_path / "context", "-t", "x")
+    told = rootless("builder", "prune", "-af").stdout
+    assert "Total:\t0B" not in told
+    left = {entry["Description"].partition("] ")[2] for entry in cached(rootless) if entry["CacheType"] == "regular"}
+    assert left == {"RUN echo first > /first"}
+    assert "exec.cachemount" in {entry["CacheType"] for entry in cached(rootless)}
+    go.touch()
+    assert running.wait(60) == 0
+    assert rootless("run", "--rm", "x", "cat", "/second", "/first").stdout == "first\nfirst\n"
+    assert rootless("builder", "prune", "-af").stdout.splitlines()[-1] != "Total:\t0B"
+    assert cached(rootless) == []
+    assert rootless("run", "--rm", "x", "cat", "/second", "/first").stdout == "first\nfirst\n"
+    rootless("rmi", "x")
+
+
+def test_prunes_that_are_killed_beside_a_running_build(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    running, go = begun(rootless, tmp_path / "context", "-t", "x")
+    for number in range(6):
+        (tmp_path / "Dockerfile").write_text(f"FROM busybox\nRUN echo {number} > /n\nRUN echo more >> /n\n")
+        rootless("build", "-q", "-o", "type=cacheonly", tmp_path)
+        pruning = rootless.start("builder", "prune", "-af")
+        time.sleep(0.1 * (number + 1))
+        pruning.kill()
+        pruning.wait(60)
+    go.touch()
     assert running.wait(60) == 0
     assert rootless("run", "--rm", "x", "cat", "/second").stdout == "first\n"
+    rootless("builder", "prune", "-af")
+    rootless("rmi", "x")
+    assert cached(rootless) == []
+    assert list((rootless.root / "build/steps").iterdir()) == []
+
+
+def test_a_killed_build_keeps_nothing(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    running, _ = begun(rootless, tmp_path / "context")
+    running.kill()
+    running.wait(60)
+
+    def pruned() -> bool:
+        rootless("builder", "prune", "-af")
+        return cached(rootless) == []
+
+    wait_for(pruned)
+    assert list((rootless.root / "build/running").iterdir()) == []

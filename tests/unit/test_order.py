@@ -17,8 +17,9 @@ ORDER = {
         "answer build coordinator worker_pool asked emulation executor planning base_images several outputs source_trees contexts "
         "definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache context plan "
         "dockerfile progress",
-    "build/cache": "explain upkeep digests prune usage fetched mounts records keys",
-    "build/context": "fetch archive git submodules git_program http walk source_tree file_hashes digest_table ignore glob",
+    "build/cache": "explain upkeep digests prune usage fetched mounts records in_use keys",
+    "build/context":
+        "fetch archive git submodules git_program http kept walk source_tree file_hashes digest_table ignore glob",
     "build/copy": "step remote writer destination entries mode owner select",
     "build/dockerfile":
         "parse lexer directives lint parse_config parse_files heredocs expand parse_run mounts parsing flags "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from rootless.build.context import file_hashes, git, http
+from rootless.build.context import file_hashes, git, http, kept
 from rootless.storage.maintenance.usage import tree_bytes
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store
@@ -50,15 +50,25 @@ def every(store: Store, *, sizes: bool = True) -> list[Fetched]:
     return found
 
 
-def remove(store: Store, kind: str, identifier: str) -> None:
-    """Forget one. The caller has made sure that no build is going on (prune.py, gc.lock)."""
+def remove(store: Store, kind: str, identifier: str, *, used_since: float) -> bool:
+    """Forget one; False where it was used since then, somebody is at it, or another was faster."""
     directory = _DIRECTORIES[kind](store)
-    gone = f"{directory}/.rm-{os.urandom(6).hex()}"
+    where, gone = f"{directory}/{identifier}", f"{directory}/.rm-{os.urandom(6).hex()}"
+    is_locked = os.path.isdir(where)
+    lock = kept.take(where) if is_locked else -1
+    if is_locked and lock < 0:
+        return False
     try:
-        os.rename(f"{directory}/{identifier}", gone)
+        if is_locked and os.fstat(lock).st_mtime >= used_since:
+            return False
+        os.rename(where, gone)
     except FileNotFoundError:
-        return
+        return False
+    finally:
+        if lock >= 0:
+            os.close(lock)
     remove_tree(gone)
+    return True
 
 
 def sweep(store: Store) -> None:

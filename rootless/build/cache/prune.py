@@ -9,12 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from rootless.build.cache import fetched, records
+from rootless.build.cache import fetched, in_use, records
 from rootless.build.cache import mounts as cache_mounts
 from rootless.build.cache.usage import Entry, entries
-from rootless.errors import Conflict
 from rootless.storage.layers import step_names, steps
 from rootless.storage.maintenance import gc
 from rootless.storage.remove_tree import remove_tree
@@ -32,32 +32,30 @@ class Filters(NamedTuple):
     keep_bytes: int = -1
 
 
-def prune(store: Store, filters: Filters, *, wait: bool = False) -> list[Entry]:
-    """Delete what the filters say, and what was left half-made; what went. Wants the session joined.
-
-    Conflict where a build, a pull or a push is going on that may need it, unless `wait`.
-    """
+def prune(store: Store, filters: Filters) -> list[Entry]:
+    """Delete what the filters say, but for what running builds have used (in_use.py); what went. Wants the session
+    joined. What was left half-made goes, too, where no build, pull or push is going on."""
     lock = open_lock(store.root + "/gc.lock")
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
         except BlockingIOError:
-            raise Conflict(
-                "the build cache is in use: a build, a pull or a push is going on", hint="try again when it has ended"
-            ) from None
-        sweep(store)
-        gone = [entry for entry in _chosen(store, filters) if _remove(store, entry)]
-        _drop_orphans(store)
+            alone = False
+        if alone:
+            sweep(store)
+        gone = list(_prune(store, filters))
+        if alone:
+            _drop_orphans(store)
     finally:
         os.close(lock)
     gc.collect(store)
     return gone
 
 
-def _chosen(store: Store, filters: Filters) -> list[Entry]:
+def _prune(store: Store, filters: Filters) -> Iterator[Entry]:
     everything = entries(store)
     left = sum(entry.size for entry in everything if not entry.shared)
-    chosen = []
     for entry in everything:
         if filters.keep_bytes >= 0 and left <= filters.keep_bytes:
             break
@@ -67,15 +65,16 @@ def _chosen(store: Store, filters: Filters) -> list[Entry]:
             continue
         if filters.ids and not any(entry.id.startswith(one) for one in filters.ids):
             continue
-        chosen.append(entry)
-        left -= 0 if entry.shared else entry.size
-    return chosen
+        if _remove(store, entry):
+            left -= 0 if entry.shared else entry.size
+            yield entry
 
 
 def _remove(store: Store, entry: Entry) -> bool:
+    """Whether it could be: a build may have it."""
     if entry.kind in fetched.KINDS:
-        fetched.remove(store, entry.kind, entry.id)
-        return True
+        with in_use.deleting(store) as used_since:
+            return fetched.remove(store, entry.kind, entry.id, used_since=used_since)
     if entry.kind == "exec.cachemount":
         where = f"{cache_mounts.top(store)}/{entry.id}"
         gone = f"{cache_mounts.top(store)}/.rm-{os.urandom(6).hex()}"
@@ -89,9 +88,17 @@ def _remove(store: Store, entry: Entry) -> bool:
             os.close(lock)
         remove_tree(gone)
         return True
-    records.remove(store, entry.id)
-    if entry.step:
-        steps.remove(store, entry.step)
+    with in_use.deleting(store) as used_since:
+        try:
+            record = records.read(store, entry.id)
+            if records.last_use(store, entry.id) >= used_since:
+                return False
+        except FileNotFoundError:
+            return False
+        records.remove(store, entry.id)
+        gone = steps.set_aside(store, record.step) if record is not None and record.step else ""
+    if gone:
+        steps.discard(gone)
     return True
 
 

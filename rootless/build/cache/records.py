@@ -9,10 +9,12 @@ Not fsynced: one that a power cut emptied is no JSON and counts as missing, as a
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Container
 from typing import Any, NamedTuple
 
 from rootless import atomic
+from rootless.build.cache import in_use
 from rootless.build.cache.keys import Key
 from rootless.linux.process import boot_id
 from rootless.storage import shape
@@ -58,14 +60,20 @@ def find(store: Store, key: str, *, used: float, origins: Container[str] = froze
     """The record of a result that can be used, noted as used at `used` (seconds since the epoch); None: a miss.
 
     `origins` are the caches that the build may import from."""
-    record = read(store, key)
-    if record is None or (record.origin and record.origin not in origins) or (record.step and not is_whole(store, record.step)):
-        return None
-    try:
-        os.utime(_path(store, key), (used, used))
-    except OSError:
-        pass  # a store that can only be read
-    return record
+    with in_use.looking(store):
+        record = read(store, key)
+        if record is None or (record.origin and record.origin not in origins) or (record.step and not is_whole(store, record.step)):
+            return None
+        try:
+            os.utime(_path(store, key), (used, used))
+        except OSError:
+            pass  # a store that can only be read
+        return record
+
+
+def last_use(store: Store, key: str) -> float:
+    """When the record was used last, seconds since the epoch. FileNotFoundError."""
+    return os.stat(_path(store, key)).st_mtime
 
 
 def is_whole(store: Store, step: str) -> bool:
@@ -74,11 +82,15 @@ def is_whole(store: Store, step: str) -> bool:
     return layers.is_synced(where, boot_id())
 
 
-def write(store: Store, key: Key, *, step: str, created: str, name: str, origin: str = "") -> CacheRecord:
-    """Remember the result of a step, in the place of an older one."""
+def write(
+    store: Store, key: Key, *, step: str, created: str, name: str, origin: str = "", used: float = 0.0
+) -> CacheRecord:
+    """Remember the result of a step, in the place of an older one. Used now, or at `used` where the clock has gone back."""
     make_directory(directory(store))
     fields = {"parts": key.parts, "step": step, "created": created, "name": name, "origin": origin}
     atomic.write_json(_path(store, key.hex), fields, durable=False)
+    if used > time.time():
+        os.utime(_path(store, key.hex), (used, used))
     return CacheRecord(key.hex, key.parts, step, created, name, origin)
 
 

@@ -8,21 +8,20 @@ a checkout has, and how large they are, is counted before any is written.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from rootless.build.context import submodules
+from rootless.build.context import kept, submodules
 from rootless.build.context.git_program import TRANSPORTS, Git
 from rootless.build.plan.steps import GitSource
 from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError, Unavailable
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from rootless.storage import staging
 from rootless.storage.remove_tree import remove_tree
-from rootless.storage.store import Store, make_directory, open_lock
+from rootless.storage.store import Store
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _MOST_ENTRIES = 2_000_000
@@ -76,12 +75,9 @@ def checked_out(store: Store, source: GitSource, *, ssh_socket: str = "") -> Ite
 def _obtain(git: Git, store: Store, source: GitSource, scratch: str, tree: str) -> tuple[str, str]:
     """Check out the commit that is meant in `tree`, new or empty; where the repository is kept, and the commit."""
     place = f"{directory(store)}/{hashlib.sha256(os.fsencode(source.remote)).hexdigest()}"
-    make_directory(place)
     repository = place + "/repository"
-    lock = open_lock(place + "/lock")
+    lock = kept.lock(place)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        os.utime(lock)  # when it was used last
         _remove_stale_locks(repository)
         try:
             return repository, _at_hand(git, repository, source, scratch, tree)

@@ -10,7 +10,6 @@ refused, and credentials stay with the host they were given for.
 from __future__ import annotations
 
 import email.utils
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable
@@ -20,9 +19,10 @@ import urllib3
 from urllib3.util import Url, make_headers, parse_url
 
 from rootless import atomic
+from rootless.build.context import kept
 from rootless.errors import Corrupt, InvalidInput, RootlessError, Unavailable
 from rootless.image.registry.connection import USER_AGENT, open_pool, tls_context
-from rootless.storage.store import Store, make_directory, open_lock
+from rootless.storage.store import Store
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
@@ -48,11 +48,8 @@ def download(
     wanted = _checksum(checksum)
     _parse(url)
     place = f"{directory(store)}/{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()}"
-    make_directory(place)
-    lock = open_lock(place + "/lock")
+    lock = kept.lock(place)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        os.utime(lock)  # when it was used last
         about = _about(place)
         if not (wanted and about.get("sha256") == wanted):
             about = _refresh(place, url, about, authorization)

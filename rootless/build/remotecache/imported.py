@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rootless.build.cache import records
+from rootless.build.cache import in_use, records
 from rootless.build.cache.keys import Key
 from rootless.build.cache.records import CacheRecord
 from rootless.build.progress.vertices import Progress, Vertex
@@ -68,12 +68,14 @@ class Imported:
         if found is None:
             return None
         entry, source = found
-        if entry.step and not self._has(entry):
+        with in_use.looking(self._store):
+            there = not entry.step or self._has(entry)
+            if entry.step and there:
+                self._note(entry, source, key)
+        if not there:
             if steps.exists(self._store, entry.step):
                 return None  # of that name there is another here
             self._absent[entry.step] = (entry, source, key)
-        elif entry.step:
-            self._note(entry, source, key)
         return CacheRecord(key.hex, key.parts, entry.step, entry.created, "", source.identity)
 
     def _has(self, entry: Entry) -> bool:
@@ -106,9 +108,10 @@ class Imported:
             return error.message
         except OSError as error:
             return str(error)
-        if not steps.adopt(self._store, step, entry.diff_id):
-            return "another step has its name"
-        self._note(entry, source, key)
+        with in_use.looking(self._store):
+            if not steps.adopt(self._store, step, entry.diff_id):
+                return "another step has its name"
+            self._note(entry, source, key)
         return ""
 
     def fetching(self, step: str) -> Callable[[object], str]:

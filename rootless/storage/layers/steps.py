@@ -149,8 +149,11 @@ def _link(target: str, path: str) -> None:
 
 def remove(store: Store, step: str) -> None:
     """Forget the step; a layer that it has become stays for `gc.collect` to judge. Wants the session joined."""
-    from rootless.storage.remove_tree import remove_tree
+    discard(set_aside(store, step))
 
+
+def set_aside(store: Store, step: str) -> str:
+    """The first half of `remove`, which takes no time: nobody finds the step any more; what `discard` is to have."""
     name = step.removeprefix(step_names.PREFIX)
     gone = f"{step_names.top(store)}/.rm-{name}"
     try:
@@ -161,8 +164,16 @@ def remove(store: Store, step: str) -> None:
         os.unlink(f"{step_names.top(store)}/{name}{step_names.LAYER}")
     except FileNotFoundError:
         pass
+    return gone
+
+
+def discard(gone: str) -> None:
+    """Delete what was set aside. RootlessError where not all could be."""
+    from rootless.storage.remove_tree import remove_tree
+
     failures = remove_tree(gone)
     if failures:
+        name = os.path.basename(gone).removeprefix(".rm-")
         raise RootlessError(f"build step {name[:12]}: not all could be deleted: " + "; ".join(failures[:3]))
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rootless.build.cache import fetched
-from rootless.build.context import file_hashes, http
+from rootless.build.context import file_hashes, http, kept
 from rootless.build.context.digest_table import DigestTable
 from rootless.storage.store import Store
 from tests.build.web import Answer, Web
@@ -25,9 +25,14 @@ def test_downloads_and_tables(store: Store) -> None:
         found = {one.kind: one for one in fetched.every(store)}
         assert set(found) == {"source.http", "source.local"}
         assert found["source.http"].size >= 100_000
+        used = found["source.http"].used
+        assert not fetched.remove(store, "source.http", found["source.http"].id, used_since=used)
+        lock = kept.lock(f"{http.directory(store)}/{found['source.http'].id}")
+        assert not fetched.remove(store, "source.http", found["source.http"].id, used_since=float("inf"))
+        os.close(lock)
         for one in found.values():
-            fetched.remove(store, one.kind, one.id)
-            fetched.remove(store, one.kind, one.id)
+            removed = [fetched.remove(store, one.kind, one.id, used_since=float("inf")) for _ in range(2)]
+            assert removed == [True, False]
         assert fetched.every(store) == []
         # What was fetched for a build stays its own.
         assert Path(store.root, "got0").stat().st_size == 100_000
