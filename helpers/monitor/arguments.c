@@ -45,7 +45,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
 {
     enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
            CLEANUP_IF, PASS, OPEN_FILES, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
-           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS };
+           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS, NETD, REPAIR };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
         {"start-time", required_argument, NULL, START_TIME},
@@ -79,6 +79,8 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"log-buffer", required_argument, NULL, LOG_BUFFER},
         {"journal", required_argument, NULL, JOURNAL},
         {"journal-fields", required_argument, NULL, JOURNAL_FIELDS},
+        {"netd", required_argument, NULL, NETD},
+        {"repair", required_argument, NULL, REPAIR},
         {"exec", no_argument, NULL, EXEC},
         {NULL, 0, NULL, 0},
     };
@@ -125,6 +127,12 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case LOG_BUFFER: m->log.buffer.limit = number_argument(optarg, INT_MAX); break;
         case JOURNAL: m->log.journal.fd = descriptor_argument(optarg); break;
         case JOURNAL_FIELDS: m->log.journal.fields = descriptor_argument(optarg); break;
+        case NETD: m->repair.path = optarg; break;
+        case REPAIR:
+            if (m->repair.words == REPAIR_WORDS_MAX)
+                usage_error(program, "too many --repair");
+            m->repair.argv[m->repair.words++] = optarg;
+            break;
         case EXEC: m->exec = true; break;
         default: exit(2); /* getopt_long has printed the error */
         }

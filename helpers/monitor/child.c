@@ -22,6 +22,7 @@ static void child_ended(struct monitor *m, int status)
     cgroup_end(&m->cgroup);
     strays_end(&m->strays);
     health_stop(&m->health);
+    repair_stop(&m->repair);
     input_close(&m->input);
     terminal_release(&m->input);
     output_limit(&m->output);
@@ -45,7 +46,7 @@ void child_reap(struct monitor *m)
             continue;
         if (pid > 0 && (uint64_t)pid == m->record.pid && m->phase == RUNNING)
             child_ended(m, status);
-        else if (pid > 0 && !log_reaped(&m->log, pid))
+        else if (pid > 0 && !log_reaped(&m->log, pid) && !repair_reaped(&m->repair, pid, status, now_ms()))
             health_reaped(&m->health, pid, status, now_ms());
         else if (pid == 0 || (pid < 0 && errno != EINTR))
             return;
@@ -75,7 +76,9 @@ void child_look(struct monitor *m)
 int child_watch(struct monitor *m)
 {
     int64_t now = now_ms();
-    int wait = health_turn(&m->health, now);
+    int wait = health_turn(&m->health, now), repair = repair_turn(&m->repair, now, m->open_files);
+    if (repair >= 0 && (wait < 0 || repair < wait))
+        wait = repair;
     if (m->kill_at_ms && m->kill_at_ms <= now) {
         kill((pid_t)m->record.pid, SIGKILL); /* we have not reaped it: its number is nobody else's */
         m->kill_at_ms = 0;

@@ -20,7 +20,7 @@ struct client {
 };
 
 /* Places in polls[] before those of the clients. */
-enum { POLL_SIGNALS, POLL_CHILD, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, POLL_MEMORY, FIXED_POLLS };
+enum { POLL_SIGNALS, POLL_CHILD, POLL_SOCKET, POLL_OUTPUT, POLL_ERROR, POLL_STDIN, POLL_MEMORY, POLL_NETD, FIXED_POLLS };
 
 struct clients {
     int socket;  /* listens for more; -1: no client can attach */

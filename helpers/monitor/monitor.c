@@ -58,6 +58,7 @@ _Noreturn static void loop(struct monitor *m)
         polls[POLL_ERROR] = (struct pollfd){.fd = clients->pending ? -1 : m->output.err.fd, .events = POLLIN};
         polls[POLL_STDIN] = (struct pollfd){.fd = input_full(&m->input) ? m->input.fd : -1, .events = POLLOUT};
         polls[POLL_MEMORY] = (struct pollfd){.fd = running ? m->cgroup.memory_events : -1, .events = POLLPRI};
+        polls[POLL_NETD] = (struct pollfd){.fd = running ? m->repair.connection : -1, .events = POLLIN};
         clients_poll(clients);
         if (poll(polls, FIXED_POLLS + clients->count, timeout) < 0)
             continue; /* EINTR, or no memory for the moment */
@@ -70,6 +71,8 @@ _Noreturn static void loop(struct monitor *m)
             input_flush(&m->input);
         if (polls[POLL_MEMORY].revents)
             memory_look(m);
+        if (polls[POLL_NETD].revents && m->repair.connection >= 0)
+            repair_lost(&m->repair, now_ms());
         clients_serve(clients);
         pump(&m->output, polls[POLL_OUTPUT].revents, polls[POLL_ERROR].revents);
         memory_report(m);
@@ -82,7 +85,7 @@ _Noreturn static void loop(struct monitor *m)
 int main(int argc, char **argv)
 {
     struct monitor *m = &monitor;
-    m->dir = m->fallback_dir = m->first_client = m->events.dir = m->cgroup.memory_events = -1;
+    m->dir = m->fallback_dir = m->first_client = m->events.dir = m->cgroup.memory_events = m->repair.connection = -1;
     m->wait_ms = -1;
     /* Field by field: a whole struct would write its buffer, whose pages are not in memory before they are used. */
     m->input.fd = m->input.terminal = m->input.slave = m->clients.socket = -1;
@@ -116,6 +119,7 @@ int main(int argc, char **argv)
         client_add(&m->clients, m->first_client, true);
     trim_footprint();
     m->kill_at_ms = m->timeout_ms ? now_ms() + m->timeout_ms : 0;
+    repair_begin(&m->repair, now_ms());
     child_look(m);
     loop(m);
 }

@@ -19,6 +19,7 @@
 #include "input.h"
 #include "log.h"
 #include "output.h"
+#include "repair.h"
 #include "strays.h"
 
 #define HOLDS_MAX 64
@@ -53,6 +54,7 @@ struct monitor {
 
     struct output output;
     struct health health;
+    struct repair repair;
     struct cgroup cgroup;
     struct strays strays;
     struct event_log events;

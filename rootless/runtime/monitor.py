@@ -59,6 +59,8 @@ class MonitorOptions(Record):
     health: HealthTimer | None = None
     timeout_ms: int = 0  # so long after its start it is killed; 0: never
     pass_fds: int = 0  # descriptors after stderr that stay open for the clean-up: sd_listen_fds(3)
+    netd: str = ""  # the socket of rootless-netd, whose end has `repair` executed
+    repair: tuple[str, ...] = ()
     dies_with_parent: bool = False  # a kill of who launched it is its end, and its container's
 
 
@@ -144,6 +146,8 @@ OPTIONS = {
     "health-interval": NUMBER,
     "health-start-interval": NUMBER,
     "health-timeout": NUMBER,
+    "netd": TEXT,
+    "repair": TEXTS,
     "timeout-ms": NUMBER,
     "cleanup-if": TEXT,
     "pass": NUMBER,
@@ -193,6 +197,8 @@ def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
         "client": target.client,
         "hold": target.hold,
         "cgroup": target.cgroup,
+        "netd": options.netd,
+        "repair": options.repair,
         "timeout-ms": options.timeout_ms or None,
         "cleanup-if": options.cleanup_if,
         "pass": options.pass_fds or None,
