@@ -19,7 +19,7 @@ from benchmarks.world import World
 from tests.harness.podman import Podman
 from tests.harness.registry import Registry
 
-BYTES = 800_000_000
+BYTES = 1_500_000_000
 SEED = 20_240_102
 
 
@@ -51,14 +51,14 @@ def measure(world: World) -> list[Row]:
             ]
             _forget_ours(world)
             rows += interleaved(
-                f"push of 800 MB, gzip level {level} against Podman's own (6)", contenders, rounds=3, warm_up=0, goals={"podman": 1 / 2}
+                f"push of 1.5 GB, gzip level {level} against Podman's own (6)", contenders, rounds=3, warm_up=0, goals={"podman": 1 / 2}
             )
         again = f"{registry.address}/again"
         second = [
             Contender("rootless", command([*world.rootless.argv, "push", "-q", "bench/large", again], world.rootless.environment)),
             Contender("podman", command(_podman_argv(world.podman, again), world.podman.environment)),
         ]
-        return rows + interleaved("push again, nothing to do", second, rounds=5)
+        return rows + interleaved("push again, nothing to do", second, rounds=9, goals={"podman": 1})
 
 
 def _ours(world: World, address: str, level: str) -> Callable[[], None]:

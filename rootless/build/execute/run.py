@@ -34,6 +34,8 @@ from rootless.storage.layers import steps
 from rootless.storage.store import Store, make_directory
 
 _NOTED = "engine-files.json"
+# So little is left where a write has failed: what did not fit is larger.
+_NO_SPACE_BYTES = 256 << 10
 
 
 class ProcessFailed(RootlessError):
@@ -59,7 +61,7 @@ def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) 
             launched = _launch(store, request, mounted, root, new.path, run_dir)
         status, oom = _follow(launched, new.path, report)
         if status:
-            raise _failure(request, status, oom=oom)
+            raise _failure(store, request, status, oom=oom)
         noted = [engine_files.EngineFile(*fields) for fields in atomic.read_json(f"{new.path}/{_NOTED}")]
         return finish(new, root, top, noted)
 
@@ -182,10 +184,16 @@ def _oom_killed(directory: str) -> bool:
     return found.get("oom_killed") is True
 
 
-def _failure(request: RunRequest, code: int, *, oom: bool) -> ProcessFailed:
+def _failure(store: Store, request: RunRequest, code: int, *, oom: bool) -> ProcessFailed:
     words = f'process "{" ".join(request.args)}" did not complete successfully: exit code: {code}'
     if oom:
         return ProcessFailed(f"{words}: cannot allocate memory", hint="the kernel's OOM killer ended it: raise --memory")
+    space = os.statvfs(store.root)
+    if space.f_bavail * space.f_frsize < _NO_SPACE_BYTES:
+        # Programs say so themselves, but not all, and nobody would look at this disk for what went wrong at /tmp.
+        return ProcessFailed(
+            f"{words}: no space left on device", hint=f"{store.root} is full: `rootless system prune` frees what is not needed"
+        )
     return ProcessFailed(words)
 
 
