@@ -74,14 +74,16 @@ class _run_directory:
         self._root = store.root
 
     def __enter__(self) -> str:
-        make_directory(self._path)
-        os.symlink(self._root, self._path + "/root")
-        return self._path
+        while True:
+            make_directory(self._path)
+            try:
+                os.symlink(self._root, self._path + "/root")
+                return self._path
+            except FileNotFoundError:
+                pass  # swept, while it was empty
 
     def __exit__(self, *_: object) -> None:
-        from rootless.storage.remove_tree import remove_tree
-
-        remove_tree(self._path)
+        steps.remove_sockets(self._path)
 
 
 def _launch(

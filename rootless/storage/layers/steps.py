@@ -12,6 +12,7 @@ lot. Where layers are named by diff ids, "step:<id>" names a step, whichever of 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 
@@ -193,8 +194,6 @@ def sweep(store: Store) -> list[str]:
 
 def _sweep_runtime(store: Store) -> list[str]:
     """Remove the sockets of steps that are not being made any more; another store's are not ours to judge."""
-    from rootless.storage.remove_tree import remove_tree
-
     done = []
     try:
         entries = os.listdir(f"{store.runtime}/b")
@@ -205,8 +204,24 @@ def _sweep_runtime(store: Store) -> list[str]:
         try:
             if os.readlink(where + "/root") != store.root or os.path.isdir(f"{step_names.top(store)}/{entry}"):
                 continue
+        except FileNotFoundError:
+            # Of a build that was killed before it made the link, or after it removed all: whosever it was.
+            with contextlib.suppress(OSError):
+                os.rmdir(where)
+            continue
         except OSError:
             continue
-        remove_tree(where)
+        remove_sockets(where)
         done.append(where)
     return done
+
+
+def remove_sockets(path: str) -> None:
+    """Delete RUNTIME/b/<name>; the link that says whose it is goes last, so that what a kill leaves is known."""
+    from rootless.storage.remove_tree import remove_tree
+
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            if name != "root":
+                remove_tree(f"{path}/{name}")
+    remove_tree(path)
