@@ -15,6 +15,7 @@ from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.dockerfile.instructions import Dockerfile
 from rootless.build.dockerfile.parse import parse
 from rootless.build.emulation import emulated
+from rootless.build.entitlements import refused
 from rootless.build.executor import StepExecutor
 from rootless.build.failure import BuildFailed, of_step
 from rootless.build.plan import render_calls
@@ -22,7 +23,7 @@ from rootless.build.plan.controls import controls
 from rootless.build.plan.sources import ContextSource
 from rootless.build.plan.steps import GitSource, HttpSource, Step
 from rootless.build.planning import Dated, Planned, plan, platforms_of
-from rootless.build.progress.vertices import Progress
+from rootless.build.progress.vertices import Progress, Vertex
 from rootless.build.remotecache import imported as importing
 from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
@@ -78,6 +79,10 @@ def _build(
             planned = plan(store, request, dockerfile, progress, _Times(store, request, contexts))
         except DockerfileError as error:
             raise BuildFailed(error.message, hint=error.hint, account=error.excerpt()) from None
+        refusal = refused(planned.stages.values(), request.allow)
+        if refusal is not None:
+            reason, step = refusal
+            raise of_step(reason, Vertex(step.place.name), step, dockerfile)
         epoch = planned.stages[planned.targets[0]].epoch
         imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
         stack.enter_context(emulated(planned.stages.values()))

@@ -15,7 +15,6 @@ from rootless.build.plan.steps import CopyStep, Mount, PathSource, RunStep, Step
 from rootless.build.request import BuildRequest
 from rootless.build.source_trees import SourceTrees
 from rootless.build.stage_state import StageState
-from rootless.errors import NotSupported
 from rootless.storage.store import Store
 
 _NOWHERE = StepPlace("", 0, 0)
@@ -60,7 +59,6 @@ class StepExecutor:
         from rootless.build.execute import run
         from rootless.build.execute.run_config import RunRequest
 
-        self._refuse(step)
         store, layers = self._store, list(state.layers)
         request = RunRequest(
             list(step.args),
@@ -71,6 +69,7 @@ class StepExecutor:
             [self._mount(mount) for mount in step.mounts],
             list(step.files),
             self._request.limits,
+            privileged=step.security == "insecure",
         )
         more = {}
         if step.mounts and self._trees.imports:
@@ -78,17 +77,6 @@ class StepExecutor:
             with self._trees.believing_no_cache():
                 more = {"parts": self.key(state, step).parts}
         return lambda report: {"step": run.run(store, request, layers, report), **more}
-
-    def _refuse(self, step: RunStep) -> None:
-        """What a Dockerfile may not have by itself: a stranger wrote it."""
-        if step.network == "host" and "network.host" not in self._request.allow:
-            raise NotSupported("network.host is not allowed", hint="if you trust the Dockerfile: --allow network.host")
-        if step.security == "insecure":
-            raise NotSupported(
-                "security.insecure is not allowed: a RUN has the walls of `run`, always", hint="leave --security=insecure out"
-            )
-        if any(required for _, required in step.devices):
-            raise NotSupported("RUN --device is not supported: names of devices (CDI) are nobody's to look up yet")
 
     def _mount(self, mount: Mount) -> StepMount:
         if mount.type == "secret":

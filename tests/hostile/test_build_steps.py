@@ -7,6 +7,7 @@ by the Dockerfile), 2024-9407 and 2024-1753 (a bind whose source leads out), 202
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,13 @@ def test_cve_2024_23653_what_a_dockerfile_may_not_have(rootless: Rootless, busyb
         failed = rootless("build", "--progress=plain", "-", stdin=f"FROM busybox\nRUN {flag} echo ran\n", status=1)
         assert f"{word} is not allowed" in failed.stderr
         assert " ran\n" not in failed.stderr.replace("echo ran", "")
+    # Nor is a result of it had from the cache, nor anything done before it is refused.
+    text = "FROM busybox\nRUN echo before\nRUN --security=insecure echo ran\n"
+    rootless("build", "-q", "--allow", "security.insecure", "-", stdin=text)
+    failed = rootless("build", "--progress=plain", "-", stdin=text, status=1)
+    assert "security.insecure is not allowed" in failed.stderr
+    assert ">>> RUN --security=insecure echo ran" in failed.stderr
+    assert "CACHED" not in failed.stderr
 
 
 def test_a_run_has_the_walls_of_run(rootless: Rootless, busybox_image: str) -> None:
@@ -85,6 +93,26 @@ def test_a_run_has_the_walls_of_run(rootless: Rootless, busybox_image: str) -> N
     assert [line for line in here if line.startswith(("Cap", "NoNew", "Seccomp"))] == [
         line for line in there if line.startswith(("Cap", "NoNew", "Seccomp"))
     ]
+
+
+def test_an_insecure_run_is_a_privileged_container_and_no_more(rootless: Rootless, busybox_image: str, precious: Path) -> None:
+    look = (
+        "grep -E 'Cap(Eff|Bnd|Inh|Amb)|NoNewPrivs|Seccomp:' /proc/self/status; ls /dev | sort | tr '\\n' ' '; echo; "
+        "cat /proc/self/uid_map; mount -t tmpfs none /mnt && echo could mount; ls /proc/1/root | sort | tr '\\n' ' '; echo; "
+        f"cat {precious}; echo x > /proc/sys/kernel/hostname_; true"
+    )
+    here = rootless("run", "--rm", "--privileged", busybox_image, "sh", "-c", f"mkdir -p /mnt; touch /told; {look}", status=None).lines
+    text = f"FROM busybox\nRUN mkdir -p /mnt\nRUN --security=insecure ({look}) > /told 2>/dev/null\nRUN cat /told\n"
+    told = rootless("build", "--progress=plain", "--allow", "security.insecure", "-", stdin=text).stderr
+    there = [line.split(" ", 2)[2] for line in told.splitlines() if re.match(r"#\d+ \d+\.\d{3} ", line)]
+    assert "could mount" in here
+    assert there == here
+    assert "NoNewPrivs:\t0" in here
+    # The next RUN has its walls again.
+    again = rootless("build", "--progress=plain", "--allow", "security.insecure", "-", stdin=(
+        "FROM busybox\nRUN --security=insecure mkdir -p /mnt\nRUN mount -t tmpfs none /mnt || echo could not\n"
+    )).stderr  # fmt: skip
+    assert " could not\n" in again
 
 
 def test_no_descriptor_and_no_variable_of_the_caller(rootless: Rootless, busybox_image: str) -> None:

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
     "build":
-        "answer build coordinator worker_pool asked emulation executor planning base_images several outputs source_trees contexts "
+        "answer build coordinator worker_pool asked emulation entitlements executor planning base_images "
+        "several outputs source_trees contexts "
         "definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache context plan "
         "dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records in_use keys",

@@ -18,17 +18,15 @@ from rootless.build.execute import engine_files, run_mounts
 from rootless.build.execute.finish import finish, top_of
 from rootless.build.execute.run_config import RunRequest, container_config
 from rootless.build.execute.workers import Reporter
-from rootless.engine.lifecycle import network, spec
+from rootless.engine.lifecycle import network, spec, start
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.state import cgroup
 from rootless.errors import RootlessError
 from rootless.linux import socket
-from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.runtime.launch import launch as runtime
 from rootless.runtime.monitor import MonitorOptions
 from rootless.runtime.mounts.notes import NOTES
 from rootless.runtime.mounts.rootfs import Rootfs
-from rootless.session import session
 from rootless.storage.drivers import rootfs
 from rootless.storage.layers import steps
 from rootless.storage.store import Store, make_directory
@@ -91,18 +89,8 @@ def _launch(
 ) -> runtime.LaunchedContainer:
     record = container_config(request, mounted.mounts, mounted.env)
     network.write_etc(record, directory)
-    every = tuple(name for name, number in CAPABILITIES.items() if number <= last_cap())
-    configuration = spec.build(
-        record,
-        spec.StartFacts(
-            directory,
-            store.volumes,
-            {},
-            every,
-            host_mqueue=os.path.isdir("/dev/mqueue"),
-            last_gid=max(part.inside + part.size - 1 for part in session.join().gid_map),
-        ),
-    )
+    facts = start.host_facts(record, etc=directory, volumes=store.volumes, shared={})
+    configuration = spec.build(record, facts)
     configuration[NOTES] = []  # files that would be the image's
     place = cgroup.CgroupManager(record, own_user_namespace=True)
 

@@ -45,6 +45,7 @@ class RunRequest(NamedTuple):
     mounts: list[StepMount] = []
     files: list[PipeFile] = []
     limits: Limits = Limits()
+    privileged: bool = False  # --security=insecure: what `run --privileged` gives, and no more
 
 
 def container_config(request: RunRequest, mounts: list[Mount], env: list[str]) -> ContainerConfig:
@@ -65,10 +66,10 @@ def container_config(request: RunRequest, mounts: list[Mount], env: list[str]) -
             },
             log={"driver": "none", "max_size": 0, "max_files": 1},
             security={
-                "privileged": False,
+                "privileged": request.privileged,
                 "cap_add": limits.cap_add,
                 "cap_drop": limits.cap_drop,
-                "no_new_privileges": True,
+                "no_new_privileges": not request.privileged,
                 "seccomp": "",
                 "apparmor": "",
                 "label": [],
