@@ -71,7 +71,7 @@ class Contexts:
             yield
             return
         self._was_read = True
-        self.tree(CONTEXT)
+        hashes = self.tree(CONTEXT).hashes
         vertex = Vertex("[internal] load build context")
         self._progress.start(vertex)
         try:
@@ -79,8 +79,8 @@ class Contexts:
         except RootlessError as error:
             self._progress.failed(vertex, error.message)
             raise
-        # Nothing is transferred: it is read where it is. But that line is what people look for.
-        self._progress.status(vertex, Status("transferring context", 2, done=True))
+        # Nothing is transferred: it is read where it is, as far as it has changed. But that line is what people look for.
+        self._progress.status(vertex, Status("transferring context", hashes.bytes_read, done=True))
         self._progress.done(vertex)
 
     def time(self, source: ContextSource) -> int | None:
@@ -149,7 +149,7 @@ class Contexts:
                 data = file.read(_LARGEST)
             tree = tree._replace(patterns=PathPatterns(read_lines(data)), ignored_by=os.path.basename(path))
             break
-        self._progress.status(vertex, Status("transferring context", len(data) or 2, done=True))
+        self._progress.status(vertex, Status("transferring context", len(data), done=True))
         self._progress.done(vertex)
         return tree
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.build.conftest import Build
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 
 pytestmark = pytest.mark.own_store
 
@@ -176,3 +177,16 @@ def test_every_step_as_json(build: Build) -> None:
     names = [vertex["name"] for line in lines for vertex in line.get("vertexes", [])]
     assert "[2/2] RUN echo hello" in names
     assert any(log["data"] == "aGVsbG8K" for line in lines for log in line.get("logs", []))
+
+
+def test_what_is_read_of_the_context_is_told(build: Build, context: Path) -> None:
+    """The bytes that were read for this build: of files that are known, none."""
+    (context / "a").write_bytes(bytes(100_000))
+    (context / "b").write_bytes(bytes(23_456))
+    (context / "c").write_bytes(bytes(1000))
+    (context / ".dockerignore").write_text("c\n")
+    text = "FROM busybox\nCOPY a b /new/\n"
+    first = build(text).stderr
+    assert "transferring context: 123.46kB" in first
+    assert "transferring context: 2B" in first  # the ignore file
+    wait_until(lambda: "transferring context: 0B" in build(text).stderr, "a build to which both files are known")

@@ -38,6 +38,7 @@ class FileHashes:
         self._table = DigestTable(table) if table is not None else None
         self._device = device
         local = filesystem_type(root_fd) in _LOCAL
+        self.bytes_read = 0  # of files whose digests were not known
         self._margin_ns = _GRANULARITY_NS if local else _UNKNOWN_GRANULARITY_NS
 
     def known(self, status: os.stat_result) -> bytes | None:
@@ -53,6 +54,7 @@ class FileHashes:
             began_ns = time.time_ns()
             found = combined(content(fd), xattrs(fd))
             after = os.fstat(fd)
+            self.bytes_read += after.st_size
             if self._key(after) == self._key(status):
                 self._keep(status, found, began_ns)
                 break

@@ -21,7 +21,7 @@ from urllib3.util import Url, make_headers, parse_url
 from rootless import atomic
 from rootless.build.context import kept
 from rootless.errors import Corrupt, InvalidInput, RootlessError, Unavailable
-from rootless.image.registry.connection import USER_AGENT, open_pool, tls_context
+from rootless.image.registry.connection import USER_AGENT, open_pool, reason, tls_context
 from rootless.storage.store import Store
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -208,5 +208,4 @@ def shown(url: str) -> str:
 
 
 def _unavailable(url: str, error: Exception) -> Unavailable:
-    reason = getattr(error, "reason", None) or error
-    return Unavailable(f"cannot fetch {shown(url)}: {str(reason).rpartition(': ')[2] or type(error).__name__}")
+    return Unavailable(f"cannot fetch {shown(url)}: {reason(error)}", hint="is the address right, and is there a network?")

@@ -39,8 +39,8 @@ class Plain(Progress):
     def status(self, vertex: Vertex, status: Status) -> None:
         amount = ""
         if status.total:
-            amount = f": {_bytes(status.current)} / {_bytes(status.total)}"
-        elif status.current:
+            amount = f": {_bytes(status.current or 0)} / {_bytes(status.total)}"
+        elif status.current is not None:
             amount = f": {_bytes(status.current)}"
         if status.done:
             amount += f" {vertex.seconds():.1f}s done" if amount else " done"

@@ -36,7 +36,7 @@ class RawJson(Progress):
         entry: dict[str, Any] = {
             "id": status.name,
             "vertex": self._digest(vertex),
-            "current": status.current,
+            "current": status.current or 0,
             "timestamp": now,
             "started": begun,
         }

@@ -106,7 +106,7 @@ class Terminal(Progress):
         if vertex.completed and not vertex.error:
             return found
         for status in self._statuses.get(vertex, {}).values():
-            amount = f" {status.current} / {status.total}" if status.total else ""
+            amount = f" {status.current or 0} / {status.total}" if status.total else ""
             found.append(f" => => {plain(status.name)}{amount}"[:columns])
         if not whole:
             shown = [plain(line.decode("utf-8", "replace")) for _, line in vertex.last_lines if line.strip()]

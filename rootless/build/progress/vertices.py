@@ -15,10 +15,11 @@ _LONGEST_LINE = 1000
 
 
 class Status(NamedTuple):
-    """A part of a vertex: `transferring context: 1.2MB 0.1s done`; `total` is 0 where it is not known."""
+    """A part of a vertex: `transferring context: 1.2MB 0.1s done`; `total` is 0 where it is not known, `current`
+    None where nothing is counted."""
 
     name: str
-    current: int = 0
+    current: int | None = None
     total: int = 0
     done: bool = False
 

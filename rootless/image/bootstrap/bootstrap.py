@@ -195,9 +195,8 @@ def _release_date(distribution: Distribution) -> int | None:
         finally:
             response.close()
     except (HTTPError, LocationParseError, OSError) as error:
-        reason = str(getattr(error, "reason", None) or error)
         raise Unavailable(
-            f"cannot reach {distribution.mirror}: {reason[:200]}",
+            f"cannot reach {distribution.mirror}: {connection.reason(error)}",
             hint="is there a network? --mirror names another mirror",
         ) from None
     for line in text.splitlines()[:40]:

@@ -77,6 +77,17 @@ def needs_tls(url: Url) -> bool:
     return url.scheme == "https" or _proxy_for(url) is not None
 
 
+def reason(error: Exception) -> str:
+    """Why there is no connection, in the kernel's or the resolver's words: without classes, addresses and numbers."""
+    text = str(getattr(error, "reason", None) or getattr(error, "original_error", None) or error)
+    if "[Errno" in text:
+        words = text.rpartition("] ")[2]
+        words = words if "(" in words else words.rstrip(")'\"")
+    else:
+        words = text.rpartition(": ")[2]
+    return words[:200].lower() or type(error).__name__
+
+
 def open_pool(url: Url, context: ssl.SSLContext | None) -> tuple[urllib3.PoolManager, dict[str, str]]:
     """A pool that goes straight or through the environment's proxy, and headers for a plain-http proxy.
 

@@ -207,7 +207,7 @@ def _connection_error(error: HTTPError, url: Url) -> RootlessError | Transient |
     host = url.netloc or ""
     if isinstance(error, ProxyError):
         return Unavailable(
-            f"cannot reach {host} through the proxy: {error.original_error}",
+            f"cannot reach {host} through the proxy: {connection.reason(error)}",
             hint="see the variables https_proxy, http_proxy and no_proxy",
         )
     if isinstance(error, SSLError):
@@ -227,10 +227,8 @@ def _connection_error(error: HTTPError, url: Url) -> RootlessError | Transient |
     if isinstance(error, NameResolutionError):
         return NotFound(f"no such host: {url.host}", hint="is the name right, and is there a network?")
     if isinstance(error, NewConnectionError):
-        reason = str(error).rpartition(": ")[2].rpartition("] ")[2].lower()  # without [Errno N]
-        if url.scheme == "https" and "refused" in reason:
-            return _NoTLS(
-                Unavailable(f"cannot connect to {host}: {reason}", hint="is a registry running there?")
-            )
-        return Unavailable(f"cannot connect to {host}: {reason}")
+        why = connection.reason(error)
+        if url.scheme == "https" and "refused" in why:
+            return _NoTLS(Unavailable(f"cannot connect to {host}: {why}", hint="is a registry running there?"))
+        return Unavailable(f"cannot connect to {host}: {why}")
     return Transient(Unavailable(f"lost the connection to {host}: {str(error)[:200]}"))

@@ -137,8 +137,10 @@ def test_errors_do_not_tell_passwords(store: Store, web: Web) -> None:
 def test_nobody_there(store: Store) -> None:
     with Web() as gone:
         url = gone.url("/f")
-    with pytest.raises(Unavailable, match="cannot fetch"):
+    with pytest.raises(Unavailable, match=r"cannot fetch http://127.0.0.1:[0-9]+/f: connection refused$"):
         fetch(store, url)
+    with pytest.raises(Unavailable, match=r"cannot fetch http://nowhere.invalid/f: [a-z ]+$"):
+        fetch(store, "http://nowhere.invalid/f")
 
 
 @pytest.mark.parametrize(
