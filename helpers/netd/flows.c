@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "relay.h"
-#include "stream.h"
 
 #define DESCRIPTORS 6         /* of a flow at most: two sockets, two pipes */
 #define SPARE_DESCRIPTORS 256 /* for everything else */
@@ -69,7 +69,13 @@ void relay_forget(struct flow *flow, void (*shut)(int fd))
     live--;
 }
 
+/* They have been prepared so. */
+static void close_reset(int fd)
+{
+    close(fd);
+}
+
 void relay_abort(struct flow *flow)
 {
-    relay_forget(flow, stream_reset);
+    relay_forget(flow, close_reset);
 }

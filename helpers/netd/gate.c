@@ -173,7 +173,7 @@ void gate_accepted(int fd, const struct syn *key)
 {
     struct pending *pending = pending_find(key);
     if (!pending || !pending->listener) {
-        stream_reset(fd); /* a SYN that came round the device, so nothing was decided about it */
+        close(fd); /* a SYN that came round the device, so nothing was decided about it */
         return;
     }
     struct flow *flow = pending->flow;

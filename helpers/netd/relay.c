@@ -108,12 +108,13 @@ static bool has_failed(const struct end *end)
     return getsockopt(end->source.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error;
 }
 
-/* A server may answer and close with a part of the request unread. The answer comes before the reset. */
+/* A server may answer and close with a part of the request unread. The answer comes before the reset. An
+   end is not passed on: the error of a socket is given once, and what it says next is that nothing more comes. */
 static void break_off(struct flow *flow)
 {
     for (enum side side = IN_HUB; side <= IN_HOST; side++)
         for (int round = 0; round < LAST_ROUNDS; round++)
-            if (pump(&flow->ends[side], &flow->ends[!side], false) != MORE)
+            if (move(&flow->ends[side], &flow->ends[!side], false) != MORE)
                 break;
     relay_abort(flow);
 }
@@ -168,7 +169,5 @@ void relay_start(struct flow *flow)
 {
     flow->ends[IN_HUB].source.ready = hub_ready;
     flow->ends[IN_HOST].source.ready = host_ready;
-    for (enum side side = IN_HUB; side <= IN_HOST; side++)
-        stream_prepare(flow->ends[side].source.fd, side == IN_HUB);
     proceed(flow);
 }

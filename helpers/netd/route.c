@@ -54,8 +54,6 @@ static bool ask(int *netlink, struct request *request, uint16_t type, uint16_t f
         .nlmsg_len = (uint32_t)size, .nlmsg_type = type, .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)};
     if (!open_socket(netlink))
         return false;
-    while (receive(*netlink)) /* the rest of a list that was not read to its end */
-        ;
     return send(*netlink, request, size, 0) >= 0 && receive(*netlink);
 }
 
@@ -104,15 +102,14 @@ static bool has_interface(const struct address *address)
 {
     struct request request = {.address = {.ifa_family = address->family}};
     const struct nlmsghdr *header;
-    bool more = ask(&host, &request, RTM_GETADDR, NLM_F_DUMP, sizeof request.header + sizeof request.address);
+    bool found = false, more = ask(&host, &request, RTM_GETADDR, NLM_F_DUMP, sizeof request.header + sizeof request.address);
     for (; more; more = receive(host))
         for (size_t place = 0; (header = next_message(&place));) {
             if (header->nlmsg_type != RTM_NEWADDR)
-                return false; /* the end */
-            if (is_of_interface(header, address))
-                return true;
+                return found; /* the end */
+            found = found || is_of_interface(header, address);
         }
-    return false;
+    return found;
 }
 
 struct found {

@@ -9,12 +9,11 @@ int stream_in_hub(int family);
 /* A TCP socket in the host's network namespace. -1 with errno. */
 int stream_in_host(int family);
 
-/* Prepares a connected socket for a relay: no waiting for more bytes, dead peers found, and a reset, not an end, if
-   this process dies. in_hub: the peer is a container, of which an answer is expected soon. */
+/* Prepares a socket for a relay, as the two above do; what a listening socket accepts has its options. No waiting for
+   more bytes, dead peers found, and when it is closed the peer sees a reset. in_hub: the peer is a container, of which an
+   answer is expected soon. */
 void stream_prepare(int fd, bool in_hub);
-/* What was sent is delivered, and then comes an end. */
+/* Closes it after all: what was sent is delivered, and then comes an end. */
 void stream_close(int fd);
-/* The peer sees a reset. */
-void stream_reset(int fd);
 
 #endif

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/descriptor.h"
 #include "relay.h"
 #include "route.h"
 #include "stream.h"
@@ -129,7 +128,7 @@ bool tcp_open(struct port *port)
 {
     port->source.ready = accept_clients;
     port->pause = (struct timer){.expired = paused};
-    set_nonblocking(port->source.fd);
+    stream_prepare(port->source.fd, false);
     return source_add(&port->source, EPOLLIN);
 }
 

@@ -30,10 +30,13 @@ def forked(closure: Callable[[], T], *, timeout_s: float = 60) -> T:
     os.close(writer)
     pidfd = os.pidfd_open(pid)
     chunks = []
+    poll = select.poll()  # not select(), which knows 1,024 descriptors
+    for fd in (reader, pidfd):
+        poll.register(fd, select.POLLIN)
     try:
         while True:
             # Its end counts too: children that it left behind may keep the pipe open.
-            ready, _, _ = select.select([reader, pidfd], [], [], timeout_s)
+            ready = [fd for fd, _ in poll.poll(timeout_s * 1000)]
             if not ready:
                 raise TimeoutError(f"the forked child said nothing for {timeout_s} s")
             if reader in ready and (chunk := os.read(reader, 65536)):

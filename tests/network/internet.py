@@ -11,7 +11,9 @@ So the helper has no capability over the host's namespace, as in real life. Ever
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import select
 import shutil
 import signal
 import socket
@@ -157,7 +159,9 @@ class Internet:
     def _make_rules(self) -> None:
         """What rootless/network/hub makes: §5.4 and §5.5 of the design in docs/architecture.md."""
         for family, prefix in (("-4", "172.30.0.0/16"), ("-6", "fd30::/16")):
-            bridges = [f"rule add pref 20 iif br-{name} ipproto tcp lookup 100\n" for name in ("one", "other")]
+            bridges = [
+                f"rule add pref 20 iif br-{name} ipproto tcp lookup 100\n" for name in ("one", "other")
+            ]
             self.ip(
                 "hub",
                 "route add local default dev lo table 100\n"
@@ -216,16 +220,29 @@ class Internet:
     def netd_pid(self) -> int:
         return int(self.in_session(lambda: netd.status(self.netd.runtime))["pid"])
 
+    def kill_netd(self) -> None:
+        pid = self.netd_pid()
+        pidfd = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGKILL)
+        wait_for_end = select.poll()
+        wait_for_end.register(pidfd, select.POLLIN)
+        wait_for_end.poll()
+        os.close(pidfd)
+
     def flows(self) -> dict[str, int]:
         """How many each container has."""
         lines = self.in_session(lambda: netd.ask(self.netd, "list"))
         counts = [line.split() for line in lines]
-        return {list(CONTAINERS)[int(words[0], 16) - 1]: int(words[words.index("flows") + 1]) for words in counts}
+        return {
+            list(CONTAINERS)[int(words[0], 16) - 1]: int(words[words.index("flows") + 1]) for words in counts
+        }
 
     def end_container(self, name: str) -> None:
         os.kill(self.container_pids[name], signal.SIGKILL)
 
-    def make_socket(self, name: str, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
+    def make_socket(
+        self, name: str, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0
+    ) -> socket.socket:
         with self.inside(name):
             made = socket.socket(family, kind, protocol)
         made.settimeout(20)
@@ -254,6 +271,7 @@ class Internet:
         pid = os.fork()
         if pid == 0:
             try:
+                die_with_parent()
                 namespace.setns(self.namespaces[name], namespace.CLONE_NEWNET)
                 work()
             except BaseException as error:  # noqa: BLE001 - the test sees what is missing
@@ -266,7 +284,9 @@ class Internet:
     def __enter__(self) -> Internet:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             os.kill(self.netd_pid(), signal.SIGKILL)
         except netd.NoNetd:
@@ -277,11 +297,15 @@ class Internet:
         self.runtime.cleanup()
 
 
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def family_of(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def in_internet(test: Callable[[Internet], T], *, timeout_s: float = 60) -> T:
+def in_internet(test: Callable[[Internet], T], *, timeout_s: float = 15) -> T:
     """What the test returns, of an internet of its own."""
 
     def work() -> T:
