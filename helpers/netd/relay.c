@@ -27,8 +27,8 @@ static bool transient(void)
     return errno == EAGAIN || errno == EINTR;
 }
 
-/* splice(2) stops before a byte that was sent out of band, and says EAGAIN from there on for ever. recv(2) gets past
-   it. */
+/* splice(2) stops before a byte that was sent out of band, and from there on says that there is nothing for now, or
+   nothing more. recv(2) gets past it. */
 static ssize_t receive(struct end *from)
 {
     static char bytes[MARK_SIZE];
@@ -42,7 +42,7 @@ static enum outcome fill(struct end *from, bool ready)
     if (!from->pipe.open && !pipe_take(&from->pipe))
         return BROKEN; /* the user's pipes are counted, too; see flows.c for descriptors */
     ssize_t size = splice(from->source.fd, NULL, from->pipe.in, NULL, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (size < 0 && errno == EAGAIN && ready)
+    if (size == 0 || (size < 0 && errno == EAGAIN && ready))
         size = receive(from);
     if (size < 0)
         return transient() ? DRY : BROKEN;

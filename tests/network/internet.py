@@ -14,10 +14,8 @@ import contextlib
 import ctypes
 import os
 import select
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,32 +26,10 @@ from rootless.linux import namespace
 from rootless.network.hub import netd
 from rootless.network.hub.settings import OnNetwork, Port, Settings, set_container
 from tests.harness.forked import become_root_of_own_namespace, forked
+from tests.network import internet_links
+from tests.network.internet_links import CONTAINERS, GATEWAY, OTHER_GATEWAY, run
 
 T = TypeVar("T")
-
-HOST = "203.0.113.1", "2001:db8:ffff::1"
-OUTSIDE = "203.0.113.2", "2001:db8:ffff::2"
-GATEWAY = "172.30.1.1", "fd30:1::1"
-CONTAINERS = {
-    "one": ("172.30.1.2", "fd30:1::2"),
-    "two": ("172.30.1.3", "fd30:1::3"),
-    "other": ("172.30.2.2", "fd30:2::2"),
-}
-OTHER_GATEWAY = "172.30.2.1", "fd30:2::1"
-
-
-def run(*argv: str, text: str | None = None) -> str:
-    """The output of a program that must succeed."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # an ordinary user's has neither
-    argv = (shutil.which(argv[0], path=path) or argv[0], *argv[1:])
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"{argv} {text}: {done.stderr}"
-    return done.stdout
-
-
-def write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
 
 
 class Internet:
@@ -62,14 +38,15 @@ class Internet:
     def __init__(self) -> None:
         become_root_of_own_namespace()
         self.pids: list[int] = []
+        self.stopped = 0
         self.namespaces: dict[str, int] = {}
         namespace.unshare(namespace.CLONE_NEWNET)
         self.namespaces["outside"] = os.open("/proc/self/ns/net", os.O_RDONLY)
         namespace.unshare(namespace.CLONE_NEWNET)
         self.namespaces["host"] = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._make_session()
-        self._lay_links()
-        self._make_rules()
+        internet_links.lay(self)
+        internet_links.make_rules(self)
         self.container_pids = {name: self.serve(name, signal.pause) for name in CONTAINERS}
         self.pidfds = {name: os.pidfd_open(pid) for name, pid in self.container_pids.items()}
         self.runtime = tempfile.TemporaryDirectory()
@@ -109,76 +86,13 @@ class Internet:
         finally:
             namespace.setns(self.namespaces["host"], namespace.CLONE_NEWNET)
 
-    def _link_path(self, name: str) -> str:
+    def link_path(self, name: str) -> str:
         return f"/proc/{os.getpid()}/fd/{self.namespaces[name]}"
 
     def ip(self, name: str, text: str, *, family: str = "-0") -> None:
         """Commands of ip(8), one a line. family: -4 or -6; -0: links, and addresses of either."""
         with self.inside(name):
             run("ip", *([] if family == "-0" else [family]), "-batch", "-", text=text)
-
-    def _lay_links(self) -> None:
-        for name in self.namespaces:
-            self.ip(name, "link set lo up\n")
-            with self.inside(name):
-                write("/proc/sys/net/ipv4/conf/all/rp_filter", "0")
-                write("/proc/sys/net/ipv4/conf/default/rp_filter", "0")
-                write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
-        self.ip(
-            "host",
-            f"link add out0 type veth peer name eth0 netns {self._link_path('outside')}\n"
-            f"addr add {HOST[0]}/24 dev out0\naddr add {HOST[1]}/64 dev out0 nodad\nlink set out0 up\n"
-            # Nobody answers there; nobody routes there.
-            "route add 198.51.100.0/24 via 203.0.113.77\nroute add unreachable 192.0.2.0/24\n"
-            "neigh add 203.0.113.77 lladdr 02:00:00:00:00:77 dev out0\n",
-        )
-        self.ip(
-            "outside",
-            f"addr add {OUTSIDE[0]}/24 dev eth0\naddr add {OUTSIDE[1]}/64 dev eth0 nodad\nlink set eth0 up\n",
-        )
-        self.ip(
-            "hub",
-            "link add br-one type bridge\nlink add br-other type bridge\n"
-            f"addr add {GATEWAY[0]}/24 dev br-one\naddr add {GATEWAY[1]}/64 dev br-one nodad\n"
-            f"addr add {OTHER_GATEWAY[0]}/24 dev br-other\naddr add {OTHER_GATEWAY[1]}/64 dev br-other nodad\n"
-            "link set br-one up\nlink set br-other up\n",
-        )
-        for name, (four, six) in CONTAINERS.items():
-            gateway = OTHER_GATEWAY if name == "other" else GATEWAY
-            self.ip(
-                "hub",
-                f"link add v-{name} type veth peer name eth0 netns {self._link_path(name)}\n"
-                f"link set v-{name} master {'br-other' if name == 'other' else 'br-one'}\nlink set v-{name} up\n",
-            )
-            self.ip(
-                name,
-                f"addr add {four}/24 dev eth0\naddr add {six}/64 dev eth0 nodad\nlink set eth0 up\n"
-                f"route add default via {gateway[0]}\nroute add default via {gateway[1]}\n",
-            )
-
-    def _make_rules(self) -> None:
-        """What rootless/network/hub makes: §5.4 and §5.5 of the design in docs/architecture.md."""
-        for family, prefix in (("-4", "172.30.0.0/16"), ("-6", "fd30::/16")):
-            bridges = [
-                f"rule add pref 20 iif br-{name} ipproto tcp lookup 100\n" for name in ("one", "other")
-            ]
-            self.ip(
-                "hub",
-                "route add local default dev lo table 100\n"
-                f"rule add pref 10 iif gate0 to {prefix} lookup main\nrule add pref 11 iif gate0 lookup 100\n"
-                + "".join(bridges),
-                family=family,
-            )
-
-    def _redirect_syns(self) -> None:
-        four = "protocol ip u32 match u8 0x45 0xff at 0 match ip protocol 6 0xff match u16 0 0x3fff at 6 match u8 2 0x12 at 33"
-        six = "protocol ipv6 u32 match u8 6 0xff at 6 match u8 2 0x12 at 53"
-        with self.inside("hub"):
-            for bridge in ("br-one", "br-other"):
-                run("tc", "qdisc", "add", "dev", bridge, "ingress")
-                for preference, match in (("10", four), ("11", six)):
-                    words = f"filter add dev {bridge} parent ffff: pref {preference} {match}"
-                    run("tc", *words.split(), *"action mirred egress redirect dev gate0".split())
 
     def in_session(self, work: Callable[[], T]) -> T:
         """What `work` returns in a child that is in the session's user namespace and the host's network namespace."""
@@ -209,7 +123,7 @@ class Internet:
     def open_gate(self) -> None:
         """Has netd make its device, and SYNs sent there."""
         self.in_session(lambda: netd.ask(self.netd, "gate on"))
-        self._redirect_syns()
+        internet_links.redirect_syns(self)
 
     def publish(self, name: str, address: str, target: str, port: int) -> tuple[Port, socket.socket]:
         """A port of the host that leads to the container, and its socket."""
@@ -219,6 +133,14 @@ class Internet:
 
     def netd_pid(self) -> int:
         return int(self.in_session(lambda: netd.status(self.netd.runtime))["pid"])
+
+    def stop_netd(self) -> None:
+        """Until continue_netd() it does nothing."""
+        self.stopped = self.netd_pid()
+        os.kill(self.stopped, signal.SIGSTOP)
+
+    def continue_netd(self) -> None:
+        os.kill(self.stopped or self.netd_pid(), signal.SIGCONT)
 
     def kill_netd(self) -> None:
         pid = self.netd_pid()

@@ -7,14 +7,8 @@ import errno
 import pytest
 
 from tests.need import need_program
-from tests.network.internet import (
-    CONTAINERS,
-    HOST,
-    OUTSIDE,
-    Internet,
-    in_internet,
-    received,
-)
+from tests.network.internet import Internet, in_internet, received
+from tests.network.internet_links import CONTAINERS, HOST, OUTSIDE
 
 need_program("ip")
 need_program("tc")

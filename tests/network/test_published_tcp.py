@@ -12,7 +12,8 @@ import pytest
 
 from tests.need import need_program
 from tests.network.hub_world import eventually
-from tests.network.internet import CONTAINERS, GATEWAY, HOST, OUTSIDE, Internet, in_internet, received
+from tests.network.internet import Internet, in_internet, received
+from tests.network.internet_links import CONTAINERS, GATEWAY, HOST, OUTSIDE
 
 need_program("ip")
 FAMILIES = pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
@@ -181,15 +182,21 @@ def test_an_answer_comes_before_the_reset_of_a_server_that_did_not_read_all() ->
     in_internet(test)
 
 
-def test_a_byte_out_of_band_is_one_of_the_stream() -> None:
-    """splice(2) never gets past one."""
+@pytest.mark.parametrize("end", ["with", "after"])
+def test_a_byte_out_of_band_is_one_of_the_stream(end: str) -> None:
+    """splice(2) never gets past one, and calls it the end once that has come."""
 
     def test(internet: Internet) -> None:
-        client, served = Published(internet).pair()
+        published = Published(internet)
+        client = internet.connect("outside", HOST[0], published.number)
+        if end == "with":
+            internet.stop_netd()
         client.sendall(b"before")
         client.send(b"!", socket.MSG_OOB)
         client.sendall(b"after")
         client.shutdown(socket.SHUT_WR)
+        internet.continue_netd()
+        served, _ = published.server.accept()
         assert received(served) == b"before!after"
 
     in_internet(test)
