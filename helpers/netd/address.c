@@ -29,6 +29,11 @@ bool address_is_loopback(const struct address *address)
     return memcmp(address->bytes, one, sizeof one) == 0;
 }
 
+bool address_is_link_local(const struct address *address)
+{
+    return address->family == AF_INET6 && address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
 socklen_t address_to_socket(const struct address *address, uint16_t port, union socket_address *result)
 {
     memset(result, 0, sizeof *result);

@@ -24,6 +24,9 @@ bool address_equal(const struct address *one, const struct address *other);
 /* 127.0.0.0/8, ::1, and the former mapped into IPv6: nobody outside of a network namespace has it. */
 bool address_is_loopback(const struct address *address);
 
+/* fe80::/10: it means nothing without an interface, and those of the host are not the hub's. */
+bool address_is_link_local(const struct address *address);
+
 /* Returns the length. */
 socklen_t address_to_socket(const struct address *address, uint16_t port, union socket_address *result);
 /* A mapped address of IPv4 becomes one of IPv4. */

@@ -8,6 +8,7 @@
 #define ID_SIZE 64
 
 struct container;
+struct udp_flow;
 struct flow; /* of whoever relays */
 
 /* A published port: a listening TCP or a bound UDP socket of the host, and where in the hub it leads. */
@@ -20,7 +21,8 @@ struct port {
     uint16_t target_port;
     bool udp;
     bool open;
-    struct flow *flows;   /* tcp.c, udp.c: theirs alone */
+    struct flow *flows;   /* tcp.c: its alone */
+    struct udp_flow *udp_flows;
     struct timer pause;   /* tcp.c */
     uint32_t flow_count;
 };
