@@ -19,7 +19,9 @@ _TEXTS = [str]
 _MOUNT = {"type": str, "source": str, "target": str, "read_only": bool, "volume": str, "copy_up": bool, "options": _TEXTS}
 _NETWORK = {
     "mode": str, "options": _TEXTS, "ports": [list], "exposed": _TEXTS, "publish_all": bool, "dns": _TEXTS,
-    "dns_search": _TEXTS, "dns_options": _TEXTS, "add_host": _TEXTS,
+    "dns_search": _TEXTS, "dns_options": _TEXTS, "add_host": _TEXTS, "networks?": {str: {
+        "id": str, "aliases": _TEXTS, "ip": str, "ip6": str, "mac": str, "gw_priority": int, "driver_opts": {str: str}, "links": _TEXTS,
+    }},
 }  # fmt: skip
 _SECURITY = {
     "privileged": bool, "cap_add": _TEXTS, "cap_drop": _TEXTS, "no_new_privileges": bool, "seccomp": str,
@@ -52,7 +54,7 @@ RENAMED_STATES = {"state.paused": True, "state.unpaused": False}
 _STATE_MORE: dict[str, Any] = {
     "start_time": int, "monitor_pid": int, "monitor_start_time": int, "started_at": "time", "finished_at": "time",
     "boot_id": str, "pid_namespace": int, "exit_code": int, "error": str, "paused": bool, "cgroup": str, "run_dir": str,
-    "cgroup_unit": str, "network": {}, "limits": {}, "driver": str,
+    "cgroup_unit": str, "network": {"networks?": {str: {}}}, "limits": {}, "driver": str,
 }  # fmt: skip
 
 
@@ -98,7 +100,7 @@ def _renamed_state(base: str) -> dict[str, Any]:
 
 def fits(value: Any, shape: Any) -> bool:
     """Whether `value` is of the shape: a type, some types, "time", a list of one shape, {str: shape of all},
-    or fields with shapes, others allowed. Numbers have 64 bits."""
+    or fields with shapes, others allowed, and those with a "?" may be missing. Numbers have 64 bits."""
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             return False
@@ -106,7 +108,9 @@ def fits(value: Any, shape: Any) -> bool:
             return all(fits(each, shape[str]) for each in value.values())
         for name, each in shape.items():
             # Most fields are of a plain type, and `ps` looks at sixty of each container: those need no call.
-            if name not in value or not (type(value[name]) is each is not int or fits(value[name], each)):
+            if name in value and (type(value[name]) is each is not int or fits(value[name], each)):
+                continue
+            if name[-1] != "?" or (name[:-1] in value and not fits(value[name[:-1]], each)):
                 return False
         return True
     if isinstance(shape, list):

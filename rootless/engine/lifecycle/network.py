@@ -6,7 +6,7 @@ What an uplink needs is imported for containers that have one. Hot path.
 from __future__ import annotations
 
 from rootless import atomic
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, on_hub
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, is_on_hub
 from rootless.network.etc import hosts, resolv
 from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
@@ -25,7 +25,7 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
     mode = network["mode"]
     addresses, gateway, resolver = None, None, None
     own = ["127.0.0.1"]
-    if on_hub(record):
+    if is_on_hub(record):
         gateway, resolver, own = hosts.gateway_for(mode), RESOLVER, []  # its addresses are written at the start
     elif mode in OWN_NETWORK:
         from rootless.network.uplink import driver
@@ -67,7 +67,7 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
 def connection(store: Store, record: ContainerConfig, run_dir: str) -> Network | None:
     """What the supervisor calls to connect the container and to publish its ports, for runtime.launch; None for a
     container that has no network of its own, or nothing but loopback."""
-    if on_hub(record):
+    if is_on_hub(record):
         from rootless.engine.networks import attach
 
         return lambda pid, namespaces: attach.connect(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 
 from rootless.engine.networks import endpoints, hosts, leases, options, records, registration
+from rootless.engine.networks.endpoint_config import empty
 from rootless.engine.networks.endpoints import Place
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state.config import on_hub
@@ -49,7 +50,8 @@ def connect(
     name = containers.name_of(store, record["id"]) or record["name"]
     holder = LeaseHolder(record["id"], pid, start_time(pid))
     places: list[Place] = []
-    for network_name, asked in on_hub(record).items():
+    # As with Docker, a container that was taken off all networks is on its first one again when it starts.
+    for network_name, asked in (on_hub(record) or {record["network"]["mode"]: empty()}).items():
         network = records.read(store, network_name)
         places.append(take_place(store, network, asked, holder, [place.interface for place in places]))
     listeners, warnings = _publish(record, name, places, port_holder)
@@ -75,7 +77,7 @@ def connect(
         for fd in (attached.resolver_udp, attached.resolver_tcp, *(listener.fd for listener in listeners)):
             if fd >= 0:
                 os.close(fd)
-    hosts.update(f"{containers.directory(store, record['id'])}/hosts", record, name, (), hosts.addresses(places))
+    hosts.update(f"{containers.directory(store, record['id'])}/hosts", record, {}, {name: hosts.addresses(places)})
     return {
         "networks": states(record, name, places),
         "ports": ports.to_data(listener.mapping for listener in listeners),

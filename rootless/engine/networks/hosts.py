@@ -11,7 +11,7 @@ from rootless.network.etc.hosts import own_lines
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rootless.engine.networks.endpoints import Place
     from rootless.engine.state.config import ContainerConfig
@@ -24,19 +24,27 @@ def addresses(places: Iterable[Place]) -> list[str]:
     return [address for place in places for address in (place.address, place.address6) if address]
 
 
-def update(path: str, record: ContainerConfig, name: str, old: Sequence[str], new: Sequence[str]) -> None:
-    """Take the container's lines on the addresses `old` out of the file, and add those on `new`. OSError."""
-    words = {"hostname": record["hostname"], "domainname": record["domainname"], "name": name}
+def update(path: str, record: ContainerConfig, old: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]]) -> None:
+    """Take the container's `old` lines out of the file, and add the `new` ones: names of the container, each with the
+    addresses it stands on. OSError."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         before = os.read(fd, _MOST_BYTES)
-        gone = {line.encode() for line in own_lines(old, **words)}
+        gone = set(_lines(record, old))
         kept = [line for line in before.splitlines(keepends=True) if line not in gone]
         if kept and not kept[-1].endswith(b"\n"):
             kept[-1] += b"\n"
-        text = b"".join([*kept, *(line.encode() for line in own_lines(new, **words))])
+        text = b"".join([*kept, *_lines(record, new)])
         # Written over and cut, not cut and written: a reader never finds it empty.
         os.pwrite(fd, text, 0)
         os.ftruncate(fd, len(text))
     finally:
         os.close(fd)
+
+
+def _lines(record: ContainerConfig, addresses_of: Mapping[str, Sequence[str]]) -> list[bytes]:
+    return [
+        line.encode()
+        for name, addresses in addresses_of.items()
+        for line in own_lines(addresses, hostname=record["hostname"], domainname=record["domainname"], name=name)
+    ]

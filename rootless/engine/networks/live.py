@@ -13,7 +13,7 @@ from rootless import atomic
 from rootless.engine.networks import attach, endpoint_config, endpoints, hosts, leases, records, registration
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
-from rootless.engine.state.config import on_hub, read_config
+from rootless.engine.state.config import is_on_hub, on_hub, read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported
 from rootless.network.hub import attach as kernel
@@ -99,6 +99,17 @@ def disconnect(store: Store, reference: str, container: str, *, force: bool = Fa
         events.write(store, "network", "disconnect", network["id"], container=identifier, name=name, type="bridge")
 
 
+def rename(store: Store, identifier: str, old: str) -> None:
+    """Have a running container, which was called `old`, found by its new name. The caller has joined the session."""
+    with containers.lock(store, identifier):
+        found = running.find(store, identifier)
+        if found is None:
+            return
+        with found, _Live(store, read_config(store, identifier), found) as live:
+            if live.states:
+                live.rename(old)
+
+
 def repair(store: Store, identifier: str) -> None:
     """Make what a running container lacks of its networks in the kernel, and tell netd of it again, started anew
     where it has ended. The caller has joined the session. Idempotent; nothing for one that does not run."""
@@ -132,7 +143,7 @@ def _refuse_mode(record: ContainerConfig) -> None:
             "container cannot be connected to multiple networks with one of the networks in private (none) mode",
             hint="run it with --network NETWORK in place of none",
         )
-    if "networks" not in record["network"]:
+    if not is_on_hub(record):
         raise NotSupported(
             f"a container on the network {mode} of slirp4netns cannot be connected to another one",
             hint="run it with --network NETWORK: more can be added to that",
@@ -165,6 +176,7 @@ class _Live:
         self._state: dict[str, Any] = dict(found.state.get("network") or {})
         self.states: dict[str, Any] = dict(self._state.get("networks") or {})
         self._name = containers.name_of(store, record["id"]) or record["name"]
+        self._old_name = self._name
         self._open: list[int] = []
 
     def __enter__(self) -> _Live:
@@ -198,6 +210,13 @@ class _Live:
         kernel.detach(hub, network, next(link for link in endpoints.links([gone])))
         self._save(places)
         self._release(gone)
+
+    def rename(self, old: str) -> None:
+        """The name that it has now, in place of `old`."""
+        self._old_name = old
+        places = self._places()
+        self._apply(places, places)
+        self._save(places)
 
     def repair(self) -> None:
         """All that there should be."""
@@ -253,7 +272,8 @@ class _Live:
                 if fd >= 0:
                     os.close(fd)
         path = containers.directory(self._store, self._record["id"]) + "/hosts"
-        hosts.update(path, self._record, self._name, hosts.addresses([*before, *places]), hosts.addresses(places))
+        gone, there = hosts.addresses([*before, *places]), hosts.addresses(places)
+        hosts.update(path, self._record, {self._old_name: gone, self._name: gone}, {self._name: there})
 
     def _listeners(self) -> list[Listener]:
         """The sockets of the published ports, from the monitor's bag."""

@@ -168,8 +168,14 @@ class ContainerConfig(TypedDict):
 
 
 def on_hub(record: ContainerConfig) -> dict[str, EndpointConfig]:
-    """The networks of the hub that the container is to be on; {} where it has another kind of network, or none."""
+    """The networks of the hub that the container is to be on; {} where it has another kind of network, or none, or was
+    taken off all."""
     return record["network"].get("networks") or {}
+
+
+def is_on_hub(record: ContainerConfig) -> bool:
+    """Whether the container's networks are the hub's, if it is on any."""
+    return "networks" in record["network"]
 
 
 def argv(record: ContainerConfig) -> list[str]:

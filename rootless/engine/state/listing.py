@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv, read_config
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv, is_on_hub, on_hub, read_config
 from rootless.errors import FROM_DATA, NotFound, RootlessError
 from rootless.network import ports
 from rootless.network.uplink import driver
@@ -84,9 +84,8 @@ def command(record: ContainerConfig) -> str:
 
 def networks(record: ContainerConfig) -> dict[str, str]:
     """Names and ids of the networks that the container is to be on, whatever brings them up."""
-    found = record["network"].get("networks")
-    if found:
-        return {name: endpoint["id"] for name, endpoint in found.items()}
+    if is_on_hub(record):
+        return {name: endpoint["id"] for name, endpoint in on_hub(record).items()}
     mode = record["network"]["mode"]
     return {network_name(mode): network_id(mode)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.engine.state.config import ContainerConfig, EndpointConfig
+from rootless.engine.state.config import ContainerConfig, EndpointConfig, is_on_hub, on_hub
 from rootless.engine.state.listing import network_id, network_name
 from rootless.network import ports
 from rootless.network.uplink import driver
@@ -37,12 +37,12 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
         **addresses,
         "Networks": {},
     }
-    if record["network"].get("networks"):
+    if is_on_hub(record):
         now = network.get("networks") or {}
         # As with Docker, these are the default bridge's; on networks of one's own they are empty.
         found |= _addresses(now.get("bridge") or {})
         found["Networks"] = {
-            name: _endpoint(endpoint, now.get(name) or {}) for name, endpoint in record["network"]["networks"].items()
+            name: _endpoint(endpoint, now.get(name) or {}) for name, endpoint in on_hub(record).items()
         }
         return found
     if mode.startswith("container:"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli.grammar.command import Args, Command
-from rootless.engine.state.config import read_config
+from rootless.engine.state.config import is_on_hub, read_config
 from rootless.engine.state.events import events
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
@@ -19,6 +19,12 @@ def run(args: Args) -> int:
     record = read_config(store, identifier)
     record = {**record, "name": args.positional[1].removeprefix("/")}
     events.container(store, "rename", record, oldName=f"/{old}")
+    if is_on_hub(record):
+        from rootless.engine.networks import live
+        from rootless.session import session
+
+        session.join()
+        live.rename(store, identifier, old)
     return 0
 
 

@@ -1,0 +1,170 @@
+"""Containers on networks of one's own, as users have them: names, addresses, isolation, connect and disconnect, ports."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.need import need
+
+SLEEP = ("sleep", "600")
+
+
+class Hub:
+    """A store with networks and containers; all of them go at the end."""
+
+    def __init__(self, rootless: Rootless, image: str) -> None:
+        self.rootless = rootless
+        self.image = image
+
+    def run(self, name: str, *options: str, command: tuple[str, ...] = SLEEP) -> str:
+        """Start a container in the background; its id."""
+        return self.rootless("run", "-d", "--cap-add", "NET_RAW", "--name", name, *options, self.image, *command).stdout.strip()
+
+    def inside(self, name: str, *command: str, status: int | None = 0) -> str:
+        """What a command in the container prints."""
+        return self.rootless("exec", name, *command, status=status).stdout
+
+    def reaches(self, name: str, other: str) -> bool:
+        """Whether a ping is answered."""
+        return self.rootless("exec", name, "ping", "-c1", "-W2", other, status=None).status == 0
+
+    def network(self, name: str) -> dict[str, Any]:
+        """`network inspect`."""
+        (found,) = json.loads(self.rootless("network", "inspect", name).stdout)
+        return dict(found)
+
+    def endpoint(self, name: str, network: str) -> dict[str, Any]:
+        """What `inspect` says of the container on the network."""
+        (found,) = json.loads(self.rootless("inspect", name).stdout)
+        return dict(found["NetworkSettings"]["Networks"][network])
+
+
+@pytest.fixture
+def hub(rootless: Rootless, busybox_image: str) -> Iterator[Hub]:
+    need(bool(shutil.which("slirp4netns")), "slirp4netns is not installed")
+    yield Hub(rootless, busybox_image)
+    for name in rootless("ps", "-aq", status=None).lines:
+        rootless("rm", "-f", name, status=None)
+    rootless("network", "prune", "-f", status=None)
+
+
+def test_names_and_addresses(hub: Hub) -> None:
+    hub.rootless("network", "create", "--subnet", "10.89.7.0/24", "app")
+    db = hub.run("db", "--network", "app", "--network-alias", "sql", "--hostname", "postgres")
+    hub.run("web", "--network", "app", "--network-alias", "front", "--link", "db:store")
+    hub.run("web2", "--network", "app", "--network-alias", "front", "--ip", "10.89.7.77", "--mac-address", "02:42:00:00:00:77")
+    for word in ("db", "sql", "postgres", db[:12], "db.app", "store", "DB"):
+        assert "10.89.7.2" in hub.inside("web", "nslookup", word), word
+    assert hub.reaches("web", "db")
+    answer = hub.inside("db", "nslookup", "front")
+    assert "10.89.7.3" in answer
+    assert "10.89.7.77" in answer
+    assert hub.rootless("exec", "web2", "nslookup", "store", status=None).status != 0, "a link is the linking container's alone"
+    assert "02:42:00:00:00:77" in hub.inside("web2", "cat", "/sys/class/net/eth0/address")
+    assert hub.inside("web", "cat", "/etc/resolv.conf").splitlines()[-1].startswith("options ")
+    assert "nameserver 127.0.0.11\n" in hub.inside("web", "cat", "/etc/resolv.conf")
+    assert "10.89.7.2\tpostgres db\n" in hub.inside("db", "cat", "/etc/hosts")
+    assert "default via 10.89.7.1 dev eth0" in hub.inside("web", "ip", "route")
+    endpoint = hub.endpoint("db", "app")
+    assert (endpoint["IPAddress"], endpoint["IPPrefixLen"], endpoint["Gateway"]) == ("10.89.7.2", 24, "10.89.7.1")
+    assert endpoint["DNSNames"] == ["db", "sql", db[:12], "postgres"]
+    assert endpoint["Aliases"] == ["sql"]
+    network = hub.network("app")
+    assert network["Containers"][db]["IPv4Address"] == "10.89.7.2/24"
+    assert {each["Name"] for each in network["Containers"].values()} == {"db", "web", "web2"}
+    assert sorted(hub.rootless("ps", "--filter", "network=app", "--format", "{{.Names}} {{.Networks}}").lines) == [
+        "db app", "web app", "web2 app"
+    ]  # fmt: skip
+    taken = hub.rootless("run", "--rm", "--network", "app", "--ip", "10.89.7.77", hub.image, "true", status=125)
+    assert "Address already in use" in taken.stderr
+    outside = hub.rootless("run", "--rm", "--network", "app", "--ip", "10.0.0.9", hub.image, "true", status=125)
+    assert outside.stderr.startswith("rootless: no configured subnet contains IP address 10.0.0.9\n")
+    busy = hub.rootless("network", "rm", "app", status=1)
+    assert f'network app has active endpoints (name:"db" id:"{db[:12]}"' in busy.stderr
+    # A restart gives names back, and the address is free when nobody has it any more.
+    hub.rootless("restart", "-t", "0", "db")
+    assert hub.reaches("web", "sql")
+    hub.rootless("rm", "-f", "web2")
+    assert hub.rootless("run", "--rm", "--network", "app", "--ip", "10.89.7.77", hub.image, "hostname", "-i").stdout.strip().endswith("77")
+
+
+def test_two_networks_are_apart(hub: Hub) -> None:
+    hub.rootless("network", "create", "a")
+    hub.rootless("network", "create", "b")
+    hub.rootless("network", "create", "--internal", "inner")
+    hub.run("one", "--network", "a")
+    hub.run("two", "--network", "b")
+    hub.run("both", "--network", "a", "--network", "name=b,alias=zwei,gw-priority=1", "--network", "inner")
+    hub.run("alone", "--network", "inner")
+    other = hub.endpoint("two", "b")["IPAddress"]
+    assert not hub.reaches("one", other)
+    assert hub.rootless("exec", "one", "nslookup", "two", status=None).status != 0
+    assert hub.reaches("both", "one")
+    assert hub.reaches("both", "two")
+    assert hub.reaches("two", "zwei")
+    assert hub.reaches("both", "alone")
+    assert "default via " + hub.network("b")["IPAM"]["Config"][0]["Gateway"] in hub.inside("both", "ip", "route")
+    assert "default" not in hub.inside("alone", "ip", "route")
+    assert hub.rootless("exec", "alone", "nslookup", "example.com", status=None).status != 0
+    assert sorted(hub.inside("both", "ls", "/sys/class/net").split()) == ["eth0", "eth1", "eth2", "lo"]
+
+
+def test_connect_and_disconnect(hub: Hub) -> None:
+    for name in ("a", "b"):
+        hub.rootless("network", "create", name)
+    hub.run("one", "--network", "a")
+    hub.run("two", "--network", "b")
+    hub.rootless("create", "--cap-add", "NET_RAW", "--name", "later", "--network", "a", hub.image, *SLEEP)
+    hub.rootless("network", "connect", "--alias", "eins", "b", "one")
+    assert hub.reaches("two", "eins")
+    assert hub.reaches("one", "two")
+    assert "eth1" in hub.inside("one", "ls", "/sys/class/net")
+    assert hub.endpoint("one", "b")["IPAddress"] in hub.inside("one", "cat", "/etc/hosts")
+    again = hub.rootless("network", "connect", "b", "one", status=1)
+    assert again.stderr == "rootless: endpoint with name one already exists in network b\n"
+    hub.rootless("network", "connect", "b", "later")
+    hub.rootless("start", "later")
+    assert hub.reaches("two", "later")
+    # The default route goes with its network, and comes by the next one.
+    hub.rootless("network", "disconnect", "a", "one")
+    assert hub.inside("one", "ls", "/sys/class/net").split() == ["eth1", "lo"]
+    assert "default via " + hub.network("b")["IPAM"]["Config"][0]["Gateway"] in hub.inside("one", "ip", "route")
+    assert hub.reaches("two", "one")
+    assert not hub.network("a")["Containers"].keys() - {hub.rootless("inspect", "-f", "{{.Id}}", "later").stdout.strip()}
+    missing = hub.rootless("network", "disconnect", "a", "one", status=1)
+    assert "is not connected to network a\n" in missing.stderr
+    hub.rootless("restart", "-t", "0", "one")
+    assert hub.reaches("two", "eins")
+    hub.rootless("rm", "-f", "one", "two", "later")
+    assert list((hub.rootless.root / "networks/leases").glob("*/[0-9]*")) != [], "a lease is nobody's to tidy"
+    assert hub.rootless("network", "prune", "-f").stdout == "Deleted Networks:\na\nb\n\n"
+    assert list((hub.rootless.root / "networks/leases").glob("*/[0-9]*")) == []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_published_ports(hub: Hub) -> None:
+    hub.rootless("network", "create", "app")
+    port = free_port()
+    serve = ("sh", "-c", "mkdir /www; echo hello >/www/index.html; exec httpd -f -p 80 -h /www")
+    hub.run("web", "--network", "app", "-p", f"{port}:80", command=serve)
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read() == b"hello\n"
+    assert hub.rootless("port", "web").lines == [f"80/tcp -> 0.0.0.0:{port}", f"80/tcp -> [::]:{port}"]
+    assert f"0.0.0.0:{port}->80/tcp, [::]:{port}->80/tcp" in hub.rootless("ps", "--format", "{{.Ports}}").stdout
+    taken = hub.rootless("run", "--rm", "--network", "app", "-p", f"{port}:80", hub.image, "true", status=125)
+    assert f"Bind for 0.0.0.0:{port} failed: port is already allocated" in taken.stderr
+    assert "container web has it" in taken.stderr
+    hub.rootless("restart", "-t", "0", "web")
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read() == b"hello\n"
