@@ -68,7 +68,7 @@ ORDER = {
     "engine/lifecycle/attach": "exec_streams attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
-        "live attach registration hosts endpoints endpoint_config create listing remove users options leases ipam_config records "
+        "connect live attach registration hosts remove endpoints endpoint_config create listing users options leases ipam_config records "
         "names ipam addresses",
     "engine/options":
         "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from rootless import atomic
 from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, is_on_hub
+from rootless.engine.state.restart import own_command
 from rootless.network.etc import hosts, resolv
 from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rootless.network.ports import PortMapping
     from rootless.runtime.launch.launch import Network
 
@@ -74,6 +77,15 @@ def connection(store: Store, record: ContainerConfig, run_dir: str) -> Network |
             store, record, pid, namespaces, lambda mapping: _port_holder(store, mapping)
         )
     return uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None
+
+
+def repair(store: Store, record: ContainerConfig) -> dict[str, Any]:
+    """The monitor's options by which it notices the end of netd and has the network repaired."""
+    if not is_on_hub(record):
+        return {}
+    from rootless.network.hub.netd import SOCKET_NAME
+
+    return {"netd": f"{store.runtime}/{SOCKET_NAME}", "repair": own_command("repair-network", record["id"])}
 
 
 def uplink(store: Store, record: ContainerConfig, run_dir: str) -> Network:

@@ -141,6 +141,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
                 events_dir=events.directory(store),
                 event=events.tail(record),
                 pass_fds=0 if record["auto_remove"] else handed.descriptors,
+                **network.repair(store, record),
             ),
             network=network.connection(store, record, run_dir),
             record=record_state,

@@ -10,7 +10,7 @@ import fcntl
 import os
 
 from rootless import atomic
-from rootless.engine.networks import ipam
+from rootless.engine.networks import ipam, records
 from rootless.errors import Conflict, RootlessError
 from rootless.linux import process
 from rootless.record import TYPE_CHECKING, Record
@@ -37,32 +37,58 @@ class LeaseHolder(Record):
         return " ".join(str(word) for word in words)
 
 
+class LeaseLock:
+    """The lock of a network's leases, held until the end of a `with`. `there`: the network has not been removed."""
+
+    def __init__(self, store: Store, network: NetworkConfig) -> None:
+        self.directory = f"{store.root}/networks/leases/{network['id']}"
+        self._record = f"{store.root}/networks/{network['name']}.json"
+        self._fd = -1
+
+    def __enter__(self) -> LeaseLock:
+        self._fd = open_lock(self.directory + "/.lock")
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    @property
+    def there(self) -> bool:
+        """Whether the network is in the store still: its removal takes this lock, too."""
+        return os.path.exists(self._record) and os.path.exists(self.directory)
+
+    def holders(self) -> set[str]:
+        """The ids of the containers that have an address, those that are being started among them."""
+        found = {_held_by(f"{self.directory}/{address}") for address in os.listdir(self.directory) if address[0] != "."}
+        return found - {""}
+
+
 def take(store: Store, network: NetworkConfig, holder: LeaseHolder, wanted: Iterable[str] = ()) -> list[str]:
     """An address of each pool of the network, in their order: one of `wanted` (canonical) where there is one.
 
-    Conflict where a wanted one is taken, RootlessError where a pool has none left; then none is taken.
+    Conflict where a wanted one is taken, NotFound where the network has just been removed, RootlessError where a pool
+    has none left; then none is taken.
     """
-    directory = f"{store.root}/networks/leases/{network['id']}"
-    make_directory(directory)
-    lock = open_lock(directory + "/.lock")
+    make_directory(f"{store.root}/networks/leases/{network['id']}")
     taken: list[str] = []
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        known = set(os.listdir(directory))
-        asked = list(wanted)
-        for pool in network["pools"]:
-            static = [address for address in asked if (":" in address) == (":" in pool["subnet"])]
-            address = _take(directory, known, holder, static or ipam.usable(pool))
-            if not address:
-                raise _none_left(network, pool, static=bool(static))
-            taken.append(address)
-        return taken
-    except BaseException:
-        for address in taken:
-            os.unlink(f"{directory}/{address}")
-        raise
-    finally:
-        os.close(lock)
+    with LeaseLock(store, network) as lock:
+        try:
+            if not lock.there:
+                raise records.not_found(network["name"])
+            known = set(os.listdir(lock.directory))
+            asked = list(wanted)
+            for pool in network["pools"]:
+                static = [address for address in asked if (":" in address) == (":" in pool["subnet"])]
+                address = _take(lock.directory, known, holder, static or ipam.usable(pool))
+                if not address:
+                    raise _none_left(network, pool, static=bool(static))
+                taken.append(address)
+            return taken
+        except BaseException:
+            for address in taken:
+                os.unlink(f"{lock.directory}/{address}")
+            raise
 
 
 def _take(directory: str, known: set[str], holder: LeaseHolder, candidates: Iterable[str]) -> str:
@@ -70,7 +96,7 @@ def _take(directory: str, known: set[str], holder: LeaseHolder, candidates: Iter
     for address in candidates:
         path = f"{directory}/{address}"
         if address in known:
-            if _is_held(path, holder.container):
+            if _held_by(path) not in ("", holder.container):
                 continue
             os.unlink(path)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -92,31 +118,26 @@ def _none_left(network: NetworkConfig, pool: Pool, *, static: bool) -> RootlessE
     )
 
 
-def _is_held(path: str, container: str) -> bool:
-    """Whether another container that runs has the address. A text that is none is the rest of a killed writer."""
+def _held_by(path: str) -> str:
+    """The id of the running container that has the address, "" where it is free. A text that is none is the rest of a
+    killed writer."""
     try:
         words = atomic.read_bytes(path).decode("ascii").split()
-        name, pid, started, boot, namespace = words
-        if name == container or boot != process.boot_id():
-            return False
+        container, pid, started, boot, namespace = words
+        if boot != process.boot_id():
+            return ""
         # A process of another pid namespace cannot be judged from here.
-        return int(namespace) != process.pid_namespace() or process.alive(int(pid), int(started))
+        held = int(namespace) != process.pid_namespace() or process.alive(int(pid), int(started))
+        return container if held else ""
     except (OSError, ValueError):
-        return False
+        return ""
 
 
-def release(store: Store, network_id: str, address: str, container: str) -> None:
+def release(store: Store, network: NetworkConfig, address: str, container: str) -> None:
     """Give an address up before its container ends (`network disconnect`); idempotent."""
-    directory = f"{store.root}/networks/leases/{network_id}"
-    try:
-        lock = open_lock(directory + "/.lock")
-    except OSError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if atomic.read_bytes(f"{directory}/{address}").split()[:1] == [container.encode()]:
-            os.unlink(f"{directory}/{address}")
-    except FileNotFoundError:
-        pass
-    finally:
-        os.close(lock)
+    with LeaseLock(store, network) as lock:
+        try:
+            if atomic.read_bytes(f"{lock.directory}/{address}").split()[:1] == [container.encode()]:
+                os.unlink(f"{lock.directory}/{address}")
+        except FileNotFoundError:
+            pass

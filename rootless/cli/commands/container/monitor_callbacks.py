@@ -53,16 +53,16 @@ def _health_check(args: Args) -> int:
 
 def _repair_network(args: Args) -> int:
     """What a container lacks of its networks once netd has ended; of the hub itself, its way out."""
-    from rootless.engine.networks import attach, live
+    from rootless.engine.networks import attach, connect
     from rootless.session import session
 
     store = Store.open()
     session.join()
     try:
         if args.positional[0] == attach.HUB:
-            live.repair_hub(store)
+            connect.repair_hub(store)
         else:
-            live.repair(store, args.positional[0])
+            connect.repair(store, args.positional[0])
     except NotFound:
         return 0  # removed meanwhile
     return 0

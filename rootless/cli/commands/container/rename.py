@@ -20,11 +20,11 @@ def run(args: Args) -> int:
     record = {**record, "name": args.positional[1].removeprefix("/")}
     events.container(store, "rename", record, oldName=f"/{old}")
     if is_on_hub(record):
-        from rootless.engine.networks import live
+        from rootless.engine.networks import connect
         from rootless.session import session
 
         session.join()
-        live.rename(store, identifier, old)
+        connect.rename(store, identifier, old)
     return 0
 
 

@@ -12,7 +12,7 @@ from rootless.storage.store import Store
 
 def connect(args: Args) -> int:
     """Put a container on one more network."""
-    from rootless.engine.networks import live
+    from rootless.engine.networks import connect as networks
 
     if args.link_local_ip:
         raise words.no_link_local("--link-local-ip")
@@ -26,18 +26,18 @@ def connect(args: Args) -> int:
     network, container = args.positional
     store = Store.open()
     session.join()
-    live.connect(store, network, container, asked)
+    networks.connect(store, network, container, asked)
     return 0
 
 
 def disconnect(args: Args) -> int:
     """Take a container off a network."""
-    from rootless.engine.networks import live
+    from rootless.engine.networks import connect as networks
 
     network, container = args.positional
     store = Store.open()
     session.join()
-    live.disconnect(store, network, container, force=args.force)
+    networks.disconnect(store, network, container, force=args.force)
     return 0
 
 
