@@ -15,6 +15,13 @@ from rootless.linux.openat2 import (
     RESOLVE_NO_XDEV,
     openat2,
 )
+from rootless.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    # Makes the entry of a directory that is missing; whether it is the last of the path.
+    Make = Callable[[int, str, bool], None]
 
 _MOST_LINKS = 40
 
@@ -31,7 +38,7 @@ def open_in_root(root_fd: int, guest_path: str, flags: int = os.O_PATH, *, links
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
-    fd = _walk(root_fd, guest_path, create=None, links=links)
+    fd = walk(root_fd, guest_path, make=None, links=links)
     if flags & os.O_PATH:
         return fd
     try:
@@ -56,7 +63,7 @@ def open_proc_file(root_fd: int, name: str, flags: int) -> int:
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
-        fd = _walk(proc, name, create=None, links=False)
+        fd = walk(proc, name, make=None, links=False)
         try:
             # Every mount of a proc has its own number, but for two of one pid namespace.
             if os.fstat(fd).st_dev != os.fstat(proc).st_dev:
@@ -77,10 +84,15 @@ def mount_target(root_fd: int, guest_path: str, *, directory: bool, links: bool 
     try:
         return open_in_root(root_fd, guest_path, links=links)
     except FileNotFoundError:
-        return _walk(root_fd, guest_path, create="directory" if directory else "file", links=links)
+        return walk(root_fd, guest_path, make=_make_directory if directory else _make_file, links=links)
 
 
-def _walk(root_fd: int, guest_path: str, *, create: str | None, links: bool) -> int:
+def walk(root_fd: int, guest_path: str, *, make: Make | None, links: bool = True) -> int:
+    """An O_PATH descriptor of `guest_path` with `root_fd` as "/", component by component, the caller's.
+
+    `make` makes what is missing, also behind a link that leads to nothing; FileNotFoundError without. ELOOP for too
+    many links, and for any where `links` is False.
+    """
     # A stack of open directories is what ".." goes back through: no name is looked up twice.
     stack = [os.dup(root_fd)]
     os.set_inheritable(stack[0], False)
@@ -93,7 +105,7 @@ def _walk(root_fd: int, guest_path: str, *, create: str | None, links: bool) -> 
                 if len(stack) > 1:
                     os.close(stack.pop())
                 continue
-            fd = _step(stack[-1], name, create=create, last=not todo)
+            fd = _step(stack[-1], name, make, last=not todo)
             if stat.S_ISLNK(os.fstat(fd).st_mode):
                 os.close(fd)
                 followed += 1
@@ -117,16 +129,24 @@ def _components(path: str) -> list[str]:
     return [name for name in reversed(path.split("/")) if name not in ("", ".")]
 
 
-def _step(dir_fd: int, name: str, *, create: str | None, last: bool) -> int:
+def _step(dir_fd: int, name: str, make: Make | None, *, last: bool) -> int:
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(name, flags, dir_fd=dir_fd)
     except FileNotFoundError:
-        if create is None:
+        if make is None:
             raise
-    if last and create == "file":
-        made = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(name, made, 0o644, dir_fd=dir_fd))
-    else:
-        os.mkdir(name, 0o755, dir_fd=dir_fd)
+    make(dir_fd, name, last)
     return os.open(name, flags, dir_fd=dir_fd)
+
+
+def _make_directory(dir_fd: int, name: str, last: bool) -> None:
+    os.mkdir(name, 0o755, dir_fd=dir_fd)
+
+
+def _make_file(dir_fd: int, name: str, last: bool) -> None:
+    if not last:
+        _make_directory(dir_fd, name, last)
+        return
+    made = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(name, made, 0o644, dir_fd=dir_fd))

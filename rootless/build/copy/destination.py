@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from rootless.errors import Conflict
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from rootless.runtime.rootfs_path import walk
 
 # Gives a directory that was made, by its descriptor, to whom it shall belong.
 Own = Callable[[int], None]
@@ -87,52 +88,17 @@ def _in_the_way(path: str, error: OSError) -> Exception:
 
 
 def _make(root_fd: int, path: str, own: Own) -> int:
-    # A stack of open directories is what ".." goes back through: no name is looked up twice.
-    stack = [os.open(".", _DIRECTORY, dir_fd=root_fd)]
-    todo = _components(path)
-    followed = 0
-    try:
-        while todo:
-            name = todo.pop()
-            if name == "..":
-                if len(stack) > 1:
-                    os.close(stack.pop())
-                continue
-            try:
-                link = os.readlink(name, dir_fd=stack[-1])
-            except OSError:  # no link, or nothing at all
-                stack.append(_step(stack[-1], name, own))
-                continue
-            followed += 1
-            if followed > _MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            if link.startswith("/"):
-                while len(stack) > 1:
-                    os.close(stack.pop())
-            todo += _components(link)
-        return stack.pop()
-    finally:
-        for fd in stack:
-            os.close(fd)
-
-
-def _components(path: str) -> list[str]:
-    """Last first, so that pop() takes the next."""
-    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
-
-
-def _step(parent: int, name: str, own: Own) -> int:
-    try:
+    def make(parent: int, name: str, _last: bool) -> None:
         os.mkdir(name, 0o755, dir_fd=parent)
-        made = True
-    except FileExistsError:
-        made = False
-    fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    if made:
+        fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         try:
             own(fd)
             os.fchmod(fd, 0o755 | (stat.S_IMODE(os.fstat(fd).st_mode) & stat.S_ISGID))
-        except BaseException:
+        finally:
             os.close(fd)
-            raise
-    return fd
+
+    place = walk(root_fd, path, make=make)
+    try:
+        return os.open(".", _DIRECTORY, dir_fd=place)
+    finally:
+        os.close(place)
