@@ -12,12 +12,11 @@ import hashlib
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from rootless.errors import RootlessError
-from rootless.image import manifest, platforms
+from rootless.image import compress, manifest, platforms
 from rootless.image.decompress import ByteSource
 from rootless.image.manifest import Descriptor
 from rootless.image.platforms import Platform
@@ -28,39 +27,26 @@ from rootless.storage import blobs, images
 from rootless.storage.images import Image
 from rootless.storage.store import Store, make_directory
 
-try:
-    from isal import isal_zlib
-except ImportError:  # an architecture without wheels
-    _HAVE_ISAL = False
-else:
-    _HAVE_ISAL = True
-
 _BLOCK_BYTES = 1 << 20
-_LEVEL_ISAL = 2
-_LEVEL_ZLIB = 4
-
-
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
 
 
 def add_layer(store: Store, tar: ByteSource) -> Layer:
     """Store the uncompressed `tar` as a gzip blob; the layer is not unpacked yet. Holds no lease."""
     plain, packed = hashlib.sha256(), hashlib.sha256()
     size = 0
-    compressor = _compressor()
     with nameless_file(store) as descriptor:
 
-        def write(data: bytes) -> int:
+        def write(data: bytes) -> None:
+            nonlocal size
             packed.update(data)
             write_all(descriptor, data)
-            return len(data)
+            size += len(data)
 
+        compressor = compress.compressor("gzip", write, portable=bool(os.environ.get("SOURCE_DATE_EPOCH")))
         while block := tar.read(_BLOCK_BYTES):
             plain.update(block)
-            size += write(compressor.compress(block))
-        size += write(compressor.flush())
+            compressor.write(block)
+        compressor.finish()
         digest = "sha256:" + packed.hexdigest()
         if not blobs.has(store, digest, size):
             os.fsync(descriptor)
@@ -140,13 +126,6 @@ def timestamp(seconds: float | None = None) -> str:
 def host_platform() -> Platform:
     """What images made here are for."""
     return platforms.host()
-
-
-def _compressor() -> _Compressor:
-    # wbits 31: gzip framing with no name and no time in the header, so the same in, the same out.
-    if _HAVE_ISAL:
-        return isal_zlib.compressobj(_LEVEL_ISAL, wbits=31)
-    return zlib.compressobj(_LEVEL_ZLIB, wbits=31)
 
 
 @contextlib.contextmanager
