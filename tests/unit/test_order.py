@@ -27,7 +27,7 @@ ORDER = {
         "instructions patterns quantities suggest words error",
     "build/dockerfile/lint": "casing linter rules",
     "build/execute":
-        "copy diff_id run run_config run_mounts seed stage_root tree workdir finish engine_files workers",
+        "copy diff_id run run_config run_mounts seed stage_root tree workdir finish copied_root engine_files workers",
     "build/output": "annotations files image layout requested results",
     "build/plan":
         "render_calls calls together whole stage copies runs config_edits history ports state graph bases controls epoch "

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from rootless.build.execute import engine_files
-from rootless.errors import NotSupported
+from rootless.build.execute import copied_root, engine_files
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage.layers import steps
 
@@ -20,13 +19,10 @@ class Top(NamedTuple):
 
 
 def top_of(root: Rootfs) -> Top:
-    """The top of the upper directory, on which nothing has been mounted yet. NotSupported for a root that is a copy:
-    what a step changed in it nobody would know."""
+    """The top of the upper directory, on which nothing has been mounted yet; of a copy, what is in it is noted."""
     if root.driver == "directory":
-        raise NotSupported(
-            "images cannot be built with the storage driver `directory`, which copies every layer",
-            hint="run `rootless doctor`: it says what overlay or fuse-overlayfs lack here",
-        )
+        copied_root.note(root.path)
+        return _top(root.path)
     return _top(root.upper)
 
 
@@ -40,6 +36,10 @@ def finish(new: steps.NewStep, root: Rootfs, top: Top, noted: list[engine_files.
     was. `top` is what it began with; what was `noted` before the step's command ran is no part of it. The layers
     below may be elsewhere by now.
     """
+    if root.driver == "directory":
+        changed = _top(root.path) != top
+        upper = copied_root.changes(root.path)
+        return new.commit(upper) if changed or os.listdir(upper) else ""
     upper = root.upper
     if noted:
         engine_files.take_out(upper, noted)

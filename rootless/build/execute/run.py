@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from rootless import atomic
-from rootless.build.execute import engine_files, run_mounts
+from rootless.build.execute import copied_root, engine_files, run_mounts
 from rootless.build.execute.finish import finish, top_of
 from rootless.build.execute.run_config import RunRequest, container_config
 from rootless.build.execute.workers import Reporter
@@ -97,6 +97,8 @@ def _launch(
     def note(_launched: runtime.LaunchedContainer) -> None:
         """In the supervisor: all is mounted, and the command waits."""
         noted = engine_files.note(root.upper) if root.upper else []
+        if root.driver == "directory":
+            copied_root.note(root.path)  # mount points are in it by now, and no change of the command's
         atomic.write_json(f"{directory}/{_NOTED}", [list(file) for file in noted], durable=False)
 
     return runtime.launch(

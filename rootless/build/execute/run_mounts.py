@@ -11,7 +11,7 @@ from rootless.build.execute.tree import Tree
 from rootless.build.plan.steps import Mount, PipeFile
 from rootless.engine.files.mounts.mount_points import oci_mount
 from rootless.engine.options.mount_config import Mount as ContainerMount
-from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.errors import InvalidInput, NotFound
 from rootless.runtime.mounts.build_mounts import FILE, TREE
 from rootless.runtime.mounts.mount_parts import SUBPATH
 from rootless.storage import named_paths
@@ -96,11 +96,6 @@ def _mount(target: str, oci: dict[str, Any]) -> ContainerMount:
 
 
 def _tree(store: Store, tree: Tree, mount: Mount, aside: str) -> ContainerMount:
-    if rootfs.probe(store) != "overlay":
-        raise NotSupported(
-            "a RUN can mount a stage, an image or the context only where the kernel's overlay can be used",
-            hint="run `rootless doctor`: it says why not here; COPY does not need it",
-        )
     os.mkdir(aside, 0o700)
     os.mkdir(aside + "/at", 0o700)
     lower = rootfs.lower_directories(store, list(tree.layers)) if tree.layers else []
@@ -113,7 +108,11 @@ def _tree(store: Store, tree: Tree, mount: Mount, aside: str) -> ContainerMount:
         lower = [aside + "/empty"]
         os.mkdir(lower[0], 0o755)
     upper = work = ""
-    if not mount.read_only:
+    if rootfs.probe(store) != "overlay" and (len(lower) > 1 or not mount.read_only):
+        # Without the kernel's overlay: a copy, which goes with the step.
+        _copy(lower, exact, aside + "/copy")
+        lower, exact = [aside + "/copy"], None
+    elif not mount.read_only:
         upper, work = aside + "/upper", aside + "/work"
         top = os.stat(lower[-1] if tree.hidden else lower[0])
         os.mkdir(upper)
@@ -131,6 +130,18 @@ def _tree(store: Store, tree: Tree, mount: Mount, aside: str) -> ContainerMount:
         "read_only": mount.read_only,
     }
     return _mount(mount.target, entry)
+
+
+def _copy(lower: list[str], exact: str | None, target: str) -> None:
+    from rootless.linux.openat2 import open_without_links
+    from rootless.storage.drivers.vfs import copy_layers
+
+    held = open_without_links(exact) if exact else -1
+    try:
+        copy_layers([f"/proc/self/fd/{held}/." if path == exact else path for path in lower], target)
+    finally:
+        if held >= 0:
+            os.close(held)
 
 
 def _hide(aside: str, tree: Tree) -> str:

@@ -79,7 +79,7 @@ class _LayerCopy:
                     break
                 else:
                     # Its own metadata last: filling it changes times.
-                    _copy_metadata(directory.layer, directory.tree, os.fstat(directory.layer))
+                    copy_metadata(directory.layer, directory.tree, os.fstat(directory.layer))
                     self._open.pop()
                     os.close(directory.layer)
                     os.close(directory.tree)
@@ -149,7 +149,7 @@ class _LayerCopy:
             target = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=there)
             try:
                 copy_data(source, target, status.st_size)
-                _copy_metadata(source, target, status)
+                copy_metadata(source, target, status)
             finally:
                 os.close(target)
         finally:
@@ -173,7 +173,8 @@ def _own(parent: int, name: str, status: os.stat_result) -> None:
     os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=parent, follow_symlinks=False)
 
 
-def _copy_metadata(source: int, target: int, status: os.stat_result) -> None:
+def copy_metadata(source: int, target: int, status: os.stat_result) -> None:
+    """Owner, mode, times as `status` has them, and the attributes of the open `source`, but for those of overlays."""
     os.fchown(target, status.st_uid, status.st_gid)
     os.fchmod(target, status.st_mode & 0o7777)
     for name in os.listxattr(source):
