@@ -27,7 +27,7 @@ from rootless.network.hub import netd
 from rootless.network.hub.settings import OnNetwork, Port, Settings, set_container
 from tests.harness.forked import become_root_of_own_namespace, forked
 from tests.network import internet_links
-from tests.network.internet_links import CONTAINERS, GATEWAY, OTHER_GATEWAY, run
+from tests.network.internet_links import CONTAINERS, GATEWAY, OTHER_GATEWAY, OUTSIDE, run
 
 T = TypeVar("T")
 
@@ -120,10 +120,26 @@ class Internet:
 
         self.in_session(work)
 
+    def set_up(self) -> None:
+        """Containers, and the gate."""
+        self.set_containers()
+        self.open_gate()
+
+    def through_gate(self, family: int = 0, who: str = "one") -> tuple[socket.socket, socket.socket]:
+        """A container's connection to a server outside, and what that accepted."""
+        server = self.listen("outside", OUTSIDE[family])
+        client = self.connect(who, OUTSIDE[family], server.getsockname()[1])
+        served, _ = server.accept()
+        served.settimeout(20)
+        return client, served
+
     def open_gate(self) -> None:
         """Has netd make its device, and SYNs sent there."""
-        self.in_session(lambda: netd.ask(self.netd, "gate on"))
+        self.switch_gate("on")
         internet_links.redirect_syns(self)
+
+    def switch_gate(self, word: str) -> None:
+        self.in_session(lambda: netd.ask(self.netd, f"gate {word}"))
 
     def publish(self, name: str, address: str, target: str, port: int) -> tuple[Port, socket.socket]:
         """A port of the host that leads to the container, and its socket."""

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import os
+import socket
+import struct
+import subprocess
+import threading
 
 import pytest
 
-from tests.need import need_program
+from tests.need import need, need_program
+from tests.network.hub_world import eventually
 from tests.network.internet import Internet, in_internet, received
-from tests.network.internet_links import CONTAINERS, HOST, OUTSIDE
+from tests.network.internet_links import CONTAINERS, GATEWAY, HOST, OTHER_GATEWAY, OUTSIDE
 
 need_program("ip")
 need_program("tc")
 FAMILIES = pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
 
 
-def opened(internet: Internet) -> None:
-    internet.set_containers()
-    internet.open_gate()
-
-
 @FAMILIES
 def test_a_container_reaches_the_outside_with_the_hosts_address(family: int) -> None:
     def test(internet: Internet) -> None:
-        opened(internet)
+        internet.set_up()
         server = internet.listen("outside", OUTSIDE[family])
         client = internet.connect("one", OUTSIDE[family], server.getsockname()[1])
         served, peer = server.accept()
@@ -42,7 +44,7 @@ def test_a_container_reaches_the_outside_with_the_hosts_address(family: int) -> 
 @FAMILIES
 def test_a_connection_that_is_refused_is_refused(family: int) -> None:
     def test(internet: Internet) -> None:
-        opened(internet)
+        internet.set_up()
         for address in (OUTSIDE[family], HOST[family]):
             with pytest.raises(ConnectionRefusedError):
                 internet.connect("one", address, 9)
@@ -60,9 +62,236 @@ def test_a_connection_that_is_refused_is_refused(family: int) -> None:
 )
 def test_an_error_of_the_hosts_routes_is_the_containers(address: str, expected: int) -> None:
     def test(internet: Internet) -> None:
-        opened(internet)
+        internet.set_up()
         with pytest.raises(OSError) as raised:
             internet.connect("one", address, 80)
         assert raised.value.errno == expected
+
+    in_internet(test)
+
+
+@FAMILIES
+def test_a_service_of_another_network_is_out_of_reach(family: int) -> None:
+    """The host's socket would know nothing of the isolation between networks, so it is never asked."""
+
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        internet.listen("other", CONTAINERS["other"][family], 8080)
+        with pytest.raises(OSError) as raised:
+            internet.connect("one", CONTAINERS["other"][family], 8080)
+        assert raised.value.errno in (errno.EHOSTUNREACH, errno.EACCES)
+
+    in_internet(test)
+
+
+def test_the_gateway_refuses_at_a_port_that_another_connection_is_made_to() -> None:
+    """The socket that accepts in the hub has no address of its own: what it would take besides is kept from it."""
+
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        _, served = internet.through_gate()
+        for gateway in (GATEWAY[0], OTHER_GATEWAY[0]):
+            with pytest.raises(ConnectionRefusedError):
+                internet.connect("one", gateway, served.getsockname()[1])
+
+    in_internet(test)
+
+
+def test_a_host_that_does_not_answer_is_waited_for_as_long_as_the_program_wants() -> None:
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        client = internet.make_socket("one")
+        client.settimeout(1.5)
+        with pytest.raises(TimeoutError):
+            client.connect(("198.51.100.1", 80))
+        assert internet.flows()["one"] == 1
+        client.close()
+        assert eventually(lambda: internet.flows()["one"] == 0)
+
+    in_internet(test)
+
+
+def test_what_is_asked_while_netd_does_nothing_is_answered_afterwards() -> None:
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        internet.stop_netd()
+        server = internet.listen("outside", OUTSIDE[0])
+        client = internet.make_socket("one")
+        client.setblocking(False)
+        assert client.connect_ex((OUTSIDE[0], server.getsockname()[1])) == errno.EINPROGRESS
+        internet.continue_netd()
+        client.settimeout(20)
+        served, _ = server.accept()
+        client.sendall(b"x")
+        assert received(served, 1) == b"x"
+
+    in_internet(test)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["container", "outside"])
+def test_an_end_goes_through_and_the_other_direction_goes_on(first: int) -> None:
+    """As of an FTP data connection, or `tar c | nc -N`."""
+
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        pair = internet.through_gate()
+        one, other = pair[first], pair[1 - first]
+
+        def send() -> None:
+            one.sendall(b"x" * 3000000)
+            one.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert received(other) == b"x" * 3000000
+        sender.join()
+        other.sendall(b"226 Transfer complete")
+        other.close()
+        assert received(one) == b"226 Transfer complete"
+        assert eventually(lambda: internet.flows()["one"] == 0)
+
+    in_internet(test)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["container", "outside"])
+def test_a_reset_goes_through(first: int) -> None:
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        pair = internet.through_gate()
+        pair[first].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        pair[first].close()
+        with pytest.raises(ConnectionResetError):
+            pair[1 - first].recv(1)
+
+    in_internet(test)
+
+
+def test_a_program_that_watches_its_socket_before_it_connects() -> None:
+    """asyncio registers with epoll first; a socket that was replaced in connect(2) would never be ready."""
+
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        server = internet.listen("outside", OUTSIDE[0])
+        number = server.getsockname()[1]
+
+        async def one(index: int) -> bytes:
+            reader, writer = await asyncio.open_connection(OUTSIDE[0], number)
+            writer.write(b"%3d" % index)
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+        async def hundred() -> list[bytes]:
+            return await asyncio.wait_for(asyncio.gather(*map(one, range(100))), 20)
+
+        pid = os.fork()
+        if pid == 0:
+            for _ in range(100):
+                served, _ = server.accept()
+                served.sendall(received(served, 3) * 2)
+                served.close()
+            os._exit(0)
+        with internet.inside("one"):
+            answers = asyncio.run(hundred())
+        assert answers == [b"%3d" % index * 2 for index in range(100)]
+        os.waitpid(pid, 0)
+
+    in_internet(test)
+
+
+def test_curl() -> None:
+    need_program("curl")
+
+    def test(internet: Internet) -> None:
+        internet.set_up()
+
+        def serve() -> None:
+            from http.server import HTTPServer, SimpleHTTPRequestHandler
+
+            os.chdir("/etc")
+            HTTPServer((OUTSIDE[0], 8000), SimpleHTTPRequestHandler).serve_forever()
+
+        internet.serve("outside", serve)
+        address = f"http://{OUTSIDE[0]}:8000/passwd"
+        with internet.inside("one"):
+            words = [
+                "curl",
+                "-sS",
+                "--retry",
+                "20",
+                "--retry-connrefused",
+                "--retry-delay",
+                "1",
+                address,
+                address,
+            ]
+            done = subprocess.run(words, capture_output=True, timeout=20, check=True)
+        with open("/etc/passwd", "rb") as file:
+            assert done.stdout == file.read() * 2
+
+    in_internet(test)
+
+
+@pytest.mark.parametrize("kind", ["TCP_FASTOPEN", "TCP_FASTOPEN_CONNECT", "MPTCP"])
+def test_other_ways_to_connect(kind: str) -> None:
+    def test(internet: Internet) -> bool:
+        internet.set_up()
+        server = internet.listen("outside", OUTSIDE[0])
+        where = server.getsockname()
+        with internet.inside("one"):
+            with open("/proc/sys/net/ipv4/tcp_fastopen", "w") as file:
+                file.write("0x5")  # data in the SYN without a cookie
+            try:
+                client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262 if kind == "MPTCP" else 0)
+            except OSError:
+                return False
+        client.settimeout(20)
+        if kind == "TCP_FASTOPEN":
+            client.sendto(b"question", socket.MSG_FASTOPEN, where)
+        else:
+            if kind == "TCP_FASTOPEN_CONNECT":
+                client.setsockopt(socket.IPPROTO_TCP, 30, 1)
+            client.connect(where)
+            client.sendall(b"question")
+        served, _ = server.accept()
+        assert received(served, 8) == b"question"
+        served.sendall(b"answer")
+        served.close()
+        assert received(client) == b"answer"
+        return True
+
+    need(in_internet(test), "the kernel has no MPTCP")
+
+
+def test_netd_killed_its_connections_are_reset_and_new_ones_are_made_by_another() -> None:
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        pairs = [internet.through_gate() for _ in range(100)]
+        internet.kill_netd()
+        for pair in pairs:
+            for connection in pair:
+                with pytest.raises(ConnectionResetError):
+                    connection.recv(1)
+        server = internet.listen("outside", OUTSIDE[0])
+        client = internet.make_socket("one")
+        client.setblocking(False)
+        client.connect_ex((OUTSIDE[0], server.getsockname()[1]))  # meanwhile, so that it tries again
+        internet.set_containers()
+        internet.switch_gate("on")
+        served, _ = server.accept()
+        served.sendall(b"x")
+        client.settimeout(20)
+        assert received(client, 1) == b"x"
+
+    in_internet(test)
+
+
+def test_a_containers_connections_end_with_it() -> None:
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        _, served = internet.through_gate()
+        internet.end_container("one")
+        with pytest.raises(ConnectionResetError):
+            served.recv(1)
 
     in_internet(test)

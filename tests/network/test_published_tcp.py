@@ -131,9 +131,8 @@ def test_a_port_of_which_nothing_listens_in_the_container_resets() -> None:
     def test(internet: Internet) -> None:
         published = Published(internet)
         published.server.close()
-        client = internet.connect("outside", HOST[0], published.number)
         with pytest.raises(ConnectionResetError):
-            client.recv(1)
+            internet.connect("outside", HOST[0], published.number).recv(1)
 
     in_internet(test)
 
