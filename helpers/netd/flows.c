@@ -7,6 +7,10 @@
 #define DESCRIPTORS 6         /* of a flow at most: two sockets, two pipes */
 #define SPARE_DESCRIPTORS 256 /* for everything else */
 
+/* A container has at most so many times the flows that are still to be had, so there are always some for others: one
+   alone gets four fifths, two get four ninths each. */
+#define SHARE 4
+
 static struct flow flows[RELAYS_MAX];
 static struct flow *unused;
 static size_t touched; /* the flows before have been in use; the pages after are not in memory */
@@ -28,7 +32,7 @@ struct flow *relay_new(struct container *container, struct flow **list)
 {
     if (!limit)
         find_limit();
-    if (live >= limit || !flow_begin(container)) {
+    if (live >= limit || container->flow_count >= SHARE * (limit - live) || !flow_begin(container)) {
         errno = EMFILE;
         return NULL;
     }
