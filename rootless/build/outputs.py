@@ -67,7 +67,13 @@ def write(
 ) -> Image | None:
     """Make all that was asked for; the image, where one was. The caller holds the store's lease."""
     lineage = done.lineage
-    built = make_image(store, request, names, done, progress) if wants_image(request) else None
+    built = None
+    if wants_image(request):
+        vertex = Vertex("exporting to image")
+        progress.start(vertex)
+        progress.status(vertex, Status("exporting layers", done=True))
+        built = make_image(store, request, names, done, progress, vertex)
+        progress.done(vertex)
     pushed: dict[str, Descriptor] = {}
     for output in request.outputs:
         write_files(store, request, output, built, names, lineage[-1], progress)
@@ -80,16 +86,13 @@ def write(
     return built
 
 
-def make_image(store: Store, request: BuildRequest, names: list[str], done: Built, progress: Progress) -> Image:
-    """Record the image, under `names`."""
+def make_image(store: Store, request: BuildRequest, names: list[str], done: Built, progress: Progress, vertex: Vertex) -> Image:
+    """Record the image, under `names`; `vertex`, which the caller begins and ends, shows it."""
     lineage = done.lineage
-    vertex = Vertex("exporting to image")
-    progress.start(vertex)
     bottom = lineage[0].image
     stack = image.of_base(store, bottom) if bottom is not None else []
     for state in lineage:
         stack += [image.built(store, done.diff_ids[result.step]) for result in state.results if result.step]
-    progress.status(vertex, Status("exporting layers", done=True))
     inside = {}
     if any(place.type == "inline" for place in request.cache_to):
         from rootless.build.remotecache import export
@@ -104,7 +107,6 @@ def make_image(store: Store, request: BuildRequest, names: list[str], done: Buil
         images.tag(store, made.id, name)
         events.write(store, "image", "tag", made.id, name=name)
         progress.status(vertex, Status(f"naming to {name}", done=True))
-    progress.done(vertex)
     return images.find(store, made.id)
 
 

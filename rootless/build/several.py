@@ -32,9 +32,16 @@ def check(request: BuildRequest) -> None:
 
 def write(store: Store, request: BuildRequest, names: list[str], builds: list[Built], progress: Progress) -> str:
     """Make all that was asked for of the builds, one for each platform; the digest of the index, "" where none was."""
-    made = [outputs.make_image(store, request, [], done, progress) for done in builds] if outputs.wants_image(request) else []
-    notes = parse_annotations(request.annotations, request.outputs, several=True).of_index
-    described = _index(store, made, names, notes, progress) if made else {}
+    made: list[Image] = []
+    described: dict[str, Any] = {}
+    if outputs.wants_image(request):
+        vertex = Vertex("exporting to image")
+        progress.start(vertex)
+        progress.status(vertex, Status("exporting layers", done=True))
+        made = [outputs.make_image(store, request, [], done, progress, vertex) for done in builds]
+        notes = parse_annotations(request.annotations, request.outputs, several=True).of_index
+        described = _index(store, made, names, notes, progress, vertex)
+        progress.done(vertex)
     pushed: dict[str, Descriptor] = {}
     for output in request.outputs:
         if output.type == "local":
@@ -53,21 +60,20 @@ def write(store: Store, request: BuildRequest, names: list[str], builds: list[Bu
     return str(described.get("digest", ""))
 
 
-def _index(store: Store, made: list[Image], names: list[str], notes: dict[str, str], progress: Progress) -> dict[str, Any]:
+def _index(
+    store: Store, made: list[Image], names: list[str], notes: dict[str, str], progress: Progress, vertex: Vertex
+) -> dict[str, Any]:
     """The descriptor of the index of the images, which all `names` mean from now on, or its id alone."""
-    vertex = Vertex("exporting manifest list")
-    progress.start(vertex)
     entries = [index.of_image(image) for image in made]
     data = index.document(entries, notes)
     digest = blobs.add_bytes(store, data)
+    progress.status(vertex, Status(f"exporting manifest list {digest}", done=True))
     if not names:
         index.record(store, None, entries, annotations=notes)
     for name in names:
         index.record(store, name, entries, annotations=notes)
         events.write(store, "image", "tag", digest, name=name)
         progress.status(vertex, Status(f"naming to {name}", done=True))
-    progress.status(vertex, Status(f"exporting manifest list {digest}", done=True))
-    progress.done(vertex)
     return {"mediaType": json.loads(data)["mediaType"], "digest": digest, "size": len(data)}
 
 

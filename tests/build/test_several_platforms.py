@@ -34,6 +34,7 @@ def test_one_name(build: Build, rootless: Rootless, context: Path) -> None:
     assert "[linux/amd64->arm64 made 2/2] RUN echo arm64 > /arch" in built.stderr
     assert "[linux/amd64 internal] load metadata for docker.io/library/busybox:latest" in built.stderr
     assert len(set(re.findall(r"^#\d+ \[linux/amd64 made 1/2\] FROM", built.stderr, re.MULTILINE))) == 1
+    assert len(set(re.findall(r"^#\d+ exporting", built.stderr, re.MULTILINE))) == 1  # one vertex, as BuildKit's
     assert rootless("run", "--rm", "app").stdout == "amd64\n"
     listed = json.loads(rootless("manifest", "inspect", "app").stdout)
     assert sorted(one["platform"]["architecture"] for one in listed["manifests"]) == ["amd64", "arm64"]
