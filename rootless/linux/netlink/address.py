@@ -1,4 +1,4 @@
-"""Addresses of links, and the neighbours that they answer for. linux/if_addr.h, linux/neighbour.h."""
+"""Addresses of links. linux/if_addr.h."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from rootless.linux import socket, struct
 from rootless.linux.netlink.message import NLM_F_CREATE, NLM_F_REPLACE, attribute, message, number
 
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
-RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 3, 4, 6, 8
 IFA_F_NODAD, IFA_F_PERMANENT = 0x02, 0x80
-NDA_DST = 1
-NTF_PROXY, NUD_PERMANENT = 0x08, 0x80
 ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
-NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, index, state, flags, type
 
 
 def family_of(address: str) -> int:
@@ -42,17 +38,3 @@ def delete_address(index: int, address: str, length: int) -> bytes:
     """Take an address off a link."""
     words = attribute(IFA_LOCAL, packed(address))
     return message(RTM_DELADDR, 0, ADDRESS.pack(family_of(address), length, 0, 0, index) + words)
-
-
-def _proxy(index: int, address: str) -> bytes:
-    return NEIGHBOUR.pack(family_of(address), index, NUD_PERMANENT, NTF_PROXY, 0) + attribute(NDA_DST, packed(address))
-
-
-def new_proxy(index: int, address: str) -> bytes:
-    """Have a link answer for an address that is reached by another link (its sysctl proxy_ndp or proxy_arp on)."""
-    return message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, _proxy(index, address))
-
-
-def delete_proxy(index: int, address: str) -> bytes:
-    """The opposite of new_proxy()."""
-    return message(RTM_DELNEIGH, 0, _proxy(index, address))

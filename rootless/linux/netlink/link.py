@@ -33,11 +33,16 @@ def mac_bytes(mac: str) -> bytes:
     return bytes.fromhex(mac.replace(":", ""))
 
 
-def new_bridge(name: str, *, mac: str, mtu: int) -> bytes:
+def new_bridge(name: str, *, mac: str) -> bytes:
     """A bridge that is up. With an address of its own it keeps that when ports come and go."""
     info = nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
-    words = text(IFLA_IFNAME, name) + attribute(IFLA_ADDRESS, mac_bytes(mac)) + number(IFLA_MTU, mtu)
+    words = text(IFLA_IFNAME, name) + attribute(IFLA_ADDRESS, mac_bytes(mac))
     return message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, _up() + words + info)
+
+
+def set_mtu(index: int, mtu: int) -> bytes:
+    """Of a bridge: from now on it keeps that, which it does not if it was made with it."""
+    return message(RTM_SETLINK, 0, LINK.pack(0, 0, index, 0, 0) + number(IFLA_MTU, mtu))
 
 
 def new_veth(name: str, *, master: int, mtu: int, peer: str, peer_mac: str, peer_namespace: int) -> bytes:

@@ -24,6 +24,7 @@ RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
 RTPROT_BOOT = 3
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 8, 15
 RTAX_MTU = 2
+RTNH_F_ONLINK = 4
 FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_PROHIBIT = 1, 2, 8
 FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_GOTO, FRA_PRIORITY, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 1, 2, 3, 4, 6, 14, 15
 FRA_IP_PROTO, FRA_SPORT_RANGE = 22, 23
@@ -39,7 +40,9 @@ def _prefix(text_of_it: str, family: int) -> tuple[bytes, int]:
     return packed(address), int(length) if length else 128 if family == socket.AF_INET6 else 32
 
 
-def _route(family: int, kind: int, table: int, to: str, via: str, index: int, metric: int) -> bytes:
+def _route(
+    family: int, kind: int, table: int, to: str, via: str, index: int, metric: int, flags: int = 0
+) -> bytes:
     destination, length = _prefix(to, family)
     scope = RT_SCOPE_HOST if kind == RTN_LOCAL else RT_SCOPE_UNIVERSE if via or not index else RT_SCOPE_LINK
     if family == socket.AF_INET6:
@@ -49,14 +52,19 @@ def _route(family: int, kind: int, table: int, to: str, via: str, index: int, me
     words += attribute(RTA_GATEWAY, packed(via)) if via else b""
     words += number(RTA_OIF, index) if index else b""
     words += number(RTA_PRIORITY, metric) if metric else b""
-    return ROUTE.pack(family, length, 0, 0, table if table < 256 else 0, RTPROT_BOOT, scope, kind, 0) + words
+    return ROUTE.pack(family, length, 0, 0, table if table < 256 else 0, RTPROT_BOOT, scope, kind, flags) + words
 
 
 def new_route(
-    family: int, table: int, to: str = "", *, kind: int = RTN_UNICAST, via: str = "", index: int = 0, metric: int = 0
-) -> bytes:
-    """A route to a network or address ("": to everything); one of the same destination and metric is replaced."""
-    return message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, _route(family, kind, table, to, via, index, metric))
+    family: int, table: int, to: str = "", *, kind: int = RTN_UNICAST, via: str = "", index: int = 0, metric: int = 0,
+    onlink: bool = False,
+) -> bytes:  # fmt: skip
+    """A route to a network or address ("": to everything); one of the same destination and metric is replaced.
+
+    onlink: the gateway is believed to be on the link; IPv6 asks rules about it that know no link it came in by."""
+    flags = RTNH_F_ONLINK if onlink else 0
+    payload = _route(family, kind, table, to, via, index, metric, flags)
+    return message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, payload)
 
 
 def delete_route(

@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 
 from rootless.errors import Conflict
-from rootless.linux.netlink.address import delete_proxy, new_proxy
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.link import new_veth, set_isolated
-from rootless.network.hub import bridges, child, container, foundation, tables
+from rootless.network.hub import bridges, child, container
 from rootless.network.hub.endpoint import Attached
 from rootless.network.hub.namespace import lock_path
 from rootless.record import TYPE_CHECKING
@@ -41,19 +40,17 @@ def attach(hub: int, network: int, endpoints: Sequence[Endpoint], *, first: bool
         child.enter(hub)
         route = Route()
         links = [bridges.ensure(route, host, endpoint.bridge, lock) for endpoint in endpoints]
-        undo = _answer_for(route, endpoints)
         child.enter(network)
         inside = Route()
         sockets = container.begin(inside) if first else ()
         for endpoint, link in zip(endpoints, links, strict=True):
             _connect(route, inside, network, endpoint, link)
         container.set_routes(inside, endpoints)
-        return {"undo": [message.hex() for message in undo]}, sockets
+        return {}, sockets
 
     done = child.run(work, step="connect the container with its networks")
-    undo = tuple(bytes.fromhex(message) for message in done.data["undo"])
     udp, tcp = done.fds or (-1, -1)
-    return Attached(udp, tcp, undo)
+    return Attached(udp, tcp)
 
 
 def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link: BridgeLink) -> None:
@@ -76,25 +73,10 @@ def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link
     container.configure(inside, endpoint, present.ifindex)
 
 
-def _answer_for(route: Route, endpoints: Sequence[Endpoint]) -> list[bytes]:
-    """Let the uplink find the containers' IPv6 addresses, which are behind the hub; what takes that back."""
-    tap = foundation.index_of(tables.TAP)
-    addresses = [each.address6 for each in endpoints if each.address6 and not each.bridge.internal]
-    if not tap or not addresses:
-        return []
-    route.send([new_proxy(tap, address) for address in addresses])
-    return [delete_proxy(tap, address) for address in addresses]
-
-
 def detach(hub: int, network: int, endpoint: Endpoint) -> None:
     """Take the container off a network; nothing where it is not on it. Its default routes by it end with it."""
 
     def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
-        tap = foundation.index_of(tables.TAP)
-        with Route() as route:
-            if tap and endpoint.address6:
-                route.send([delete_proxy(tap, endpoint.address6)], forgiven=foundation.DONE_ALREADY)
         child.enter(network)
         with Route() as inside:
             container.remove(inside, endpoint)

@@ -17,6 +17,7 @@ from rootless.linux.netlink.link import (
     get_link,
     new_bridge,
     set_alias,
+    set_mtu,
 )
 from rootless.linux.netlink.message import attributes
 from rootless.linux.netlink.route import (
@@ -67,14 +68,14 @@ def _make(route: Route, bridge: Bridge, mtu: int) -> None:
     name = bridge.name
     mac = "02:42:" + ":".join(f"{byte:02x}" for byte in os.urandom(4))
     try:
-        route.send([new_bridge(name, mac=mac, mtu=mtu)], forgiven=(errno.EEXIST,))
+        route.send([new_bridge(name, mac=mac)], forgiven=(errno.EEXIST,))
     except OSError as error:
         raise unsupported("a bridge", error) from error
     index = socket.if_nametoindex(name)
     child.set_variable(f"ipv4/conf/{name}/rp_filter", "1")  # a source that is not of this network is dropped
     if foundation.has_ipv6():
         child.set_variable(f"ipv6/conf/{name}/disable_ipv6", "0" if bridge.subnet6 else "1")
-    requests = []
+    requests = [set_mtu(index, mtu)]
     for family, subnet, gateway in _families(bridge):
         length = int(subnet.partition("/")[2])
         requests.append(new_address(index, gateway, length))

@@ -20,7 +20,16 @@ from rootless.linux.netlink.link import (
     set_up,
 )
 from rootless.linux.netlink.message import attributes
-from rootless.linux.netlink.route import RT_TABLE_MAIN, delete_route, new_route
+from rootless.linux.netlink.route import (
+    ROUTE,
+    RT_TABLE_MAIN,
+    RTA_OIF,
+    RTM_GETROUTE,
+    RTM_NEWROUTE,
+    RTN_UNICAST,
+    delete_route,
+    new_route,
+)
 from rootless.network.hub import foundation, tables
 from rootless.network.hub.child import set_variable
 from rootless.record import TYPE_CHECKING, Record
@@ -105,19 +114,29 @@ def set_default(inside: Route, endpoint4: Endpoint | None, endpoint6: Endpoint |
 
 
 def _default(inside: Route, family: int, gateway: str, interface: str) -> None:
-    """Make it the only one."""
-    _no_default(inside, family)
-    inside.send([new_route(family, RT_TABLE_MAIN, via=gateway, index=socket.if_nametoindex(interface))])
+    """Make it the only one; without a gap where it is there."""
+    index = socket.if_nametoindex(interface)
+    # With the same destination and metric this one replaces what is first, of whatever link that is.
+    inside.send([new_route(family, RT_TABLE_MAIN, via=gateway, index=index)])
+    for found in _defaults(inside, family):
+        if found != index:
+            inside.send([delete_route(family, RT_TABLE_MAIN, index=found)], forgiven=(errno.ESRCH,))
 
 
 def _no_default(inside: Route, family: int) -> None:
-    for _ in range(64):
-        try:
-            inside.send([delete_route(family, RT_TABLE_MAIN)])
-        except OSError as error:
-            if error.errno in (errno.ESRCH, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
-                return
-            raise
+    for found in _defaults(inside, family):
+        inside.send([delete_route(family, RT_TABLE_MAIN, index=found)], forgiven=(errno.ESRCH,))
+
+
+def _defaults(inside: Route, family: int) -> list[int]:
+    """The links that default routes go by."""
+    found = []
+    for kind, payload in list(inside.dump(RTM_GETROUTE, ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0))):
+        _, length, _, _, table, _, _, route_type, _ = ROUTE.unpack_from(payload)
+        words = dict(attributes(payload[ROUTE.size :]))
+        if (kind, length, table, route_type) == (RTM_NEWROUTE, 0, RT_TABLE_MAIN, RTN_UNICAST) and RTA_OIF in words:
+            found.append(struct.unpack("=I", words[RTA_OIF])[0])
+    return found
 
 
 def remove(inside: Route, endpoint: Endpoint) -> None:

@@ -9,7 +9,15 @@ from rootless.linux import socket
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.link import IFLA_IFALIAS, LINK, RTM_GETLINK, get_link, set_alias, set_up
 from rootless.linux.netlink.message import attributes
-from rootless.linux.netlink.route import RT_TABLE_LOCAL, RTN_LOCAL, Rule, delete_rule, new_route, new_rule
+from rootless.linux.netlink.route import (
+    RT_TABLE_LOCAL,
+    RTN_LOCAL,
+    RTN_UNREACHABLE,
+    Rule,
+    delete_rule,
+    new_route,
+    new_rule,
+)
 from rootless.network.hub import tables
 from rootless.network.hub.child import set_variable
 
@@ -23,6 +31,7 @@ _VARIABLES = (
     ("ipv4/conf/all/rp_filter", "0"),  # the larger one of this and the link's goes
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/conf/all/arp_ignore", "1"),
+    ("ipv4/icmp_ratelimit", "0"),  # a container that asks for what it may not have is told so each time
     ("ipv4/conf/all/send_redirects", "0"),
     ("ipv4/conf/default/send_redirects", "0"),
     ("ipv4/conf/all/accept_redirects", "0"),
@@ -32,6 +41,7 @@ _VARIABLES6 = (
     ("ipv6/conf/all/forwarding", "1"),
     ("ipv6/conf/default/accept_ra", "0"),
     ("ipv6/conf/default/accept_dad", "0"),
+    ("ipv6/icmp/ratelimit", "0"),
     ("ipv6/conf/all/accept_redirects", "0"),
     ("ipv6/conf/default/accept_redirects", "0"),
     ("ipv6/conf/default/disable_ipv6", "1"),  # but for the bridges of networks that have it
@@ -69,6 +79,8 @@ def ensure(route: Route) -> None:
     requests = [set_up(_LOOPBACK)]
     for family in families:
         requests.append(new_route(family, tables.TABLE_LOCAL_ALL, kind=RTN_LOCAL, index=_LOOPBACK))
+        # Behind a way out that may come: without one, it is said so at once.
+        requests.append(new_route(family, tables.TABLE_WAY_OUT, kind=RTN_UNREACHABLE, metric=tables.LAST))
         requests += [new_rule(rule) for rule in tables.of_the_hub(family)]
         # Last: from now on containers reach none of the hub's addresses but their gateway's.
         requests.append(delete_rule(Rule(family, 0, RT_TABLE_LOCAL)))

@@ -25,6 +25,7 @@ from rootless.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from rootless.network.hub.endpoint import Bridge
 
+LAST = 0xFFFFFFFF  # the metric of a route that any other one comes before
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 TAP, GATE = "tap0", "gate0"
 

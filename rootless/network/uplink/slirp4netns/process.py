@@ -23,13 +23,13 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME")
 
 class Job(Record):
     """What to start it for: a process and, where its /proc/PID/ns is closed to us, descriptors of
-    its user and network namespace (-1: by pid)."""
+    its user and network namespace (-1: by pid); or a network namespace of our own user namespace, by its descriptor alone."""
 
     program: str
     pid: int
     user_fd: int
     network_fd: int
-    run_dir: str
+    run_dir: str  # of the API socket; "": none is needed
     options: SlirpOptions
 
 
@@ -58,16 +58,18 @@ def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
         opened.append(null)
         exit_r, exit_w, ready_r, ready_w, stderr_r, stderr_w = opened[:6]
         sources = [null, null, stderr_w, exit_r, ready_w]
-        socket_path = os.path.join(job.run_dir, API_SOCKET_NAME)
+        socket_path = os.path.join(job.run_dir, API_SOCKET_NAME) if job.run_dir else ""
         if not is_address(socket_path):
             opened.append(os.open(job.run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
             socket_path = f"/proc/self/fd/{len(sources)}/{API_SOCKET_NAME}"
             sources.append(opened[-1])
         target = ["--netns-type=pid", str(job.pid)]
         if job.network_fd >= 0:
-            user, network = len(sources), len(sources) + 1
-            target = ["--netns-type=path", f"--userns-path=/proc/self/fd/{user}", f"/proc/self/fd/{network}"]
-            sources += [job.user_fd, job.network_fd]
+            target = ["--netns-type=path", f"/proc/self/fd/{len(sources)}"]
+            sources.append(job.network_fd)
+            if job.user_fd >= 0:
+                target.insert(1, f"--userns-path=/proc/self/fd/{len(sources)}")
+                sources.append(job.user_fd)
         _keep_to_ourselves()
         child = os.posix_spawn(
             job.program,
@@ -101,7 +103,7 @@ def _arguments(options: SlirpOptions, socket_path: str, protection: Sequence[str
         "--configure",
         f"--mtu={options.mtu}",
         f"--cidr={options.cidr}",
-        f"--api-socket={socket_path}",
+        *([f"--api-socket={socket_path}"] if socket_path else []),
         "--exit-fd=3",
         "--ready-fd=4",
         *(f"--enable-{word}" for word in protection),

@@ -77,13 +77,8 @@ def start(
         from rootless.network.uplink.slirp4netns import port_forward
 
         udp_unheard = port_forward.refuse_unanswerable(ports, options)
-    path = find()
-    if path is None:
-        from rootless.network.uplink.slirp4netns.diagnosis import missing_error
-
-        raise missing_error()
     user_fd, network_fd = namespaces or (-1, -1)
-    running, protection = _start_protected(Job(path, pid, user_fd, network_fd, run_dir, options), timeout_s)
+    running, protection = _start_protected(Job(_program(), pid, user_fd, network_fd, run_dir, options), timeout_s)
     try:
         published: Sequence[PortMapping] = ()
         if ports:
@@ -105,6 +100,29 @@ def start(
     return data
 
 
+def start_in_hub(hub: int, options: SlirpOptions, *, timeout_s: float = READY_TIMEOUT_S) -> tuple[SlirpProcess, list[str]]:
+    """Connect the hub, a network namespace of our own user namespace: the process, and warnings as start()'s.
+
+    The caller owns the child process, its exit_fd and its stderr_fd. Errors as start()'s.
+    """
+    running, protection = _start_protected(Job(_program(), 0, -1, hub, "", options), timeout_s)
+    return running, _unprotected(protection)
+
+
+def _program() -> str:
+    path = find()
+    if path is None:
+        from rootless.network.uplink.slirp4netns.diagnosis import missing_error
+
+        raise missing_error()
+    return path
+
+
+def _unprotected(protection: Sequence[str]) -> list[str]:
+    off = [word for word in PROTECTIONS if word not in protection]
+    return [f"slirp4netns runs without its {word}, which this host does not give it" for word in off]
+
+
 def _record(
     running: SlirpProcess,
     started: int,
@@ -114,7 +132,6 @@ def _record(
     run_dir: str,
 ) -> dict[str, Any]:
     addresses = options.addresses()
-    off = [word for word in PROTECTIONS if word not in protection]
     return {
         "pid": running.pid,
         "start_time": started,
@@ -127,7 +144,7 @@ def _record(
         "ports": ports.to_data(published),
         "api_socket": os.path.join(run_dir, process.API_SOCKET_NAME),
         "protection": list(protection),
-        "warnings": [f"slirp4netns runs without its {word}, which this host does not give it" for word in off],
+        "warnings": _unprotected(protection),
     }
 
 
