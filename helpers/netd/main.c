@@ -25,9 +25,10 @@ static const char title[] = "rootless: networks";
 
 static struct {
     int listening, hub;
+    const char *resolv_conf;
     char *repair[REPAIR_WORDS_MAX + 1];
     size_t repair_words;
-} arguments = {.listening = -1, .hub = -1};
+} arguments = {.listening = -1, .hub = -1, .resolv_conf = "/etc/resolv.conf"};
 
 static int descriptor_argument(const char *text)
 {
@@ -57,7 +58,7 @@ static void parse_arguments(int argc, char **argv)
                 usage_error(program, "too many --repair-hub");
             arguments.repair[arguments.repair_words++] = strdup(optarg);
             break;
-        case RESOLV_CONF: servers_open(strdup(optarg)); break;
+        case RESOLV_CONF: arguments.resolv_conf = strdup(optarg); break;
         default: exit(2); /* getopt_long has printed the error */
         }
     }
@@ -106,7 +107,8 @@ int main(int argc, char **argv)
     if (!hub_open(arguments.hub) || !undo_open() || !server_open(arguments.listening))
         return 1;
     close(arguments.hub);
-    sandbox_enter();
+    servers_open(arguments.resolv_conf);
+    sandbox_enter(arguments.resolv_conf);
     registry_open();
     trim_footprint();
     loop_run();

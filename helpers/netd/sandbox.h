@@ -2,7 +2,8 @@
 #ifndef ROOTLESS_NETD_SANDBOX_H
 #define ROOTLESS_NETD_SANDBOX_H
 
-/* Both threads, for good. What the kernel does not know is left out: it is a second line. */
-void sandbox_enter(void);
+/* Both threads, for good: files, system calls and capabilities. What the kernel does not know is left out: it is a second
+   line. `resolv_conf` is read afterwards. */
+void sandbox_enter(const char *resolv_conf);
 
 #endif

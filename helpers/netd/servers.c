@@ -10,7 +10,7 @@
 #define FILE_MAX 16384
 #define DNS_PORT 53
 
-static const char *file = "/etc/resolv.conf";
+static const char *file;
 static union socket_address known[SERVERS_MAX];
 static size_t count;
 static struct stat seen; /* of the file that was read; all 0: none */

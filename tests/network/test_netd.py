@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -128,6 +129,21 @@ def test_more_sockets_than_a_packet_takes() -> None:
         assert netd.ask(world.netd, "list") == [f"{container.id} flows 0 queries 0 sockets 600"]
         set_container(world.netd, container.settings(APP, ports=ports[:10]))
         assert netd.ask(world.netd, "list") == [f"{container.id} flows 0 queries 0 sockets 10"]
+
+    in_world(test)
+
+
+def test_both_threads_can_do_little_else() -> None:
+    """Seccomp's filter, no_new_privs, and CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW alone."""
+
+    def test(world: World) -> None:
+        world.container()
+        tasks = list(Path(f"/proc/{world.pid()}/task").iterdir())
+        assert len(tasks) == 2
+        for task in tasks:
+            lines = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+            assert (lines["Seccomp"], lines["NoNewPrivs"]) == ("2", "1")
+            assert int(lines["CapEff"], 16) == int(lines["CapPrm"], 16) == 1 << 10 | 1 << 12 | 1 << 13
 
     in_world(test)
 

@@ -6,6 +6,7 @@ import itertools
 import os
 import socket
 import time
+from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -13,7 +14,8 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.need import need_program
+from rootless.linux import landlock
+from tests.need import need, need_program
 from tests.network.dns_upstream import Handler, Upstream, answer
 from tests.network.hub_world import World, eventually, in_world, inside
 from tests.network.test_resolver import ASKER, RESOLVER, addresses, ask, found
@@ -206,6 +208,26 @@ def test_changes_of_resolv_conf_are_seen() -> None:
             assert found(asker, "example.com") == [f"192.0.2.{number}"]
         path.unlink()
         assert found(asker, "example.com") == ["192.0.2.5"]
+
+    in_world(test)
+
+
+def test_no_file_is_read_but_where_resolv_conf_may_be(tmp_path: Path) -> None:
+    """What it is a link to when netd starts, and later only what lies there, in /etc or in /run: Landlock."""
+    need(landlock.abi_version() >= 1, "this kernel has no Landlock")
+    for name, number in (("first", 1), ("second", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "resolv.conf").write_text(f"nameserver 127.0.0.5{number}\n")
+
+    def test(world: World) -> None:
+        for number in (1, 2):
+            Upstream(fixed(f"A 192.0.2.{number}"), f"127.0.0.5{number}")
+        new = world.resolv_conf.with_name("new")
+        for name in ("first", "second"):
+            new.symlink_to(tmp_path / name / "resolv.conf")
+            os.rename(new, world.resolv_conf)
+            asker = world.container(ASKER) if name == "first" else asker
+            assert found(asker, "example.com") == ["192.0.2.1"]
 
     in_world(test)
 
