@@ -46,6 +46,7 @@ void container_free(struct container *container)
     undo_free(container);
     for (size_t i = 0; i < container->network_count; i++)
         free(container->networks[i].name);
+    free(container->networks);
     free(container);
 }
 
@@ -67,8 +68,8 @@ bool container_replace(struct container *container, struct container *fresh)
     }
     container->internal = fresh->internal;
     container->ndots = fresh->ndots;
-    memcpy(container->networks, fresh->networks, sizeof fresh->networks);
-    memcpy(fresh->networks, old.networks, sizeof old.networks);
+    container->networks = fresh->networks;
+    fresh->networks = old.networks;
     container->network_count = fresh->network_count;
     fresh->network_count = old.network_count;
     memcpy(container->servers, fresh->servers, sizeof fresh->servers);

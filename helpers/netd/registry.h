@@ -40,7 +40,7 @@ struct container {
     struct source pidfd;
     int dns_udp, dns_tcp; /* sockets at 127.0.0.11:53 in its network namespace, until resolver_open() has them; -1 */
     bool internal, ndots;
-    struct network networks[NETWORKS_MAX]; /* in the order of the gateway priority */
+    struct network *networks; /* in the order of the gateway priority; they stay where they are once they are known */
     size_t network_count;
     struct address servers[SERVERS_MAX];
     size_t server_count;

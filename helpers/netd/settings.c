@@ -29,7 +29,10 @@ static const char *read_network(struct container *container, char **words)
         return "a network's addresses are one of IPv4 and one of IPv6, or -";
     if (strlen(words[1]) > NAME_LENGTH_MAX)
         return "a network's name is too long";
-    network.name = strdup(words[1]);
+    struct network *grown = realloc(container->networks, (container->network_count + 1) * sizeof network);
+    if (grown)
+        container->networks = grown;
+    network.name = grown ? strdup(words[1]) : NULL;
     if (!network.name)
         return out_of_memory;
     container->networks[container->network_count++] = network;

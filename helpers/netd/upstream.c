@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #define TRY_MS 2000
 #define TIMEOUTS_MAX 2
 #define DNS_PORT 53
+#define FEW 16
 
 /* One question in flight, with a socket of its own: its port and the id are what a forger would have to guess. */
 struct query {
@@ -27,7 +29,8 @@ struct query {
     uint8_t message[DNS_QUERY_MAX]; /* as the client sent it */
 };
 
-static struct query queries[QUERIES_MAX];
+_Alignas(4096) static struct query queries[QUERIES_MAX];
+static size_t in_flight;
 static size_t opened; /* of them, at one time or another */
 static struct query *free_query;
 static struct delay patience = DELAY(TRY_MS);
@@ -53,19 +56,27 @@ static void release(struct query *query)
     query->client.resolver->container->query_count--;
     query->next_free = free_query;
     free_query = query;
+    if (--in_flight || opened <= FEW)
+        return;
+    opened = 0; /* none is used: what a burst of questions has taken is given back */
+    free_query = NULL;
+    madvise(queries, sizeof queries, MADV_DONTNEED);
 }
 
 /* Answers the client with what came, or with a failure if that is NULL. Returns false if its connection is closed. */
 static bool finish(struct query *query, uint8_t *answer, size_t size)
 {
+    static uint8_t message[DNS_QUERY_MAX];
     const struct client client = query->client;
+    const size_t message_size = query->size;
     bool there = true;
-    release(query);
+    memcpy(message, query->message, message_size);
+    release(query); /* first, since sending may close the connection, and that ends its questions */
     if (answer) {
-        memcpy(answer, query->message, 2); /* the client's id */
+        memcpy(answer, message, 2); /* the client's id */
         there = resolver_send(&client, answer, size);
     } else {
-        there = resolver_send_code(&client, query->message, query->size, SERVER_FAILURE);
+        there = resolver_send_code(&client, message, message_size, SERVER_FAILURE);
     }
     if (there && client.connection)
         there = connection_end(client.connection);
@@ -222,6 +233,7 @@ static struct query *take_query(struct container *container)
     if (query == free_query)
         free_query = query->next_free;
     container->query_count++;
+    in_flight++;
     return query;
 }
 

@@ -137,6 +137,24 @@ def _spawn(netd: Netd, program: str) -> None:
         raise Unavailable(f"cannot run {program}: {os.strerror(int(failure))}")
 
 
+def _leave_container_scope() -> None:
+    """Move into a scope of our own where systemd has put the supervisor that starts us into its container's, which is to
+    end with the container."""
+    from rootless.cgroup import subtrees
+
+    known = subtrees.facts()
+    if not subtrees.is_container_scope(os.path.dirname(known.own)):
+        return
+    from rootless.cgroup import create, systemd
+
+    try:
+        systemd.start(
+            known, f"netd-{os.getpid()}", description="networks of containers", slice_name=create.SLICE, settings=[]
+        )
+    except (OSError, RootlessError):
+        pass  # that scope stays for as long as we do
+
+
 def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
     try:
         if os.fork() == 0:
@@ -144,6 +162,7 @@ def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
             for each in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # Python's ways are not netd's
                 signal.signal(each, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            _leave_container_scope()
             # Out of the way first: any may be one of the numbers they have to get.
             sources = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (listener, netd.hub, report)]
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
