@@ -9,6 +9,7 @@
 #include "stream.h"
 
 #define ROUNDS 4       /* pipes full, before other flows have their turn */
+#define SHORT 16384    /* less was all that there was, most likely: no round to find that out */
 #define LAST_ROUNDS 64 /* the same for what was sent before a reset */
 #define MARK_SIZE 4096 /* PIPE_BUF: an empty pipe takes it whole */
 
@@ -54,10 +55,12 @@ static enum outcome fill(struct end *from, bool ready)
 static enum outcome move(struct end *from, struct end *to, bool ready)
 {
     for (int round = 0; round < ROUNDS; round++) {
+        bool short_one = false;
         if (!from->held) {
             enum outcome outcome = from->ended ? DRY : fill(from, ready && round == 0);
             if (outcome != MORE)
                 return outcome;
+            short_one = from->held < SHORT;
         }
         ssize_t size = splice(from->pipe.out, NULL, to->source.fd, NULL, from->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (size < 0)
@@ -65,6 +68,8 @@ static enum outcome move(struct end *from, struct end *to, bool ready)
         from->held -= (size_t)size;
         if (from->held)
             return FULL;
+        if (short_one)
+            break;
     }
     return MORE;
 }

@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -102,6 +103,16 @@ class Internet:
             return work()
 
         return forked(enter)
+
+    def helper(self, argv: list[str], *, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+        """A program in the session's user namespace and the host's network namespace."""
+
+        def enter() -> None:
+            namespace.setns(self.user_namespace, namespace.CLONE_NEWUSER)
+
+        return subprocess.Popen(
+            argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=pass_fds, preexec_fn=enter
+        )
 
     def set_containers(self, **ports: list[Port]) -> None:
         """Tells netd of all containers; `ports` are those of some of them."""
