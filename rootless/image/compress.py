@@ -5,7 +5,7 @@ by itself with the block before as its dictionary, and joined to one deflate str
 installed, for the levels that it has (1 to 3); from 4 on by zlib-ng where that is installed, else by zlib, but for
 blocks of which nothing can be saved. These libraries differ from host to host and, by processor, in what they make:
 where the bytes have to be the same everywhere (`portable`), zlib makes them alone.
-Starts threads, so only in a process that does not fork any more, and only for more than one block.
+Starts threads, so only in a process that does not fork any more, and only for more than one block; `alone` starts none.
 """
 
 from __future__ import annotations
@@ -70,16 +70,19 @@ class Compressor(Protocol):
     def finish(self) -> None: ...
 
 
-def compressor(form: str, out: Out, *, level: int | None = None, portable: bool = False) -> Compressor:
+def compressor(
+    form: str, out: Out, *, level: int | None = None, portable: bool = False, alone: bool = False
+) -> Compressor:
     """What packs as `form` (one of FORMATS) says; `level` None is a quick one. InvalidInput for a level it has not.
 
     gzip that is `portable` is the same on every host whose zlib is the original one; `is_portable` tells.
+    `alone` starts no threads, for gzip in a process that goes on to fork or to join the session; the same comes out.
     """
     most = {"gzip": 9, "zstd": 20, "uncompressed": 99}[form]
     if level is not None and not 0 <= level <= most:
         raise InvalidInput(f"invalid compression level {level} for {form}", hint=f"from 0 to {most}")
     if form == "gzip":
-        return _Gzip(out, _way(level, portable=portable))
+        return _Gzip(out, _way(level, portable=portable), alone=alone)
     if form == "zstd":
         return _Zstd(out, level)
     return _Plain(out)
@@ -120,9 +123,10 @@ class _Zstd:
 
 
 class _Gzip:
-    def __init__(self, out: Out, way: _Way) -> None:
+    def __init__(self, out: Out, way: _Way, *, alone: bool) -> None:
         self._out = out
         self._way = way
+        self._alone = alone
         self._block = bytearray()
         self._window = b""
         self._checksum = 0
@@ -152,6 +156,10 @@ class _Gzip:
     def _hand_over(self) -> None:
         block, self._block = self._block, bytearray()
         self._count(block)
+        if self._alone:
+            self._out(_pack(block, self._window, self._way, last=False))
+            self._window = bytes(block[-_WINDOW_BYTES:])
+            return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="gzip")
         while len(self._packing) >= _AHEAD * _THREADS:

@@ -141,6 +141,17 @@ def test_no_more_blocks_wait_than_there_is_memory_for(monkeypatch: pytest.Monkey
     assert gzip.decompress(b"".join(out)) == bytes(12 * BLOCK)
 
 
+def test_alone_it_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the same comes out."""
+    shared = packed("gzip", PLAIN)
+    monkeypatch.setattr(compress, "ThreadPoolExecutor", None)
+    out: list[bytes] = []
+    packer = compress.compressor("gzip", out.append, alone=True)
+    packer.write(PLAIN)
+    packer.finish()
+    assert b"".join(out) == shared
+
+
 def test_without_isal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compress, "_HAVE_ISAL", False)
     assert gzip.decompress(packed("gzip", PLAIN)) == PLAIN

@@ -42,7 +42,9 @@ def add_layer(store: Store, tar: ByteSource) -> Layer:
             write_all(descriptor, data)
             size += len(data)
 
-        compressor = compress.compressor("gzip", write, portable=bool(os.environ.get("SOURCE_DATE_EPOCH")))
+        portable = bool(os.environ.get("SOURCE_DATE_EPOCH"))
+        # Our caller forks workers, and may join the session, once the layer is stored.
+        compressor = compress.compressor("gzip", write, portable=portable, alone=True)
         while block := tar.read(_BLOCK_BYTES):
             plain.update(block)
             compressor.write(block)
