@@ -28,6 +28,7 @@ class EngineFile(Record):
     gid: int
     mtime_ns: int
     copied: bool  # a directory of a layer below, copied up for what was made in it
+    opaque: bool  # a new directory is, in fuse-overlayfs
 
 
 def note(upper: str) -> list[EngineFile]:
@@ -47,10 +48,11 @@ def _note(directory: int, above: str, found: list[EngineFile]) -> None:
         path = above + name
         inner = os.open(name, _DIRECTORY, dir_fd=directory) if stat.S_ISDIR(status.st_mode) else -1
         try:
-            copied = inner >= 0 and any(word in _ORIGIN for word in os.listxattr(inner))
+            words = os.listxattr(inner) if inner >= 0 else []
+            copied, opaque = (any(word in kind for word in words) for kind in (_ORIGIN, _OPAQUE))
             found.append(
                 EngineFile(
-                    path, status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, copied
+                    path, status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, copied, opaque
                 )
             )
             if inner >= 0:
@@ -99,6 +101,8 @@ def _is_unused(top: int, file: EngineFile) -> bool:
             return False
         if stat.S_ISREG(status.st_mode):
             return status.st_size == 0 and status.st_nlink == 1
+        if stat.S_ISCHR(status.st_mode):
+            return status.st_rdev == 0  # what fuse-overlayfs puts into a directory that it makes
         if not stat.S_ISDIR(status.st_mode):
             return False
         inner = os.open(name, _DIRECTORY, dir_fd=parent)
@@ -106,7 +110,7 @@ def _is_unused(top: int, file: EngineFile) -> bool:
             opaque = any(word in _OPAQUE for word in os.listxattr(inner))
         finally:
             os.close(inner)
-        return not opaque and (not file.copied or status.st_mtime_ns == file.mtime_ns)
+        return opaque == file.opaque and (not file.copied or status.st_mtime_ns == file.mtime_ns)
     except OSError:
         return False
     finally:
