@@ -1,0 +1,91 @@
+"""What a container sends first, from a UDP port of its that is published: it leaves from the host's published port."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from rootless.network.hub import netd
+from rootless.network.hub.settings import OnNetwork, Port, Settings, set_container
+from tests.harness.forked import forked
+from tests.need import need_program
+from tests.network.internet import Internet
+from tests.network.internet_links import CONTAINERS, GATEWAY, HOST, OUTSIDE
+
+need_program("ip")
+
+PORT = 5000
+
+
+def bound(internet: Internet, name: str, address: str, port: int = 0) -> socket.socket:
+    made = internet.make_socket(name, socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((address, port))
+    return made
+
+
+class Published:
+    """The container `one` has its UDP port published at any port of the host's address."""
+
+    def __init__(self, internet: Internet, family: int, *, internal: bool = False) -> None:
+        for word in ("-4", "-6"):
+            internet.ip("hub", f"rule add pref 15 iif br-one ipproto udp sport {PORT} lookup 100\n", family=word)
+        self.host = bound(internet, "host", HOST[family])
+        self.container = bound(internet, "one", CONTAINERS["one"][family], PORT)
+        self.outside = bound(internet, "outside", OUTSIDE[family])
+        port = Port(self.host.fileno(), "udp", CONTAINERS["one"][family], PORT, GATEWAY[family])
+        four, six = CONTAINERS["one"]
+        settings = Settings(
+            f"{1:064x}", pidfd=internet.pidfds["one"], networks=(OnNetwork("app", four, six, ("one",)),),
+            ports=(port,), internal=internal,
+        )  # fmt: skip
+        internet.in_session(lambda: set_container(internet.netd, settings))
+
+
+@pytest.mark.parametrize("family", [0, 1])
+def test_it_leaves_from_the_published_port_and_is_answered(family: int) -> None:
+    def work() -> None:
+        with Internet() as internet:
+            made = Published(internet, family)
+            for text in (b"first", b"second"):
+                made.container.sendto(text, made.outside.getsockname())
+                data, where = made.outside.recvfrom(100)
+                assert (data, where[:2]) == (text, made.host.getsockname()[:2])
+                made.outside.sendto(text.upper(), where)
+                data, where = made.container.recvfrom(100)
+                assert (data, where[:2]) == (text.upper(), made.outside.getsockname()[:2])
+
+    forked(work)
+
+
+@pytest.mark.parametrize("family", [0, 1])
+def test_it_goes_nowhere_but_outside(family: int) -> None:
+    """Not to a container of another network, nor to the hub; and from an internal network nowhere at all."""
+
+    def work() -> None:
+        with Internet() as internet:
+            made = Published(internet, family)
+            listening = bound(internet, "other", CONTAINERS["other"][family], PORT)
+            for address in (CONTAINERS["other"][family], GATEWAY[family]):
+                made.container.sendto(b"x", (address, PORT))
+            made.container.sendto(b"good", made.outside.getsockname())
+            assert made.outside.recv(100) == b"good"
+            listening.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listening.recv(100)
+            assert internet.in_session(lambda: netd.ask(internet.netd, "list"))[0].split()[2] == "1"
+
+    forked(work)
+
+
+def test_it_stays_on_an_internal_network() -> None:
+    def work() -> None:
+        with Internet() as internet:
+            made = Published(internet, 0, internal=True)
+            made.container.sendto(b"x", made.outside.getsockname())
+            assert internet.in_session(lambda: netd.ask(internet.netd, "list"))[0].split()[2] == "0"
+            made.outside.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                made.outside.recv(100)
+
+    forked(work)
