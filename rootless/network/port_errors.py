@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.errors import Conflict, InvalidInput, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
 from rootless.network.ports import shown_address
 from rootless.record import TYPE_CHECKING
 
@@ -43,6 +43,11 @@ def port_error(
         return InvalidInput(
             f"{prefix}: Bind for {where} failed: cannot assign requested address",
             hint=f"{mapping.host_ip} is no address of this host: see `ip addr`",
+        )
+    if problem in (errno.EMFILE, errno.ENFILE):
+        return NotSupported(
+            f"{prefix}: Bind for {where} failed: too many open files",
+            hint="each port takes two descriptors: publish fewer, or have an administrator raise your hard limit (ulimit -Hn)",
         )
     reason = os.strerror(problem) if problem else refusal
     return RootlessError(f"{prefix}: Bind for {where} failed: {reason}")

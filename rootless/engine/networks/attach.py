@@ -20,6 +20,7 @@ from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state.config import on_hub
 from rootless.engine.state.restart import own_command
 from rootless.linux.process import start_time
+from rootless.linux.rlimit import many_descriptors
 from rootless.network import ports
 from rootless.network.hub import attach as kernel
 from rootless.network.hub import listen, namespace, netd, port_bag, rules, settings, uplink
@@ -47,6 +48,13 @@ def connect(
 
     Returns what state.json records, and "hold_fds": the hub, and the bag of its sockets, for the monitor.
     """
+    with many_descriptors():  # two for each published port, until netd has them
+        return _connect(store, record, pid, namespaces, port_holder)
+
+
+def _connect(
+    store: Store, record: ContainerConfig, pid: int, namespaces: tuple[int, int], port_holder: PortHolder
+) -> dict[str, Any]:
     name = containers.name_of(store, record["id"]) or record["name"]
     holder = LeaseHolder(record["id"], pid, start_time(pid))
     places: list[Place] = []
@@ -61,7 +69,8 @@ def connect(
     attached = kernel.attach(hub, namespaces[1], endpoints.links(places), first=True)
     try:
         told = registration.register(record, name, places, listeners, attached.undo)
-        rules.send_rules(hub, [rule.add for rule in told.rules])
+        if told.rules:
+            rules.send_rules(hub, [rule.add for rule in told.rules])
         pidfd = os.pidfd_open(pid)
         try:
             settings.set_container(

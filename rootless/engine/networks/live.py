@@ -9,6 +9,7 @@ from rootless.engine.networks import attach, endpoint_config, endpoints, hosts, 
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
 from rootless.engine.state.config import on_hub
+from rootless.linux.rlimit import many_descriptors
 from rootless.network.hub import attach as kernel
 from rootless.network.hub import namespace, port_bag, rules, settings
 from rootless.network.hub.endpoint import Attached
@@ -103,6 +104,10 @@ class LiveNetworks:
 
     def _apply(self, before: Sequence[Place], places: Sequence[Place]) -> None:
         """The kernel, netd and /etc/hosts as `places` have it, which were `before`: the same for a repair."""
+        with many_descriptors():
+            self._apply_all(before, places)
+
+    def _apply_all(self, before: Sequence[Place], places: Sequence[Place]) -> None:
         hub, network = self._namespaces()
         server = attach.netd_of(self._store, hub)
         attach.ensure_uplink(server, places)
@@ -122,7 +127,8 @@ class LiveNetworks:
             told = registration.register(self._record, self._name, places, listeners, undo)
             old = registration.register(self._record, self._name, before, listeners, ()).rules
             stale = [rule.remove for rule in old if rule not in told.rules]
-            rules.send_rules(hub, [rule.add for rule in told.rules] + stale)
+            if told.rules or stale:
+                rules.send_rules(hub, [rule.add for rule in told.rules] + stale)
             settings.set_container(
                 server,
                 told.settings._replace(
