@@ -21,9 +21,8 @@ from rootless.engine.state.config import on_hub
 from rootless.engine.state.restart import own_command
 from rootless.linux.process import start_time
 from rootless.linux.rlimit import many_descriptors
-from rootless.network import ports
 from rootless.network.hub import attach as kernel
-from rootless.network.hub import listen, namespace, netd, port_bag, rules, settings, uplink
+from rootless.network.hub import namespace, netd, settings
 from rootless.record import TYPE_CHECKING
 from rootless.storage.containers import containers
 
@@ -70,6 +69,8 @@ def _connect(
     try:
         told = registration.register(record, name, places, listeners, attached.undo)
         if told.rules:
+            from rootless.network.hub import rules
+
             rules.send_rules(hub, [rule.add for rule in told.rules])
         pidfd = os.pidfd_open(pid)
         try:
@@ -81,7 +82,7 @@ def _connect(
             )
         finally:
             os.close(pidfd)
-        bag = port_bag.make([(label(listener), listener.fd) for listener in listeners]) if listeners else -1
+        bag = _bag(listeners) if listeners else -1
     finally:
         for fd in (attached.resolver_udp, attached.resolver_tcp, *(listener.fd for listener in listeners)):
             if fd >= 0:
@@ -89,7 +90,7 @@ def _connect(
     hosts.update(f"{containers.directory(store, record['id'])}/hosts", record, {}, {name: hosts.addresses(places)})
     return {
         "networks": states(record, name, places),
-        "ports": ports.to_data(listener.mapping for listener in listeners),
+        "ports": [list(listener.mapping) for listener in listeners],
         "port_bag": bag,
         "undo": [message.hex() for message in attached.undo],
         "warnings": warnings,
@@ -133,6 +134,8 @@ def ensure_uplink(server: netd.Netd, places: Sequence[Place]) -> list[str]:
 
 def start_uplink(server: netd.Netd) -> list[str]:
     """Start the hub's way out unless it runs, and give it into netd's care; warnings, as ensure_uplink."""
+    from rootless.network.hub import uplink
+
     made = uplink.ensure_uplink(server.hub)
     if made is None:
         return []
@@ -144,14 +147,19 @@ def start_uplink(server: netd.Netd) -> list[str]:
     return list(made.warnings)
 
 
-def label(listener: Listener) -> str:
-    """A line in the port bag for a socket, `mapping_of` reads it."""
-    mapping = listener.mapping
-    return f"{mapping.protocol} {mapping.host_ip} {mapping.host_port} {mapping.container_port}"
+def _bag(listeners: Sequence[Listener]) -> int:
+    """The sockets in a port bag, each with a line that `listener_of` reads."""
+    from rootless.network.hub import port_bag
+
+    labels = [(f"{m.protocol} {m.host_ip} {m.host_port} {m.container_port}", fd) for fd, m in listeners]
+    return port_bag.make(labels)
 
 
 def listener_of(text: str, fd: int) -> Listener:
     """The socket that a line of the port bag is of."""
+    from rootless.network import ports
+    from rootless.network.hub import listen
+
     protocol, host_ip, host_port, container_port = text.split(" ")
     return listen.Listener(fd, ports.PortMapping(host_ip, int(host_port), int(container_port), protocol))
 
@@ -161,6 +169,11 @@ def _publish(
 ) -> tuple[list[Listener], list[str]]:
     """The sockets of the published ports, and what is said where there are none in spite of -p."""
     network = record["network"]
+    if not network["ports"] and not network["publish_all"]:
+        return [], []
+    from rootless.network import ports
+    from rootless.network.hub import listen
+
     wanted = ports.from_data(network["ports"])
     if network["publish_all"]:
         wanted += ports.publish_all(ports.read_exposed(network["exposed"]), wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rootless.engine.networks import endpoints
-from rootless.network.hub.rules import port_rules
 from rootless.network.hub.settings import OnNetwork, Port, Settings
 from rootless.record import TYPE_CHECKING, Record
 
@@ -76,6 +75,10 @@ def _ports(places: Sequence[Place], listeners: Sequence[Listener]) -> list[Port]
 
 def _rules(places: Sequence[Place], ports: Sequence[Port]) -> list[PortRule]:
     """One for each run of ports: a thousand of them are one rule."""
+    if not ports:
+        return []
+    from rootless.network.hub.rules import port_rules
+
     of_address = {address: link for link in endpoints.links(places) for address in (link.address4, link.address6) if address}
     found = []
     for address, protocol in sorted({(port.address, port.protocol) for port in ports}):
