@@ -28,6 +28,33 @@ static void close_between(unsigned first, unsigned last)
         close((int)fd);
 }
 
+/* Closes what lies between next and the run, and marks that; the number after it. */
+static unsigned keep_run(unsigned next, struct run run)
+{
+    if (run.last < 3 || (unsigned)run.last < next)
+        return next;
+    unsigned first = (unsigned)run.first > next ? (unsigned)run.first : next;
+    if (first > next)
+        close_between(next, first - 1);
+    for (int fd = (int)first; fd <= run.last; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return (unsigned)run.last + 1;
+}
+
+void keep_runs(struct run *keep, size_t count)
+{
+    unsigned next = 3;
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && keep[j - 1].first > keep[j].first; j--) {
+            struct run moved = keep[j];
+            keep[j] = keep[j - 1];
+            keep[j - 1] = moved;
+        }
+    for (size_t i = 0; i < count; i++)
+        next = keep_run(next, keep[i]);
+    close_between(next, UINT_MAX);
+}
+
 void keep_only(int *keep, size_t count)
 {
     unsigned next = 3;
@@ -37,15 +64,8 @@ void keep_only(int *keep, size_t count)
             keep[j] = keep[j - 1];
             keep[j - 1] = moved;
         }
-    for (size_t i = 0; i < count; i++) {
-        unsigned fd = (unsigned)keep[i];
-        if (keep[i] < 3 || fd < next)
-            continue;
-        if (fd > next)
-            close_between(next, fd - 1);
-        fcntl(keep[i], F_SETFD, FD_CLOEXEC);
-        next = fd + 1;
-    }
+    for (size_t i = 0; i < count; i++)
+        next = keep_run(next, (struct run){keep[i], keep[i]});
     close_between(next, UINT_MAX);
 }
 

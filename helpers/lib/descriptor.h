@@ -9,6 +9,12 @@
    close-on-exec; keep is sorted in place. */
 void keep_only(int *keep, size_t count);
 
+/* The same of runs of descriptors, both ends included. */
+struct run {
+    int first, last;
+};
+void keep_runs(struct run *keep, size_t count);
+
 /* 0, 1 and 2 become /dev/null, so that no terminal or pipe of the command that started us
    stays open with us. */
 void detach_stdio(void);

@@ -43,7 +43,7 @@ static const char *file_argument(const char *text)
 
 void parse_arguments(struct monitor *m, int argc, char **argv)
 {
-    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, NO_SYNC,
+    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, HOLD_TO, NO_SYNC,
            CLEANUP_IF, PASS, OPEN_FILES, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
            CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS, NETD, REPAIR };
     static const struct option options[] = {
@@ -62,6 +62,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"stderr", required_argument, NULL, ERR},
         {"keep-stdin", no_argument, NULL, KEEP},
         {"hold", required_argument, NULL, HOLD},
+        {"hold-to", required_argument, NULL, HOLD_TO},
         {"no-sync", no_argument, NULL, NO_SYNC},
         {"cleanup-if", required_argument, NULL, CLEANUP_IF},
         {"pass", required_argument, NULL, PASS},
@@ -104,7 +105,13 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case HOLD:
             if (m->hold_count == HOLDS_MAX)
                 usage_error(program, "too many --hold");
-            m->holds[m->hold_count++] = descriptor_argument(optarg);
+            m->holds[m->hold_count].first = m->holds[m->hold_count].last = descriptor_argument(optarg);
+            m->hold_count++;
+            break;
+        case HOLD_TO:
+            if (!m->hold_count)
+                usage_error(program, "--hold-to comes after --hold");
+            m->holds[m->hold_count - 1].last = (int)number_argument(optarg, INT_MAX);
             break;
         case NO_SYNC: m->no_sync = true; break;
         case CLEANUP_IF: m->cleanup_if = file_argument(optarg); break;

@@ -26,9 +26,10 @@ static void child_ended(struct monitor *m, int status)
     input_close(&m->input);
     terminal_release(&m->input);
     output_limit(&m->output);
-    /* The network's process leaves now, while we drain and record, not after us. */
+    /* The network's process leaves now, while we drain and record, not after us; published ports are free. */
     for (size_t i = 0; i < m->hold_count; i++)
-        close(m->holds[i]);
+        for (int fd = m->holds[i].first; fd <= m->holds[i].last; fd++)
+            close(fd);
     m->hold_count = 0;
 }
 

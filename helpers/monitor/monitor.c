@@ -20,11 +20,14 @@ static void keep_descriptors(struct monitor *m)
                          m->input.terminal, m->input.fd, m->output.out.fd, m->output.err.fd, m->log.journal.fd, m->log.journal.fields};
     /* The journal's socket is waited for, where no buffer is asked for. */
     enum { NAMED = sizeof named / sizeof *named, FIRST_OF_STREAMS = 3, AFTER_STREAMS = NAMED - 2 };
-    int keep[NAMED + HOLDS_MAX + PASSED_MAX];
-    memcpy(keep, named, sizeof named);
+    struct run keep[NAMED + HOLDS_MAX + 1];
+    for (size_t i = 0; i < NAMED; i++)
+        keep[i] = (struct run){named[i], named[i]};
     memcpy(keep + NAMED, m->holds, m->hold_count * sizeof *keep);
-    passed_numbers(keep + NAMED + m->hold_count, m->passed);
-    keep_only(keep, NAMED + m->hold_count + m->passed);
+    size_t count = NAMED + m->hold_count;
+    if (m->passed)
+        keep[count++] = (struct run){3, 2 + (int)m->passed};
+    keep_runs(keep, count);
     for (size_t i = FIRST_OF_STREAMS; i < AFTER_STREAMS; i++)
         if (named[i] >= 0)
             set_nonblocking(named[i]);

@@ -17,6 +17,7 @@
 #include "exit_record.h"
 #include "health.h"
 #include "input.h"
+#include "lib/descriptor.h"
 #include "log.h"
 #include "output.h"
 #include "repair.h"
@@ -37,7 +38,7 @@ struct monitor {
     enum phase phase;
     int dir, fallback_dir, first_client;
     bool no_sync;
-    int holds[HOLDS_MAX];
+    struct run holds[HOLDS_MAX];
     size_t hold_count;
     char **cleanup;         /* NULL: none */
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */

@@ -137,7 +137,8 @@ OPTIONS = {
     "keep-stdin": FLAG,
     "socket": DESCRIPTOR,
     "client": DESCRIPTOR,
-    "hold": DESCRIPTORS,
+    "hold": DESCRIPTORS,  # those that follow one another are a run, a thousand of them two options
+    "hold-to": NUMBER,
     "cgroup": TEXT,
     "events": DESCRIPTOR,
     "event": TEXT,
@@ -170,11 +171,30 @@ def arguments(values: dict[str, Any], command: tuple[str, ...] = ()) -> list[str
         if kind == FLAG:
             argv.append(f"--{option}")
             continue
-        for each in value if kind in (TEXTS, DESCRIPTORS) else (value,):
-            if kind in (DESCRIPTOR, DESCRIPTORS):
+        if kind == DESCRIPTORS:
+            argv += _runs(option, value)
+            continue
+        for each in value if kind == TEXTS else (value,):
+            if kind == DESCRIPTOR:
                 os.set_inheritable(each, True)
             argv += (f"--{option}", str(each))
     return [*argv, "--", *command] if command else argv
+
+
+def _runs(option: str, descriptors: tuple[int, ...]) -> list[str]:
+    """The words for descriptors, which become inheritable: one option, or two for those that follow one another."""
+    words: list[str] = []
+    first = last = -2
+    for fd in sorted(descriptors):
+        os.set_inheritable(fd, True)
+        if fd == last + 1:
+            words = words if first == last else words[:-2]
+            words += (f"--{option}-to", str(fd))
+        else:
+            words += (f"--{option}", str(fd))
+            first = fd
+        last = fd
+    return words
 
 
 def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:

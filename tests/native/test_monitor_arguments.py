@@ -53,3 +53,19 @@ def test_what_is_not_asked_for_is_not_said() -> None:
     assert os.get_inheritable(fd)
     os.close(fd)
     assert monitor.arguments({"wait": 0})[1:] == ["--wait", "0"]
+
+
+def test_held_descriptors_that_follow_one_another_are_a_run() -> None:
+    def words(*numbers: int) -> list[str]:
+        made = [os.dup2(fd, number) for number in numbers]
+        argv = monitor.arguments({"hold": tuple(made)})[1:]
+        assert all(os.get_inheritable(number) for number in made)
+        for number in made:
+            os.close(number)
+        return argv
+
+    fd = os.open("/dev/null", os.O_RDONLY)
+    assert words(200) == ["--hold", "200"]
+    assert words(201, 200, 203) == ["--hold", "200", "--hold-to", "201", "--hold", "203"]
+    assert words(*range(300, 400), 200) == ["--hold", "200", "--hold", "300", "--hold-to", "399"]
+    os.close(fd)

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.native.monitored import (
     CLEANED,
     WILL_CLEAN,
@@ -123,6 +125,34 @@ def test_hold_is_kept_until_the_child_ends(helpers: Path, tmp_path: Path) -> Non
     finally:
         made.stop()
         os.close(reader)
+
+
+def test_a_run_of_holds_is_kept_until_the_child_ends(helpers: Path, tmp_path: Path) -> None:
+    """Both ends of it and what lies between, and what lies beside it is closed."""
+    pipes = [os.pipe() for _ in range(5)]
+    made = Monitor(helpers / "rootless-monitor", tmp_path / "c")
+    for number, (_, writer) in enumerate(pipes, 300):
+        os.dup2(writer, number)
+        os.close(writer)
+    try:
+        made.start("sleep", "100", options=("--hold", "301", "--hold-to", "303"))
+        for number in range(300, 305):
+            os.close(number)
+        for reader, _ in (pipes[0], pipes[4]):
+            assert os.read(reader, 1) == b"", "it has not been asked to hold this one"
+        for reader, _ in pipes[1:4]:
+            os.set_blocking(reader, False)
+            with pytest.raises(BlockingIOError):
+                os.read(reader, 1)
+            os.set_blocking(reader, True)
+        os.kill(made.child, signal.SIGKILL)
+        for reader, _ in pipes[1:4]:
+            assert os.read(reader, 1) == b""
+        made.wait()
+    finally:
+        made.stop()
+        for reader, _ in pipes:
+            os.close(reader)
 
 
 def test_arguments_are_checked(helpers: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import RootlessError
-from rootless.network.hub import netd, port_bag
+from rootless.network.hub import netd
 from rootless.network.hub.settings import OnNetwork, Port, drop_container, set_container
 from tests.need import need_program
 from tests.network.hub_world import World, eventually, in_world, inside, ip, process_exists
@@ -156,22 +156,3 @@ def test_a_container_can_be_dropped() -> None:
         assert world.listed() == []
 
     in_world(test)
-
-
-@pytest.mark.parametrize("count", [0, 1, 250, 251, 700])
-def test_the_port_bag_gives_its_sockets_again_and_again(count: int) -> None:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    bag = port_bag.make([(f"tcp {number}", each.fileno()) for number, each in enumerate(sockets)])
-    names = [each.getsockname() for each in sockets]
-    for each in sockets:
-        each.close()
-    for _ in range(2):
-        found = port_bag.look(bag)
-        copies = [socket.socket(fileno=fd) for _, fd in found]
-        assert [label for label, _ in found] == [f"tcp {number}" for number in range(count)]
-        assert [copy.getsockname() for copy in copies] == names
-        if copies:
-            socket.create_connection(copies[-1].getsockname(), timeout=60).close()
-        for copy in copies:
-            copy.close()
-    os.close(bag)

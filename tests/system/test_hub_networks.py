@@ -168,3 +168,20 @@ def test_published_ports(hub: Hub) -> None:
     assert "container web has it" in taken.stderr
     hub.rootless("restart", "-t", "0", "web")
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read() == b"hello\n"
+
+
+def test_a_thousand_ports(hub: Hub) -> None:
+    """They are one rule and one run of descriptors, and other commands of the user have descriptors to send and to open."""
+    hub.rootless("network", "create", "app")
+    hub.rootless("network", "create", "other")
+    first = 21000
+    hub.run("many", "--network", "app", "-p", f"{first}-{first + 999}:1000-1999")
+    assert len(hub.rootless("port", "many").lines) == 2000
+    hub.rootless("run", "--rm", "--network", "app", hub.image, "nslookup", "many")
+    hub.rootless("network", "connect", "other", "many")
+    hub.rootless("exec", "-d", "many", "nc", "-l", "-p", "1999", "-e", "echo", "yes")
+    with socket.create_connection(("127.0.0.1", first + 999), timeout=10) as connection:
+        assert connection.recv(100) == b"yes\n"
+    hub.rootless("rm", "-f", "many")
+    with socket.socket() as again:
+        again.bind(("127.0.0.1", first + 500))

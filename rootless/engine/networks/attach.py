@@ -1,7 +1,7 @@
 """A container put on its networks at its start. Runs in the supervisor, in the session and the caller's network namespace.
 
     an address on each network     leases.py; they are the container's PID 1's
-    sockets of published ports     an error of theirs is the start's
+    sockets of published ports     an error of theirs is the start's; the monitor keeps them
     the hub, and its way out       network/hub: links, routes, the resolver's sockets
     netd                           names, ports, what it undoes when PID 1 has ended
     /etc/hosts                     the addresses are known only now
@@ -45,7 +45,8 @@ def connect(
 ) -> dict[str, Any]:
     """Put the container whose init is `pid` on its networks; `namespaces` are its user and network namespace's.
 
-    Returns what state.json records, and "hold_fds": the hub, and the bag of its sockets, for the monitor.
+    Returns what state.json records, and "hold_fds": the hub and the sockets of its ports, for the monitor, which has them by
+    the same numbers.
     """
     with many_descriptors():  # two for each published port, until netd has them
         return _connect(store, record, pid, namespaces, port_holder)
@@ -82,19 +83,18 @@ def _connect(
             )
         finally:
             os.close(pidfd)
-        bag = _bag(listeners) if listeners else -1
     finally:
-        for fd in (attached.resolver_udp, attached.resolver_tcp, *(listener.fd for listener in listeners)):
+        for fd in (attached.resolver_udp, attached.resolver_tcp):
             if fd >= 0:
                 os.close(fd)
     hosts.update(f"{containers.directory(store, record['id'])}/hosts", record, {}, {name: hosts.addresses(places)})
     return {
         "networks": states(record, name, places),
         "ports": [list(listener.mapping) for listener in listeners],
-        "port_bag": bag,
+        "port_fds": [listener.fd for listener in listeners],
         "undo": [message.hex() for message in attached.undo],
         "warnings": warnings,
-        "hold_fds": [fd for fd in (hub, bag) if fd >= 0],
+        "hold_fds": [hub, *(listener.fd for listener in listeners)],
     }
 
 
@@ -145,23 +145,6 @@ def start_uplink(server: netd.Netd) -> list[str]:
         os.close(made.pidfd)
         os.close(made.exit_fd)
     return list(made.warnings)
-
-
-def _bag(listeners: Sequence[Listener]) -> int:
-    """The sockets in a port bag, each with a line that `listener_of` reads."""
-    from rootless.network.hub import port_bag
-
-    labels = [(f"{m.protocol} {m.host_ip} {m.host_port} {m.container_port}", fd) for fd, m in listeners]
-    return port_bag.make(labels)
-
-
-def listener_of(text: str, fd: int) -> Listener:
-    """The socket that a line of the port bag is of."""
-    from rootless.network import ports
-    from rootless.network.hub import listen
-
-    protocol, host_ip, host_port, container_port = text.split(" ")
-    return listen.Listener(fd, ports.PortMapping(host_ip, int(host_port), int(container_port), protocol))
 
 
 def _publish(

@@ -10,9 +10,11 @@ from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
 from rootless.engine.state.config import on_hub
 from rootless.linux.rlimit import many_descriptors
+from rootless.network import ports
 from rootless.network.hub import attach as kernel
-from rootless.network.hub import namespace, port_bag, rules, settings
+from rootless.network.hub import held_ports, namespace, rules, settings
 from rootless.network.hub.endpoint import Attached
+from rootless.network.hub.listen import Listener
 from rootless.record import TYPE_CHECKING
 from rootless.storage.containers import containers
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from rootless.engine.state.config import ContainerConfig, EndpointConfig
     from rootless.engine.state.running import RunningContainer
     from rootless.network.hub.endpoint import Endpoint
-    from rootless.network.hub.listen import Listener
     from rootless.storage.store import Store
 
 
@@ -144,15 +145,12 @@ class LiveNetworks:
         hosts.update(path, self._record, {self._old_name: gone, self._name: gone}, {self._name: there})
 
     def _listeners(self) -> list[Listener]:
-        """The sockets of the published ports, from the monitor's bag."""
-        number = int(self._state.get("port_bag", -1))
-        if number < 0:
+        """The sockets of the published ports, as the monitor has them."""
+        numbers = self._state.get("port_fds") or []
+        if not numbers:
             return []
-        bag = port_bag.of_monitor(int(self._found.state["monitor_pid"]), number)
-        try:
-            return [attach.listener_of(text, fd) for text, fd in port_bag.look(bag)]
-        finally:
-            os.close(bag)
+        fds = held_ports.of_monitor(int(self._found.state["monitor_pid"]), numbers)
+        return [Listener(fd, mapping) for fd, mapping in zip(fds, ports.from_data(self._state["ports"]), strict=True)]
 
     def _save(self, places: Sequence[Place]) -> None:
         """state.json with these places."""

@@ -1,12 +1,13 @@
 """Sockets of the host for published ports: bound by the supervisor before the container starts, in its caller's view.
 
-So a port that is taken, or root's, is an error of `run` in Docker's words. netd answers on them; how they outlive it is
-port_bag.py's to say.
+So a port that is taken, or root's, is an error of `run` in Docker's words. netd answers on copies of them; the monitor keeps
+them (held_ports.py).
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 
 from rootless.linux import socket
 from rootless.network.port_errors import port_error
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rootless.network.ports import PortMapping
 
 FREE_PORT_TRIES = 32
+FEW = 128
+_ABOVE = 1024
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
@@ -46,11 +49,27 @@ def listen(
     try:
         for mapping in mappings:
             found += _listen_one(mapping, name, port_holder, any_address)
+        if len(found) > FEW:
+            _move_up(found)
     except BaseException:
         for listener in found:
             socket.close(listener.fd)
         raise
     return found
+
+
+def _move_up(listeners: list[Listener]) -> None:
+    """Give many sockets high numbers, in place: whoever has them under the usual limit of open files, which is one of
+    numbers, has the low ones for other files."""
+    for position, listener in enumerate(listeners):
+        try:
+            moved = fcntl.fcntl(listener.fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+        except OSError as error:
+            # EINVAL: the hard limit is below.
+            problem = errno.EMFILE if error.errno == errno.EINVAL else error.errno or 0
+            raise port_error(listener.mapping, problem) from None
+        socket.close(listener.fd)
+        listeners[position] = listener._replace(fd=moved)
 
 
 def _listen_one(

@@ -42,10 +42,14 @@ if TYPE_CHECKING:
     Network = Callable[[int, tuple[int, int]], dict[str, Any]]
 
 
+_MANY = ("ports", "port_fds")
+"""Of what the network callback returns, what is recorded but not sent: a message holds so many and no more."""
+
+
 class LaunchedContainer(Record):
     """A started container. `attach_fd` is our end of the monitor's first client (-1: none),
     the caller's to close; `network` what the network callback returned, less its descriptors, and (but for
-    `record`) less its "ports": a message holds so many and no more."""
+    `record`) less _MANY."""
 
     pid: int
     start_time: int
@@ -220,7 +224,8 @@ def _supervise(
     progress.step = "set the limits"
     cgroup.apply_late_limits()
     request.started()
-    found.pop("ports", None)
+    for name in _MANY:
+        found.pop(name, None)
     to_cli.send("launched", {**{name: getattr(launched, name) for name in sync.PROCESS}, "network": found})
     progress.step = "start the monitor"
     monitor.become_monitor(
