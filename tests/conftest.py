@@ -11,7 +11,9 @@ debian_image    a bootstrapped Debian, likewise
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -62,7 +64,8 @@ def user() -> User:
 
 @pytest.fixture(scope="session")
 def shared_store() -> Iterator[Path]:
-    """The store that tests share which only read images, so that each is unpacked once."""
+    """The store that tests share which only read images, so that each is unpacked once. What a test makes of
+    images is removed after it; what it built stays in the cache: `build --no-cache` where that would be seen."""
     path = Path(tempfile.mkdtemp(prefix="rl-shared-", dir="/var/tmp"))
     yield path
     remove_tree(path)
@@ -90,6 +93,9 @@ def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
     command = Rootless(root, runtime)
     try:
         yield command
+        if shared:
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                images.remove_others(command)
         command.close()
         # A failed test has its own story; what it left is swept without telling another.
         left = leaks.find(before, root, runtime) if request.node.stash.get(OUTCOME, False) else []

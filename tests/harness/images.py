@@ -23,6 +23,9 @@ nobody:x:65534:65534::/:/bin/false
 """
 GROUP = "root:x:0:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n"
 
+# By store: the images that tests share, their names and ids.
+_ENSURED: dict[Path, dict[str, str]] = {}
+
 
 def busybox_archive(cache: Path) -> Path:
     """A docker-archive of `busybox:latest` under `cache`, written once for each busybox."""
@@ -155,9 +158,29 @@ def debian_archive(cache: Path) -> Path:
 
 def ensure(rootless: Rootless, name: str, archive: Path) -> str:
     """Load `archive` unless the store has `name` already; the name."""
-    if rootless("image", "inspect", name, status=None).status != 0:
+    find = ("image", "inspect", "-f", "{{.Id}}", name)
+    found = rootless(*find, status=None)
+    if found.status != 0:
         rootless("load", "-i", archive, timeout=300)
+        found = rootless(*find)
+    _ENSURED.setdefault(rootless.root, {})[name] = found.stdout.strip()
     return name
+
+
+def remove_others(rootless: Rootless) -> None:
+    """Remove all images from a store but those that `ensure` has put there: what a test has left, for the next to see."""
+    ensured = _ENSURED.get(rootless.root, {})
+    counts = {"names": len(ensured), "by-id": len(set(ensured.values())), "indexes": 0}
+    if all(_entries(rootless.root / "images" / place) <= count for place, count in counts.items()):
+        return
+    listed = rootless("images", "-a", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", status=None, warns=True)
+    for name, identifier in (line.split() for line in listed.lines):
+        if ensured.get(name) != identifier:
+            rootless("rmi", "-f", identifier if "<none>" in name else name, status=None, warns=True)
+
+
+def _entries(directory: Path) -> int:
+    return len(os.listdir(directory)) if directory.is_dir() else 0
 
 
 def _replace(path: Path, data: bytes) -> None:
