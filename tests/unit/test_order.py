@@ -99,8 +99,8 @@ ORDER = {
     "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
     "network/hub":
-        "listen attach bridges container settings netd held_ports uplink rules foundation child host_route tables "
-        "namespace endpoint",
+        "listen attach gate bridges container settings netd held_ports uplink rules stale foundation child host_route "
+        "tables namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",

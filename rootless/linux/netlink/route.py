@@ -116,6 +116,12 @@ def delete_rule(rule: Rule) -> bytes:
     return message(RTM_DELRULE, 0, _rule(rule))
 
 
+def delete_rules_of(family: int, priority: int, iif: str) -> bytes:
+    """Remove one of the rules with that priority for what came in by a link, whatever else it says; ENOENT where there is none."""
+    words = number(FRA_PRIORITY, priority) + text(FRA_IIFNAME, iif)
+    return message(RTM_DELRULE, 0, RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0) + words)
+
+
 def get_route(destination: str) -> bytes:
     """The payload of an RTM_GETROUTE: which way packets to an address go."""
     family = family_of(destination)

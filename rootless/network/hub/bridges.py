@@ -23,12 +23,10 @@ from rootless.linux.netlink.message import attributes
 from rootless.linux.netlink.route import (
     RTN_LOCAL,
     RTN_PROHIBIT,
-    delete_route,
-    delete_rule,
     new_route,
     new_rule,
 )
-from rootless.network.hub import child, foundation, host_route, tables
+from rootless.network.hub import child, foundation, host_route, stale, tables
 from rootless.network.hub.namespace import Locked, lock_path
 from rootless.record import TYPE_CHECKING, Record
 
@@ -65,6 +63,7 @@ def ensure(route: Route, host: Route, bridge: Bridge, lock: str) -> BridgeLink:
 def _make(route: Route, bridge: Bridge, mtu: int) -> None:
     if foundation.is_complete(route, bridge.name) is not None:
         return  # another caller was faster
+    stale.make_room(route, bridge)
     name = bridge.name
     mac = "02:42:" + ":".join(f"{byte:02x}" for byte in os.urandom(4))
     try:
@@ -110,20 +109,10 @@ def remove_bridge(hub: int, bridge: Bridge) -> None:
         child.enter(hub)
         with Locked(lock), Route() as route:
             index = foundation.index_of(bridge.name)
-            # The link first: without it nothing of the network can be used, and its routes go with it.
-            requests = [delete_link(index)] if index else []
-            requests += [delete_rule(rule) for rule in (*tables.of_bridge(bridge, index), *tables.of_gate(bridge))]
-            for family, subnet, _ in _families(bridge):
-                requests.append(delete_route(family, tables.TABLE_NETWORKS, subnet, kind=RTN_PROHIBIT, metric=index))
-            route.send(requests, forgiven=(*foundation.DONE_ALREADY, errno.ENODEV))
+            if index:
+                # The link first: without it nothing of the network can be used, and its routes go with it.
+                route.send([delete_link(index)], forgiven=(errno.ENODEV,))
+            stale.sweep(route)
         return {}, ()
 
     child.run(work, step=f"remove the network {bridge.id[:12]}")
-
-
-def ensure_gate(hub: int, bridges: Sequence[Bridge]) -> bool:
-    """Send the bridges' outgoing TCP to the tun device gate0, which netd has made; whether this kernel can do so.
-
-    False: its traffic control lacks a part, nothing is changed, and TCP goes by the uplink.
-    """
-    raise NotImplementedError

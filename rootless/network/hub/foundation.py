@@ -57,7 +57,7 @@ def is_complete(route: Route, name: str) -> bytes | None:
             return None
         raise
     words = dict(attributes(found[LINK.size :]))
-    return found if words.get(IFLA_IFALIAS, b"").rstrip(b"\0") == COMPLETE else None
+    return found if words.get(IFLA_IFALIAS, b"").startswith(COMPLETE) else None
 
 
 def index_of(name: str) -> int:
