@@ -7,7 +7,7 @@ import socket
 import struct
 
 from tests.network.internet import Internet
-from tests.network.internet_links import run
+from tests.network.internet_links import BRIDGES, run
 
 SYN = 2
 
@@ -71,7 +71,7 @@ class Wire:
 
     def __init__(self, internet: Internet, name: str) -> None:
         with internet.inside("hub"):
-            shown = run("ip", "-o", "link", "show", "br-one")
+            shown = run("ip", "-o", "link", "show", BRIDGES["one"].name)
         found = re.search(r"link/ether ([0-9a-f:]{17})", shown)
         assert found
         self.socket = internet.make_socket(name, socket.AF_PACKET, socket.SOCK_RAW)

@@ -88,6 +88,12 @@ class Container(Network):
         self.endpoints = endpoints
         self.attached: Attached = attach.attach(hub.fd, self.fd, endpoints, first=True)
 
+    def end(self) -> None:
+        # Sockets keep their namespace.
+        os.close(self.attached.resolver_udp)
+        os.close(self.attached.resolver_tcp)
+        super().end()
+
 
 class World:
     """The calling process is on its host afterwards."""

@@ -2,8 +2,8 @@
 
     outside --veth-- host [the helper's main thread]      owned by a user namespace in which the test is root
                      hub  [the helper's hub thread]       owned by a user namespace below, as the session's are
-                      |-- bridge "br-one" -- one, two     containers of a network
-                      `-- bridge "br-other" -- other      a container of another network
+                      |-- a bridge -- one, two            containers of a network
+                      `-- a bridge -- other               a container of another network
 
 So the helper has no capability over the host's namespace, as in real life. Everything is IPv4 and IPv6.
 """
@@ -25,6 +25,7 @@ from typing import TypeVar
 
 from rootless.linux import namespace
 from rootless.network.hub import netd
+from rootless.network.hub.rules import port_rules, send_rules
 from rootless.network.hub.settings import OnNetwork, Port, Settings, set_container
 from tests.harness.forked import become_root_of_own_namespace, forked
 from tests.network import internet_links
@@ -47,7 +48,6 @@ class Internet:
         self.namespaces["host"] = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._make_session()
         internet_links.lay(self)
-        internet_links.make_rules(self)
         self.container_pids = {name: self.serve(name, signal.pause) for name in CONTAINERS}
         self.pidfds = {name: os.pidfd_open(pid) for name, pid in self.container_pids.items()}
         self.runtime = tempfile.TemporaryDirectory()
@@ -155,6 +155,8 @@ class Internet:
     def publish(self, name: str, address: str, target: str, port: int) -> tuple[Port, socket.socket]:
         """A port of the host that leads to the container, and its socket."""
         made = self.listen("host", address)
+        rules = port_rules(internet_links.endpoint(name), "tcp", port, port)
+        self.in_session(lambda: send_rules(self.namespaces["hub"], [rule.add for rule in rules]))
         gateways = OTHER_GATEWAY if name == "other" else GATEWAY
         return Port(made.fileno(), "tcp", target, port, gateways[":" in target]), made
 

@@ -1,7 +1,4 @@
-"""The links, addresses and routing rules of the small internet (internet.py): by ip(8) and tc(8), beside what rootless does.
-
-The hub has what rootless/network/hub makes there.
-"""
+"""The links and addresses of the small internet (internet.py): by ip(8), but for the hub, which rootless/network/hub makes."""
 
 from __future__ import annotations
 
@@ -9,6 +6,10 @@ import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
+
+from rootless.network.hub.attach import attach
+from rootless.network.hub.endpoint import Bridge, Endpoint
+from rootless.network.hub.gate import ensure_gate
 
 if TYPE_CHECKING:
     from tests.network.internet import Internet
@@ -22,6 +23,10 @@ CONTAINERS = {
     "other": ("172.30.2.2", "fd30:2::2"),
 }
 OTHER_GATEWAY = "172.30.2.1", "fd30:2::1"
+BRIDGES = {
+    "one": Bridge("01" * 32, "172.30.1.0/24", GATEWAY[0], "fd30:1::/64", GATEWAY[1]),
+    "other": Bridge("02" * 32, "172.30.2.0/24", OTHER_GATEWAY[0], "fd30:2::/64", OTHER_GATEWAY[1]),
+}
 
 
 def run(*argv: str, text: str | None = None) -> str:
@@ -57,46 +62,22 @@ def lay(internet: Internet) -> None:
         "outside",
         f"addr add {OUTSIDE[0]}/24 dev eth0\naddr add {OUTSIDE[1]}/64 dev eth0 nodad\nlink set eth0 up\n",
     )
-    internet.ip(
-        "hub",
-        "link add br-one type bridge\nlink add br-other type bridge\n"
-        f"addr add {GATEWAY[0]}/24 dev br-one\naddr add {GATEWAY[1]}/64 dev br-one nodad\n"
-        f"addr add {OTHER_GATEWAY[0]}/24 dev br-other\naddr add {OTHER_GATEWAY[1]}/64 dev br-other nodad\n"
-        "link set br-one up\nlink set br-other up\n",
-    )
-    for name, (four, six) in CONTAINERS.items():
-        gateway = OTHER_GATEWAY if name == "other" else GATEWAY
-        internet.ip(
-            "hub",
-            f"link add v-{name} type veth peer name eth0 netns {internet.link_path(name)}\n"
-            f"link set v-{name} master {'br-other' if name == 'other' else 'br-one'}\nlink set v-{name} up\n",
-        )
-        internet.ip(
-            name,
-            f"addr add {four}/24 dev eth0\naddr add {six}/64 dev eth0 nodad\nlink set eth0 up\n"
-            f"route add default via {gateway[0]}\nroute add default via {gateway[1]}\n",
-        )
+    internet.in_session(lambda: _attach(internet))
 
 
-def make_rules(internet: Internet) -> None:
-    """What rootless/network/hub makes: §5.4 and §5.5 of the design in docs/architecture.md."""
-    for family, prefix in (("-4", "172.30.0.0/16"), ("-6", "fd30::/16")):
-        bridges = [f"rule add pref 20 iif br-{name} ipproto tcp lookup 100\n" for name in ("one", "other")]
-        internet.ip(
-            "hub",
-            "route add local default dev lo table 100\n"
-            f"rule add pref 10 iif gate0 to {prefix} lookup main\nrule add pref 11 iif gate0 lookup 100\n"
-            + "".join(bridges),
-            family=family,
-        )
+def endpoint(name: str) -> Endpoint:
+    """A container's place on its network."""
+    number = list(CONTAINERS).index(name) + 1
+    four, six = CONTAINERS[name]
+    bridge = BRIDGES["other" if name == "other" else "one"]
+    return Endpoint(bridge, "eth0", f"02:42:00:00:00:{number:02x}", four, six, default4=True, default6=True)
+
+
+def _attach(internet: Internet) -> None:
+    for name in CONTAINERS:
+        attach(internet.namespaces["hub"], internet.namespaces[name], [endpoint(name)], first=False)
 
 
 def redirect_syns(internet: Internet) -> None:
-    four = "protocol ip u32 match u8 0x45 0xff at 0 match ip protocol 6 0xff match u16 0 0x3fff at 6 match u8 2 0x12 at 33"
-    six = "protocol ipv6 u32 match u8 6 0xff at 6 match u8 2 0x12 at 53"
-    with internet.inside("hub"):
-        for bridge in ("br-one", "br-other"):
-            run("tc", "qdisc", "add", "dev", bridge, "ingress")
-            for preference, match in (("10", four), ("11", six)):
-                words = f"filter add dev {bridge} parent ffff: pref {preference} {match}"
-                run("tc", *words.split(), *"action mirred egress redirect dev gate0".split())
+    """Has the hub send outgoing connections to the gate's device."""
+    assert internet.in_session(lambda: ensure_gate(internet.namespaces["hub"], list(BRIDGES.values())))

@@ -26,7 +26,7 @@ _MIRRED = struct.Struct("=IIiiiiI")  # struct tc_mirred: index, capabilities, ac
 # Offset, mask, value of 32 bits each.
 TCP_SYN4 = (
     (0, 0x0F000000, 0x05000000),  # a header without options
-    (4, 0x00001FFF, 0),  # the first fragment
+    (4, 0x00003FFF, 0),  # no fragment
     (8, 0x00FF0000, 0x00060000),  # TCP
     (32, 0x00120000, 0x00020000),  # SYN without ACK
 )
