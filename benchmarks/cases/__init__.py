@@ -2,5 +2,5 @@
 
 NAMES = (
     "startup", "run", "oci", "network", "network_tcp", "exec", "ps", "parallel", "memory", "many", "sandbox", "pull", "push", "build_steps",
-    "build_context", "build_stages", "resolver",
+    "build_context", "build_stages", "build_apps", "resolver",
 )  # fmt: skip
