@@ -7,6 +7,7 @@ the default route's, and names are asked of the networks one after the other.
 from __future__ import annotations
 
 from rootless.engine.networks import options
+from rootless.engine.networks.names import can_be_asked
 from rootless.network.hub.endpoint import Bridge, Endpoint
 from rootless.record import TYPE_CHECKING, Record
 
@@ -70,9 +71,10 @@ def gateways(places: Iterable[Place]) -> tuple[Place | None, Place | None]:
 
 
 def dns_names(record: ContainerConfig, name: str, aliases: Sequence[str]) -> list[str]:
-    """What the container is found by on a network of one's own: its name, aliases, short id and host name."""
+    """What the container is found by on a network of one's own: its name, aliases, short id and host name, less those that
+    nobody could ask for."""
     found = [name, *aliases, record["id"][:12], record["hostname"]]
-    return list(dict.fromkeys(word for word in found if word))
+    return list(dict.fromkeys(word for word in found if word and can_be_asked(word)))
 
 
 def bridge(network: NetworkConfig) -> Bridge:

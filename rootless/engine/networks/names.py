@@ -33,13 +33,18 @@ def check_network(name: str) -> None:
 
 def check_alias(word: str) -> str:
     """`word`, which a container is to be found by; InvalidInput unless it is a name that can be asked for."""
-    labels = word.rstrip(".").split(".")
-    if len(word) > 253 or not all(0 < len(label) <= 63 and _in_a_name(label) for label in labels):
+    if not can_be_asked(word):
         raise InvalidInput(
             f"invalid network alias '{word}'",
             hint="letters, digits, _ and -, parts of up to 63 joined by dots: as web or db.example",
         )
     return word
+
+
+def can_be_asked(word: str) -> bool:
+    """Whether a resolver can be asked for the name; a host name may be any text."""
+    labels = word.rstrip(".").split(".")
+    return len(word) <= 253 and all(0 < len(label) <= 63 and _in_a_name(label) for label in labels)
 
 
 def _in_a_name(label: str) -> bool:
