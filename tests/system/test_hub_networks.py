@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -155,19 +156,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def fetched(port: int) -> bytes:
+    """What the server behind a published port says, once it is there."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return bytes(urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read())
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def test_published_ports(hub: Hub) -> None:
     hub.rootless("network", "create", "app")
     port = free_port()
     serve = ("sh", "-c", "mkdir /www; echo hello >/www/index.html; exec httpd -f -p 80 -h /www")
     hub.run("web", "--network", "app", "-p", f"{port}:80", command=serve)
-    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read() == b"hello\n"
+    assert fetched(port) == b"hello\n"
     assert hub.rootless("port", "web").lines == [f"80/tcp -> 0.0.0.0:{port}", f"80/tcp -> [::]:{port}"]
     assert f"0.0.0.0:{port}->80/tcp, [::]:{port}->80/tcp" in hub.rootless("ps", "--format", "{{.Ports}}").stdout
     taken = hub.rootless("run", "--rm", "--network", "app", "-p", f"{port}:80", hub.image, "true", status=125)
     assert f"Bind for 0.0.0.0:{port} failed: port is already allocated" in taken.stderr
     assert "container web has it" in taken.stderr
     hub.rootless("restart", "-t", "0", "web")
-    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).read() == b"hello\n"
+    assert fetched(port) == b"hello\n"
 
 
 def test_a_thousand_ports(hub: Hub) -> None:
@@ -185,3 +198,59 @@ def test_a_thousand_ports(hub: Hub) -> None:
     hub.rootless("rm", "-f", "many")
     with socket.socket() as again:
         again.bind(("127.0.0.1", first + 500))
+
+
+def test_connections_outwards(hub: Hub) -> None:
+    """To a server of the host, by its own address: what connect() says is true, also of a port that nobody listens at."""
+    hub.rootless("network", "create", "app")
+    hub.run("one", "--network", "app")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        here = str(probe.getsockname()[0])
+    with socket.create_server((here, 0)) as server:
+        port = server.getsockname()[1]
+        client = hub.rootless.start("exec", "-i", "one", "nc", "-w", "10", here, str(port))
+        server.settimeout(30)
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"hello\n")
+        assert client.communicate(timeout=30)[0] == b"hello\n"
+    refused = hub.rootless("exec", "one", "nc", "-w", "10", here, str(port), status=1)
+    assert "Connection refused" in refused.stderr
+    for loopback in ("127.0.0.1", hub.network("app")["IPAM"]["Config"][0]["Gateway"]):
+        with socket.create_server(("127.0.0.1", 0)) as own:
+            failed = hub.rootless("exec", "one", "nc", "-w", "3", loopback, str(own.getsockname()[1]), status=1)
+            assert "Connection refused" in failed.stderr, "the host's loopback is out of reach"
+
+
+def test_links_of_a_start(hub: Hub) -> None:
+    hub.rootless("network", "create", "--ipv6", "-o", "com.docker.network.driver.mtu=1280", "app")
+    options = ("--hostname", "näme", "--add-host", "up:host-gateway")
+    hub.run("one", "--network", "name=app,driver-opt=com.docker.network.endpoint.ifname=lan0", *options)
+    assert sorted(hub.inside("one", "ls", "/sys/class/net").split()) == ["lan0", "lo"]
+    assert hub.inside("one", "cat", "/sys/class/net/lan0/mtu") == "1280\n"
+    assert "\tup\n" in hub.inside("one", "cat", "/etc/hosts")
+    assert hub.endpoint("one", "app")["DNSNames"][0] == "one"
+    assert hub.inside("one", "nslookup", "one").count("Address") == 3
+    shares = hub.rootless("run", "--rm", "--network", "container:one", hub.image, "ls", "/sys/class/net").stdout.split()
+    assert sorted(shares) == ["lan0", "lo"]
+    none = hub.rootless("create", "--name", "lonely", "--network", "none", hub.image, *SLEEP)
+    assert none.status == 0
+    refused = hub.rootless("network", "connect", "app", "lonely", status=1)
+    assert "networks in private (none) mode" in refused.stderr
+    hub.rootless("create", "--name", "slirp", hub.image, *SLEEP)
+    assert "of slirp4netns cannot be connected" in hub.rootless("network", "connect", "app", "slirp", status=1).stderr
+    assert hub.rootless("network", "disconnect", "app", "slirp", status=1).stderr.endswith("is not connected to network app\n")
+    assert hub.rootless("network", "disconnect", "-f", "app", "nobody").stdout == ""
+
+
+def test_the_default_network_on_the_hub(hub: Hub) -> None:
+    env = {"ROOTLESS_DEFAULT_NETWORK": "hub"}
+    hub.rootless("run", "-d", "--name", "one", hub.image, *SLEEP, env=env)
+    address = hub.endpoint("one", "bridge")["IPAddress"]
+    assert address
+    shown = hub.rootless("inspect", "-f", "{{.NetworkSettings.IPAddress}} {{.HostConfig.NetworkMode}}", "one")
+    assert shown.stdout == f"{address} bridge\n"
+    other = hub.rootless("run", "--rm", hub.image, "sh", "-c", "nslookup one; cat /etc/resolv.conf", env=env, status=None).stdout
+    assert address not in other, "no names on the default network"
+    assert "nameserver 127.0.0.11" in other

@@ -3,7 +3,7 @@
     an address on each network     leases.py; they are the container's PID 1's
     sockets of published ports     an error of theirs is the start's; the monitor keeps them
     the hub, and its way out       network/hub: links, routes, the resolver's sockets
-    netd                           names, ports, what it undoes when PID 1 has ended
+    netd                           names, ports, what it undoes when PID 1 has ended; the gate for what goes out
     /etc/hosts                     the addresses are known only now
 
 Where a line fails the init is ended, and with it go its addresses and links: nothing has to be undone here.
@@ -19,6 +19,7 @@ from rootless.engine.networks.endpoints import Place
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state.config import on_hub
 from rootless.engine.state.restart import own_command
+from rootless.errors import RootlessError
 from rootless.linux.process import start_time
 from rootless.linux.rlimit import many_descriptors
 from rootless.network.hub import attach as kernel
@@ -83,6 +84,7 @@ def _connect(
             )
         finally:
             os.close(pidfd)
+        gate = ensure_gate(server, places)
     finally:
         for fd in (attached.resolver_udp, attached.resolver_tcp):
             if fd >= 0:
@@ -92,6 +94,7 @@ def _connect(
         "networks": states(record, name, places),
         "ports": [list(listener.mapping) for listener in listeners],
         "port_fds": [listener.fd for listener in listeners],
+        "gate": gate,
         "undo": [message.hex() for message in attached.undo],
         "warnings": warnings,
         "hold_fds": [hub, *(listener.fd for listener in listeners)],
@@ -145,6 +148,21 @@ def start_uplink(server: netd.Netd) -> list[str]:
         os.close(made.pidfd)
         os.close(made.exit_fd)
     return list(made.warnings)
+
+
+def ensure_gate(server: netd.Netd, places: Sequence[Place]) -> bool:
+    """Have the outgoing TCP connections of the networks made by netd; False where this host's kernel lacks a part, or
+    there are none: then they go by the uplink. Once netd knows the container."""
+    bridges = [endpoints.bridge(place.network) for place in places if not place.network["internal"]]
+    if not bridges:
+        return False
+    from rootless.network.hub import gate
+
+    try:
+        netd.ask(server, "gate on")
+        return gate.ensure_gate(server.hub, bridges)
+    except RootlessError:
+        return False
 
 
 def _publish(

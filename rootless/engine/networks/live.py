@@ -136,6 +136,7 @@ class LiveNetworks:
                     pidfd=self._found.pidfd, resolver_udp=attached.resolver_udp, resolver_tcp=attached.resolver_tcp
                 ),
             )
+            self._state["gate"] = attach.ensure_gate(server, places)
         finally:
             for fd in (attached.resolver_udp, attached.resolver_tcp, *(each.fd for each in listeners)):
                 if fd >= 0:
