@@ -20,6 +20,7 @@
 struct connection {
     struct source source;
     struct timer timer;
+    struct container *container;
     struct resolver *resolver;
     struct connection *next; /* older */
     int low_water;
@@ -36,7 +37,6 @@ static void drop(struct connection *connection)
     while (*link != connection)
         link = &(*link)->next;
     *link = connection->next;
-    connection->resolver->connection_count--;
     if (connection->questions)
         upstream_forget_connection(connection);
     timer_stop(&connection->timer, &idle);
@@ -108,7 +108,8 @@ static void set_low_water(struct connection *connection, size_t size)
 /* Takes the whole messages among `size` bytes. Returns how many bytes those have, or -1 if the connection is closed. */
 static ssize_t take_messages(struct connection *connection, const uint8_t *bytes, size_t size)
 {
-    const struct client client = {.resolver = connection->resolver, .connection = connection};
+    const struct client client = {
+        .container = connection->container, .resolver = connection->resolver, .connection = connection};
     size_t taken = 0, wanted = 2;
     for (int i = 0; i < MESSAGES_IN_TURN && connection->sent <= UNREAD_MAX && size - taken >= 2; i++) {
         size_t length = (size_t)bytes[taken] << 8 | bytes[taken + 1];
@@ -159,14 +160,21 @@ static void serve(struct source *source, uint32_t events)
         wait_for(connection);
 }
 
-/* The one that has been idle for longest gives way, so that nobody is shut out for more than a moment. */
-static void make_room(struct resolver *resolver)
+/* Of a container that has as many as it may, the one that has been idle for longest gives way, so that nobody is shut out
+   for more than a moment. */
+static void make_room(struct resolver *resolver, const struct container *container)
 {
     struct connection *oldest = NULL;
-    for (struct connection *each = resolver->connections; each; each = each->next)
+    size_t count = 0;
+    for (struct connection *each = resolver->connections; each; each = each->next) {
+        if (each->container != container)
+            continue;
+        count++;
         if (!oldest || each->timer.due_ms <= oldest->timer.due_ms)
             oldest = each;
-    drop(oldest);
+    }
+    if (count >= DNS_CONNECTIONS_MAX)
+        drop(oldest);
 }
 
 void connections_accept(struct source *listener, uint32_t events)
@@ -174,22 +182,25 @@ void connections_accept(struct source *listener, uint32_t events)
     static const int size = SEND_BUFFER;
     struct resolver *resolver = CONTAINER_OF(listener, struct resolver, tcp);
     (void)events;
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    union socket_address peer = {.any = {0}};
+    socklen_t peer_size = sizeof peer;
+    int fd = accept4(listener->fd, &peer.any, &peer_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    if (resolver->connection_count == DNS_CONNECTIONS_MAX)
-        make_room(resolver);
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct container *container = resolver_client(resolver, &peer);
+    if (container)
+        make_room(resolver, container);
+    struct connection *connection = container ? calloc(1, sizeof *connection) : NULL;
     if (!connection) {
         close(fd);
         return;
     }
     connection->source = (struct source){.ready = serve, .fd = fd};
     connection->timer.expired = timed_out;
+    connection->container = container;
     connection->resolver = resolver;
     connection->next = resolver->connections;
     resolver->connections = connection;
-    resolver->connection_count++;
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     set_low_water(connection, 2);
     timer_start(&connection->timer, &idle);
@@ -197,8 +208,13 @@ void connections_accept(struct source *listener, uint32_t events)
         drop(connection);
 }
 
-void connections_close(struct resolver *resolver)
+void connections_close(struct resolver *resolver, const struct container *container)
 {
-    while (resolver->connections)
-        drop(resolver->connections);
+    struct connection *connection = resolver->connections;
+    while (connection) {
+        struct connection *next = connection->next;
+        if (!container || connection->container == container)
+            drop(connection);
+        connection = next;
+    }
 }

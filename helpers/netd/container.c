@@ -72,6 +72,7 @@ bool container_replace(struct container *container, struct container *fresh)
     fresh->networks = old.networks;
     container->network_count = fresh->network_count;
     fresh->network_count = old.network_count;
+    memcpy(container->gateways, fresh->gateways, sizeof fresh->gateways);
     memcpy(container->servers, fresh->servers, sizeof fresh->servers);
     container->server_count = fresh->server_count;
     container->names = fresh->names;

@@ -9,6 +9,7 @@
 
 #include "destination.h"
 #include "device.h"
+#include "gateway.h"
 #include "listener.h"
 #include "pending.h"
 #include "stream.h"
@@ -144,7 +145,7 @@ static void decide(const struct syn *syn)
         break;
     case DESTINATION_HUB:
         /* What accepts there for other addresses is not meant for this one. */
-        if (listener_exists(syn->to.family, syn->to_port))
+        if (listener_exists(syn->to.family, syn->to_port) && !gateway_listens(&syn->to, syn->to_port))
             refuse(syn, ECONNREFUSED);
         else
             device_write(syn->bytes, syn->size);

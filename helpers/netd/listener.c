@@ -102,12 +102,14 @@ static void accept_connections(struct source *source, uint32_t events)
 
 static int listen_at(uint8_t family, uint16_t port)
 {
+    static const int on = 1;
     static const struct address any[] = {{.family = AF_INET}, {.family = AF_INET6}};
     union socket_address address;
     int fd = stream_in_hub(family);
     if (fd < 0)
         return -1;
     socklen_t size = address_to_socket(&any[family == AF_INET6], port, &address);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* gateway.c listens at an address of its own */
     if (bind(fd, &address.any, size) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     close(fd);

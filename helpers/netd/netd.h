@@ -17,6 +17,7 @@
 #define NAMES_MAX 32              /* of a container on a network */
 #define LINKS_MAX 256             /* aliases of --link */
 #define SERVERS_MAX 3
+#define GATEWAYS_MAX 2            /* one of each family */
 #define PORTS_MAX 65536           /* of a container, as ranges are published: a socket each */
 #define UNDO_MAX 4096             /* rtnetlink messages of a container */
 #define FLOWS_MAX 4096            /* of a container: TCP, UDP and the gate's together */

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "gate.h"
+#include "gateway.h"
 #include "names.h"
 #include "resolver.h"
 #include "tcp.h"
 #include "udp.h"
 #include "undo.h"
+#include "upstream.h"
 
 static struct container *containers;
 static size_t count;
@@ -78,6 +80,13 @@ static void close_ports(struct port *port)
     }
 }
 
+static void close_resolver(struct container *container)
+{
+    if (container->resolver)
+        resolver_close(container->resolver);
+    container->resolver = NULL;
+}
+
 void container_end(struct container *container)
 {
     struct container **link = &containers;
@@ -88,7 +97,9 @@ void container_end(struct container *container)
     close_ports(container->ports);
     container->ports = NULL;
     gate_drop(container);
-    resolver_close(container);
+    close_resolver(container);
+    gateways_leave(container);
+    upstream_forget_container(container);
     source_remove(&container->pidfd);
     names_forget(container);
     undo_run(container);
@@ -174,8 +185,21 @@ static const char *enter(struct container *container)
     return NULL;
 }
 
+/* Where it asks: at sockets that came with the `set`, at those that it had, or at gateways. */
+static bool open_resolvers(struct container *container, struct container *fresh, const struct address *before)
+{
+    bool good = gateways_change(container, before);
+    if (fresh->dns_udp < 0)
+        return good;
+    close_resolver(container);
+    container->resolver = resolver_open(container, fresh->dns_udp, fresh->dns_tcp);
+    fresh->dns_udp = fresh->dns_tcp = -1;
+    return container->resolver && good;
+}
+
 const char *registry_set(struct container *fresh)
 {
+    struct address before[GATEWAYS_MAX] = {{0}};
     struct container *container = container_with_id(fresh->id);
     struct port *ports = fresh->ports;
     const char *reason = NULL;
@@ -192,15 +216,15 @@ const char *registry_set(struct container *fresh)
         container = fresh;
     } else {
         names_forget(container);
+        memcpy(before, container->gateways, sizeof before);
         if (!container_replace(container, fresh))
             reason = "the container cannot be watched";
     }
     names_index(container);
     fresh->ports = NULL;
     const char *unserved = replace_ports(container, ports);
-    if (fresh->dns_udp >= 0 && !resolver_open(container, fresh->dns_udp, fresh->dns_tcp))
-        reason = "the resolver's sockets cannot be watched";
-    fresh->dns_udp = fresh->dns_tcp = -1;
+    if (!open_resolvers(container, fresh, before))
+        reason = "the resolver has no sockets";
     if (fresh != container)
         container_free(fresh);
     return reason ? reason : unserved;

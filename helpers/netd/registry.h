@@ -42,6 +42,7 @@ struct container {
     bool internal, ndots;
     struct network *networks; /* in the order of the gateway priority; they stay where they are once they are known */
     size_t network_count;
+    struct address gateways[GATEWAYS_MAX]; /* where it asks us, instead of at 127.0.0.11; family 0: nowhere */
     struct address servers[SERVERS_MAX];
     size_t server_count;
     struct name *names, *last_name;

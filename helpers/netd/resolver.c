@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dns.h"
+#include "gateway.h"
 #include "upstream.h"
 
 #define MESSAGES_IN_TURN 32
@@ -97,7 +98,7 @@ bool resolver_take(const struct client *client, const uint8_t *message, size_t s
     asker.udp_max = question.udp_max;
     size_t limit = asker.connection ? sizeof room : question.udp_max < DNS_UDP_MAX ? question.udp_max : DNS_UDP_MAX;
     dns_begin(&answer, message, &question, room, limit);
-    const struct container *container = client->resolver->container;
+    const struct container *container = client->container;
     if (!answer_known(container, &answer)) {
         if (may_forward(container, &question))
             return upstream_ask(&asker, message, size);
@@ -116,39 +117,47 @@ static void receive(struct source *source, uint32_t events)
         ssize_t size = recvfrom(source->fd, message, sizeof message, MSG_DONTWAIT | MSG_TRUNC, &client.address.any, &client.address_size);
         if (size < 0)
             return;
-        if ((size_t)size <= sizeof message)
+        client.container = resolver_client(client.resolver, &client.address);
+        if (client.container && (size_t)size <= sizeof message)
             resolver_take(&client, message, (size_t)size);
     }
 }
 
-bool resolver_open(struct container *container, int udp, int tcp)
+struct container *resolver_client(const struct resolver *resolver, const union socket_address *address)
 {
-    resolver_close(container);
+    struct address from;
+    uint16_t port;
+    if (resolver->container)
+        return resolver->container;
+    address_from_socket(address, &from, &port);
+    struct container *container = container_with_address(&from);
+    return container && gateway_serves(container, resolver) ? container : NULL;
+}
+
+struct resolver *resolver_open(struct container *container, int udp, int tcp)
+{
     struct resolver *resolver = calloc(1, sizeof *resolver);
     if (!resolver) {
         close(udp);
         close(tcp);
-        return false;
+        return NULL;
     }
     resolver->container = container;
     resolver->udp = (struct source){.ready = receive, .fd = udp};
     resolver->tcp = (struct source){.ready = connections_accept, .fd = tcp};
-    container->resolver = resolver;
-    bool good = source_add(&resolver->udp, EPOLLIN);
-    return source_add(&resolver->tcp, EPOLLIN) && good;
+    if (source_add(&resolver->udp, EPOLLIN) && source_add(&resolver->tcp, EPOLLIN))
+        return resolver;
+    resolver_close(resolver);
+    return NULL;
 }
 
-void resolver_close(struct container *container)
+void resolver_close(struct resolver *resolver)
 {
-    struct resolver *resolver = container->resolver;
-    if (!resolver)
-        return;
-    upstream_forget(resolver);
-    connections_close(resolver);
+    upstream_forget_resolver(resolver);
+    connections_close(resolver, NULL);
     source_remove(&resolver->udp);
     source_remove(&resolver->tcp);
     close(resolver->udp.fd);
     close(resolver->tcp.fd);
     free(resolver);
-    container->resolver = NULL;
 }

@@ -75,6 +75,15 @@ static const char *read_link(struct container *container, char **words)
     return links_add(container, network, words[2], words[3]) ? NULL : out_of_memory;
 }
 
+static const char *read_gateway(struct container *container, char **words)
+{
+    struct address gateway;
+    if (!address_parse(words[1], &gateway) || !gateway.family)
+        return "a gateway is given by its address";
+    container->gateways[gateway.family == AF_INET6] = gateway;
+    return NULL;
+}
+
 static const char *read_server(struct container *container, char **words)
 {
     struct address server;
@@ -146,6 +155,8 @@ static const char *read_line(struct container *container, struct request *reques
         return read_link(container, words);
     if (count == 3 && strcmp(word, "dns") == 0)
         return read_dns(container, request, words);
+    if (count == 2 && strcmp(word, "gateway") == 0)
+        return read_gateway(container, words);
     if (count == 2 && strcmp(word, "server") == 0)
         return read_server(container, words);
     if (count == 2 && strcmp(word, "watch") == 0)

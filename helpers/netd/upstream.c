@@ -53,7 +53,7 @@ static void release(struct query *query)
     close_socket(query);
     timer_stop(&query->timer, &patience);
     query->used = false;
-    query->client.resolver->container->query_count--;
+    query->client.container->query_count--;
     query->next_free = free_query;
     free_query = query;
     if (--in_flight || opened <= FEW)
@@ -147,7 +147,7 @@ static size_t servers_of(const struct container *container, union socket_address
 /* A server that has failed at once is not asked again; one that said nothing is, where there is no other. */
 static bool try_next(struct query *query)
 {
-    const struct container *container = query->client.resolver->container;
+    const struct container *container = query->client.container;
     union socket_address servers[SERVERS_MAX];
     size_t count = servers_of(container, servers);
     close_socket(query);
@@ -239,7 +239,7 @@ static struct query *take_query(struct container *container)
 
 bool upstream_ask(const struct client *client, const uint8_t *message, size_t size)
 {
-    struct query *query = take_query(client->resolver->container);
+    struct query *query = take_query(client->container);
     if (!query)
         return resolver_send_code(client, message, size, SERVER_FAILURE);
     query->source = (struct source){.ready = ready, .fd = -1};
@@ -254,16 +254,27 @@ bool upstream_ask(const struct client *client, const uint8_t *message, size_t si
     return try_next(query);
 }
 
-void upstream_forget(const struct resolver *resolver)
+static void forget(const struct container *container, const struct resolver *resolver, const struct connection *connection)
 {
-    for (size_t i = 0; i < opened; i++)
-        if (queries[i].used && queries[i].client.resolver == resolver)
-            release(&queries[i]);
+    for (size_t i = 0; i < opened; i++) {
+        struct query *query = &queries[i];
+        if (query->used && ((container && query->client.container == container) || (resolver && query->client.resolver == resolver) ||
+                            (connection && query->client.connection == connection)))
+            release(query);
+    }
+}
+
+void upstream_forget_container(const struct container *container)
+{
+    forget(container, NULL, NULL);
+}
+
+void upstream_forget_resolver(const struct resolver *resolver)
+{
+    forget(NULL, resolver, NULL);
 }
 
 void upstream_forget_connection(const struct connection *connection)
 {
-    for (size_t i = 0; i < opened; i++)
-        if (queries[i].used && queries[i].client.connection == connection)
-            release(&queries[i]);
+    forget(NULL, NULL, connection);
 }

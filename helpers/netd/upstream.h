@@ -6,8 +6,9 @@
 
 /* Asks for a client, which is answered in four seconds at most. Returns false if its connection has been closed. */
 bool upstream_ask(const struct client *client, const uint8_t *message, size_t size);
-/* Gives up what was asked for a resolver or a connection, which are going to be freed. */
-void upstream_forget(const struct resolver *resolver);
+/* Gives up what was asked for a container, at a resolver or by a connection: it is going to be freed. */
+void upstream_forget_container(const struct container *container);
+void upstream_forget_resolver(const struct resolver *resolver);
 void upstream_forget_connection(const struct connection *connection);
 
 /* servers.c. The host's servers, as resolv.conf at `path` names them, each with port 53. Returns their number, never 0. */

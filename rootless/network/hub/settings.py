@@ -39,6 +39,7 @@ class Settings(Record):
     pidfd: int = -1  # of the container's first process; -1: as before
     resolver_udp: int = -1  # bound to 127.0.0.11:53 in the container's namespace; -1: as before
     resolver_tcp: int = -1
+    resolver_at: tuple[str, ...] = ()  # its gateways' addresses: it asks there instead, since its own server has port 53
     networks: tuple[OnNetwork, ...] = ()
     servers: tuple[str, ...] = ()  # of --dns; without one, those of the host
     ndots: bool = False  # the user has set it: a name without a dot is not asked outside
@@ -83,6 +84,7 @@ def requests(settings: Settings) -> list[tuple[str, list[int]]]:
     if settings.resolver_udp >= 0:
         lines.append(f"dns {len(descriptors)} {len(descriptors) + 1}")
         descriptors += [settings.resolver_udp, settings.resolver_tcp]
+    lines += [f"gateway {address}" for address in settings.resolver_at]
     lines += [f"server {address}" for address in settings.servers]
     lines += ["ndots"] * settings.ndots + ["internal"] * settings.internal
     for each in settings.networks:
