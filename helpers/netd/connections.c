@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,6 +11,7 @@
 #include "upstream.h"
 
 #define IDLE_MS 5000
+#define SHARE 16 /* of all descriptors one in so many is for connections of all containers */
 #define MESSAGES_IN_TURN 16
 /* What may lie unread by a client before we look whether it reads at all. */
 #define UNREAD_MAX 16384
@@ -29,6 +31,7 @@ struct connection {
     bool ended;              /* it has sent its last */
 };
 
+static size_t total;
 static struct delay idle = DELAY(IDLE_MS);
 
 static void drop(struct connection *connection)
@@ -39,6 +42,7 @@ static void drop(struct connection *connection)
     *link = connection->next;
     if (connection->questions)
         upstream_forget_connection(connection);
+    total--;
     timer_stop(&connection->timer, &idle);
     source_remove(&connection->source);
     close(connection->source.fd);
@@ -185,9 +189,11 @@ void connections_accept(struct source *listener, uint32_t events)
     union socket_address peer = {.any = {0}};
     socklen_t peer_size = sizeof peer;
     int fd = accept4(listener->fd, &peer.any, &peer_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        rest_begin(&resolver->rest, listener);
     if (fd < 0)
         return;
-    struct container *container = resolver_client(resolver, &peer);
+    struct container *container = total < descriptors_max() / SHARE ? resolver_client(resolver, &peer) : NULL;
     if (container)
         make_room(resolver, container);
     struct connection *connection = container ? calloc(1, sizeof *connection) : NULL;
@@ -195,6 +201,7 @@ void connections_accept(struct source *listener, uint32_t events)
         close(fd);
         return;
     }
+    total++;
     connection->source = (struct source){.ready = serve, .fd = fd};
     connection->timer.expired = timed_out;
     connection->container = container;

@@ -1,11 +1,9 @@
 #include <errno.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "relay.h"
 
 #define DESCRIPTORS 6         /* of a flow at most: two sockets, two pipes */
-#define SPARE_DESCRIPTORS 256 /* for everything else */
 
 /* A container has at most so many times the flows that are still to be had, so there are always some for others: one
    alone gets four fifths, two get four ninths each. */
@@ -19,11 +17,8 @@ static size_t live, limit;
 /* With fewer flows than descriptors allow, no flow ever finds that it cannot have a pipe. */
 static void find_limit(void)
 {
-    struct rlimit files;
     limit = RELAYS_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
-        return;
-    size_t most = files.rlim_cur > SPARE_DESCRIPTORS ? (size_t)(files.rlim_cur - SPARE_DESCRIPTORS) / DESCRIPTORS : 0;
+    size_t most = descriptors_max() / 2 / DESCRIPTORS;
     if (most < limit)
         limit = most ? most : 1;
 }

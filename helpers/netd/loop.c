@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,6 +90,35 @@ void timer_start(struct timer *timer, struct delay *delay)
     else
         delay->first = timer;
     delay->last = timer;
+}
+
+static struct delay rest_delay = DELAY(100);
+
+static void rested(struct timer *timer)
+{
+    source_change(CONTAINER_OF(timer, struct rest, timer)->source, EPOLLIN);
+}
+
+void rest_begin(struct rest *rest, struct source *source)
+{
+    rest->source = source;
+    rest->timer.expired = rested;
+    source_change(source, 0);
+    timer_start(&rest->timer, &rest_delay);
+}
+
+void rest_end(struct rest *rest)
+{
+    timer_stop(&rest->timer, &rest_delay);
+}
+
+size_t descriptors_max(void)
+{
+    static size_t known;
+    struct rlimit limit;
+    if (!known)
+        known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < SIZE_MAX / 2 ? (size_t)limit.rlim_cur : SIZE_MAX / 2;
+    return known;
 }
 
 /* Calls what is due. Returns the milliseconds until something else is, or -1 if nothing waits. */

@@ -58,6 +58,18 @@ struct delay {
 void timer_start(struct timer *timer, struct delay *delay);
 void timer_stop(struct timer *timer, struct delay *delay);
 
+/* loop.c. A listener that has no descriptor for who connects is ready all the time: it is left alone for a moment. */
+struct rest {
+    struct timer timer;
+    struct source *source;
+};
+
+void rest_begin(struct rest *rest, struct source *source);
+void rest_end(struct rest *rest); /* before the source is closed */
+
+/* loop.c. How many descriptors we may have; those who open many by a container's doing keep to a part of them. */
+size_t descriptors_max(void);
+
 /* The monotonic clock as it was when this turn of the loop began. */
 int64_t loop_ms(void);
 

@@ -153,6 +153,7 @@ struct resolver *resolver_open(struct container *container, int udp, int tcp)
 
 void resolver_close(struct resolver *resolver)
 {
+    rest_end(&resolver->rest);
     upstream_forget_resolver(resolver);
     connections_close(resolver, NULL);
     source_remove(&resolver->udp);

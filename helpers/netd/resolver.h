@@ -11,6 +11,7 @@ struct resolver {
     struct container *container; /* NULL: at a gateway */
     struct source udp, tcp;
     struct connection *connections; /* connections.c */
+    struct rest rest;
 };
 
 /* Whom an answer goes to. */

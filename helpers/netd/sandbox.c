@@ -61,6 +61,7 @@ enum { DATA_NUMBER = 0, DATA_ARCHITECTURE = 4 }; /* in struct seccomp_data */
 #define ARCHITECTURE 0xc00000f3u
 #endif
 
+#ifdef ARCHITECTURE
 /* What the loop, the resolver, the relays and the gate call; nothing that starts a program, enters a namespace, looks
    into a process, or makes a file. */
 static const int allowed[] = {
@@ -78,6 +79,7 @@ static const int allowed[] = {
 #endif
 };
 enum { ALLOWED = sizeof allowed / sizeof *allowed };
+#endif
 
 /* Without it the kernel takes neither of the two from a process that is not its administrator. */
 static int give_up_privileges(void *unused)

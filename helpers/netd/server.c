@@ -80,9 +80,12 @@ static void serve(struct source *connection, uint32_t events)
 
 static void accept_connections(struct source *source, uint32_t events)
 {
+    static struct rest rest;
     (void)events;
     while (connections < CONNECTIONS_MAX) {
         int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            rest_begin(&rest, source);
         if (fd < 0)
             return;
         struct source *connection = same_user(fd) ? malloc(sizeof *connection) : NULL;

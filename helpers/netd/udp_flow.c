@@ -10,12 +10,16 @@
 #define ANSWERED_MS 120000
 #define FLOWS 16384 /* of all containers: each is a descriptor */
 #define BUCKETS 4096
+#define DESCRIPTORS_SHARE 8 /* of all descriptors one in so many is for flows of UDP */
+/* As flows.c has it: a container has at most so many times the flows that are still to be had. */
+#define SHARE 4
 /* How many idle flows are looked at for one of a container that has too many. */
 #define EVICTION_LOOK 64
 
 static struct udp_flow flows[FLOWS];
 static size_t opened; /* of them, at one time or another */
 static struct udp_flow *free_flow;
+static size_t live;
 static struct udp_flow *buckets[BUCKETS];
 static struct delay unanswered = DELAY(UNANSWERED_MS), answered = DELAY(ANSWERED_MS);
 
@@ -61,6 +65,7 @@ void udp_flow_end(struct udp_flow *flow)
     if (flow->next)
         flow->next->previous = flow->previous;
     port->flow_count--;
+    live--;
     flow_end(port->container);
     timer_stop(&flow->timer, flow->answered ? &answered : &unanswered);
     source_remove(&flow->source);
@@ -134,6 +139,17 @@ static int connect_flow(const struct port *port, const union socket_address *cli
     return connect_from(port, &port->fallback, 0, false);
 }
 
+static size_t limit(void)
+{
+    size_t most = descriptors_max() / DESCRIPTORS_SHARE;
+    return most < FLOWS ? most : FLOWS;
+}
+
+static bool has_room(const struct container *container)
+{
+    return container->flow_count < FLOWS_MAX && live < limit() && container->flow_count < SHARE * (limit() - live);
+}
+
 /* Ends the oldest of the container's flows that nobody has answered, among those that come first to mind. */
 static bool evict(const struct container *container)
 {
@@ -152,7 +168,9 @@ struct udp_flow *udp_flow_begin(struct port *port, const union socket_address *c
                                 void (*ready)(struct source *source, uint32_t events))
 {
     struct container *container = port->container;
-    if (!flow_begin(container) && !(evict(container) && flow_begin(container)))
+    if (!has_room(container) && !evict(container))
+        return NULL;
+    if (!flow_begin(container))
         return NULL;
     bool transparent;
     int fd = free_flow || opened < FLOWS ? connect_flow(port, client, &transparent) : -1;
@@ -169,6 +187,7 @@ struct udp_flow *udp_flow_begin(struct port *port, const union socket_address *c
         flow->next->previous = flow;
     port->udp_flows = flow;
     port->flow_count++;
+    live++;
     struct udp_flow **bucket = bucket_of(client);
     flow->same_bucket = *bucket;
     *bucket = flow;

@@ -15,6 +15,7 @@
 #define TIMEOUTS_MAX 2
 #define DNS_PORT 53
 #define FEW 16
+#define SHARE 16 /* of all descriptors one in so many is for questions */
 
 /* One question in flight, with a socket of its own: its port and the id are what a forger would have to guess. */
 struct query {
@@ -227,7 +228,7 @@ static void ready(struct source *source, uint32_t events)
 
 static struct query *take_query(struct container *container)
 {
-    if (container->query_count == CONTAINER_QUERIES_MAX || (!free_query && opened == QUERIES_MAX))
+    if (container->query_count == CONTAINER_QUERIES_MAX || in_flight >= descriptors_max() / SHARE || (!free_query && opened == QUERIES_MAX))
         return NULL;
     struct query *query = free_query ? free_query : &queries[opened++];
     if (query == free_query)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import socket
 import subprocess
 import time
@@ -23,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootless.network.hub import netd
+from rootless.network.hub.settings import Port
 from tests.harness.trees import remove_tree
 from tests.native.monitored import cpu_ticks, own_memory
 from tests.need import need, need_program
@@ -266,5 +268,36 @@ def test_two_hundred_names_and_their_memory() -> None:
         assert found(containers[3], "name-3")
         assert eventually(lambda: questions_under_way(world) == 0)
         assert own_memory(world.pid()) < 300, Path(f"/proc/{world.pid()}/smaps").read_text()
+
+    in_world(test)
+
+
+def test_descriptors_are_for_everybody() -> None:
+    """With a hard limit of 100: connections, questions and UDP flows of one container leave some for others, and for netd."""
+
+    def test(world: World) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        Upstream(lambda *_: None)
+        world.resolv_conf.write_text("nameserver 127.0.0.53\n")
+        host = socket.socket(type=socket.SOCK_DGRAM)
+        host.bind(("127.0.0.1", 0))
+        port = Port(host.fileno(), "udp", "172.18.0.9", 80, "172.18.0.1")
+        greedy, other = world.container(ASKER, ports=(port,)), world.container(ASKER._replace(address4="172.18.0.8"))
+        streams = [connection(greedy) for _ in range(8)]
+        with inside(greedy.network), socket.socket(type=socket.SOCK_DGRAM) as client:
+            for number in range(100):
+                client.sendto(dns.message.make_query(f"n{number}.example", "A").to_wire(), (RESOLVER, 53))
+        for number in range(50):
+            with socket.socket(type=socket.SOCK_DGRAM) as client:
+                client.bind((f"127.0.1.{number}", 0))
+                client.sendto(b"x", host.getsockname())
+        before = cpu_ticks(world.pid())
+        assert len(found(other, "asker")) == 2
+        assert len(os.listdir(f"/proc/{world.pid()}/fd")) < 60
+        third = world.container(ASKER._replace(address4="172.18.0.7"))
+        assert len(found(third, "asker")) == 3
+        assert cpu_ticks(world.pid()) - before < 20
+        for each in streams:
+            each.close()
 
     in_world(test)
