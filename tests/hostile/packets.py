@@ -80,3 +80,14 @@ class Wire:
 
     def send(self, packet: bytes) -> None:
         self.socket.send(self.addresses + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet)
+
+
+class Device:
+    """The gate's device, from behind: whatever traffic control lets through, and what it does not."""
+
+    def __init__(self, internet: Internet) -> None:
+        self.socket = internet.make_socket("hub", socket.AF_PACKET, socket.SOCK_RAW)
+        self.socket.bind(("gate0", 0x0800))
+
+    def send(self, packet: bytes) -> None:
+        self.socket.send(packet)

@@ -7,10 +7,11 @@ import os
 import select
 import socket
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from tests.hostile.packets import Wire, ip, tcp
+from tests.hostile.packets import Device, Wire, ip, tcp
 from tests.need import need_program
 from tests.network.hub_world import eventually
 from tests.network.internet import Internet, in_internet, received
@@ -109,16 +110,45 @@ STRANGE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("way", ["wire", "device"])
 @pytest.mark.parametrize("kind", STRANGE)
-def test_what_is_no_plain_syn_of_a_container_is_no_connection(kind: str) -> None:
+def test_what_is_no_plain_syn_of_a_container_is_no_connection(kind: str, way: str) -> None:
     def test(internet: Internet) -> None:
         internet.set_up()
         listeners = on_host(internet)
-        wire = Wire(internet, "one")
+        sender = Wire(internet, "one") if way == "wire" else Device(internet)
         for _ in range(100):
-            wire.send(STRANGE[kind])
+            sender.send(STRANGE[kind])
         assert not is_connected(internet, listeners)
         assert internet.flows()["one"] == 0
+
+    in_internet(test)
+
+
+def test_packets_of_any_bytes_do_no_harm() -> None:
+    """Whole and cut off, with bytes of a SYN changed."""
+
+    def test(internet: Internet) -> None:
+        internet.set_up()
+        pid = internet.netd_pid()
+        device = Device(internet)
+        random = Random(20261129)
+        for _ in range(20000):
+            address = random.choice((*HOST, *OUTSIDE))
+            packet = bytearray(
+                ip(
+                    own(address),
+                    address,
+                    tcp(own(address), address, 4000, PORT, data=random.randbytes(random.randrange(60))),
+                )
+            )
+            for _ in range(random.randrange(4)):
+                packet[random.randrange(len(packet))] = random.randrange(256)
+            device.send(bytes(packet[: random.randrange(1, len(packet) + 1)]))
+        client, served = internet.through_gate(who="two")
+        client.sendall(b"x")
+        assert received(served, 1) == b"x"
+        assert internet.netd_pid() == pid
 
     in_internet(test)
 

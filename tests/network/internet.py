@@ -41,6 +41,7 @@ class Internet:
         become_root_of_own_namespace()
         self.pids: list[int] = []
         self.stopped = 0
+        self.internal: set[str] = set()  # containers that are on internal networks
         self.namespaces: dict[str, int] = {}
         namespace.unshare(namespace.CLONE_NEWNET)
         self.namespaces["outside"] = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -126,6 +127,7 @@ class Internet:
                         pidfd=self.pidfds[name],
                         networks=(OnNetwork("other" if name == "other" else "app", four, six, (name,)),),
                         ports=tuple(ports.get(name, ())),
+                        internal=name in self.internal,
                     ),
                 )
 

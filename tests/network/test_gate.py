@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -80,6 +81,22 @@ def test_a_service_of_another_network_is_out_of_reach(family: int) -> None:
         with pytest.raises(OSError) as raised:
             internet.connect("one", CONTAINERS["other"][family], 8080)
         assert raised.value.errno in (errno.EHOSTUNREACH, errno.EACCES)
+
+    in_internet(test)
+
+
+def test_a_container_of_internal_networks_gets_nowhere() -> None:
+    """Its bridge does not lead to the gate. Should a SYN of its come there all the same, the gate says nothing."""
+
+    def test(internet: Internet) -> None:
+        internet.internal.add("one")
+        internet.set_up()
+        server = internet.listen("outside", OUTSIDE[0])
+        client = internet.make_socket("one")
+        client.setblocking(False)
+        client.connect_ex(server.getsockname())
+        internet.through_gate(who="two")
+        assert select.select([server], [], [], 0)[0] == []
 
     in_internet(test)
 

@@ -168,12 +168,17 @@ def test_a_reset_is_passed_on_as_a_reset(first: int) -> None:
 
 
 def test_an_answer_comes_before_the_reset_of_a_server_that_did_not_read_all() -> None:
+    """netd finds out when it writes to the server, whose answer it has not read yet."""
+
     def test(internet: Internet) -> None:
         client, served = Published(internet).pair()
         client.sendall(b"x" * 20000)
         assert select.select([served], [], [], 20)[0]
+        internet.stop_netd()
+        client.sendall(b"more")
         served.sendall(b"too large")
         served.close()  # a reset, since it has not read what came
+        internet.continue_netd()
         assert received(client, 9) == b"too large"
         with pytest.raises(ConnectionResetError):
             client.recv(1)
