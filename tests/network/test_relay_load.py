@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import select
+import socket
 
 from tests.need import need_program
 from tests.network.hub_world import eventually
