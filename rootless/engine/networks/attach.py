@@ -70,10 +70,6 @@ def _connect(
     attached = kernel.attach(hub, namespaces[1], endpoints.links(places), first=True)
     try:
         told = registration.register(record, name, places, listeners, attached.undo)
-        if told.rules:
-            from rootless.network.hub import rules
-
-            rules.send_rules(hub, [rule.add for rule in told.rules])
         pidfd = os.pidfd_open(pid)
         try:
             settings.set_container(
@@ -84,6 +80,11 @@ def _connect(
             )
         finally:
             os.close(pidfd)
+        # After netd knows how to undo them: a kill in between leaves none.
+        if told.rules:
+            from rootless.network.hub import rules
+
+            rules.send_rules(hub, [rule.add for rule in told.rules])
         gate = ensure_gate(server, places)
     finally:
         for fd in (attached.resolver_udp, attached.resolver_tcp):

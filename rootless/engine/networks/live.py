@@ -128,14 +128,18 @@ class LiveNetworks:
             told = registration.register(self._record, self._name, places, listeners, undo)
             old = registration.register(self._record, self._name, before, listeners, ()).rules
             stale = [rule.remove for rule in old if rule not in told.rules]
-            if told.rules or stale:
-                rules.send_rules(hub, [rule.add for rule in told.rules] + stale)
             settings.set_container(
                 server,
                 told.settings._replace(
-                    pidfd=self._found.pidfd, resolver_udp=attached.resolver_udp, resolver_tcp=attached.resolver_tcp
+                    pidfd=self._found.pidfd,
+                    resolver_udp=attached.resolver_udp,
+                    resolver_tcp=attached.resolver_tcp,
+                    undo=(*told.settings.undo, *stale),
                 ),
             )
+            # After netd knows how to undo them: a kill in between leaves none.
+            if told.rules or stale:
+                rules.send_rules(hub, [rule.add for rule in told.rules] + stale)
             self._state["gate"] = attach.ensure_gate(server, places)
         finally:
             for fd in (attached.resolver_udp, attached.resolver_tcp, *(each.fd for each in listeners)):
