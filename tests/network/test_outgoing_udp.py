@@ -7,11 +7,12 @@ import socket
 import pytest
 
 from rootless.network.hub import netd
+from rootless.network.hub.rules import port_rules, send_rules
 from rootless.network.hub.settings import OnNetwork, Port, Settings, set_container
 from tests.harness.forked import forked
 from tests.need import need_program
 from tests.network.internet import Internet
-from tests.network.internet_links import CONTAINERS, GATEWAY, HOST, OUTSIDE
+from tests.network.internet_links import CONTAINERS, GATEWAY, HOST, OUTSIDE, endpoint
 
 need_program("ip")
 
@@ -28,8 +29,8 @@ class Published:
     """The container `one` has its UDP port published at any port of the host's address."""
 
     def __init__(self, internet: Internet, family: int, *, internal: bool = False) -> None:
-        for word in ("-4", "-6"):
-            internet.ip("hub", f"rule add pref 15 iif br-one ipproto udp sport {PORT} lookup 100\n", family=word)
+        rules = [rule.add for rule in port_rules(endpoint("one"), "udp", PORT, PORT)]
+        internet.in_session(lambda: send_rules(internet.namespaces["hub"], rules))
         self.host = bound(internet, "host", HOST[family])
         self.container = bound(internet, "one", CONTAINERS["one"][family], PORT)
         self.outside = bound(internet, "outside", OUTSIDE[family])
