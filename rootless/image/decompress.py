@@ -69,6 +69,11 @@ def open_stream(source: ByteSource, *, what: str) -> ByteSource:
     return _Stream(rejoined, name, what)
 
 
+def open_gzip(source: ByteSource, *, what: str) -> ByteSource:
+    """The same of what is said to be gzip: anything else, nothing at all too, is Corrupt."""
+    return _Stream(source, "gzip", what)
+
+
 def compression(head: bytes) -> str:
     """ "gzip", "zstd", "bzip2", "xz" or "" for anything else."""
     if head.startswith(b"\x1f\x8b"):

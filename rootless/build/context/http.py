@@ -4,7 +4,9 @@
                                        /about.json    etag, last_modified, sha256
 
 The server, and where it redirects to, is a stranger: sizes are bounded by the free space, other schemes are
-refused, and credentials stay with the host they were given for.
+refused, and credentials stay with the host they were given for. It is asked for the file as it is; what is
+sent as `Content-Encoding: gzip` all the same (objects of S3 that were stored so) is unpacked, once, as Go's client
+does it for BuildKit, so that --checksum means the same file. Every other encoding is left as it came.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from urllib3.util import Url, make_headers, parse_url
 from rootless import atomic
 from rootless.build.context import kept
 from rootless.errors import Corrupt, InvalidInput, RootlessError, Unavailable
+from rootless.image import decompress
+from rootless.image.decompress import ByteSource
 from rootless.image.registry.connection import USER_AGENT, open_pool, reason, tls_context
 from rootless.storage.store import Store
 
@@ -171,13 +175,15 @@ def _save(response: urllib3.BaseHTTPResponse, path: str, url: str) -> str:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(fd, "wb") as file:
         os.fchmod(fd, 0o600)
-        space = os.fstatvfs(fd)
-        left = space.f_bavail * space.f_frsize * 49 // 50
+        left = _most(fd)
         announced = response.headers.get("Content-Length", "")
         digest = hashlib.sha256()
         if announced.isdigit() and len(announced) < 20 and int(announced) > left:
             left = 0
-        while left and (data := response.read(_BLOCK)):
+        body: ByteSource = _Body(response)
+        if response.headers.get("Content-Encoding", "").strip().lower() == "gzip":
+            body = decompress.open_gzip(body, what=shown(url))
+        while left and (data := body.read(_BLOCK)):
             left = max(0, left - len(data))
             digest.update(data)
             file.write(data)
@@ -189,6 +195,22 @@ def _save(response: urllib3.BaseHTTPResponse, path: str, url: str) -> str:
         file.flush()
         os.fsync(fd)
     return digest.hexdigest()
+
+
+def _most(fd: int) -> int:
+    """How large a file may become: a little of the file system is left to others."""
+    space = os.fstatvfs(fd)
+    return space.f_bavail * space.f_frsize * 49 // 50
+
+
+class _Body:
+    """What was sent, byte by byte: urllib3 unpacks whatever is named, a gzip of a gzip too, in memory."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+
+    def read(self, size: int, /) -> bytes:
+        return self._response.read(size, decode_content=False)
 
 
 def _seconds(modified: str) -> int:

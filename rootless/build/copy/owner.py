@@ -35,16 +35,16 @@ def resolve(chown: str, users_root: UsersRoot, *, keeps_owners: bool) -> Owner:
     """
     if not chown:
         return Owner(None if keeps_owners else (0, 0))
-    user, _, group = chown.partition(":")
+    user, colon, group = chown.partition(":")
+    # BuildKit takes what is missing on either side of the colon as root.
+    user, group = user or "0", (group or "0") if colon else ""
     if _is_number(user) and (_is_number(group) or not group):
         uid = _id(user)
         return Owner((uid, _id(group) if group else uid))
-    if not user:
-        raise InvalidInput(f"invalid --chown={chown}: the user is missing", hint="write USER, UID, USER:GROUP or UID:GID")
     with users_root() as root_fd:
         found = find_user(f"{user}:{group}" if group else user, root=root_fd)
-    # Docker's rule for COPY: a user alone gives a group of the same number.
-    return Owner((found.uid, found.gid if group else found.uid))
+    # A name alone brings the group that passwd gives it; only a number alone is the group's number, too.
+    return Owner((found.uid, found.gid))
 
 
 def _is_number(word: str) -> bool:

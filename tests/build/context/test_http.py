@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import stat
@@ -157,6 +158,34 @@ def test_what_is_no_file(store: Store, web: Web, answer: Answer) -> None:
 
 def test_more_than_there_is_room_for(store: Store, web: Web) -> None:
     web.answers["/f"] = Answer(body=b"x", length=1 << 60)
+    with pytest.raises(RootlessError, match="larger than there is room for"):
+        fetch(store, web.url("/f"))
+
+
+def test_the_file_is_asked_for_as_it_is(store: Store, web: Web) -> None:
+    """What is packed all the same is unpacked once, as BuildKit does it; anything else stays what was sent."""
+    once = gzip.compress(b"body")
+    twice = gzip.compress(once)
+    web.answers["/once"] = Answer(headers={"Content-Encoding": "GZIP"}, body=once)
+    assert fetch(store, web.url("/once"), checksum=SUM).read_bytes() == b"body"
+    assert web.asked[0].headers["accept-encoding"] == "identity"
+    for number, encoding in enumerate(("gzip, gzip", "deflate", "x-gzip", "br", "zstd", "identity")):
+        web.answers[f"/{number}"] = Answer(headers={"Content-Encoding": encoding}, body=twice)
+        assert fetch(store, web.url(f"/{number}")).read_bytes() == twice
+    web.answers["/archive.gz"] = Answer(headers={"Content-Encoding": "gzip"}, body=twice)
+    assert fetch(store, web.url("/archive.gz")).read_bytes() == once
+    for body in (once[:-9], b"no gzip"):
+        web.answers["/lie"] = Answer(headers={"Content-Encoding": "gzip"}, body=body)
+        with pytest.raises(Corrupt, match="gzip stream"):
+            fetch(store, web.url("/lie"))
+
+
+def test_a_packed_body_is_no_larger_than_there_is_room(store: Store, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_directory(store.root)
+    room = os.statvfs(store.root)
+    monkeypatch.setattr(http, "_most", lambda fd: 1 << 20)
+    assert room.f_bavail * room.f_frsize > 1 << 20
+    web.answers["/f"] = Answer(headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(2 << 20)))
     with pytest.raises(RootlessError, match="larger than there is room for"):
         fetch(store, web.url("/f"))
 

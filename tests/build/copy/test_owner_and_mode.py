@@ -63,7 +63,11 @@ def users(tmp_path: Path) -> Path:
         ("", (0, 0)),
         ("5", (5, 5)),
         ("5:6", (5, 6)),
-        ("bob", (33, 33)),
+        ("bob", (33, 44)),
+        ("bob:", (33, 0)),
+        ("5:", (5, 0)),
+        (":5", (0, 5)),
+        (":staff", (0, 50)),
         ("bob:staff", (33, 50)),
         ("9:staff", (9, 50)),
         ("bob:1", (33, 1)),
@@ -83,7 +87,7 @@ def test_owners(trees: Trees, users: Path, chown: str, expected: tuple[int, int]
 
 
 @pytest.mark.parametrize(
-    "chown", ["alice", "bob:nogroup", ":5", "4294967295", "-1", "1:-1", "99999999999999"]
+    "chown", ["alice", "bob:nogroup", ":nogroup", "4294967295", "-1", "1:-1", "99999999999999"]
 )
 def test_owners_that_are_none(trees: Trees, users: Path, chown: str) -> None:
     trees.write(a="A")
