@@ -117,6 +117,18 @@ def open_new_content(path: str, what: str) -> int:
     return fd
 
 
+def open_new_file(path: str, what: str) -> int:
+    """A descriptor for writing of a file that is made; FileExistsError where anything has the name, a link too."""
+    above, _, name = _absolute(path).rpartition("/")
+    exact = follow(above or "/", what)
+    flags, mode = os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 & ~inherited.umask
+    if exact is None:
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+    fd = openat2(AT_FDCWD, f"{exact}/{name}", flags, mode, resolve=_WITHOUT_LINKS)
+    os.fchmod(fd, mode)
+    return fd
+
+
 def refuse_strangers(path: str, what: str, *, around: str = "") -> None:
     """InvalidInput where `path`, which has no links, is there, is another account's, and lies in a directory like /tmp:
     nobody but who made it knows what it is for. fs.protected_regular and fs.protected_fifos, whatever they say here."""

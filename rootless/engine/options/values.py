@@ -157,9 +157,11 @@ def read_label_file(path: str) -> list[str]:
 
 
 def _lines(path: str) -> list[str]:
+    from rootless.storage import named_paths
+
     try:
         # Only an end of line ends a line, and what a Windows editor puts first is no part of a name.
-        with open(path, encoding="utf-8-sig", newline="\n") as file:
+        with open(named_paths.open_file(path, "the file"), encoding="utf-8-sig", newline="\n") as file:
             return [line.removesuffix("\n").removesuffix("\r") for line in file]
     except FileNotFoundError:
         raise NotFound(f"open {path}: no such file or directory") from None

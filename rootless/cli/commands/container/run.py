@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from rootless import inherited
 from rootless.cli.flags.container_options import OPTIONS
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.command import FLAG, RUN, Args, Command, Option
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 def make(store: Store, request: Request, args: Args) -> str:
     """Create the container that `run` or `create` asked for, its image pulled if need be; the id."""
-    if args.cidfile and os.path.exists(args.cidfile):
+    if args.cidfile and os.path.lexists(args.cidfile):
         raise Conflict(
             "container ID file found, make sure the other container isn't running or delete " + args.cidfile
         )
@@ -53,11 +52,12 @@ def make(store: Store, request: Request, args: Args) -> str:
                 _warn_of_platform(image)
         identifier = create.create(store, request, image)
     if args.cidfile:
+        from rootless.storage import named_paths
+
         try:
-            with open(args.cidfile, "x", encoding="ascii") as file:
-                os.fchmod(file.fileno(), 0o666 & ~inherited.umask)
+            with open(named_paths.open_new_file(args.cidfile, "the container ID file"), "w", encoding="ascii") as file:
                 file.write(identifier)
-        except OSError:
+        except (OSError, InvalidInput):
             remove.remove(store, identifier, volumes=True)
             raise
     return identifier
