@@ -1,7 +1,10 @@
 /* PID 1 of a container started with --init: `rootless-init [--] ARGV...` starts ARGV in a process
    group of its own (in the foreground of the terminal, where there is one), forwards signals to
    it, reaps what is orphaned, and ends with its status: 128+n if signal n ended it, 127 if there
-   is no such command, 126 if it cannot be run. As tini and catatonit do. */
+   is no such command, 126 if it cannot be run. As tini and catatonit do.
+
+   `rootless-init -P` starts nothing: it keeps the namespaces of a pod, reaps what is orphaned in them, and ends,
+   with status 0, when SIGTERM or SIGINT comes from outside. What shares the pid namespace can neither end nor trace it. */
 
 #include <errno.h>
 #include <signal.h>
@@ -50,10 +53,28 @@ static void reap(pid_t child)
         pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid > 0 && let_go(pid, status))
             continue;
-        if (pid == child)
+        if (pid == child && pid > 0)
             exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
         if (pid == 0 || (pid < 0 && errno != EINTR))
             return;
+    }
+}
+
+_Noreturn static void keep_namespaces(void)
+{
+    sigset_t all, before;
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    take_signals(&all, &before);
+    keep_only(NULL, 0);
+    trim_footprint();
+    for (;;) {
+        siginfo_t info;
+        int signal_number = sigwaitinfo(&all, &info);
+        if (signal_number == SIGCHLD)
+            reap(0);
+        /* Of a sender in another pid namespace, the host's, si_pid is 0. */
+        else if ((signal_number == SIGTERM || signal_number == SIGINT) && (getpid() != 1 || info.si_pid == 0))
+            _exit(0);
     }
 }
 
@@ -61,10 +82,12 @@ int main(int argc, char **argv)
 {
     sigset_t all, before;
     char **command = argv + 1;
+    if (argc == 2 && strcmp(*command, "-P") == 0)
+        keep_namespaces();
     if (argc > 1 && strcmp(*command, "--") == 0)
         command++;
     if (!argv[0] || !*command)
-        usage_error("rootless-init", "usage: rootless-init [--] COMMAND [ARGUMENT...]");
+        usage_error("rootless-init", "usage: rootless-init [--] COMMAND [ARGUMENT...] | -P");
     if (getpid() != 1) /* a shared pid namespace: orphans of the command still come to us */
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     take_signals(&all, &before);

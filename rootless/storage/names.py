@@ -1,6 +1,6 @@
-"""The claim on a container's name: a symlink, made by symlink(2), so only one can win.
+"""The claim on the name of a container or pod: a symlink, made by symlink(2), so only one can win.
 
-    names/<name> -> <container id>; a claim on a container that is gone is void.
+    names/<name> -> <id>; a claim on a container that is gone is void. A pod and a container never have the same name.
 
 Hot path.
 """
@@ -70,6 +70,11 @@ def claim(store: Store, name: str, container_id: str) -> None:
             holder = ""
         if holder:
             if exists(store, holder):
+                if os.path.isdir(f"{store.root}/pods/{holder}"):
+                    raise Conflict(
+                        f'name "{name}" is in use: pod already exists',
+                        hint=f"remove it with `rootless pod rm {name}`, or choose another --name",
+                    )
                 raise Conflict(
                     f'Conflict. The container name "/{name}" is already in use by container "{holder}". '
                     "You have to remove (or rename) that container to be able to reuse that name.",
@@ -84,23 +89,26 @@ def claim(store: Store, name: str, container_id: str) -> None:
         os.close(guard)
 
 
-def exists(store: Store, container_id: str) -> bool:
-    """Whether the container is there or is being made by a living process."""
-    base = f"{store.root}/containers/"
-    if os.path.isdir(base + container_id):
+def exists(store: Store, identifier: str) -> bool:
+    """Whether the container or pod is there or is being made by a living process."""
+    return _exists(f"{store.root}/containers/", identifier) or _exists(f"{store.root}/pods/", identifier)
+
+
+def _exists(base: str, identifier: str) -> bool:
+    if os.path.isdir(base + identifier):
         return True
     try:
-        fd = os.open(f"{base}.new-{container_id}/lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(f"{base}.new-{identifier}/lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         # Renamed into place between the two looks?
-        return os.path.isdir(base + container_id)
+        return os.path.isdir(base + identifier)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
         os.close(fd)
-    return os.path.isdir(base + container_id)
+    return os.path.isdir(base + identifier)
 
 
 def release(store: Store, name: str, container_id: str) -> None:

@@ -14,76 +14,77 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
     "build":
-        "answer build coordinator worker_pool asked emulation entitlements executor planning base_images "
-        "several outputs source_trees contexts "
-        "definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache context plan "
+        "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs source_trees "
+        "contexts definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache context plan "
         "dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records in_use keys",
     "build/context":
         "fetch archive git submodules git_program http kept walk source_tree file_hashes digest_table ignore glob",
     "build/copy": "step remote writer destination entries mode owner select",
     "build/dockerfile":
-        "parse lexer directives lint parse_config parse_files heredocs expand parse_run mounts parsing flags "
-        "instructions patterns quantities suggest words error",
+        "parse lexer directives lint parse_config parse_files heredocs expand parse_run mounts parsing flags instructions patterns "
+        "quantities suggest words error",
     "build/dockerfile/lint": "casing linter rules",
     "build/execute":
         "copy diff_id run run_config run_mounts seed stage_root tree workdir finish copied_root engine_files workers",
     "build/output": "annotations files image layout requested results",
     "build/plan":
-        "render_calls calls together whole stage copies runs config_edits history ports state graph bases controls epoch "
-        "contexts names remote git_url scope request steps image_config sources",
+        "render_calls calls together whole stage copies runs config_edits history ports state graph bases controls epoch contexts "
+        "names remote git_url scope request steps image_config sources",
     "build/progress": "choose plain log_text rawjson tty vertices",
-    "build/ssh": "sources agent keys",
     "build/remotecache": "export imported sources layout_directory document places",
+    "build/ssh": "sources agent keys",
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
-    "cli/commands": "builder_prune completion exists inspect manifest network prune registry system volume container image",
+    "cli/commands":
+        "pod builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/container":
-        "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename "
-        "restart rm start stats top unpause update wait run stop",
+        "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
+        "stats top unpause update wait run stop",
     "cli/commands/image": "bootstrap build history import_ load ls pull push rm save tag untag",
     "cli/commands/manifest": "imagetools push local entry_flags",
     "cli/commands/network": "connect create ls prune rm",
+    "cli/commands/pod": "create inspect look ps rm verbs",
     "cli/commands/registry": "login logout search",
     "cli/commands/system": "binfmt df doctor enable events info reset unshare version",
     "cli/commands/volume": "archive create ls rm",
-    "cli/flags": "build_options build_request chosen container_options container_request filters limits network",
+    "cli/flags": "pod build_options build_request chosen container_options container_request filters limits network",
     "cli/grammar": "parser command refused suggest",
     "cli/help": "completion docs help click_commands completion_names",
     "cli/output": "for_each image_tree listing progress errors format units columns messages template",
     "cli/output/template":
         "template template_parser template_functions template_lexer template_printf template_values",
     "cli/terminal": "attachment confirm",
-    "engine": "doctor lifecycle emulation views networks files images state options",
+    "engine": "pods doctor lifecycle emulation views networks files images state options",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "container emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files": "changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
-    "engine/files/mounts": "container_root mounted_volumes mount_sources bind_sources mount_points",
+    "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
     "engine/files/volumes": "archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
-        "bind_owners commit healthcheck kill prune reset update wait autostart create exec remove create_rules start "
-        "stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
+        "pod_member bind_owners commit healthcheck kill prune reset update wait autostart create exec remove create_rules start "
+        "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
-        "connect live attach registration hosts remove endpoints endpoint_config create listing users options leases ipam_config records "
-        "names ipam addresses",
+        "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users options leases "
+        "ipam_config records names ipam addresses",
     "engine/options":
         "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
+    "engine/pods": "create remove verbs",
     "engine/state":
-        "cgroup confinement logs processes pruned restart user_namespace resources unrecorded_exits events listing "
-        "damaged health running config",
+        "cgroup confinement logs processes pruned restart user_namespace resources unrecorded_exits events listing pods damaged "
+        "health running config",
     "engine/state/events": "event_log consequences events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
-        "conditions container_filters info inspect stats system top container image network version volume host_config types "
-        "network_settings",
-    "engine/views/types": "image imagetools system container host_config network gotypes",
+        "pod_filters pod conditions container_filters info inspect stats system top container image network version volume "
+        "host_config types network_settings",
+    "engine/views/types": "pod image imagetools system container host_config network gotypes",
     "image":
-        "archive bootstrap transfer compress config decompress index progress trust registry run_config manifest "
-        "platforms reference",
+        "archive bootstrap transfer compress config decompress index progress trust registry run_config manifest platforms reference",
     "image/archive": "layout save load archive_reader import_tar instructions",
     "image/bootstrap": "bootstrap busybox_image distributions",
     "image/registry":
@@ -93,14 +94,14 @@ ORDER = {
         "pull push_index copy push push_layer ahead work layer_blob packed_forms spool new_image layers layer_stream workers",
     "image/trust": "policy signatures keys simple_signing",
     "linux":
-        "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace "
-        "rlimit seccomp signals terminal mount process signal socket libc struct ctypes",
+        "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace rlimit seccomp "
+        "signals terminal mount process signal socket libc struct ctypes",
     "linux/netlink": "connection link route address traffic message",
     "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
     "network/hub":
-        "listen attach gate bridges container settings netd held_ports uplink rules stale foundation child host_route "
-        "tables namespace endpoint",
+        "listen attach gate bridges container settings netd held_ports uplink rules stale foundation child host_route tables "
+        "namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",
@@ -108,29 +109,27 @@ ORDER = {
     "oci/commands": "delete events exec features kill list ps resume run spec start state update create pause flags",
     "oci/config": "bundle config_schema config_linux defs validate",
     "oci/container":
-        "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks "
-        "mount_sources user_namespace",
+        "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
+        "user_namespace",
     "runtime":
-        "exec inside launch listen_fds child monitor mounts seccomp clone descriptors namespaces process mounting "
-        "sync rootfs_path",
+        "exec inside launch listen_fds child monitor mounts seccomp clone descriptors namespaces process mounting sync rootfs_path",
     "runtime/launch": "launch init_config start_init intermediate cgroup init",
     "runtime/mounts":
-        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs "
-        "overlay steps copyup refusals",
+        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs overlay steps "
+        "copyup refusals",
     "runtime/process":
-        "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities "
-        "landlock passwd",
+        "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
     "session": "session start holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping subids idmap",
     "storage":
-        "drivers copy_data maintenance images blobs containers indexes image_names layers output_file named_paths quoted_names "
+        "drivers copy_data maintenance pods images blobs containers indexes image_names layers output_file named_paths quoted_names "
         "shape staging tar volumes names remove_tree store witness",
     "storage/containers": "containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":
-        "diff known_blobs steps tar_pipe write_tar file_times layers extract attributes entry_names layer_lock "
-        "step_names whiteouts directory_cache",
+        "diff known_blobs steps tar_pipe write_tar file_times layers extract attributes entry_names layer_lock step_names whiteouts "
+        "directory_cache",
     "storage/maintenance": "gc sweep usage",
     "storage/tar": "reader sparse header source",
 }  # fmt: skip

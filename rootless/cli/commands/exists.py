@@ -36,6 +36,17 @@ def network(args: Args) -> int:
     return 0
 
 
+def pod(args: Args) -> int:
+    """The same of pods."""
+    from rootless.storage import pods
+
+    try:
+        pods.find(Store.open(), args.positional[0])
+    except NotFound:
+        return 1
+    return 0
+
+
 def volume(args: Args) -> int:
     """The same of volumes."""
     from rootless.storage import volumes
@@ -83,6 +94,19 @@ NETWORK = Command(
     status=RUN,
     description=_DESCRIPTION,
     complete="network",
+)
+
+POD = Command(
+    name="pod exists",
+    summary="Check if a pod exists",
+    usage="POD",
+    options=(),
+    handler=pod,
+    min_args=1,
+    max_args=1,
+    status=RUN,
+    description=_DESCRIPTION,
+    complete="pod",
 )
 
 VOLUME = Command(

@@ -102,6 +102,10 @@ OPTIONS: tuple[Option, ...] = (
            help="Tune host's OOM preferences (-1000 to 1000)"),
     Option(("--pid",), "pid", VALUE, metavar="string", default="", help="PID namespace to use", complete="host|container:"),
     Option(("--platform",), "platform", VALUE, metavar="string", default="", help="Set platform if server is multi-platform capable"),
+    Option(("--pod",), "pod", VALUE, metavar="string", default="", complete="pod",
+           help="Run the container in an existing pod; new:NAME makes one"),
+    Option(("--pod-id-file",), "pod_id_file", VALUE, metavar="file", default="", complete="file",
+           help="Run the container in the pod whose ID is in the file"),
     Option(("--privileged",), "privileged", FLAG, help="Give all that the user namespace can give to this container"),
     Option(("-p", "--publish"), "publish", LIST, metavar="list",
            help="Publish a container's port(s) to the host: [IP:]HOST:CONTAINER. Without IP everybody on the network can "

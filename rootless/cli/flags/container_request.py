@@ -90,7 +90,7 @@ def to_request(args: Args) -> Request:
         cgroups=args.cgroups,
         cgroup_parent=args.cgroup_parent,
         platform=client_config.platform(args.platform),
-        network=_network(args),
+        network=to_network(args),
         log=_log(args),
         security=_security(args),
         restart=_restart(args.restart),
@@ -170,7 +170,8 @@ def _userns(word: str) -> str:
 _NETWORK_OPTIONS = {"network", "network_alias", "link", "ip", "ip6", "mac_address"}
 
 
-def _network(args: Args) -> Network:
+def to_network(args: Args) -> Network:
+    """What the words say of its network. InvalidInput."""
     mode: str = "bridge"
     options: list[str] = []
     networks: dict[str, EndpointConfig] = {}

@@ -31,7 +31,7 @@ def _stored(subject: str) -> list[str]:
     if kind == "container":
         from rootless.storage.names import all_names as container_names
 
-        found = container_names(store)
+        found = {one: name for one, name in container_names(store).items() if not os.path.isdir(f"{store.root}/pods/{one}")}
         if wanted:
             from rootless.storage.containers.containers import status
 
@@ -46,6 +46,11 @@ def _stored(subject: str) -> list[str]:
         from rootless.engine.networks import records
 
         return [*(network["name"] for network in records.every(store)), "slirp4netns", "container:"]
+    if subject == "pod":
+        from rootless.storage import names, pods
+
+        known = names.all_names(store)
+        return sorted(known[identifier] for identifier in pods.ids(store) if identifier in known)
     if subject == "volume":
         from rootless.storage import volumes
 

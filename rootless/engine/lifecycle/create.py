@@ -87,6 +87,9 @@ class Request(Record):
     sdnotify: str = ""
     attached: list[str] = []
     cidfile: str = ""
+    id: str = ""  # "": any
+    pod: str = ""  # the id of the pod, whose lock the caller holds
+    infra: bool = False  # it is the pod's infra: no image, and no root but what is mounted in it
 
 
 def create(store: Store, request: Request, image: Image | None) -> str:
@@ -95,6 +98,15 @@ def create(store: Store, request: Request, image: Image | None) -> str:
     The caller has joined the session. Nothing is left behind where this raises: InvalidInput
     for what cannot be started, NotFound for a bind source, Conflict for a name in use.
     """
+    if request.pod and not request.infra:
+        from rootless.storage import pods
+
+        with pods.lock(store, request.pod, shared=True):  # nobody removes the pod meanwhile
+            return _create(store, request, image)
+    return _create(store, request, image)
+
+
+def _create(store: Store, request: Request, image: Image | None) -> str:
     if request.volumes_from:
         from rootless.engine.lifecycle import volumes_from
 
@@ -143,7 +155,7 @@ def _record(store: Store, request: Request, record: ContainerConfig) -> str:
 def make_record(request: Request, image: Image | None) -> ContainerConfig:
     """The record that `request` and the image's configuration describe."""
     config = run_config.read(image.config.get("config")) if image else RunConfig()
-    identifier = containers.new_id()
+    identifier = request.id or containers.new_id()
     entrypoint = request.entrypoint
     cmd = list(request.cmd)
     if entrypoint is None:
@@ -210,6 +222,10 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
+    if request.pod:
+        record["pod"] = request.pod
+        if request.infra:
+            record["infra"] = True
     if image and (architecture := foreign_architecture(image)):
         record["emulate"] = architecture
     return record

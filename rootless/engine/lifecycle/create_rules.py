@@ -19,7 +19,7 @@ def check(record: ContainerConfig) -> None:
 def _user_namespace_of_its_own(record: ContainerConfig) -> None:
     if record["userns"] in ("", "host", "private"):
         return
-    for mode in (record["network"]["mode"], record["pid"], record["ipc"]):
+    for mode in (record["network"]["mode"], record["pid"], record["ipc"], record["uts"]):
         if mode.startswith("container:"):
             raise InvalidInput(
                 f"conflicting options: --userns={record['userns']} and a namespace of another container",

@@ -13,6 +13,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from rootless.network.ports import PortMapping
@@ -22,8 +23,9 @@ RESOLVER = "127.0.0.11"
 """Where a container on networks finds netd's resolver: Docker's address, which many images have in their files."""
 
 
-def write_etc(record: ContainerConfig, directory: str) -> None:
-    """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does."""
+def write_etc(record: ContainerConfig, directory: str, more_hosts: Sequence[str] = ()) -> None:
+    """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does. `more_hosts` are as
+    --add-host has them."""
     network = record["network"]
     mode = network["mode"]
     addresses, gateway, resolver = None, None, None
@@ -57,7 +59,7 @@ def write_etc(record: ContainerConfig, directory: str) -> None:
             domainname=record["domainname"],
             name=record["name"],
             addresses=own,
-            extra_hosts=network["add_host"],
+            extra_hosts=[*network["add_host"], *more_hosts],
             host_text=resolv.read_host(hosts.HOST_PATH) if mode == "host" else "",
             gateway=gateway,
         ),

@@ -11,11 +11,16 @@ from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 
-def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool = False) -> None:
+def remove(
+    store: Store, identifier: str, *, force: bool = False, volumes: bool = False, with_pod: bool = False
+) -> None:
     """Remove the container; `force` kills it first, `volumes` takes its anonymous volumes along.
 
-    The caller has joined the session. Conflict, in Docker's words, for a running one without force.
+    The caller has joined the session. Conflict, in Docker's words, for a running one without force; for the infra of a
+    pod, unless that goes, too (`with_pod`).
     """
+    if not with_pod:
+        _refuse_infra(store, identifier)
     while True:
         found = running.find(store, identifier)
         if found is not None:
@@ -48,6 +53,24 @@ def remove(store: Store, identifier: str, *, force: bool = False, volumes: bool 
             return
 
 
+def _refuse_infra(store: Store, identifier: str) -> None:
+    try:
+        record = containers.config(store, identifier, {})
+    except RootlessError:
+        return  # damaged: it is removed all the same
+    if not record.get("infra"):
+        return
+    from rootless.storage import pods
+
+    pod = str(record.get("pod"))
+    if pods.exists(store, pod):
+        name = containers.name_of(store, pod) or pod[:12]
+        raise Conflict(
+            f"container {identifier} is the infra container of pod {pod} and cannot be removed without removing the pod",
+            hint=f"rootless pod rm {name}",
+        )
+
+
 def _report_kill(store: Store, identifier: str) -> None:
     try:
         record = read_config(store, identifier)
@@ -76,9 +99,14 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
     except RootlessError:
         record = None  # damaged, and to be removed for that
     sockets = running.run_directory(store, identifier)
+    name = containers.name_of(store, identifier) if record is not None and record.get("pod") else ""
     containers.remove(store, identifier)
     if record is not None:
         events.container(store, "destroy", record)
+        if name:
+            from rootless.engine.lifecycle import pod_names
+
+            pod_names.forget(store, record, name)
     from rootless.storage.remove_tree import remove_tree
 
     remove_tree(sockets)

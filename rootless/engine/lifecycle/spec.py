@@ -29,7 +29,7 @@ class StartFacts(Record):
     """What a start adds to the record.
 
     `etc` holds the hosts, hostname and resolv.conf of the container (of the other one, where its network
-    is shared). `shared` maps "pid", "ipc", "network" to the pid of the container whose namespace
+    is shared). `shared` maps "pid", "ipc", "network", "uts" to the pid of the container whose namespace
     is joined. `devices` are the host's nodes that --privileged brings.
     """
 

@@ -29,7 +29,7 @@ from rootless.words import plain
 if TYPE_CHECKING:
     from typing import Any
 
-SHARED_KINDS = ("pid", "ipc", "network")
+SHARED_KINDS = ("pid", "ipc", "network", "uts")
 
 
 class StartedContainer(Record):
@@ -71,6 +71,8 @@ def start(
         if again and not restart.is_due(store, identifier):
             raise Conflict(f"the restart of container {identifier[:12]} was called off")
         record = read_config(store, identifier)
+        if record.get("pod"):
+            _prepare_pod(store, record, again=again)
         before = containers.status(store, identifier)
         if before.state == "restarting" and not again:
             restart.cancel(store, identifier)
@@ -82,6 +84,24 @@ def start(
         except RootlessError as error:
             _note_failure(store, record, error, before)
             raise
+
+
+def _prepare_pod(store: Store, record: ContainerConfig, *, again: bool) -> None:
+    """Start the infra of the container's pod, whose namespaces it joins, and make its name known there. The infra itself
+    starts while nobody is left in the namespaces that it had, or (`again`) its monitor sees to those that are."""
+    from rootless.engine.lifecycle import pod_names
+
+    if record.get("infra"):
+        if not again:
+            pod_names.refuse_left_behind(store, record)
+        return
+    infra = pod_names.infra_of(store, record)
+    if not infra:
+        return
+    try:
+        start(store, infra)
+    except AlreadyRunning:
+        pod_names.add(store, record, infra)
 
 
 def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, before: containers.ContainerStatus) -> None:
@@ -170,8 +190,14 @@ def _start_facts(store: Store, record: ContainerConfig) -> spec.StartFacts:
     if "network" in shared:
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
-        network.write_etc(record, etc)
+        network.write_etc(record, etc, _pod_hosts(store, record) if record.get("infra") else ())
     return host_facts(record, etc=etc, volumes=store.volumes, shared=shared)
+
+
+def _pod_hosts(store: Store, record: ContainerConfig) -> list[str]:
+    from rootless.engine.lifecycle import pod_names
+
+    return pod_names.hosts(store, record)
 
 
 def host_facts(record: ContainerConfig, *, etc: str, volumes: str, shared: dict[str, int]) -> spec.StartFacts:

@@ -59,9 +59,16 @@ def _connect(
     name = containers.name_of(store, record["id"]) or record["name"]
     holder = LeaseHolder(record["id"], pid, start_time(pid))
     places: list[Place] = []
+    more = []
+    if record.get("infra"):
+        from rootless.engine.networks import pod_aliases
+
+        more = pod_aliases.names(store, record)
     # As with Docker, a container that was taken off all networks is on its first one again when it starts.
     for network_name, asked in (on_hub(record) or {record["network"]["mode"]: empty()}).items():
         network = records.read(store, network_name)
+        if more:
+            asked = pod_aliases.with_names(asked, more)
         places.append(take_place(store, network, asked, holder, [place.interface for place in places]))
     listeners, warnings = _publish(record, name, places, port_holder)
     hub = namespace.open_hub()

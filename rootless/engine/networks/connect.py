@@ -100,6 +100,19 @@ def rename(store: Store, identifier: str, old: str) -> None:
                 live.rename(old)
 
 
+def refresh_names(store: Store, identifier: str) -> None:
+    """Have a running infra found by the names that are in its pod now. The caller has joined the session."""
+    with containers.lock(store, identifier):
+        found = running.find(store, identifier)
+        if found is None:
+            return
+        record = read_config(store, identifier)
+        name = containers.name_of(store, identifier) or record["name"]
+        with found, LiveNetworks(store, record, found) as live:
+            if any(network != "bridge" for network in live.states):
+                live.rename(name)
+
+
 def repair(store: Store, identifier: str) -> None:
     """Make what a running container lacks of its networks in the kernel, and tell netd of it again, started anew
     where it has ended. The caller has joined the session. Idempotent; nothing for one that does not run."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 
 from rootless import atomic
-from rootless.engine.networks import attach, endpoint_config, endpoints, hosts, leases, records, registration
+from rootless.engine.networks import (
+    attach,
+    endpoint_config,
+    endpoints,
+    hosts,
+    leases,
+    pod_aliases,
+    records,
+    registration,
+)
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
 from rootless.engine.state.config import on_hub
@@ -41,6 +50,7 @@ class LiveNetworks:
         self.states: dict[str, Any] = dict(self._state.get("networks") or {})
         self._name = containers.name_of(store, record["id"]) or record["name"]
         self._old_name = self._name
+        self._pod_names = pod_aliases.names(store, record)
         self._open: list[int] = []
 
     def __enter__(self) -> LiveNetworks:
@@ -54,7 +64,8 @@ class LiveNetworks:
         """A place on one more network."""
         before = self._places()
         holder = LeaseHolder(self._record["id"], self._found.pid, self._found.start_time)
-        place = attach.take_place(self._store, network, asked, holder, [each.interface for each in before])
+        named = pod_aliases.with_names(asked, self._pod_names)
+        place = attach.take_place(self._store, network, named, holder, [each.interface for each in before])
         places = [*before, place]
         self._save(places)
         try:
@@ -91,7 +102,9 @@ class LiveNetworks:
         asked = on_hub(self._record)
         return [
             endpoints.from_state(
-                _network_of(self._store, name, state), asked.get(name) or endpoint_config.empty(), state
+                _network_of(self._store, name, state),
+                pod_aliases.with_names(asked.get(name) or endpoint_config.empty(), self._pod_names),
+                state,
             )
             for name, state in self.states.items()
         ]

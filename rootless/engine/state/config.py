@@ -148,6 +148,8 @@ class ContainerConfig(TypedDict):
     ipc: str
     uts: str
     userns: str
+    pod: NotRequired[str]  # the id of the pod that it is in
+    infra: NotRequired[bool]  # and keeps the namespaces of
     id_map: NotRequired[IdMap | None]
     emulate: NotRequired[str]  # the image's architecture, where this machine's processor does not execute it
     cgroupns: str

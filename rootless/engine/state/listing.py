@@ -46,6 +46,10 @@ def rows(store: Store, *, every: bool) -> list[ContainerRow]:
 
             record = damaged.record(store, identifier)
         state = running.read_state(store, identifier) if status.pid else {}
+        if record.get("pod") and status.pid:
+            from rootless.engine.state import pods
+
+            state = pods.with_network(store, record, state)
         name = names.get(identifier, identifier[:12])
         try:
             lost = driver.has_ended(state.get("network") or {})

@@ -10,7 +10,7 @@ from typing import Any
 from rootless.engine.options import clock
 from rootless.engine.options.health import to_docker
 from rootless.engine.options.mount_config import Mount, is_anonymous
-from rootless.engine.state import confinement, health, restart, running
+from rootless.engine.state import confinement, health, pods, restart, running
 from rootless.engine.state.config import ContainerConfig, argv, read_config
 from rootless.engine.views.host_config import PROPAGATIONS, host_config
 from rootless.engine.views.network_settings import network_settings
@@ -49,9 +49,11 @@ def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Obje
         "GraphDriver": _graph_driver(store, record, state),
         "Mounts": [_mount(store, mount) for mount in record["mounts"]],
         "Config": _config(record),
-        "NetworkSettings": network_settings(record, state, running_now=bool(status.pid)),
+        "NetworkSettings": network_settings(record, pods.with_network(store, record, state), running_now=bool(status.pid)),
         "Walls": confinement.of_container(record, status.pid),
     }
+    if record.get("pod"):
+        found |= {"Pod": record["pod"], "IsInfra": bool(record.get("infra"))}
     if size:
         from rootless.storage.layers import layers
         from rootless.storage.maintenance import usage

@@ -99,6 +99,17 @@ def _volumes(store: Store, words: list[str]) -> Test:
     )
 
 
+def _pods(store: Store, words: list[str]) -> Test:
+    """Of a pod by its name, or by the beginning of its id, as Podman has it."""
+    names = containers.names(store)
+
+    def test(row: ContainerRow) -> bool:
+        pod = row.record.get("pod") or ""
+        return bool(pod) and any(names.get(pod) == word or pod.startswith(word) for word in words)
+
+    return test
+
+
 def _networks(store: Store, words: list[str]) -> Test:
     def test(row: ContainerRow) -> bool:
         known = networks(row.record)
@@ -187,6 +198,7 @@ _MAKERS: dict[str, Callable[[Store, list[str]], Test]] = {
     "label": _labels,
     "name": _names,
     "network": _networks,
+    "pod": _pods,
     "since": _since,
     "status": _states,
     "volume": _volumes,

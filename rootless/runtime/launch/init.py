@@ -71,6 +71,7 @@ class InitConfig(Record):
     confinement: Confinement
     program: int = -1  # what executes the command (sealed_exec.py), or is PID 1 (--init)
     init: bool = False  # whether `program` is the init program
+    pause: bool = False  # and starts no command
     callbacks: InitCallbacks | None = None
     preserve_fds: int = 0  # how many after stderr the command inherits
     keyring: bool = True
@@ -97,7 +98,7 @@ def run_init(config: InitConfig, channel: Channel) -> NoReturn:
         mounted = mount_filesystem(config, channel, progress)
         enter_root(config, mounted.fd, progress)
         command = become_process(
-            config.spec["process"], progress, stdio=config.stdio, terminal_fd=mounted.terminal_slave
+            config.spec["process"], progress, stdio=config.stdio, terminal_fd=mounted.terminal_slave, pause=config.pause
         )
         wait_and_exec(config, channel, mounted.terminal_master, command, progress)
     except FAILURES as error:

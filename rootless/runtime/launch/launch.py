@@ -28,7 +28,7 @@ from rootless.runtime.monitor import MonitorOptions as MonitorOptions
 from rootless.runtime.monitor import Stdio as Stdio
 from rootless.runtime.mounts.plan import with_trees
 from rootless.runtime.mounts.rootfs import Rootfs, fuse_overlay
-from rootless.runtime.process.init_program import open_first, wants_init
+from rootless.runtime.process.init_program import is_pause, open_first, wants_init
 from rootless.runtime.process.run_command import Progress
 from rootless.runtime.process.sealed_exec import raise_exec_error, terminal_of
 from rootless.runtime.seccomp import profile
@@ -158,6 +158,7 @@ def _prepare(request: LaunchRequest) -> tuple[InitConfig, namespaces.Joined, tup
     config = config._replace(
         plan=with_trees(config.plan, request.trees),
         init=wants_init(spec),
+        pause=is_pause(spec),
         preserve_fds=request.preserve_fds,
         caller_unmapped=not namespaces.holds(uid_map, 0),
     )

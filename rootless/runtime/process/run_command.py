@@ -40,7 +40,8 @@ class Progress:
 
 
 class Command(Record):
-    """The container's command, found and checked: `path` is the file that arguments[0] means."""
+    """The container's command, found and checked: `path` is the file that arguments[0] means; "" where the init program
+    has no command to start."""
 
     path: str
     arguments: list[str]
@@ -63,10 +64,16 @@ def reset_signals() -> None:
 
 
 def become_process(
-    process: dict[str, Any], progress: Progress, *, stdio: tuple[int, int, int] | None, terminal_fd: int
+    process: dict[str, Any],
+    progress: Progress,
+    *,
+    stdio: tuple[int, int, int] | None,
+    terminal_fd: int,
+    pause: bool = False,
 ) -> Command:
     """Become the user of `process` (an OCI process object) with its limits, label and streams: `stdio`, or where
-    that is None the terminal whose slave is `terminal_fd`. Returns the command, found as that user.
+    that is None the terminal whose slave is `terminal_fd`. Returns the command, found as that user; with `pause`
+    there is none in the container: the words are the init program's own.
 
     The caller is root of the container and in its root. RootlessError or OSError.
     """
@@ -90,7 +97,8 @@ def become_process(
     progress.step = "command"
     environment = read_environment(process, home=user.home, uid=user.uid)
     arguments = list(process["args"])
-    return Command(find_command(arguments[0], environment), arguments, environment)
+    path = "" if pause else find_command(arguments[0], environment)
+    return Command(path, arguments, environment)
 
 
 def execute_command(
@@ -105,7 +113,7 @@ def execute_command(
     init: bool = False,
 ) -> NoReturn:
     """Confine ourselves and execute the command by way of `program` (sealed_exec.open_exec_helper); with `init`,
-    `program` is the init program, which starts the command. Sends the descriptor of a filter that notifies.
+    `program` is the init program, which starts the command, if there is one. Sends the descriptor of a filter that notifies.
 
     The command inherits the `preserve_fds` descriptors after stderr, and nothing else.
     """
@@ -120,6 +128,6 @@ def execute_command(
         channel.send("seccomp", {}, (listener,))
     progress.step = "exec"
     if init:
-        words = ["rootless-init", "--", command.path, *command.arguments[1:]]
+        words = ["rootless-init", "--", command.path, *command.arguments[1:]] if command.path else command.arguments
         execute(program, words, command.environment)
     exec_sealed(program, channel, command.path, command.arguments, command.environment, seccomp=confinement.seccomp)

@@ -58,6 +58,21 @@ def sweep_containers(store: Store, before_removal: Callable[[Store, str], None] 
     return done + _sweep_names(store, there) + _sweep_runtime(store, there)
 
 
+def sweep_pods(store: Store) -> None:
+    """Delete pods that were half made, or half removed."""
+    from rootless.storage import pods
+
+    base = pods.directory(store)
+    try:
+        entries = os.listdir(base)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        path = f"{base}/{entry}"
+        if entry.startswith(".rm-") or (entry.startswith(".new-") and _is_abandoned(path)):
+            remove_tree(path)
+
+
 def _has_lost_everybody(store: Store, container_id: str) -> bool:
     """Whether a --rm container has ended and neither its monitor nor a command is left to remove it."""
     try:

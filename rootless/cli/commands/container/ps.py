@@ -12,6 +12,7 @@ from rootless.cli.output.listing import print_listing
 from rootless.engine.state import listing
 from rootless.engine.state.listing import ContainerRow
 from rootless.record import TYPE_CHECKING
+from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ HEADERS = {
     "Networks": "NETWORKS",
     "Pid": "PID",
     "ExitCode": "EXIT CODE",
+    "Pod": "POD ID",
+    "PodName": "PODNAME",
 }
 
 # Podman's words. What was created last comes first.
@@ -68,19 +71,23 @@ def run(args: Args) -> int:
         rows.sort(key=SORTED[args.sort], reverse=args.sort == "created")
     now = time.time()
     size = args.size or ".Size" in (args.format or "")  # who asks for the field asks for the figures
-    shown = [_shown(store, row, now, full=args.no_trunc, size=size) for row in rows]
-    columns = (*COLUMNS, "Size") if args.size else COLUMNS
+    pods = containers.names(store) if any(row.record.get("pod") for row in rows) else {}
+    shown = [_shown(store, row, now, pods, full=args.no_trunc, size=size) for row in rows]
+    columns = (*COLUMNS, *["Size"] * args.size, *["Pod", "PodName"] * args.pod)
     print_listing(shown, columns, headers=HEADERS, template=args.format, quiet=args.quiet, stored="psFormat",
                   heading=not args.noheading)  # fmt: skip
     return 0
 
 
-def _shown(store: Store, row: ContainerRow, now: float, *, full: bool, size: bool) -> dict[str, Any]:
+def _shown(
+    store: Store, row: ContainerRow, now: float, pods: dict[str, str], *, full: bool, size: bool
+) -> dict[str, Any]:
     record = row.record
     created = units.parse_time(record["created_at"])
     command = listing.command(record)
     image = record["image"] or record["rootfs"]
     labels = record["labels"]
+    pod = record.get("pod") or ""
     found: dict[str, Any] = {
         "ID": row.id if full else row.id[:12],
         "Image": image if full or not image.startswith("sha256:") else image[7:19],
@@ -99,6 +106,8 @@ def _shown(store: Store, row: ContainerRow, now: float, *, full: bool, size: boo
         "Pid": str(row.status.pid),
         "ExitCode": str(row.status.exit_code),
         "Size": "0B",
+        "Pod": pod if full else pod[:12],
+        "PodName": pods.get(pod, ""),
     }
     if size:
         from rootless.storage.layers import layers
@@ -146,6 +155,7 @@ COMMAND = Command(
         Option(("-l", "--latest"), "latest", FLAG, help="Show the latest created container (includes all states)"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Don't truncate output"),
         Option(("--noheading",), "noheading", FLAG, help="Do not print the headings of the table"),
+        Option(("-p", "--pod"), "pod", FLAG, help="Show the ID and name of the pod that each container is in"),
         Option(("-q", "--quiet"), "quiet", FLAG, help="Only display container IDs"),
         Option(("-s", "--size"), "size", FLAG, help="Display total file sizes"),
         Option(("--sort",), "sort", VALUE, metavar="choice", convert=choice(*SORTED), complete="|".join(SORTED),

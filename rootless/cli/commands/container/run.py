@@ -50,7 +50,12 @@ def make(store: Store, request: Request, args: Args) -> str:
             image = images.find(store, image.id, all_names=False)
             if not request.platform and create.foreign_architecture(image):
                 _warn_of_platform(image)
-        identifier = create.create(store, request, image)
+        if args.pod or args.pod_id_file:
+            from rootless.cli.flags import pod
+
+            identifier = pod.create_in_pod(store, request, image, args)
+        else:
+            identifier = create.create(store, request, image)
     if args.cidfile:
         from rootless.storage import named_paths
 

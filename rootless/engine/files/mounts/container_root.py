@@ -19,6 +19,10 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
     """The container's root, its layers unpacked again where a power cut may have damaged them. The caller
     has joined the session and holds the container's lock."""
     directory = containers.directory(store, record["id"])
+    if record.get("infra"):
+        from rootless.engine.files.mounts import empty_root
+
+        return empty_root.prepare(directory)
     if record["rootfs"]:
         from rootless.engine.files.mounts import bind_sources
 

@@ -1,0 +1,1 @@
+"""Pods: made, and acted upon as one."""
