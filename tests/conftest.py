@@ -5,6 +5,7 @@ rootless        the installed command, with a store and runtime directory of its
 terminal        terminal("run", "-it", ...) is the command on a real pty
 registry        a docker-registry on loopback
 podman          Podman as the same user, with runc and overlay
+pods            pods in the store of `rootless`
 busybox_image   a small image, loaded into the store of `rootless`; its name
 debian_image    a bootstrapped Debian, likewise
 """
@@ -12,6 +13,7 @@ debian_image    a bootstrapped Debian, likewise
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,6 +26,7 @@ from tests.harness import account, images, leaks, processes
 from tests.harness.account import User
 from tests.harness.command import Rootless
 from tests.harness.podman import Podman
+from tests.harness.pods import Pods
 from tests.harness.registry import Registry
 from tests.harness.terminal import Terminal
 from tests.harness.trees import remove_tree
@@ -133,6 +136,15 @@ def busybox_archive(user: User) -> Path:
 def busybox_image(rootless: Rootless, busybox_archive: Path) -> str:
     """The name of a busybox image in the store of `rootless`."""
     return images.ensure(rootless, "busybox:latest", busybox_archive)
+
+
+@pytest.fixture
+def pods(rootless: Rootless, busybox_image: str) -> Iterator[Pods]:
+    """Pods in the store of `rootless`, of busybox's image; all that is in it goes at the end."""
+    need(bool(shutil.which("slirp4netns")), "slirp4netns is not installed")
+    found = Pods(rootless, busybox_image)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -173,6 +173,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
 # What the monitor runs; no help, no completion.
 _SUPERVISED = (
     CommandEntry(("container after-exit",), "container.monitor_callbacks:AFTER_EXIT", "Decide on a restart (run by the monitor)"),
+    CommandEntry(("container leave-pod",), "container.monitor_callbacks:LEAVE_POD",
+                 "See to a pod that is stopped with its last container (run by the monitor)"),
     CommandEntry(("container start-again",), "container.monitor_callbacks:START_AGAIN", "Restart by policy (run by the monitor)"),
     CommandEntry(("container health-check",), "container.monitor_callbacks:HEALTH_CHECK", "Run a health check (run by the monitor)"),
     CommandEntry(("container repair-network",), "container.monitor_callbacks:REPAIR_NETWORK", "Repair a network (run by the monitor)"),

@@ -190,14 +190,15 @@ def _damaged(pod_id: str, why: str) -> RootlessError:
     )
 
 
-def lock(store: Store, pod_id: str, *, shared: bool = False) -> PodLock:
-    """Hold the pod: alone, or `shared` with others that put containers into it. NotFound where it is gone."""
+def lock(store: Store, pod_id: str, *, shared: bool = False, blocking: bool = True) -> PodLock:
+    """Hold the pod: alone, or `shared` with others that put containers into it. NotFound where it is gone; Conflict
+    where another process holds it, unless it is waited for (`blocking`)."""
     path = directory(store, pod_id) + "/lock"
     if not exists(store, pod_id):
         raise not_found(pod_id[:12])
     fd = open_lock(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if blocking else fcntl.LOCK_NB))
         try:
             here = os.stat(path)
         except FileNotFoundError:
@@ -205,6 +206,9 @@ def lock(store: Store, pod_id: str, *, shared: bool = False) -> PodLock:
         held = os.fstat(fd)
         if (here.st_dev, here.st_ino) != (held.st_dev, held.st_ino):
             raise not_found(pod_id[:12])
+    except BlockingIOError:
+        os.close(fd)
+        raise Conflict(f"pod {pod_id[:12]} is busy: another command is changing it", hint="try again when that has ended") from None
     except BaseException:
         os.close(fd)
         raise

@@ -57,7 +57,7 @@ def is_holder(process: processes.Process) -> bool:
 
 def _files(root: Path, runtime: Path) -> list[str]:
     left = []
-    for directory in (root / "containers", root / "names", runtime / "rootless" / "c"):
+    for directory in (root / "containers", root / "pods", root / "names", runtime / "rootless" / "c"):
         if directory.is_dir():
             left += [f"file {entry}" for entry in directory.iterdir()]
     return left

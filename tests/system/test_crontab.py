@@ -96,6 +96,19 @@ def test_the_line_starts_the_container(rootless: Rootless, busybox_image: str, t
     rootless("rm", "-f", "web")
 
 
+def test_the_line_starts_a_pod(rootless: Rootless, busybox_image: str, table: None) -> None:
+    rootless("pod", "create", "--name", "app", "--network", "none")
+    rootless("create", "--pod", "app", "--name", "web", "busybox", "sleep", "1000")
+    rootless("enable", "app")
+    assert re.fullmatch(rb"@reboot .* pod start app # rootless enable app", lines()[-1])
+    run_as_cron_does(lines()[-1])
+    assert inspected(rootless, "web")["State"]["Status"] == "running"
+    rootless("container", "stop-with-machine", "app")
+    assert inspected(rootless, "web")["State"]["Status"] == "exited"
+    rootless("disable", "app")
+    rootless("pod", "rm", "app")
+
+
 def test_all_with_a_policy(rootless: Rootless, busybox_image: str, table: None) -> None:
     for name, policy in (("back", "always"), ("stays", "no")):
         rootless("run", "-d", "--name", name, "--restart", policy, "--network", "none", "busybox", "sleep", "1000")

@@ -48,7 +48,7 @@ ORDER = {
     "cli/commands/registry": "login logout search",
     "cli/commands/system": "binfmt df doctor enable events info reset unshare version",
     "cli/commands/volume": "archive create ls rm",
-    "cli/flags": "pod build_options build_request chosen container_options container_request filters limits network",
+    "cli/flags": "build_options build_request chosen container_options container_request pod filters limits network",
     "cli/grammar": "parser command refused suggest",
     "cli/help": "completion docs help click_commands completion_names",
     "cli/output": "for_each image_tree listing progress errors format units columns messages template",

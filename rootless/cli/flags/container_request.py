@@ -40,6 +40,10 @@ def to_request(args: Args) -> Request:
     name, command = args.positional[0], args.positional[1:]
     if args.oom_score_adj is not None and not -1000 <= args.oom_score_adj <= 1000:
         raise InvalidInput(f"Invalid value {args.oom_score_adj}, range for oom score adj is [-1000, 1000]")
+    if args.pod or args.pod_id_file:
+        from rootless.cli.flags import pod
+
+        pod.refuse(args)
     config = client_config.read()
     _refuse_bytes(args)
     environment = [entry for path in args.env_file for entry in read_env_file(path)]

@@ -12,13 +12,13 @@ from rootless.engine.state import pods
 from rootless.errors import InvalidInput, NotFound
 from rootless.record import TYPE_CHECKING
 from rootless.storage import pods as stored
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rootless.engine.state.pods import Pod
     from rootless.storage.images import Image
-    from rootless.storage.store import Store
 
 EVERY = Option(("-a", "--all"), "every", FLAG, help="Act on all pods")
 LATEST = Option(("-l", "--latest"), "newest", FLAG, help="Act on the pod that was created last")
@@ -28,35 +28,41 @@ ID_FILE = Option(
 )  # fmt: skip
 
 
+def refuse(args: Args) -> None:
+    """Refuse, before anything is done, what a container in the pod of --pod or --pod-id-file cannot choose itself."""
+    if args.pod and args.pod_id_file:
+        raise InvalidInput("cannot specify both --pod and --pod-id-file", hint="they name one pod: write one of them")
+    if args.pod.startswith("new:"):
+        if args.pod == "new:":
+            raise InvalidInput("new pod name must be at least one character", hint="--pod new:NAME")
+        if "userns" in args.given:
+            raise InvalidInput("--userns and --pod cannot be set together", hint="a container of a pod has the ids of its infra")
+        return
+    pod_member.refuse(Store.open(), _reference(args), args.given, uts=args.uts, ipc=args.ipc)
+
+
+def _reference(args: Args) -> str:
+    return args.pod or read_id(args.pod_id_file)
+
+
 def create_in_pod(store: Store, request: Request, image: Image | None, args: Args) -> str:
     """Make the container in the pod that --pod or --pod-id-file names; with `new:NAME` the pod, too, which has what of
     the options is a pod's: ports, networks, names. The container's id; a new pod stays only with its container."""
-    if args.pod and args.pod_id_file:
-        raise InvalidInput("cannot specify both --pod and --pod-id-file", hint="they name one pod: write one of them")
-    given = set(args.given)
     if not args.pod.startswith("new:"):
-        reference = args.pod or read_id(args.pod_id_file)
-        return create.create(store, pod_member.join(store, reference, request, given), image)
-    name = args.pod[4:]
-    if not name:
-        raise InvalidInput("new pod name must be at least one character", hint="--pod new:NAME")
-    if "userns" in given:
-        raise InvalidInput("--userns and --pod cannot be set together", hint="rootless pod create --userns, and --pod NAME")
+        return create.create(store, pod_member.join(store, _reference(args), request, args.given), image)
     pod = pods_create.create_pod(
         store,
         PodRequest(
             network=request.network,
             restart={"name": "no", "retries": 0},
-            name=name,
+            name=args.pod[4:],
             hostname=request.hostname,
             share=list(pods.DEFAULT_SHARE),
             shm_size=request.shm_size,
         ),
     )
-    moved = {*pod_member.OPTIONS, "hostname", "shm_size"}
     try:
-        joined = pod_member.join(store, pod, request, given - moved)
-        return create.create(store, joined, image)
+        return create.create(store, pod_member.join(store, pod, request, args.given), image)
     except BaseException:
         remove.remove_pod(store, pod, force=True)
         raise

@@ -89,6 +89,7 @@ class Request(Record):
     cidfile: str = ""
     id: str = ""  # "": any
     pod: str = ""  # the id of the pod, whose lock the caller holds
+    exit_policy: str = ""  # the pod's, where somebody has to look once the container has ended
     infra: bool = False  # it is the pod's infra: no image, and no root but what is mounted in it
 
 
@@ -226,6 +227,8 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         record["pod"] = request.pod
         if request.infra:
             record["infra"] = True
+        if request.exit_policy:
+            record["exit_policy"] = request.exit_policy
     if image and (architecture := foreign_architecture(image)):
         record["emulate"] = architecture
     return record

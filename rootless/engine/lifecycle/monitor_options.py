@@ -22,6 +22,9 @@ def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
         cleanup: tuple[str, ...] = (*paths.own_program(), "rm", "--force", "--volumes", identifier)
     else:
         cleanup = own_command("after-exit", identifier)
+    cleanup_if = "" if record["auto_remove"] else restart.FILE
+    if record.get("exit_policy"):
+        cleanup, cleanup_if = own_command("leave-pod", identifier), ""
     healthcheck = record.get("healthcheck")
     log = record["log"]
     to_journal = (-1, -1)
@@ -39,7 +42,7 @@ def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
         keep_stdin=record["open_stdin"] and not client,
         cleanup=cleanup,
         no_sync=record["auto_remove"],
-        cleanup_if="" if record["auto_remove"] else restart.FILE,
+        cleanup_if=cleanup_if,
         health=_timer(healthcheck, identifier) if healthcheck else None,
         timeout_ms=(record.get("timeout") or 0) * 1000,
     )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rootless.storage.store import Store
 
 _SHARED = "network cannot be configured when it is shared with a pod"
-_OF_POD = "give it to `rootless pod create`"
 NETWORK = {
     "ports": "published or exposed ports must be defined when the pod is created",
     "networks": "networks must be defined when the pod is created",
@@ -31,46 +30,50 @@ OPTIONS = {
 """The options of `run` that are about a network, by what of the pod they would change."""
 
 
-def join(store: Store, reference: str, request: Request, given: Collection[str]) -> Request:
-    """The request of a container in the pod: it joins the pod's namespaces, and mounts what the pod does. `given` are the
-    options that were given. NotFound; InvalidInput in Podman's words where one is the pod's to choose."""
-    identifier = stored.find(store, reference)
-    pod = pods.read(store, identifier)
+def refuse(store: Store, reference: str, given: Collection[str], *, uts: str, ipc: str) -> None:
+    """InvalidInput, in Podman's words, where one of the options that were `given` for a container is the pod's to choose;
+    NotFound. `uts` and `ipc` are the modes that were asked for, "" where the pod's are taken."""
+    modes = pods.namespaces(pods.read(store, stored.find(store, reference)))
     if "userns" in given:
-        raise InvalidInput("--userns and --pod cannot be set together", hint=f"{_OF_POD}: --userns")
-    modes = pods.namespaces(pod)
+        raise InvalidInput("--userns and --pod cannot be set together", hint="a container of a pod has the ids of its infra")
     if "network" in modes:
-        _refuse_network(given)
-        request = request._replace(network=_network(request, modes["network"]))
-    if "uts" in modes and not request.uts:
+        for option, what in OPTIONS.items():
+            if option in given:
+                raise _is_the_pods(f"{NETWORK[what]}: {_SHARED}", option)
+    if "uts" in modes and not uts:
         for option in ("hostname", "domainname"):
             if option in given:
-                raise InvalidInput(
-                    f"invalid config provided: cannot set {option} when joining the pod UTS namespace: invalid configuration",
-                    hint=f"{_OF_POD}: --hostname",
-                )
+                words = f"cannot set {option} when joining the pod UTS namespace: invalid configuration"
+                raise _is_the_pods(words, "hostname")
+    if "ipc" in modes and not ipc and "shm_size" in given:
+        raise _is_the_pods("cannot set shm-size when /dev/shm is shared with a pod", "shm_size")
+
+
+def _is_the_pods(words: str, option: str) -> InvalidInput:
+    hint = f"give it to `rootless pod create`: --{option.replace('_', '-')}"
+    return InvalidInput(f"invalid config provided: {words}", hint=hint)
+
+
+def join(store: Store, reference: str, request: Request, given: Collection[str]) -> Request:
+    """The request of a container in the pod: it joins the pod's namespaces, and mounts what the pod does. `given` are the
+    options that were given. NotFound."""
+    pod = pods.read(store, stored.find(store, reference))
+    modes = pods.namespaces(pod)
+    if "network" in modes:
+        request = request._replace(network=_network(request, modes["network"]))
+    if "uts" in modes and not request.uts:
         request = request._replace(uts=modes["uts"], hostname=pod["hostname"])
     if "ipc" in modes and not request.ipc:
-        if "shm_size" in given:
-            raise InvalidInput(
-                "invalid config provided: cannot set shm-size when /dev/shm is shared with a pod", hint=f"{_OF_POD}: --shm-size"
-            )
         request = request._replace(ipc=modes["ipc"])
     if "pid" in modes and not request.pid:
         request = request._replace(pid=modes["pid"])
     if "restart" not in given and not request.auto_remove:
         request = request._replace(restart=pod["restart"])
+    if pod["exit_policy"] == "stop":
+        request = request._replace(exit_policy="stop")
     taken = {mount["target"] for mount in request.mounts}
     more = [mount for mount in pod["mounts"] if mount["target"] not in taken]
-    return request._replace(pod=identifier, mounts=[*request.mounts, *more])
-
-
-def _refuse_network(given: Collection[str]) -> None:
-    for option, what in OPTIONS.items():
-        if option in given:
-            raise InvalidInput(
-                f"invalid config provided: {NETWORK[what]}: {_SHARED}", hint=f"{_OF_POD}: --{option.replace('_', '-')}"
-            )
+    return request._replace(pod=pod["id"], mounts=[*request.mounts, *more])
 
 
 def _network(request: Request, mode: str) -> Network:

@@ -13,7 +13,7 @@ from rootless.storage.store import Store
 from rootless.words import plain
 
 OURS = ("blobs", "containers", "driver.json", "events", "gc.lock", "images", "layers", "names", "names.lock",
-        "networks", "networks.lock",
+        "networks", "networks.lock", "pods",
         "run", "seccomp", "single-id-told", "tmp", "userns.lock", "volumes")  # fmt: skip
 """What stands below ROOT; a reset touches nothing else that a user may keep there."""
 
@@ -59,7 +59,7 @@ def _reset_inside(store: Store) -> int:
         session.join()
         for identifier in containers.ids(store):
             try:
-                remove.remove(store, identifier, force=True)
+                remove.remove(store, identifier, force=True, with_pod=True)
             except (RootlessError, OSError) as error:
                 failures.append(error.message if isinstance(error, RootlessError) else str(error))
         for name in OURS:

@@ -11,6 +11,7 @@ from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING
+from rootless.storage import pods as stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +36,11 @@ class PodErrors(RootlessError):
 
 def start_pod(store: Store, identifier: str) -> None:
     """Start the infra, and then all containers of the pod that do not run."""
+    with stored.lock(store, identifier):
+        _start(store, identifier)
+
+
+def _start(store: Store, identifier: str) -> None:
     pod = pods.one(store, identifier)
     if not pod.members:
         if pod.infra_is_missing:
@@ -76,8 +82,9 @@ def stop_pod(store: Store, identifier: str, *, timeout_s: int | None = None, by_
 
 def restart_pod(store: Store, identifier: str) -> None:
     """Stop all containers of the pod and start all: those that did not run, too."""
-    stop_pod(store, identifier)
-    start_pod(store, identifier)
+    with stored.lock(store, identifier):  # see stop_if_done
+        stop_pod(store, identifier)
+        _start(store, identifier)
 
 
 def kill_pod(store: Store, identifier: str, signal_name: str) -> None:
@@ -114,15 +121,19 @@ def rejoin(store: Store, infra: str) -> None:
 
 
 def stop_if_done(store: Store, pod: str) -> None:
-    """The exit policy `stop`: once all containers of the pod but its infra have ended, the infra is stopped, too."""
+    """The exit policy `stop`: once all containers of the pod but its infra have ended, the infra is stopped, too.
+
+    Not while another command holds the pod: it starts it, removes it, or puts a container into it.
+    """
     try:
-        found = pods.one(store, pod)
-    except NotFound:
+        with stored.lock(store, pod, blocking=False):
+            found = pods.one(store, pod)
+            if found.config is None or found.config["exit_policy"] != "stop" or not found.infra:
+                return
+            if all(member.infra or member.state in ("exited", "removing") for member in found.members):
+                stop_pod(store, pod)
+    except (Conflict, NotFound):
         return
-    if found.config is None or found.config["exit_policy"] != "stop" or not found.infra:
-        return
-    if all(member.infra or member.state in ("exited", "removing") for member in found.members):
-        stop_pod(store, pod)
 
 
 def _without_infra(pod: Pod) -> NotFound:

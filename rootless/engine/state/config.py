@@ -150,6 +150,7 @@ class ContainerConfig(TypedDict):
     userns: str
     pod: NotRequired[str]  # the id of the pod that it is in
     infra: NotRequired[bool]  # and keeps the namespaces of
+    exit_policy: NotRequired[str]  # the pod's, where it is "stop"
     id_map: NotRequired[IdMap | None]
     emulate: NotRequired[str]  # the image's architecture, where this machine's processor does not execute it
     cgroupns: str

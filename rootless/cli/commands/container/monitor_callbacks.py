@@ -7,6 +7,7 @@ import os
 from rootless import inherited
 from rootless.cli.grammar.command import Args, Command
 from rootless.engine.state import restart
+from rootless.engine.state.config import read_config
 from rootless.errors import Conflict, NotFound
 from rootless.storage.store import Store
 
@@ -26,6 +27,28 @@ def _after_exit(args: Args) -> int:
     return 0
 
 
+def _leave_pod(args: Args) -> int:
+    """What is to be done at the end of a container of a pod that is stopped with its last: the restart, or the removal,
+    that is due; and, where neither brings it back, a look at the others."""
+    from rootless.engine.lifecycle import remove
+    from rootless.engine.pods import verbs
+    from rootless.session import session
+
+    store, identifier = Store.open(), args.positional[0]
+    try:
+        record = read_config(store, identifier)
+        if record["auto_remove"]:
+            session.join()
+            remove.remove(store, identifier, force=True, volumes=True)
+        elif argv := restart.after_exit(store, identifier):
+            inherited.give_descriptors_back()
+            os.execv(argv[0], argv)
+    except NotFound:
+        return 0  # removed meanwhile
+    verbs.stop_if_done(store, record.get("pod") or "")
+    return 0
+
+
 def _start_again(args: Args) -> int:
     """The restart itself, in the process that was the container's last monitor."""
     from rootless.engine.lifecycle import start
@@ -35,6 +58,10 @@ def _start_again(args: Args) -> int:
     session.join()
     try:
         start.start(store, args.positional[0], again=True)
+        if read_config(store, args.positional[0]).get("infra"):
+            from rootless.engine.pods import verbs
+
+            verbs.rejoin(store, args.positional[0])
     except (Conflict, NotFound):
         return 0  # called off, started by hand, removed
     return 0
@@ -73,6 +100,7 @@ def _hidden(name: str, summary: str, handler: object) -> Command:
 
 
 AFTER_EXIT = _hidden("container after-exit", "Decide on a restart (run by the monitor)", _after_exit)
+LEAVE_POD = _hidden("container leave-pod", "See to a pod that is stopped with its last container (run by the monitor)", _leave_pod)
 START_AGAIN = _hidden("container start-again", "Restart by policy (run by the monitor)", _start_again)
 HEALTH_CHECK = _hidden("container health-check", "Run a health check (run by the monitor)", _health_check)
 REPAIR_NETWORK = _hidden("container repair-network", "Repair a network (run by the monitor)", _repair_network)

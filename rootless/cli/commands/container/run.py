@@ -233,6 +233,10 @@ def stay(
             return 0
         if record["auto_remove"]:
             remove.remove(store, identifier, force=True, volumes=True)
+            if record.get("exit_policy"):
+                from rootless.engine.pods import verbs
+
+                verbs.stop_if_done(store, record.get("pod") or "")
             attach.report_cleaned(connection)
     if outcome.status is None:
         print("rootless: the container's monitor was killed; the container ended with it", file=sys.stderr)

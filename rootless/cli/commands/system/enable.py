@@ -8,8 +8,9 @@ from rootless import inherited
 from rootless.cli.grammar.command import FLAG, Args, Command, Option
 from rootless.cli.output.messages import complain, say
 from rootless.engine.lifecycle.autostart import autostart, lingering
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, NotFound
 from rootless.session import session
+from rootless.storage import pods
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
@@ -25,8 +26,20 @@ def _names(store: Store, args: Args, *, existing: bool) -> list[str]:
         return [""]
     if not existing:
         return list(args.positional)
-    found = [containers.find(store, name) for name in args.positional]
+    found = [_find(store, name) for name in args.positional]
     return [containers.name_of(store, identifier) or identifier for identifier in found]
+
+
+def _find(store: Store, name: str) -> str:
+    """The container, or pod, of this name."""
+    try:
+        return containers.find(store, name)
+    except NotFound:
+        from rootless.cli.flags import pod
+
+        if pod.exists(store, name):
+            return pods.find(store, name)
+        raise
 
 
 def _enable(args: Args) -> int:
@@ -65,25 +78,36 @@ def _start_with_machine(_: Args) -> int:
 
 
 def _stop_with_machine(args: Args) -> int:
-    autostart.stop_with_machine(Store.open(), args.positional)
+    store = Store.open()
+    if not args.positional:
+        autostart.stop_with_machine(store, [])
+        return 0
+    from rootless.cli.flags import pod
+    from rootless.engine.pods import verbs
+
+    for name in args.positional:
+        if pod.exists(store, name):
+            verbs.stop_pod(store, pods.find(store, name), by_hand=False)
+        else:
+            autostart.stop_with_machine(store, [name])
     return 0
 
 
 ENABLE = Command(
     name="enable",
     summary="Start containers with the machine",
-    usage="[OPTIONS] [CONTAINER...]",
+    usage="[OPTIONS] [CONTAINER|POD...]",
     options=(POLICIES,),
     handler=_enable,
     description="Writes a systemd user unit (or, without systemd, a @reboot line of your crontab) that starts the "
-    "container when the machine boots. With systemd, lingering must be on for that: loginctl enable-linger.",
+    "container, or the pod, when the machine boots. With systemd, lingering must be on for that: loginctl enable-linger.",
     examples=(("rootless enable web", "the container web, with the machine"),),
     complete="container",
 )
 DISABLE = Command(
     name="disable",
     summary="Do not start containers with the machine any more",
-    usage="[OPTIONS] [CONTAINER...]",
+    usage="[OPTIONS] [CONTAINER|POD...]",
     options=(POLICIES,),
     handler=_disable,
     complete="container",

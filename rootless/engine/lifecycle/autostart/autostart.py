@@ -121,7 +121,13 @@ def unit(store: Store, name: str) -> str:
     and its restarts by policy as they are; the container stays in the unit's own, delegated cgroup."""
     command = _quoted(list(paths.own_program()))
     environment = "\n".join(f"Environment={_quoted([word])}" for word in _environment(store))
-    if name:
+    if name and _is_pod(store, name):
+        body = (
+            "Type=oneshot\nRemainAfterExit=yes\n"
+            f"ExecStart={command} pod start {name}\n"
+            f"ExecStop={command} container stop-with-machine {name}"
+        )
+    elif name:
         body = (
             "Type=notify\nNotifyAccess=all\n"
             f"ExecStart={command} start {name}\n"
@@ -133,7 +139,7 @@ def unit(store: Store, name: str) -> str:
             f"ExecStart={command} container start-with-machine\n"
             f"ExecStop={command} container stop-with-machine"
         )
-    what = f"Container {name}" if name else "Containers with a restart policy"
+    what = f"{'Pod' if _is_pod(store, name) else 'Container'} {name}" if name else "Containers with a restart policy"
     return (
         f"{_WRITTEN}\n[Unit]\nDescription={what} (rootless)\n\n"
         f"[Service]\n{environment}{chr(10) if environment else ''}{body}\n"
@@ -160,6 +166,16 @@ def _quoted(words: list[str]) -> str:
     )
 
 
+def _is_pod(store: Store, name: str) -> bool:
+    """Whether the name is a pod's, and no container's."""
+    from rootless.storage import pods
+
+    try:
+        return bool(name) and bool(pods.find(store, name))
+    except RootlessError:
+        return False
+
+
 def _reload() -> None:
     """Without a user manager that answers, the unit is found when it starts next."""
     try:
@@ -175,7 +191,7 @@ def _mark(name: str) -> str:
 
 
 def _crontab_line(store: Store, name: str) -> bytes:
-    verb = ["start", name] if name else ["container", "start-with-machine"]
+    verb = ["pod", "start", name] if _is_pod(store, name) else ["start", name] if name else ["container", "start-with-machine"]
     words = ["env", *_environment(store)]
     if runtime := paths.session_directory():
         # Where our sockets are has to be the same for cron's commands and for those of a login.
@@ -194,9 +210,9 @@ def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
             policy = restart.of(store, record)
             if status.state != "exited" or not stored.starts_at_boot(policy, status.exit_code):
                 continue
-            own = unit_name(containers.name_of(store, identifier) or identifier)
-            if os.path.lexists(f"{_unit_directory()}/{own}"):
-                continue  # its own unit's
+            names = [containers.name_of(store, each) or each for each in (identifier, record.get("pod") or "") if each]
+            if any(os.path.lexists(f"{_unit_directory()}/{unit_name(name)}") for name in names):
+                continue  # its own unit's, or its pod's
             start.start(store, identifier)
             done.append((identifier, None))
         except start.AlreadyRunning:
