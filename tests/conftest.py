@@ -8,6 +8,7 @@ podman          Podman as the same user, with runc and overlay
 pods            pods in the store of `rootless`
 busybox_image   a small image, loaded into the store of `rootless`; its name
 debian_image    a bootstrapped Debian, likewise
+tools_image     the same with nginx, PostgreSQL, dig, iperf3 and others
 """
 
 from __future__ import annotations
@@ -85,9 +86,9 @@ def own_store() -> Iterator[Path]:
 @pytest.fixture
 def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
     """The installed command. The store is the test's own, or the shared one where it uses
-    `debian_image` or `busybox_image` and is not marked `own_store`."""
+    `debian_image`, `tools_image` or `busybox_image` and is not marked `own_store`."""
     need(account.has_subordinate_ids(user), f"{user.name} has no subordinate ids, or newuidmap is missing")
-    reads_images = {"debian_image", "busybox_image"} & set(request.fixturenames)
+    reads_images = {"debian_image", "busybox_image", "tools_image"} & set(request.fixturenames)
     shared = bool(reads_images) and request.node.get_closest_marker("own_store") is None
     runtime = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
     store = "shared_store" if shared else "own_store"
@@ -157,6 +158,18 @@ def debian_archive(user: User) -> Path:
 def debian_image(rootless: Rootless, debian_archive: Path) -> str:
     """The name of a Debian image in the store of `rootless`."""
     return images.ensure(rootless, "debian:bookworm", debian_archive)
+
+
+@pytest.fixture(scope="session")
+def tools_archive(user: User) -> Path:
+    """An archive with `tools:latest`, likewise."""
+    return images.tools_archive(user.home / ".cache/rootless-tests")
+
+
+@pytest.fixture
+def tools_image(rootless: Rootless, tools_archive: Path) -> str:
+    """The name of a Debian image with servers and clients, in the store of `rootless`."""
+    return images.ensure(rootless, "tools:latest", tools_archive)
 
 
 @pytest.fixture(scope="session")

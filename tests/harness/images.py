@@ -22,6 +22,11 @@ user:x:1000:1000::/home/user:/bin/sh
 nobody:x:65534:65534::/:/bin/false
 """
 GROUP = "root:x:0:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n"
+TOOLS = (
+    "bind9-dnsutils", "bind9-host", "curl", "docker-registry", "git", "iperf3", "iproute2", "iputils-ping", "libnginx-mod-stream",
+    "netcat-openbsd", "nginx-light", "nodejs", "postgresql", "python3-psycopg2", "redis-server", "skopeo", "socat", "vsftpd", "wget",
+    "wrk",
+)  # fmt: skip
 
 # By store: the images that tests share, their names and ids.
 _ENSURED: dict[Path, dict[str, str]] = {}
@@ -139,17 +144,26 @@ def docker_archive(name: str, layers: list[bytes], config: dict[str, object], ar
 
 def debian_archive(cache: Path) -> Path:
     """An archive of `debian:bookworm` made with `rootless bootstrap`, kept in `cache` between runs."""
-    path = cache / "debian-bookworm.tar"
+    return _bootstrapped(cache / "debian-bookworm.tar", "debian:bookworm")
+
+
+def tools_archive(cache: Path) -> Path:
+    """The same of `tools:latest`, a Debian with the servers and clients that networks are tried with."""
+    digest = hashlib.sha256(" ".join(TOOLS).encode()).hexdigest()[:16]
+    return _bootstrapped(cache / f"tools-{digest}.tar", "tools:latest", f"--include={','.join(TOOLS)}")
+
+
+def _bootstrapped(path: Path, name: str, *options: str) -> Path:
     if path.exists():
         return path
-    cache.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as runtime:
         store = Path(tempfile.mkdtemp(prefix="rl-bootstrap-", dir="/var/tmp"))
         command = Rootless(store, Path(runtime))
         try:
-            command("bootstrap", "debian:bookworm", timeout=900, warns=True)
+            command("bootstrap", "--tag", name, *options, "debian:bookworm", timeout=900, warns=True)
             aside = path.with_suffix(f".{os.getpid()}")
-            command("save", "-o", aside, "debian:bookworm", timeout=300)
+            command("save", "-o", aside, name, timeout=300)
             aside.rename(path)
         finally:
             command("system", "reset", "--force", status=None)
