@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rootless.storage.remove_tree import remove_tree
-from rootless.storage.store import Store, make_directory
+from rootless.storage.store import Store, is_called, make_directory
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -39,7 +39,7 @@ def _new(store: Store, purpose: str) -> tuple[str, int]:
         try:
             fd = os.open(path, _DIRECTORY)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if os.path.isdir(path):
+            if is_called(path, fd):
                 return path, fd
             os.close(fd)
         except FileNotFoundError:

@@ -154,3 +154,11 @@ def open_lock(path: str, *, missing_ok: bool = False) -> int:
         if missing_ok:
             return -1
         raise
+
+
+def is_called(path: str, fd: int) -> bool:
+    """Whether the open `fd` still is what has the name `path`; asked once it is locked, since it may have been deleted before."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
+    except FileNotFoundError:
+        return False

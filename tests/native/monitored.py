@@ -157,6 +157,7 @@ class Monitor:
             os.setsid()
             for number, fd in enumerate(child_stdio):
                 os.dup2(fd, number)
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what is passed is the monitor's alone
             if terminal:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
             for number in range(1, signal.NSIG):

@@ -35,8 +35,7 @@ def test_transient_containers_do_not_outlive_a_boot(store: Store) -> None:
 def test_sweep_spares_what_is_being_made(store: Store) -> None:
     make(store, "web")
     new = f"{store.containers}/.new-{'a' * 64}"
-    os.mkdir(new)
-    held = containers._claim_lock(new)
+    held = containers._new_directory(store, new)
     os.symlink("a" * 64, f"{store.names}/soon")
     assert sweep_containers(store) == []
     with pytest.raises(Conflict):
@@ -151,3 +150,31 @@ def test_hot_modules_import_little() -> None:
         "tarfile",
     }
     assert not costly.intersection(loaded)
+
+
+def test_many_are_made_while_others_sweep(store: Store) -> None:
+    """Between a directory and its lock it looks like a killed process's."""
+    stopped, stop = os.pipe()
+    sweepers = []
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(stop)
+                os.set_blocking(stopped, False)
+                while True:
+                    sweep_containers(store)
+                    try:
+                        os._exit(len(os.read(stopped, 1)))
+                    except BlockingIOError:
+                        continue
+            finally:
+                os._exit(9)
+        sweepers.append(pid)
+    os.close(stopped)
+    made = [make(store, f"name-{number}", durable=False) for number in range(300)]
+    os.close(stop)
+    assert [os.waitpid(pid, 0)[1] for pid in sweepers] == [0, 0]
+    assert containers.ids(store) == sorted(made)
+    assert len(containers.names(store)) == 300
+    assert [entry for entry in os.listdir(store.containers) if entry[0] == "."] == []

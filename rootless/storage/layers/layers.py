@@ -21,7 +21,7 @@ from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError
 from rootless.linux.process import boot_id
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.layers import layer_lock
-from rootless.storage.store import Store, make_directory
+from rootless.storage.store import Store, is_called, make_directory
 
 if TYPE_CHECKING:
     from typing import Any
@@ -211,7 +211,7 @@ def _new_directory(store: Store) -> tuple[str, int]:
         try:
             fd = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if os.path.isdir(new):
+            if is_called(new, fd):
                 return new, fd
             os.close(fd)
         except FileNotFoundError:
@@ -237,6 +237,7 @@ def remove(store: Store, diff_id: str) -> None:
 
 def sweep(store: Store) -> list[str]:
     """Delete what killed processes left half-made or half-deleted; what went. Wants the session joined."""
+    from rootless.storage import abandoned
     from rootless.storage.remove_tree import remove_tree
 
     done: list[str] = []
@@ -246,25 +247,11 @@ def sweep(store: Store) -> list[str]:
         return done
     for entry in entries:
         where = f"{store.layers}/{entry}"
-        if entry.startswith(".rm-") or (entry.startswith(".new-") and take_abandoned(where)):
-            remove_tree(where)
+        gone = abandoned.set_aside(where) if entry.startswith(".new-") else where if entry.startswith(".rm-") else ""
+        if gone:
+            remove_tree(gone)
             done.append(entry)
     return done
-
-
-def take_abandoned(where: str) -> bool:
-    """Whether nobody holds the flock of the directory `where` any more: its maker was killed."""
-    try:
-        fd = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
 
 
 def sync(store: Store) -> int:

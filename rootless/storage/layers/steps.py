@@ -21,7 +21,7 @@ from rootless.errors import RootlessError
 from rootless.linux.process import boot_id
 from rootless.record import TYPE_CHECKING
 from rootless.storage.layers import step_names
-from rootless.storage.store import Store, make_directory, open_lock
+from rootless.storage.store import Store, is_called, make_directory, open_lock
 
 if TYPE_CHECKING:
     pass
@@ -47,7 +47,7 @@ class NewStep:
             try:
                 self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 fcntl.flock(self._held, fcntl.LOCK_EX)
-                if os.path.isdir(self.path):
+                if is_called(self.path, self._held):
                     return self
                 os.close(self._held)
             except FileNotFoundError:
@@ -180,14 +180,15 @@ def discard(gone: str) -> None:
 
 def sweep(store: Store) -> list[str]:
     """Delete what killed builds left half-made or half-deleted; what went. Wants the session joined."""
-    from rootless.storage.layers.layers import take_abandoned
+    from rootless.storage import abandoned
     from rootless.storage.remove_tree import remove_tree
 
     done = []
     for entry in step_names.entries(store):
         where = f"{step_names.top(store)}/{entry}"
-        if entry.startswith(".rm-") or (entry.startswith(".new-") and take_abandoned(where)):
-            remove_tree(where)
+        gone = abandoned.set_aside(where) if entry.startswith(".new-") else where if entry.startswith(".rm-") else ""
+        if gone:
+            remove_tree(gone)
             done.append(entry)
     return done + _sweep_runtime(store)
 

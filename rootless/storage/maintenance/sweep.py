@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Callable
 
 from rootless.errors import RootlessError
 from rootless.linux.process import alive, boot_id
-from rootless.storage import names, shape
+from rootless.storage import abandoned, names, shape
 from rootless.storage.containers import containers
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, open_lock
@@ -35,10 +34,10 @@ def sweep_containers(store: Store, before_removal: Callable[[Store, str], None] 
     for entry in entries:
         path = f"{store.containers}/{entry}"
         if entry.startswith((".rm-", ".new-")):
-            if entry.startswith(".new-") and not _is_abandoned(path):
-                continue
-            remove_tree(path)
-            done.append(entry)
+            gone = abandoned.set_aside(path, "lock") if entry.startswith(".new-") else path
+            if gone:
+                remove_tree(gone)
+                done.append(entry)
             continue
         try:
             this_boot = os.readlink(path + "/transient") == booted
@@ -103,24 +102,6 @@ def _sweep_runtime(store: Store, there: set[str]) -> list[str]:
         remove_tree(path)
         done.append(path)
     return done
-
-
-def _is_abandoned(new: str) -> bool:
-    """Whether no living process is making `new`. One that has no lock file yet gets ten seconds."""
-    try:
-        fd = os.open(new + "/lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        try:
-            return time.time() - os.stat(new).st_mtime > 10
-        except FileNotFoundError:
-            return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True
 
 
 def _sweep_names(store: Store, there: set[str]) -> list[str]:
