@@ -123,8 +123,8 @@ ORDER = {
     "session": "session start holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping subids idmap",
     "storage":
-        "drivers copy_data maintenance pods images blobs containers indexes image_names layers output_file named_paths quoted_names "
-        "shape staging tar volumes names remove_tree store witness",
+        "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
+        "quoted_names shape staging tar volumes names remove_tree store witness",
     "storage/containers": "containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":
