@@ -22,7 +22,7 @@ from rootless.build.plan import render_calls
 from rootless.build.plan.controls import controls
 from rootless.build.plan.sources import ContextSource
 from rootless.build.plan.steps import GitSource, HttpSource, Step
-from rootless.build.planning import Dated, Planned, plan, platforms_of
+from rootless.build.planning import Dated, Planned, plan
 from rootless.build.progress.vertices import Progress, Vertex
 from rootless.build.remotecache import imported as importing
 from rootless.build.remotecache.imported import Built
@@ -31,6 +31,7 @@ from rootless.build.secrets import authorization
 from rootless.build.source_trees import SourceTrees
 from rootless.build.ssh import sources as agents
 from rootless.build.stage_state import StageState, needed_by
+from rootless.build.targets import has_index, platforms_of
 from rootless.build.worker_pool import StepFailed
 from rootless.session import session
 from rootless.storage.layers import steps
@@ -67,7 +68,8 @@ def _build(
 ) -> tuple[Result, bool]:
     """The result, and whether anything was done that was not in the cache."""
     wanted = platforms_of(request)
-    if len(wanted) > 1:
+    listed = has_index(request)
+    if listed:
         several.check(request)
     agent = request.ssh.get("default", "")
     with ExitStack() as stack:
@@ -86,14 +88,14 @@ def _build(
         epoch = planned.stages[planned.targets[0]].epoch
         imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
         stack.enter_context(emulated(planned.stages.values()))
-        place = [f"{found.path or found.directory}\0{request.target}", *(wanted if len(wanted) > 1 else ())]
+        place = [f"{found.path or found.directory}\0{request.target}", *(wanted if listed else ())]
         trace = Trace(store, "\0".join(place))
         done = _do(store, request, planned, dockerfile, contexts, trace, imported, progress)
-        if len(done) == 1:
+        if listed:
+            result = Result(several.write(store, request, names, done, progress))
+        else:
             image = outputs.write(store, request, names, done[0], progress)
             result = Result(image.id if image is not None else "")
-        else:
-            result = Result(several.write(store, request, names, done, progress))
         if request.cache_to:
             from rootless.build.remotecache import export
 

@@ -14,6 +14,7 @@ from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.build.remotecache.imported import Built
 from rootless.build.request import BuildRequest
 from rootless.build.stage_state import StageState
+from rootless.build.targets import has_index
 from rootless.engine.options import clock
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, RootlessError
@@ -48,7 +49,7 @@ def check(request: BuildRequest) -> list[str]:
     for output in request.outputs:
         if output.type in ("tar", "oci", "docker") and output.dest == "-" and sys.stdout.isatty():
             raise InvalidInput(f"dest file is required for {output.type} exporter. refusing to write to console")
-    parse_annotations(request.annotations, request.outputs, several=len(request.platforms) > 1)
+    parse_annotations(request.annotations, request.outputs, several=has_index(request))
     return list(dict.fromkeys(found))
 
 
@@ -100,7 +101,7 @@ def make_image(store: Store, request: BuildRequest, names: list[str], done: Buil
         times = file_times(request, lineage[-1].plan)
         inside = export.inline(done, times.latest if times is not None else None)
     plan = lineage[-1].plan
-    notes = parse_annotations(request.annotations, request.outputs, several=len(request.platforms) > 1)
+    notes = parse_annotations(request.annotations, request.outputs, several=has_index(request))
     made = image.record(store, stack, document(lineage) | inside, notes.manifest(plan.platform))
     progress.status(vertex, Status(f"writing image {made.id}", done=True))
     for name in names:

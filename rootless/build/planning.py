@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
 from rootless.build import base_images
 from rootless.build.dockerfile.instructions import Dockerfile, LintWarning
 from rootless.build.plan import epoch
-from rootless.build.plan.controls import controls
 from rootless.build.plan.graph import Graph, bases_of, make_graph
 from rootless.build.plan.request import PlanRequest
 from rootless.build.plan.sources import ImageSource, Source
@@ -18,6 +16,7 @@ from rootless.build.plan.together import shifted
 from rootless.build.plan.whole import all_warnings, lint_failure, plan_stages
 from rootless.build.progress.vertices import Progress
 from rootless.build.request import BuildRequest
+from rootless.build.targets import has_index, platforms_of
 from rootless.image import platforms
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -34,18 +33,6 @@ class Planned(NamedTuple):
     warnings: tuple[LintWarning, ...]
 
 
-def platforms_of(request: BuildRequest) -> list[str]:
-    """The platforms that are built for, each once; this machine's where none was named."""
-    asked = request.platforms or [os.environ.get("DOCKER_DEFAULT_PLATFORM", "") or str(platforms.host())]
-    return list(dict.fromkeys(str(platforms.parse(word)) for word in asked))
-
-
-def _names_platforms(request: BuildRequest) -> bool:
-    """Whether vertices say which platform they are of, as BuildKit's do where there are several."""
-    asked = controls(request.build_args).multi_platform
-    return len(platforms_of(request)) > 1 if asked is None else asked
-
-
 def plan_request(request: BuildRequest, platform: str = "") -> PlanRequest:
     """What of the request a plan for `platform`, or the first that was named, depends on."""
     return PlanRequest(
@@ -58,7 +45,7 @@ def plan_request(request: BuildRequest, platform: str = "") -> PlanRequest:
         no_cache=request.no_cache,
         no_cache_filter=request.no_cache_filter,
         network=request.network,
-        multi_platform=_names_platforms(request),
+        multi_platform=has_index(request),
     )
 
 

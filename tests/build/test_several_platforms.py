@@ -124,6 +124,28 @@ def test_what_one_image_alone_can_be(build: Build, tmp_path: Path) -> None:
     assert "tag is needed" in build(TEXT, "--platform", BOTH, "--push", status=None).stderr
 
 
+def test_a_list_of_one(build: Build, rootless: Rootless, tmp_path: Path) -> None:
+    asked = ("--build-arg", "BUILDKIT_MULTI_PLATFORM=1")
+    text = "FROM busybox\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\n"
+    built = build(text, *asked, "--annotation", "index:a=b", "-t", "one", "-o", "type=image", "-o",
+                  f"type=local,dest={tmp_path}/out")  # fmt: skip
+    assert re.search(r"\[linux/\w+ 2/2\] RUN", built.stderr)
+    (directory,) = (tmp_path / "out").iterdir()
+    architecture = (directory / "arch").read_text().strip()
+    assert directory.name.startswith(f"linux_{architecture}")
+    listed = json.loads(rootless("manifest", "inspect", "one").stdout)
+    assert ([each["platform"]["architecture"] for each in listed["manifests"]], listed["annotations"]) == ([architecture], {"a": "b"})
+    assert rootless("run", "--rm", "one", "cat", "/arch").stdout.strip() == architecture
+    plain = build(text, "-q").stdout.strip()
+    assert rootless("image", "inspect", "-f", "{{.Id}}", plain).stdout.strip() == plain  # an image, no list
+    for words, said in (
+        ((*asked, "-o", f"type=docker,dest={tmp_path}/x"), "does not currently support exporting manifest lists"),
+        (("--build-arg", "BUILDKIT_MULTI_PLATFORM=0", "--platform", BOTH), "returning multiple target platforms is not allowed"),
+        (("--build-arg", "BUILDKIT_MULTI_PLATFORM=perhaps"), "invalid boolean value perhaps"),
+    ):
+        assert said in build(text, *words, status=1).stderr
+
+
 @pytest.mark.own_store
 def test_one_platform_of_a_list_is_saved_and_shown(rootless: Rootless, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\n")

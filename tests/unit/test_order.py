@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
     "build":
-        "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs source_trees "
-        "contexts definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache context plan "
-        "dockerfile progress",
+        "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "
+        "source_trees contexts definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache "
+        "context plan dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records in_use keys",
     "build/context":
         "fetch archive git submodules git_program http kept walk source_tree file_hashes digest_table ignore glob",
