@@ -181,6 +181,11 @@ def ensure(rootless: Rootless, name: str, archive: Path) -> str:
     return name
 
 
+def ensured(rootless: Rootless) -> list[str]:
+    """The names that `ensure` has given to images of its store, sorted."""
+    return sorted(_ENSURED.get(rootless.root, {}))
+
+
 def remove_others(rootless: Rootless) -> None:
     """Remove all images from a store but those that `ensure` has put there: what a test has left, for the next to see."""
     ensured = _ENSURED.get(rootless.root, {})
