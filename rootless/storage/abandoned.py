@@ -1,8 +1,8 @@
 """What killed processes were making: told from what is being made by an flock, and moved away under it.
 
 Between its making and its lock nobody can tell a directory from a dead process's. So who makes one looks, once it has the
-lock, whether the directory still has its name (`store.is_called`), and else makes another; and who sweeps gives it another name
-before the lock is let go.
+lock, whether the directory still has its name (`is_called` and `make_locked` of store.py), and else makes another; and who
+sweeps gives it another name before the lock is let go.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING
 from rootless.storage import names, shape
 from rootless.storage.remove_tree import remove_tree
-from rootless.storage.store import Store, make_directory, open_lock
+from rootless.storage.store import Store, make_directory, make_locked, open_lock
 
 if TYPE_CHECKING:
     from typing import Any
@@ -61,10 +61,8 @@ class NewPod:
         name, identifier = self._config["name"], self._config["id"]
         check_name(name)
         make_directory(self._base)
-        os.mkdir(self._new, 0o700)
+        self._fd = make_locked(self._new)
         try:
-            self._fd = open_lock(self._new + "/lock")
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
             atomic.write_json(self._new + "/config.json", self._config)
             try:
                 names.claim(self._store, name, identifier)

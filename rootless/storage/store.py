@@ -162,3 +162,18 @@ def is_called(path: str, fd: int) -> bool:
         return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
     except FileNotFoundError:
         return False
+
+
+def make_locked(place: str) -> int:
+    """Make the directory `place` with a file `lock` in it, locked: the descriptor of that, the caller's. FileNotFoundError where
+    the one above is missing."""
+    while True:
+        os.mkdir(place, 0o700)
+        try:
+            fd = os.open(place + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            continue  # a sweeper was faster (abandoned.py)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if is_called(place + "/lock", fd):
+            return fd
+        os.close(fd)

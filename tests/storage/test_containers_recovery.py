@@ -13,7 +13,7 @@ import pytest
 from rootless.errors import Conflict
 from rootless.storage.containers import containers
 from rootless.storage.maintenance.sweep import sweep_containers
-from rootless.storage.store import Store
+from rootless.storage.store import Store, make_locked
 from tests.storage.joined import Joined
 from tests.storage.making import make, state_of
 
@@ -35,7 +35,7 @@ def test_transient_containers_do_not_outlive_a_boot(store: Store) -> None:
 def test_sweep_spares_what_is_being_made(store: Store) -> None:
     make(store, "web")
     new = f"{store.containers}/.new-{'a' * 64}"
-    held = containers._new_directory(store, new)
+    held = make_locked(new)
     os.symlink("a" * 64, f"{store.names}/soon")
     assert sweep_containers(store) == []
     with pytest.raises(Conflict):

@@ -24,7 +24,7 @@ from rootless.record import TYPE_CHECKING
 from rootless.storage import names as claims
 from rootless.storage import shape
 from rootless.storage.containers.status import ContainerStatus, status
-from rootless.storage.store import Store, is_called, make_directory, open_lock
+from rootless.storage.store import Store, make_directory, make_locked, open_lock
 
 if TYPE_CHECKING:
     from typing import Any
@@ -88,7 +88,12 @@ def create(
     claims.check_name(name)
     base = store.containers
     new, final = f"{base}/.new-{container_id}", f"{base}/{container_id}"
-    held = _new_directory(store, new)
+    try:
+        held = make_locked(new)
+    except FileNotFoundError:
+        make_directory(base)
+        make_directory(store.names)
+        held = make_locked(new)
     try:
         if not durable:
             from rootless.linux.process import boot_id
@@ -111,25 +116,6 @@ def create(
     if durable:
         _sync_directory(base)
     return final
-
-
-def _new_directory(store: Store, new: str) -> int:
-    """Make it; its lock, held. A sweeper may take it before it is locked: then it is made again."""
-    while True:
-        try:
-            os.mkdir(new, 0o700)
-        except FileNotFoundError:
-            make_directory(store.containers)
-            make_directory(store.names)
-            os.mkdir(new, 0o700)
-        try:
-            fd = os.open(new + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except FileNotFoundError:
-            continue
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if is_called(new + "/lock", fd):
-            return fd
-        os.close(fd)
 
 
 def _sync_directory(path: str) -> None:

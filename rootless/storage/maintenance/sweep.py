@@ -68,8 +68,9 @@ def sweep_pods(store: Store) -> None:
         return
     for entry in entries:
         path = f"{base}/{entry}"
-        if entry.startswith(".rm-") or (entry.startswith(".new-") and _is_abandoned(path)):
-            remove_tree(path)
+        gone = abandoned.set_aside(path, "lock") if entry.startswith(".new-") else path if entry.startswith(".rm-") else ""
+        if gone:
+            remove_tree(gone)
 
 
 def _has_lost_everybody(store: Store, container_id: str) -> bool:
