@@ -47,6 +47,17 @@ def write_bytes(path: str, data: bytes, *, durable: bool = True, mode: int = 0o6
         raise
 
 
+def overwrite(path: str, data: bytes) -> None:
+    """Change the file that is there, which is mounted elsewhere: written over and then cut, so that a reader never finds
+    it empty, but maybe half of both."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.pwrite(fd, data, 0)
+        os.ftruncate(fd, len(data))
+    finally:
+        os.close(fd)
+
+
 def write_json(path: str, value: Any, *, durable: bool = True) -> None:
     """`write_bytes` of `value` as compact JSON."""
     write_bytes(path, jsontext.dumps(value, separators=(",", ":")).encode(), durable=durable)

@@ -1,5 +1,6 @@
 #include "repair.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #define FIRST_PAUSE_MS 100
 #define LAST_PAUSE_MS 10000
 #define COMMAND_MS 60000
+#define ID_SIZE 64
 /* A netd that has lived so long was no failure of the repair before. */
 #define GOOD_MS 10000
 
@@ -52,13 +54,29 @@ static void plan(struct repair *repair, int64_t now_ms)
         repair->pause_ms = LAST_PAUSE_MS;
 }
 
+/* Asks netd whether it knows the container, whose id is the last word of the command: another netd may have been told of
+   it than the one that is there now. Nothing is added by this. False if it cannot be asked. */
+static bool ask(const struct repair *repair)
+{
+    char request[sizeof "more " + ID_SIZE];
+    const char *id = repair->argv[repair->words - 1];
+    if (strlen(id) != ID_SIZE || strspn(id, "0123456789abcdef") != ID_SIZE)
+        return true;
+    size_t length = (size_t)(put_text(put_text(request, "more "), id) - request);
+    return send(repair->connection, request, length, MSG_NOSIGNAL) >= 0;
+}
+
 static void look(struct repair *repair, int64_t now_ms)
 {
     repair->connection = connect_to(repair->path);
     repair->since_ms = now_ms;
     repair->due_ms = 0;
-    if (repair->connection < 0)
-        plan(repair, now_ms);
+    if (repair->connection >= 0 && ask(repair))
+        return;
+    if (repair->connection >= 0)
+        close(repair->connection);
+    repair->connection = -1;
+    plan(repair, now_ms);
 }
 
 void repair_begin(struct repair *repair, int64_t now_ms)
@@ -70,10 +88,10 @@ void repair_begin(struct repair *repair, int64_t now_ms)
 
 void repair_lost(struct repair *repair, int64_t now_ms)
 {
-    char byte;
-    ssize_t size = recv(repair->connection, &byte, 1, MSG_DONTWAIT);
-    if (size > 0)
-        return; /* it has nothing to say to us */
+    char word[5];
+    ssize_t size = recv(repair->connection, word, sizeof word, MSG_DONTWAIT);
+    if ((size < 0 && errno == EAGAIN) || (size > 0 && memcmp(word, "error", (size_t)size) != 0))
+        return; /* the answer to ask() */
     close(repair->connection);
     repair->connection = -1;
     if (now_ms - repair->since_ms >= GOOD_MS)

@@ -21,9 +21,9 @@ struct repair {
     int64_t since_ms;    /* when the connection was made */
 };
 
-/* Connects; where nobody is there, a repair is due. */
+/* Connects; where nobody is there who knows the container, a repair is due. */
 void repair_begin(struct repair *repair, int64_t now_ms);
-/* The connection is ready: netd has ended. */
+/* The connection is ready: netd has answered, or ended. */
 void repair_lost(struct repair *repair, int64_t now_ms);
 /* Does what is due at now_ms; the command has the soft limit `open_files`. Returns the milliseconds until something
    else is, -1: never. */

@@ -15,6 +15,8 @@ from rootless.record import Record
 ANSWER_TIMEOUT_S = 3
 SOCKET_NAME = "session.sock"
 RECORD_NAME = "session.json"
+NETD_SOCKET, NETD_VARIABLE = "netd.sock", "ROOTLESS_NETD"
+"""The network helper's socket in RUNTIME, and what has its path in the helper's environment (surviving_hub.py)."""
 _UCRED = struct.Struct("iII")  # pid, uid, gid: unix(7)
 
 

@@ -9,10 +9,10 @@
 Killed before the rename, the starter leaves a socket under the other name: dead, it is unlinked
 by the next starter; alive, it is adopted. A dead holder's socket refuses connections, and the
 next starter looks for a process that still lives in the recorded namespace, and starts the new
-holder in there, and in the hub that a process of ours still keeps (surviving_hub.py).
+holder in there, and in the hub that a process of ours still keeps for this RUNTIME (surviving_hub.py).
 
 A user has one namespace, whatever RUNTIME is: where $XDG_RUNTIME_DIR is another one than before, or what was
-in it is gone, the namespace is found by way of its holder or any monitor, and gets a holder for the new place.
+in it is gone, the namespace is found by way of its holder or any monitor, and gets a holder for the new place, with a hub of its own.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _start_holder(runtime: str, planned: IdMapping, *, existing: int | None) -> 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         with address_in(runtime, _NEW_NAME) as address:
             listener.bind(address)
-        hub = None if existing is None else surviving_hub.find(existing)
+        hub = None if existing is None else surviving_hub.find(existing, runtime)
         try:
             path = os.path.join(runtime, SOCKET_NAME)
             fork_holder(program, listener.fileno(), path, planned, existing=existing, hub=hub)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from rootless.network.hub.uplink import CIDR
 from tests.harness import processes
 
 # What stays between commands by design: our session's holder, and Podman's.
@@ -46,13 +47,19 @@ def _processes(before: Before) -> list[str]:
     return [
         f"process {process.pid} ({process.state}): {process.command}"
         for key, process in processes.descendants().items()
-        if key not in before.processes and not is_holder(process)
+        if key not in before.processes and not is_holder(process) and not is_hubs(process)
     ]
 
 
 def is_holder(process: processes.Process) -> bool:
     """Whether this holds a user's session open, which is meant to stay between commands."""
     return process.command.startswith(STAYING) or os.path.basename(process.command).startswith(STAYING)
+
+
+def is_hubs(process: processes.Process) -> bool:
+    """Whether this is the network helper or the hub's uplink, which end a few seconds after the last container
+    (test_hub_robustness.py)."""
+    return process.command.startswith("rootless: networks") or f" --cidr={CIDR} " in process.command
 
 
 def _files(root: Path, runtime: Path) -> list[str]:

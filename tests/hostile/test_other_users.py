@@ -129,5 +129,10 @@ def test_loopback_of_the_host_is_out_of_reach(rootless: Rootless, busybox_image:
     """Services that listen on 127.0.0.1 because only this machine's users may speak to them."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        script = f"for a in 127.0.0.1 10.0.2.2 10.0.2.100; do nc -w 2 $a {port} </dev/null && echo REACHED; done; true"
-        assert "REACHED" not in rootless("run", "--rm", busybox_image, "sh", "-c", script).stdout
+        script = (
+            "gateway=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p'); test $gateway || exit 1; "
+            f"for a in 127.0.0.1 10.0.2.2 10.0.2.100 $gateway; do nc -w 2 $a {port} </dev/null && echo REACHED; done; true"
+        )
+        for network in ("bridge", "slirp4netns"):
+            done = rootless("run", "--rm", "--network", network, busybox_image, "sh", "-c", script)
+            assert "REACHED" not in done.stdout, network

@@ -53,6 +53,25 @@ def test_a_netd_that_ends_is_repaired_and_watched_again(monitor: Monitor, tmp_pa
     assert len(repairs(tmp_path)) == 2
 
 
+def test_a_netd_that_does_not_know_the_container_is_told_of_it(monitor: Monitor, tmp_path: Path, listener: socket.socket) -> None:
+    """Another one was told of it, and was killed before the monitor connected."""
+    container = "0123456789abcdef" * 4
+    words = ("sh", "-c", f"date +%s.%N >>{tmp_path}/repairs", container)
+    options = ("--netd", str(tmp_path / "netd.sock"), *(part for word in words for part in ("--repair", word)))
+    monitor.start("sleep", "100", options=options)
+    connection, _ = listener.accept()
+    assert connection.recv(100) == f"more {container}".encode()
+    connection.send(b"error no such container")
+    again, _ = listener.accept()
+    assert len(repairs(tmp_path)) == 1
+    assert again.recv(100) == f"more {container}".encode()
+    again.send(b"ok")
+    time.sleep(0.3)
+    assert len(repairs(tmp_path)) == 1
+    again.close()
+    connection.close()
+
+
 def test_where_nobody_answers_a_repair_is_tried_with_growing_pauses(monitor: Monitor, tmp_path: Path) -> None:
     monitor.start("sleep", "100", options=repaired_by(tmp_path, "exit 0"))
     assert eventually(lambda: len(repairs(tmp_path)) == 5)

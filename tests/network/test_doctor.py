@@ -57,7 +57,7 @@ def test_this_host_runs_containers_and_nothing_is_left(user: User, tmp_path: Pat
     private.mkdir(mode=0o700)
     status, found = examine(tmp_path / "root", XDG_RUNTIME_DIR=str(private))
     assert status == 0, found
-    for name in ("container", "user namespace", "ids", "storage", "network", "ports", "helpers"):
+    for name in ("container", "user namespace", "ids", "storage", "network", "ports", "bridges", "gate", "helpers"):
         assert found[name]["status"] == "ok", found[name]
     assert os.listdir(tmp_path) == ["run"]
     assert os.listdir(private) in ([], ["rootless"])
@@ -73,6 +73,8 @@ BROKEN = [
     ("mount -t tmpfs tmpfs /dev/net", "network", "warning", "/dev/net/tun does not exist", "modprobe tun"),
     ("mount --bind /etc/shadow /dev/net/tun", "network", "warning", "may not be opened", diagnosis.TUN_RULE),
     ("mount --bind /dev/null $(command -v slirp4netns)", "network", "warning", "was not found on PATH", "apt install"),
+    ("echo 0 > /proc/sys/user/max_net_namespaces", "bridges", "warning", "user.max_net_namespaces is 0", "sysctl"),
+    ("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys", "bridges", "warning", "/proc/sys may not be written to", ""),
     ("mount --bind /etc/shadow /dev/fuse", "/dev/fuse", "not available", "Permission denied", FUSE_RULE),
     ("mount -t tmpfs tmpfs /dev", "/dev/fuse", "not available", "No such file", "modprobe fuse"),
     ("echo 0 > /proc/sys/user/max_user_namespaces", "user namespace", "error", "max_user_namespaces is 0", "sysctl"),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rootless import paths
-from rootless.linux import ctypes, namespace
+from rootless.linux import namespace
 from rootless.session import connection, session
 from tests.harness.forked import become_root_of_own_namespace, forked
 from tests.session.conftest import Places, use
 from tests.session.sessions import holder_pid, holders, join_in_child, kill_and_wait
-
-PR_SET_NAME = 15
 
 
 def hub_inode(places: Places) -> int:
@@ -29,9 +28,11 @@ def hub_inode(places: Places) -> int:
 
 
 @contextmanager
-def keeper(places: Places, name: bytes, *, enters: bool = False, in_container: bool = False) -> Iterator[None]:
-    """A process in the session, of that name, with a descriptor of the hub, or in it; or with a network of its own,
-    as a container has that lives in the session's user namespace."""
+def keeper(places: Places, name: str, *, enters: bool = False, in_container: bool = False) -> Iterator[None]:
+    """A process in the session, of that name, for the places' RUNTIME, with a descriptor of the hub, or in it; or with a network
+    of its own, as a container has that lives in the session's user namespace."""
+    program = places.runtime.parent / name
+    program.symlink_to(sys.executable)
     started, ready = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -39,16 +40,16 @@ def keeper(places: Places, name: bytes, *, enters: bool = False, in_container: b
         session.join()
         if in_container:
             namespace.unshare(namespace.CLONE_NEWNET | namespace.CLONE_NEWNS)
-            os.open("/proc/self/ns/net", os.O_RDONLY)
+            os.set_inheritable(os.open("/proc/self/ns/net", os.O_RDONLY), True)
         else:
             hub, _ = connection.hub_from_holder(str(places.runtime))
+            os.set_inheritable(hub, not enters)
             if enters:
                 namespace.setns(hub, namespace.CLONE_NEWNET)
-                os.close(hub)
-        ctypes.CDLL(None).prctl(PR_SET_NAME, name, 0, 0, 0)
-        os.write(ready, b"1")
-        signal.pause()
-        os._exit(0)
+        os.set_inheritable(ready, True)
+        socket = str(places.runtime / connection.NETD_SOCKET)
+        words = [str(program), "-c", f"import os, signal; os.write({ready}, b'1'); signal.pause()", "--netd", socket]
+        os.execv(program, words)
     os.close(ready)
     try:
         assert os.read(started, 1) == b"1"
@@ -57,6 +58,7 @@ def keeper(places: Places, name: bytes, *, enters: bool = False, in_container: b
         os.close(started)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        program.unlink()
 
 
 def test_all_commands_get_the_same_hub_and_stay_in_the_hosts_network(places: Places) -> None:
@@ -75,21 +77,21 @@ def test_all_commands_get_the_same_hub_and_stay_in_the_hosts_network(places: Pla
 def test_a_new_holder_is_in_the_hub_that_a_monitor_kept(places: Places) -> None:
     before = hub_inode(places)
     assert before, "the holder has no hub"
-    with keeper(places, b"rootless-monitor"):
+    with keeper(places, "rootless-monitor"):
         kill_and_wait(holder_pid(places))
         assert hub_inode(places) == before
 
 
 def test_a_new_holder_is_in_the_hub_that_the_network_helper_is_in(places: Places) -> None:
     before = hub_inode(places)
-    with keeper(places, b"rootless-netd", enters=True):
+    with keeper(places, "rootless-netd", enters=True):
         kill_and_wait(holder_pid(places))
         assert hub_inode(places) == before
 
 
 def test_a_hub_that_nobody_kept_is_made_anew(places: Places) -> None:
     assert hub_inode(places)
-    with keeper(places, b"rootless-monitor", in_container=True):
+    with keeper(places, "rootless-monitor", in_container=True):
         user_namespace = join_in_child(places)[1]
         kill_and_wait(holder_pid(places))
         after = hub_inode(places)
@@ -100,12 +102,18 @@ def test_a_hub_that_nobody_kept_is_made_anew(places: Places) -> None:
         assert after not in [os.stat(f"/proc/{pid}/ns/net").st_ino for pid in container], "a container's network is the hub"
 
 
-def test_a_holder_for_another_runtime_has_the_same_hub(places: Places) -> None:
+def test_a_holder_for_another_runtime_has_a_hub_of_its_own(places: Places) -> None:
+    """A hub has one network helper, whose socket is in one place."""
     before = hub_inode(places)
     other = Places(places.runtime.parent / "other/rootless", places.root)
     other.runtime.mkdir(parents=True, mode=0o700)
     other.runtime.parent.chmod(0o700)
-    assert hub_inode(other) == before
+    with keeper(places, "rootless-monitor"):
+        assert hub_inode(other) != before
+        assert join_in_child(other)[1] == join_in_child(places)[1], "they are one session"
+        kill_and_wait(holder_pid(places))
+        kill_and_wait(holder_pid(other))
+        assert hub_inode(places) == before
 
 
 def test_a_host_that_allows_no_network_namespace_has_a_session_without_hub(places: Places) -> None:

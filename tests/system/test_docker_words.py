@@ -10,12 +10,12 @@ import pytest
 
 from tests.harness.command import Rootless
 
-ADDRESS = ("ip", "-o", "-4", "addr", "show", "tap0")
+ADDRESS = ("ip", "-o", "-4", "addr", "show", "eth0")
 
 
 @pytest.mark.parametrize("word", ["bridge", "default", "name=bridge"])
 def test_the_default_network_by_name(rootless: Rootless, busybox_image: str, word: str) -> None:
-    assert "10.0.2.100/24" in rootless("run", "--rm", "--network", word, busybox_image, *ADDRESS).stdout
+    assert "inet 172." in rootless("run", "--rm", "--network", word, busybox_image, *ADDRESS).stdout
 
 
 def test_a_container_is_found_by_its_network(rootless: Rootless, busybox_image: str) -> None:
@@ -36,7 +36,7 @@ def test_a_container_is_found_by_its_network(rootless: Rootless, busybox_image: 
         ("name=nosuch", "network nosuch not found"),
         ("name=bridge,alias=web", "network-scoped aliases are only supported for user-defined networks"),
         ("name=bridge,ip=10.0.0.3", "user-specified IP address is supported on user-defined networks only"),
-        ("name=bridge,mac-address=02:42:00:00:00:01", "--mac-address is not supported on bridge: "),
+        ("name=slirp4netns,mac-address=02:42:00:00:00:01", "--mac-address is not supported on slirp4netns: "),
         ("name=app,link-local-ip=169.254.0.3", "--network link-local-ip= is not supported: "),
         ("name=app,alias=a b", "invalid network alias 'a b'"),
         ("name=app,ip=fd00::1", "invalid IPv4 address: fd00::1"),

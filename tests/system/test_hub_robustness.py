@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -128,14 +125,7 @@ def test_a_killed_netd_is_replaced(hub: Hub) -> None:
     hub.run("two", "--network", "app")
     socket = hub.rootless.runtime / "rootless/netd.sock"
     before = socket.stat().st_ino
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            own = str(hub.rootless.runtime).encode() in Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        if command.startswith(b"rootless: networks") and own:
-            os.kill(pid, signal.SIGKILL)
+    hub.kill_netd()
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and (not socket.exists() or socket.stat().st_ino == before):
         time.sleep(0.05)

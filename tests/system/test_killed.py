@@ -6,13 +6,15 @@ import os
 import signal
 import time
 
+import pytest
+
 from tests.harness import leaks, processes
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
 
 
-def running(rootless: Rootless, image: str) -> None:
-    rootless("run", "-d", "--name", "web", image, "sleep", "1000")
+def running(rootless: Rootless, image: str, network: str = "bridge") -> None:
+    rootless("run", "-d", "--name", "web", "--network", network, image, "sleep", "1000")
 
 
 def ours(word: str) -> list[processes.Process]:
@@ -20,12 +22,13 @@ def ours(word: str) -> list[processes.Process]:
     return [each for each in processes.descendants().values() if word in each.command]
 
 
-def test_killed_monitor_takes_its_container_along(rootless: Rootless, busybox_image: str) -> None:
-    running(rootless, busybox_image)
+@pytest.mark.parametrize("network", ["bridge", "slirp4netns"])
+def test_killed_monitor_takes_its_container_along(rootless: Rootless, busybox_image: str, network: str) -> None:
+    running(rootless, busybox_image, network)
     (monitor,) = ours("rootless-monitor")
     os.kill(monitor.pid, signal.SIGKILL)
     wait_until(lambda: not ours("sleep 1000"), "the container's end")
-    wait_until(lambda: not ours("slirp4netns"), "slirp4netns's end")
+    wait_until(lambda: not ours("slirp4netns") and not ours("rootless: networks"), "the end of its network")
     assert rootless("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "web").stdout == "exited 137\n"
     rootless("start", "web")
     rootless("rm", "-f", "web")

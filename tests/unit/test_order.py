@@ -57,7 +57,7 @@ ORDER = {
     "cli/terminal": "attachment confirm",
     "engine": "pods doctor lifecycle emulation views networks files images state options",
     "engine/doctor": "probes run_probes result scratch",
-    "engine/doctor/probes": "container emulation host network storage user_namespace",
+    "engine/doctor/probes": "bridges container emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files": "changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
@@ -100,7 +100,7 @@ ORDER = {
     "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
     "network/hub":
-        "listen attach gate bridges container settings netd held_ports uplink rules stale foundation child host_route tables "
+        "listen attach gate bridges container settings netd held_ports uplink rules stale foundation thread host_route tables "
         "namespace endpoint",
     "network/uplink": "driver slirp4netns connection",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",

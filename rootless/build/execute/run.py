@@ -109,7 +109,7 @@ def _launch(
             run_dir=run_dir,
             stdio=runtime.Stdio(),
             supervision=MonitorOptions(no_sync=True, dies_with_parent=True),
-            network=network.connection(store, record, run_dir),
+            network=network.connection(store, record, run_dir, directory, repaired=False),
             record=note,
             create_cgroup=place,
             client=True,

@@ -11,7 +11,7 @@ from rootless.engine.lifecycle.create_rules import check
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.resources import Resources
 from rootless.engine.options.values import Ulimit
-from rootless.engine.state.config import ContainerConfig
+from rootless.engine.state.config import ContainerConfig, Network, default_network
 
 HOSTNAME = "buildkitsandbox"
 """What a build's container is called, unless BUILDKIT_SANDBOX_HOSTNAME says otherwise."""
@@ -48,22 +48,31 @@ class RunRequest(NamedTuple):
     privileged: bool = False  # --security=insecure: what `run --privileged` gives, and no more
 
 
+def _network(request: RunRequest) -> Network:
+    """What `run` has without --network, or with that of the step."""
+    mode, limits = _MODES[request.network], request.limits
+    found: Network = {
+        "mode": mode,
+        "options": [],
+        "ports": [],
+        "exposed": [],
+        "publish_all": False,
+        "dns": limits.dns,
+        "dns_search": limits.dns_search,
+        "dns_options": limits.dns_options,
+        "add_host": limits.add_host,
+    }
+    if mode == "bridge":
+        found |= {"networks": default_network(), "default": True}
+    return found
+
+
 def container_config(request: RunRequest, mounts: list[Mount], env: list[str]) -> ContainerConfig:
     """The record of the step's container; InvalidInput for what could never start."""
     limits = request.limits
     record = make_record(
         Request(
-            network={
-                "mode": _MODES[request.network],
-                "options": [],
-                "ports": [],
-                "exposed": [],
-                "publish_all": False,
-                "dns": limits.dns,
-                "dns_search": limits.dns_search,
-                "dns_options": limits.dns_options,
-                "add_host": limits.add_host,
-            },
+            network=_network(request),
             log={"driver": "none", "max_size": 0, "max_files": 1},
             security={
                 "privileged": request.privileged,

@@ -29,7 +29,7 @@ from rootless.engine.state.config import (
     Network,
     RestartPolicy,
     Security,
-    default_on_hub,
+    default_network,
 )
 from rootless.engine.state.restart import parse as parse_restart
 from rootless.errors import InvalidInput
@@ -179,10 +179,13 @@ def to_network(args: Args) -> Network:
     mode: str = "bridge"
     options: list[str] = []
     networks: dict[str, EndpointConfig] = {}
-    if default_on_hub() or not _NETWORK_OPTIONS.isdisjoint(args.given):
+    default = _NETWORK_OPTIONS.isdisjoint(args.given)
+    if default:
+        networks = default_network()
+    else:
         from rootless.cli.flags import network
 
-        mode, options, networks = network.choose(args)
+        mode, options, networks, default = network.choose(args)
     published, exposed = [], []
     if args.publish or args.expose:
         from rootless.network import ports
@@ -202,6 +205,8 @@ def to_network(args: Args) -> Network:
     }
     if networks:
         found["networks"] = networks
+    if default:
+        found["default"] = True
     return found
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from rootless.engine.networks import names
 from rootless.engine.networks.addresses import canonical, version_of
-from rootless.engine.networks.endpoint_config import empty
-from rootless.engine.state.config import EndpointConfig, default_on_hub
+from rootless.engine.state.config import EndpointConfig, no_demands
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, Record
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from rootless.cli.grammar.command import Args
 
 _SINGLE = ("none", "host", "slirp4netns")
+_UNNAMED = ("", "default", "private")
 _LONG = "write name=NETWORK, and as you need alias=, ip=, ip6=, mac-address=, driver-opt=KEY=VALUE, gw-priority="
 
 
@@ -23,6 +23,7 @@ class NetworkChoice(Record):
     mode: str
     options: list[str]
     networks: dict[str, EndpointConfig]
+    default: bool = False  # no network is named, and nothing is asked of the default one
 
 
 def choose(args: Args) -> NetworkChoice:
@@ -40,24 +41,26 @@ def choose(args: Args) -> NetworkChoice:
         user_defined = _is_user_defined(mode)
         if not user_defined:
             _check_predefined(mode, endpoint)
-        if user_defined or (mode == "bridge" and default_on_hub()):
+        if user_defined or mode == "bridge":
             found[mode] = endpoint
         else:
             single[mode] = options
-    if (single and found) or ("bridge" in found and len(found) > 1):
+    not_defined = [*single, *(["bridge"] if "bridge" in found else [])]
+    if not_defined and found.keys() - {"bridge"}:
         raise InvalidInput(
             "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
             hint="name networks of your own only: `rootless network create`",
         )
-    if len(single) > 1:
+    if len(not_defined) > 1:
         raise InvalidInput(
-            f"conflicting options: a container has one network, not {' and '.join(single)}",
+            f"conflicting options: a container has one network, not {' and '.join(not_defined)}",
             hint="write --network once, or name networks of your own",
         )
     if single:
         ((mode, options),) = single.items()
         return NetworkChoice(mode, options, {})
-    return NetworkChoice(next(iter(found)), [], found)
+    unnamed = all(word in _UNNAMED for word in args.network)
+    return NetworkChoice(next(iter(found)), [], found, default=unnamed and found == {"bridge": no_demands()})
 
 
 def _is_user_defined(mode: str) -> bool:
@@ -72,17 +75,17 @@ def parse(word: str) -> tuple[str, list[str], EndpointConfig]:
     if mode == "container":
         if not options:
             raise InvalidInput("invalid container format container:<name|id>")
-        return word, [], empty()
-    if word in ("", "default", "private", "bridge"):
-        return "bridge", [], empty()
+        return word, [], no_demands()
+    if word in (*_UNNAMED, "bridge"):
+        return "bridge", [], no_demands()
     if mode == "slirp4netns":
-        return mode, [option for option in options.split(",") if option], empty()
-    return word, [], empty()
+        return mode, [option for option in options.split(",") if option], no_demands()
+    return word, [], no_demands()
 
 
 def _long(word: str) -> tuple[str, list[str], EndpointConfig]:
     """`name=app,alias=web,ip=10.0.0.5`: a line of CSV, all in lower case as Docker takes it."""
-    name, endpoint = "", empty()
+    name, endpoint = "", no_demands()
     for field in word.lower().split(","):
         key, equals, value = (part.strip() for part in field.partition("="))
         if not equals or not key:
@@ -136,7 +139,7 @@ def _check_predefined(mode: str, endpoint: EndpointConfig) -> None:
         raise InvalidInput("user-specified IP address is supported on user-defined networks only", hint=hint)
     if endpoint["mac"] and mode.startswith("container:"):
         raise InvalidInput("conflicting options: mac-address and the network mode", hint="it is the other container's")
-    if endpoint["mac"] and not (mode == "bridge" and default_on_hub()):
+    if endpoint["mac"] and mode != "bridge":
         raise NotSupported(f"--mac-address is not supported on {mode}: there is no address to choose", hint=hint)
 
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.doctor.probes import container, emulation, host, network, storage, user_namespace
+from rootless.engine.doctor.probes import (
+    bridges,
+    container,
+    emulation,
+    host,
+    network,
+    storage,
+    user_namespace,
+)
 from rootless.engine.doctor.result import ProbeResult, ProbeStatus
 from rootless.engine.doctor.run_probes import TIMEOUT_S, run_all
 from rootless.engine.doctor.scratch import prepared
@@ -19,6 +27,7 @@ PROBES = (
     *container.PROBES,
     *storage.PROBES,
     *network.PROBES,
+    *bridges.PROBES,
     *emulation.PROBES,
     *host.PROBES,
 )

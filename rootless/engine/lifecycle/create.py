@@ -112,7 +112,7 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
         from rootless.engine.lifecycle import volumes_from
 
         request = request._replace(mounts=volumes_from.mounts(store, request.mounts, request.volumes_from))
-    if request.network.get("networks"):
+    if request.network.get("networks") and not request.network.get("default"):
         from rootless.engine.networks import endpoint_config
 
         request = request._replace(network=endpoint_config.resolve(store, request.network))

@@ -6,7 +6,7 @@ What an uplink needs is imported for containers that have one. Hot path.
 from __future__ import annotations
 
 from rootless import atomic
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, is_on_hub
+from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, is_on_hub, on_hub
 from rootless.engine.state.restart import own_command
 from rootless.network.etc import hosts, resolv
 from rootless.record import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from rootless.errors import RootlessError
     from rootless.network.ports import PortMapping
     from rootless.runtime.launch.launch import Network
 
@@ -26,6 +27,12 @@ RESOLVER = "127.0.0.11"
 def write_etc(record: ContainerConfig, directory: str, more_hosts: Sequence[str] = ()) -> None:
     """The container's resolv.conf, hosts and hostname: written anew at each start, as Docker does. `more_hosts` are as
     --add-host has them."""
+    for name, text in _etc(record, more_hosts).items():
+        atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
+
+
+def _etc(record: ContainerConfig, more_hosts: Sequence[str] = ()) -> dict[str, str]:
+    """The texts of resolv.conf, hosts and hostname."""
     network = record["network"]
     mode = network["mode"]
     addresses, gateway, resolver = None, None, None
@@ -43,7 +50,7 @@ def write_etc(record: ContainerConfig, directory: str, more_hosts: Sequence[str]
         own = [addresses.container]
     elif mode == "host":
         gateway = "127.0.0.1"
-    texts = {
+    return {
         "resolv.conf": resolv.resolv_conf(
             mode,
             host_text=resolv.read_host(),
@@ -52,6 +59,7 @@ def write_etc(record: ContainerConfig, directory: str, more_hosts: Sequence[str]
             options=network["dns_options"],
             forwarder=addresses.dns if addresses else None,
             resolver=resolver,
+            has_names=is_on_hub(record) and any(name != "bridge" for name in on_hub(record)),
         ),
         "hosts": hosts.hosts_file(
             mode,
@@ -65,29 +73,59 @@ def write_etc(record: ContainerConfig, directory: str, more_hosts: Sequence[str]
         ),
         "hostname": hosts.hostname_file(record["hostname"]),
     }
-    for name, text in texts.items():
-        atomic.write_bytes(f"{directory}/{name}", text.encode(), durable=False, mode=0o644)
 
 
-def connection(store: Store, record: ContainerConfig, run_dir: str) -> Network | None:
+def connection(
+    store: Store,
+    record: ContainerConfig,
+    run_dir: str,
+    etc: str,
+    *,
+    more_hosts: Sequence[str] = (),
+    repaired: bool = True,
+) -> Network | None:
     """What the supervisor calls to connect the container and to publish its ports, for runtime.launch; None for a
-    container that has no network of its own, or nothing but loopback."""
-    if is_on_hub(record):
-        from rootless.engine.networks import attach
+    container that has no network of its own, or nothing but loopback. `etc`: where write_etc() has written, with `more_hosts`.
 
-        return lambda pid, namespaces: attach.connect(
-            store, record, pid, namespaces, lambda mapping: _port_holder(store, mapping)
-        )
-    return uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None
-
-
-def repair(store: Store, record: ContainerConfig) -> dict[str, Any]:
-    """The monitor's options by which it notices the end of netd and has the network repaired."""
+    repaired: the monitor notices the end of netd and has the network repaired; else that ends with it.
+    """
     if not is_on_hub(record):
-        return {}
-    from rootless.network.hub.netd import SOCKET_NAME
+        return uplink(store, record, run_dir) if record["network"]["mode"] in OWN_NETWORK else None
 
-    return {"netd": f"{store.runtime}/{SOCKET_NAME}", "repair": own_command("repair-network", record["id"])}
+    def connect(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
+        from rootless.engine.networks import attach
+        from rootless.network.hub.netd import SOCKET_NAME
+
+        def instead(reason: RootlessError) -> dict[str, Any]:
+            for name, text in _etc(_without_hub(record), more_hosts).items():
+                atomic.overwrite(f"{etc}/{name}", text.encode())  # mounted in the container
+            found = uplink(store, _without_hub(record), run_dir)(pid, namespaces)
+            return {**found, "instead_of_bridge": reason.message}
+
+        alone = record["network"].get("default") and on_hub(record).keys() <= {"bridge"}
+        found = attach.connect(
+            store,
+            record,
+            pid,
+            namespaces,
+            lambda mapping: _port_holder(store, mapping),
+            hosts_path=f"{etc}/hosts",
+            instead=instead if alone else None,
+        )
+        if repaired and "networks" in found:
+            netd = f"{store.runtime}/{SOCKET_NAME}"
+            found["supervision"] = {"netd": netd, "repair": own_command("repair-network", record["id"])}
+        return found
+
+    return connect
+
+
+def _without_hub(record: ContainerConfig) -> ContainerConfig:
+    """The default network as slirp4netns for this container alone. What it gives up is its neighbours; nobody reaches it who
+    would not have."""
+    network = record["network"].copy()
+    del network["networks"]
+    return {**record, "network": network}
 
 
 def uplink(store: Store, record: ContainerConfig, run_dir: str) -> Network:

@@ -161,9 +161,8 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
                 events_dir=events.directory(store),
                 event=events.tail(record),
                 pass_fds=0 if record["auto_remove"] else handed.descriptors,
-                **network.repair(store, record),
             ),
-            network=network.connection(store, record, run_dir),
+            network=network.connection(store, record, run_dir, directory, more_hosts=_pod_hosts(store, record)),
             record=record_state,
             # By the supervisor: it must stand before the end, which the monitor writes, and before what is done next.
             started=lambda: events.container(store, "start", record),
@@ -190,11 +189,13 @@ def _start_facts(store: Store, record: ContainerConfig) -> spec.StartFacts:
     if "network" in shared:
         etc = containers.directory(store, containers.find(store, record["network"]["mode"].partition(":")[2]))
     else:
-        network.write_etc(record, etc, _pod_hosts(store, record) if record.get("infra") else ())
+        network.write_etc(record, etc, _pod_hosts(store, record))
     return host_facts(record, etc=etc, volumes=store.volumes, shared=shared)
 
 
 def _pod_hosts(store: Store, record: ContainerConfig) -> list[str]:
+    if not record.get("infra"):
+        return []
     from rootless.engine.lifecycle import pod_names
 
     return pod_names.hosts(store, record)

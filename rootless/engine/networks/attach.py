@@ -14,25 +14,27 @@ from __future__ import annotations
 import os
 
 from rootless.engine.networks import endpoints, hosts, leases, options, records, registration
-from rootless.engine.networks.endpoint_config import empty
 from rootless.engine.networks.endpoints import Place
 from rootless.engine.networks.leases import LeaseHolder
-from rootless.engine.state.config import on_hub
+from rootless.engine.state.config import no_demands, on_hub
 from rootless.engine.state.restart import own_command
-from rootless.errors import RootlessError
+from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.linux.process import start_time
 from rootless.linux.rlimit import many_descriptors
 from rootless.network.hub import attach as kernel
 from rootless.network.hub import namespace, netd, settings
-from rootless.record import TYPE_CHECKING
+from rootless.network.hub.stale import OtherRoot
+from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.containers import containers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from rootless.engine.networks.addresses import Subnet
     from rootless.engine.networks.records import NetworkConfig
     from rootless.engine.state.config import ContainerConfig, EndpointConfig
+    from rootless.network.hub.endpoint import Attached
     from rootless.network.hub.listen import Listener
     from rootless.network.port_errors import PortHolder
     from rootless.storage.store import Store
@@ -41,41 +43,94 @@ HUB = "hub"
 """What repair-network is told in place of a container's id: the hub's way out."""
 
 
+class Attachment(Record):
+    """The links of a container that is being started; `hub` is a descriptor of the hub."""
+
+    hub: int
+    places: list[Place]
+    attached: Attached
+
+
 def connect(
-    store: Store, record: ContainerConfig, pid: int, namespaces: tuple[int, int], port_holder: PortHolder
+    store: Store,
+    record: ContainerConfig,
+    pid: int,
+    namespaces: tuple[int, int],
+    port_holder: PortHolder,
+    *,
+    hosts_path: str,
+    instead: Callable[[RootlessError], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Put the container whose init is `pid` on its networks; `namespaces` are its user and network namespace's.
+    """Put the container whose init is `pid` on its networks; `namespaces` are its user and network namespace's. `instead`:
+    what is done, and returned, where this host makes no bridge; else that is an error.
 
     Returns what state.json records, and "hold_fds": the hub and the sockets of its ports, for the monitor, which has them by
     the same numbers.
     """
     with many_descriptors():  # two for each published port, until netd has them
-        return _connect(store, record, pid, namespaces, port_holder)
+        name = containers.name_of(store, record["id"]) or record["name"]
+        try:
+            made = _attach(store, record, LeaseHolder(record["id"], pid, start_time(pid)), namespaces[1])
+        except NotSupported as error:
+            if instead is None:
+                raise
+            return instead(error)
+        found = _connect(store, record, name, pid, made, port_holder)
+        hosts.update(hosts_path, record, {}, {name: hosts.addresses(made.places)})
+        return found
 
 
-def _connect(
-    store: Store, record: ContainerConfig, pid: int, namespaces: tuple[int, int], port_holder: PortHolder
-) -> dict[str, Any]:
-    name = containers.name_of(store, record["id"]) or record["name"]
-    holder = LeaseHolder(record["id"], pid, start_time(pid))
-    places: list[Place] = []
+def _attach(store: Store, record: ContainerConfig, holder: LeaseHolder, network: int) -> Attachment:
+    """The container's links. NotSupported: this host makes no bridges, or has no addresses for the default one."""
+    hub = namespace.open_hub()
+    avoided: list[Subnet] = []
     more = []
     if record.get("infra"):
         from rootless.engine.networks import pod_aliases
 
         more = pod_aliases.names(store, record)
-    # As with Docker, a container that was taken off all networks is on its first one again when it starts.
-    for network_name, asked in (on_hub(record) or {record["network"]["mode"]: empty()}).items():
-        network = records.read(store, network_name)
-        if more:
-            asked = pod_aliases.with_names(asked, more)
-        places.append(take_place(store, network, asked, holder, [place.interface for place in places]))
-    listeners, warnings = _publish(record, name, places, port_holder)
-    hub = namespace.open_hub()
-    server = netd_of(store, hub)
-    warnings += ensure_uplink(server, places)
-    attached = kernel.attach(hub, namespaces[1], endpoints.links(places), first=True)
+    while True:
+        places: list[Place] = []
+        # As with Docker, a container that was taken off all networks is on its first one again when it starts.
+        for name, asked in (on_hub(record) or {record["network"]["mode"]: no_demands()}).items():
+            found = records.read(store, name)
+            if not found["pools"]:
+                found = default_bridge(store, avoided)
+            if more:
+                asked = pod_aliases.with_names(asked, more)
+            places.append(take_place(store, found, asked, holder, [place.interface for place in places]))
+        try:
+            return Attachment(hub, places, kernel.attach(hub, network, endpoints.links(places), first=True))
+        except OtherRoot:
+            # The default network's addresses are ours to choose, and nobody is on it, or it would have its bridge.
+            bridge = next((place.network for place in places if place.network["name"] == "bridge"), None)
+            for place in places:
+                release(store, place, record["id"])
+            if bridge is None:
+                raise
+            avoided += records.subnets(bridge)
+            default_bridge(store, avoided)
+
+
+def default_bridge(store: Store, avoided: Sequence[Subnet]) -> NetworkConfig:
+    """The default network with its addresses, which it gets when it is first needed, and others than `avoided`."""
+    from rootless.engine.networks import create
+
     try:
+        return create.ensure_bridge(store, avoided)
+    except InvalidInput as error:
+        raise NotSupported(f"the default network has no addresses: {error.message}", hint=error.hint) from None
+
+
+def _connect(
+    store: Store, record: ContainerConfig, name: str, pid: int, made: Attachment, port_holder: PortHolder
+) -> dict[str, Any]:
+    hub, places, attached = made.hub, made.places, made.attached
+    server = netd_of(store.runtime, hub)
+    try:
+        listeners, warnings = _publish(record, name, places, port_holder)
+        if not attached.uplink:
+            warnings += ensure_uplink(server, places)
         told = registration.register(record, name, places, listeners, attached.undo)
         pidfd = os.pidfd_open(pid)
         try:
@@ -92,12 +147,11 @@ def _connect(
             from rootless.network.hub import rules
 
             rules.send_rules(hub, [rule.add for rule in told.rules])
-        gate = ensure_gate(server, places)
+        gate = ensure_gate(server, places, led_to=attached.gate)
     finally:
         for fd in (attached.resolver_udp, attached.resolver_tcp):
             if fd >= 0:
                 os.close(fd)
-    hosts.update(f"{containers.directory(store, record['id'])}/hosts", record, {}, {name: hosts.addresses(places)})
     return {
         "networks": states(record, name, places),
         "ports": [list(listener.mapping) for listener in listeners],
@@ -126,6 +180,13 @@ def take_place(
     )
 
 
+def release(store: Store, place: Place, container: str) -> None:
+    """Give a place's addresses up before its container ends."""
+    for address in (place.address, place.address6):
+        if address:
+            leases.release(store, place.network, address, container)
+
+
 def states(record: ContainerConfig, name: str, places: Sequence[Place]) -> dict[str, Any]:
     """What state.json says of the places, by the names of their networks."""
     return {
@@ -133,9 +194,9 @@ def states(record: ContainerConfig, name: str, places: Sequence[Place]) -> dict[
     }
 
 
-def netd_of(store: Store, hub: int) -> netd.Netd:
-    """The user's netd, for the hub."""
-    return netd.Netd(store.runtime, hub, repair_hub=own_command("repair-network", HUB))
+def netd_of(runtime: str, hub: int) -> netd.Netd:
+    """The netd of that RUNTIME, for its hub."""
+    return netd.Netd(runtime, hub, repair_hub=own_command("repair-network", HUB))
 
 
 def ensure_uplink(server: netd.Netd, places: Sequence[Place]) -> list[str]:
@@ -158,16 +219,18 @@ def start_uplink(server: netd.Netd) -> list[str]:
     return list(made.warnings)
 
 
-def ensure_gate(server: netd.Netd, places: Sequence[Place]) -> bool:
+def ensure_gate(server: netd.Netd, places: Sequence[Place], *, led_to: bool = False) -> bool:
     """Have the outgoing TCP connections of the networks made by netd; False where this host's kernel lacks a part, or
-    there are none: then they go by the uplink. Once netd knows the container."""
+    there are none: then they go by the uplink. Once netd knows the container. `led_to`: the hub sends them there already."""
     bridges = [endpoints.bridge(place.network) for place in places if not place.network["internal"]]
     if not bridges:
         return False
-    from rootless.network.hub import gate
-
     try:
-        netd.ask(server, "gate on")
+        netd.ask(server, "gate on")  # of this netd: its device is there from the one before
+        if led_to:
+            return True
+        from rootless.network.hub import gate
+
         return gate.ensure_gate(server.hub, bridges)
     except RootlessError:
         return False

@@ -21,6 +21,8 @@ from rootless.record import TYPE_CHECKING
 from rootless.storage.containers import containers
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rootless.engine.state.config import ContainerConfig, EndpointConfig
     from rootless.storage.store import Store
 
@@ -44,6 +46,7 @@ def connect(store: Store, reference: str, container: str, asked: EndpointConfig)
             _write_config(store, record, {**before, name: asked})
             return
         with found, LiveNetworks(store, record, found) as live:
+            _refuse_without_bridge(found.state)
             if name in live.states:
                 live.repair()
                 raise _is_there(store, record, name)
@@ -130,7 +133,7 @@ def repair_hub(store: Store) -> None:
     """Start the hub's way out again, which has ended. The caller has joined the session."""
     hub = namespace.open_hub()
     try:
-        attach.start_uplink(attach.netd_of(store, hub))
+        attach.start_uplink(attach.netd_of(store.runtime, hub))
     finally:
         os.close(hub)
 
@@ -150,6 +153,15 @@ def _refuse_mode(record: ContainerConfig) -> None:
         raise NotSupported(
             f"a container on the network {mode} of slirp4netns cannot be connected to another one",
             hint="run it with --network NETWORK: more can be added to that",
+        )
+
+
+def _refuse_without_bridge(state: dict[str, Any]) -> None:
+    reason = (state.get("network") or {}).get("instead_of_bridge")
+    if reason:
+        raise NotSupported(
+            f"the container is on slirp4netns in place of the bridge: {reason}",
+            hint="`rootless doctor` says what is missing; then start the container again",
         )
 
 

@@ -58,14 +58,28 @@ def create(store: Store, request: NetworkRequest) -> str:
         return _create(store, request, wanted, pools, ipv4=ipv4, ipv6=ipv6)["id"]
 
 
-def ensure_bridge(store: Store) -> NetworkConfig:
-    """The default network with its addresses, made when it is first needed."""
+def ensure_bridge(store: Store, avoided: Sequence[Subnet] = ()) -> NetworkConfig:
+    """The default network with its addresses, which it gets when it is first needed, or anew where it has one of `avoided`.
+
+    InvalidInput: there are none left."""
     found = records.read(store, "bridge")
-    if found["pools"]:
+    if _is_there(found, avoided):
         return found
     with records.lock(store):
         found = records.read(store, "bridge")
-        return found if found["pools"] else _create(store, NetworkRequest("bridge"), {}, [], ipv4=True, ipv6=False)
+        if _is_there(found, avoided):
+            return found
+        if not found["pools"]:
+            return _create(store, NetworkRequest("bridge"), {}, [], ipv4=True, ipv6=False)
+        theirs = [subnet for network in records.every(store) for subnet in records.subnets(network)]
+        found["pools"] = [_pool(ipam.next_subnet([*theirs, *avoided, *_host_routes()]))]
+        found["pools"][0]["gateway"] = _gateway(found["pools"][0])
+        records.replace(store, found)
+        return found
+
+
+def _is_there(bridge: NetworkConfig, avoided: Sequence[Subnet]) -> bool:
+    return bool(bridge["pools"]) and not any(subnet in avoided for subnet in records.subnets(bridge))
 
 
 def _create(
@@ -106,6 +120,8 @@ def _create(
         "ipam_options": request.ipam_options,
         "pools": sorted(pools, key=_version),
     }
+    if request.name == "bridge":
+        network["link"] = os.urandom(32).hex()
     records.add(store, network)
     events.write(store, "network", "create", network["id"], name=network["name"], type="bridge")
     return network

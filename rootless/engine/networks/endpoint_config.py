@@ -12,13 +12,6 @@ if TYPE_CHECKING:
     from rootless.storage.store import Store
 
 
-def empty() -> EndpointConfig:
-    """An endpoint of which nothing is asked."""
-    return {
-        "id": "", "aliases": [], "ip": "", "ip6": "", "mac": "", "gw_priority": 0, "driver_opts": {}, "links": [],
-    }  # fmt: skip
-
-
 def resolve(store: Store, asked: Network) -> Network:
     """The networks of a new container by their names, with their ids. NotFound, InvalidInput in Docker's words."""
     found: dict[str, EndpointConfig] = {}

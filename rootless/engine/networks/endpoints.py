@@ -81,7 +81,7 @@ def bridge(network: NetworkConfig) -> Bridge:
     """The network as the kernel needs it."""
     mtu = network["options"].get(options.MTU, "0")
     return Bridge(
-        network["id"],
+        network.get("link") or network["id"],
         _of_version(network, 4, "subnet"),
         _of_version(network, 4, "gateway"),
         _of_version(network, 6, "subnet"),

@@ -7,17 +7,15 @@ import os
 from rootless import atomic
 from rootless.engine.networks import (
     attach,
-    endpoint_config,
     endpoints,
     hosts,
-    leases,
     pod_aliases,
     records,
     registration,
 )
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
-from rootless.engine.state.config import on_hub
+from rootless.engine.state.config import no_demands, on_hub
 from rootless.linux.rlimit import many_descriptors
 from rootless.network import ports
 from rootless.network.hub import attach as kernel
@@ -52,6 +50,9 @@ class LiveNetworks:
         self._old_name = self._name
         self._pod_names = pod_aliases.names(store, record)
         self._open: list[int] = []
+        # Where its network helper is, which need not be where the caller's would be.
+        run_dir = str(found.state.get("run_dir") or "")
+        self._runtime = run_dir.removesuffix(f"/c/{record['id']}") or store.runtime
 
     def __enter__(self) -> LiveNetworks:
         return self
@@ -72,7 +73,7 @@ class LiveNetworks:
             self._apply(before, places)
         except BaseException:
             self._save(before)
-            self._release(place)
+            attach.release(self._store, place, self._record["id"])
             raise
 
     def remove(self, name: str) -> None:
@@ -84,7 +85,7 @@ class LiveNetworks:
         hub, network = self._namespaces()
         kernel.detach(hub, network, next(link for link in endpoints.links([gone])))
         self._save(places)
-        self._release(gone)
+        attach.release(self._store, gone, self._record["id"])
 
     def rename(self, old: str) -> None:
         """The name that it has now, in place of `old`."""
@@ -103,7 +104,7 @@ class LiveNetworks:
         return [
             endpoints.from_state(
                 _network_of(self._store, name, state),
-                pod_aliases.with_names(asked.get(name) or endpoint_config.empty(), self._pod_names),
+                pod_aliases.with_names(asked.get(name) or no_demands(), self._pod_names),
                 state,
             )
             for name, state in self.states.items()
@@ -112,7 +113,7 @@ class LiveNetworks:
     def _namespaces(self) -> tuple[int, int]:
         """Descriptors of the hub and of the container's network namespace."""
         if not self._open:
-            self._open.append(namespace.open_hub())
+            self._open.append(namespace.open_hub(self._runtime))
             self._open.append(os.open(f"/proc/{self._found.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
         return self._open[0], self._open[1]
 
@@ -123,10 +124,10 @@ class LiveNetworks:
 
     def _apply_all(self, before: Sequence[Place], places: Sequence[Place]) -> None:
         hub, network = self._namespaces()
-        server = attach.netd_of(self._store, hub)
+        server = attach.netd_of(self._runtime, hub)
         attach.ensure_uplink(server, places)
         links = endpoints.links(places)
-        first = not settings.knows(self._store.runtime, self._record["id"])
+        first = not settings.knows(self._runtime, self._record["id"])
         if not first and list(before) != list(places):
             known = {place.endpoint_id for place in before}
             links = [link for link, place in zip(links, places, strict=True) if place.endpoint_id not in known]
@@ -178,10 +179,6 @@ class LiveNetworks:
         state = {**running.read_state(self._store, self._record["id"]), "network": self._state}
         atomic.write_json(path, state, durable=not self._record["auto_remove"])
 
-    def _release(self, place: Place) -> None:
-        for address in (place.address, place.address6):
-            if address:
-                leases.release(self._store, place.network, address, self._record["id"])
 
 
 def _defaults(places: Sequence[Place]) -> tuple[Endpoint | None, Endpoint | None]:

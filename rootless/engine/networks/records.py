@@ -17,6 +17,8 @@ from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.storage.store import make_directory, open_lock
 
 if TYPE_CHECKING:
+    from typing import NotRequired
+
     from rootless.engine.networks.ipam import Pool
     from rootless.storage.store import Store
 
@@ -41,6 +43,7 @@ class NetworkConfig(TypedDict):
     options: dict[str, str]
     ipam_options: dict[str, str]
     pools: list[Pool]
+    link: NotRequired[str]  # of bridge, whose id is the same in every data root: what its link in the hub is called after
 
 
 class NetworkLock:
@@ -161,6 +164,11 @@ def add(store: Store, network: NetworkConfig) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def replace(store: Store, network: NetworkConfig) -> None:
+    """Change a network that is in the store; the caller holds the lock."""
+    atomic.write_json(f"{directory(store)}/{network['name']}.json", network)
 
 
 def discard(store: Store, network: NetworkConfig) -> None:

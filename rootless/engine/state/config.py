@@ -6,8 +6,6 @@ checked when the record is made (create.py); after that they are believed. Hot p
 
 from __future__ import annotations
 
-import os
-
 from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.storage.containers import containers
 
@@ -29,7 +27,7 @@ SDNOTIFY = ("container", "conmon", "ignore")
 
 
 OWN_NETWORK = ("bridge", "slirp4netns")
-"""The modes in which slirp4netns brings a container's own network up: Docker's name of it, and Podman's."""
+"""The modes in which slirp4netns brings a network up where the record names none of the hub's."""
 
 
 class EndpointConfig(TypedDict):
@@ -46,16 +44,28 @@ class EndpointConfig(TypedDict):
     links: list[str]
 
 
-def default_on_hub() -> bool:
-    """Whether the default network, bridge, is one of the hub's, too, and not slirp4netns's; to go when it always is."""
-    return os.environ.get("ROOTLESS_DEFAULT_NETWORK") == "hub"
+def no_demands(network: str = "") -> EndpointConfig:
+    """An endpoint on the network of that id, of which nothing is asked."""
+    return {
+        "id": network, "aliases": [], "ip": "", "ip6": "", "mac": "", "gw_priority": 0, "driver_opts": {}, "links": [],
+    }  # fmt: skip
+
+
+BRIDGE_ID = b"bridge".hex().ljust(64, "0")
+"""Of the default network, for people: its name's digits."""
+
+
+def default_network() -> dict[str, EndpointConfig]:
+    """The networks of a container that asks for nothing."""
+    return {"bridge": no_demands(BRIDGE_ID)}
 
 
 class Network(TypedDict):
     """mode: bridge, none, host, slirp4netns, container:ID or the name of a network of one's own; options are the words
     after `slirp4netns:`. `networks`, by name in the order of attachment, are those of the hub: where there are any,
-    the mode is the first.
+    the mode is the first. Without them, bridge is by slirp4netns: of containers that are older than the hub.
 
+    `default`: bridge was not asked for by name, and where this host makes no bridges slirp4netns stands in.
     `ports` as network.ports.to_data writes them; `exposed` as "80/tcp".
     """
 
@@ -69,6 +79,7 @@ class Network(TypedDict):
     dns_options: list[str]
     add_host: list[str]
     networks: NotRequired[dict[str, EndpointConfig]]
+    default: NotRequired[bool]
 
 
 class LogConfig(TypedDict):

@@ -37,7 +37,7 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
         **addresses,
         "Networks": {},
     }
-    if is_on_hub(record):
+    if is_on_hub(record) and "instead_of_bridge" not in network:
         now = network.get("networks") or {}
         # As with Docker, these are the default bridge's; on networks of one's own they are empty.
         found |= _addresses(now.get("bridge") or {})
@@ -54,6 +54,8 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
             "HelperPid": network.get("pid", 0),
             # True: it runs without a network, until it is restarted.
             "Lost": running_now and driver.has_ended(network),
+            # Why it is not on the bridge, which it would be on; else "".
+            "InsteadOfBridge": network.get("instead_of_bridge", ""),
         }
     }
     return found

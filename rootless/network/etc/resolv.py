@@ -36,6 +36,7 @@ def resolv_conf(
     options: Sequence[str] = (),
     forwarder: str | None = None,
     resolver: str | None = None,
+    has_names: bool = True,
 ) -> str:
     """The text of /etc/resolv.conf for a container with network `mode`.
 
@@ -45,7 +46,8 @@ def resolv_conf(
     from the host's side: so 127.0.0.53, VPNs and split DNS work. The host's other servers that
     are no loopback address follow, so that one dead server is no dead network.
     resolver: the address of netd's own resolver for a container on networks, the only server then: it asks those of
-    `dns`, or the host's. What has no dot is a container's name first (ndots:0), unless host or user say otherwise.
+    `dns`, or the host's. What has no dot is a container's name first (ndots:0), unless host or user say otherwise, and
+    unless there are no such names (`has_names`), on the default network.
     As Docker, `--dns-search .` means: no search list.
     """
     if mode == "host" and not (dns or search or options):
@@ -70,7 +72,7 @@ def resolv_conf(
         lines.append("search " + " ".join(domains))
     lines += [f"nameserver {server}" for server in servers]
     wanted_options = list(options) if options else host_options
-    if resolver and not any(option.partition(":")[0] == "ndots" for option in wanted_options):
+    if resolver and has_names and not any(option.partition(":")[0] == "ndots" for option in wanted_options):
         wanted_options = [*wanted_options, "ndots:0"]
     if wanted_options:
         lines.append("options " + " ".join(wanted_options))

@@ -1,8 +1,8 @@
 """Containers put on networks, and taken off.
 
-Called by the supervisor, or by a command that has joined the session: the work is done by a forked child, which
-enters the hub and the container's namespace; the caller must have one thread. Every call is idempotent: it makes
-what is missing. Two at once wait for each other (a lock in RUNTIME), but only where they make a bridge.
+Called by the supervisor, or by a command that has joined the session: the work is done by a thread, which enters the hub
+and the container's namespace; the caller has no other ones. Every call is idempotent: it makes what is missing. Two at
+once wait for each other (a lock in RUNTIME), but only where they make a bridge.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import errno
 from rootless.errors import Conflict
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.link import new_veth, set_isolated
-from rootless.network.hub import bridges, child, container
+from rootless.network.hub import bridges, container, foundation, tables, thread
 from rootless.network.hub.endpoint import Attached
 from rootless.network.hub.namespace import lock_path
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from rootless.network.hub.bridges import BridgeLink
     from rootless.network.hub.endpoint import Endpoint
@@ -35,26 +34,31 @@ def attach(hub: int, network: int, endpoints: Sequence[Endpoint], *, first: bool
     """
     lock = lock_path()
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        host = Route()
-        child.enter(hub)
-        route = Route()
-        links = [bridges.ensure(route, host, endpoint.bridge, lock) for endpoint in endpoints]
-        child.enter(network)
-        inside = Route()
-        sockets = container.begin(inside) if first else ()
-        for endpoint, link in zip(endpoints, links, strict=True):
-            _connect(route, inside, network, endpoint, link)
-        container.set_routes(inside, endpoints)
-        return {}, sockets
+    def work() -> Attached:
+        with Route() as host, _in_hub(hub) as route:
+            links = [bridges.ensure(route, host, endpoint.bridge, lock) for endpoint in endpoints]
+            uplink = foundation.is_complete(route, tables.TAP) is not None
+            gate = foundation.index_of(tables.GATE)
+            open_links = [link for link, endpoint in zip(links, endpoints, strict=True) if not endpoint.bridge.internal]
+            thread.enter(network)
+            with Route() as inside:
+                udp, tcp = container.begin(inside) if first else (-1, -1)
+                for endpoint, link in zip(endpoints, links, strict=True):
+                    _connect(route, inside, network, endpoint, link)
+                container.set_routes(inside, endpoints)
+        return Attached(udp, tcp, uplink=uplink, gate=bool(gate and open_links) and all(link.gate == gate for link in open_links))
 
-    done = child.run(work, step="connect the container with its networks")
-    udp, tcp = done.fds or (-1, -1)
-    return Attached(udp, tcp)
+    return thread.run(work, step="connect the container with its networks")
+
+
+def _in_hub(hub: int) -> Route:
+    """A socket in the hub, where the thread is from now on."""
+    thread.enter(hub)
+    return Route()
 
 
 def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link: BridgeLink) -> None:
-    """The pair of links, where there is none yet. In the child, in the container's namespace."""
+    """The pair of links, where there is none yet. In the thread, in the container's namespace."""
     present = container.find(inside, endpoint)
     if present is None:
         request = new_veth(
@@ -76,22 +80,20 @@ def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link
 def detach(hub: int, network: int, endpoint: Endpoint) -> None:
     """Take the container off a network; nothing where it is not on it. Its default routes by it end with it."""
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(network)
+    def work() -> None:
+        thread.enter(network)
         with Route() as inside:
             container.remove(inside, endpoint)
-        return {}, ()
 
-    child.run(work, step=f"disconnect the container from the network {endpoint.bridge.id[:12]}")
+    thread.run(work, step=f"disconnect the container from the network {endpoint.bridge.id[:12]}")
 
 
 def set_default(network: int, endpoint4: Endpoint | None, endpoint6: Endpoint | None) -> None:
     """Make the container's default routes go by these endpoints; None: no default route of that family."""
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(network)
+    def work() -> None:
+        thread.enter(network)
         with Route() as inside:
             container.set_default(inside, endpoint4, endpoint6)
-        return {}, ()
 
-    child.run(work, step="change the container's default route")
+    thread.run(work, step="change the container's default route")

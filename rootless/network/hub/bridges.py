@@ -10,6 +10,7 @@ from rootless.linux import socket, struct
 from rootless.linux.netlink.address import new_address
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.link import (
+    IFLA_IFALIAS,
     IFLA_MTU,
     LINK,
     RTM_GETLINK,
@@ -26,14 +27,11 @@ from rootless.linux.netlink.route import (
     new_route,
     new_rule,
 )
-from rootless.network.hub import child, foundation, host_route, stale, tables
+from rootless.network.hub import foundation, host_route, stale, tables, thread
 from rootless.network.hub.namespace import Locked, lock_path
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
     from rootless.network.hub.endpoint import Bridge
 
 
@@ -42,10 +40,11 @@ class BridgeLink(Record):
 
     ifindex: int
     mtu: int
+    gate: int  # the device that its outgoing TCP is sent to; 0: none
 
 
 def ensure(route: Route, host: Route, bridge: Bridge, lock: str) -> BridgeLink:
-    """Make the network's bridge, with its addresses and rules, where something of it is missing. In the child, in the hub.
+    """Make the network's bridge, with its addresses and rules, where something of it is missing. In the thread, in the hub.
 
     route: a socket in the hub; host: one in the host's network namespace.
     """
@@ -56,8 +55,9 @@ def ensure(route: Route, host: Route, bridge: Bridge, lock: str) -> BridgeLink:
                 foundation.ensure(route)
             _make(route, bridge, bridge.mtu or host_route.mtu(host))
         found = route.get(RTM_GETLINK, get_link(bridge.name))
-    (mtu,) = struct.unpack("=I", dict(attributes(found[LINK.size :]))[IFLA_MTU])
-    return BridgeLink(LINK.unpack_from(found)[2], mtu)
+    words = dict(attributes(found[LINK.size :]))
+    (mtu,) = struct.unpack("=I", words[IFLA_MTU])
+    return BridgeLink(LINK.unpack_from(found)[2], mtu, foundation.gate_of(words[IFLA_IFALIAS]))
 
 
 def _make(route: Route, bridge: Bridge, mtu: int) -> None:
@@ -71,9 +71,9 @@ def _make(route: Route, bridge: Bridge, mtu: int) -> None:
     except OSError as error:
         raise unsupported("a bridge", error) from error
     index = socket.if_nametoindex(name)
-    child.set_variable(f"ipv4/conf/{name}/rp_filter", "1")  # a source that is not of this network is dropped
+    thread.set_variable(f"ipv4/conf/{name}/rp_filter", "1")  # a source that is not of this network is dropped
     if foundation.has_ipv6():
-        child.set_variable(f"ipv6/conf/{name}/disable_ipv6", "0" if bridge.subnet6 else "1")
+        thread.set_variable(f"ipv6/conf/{name}/disable_ipv6", "0" if bridge.subnet6 else "1")
     requests = [set_mtu(index, mtu)]
     for family, subnet, gateway in _families(bridge):
         length = int(subnet.partition("/")[2])
@@ -105,14 +105,13 @@ def remove_bridge(hub: int, bridge: Bridge) -> None:
     """Remove a network's bridge, rules and routes from the hub; nothing where there are none. It has no containers."""
     lock = lock_path()
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
+    def work() -> None:
+        thread.enter(hub)
         with Locked(lock), Route() as route:
             index = foundation.index_of(bridge.name)
             if index:
                 # The link first: without it nothing of the network can be used, and its routes go with it.
                 route.send([delete_link(index)], forgiven=(errno.ENODEV,))
             stale.sweep(route)
-        return {}, ()
 
-    child.run(work, step=f"remove the network {bridge.id[:12]}")
+    thread.run(work, step=f"remove the network {bridge.id[:12]}")

@@ -1,4 +1,4 @@
-"""The container's side of its networks: links, addresses, routes, kernel variables. In the child, in its namespace."""
+"""The container's side of its networks: links, addresses, routes, kernel variables. In the thread, in its namespace."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from rootless.linux.netlink.route import (
     new_route,
 )
 from rootless.network.hub import foundation, tables
-from rootless.network.hub.child import set_variable
+from rootless.network.hub.thread import set_variable
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:

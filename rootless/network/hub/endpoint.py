@@ -41,6 +41,8 @@ class Attached(Record):
     resolver_udp: int = -1  # bound to 127.0.0.11:53 in the container's namespace
     resolver_tcp: int = -1  # the same, listening
     undo: tuple[bytes, ...] = ()  # rtnetlink messages for netd's `undo`: to be sent in the hub when the container has ended
+    uplink: bool = False  # the hub has a way out already
+    gate: bool = False  # what the container's TCP goes out by, if there is any such network, is the gate already
 
 
 class Uplink(Record):

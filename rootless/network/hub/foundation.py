@@ -1,4 +1,4 @@
-"""What the hub has once, whatever networks there are: its rules and kernel variables. In the child, in the hub."""
+"""What the hub has once, whatever networks there are: its rules and kernel variables. In the thread, in the hub."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rootless.linux.netlink.route import (
     new_rule,
 )
 from rootless.network.hub import tables
-from rootless.network.hub.child import set_variable
+from rootless.network.hub.thread import set_variable
 
 COMPLETE = b"rootless 1"
 """The alias of a link of ours when nothing is missing any more: a caller may be killed at any instant."""
-_LOOPBACK = 1
+LOOPBACK = 1
 DONE_ALREADY = (errno.EEXIST, errno.ENOENT, errno.ESRCH)
 
 _VARIABLES = (
@@ -60,8 +60,19 @@ def is_complete(route: Route, name: str) -> bytes | None:
     return found if words.get(IFLA_IFALIAS, b"").startswith(COMPLETE) else None
 
 
+def gate_mark(gate: int) -> bytes:
+    """The alias of a bridge whose outgoing TCP goes to the device of that number: it may be another one by now."""
+    return COMPLETE + b" gate %d" % gate
+
+
+def gate_of(alias: bytes) -> int:
+    """The device that `gate_mark` has named; 0: none."""
+    number = alias.rstrip(b"\0").removeprefix(COMPLETE + b" gate ")
+    return int(number) if number.isdigit() else 0
+
+
 def index_of(name: str) -> int:
-    """A link's number in the namespace that the child is in; 0: there is none."""
+    """A link's number in the namespace that the thread is in; 0: there is none."""
     try:
         return socket.if_nametoindex(name)
     except OSError:
@@ -76,15 +87,15 @@ def ensure(route: Route) -> None:
     if has_ipv6():
         for path, value in _VARIABLES6:
             _set(path, value)
-    requests = [set_up(_LOOPBACK)]
+    requests = [set_up(LOOPBACK)]
     for family in families:
-        requests.append(new_route(family, tables.TABLE_LOCAL_ALL, kind=RTN_LOCAL, index=_LOOPBACK))
+        requests.append(new_route(family, tables.TABLE_LOCAL_ALL, kind=RTN_LOCAL, index=LOOPBACK))
         # Behind a way out that may come: without one, it is said so at once.
         requests.append(new_route(family, tables.TABLE_WAY_OUT, kind=RTN_UNREACHABLE, metric=tables.LAST))
         requests += [new_rule(rule) for rule in tables.of_the_hub(family)]
         # Last: from now on containers reach none of the hub's addresses but their gateway's.
         requests.append(delete_rule(Rule(family, 0, RT_TABLE_LOCAL)))
-    requests.append(set_alias(_LOOPBACK, COMPLETE.decode()))
+    requests.append(set_alias(LOOPBACK, COMPLETE.decode()))
     route.send(requests, forgiven=DONE_ALREADY)
 
 

@@ -23,13 +23,12 @@ from rootless.linux.netlink.traffic import (
     new_ingress,
     new_redirect,
 )
-from rootless.network.hub import child, foundation, tables
+from rootless.network.hub import foundation, tables, thread
 from rootless.network.hub.namespace import Locked, lock_path
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from rootless.network.hub.endpoint import Bridge
 
@@ -48,56 +47,73 @@ def ensure_gate(hub: int, bridges: Sequence[Bridge]) -> bool:
     """
     lock = lock_path()
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
+    def work() -> bool:
+        thread.enter(hub)
         with Route() as route:
             gate = foundation.index_of(tables.GATE)
             wanted = [] if not gate else [each for each in bridges if not each.internal and not _is_done(route, each, gate)]
             if wanted:
                 with Locked(lock):
-                    return {"able": all(_redirect(route, each, gate) for each in wanted)}, ()
-            return {"able": bool(gate)}, ()
+                    return all(_redirect(route, each, gate) for each in wanted)
+            return bool(gate)
 
-    return bool(child.run(work, step="send outgoing connections to the gate").data["able"])
+    return thread.run(work, step="send outgoing connections to the gate")
 
 
 def remove_gate(hub: int, bridges: Sequence[Bridge]) -> None:
     """Let the bridges' outgoing TCP go by the uplink again. Idempotent."""
     lock = lock_path()
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
+    def work() -> None:
+        thread.enter(hub)
         with Locked(lock), Route() as route:
             for bridge in bridges:
                 _leave(route, bridge, foundation.index_of(bridge.name))
-        return {}, ()
 
-    child.run(work, step="take outgoing connections off the gate")
+    thread.run(work, step="take outgoing connections off the gate")
 
 
-def _mark(gate: int) -> bytes:
-    """The alias of a bridge whose TCP goes to the device of that number: it may be another one by now."""
-    return foundation.COMPLETE + b" gate %d" % gate
+def lacking(hub: int, bridge: Bridge) -> str:
+    """What this kernel says to a redirection as the gate needs it, "" where it makes one; for a bridge that has no gate."""
+
+    def work() -> str:
+        thread.enter(hub)
+        with Route() as route:
+            index = foundation.index_of(bridge.name)
+            try:
+                route.send([new_ingress(index)])
+                for protocol, priority, keys in _filters(bridge):
+                    route.send([new_redirect(index, protocol, priority, keys, foundation.LOOPBACK)])
+            except OSError as error:
+                return error.strerror or str(error)
+            finally:
+                route.send([delete_ingress(index)], forgiven=_LACKING)
+        return ""
+
+    return thread.run(work, step="redirect packets of a bridge")
+
+
+def _filters(bridge: Bridge) -> list[tuple[int, int, Sequence[tuple[int, int, int]]]]:
+    """Protocol, priority and keys of each family that the network has."""
+    both = ((bridge.subnet4, (ETH_P_IP, 1, TCP_SYN4)), (bridge.subnet6, (ETH_P_IPV6, 2, TCP_SYN6)))
+    return [each for subnet, each in both if subnet]
 
 
 def _is_done(route: Route, bridge: Bridge, gate: int) -> bool:
     found = foundation.is_complete(route, bridge.name)
     if found is None:
         return True  # no container is on it
-    return dict(attributes(found[LINK.size :])).get(IFLA_IFALIAS, b"").rstrip(b"\0") == _mark(gate)
+    return foundation.gate_of(dict(attributes(found[LINK.size :])).get(IFLA_IFALIAS, b"")) == gate
 
 
 def _redirect(route: Route, bridge: Bridge, gate: int) -> bool:
     index = foundation.index_of(bridge.name)
     for variable in _VARIABLES + (_VARIABLES6 if foundation.has_ipv6() else ()):
-        child.set_variable(*variable.split("="))
-    filters = [(subnet, protocol, priority, keys) for subnet, protocol, priority, keys in (
-        (bridge.subnet4, ETH_P_IP, 1, TCP_SYN4), (bridge.subnet6, ETH_P_IPV6, 2, TCP_SYN6)
-    ) if subnet]  # fmt: skip
+        thread.set_variable(*variable.split("="))
     try:
         route.send([delete_ingress(index)], forgiven=_LACKING)  # of a gate before
         route.send([new_ingress(index)])
-        for _, protocol, priority, keys in filters:
+        for protocol, priority, keys in _filters(bridge):
             route.send([new_redirect(index, protocol, priority, keys, gate)])
     except OSError as error:
         if error.errno not in _LACKING:
@@ -105,7 +121,7 @@ def _redirect(route: Route, bridge: Bridge, gate: int) -> bool:
         _leave(route, bridge, index)
         return False
     # Last, or connections would be answered that nobody has seen.
-    route.send([*map(new_rule, tables.of_gate(bridge)), set_alias(index, _mark(gate).decode())], forgiven=(errno.EEXIST,))
+    route.send([*map(new_rule, tables.of_gate(bridge)), set_alias(index, foundation.gate_mark(gate).decode())], forgiven=(errno.EEXIST,))
     return True
 
 

@@ -12,13 +12,13 @@ from rootless.session import connection
 _LOCK_NAME = "hub.lock"
 
 
-def open_hub() -> int:
-    """The session's hub as a descriptor, the caller's to close. From inside the session or outside.
+def open_hub(runtime: str = "") -> int:
+    """The hub as a descriptor, the caller's to close: this RUNTIME's, or that of another one. From inside the session or outside.
 
     NotSupported with the reason where the host allows no network namespace.
     """
     try:
-        hub, holder = connection.hub_from_holder(paths.runtime_dir())
+        hub, holder = connection.hub_from_holder(runtime or paths.runtime_dir())
     except connection.NoHolder as error:
         raise NotSupported(f"no network: the session's holder does not answer: {error}", hint="try again") from None
     if hub < 0:
@@ -26,17 +26,24 @@ def open_hub() -> int:
     return hub
 
 
-def _no_hub(holder: int) -> NotSupported:
+LIMIT_FIX = "echo 'user.max_net_namespaces=10000' | sudo tee -a /etc/sysctl.d/60-rootless.conf && sudo sysctl --system"
+"""The administrator's line where a host allows no network namespaces, or too few."""
+
+
+def limit() -> int:
+    """How many network namespaces the user namespace that we are in, and those below it, may have; -1: it does not say."""
     try:
         with open("/proc/sys/user/max_net_namespaces") as file:
-            most = int(file.read())
+            return int(file.read())
     except (OSError, ValueError):
-        most = -1
-    if most == 0:
+        return -1
+
+
+def _no_hub(holder: int) -> NotSupported:
+    if limit() == 0:
         return NotSupported(
             "no network: this host allows no network namespaces: user.max_net_namespaces is 0",
-            hint="an administrator allows them: echo 'user.max_net_namespaces=10000' | sudo tee -a "
-            "/etc/sysctl.d/60-rootless.conf && sudo sysctl --system",
+            hint=f"an administrator allows them: {LIMIT_FIX}",
         )
     return NotSupported(
         "no network: the session has no network namespace for networks",

@@ -23,12 +23,13 @@ from rootless.errors import RootlessError, Unavailable
 from rootless.linux import process, signal, socket, struct
 from rootless.linux.socket import address_in
 from rootless.record import TYPE_CHECKING, Record
+from rootless.session.connection import NETD_SOCKET, NETD_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-SOCKET_NAME = "netd.sock"
+SOCKET_NAME = NETD_SOCKET
 DESCRIPTORS_MAX = 250  # in one packet; the kernel's limit is 253
 
 _NEW_NAME = SOCKET_NAME + ".new"
@@ -171,8 +172,9 @@ def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
             for number, fd in enumerate(sources, 3):
                 os.dup2(fd, number, inheritable=number < 5)
             process.close_range(6, 0xFFFFFFFF)
+            environment = {**os.environ, NETD_VARIABLE: os.path.join(netd.runtime, SOCKET_NAME)}
             words = [word for given in netd.repair_hub for word in ("--repair-hub", given)]
-            os.execve(program, [program, "--listen", "3", "--hub", "4", "--resolv-conf", netd.resolv_conf, *words], dict(os.environ))
+            os.execve(program, [program, "--listen", "3", "--hub", "4", "--resolv-conf", netd.resolv_conf, *words], environment)
     except OSError as error:
         os.write(report, str(error.errno or errno.EIO).encode())
     finally:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from rootless.linux import socket
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.route import Rule, delete_rule, new_rule
-from rootless.network.hub import child, foundation, tables
+from rootless.network.hub import foundation, tables, thread
 from rootless.network.hub.endpoint import PortRule
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from rootless.network.hub.endpoint import Endpoint
 
@@ -33,11 +32,10 @@ def port_rules(endpoint: Endpoint, protocol: str, first: int, last: int) -> list
 def send_rules(hub: int, messages: Sequence[bytes]) -> None:
     """Send rtnetlink messages in the hub; what is there already, or gone already, is no error."""
 
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
+    def work() -> None:
+        thread.enter(hub)
         with Route() as route:
             route.send(messages, forgiven=foundation.DONE_ALREADY)
-        return {}, ()
 
     if messages:
-        child.run(work, step="change the rules of published ports")
+        thread.run(work, step="change the rules of published ports")

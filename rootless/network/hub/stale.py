@@ -1,6 +1,6 @@
 """What is left in the hub of networks that are no more: of callers that were killed, and of data roots that were removed.
 
-In the child, in the hub, with the lock.
+In the thread, in the hub, with the lock.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _PREFIX = "br-"
 
 
+class OtherRoot(Conflict):
+    """A network of another data root of the user's has the addresses, and containers."""
+
+
 class _Link(Record):
     name: str
     master: int  # the bridge that it is a port of
@@ -53,7 +57,7 @@ def make_room(route: Route, bridge: Bridge) -> None:
             continue
         if any(_overlap(subnet, address, length) for subnet in (bridge.subnet4, bridge.subnet6) if subnet):
             if any(each.master == index for each in links.values()):
-                raise Conflict(
+                raise OtherRoot(
                     "invalid pool request: Pool overlaps with other one on this address space",
                     hint="it is a network of another data root (--root) of yours, and has running containers: choose another --subnet",
                 )

@@ -18,14 +18,9 @@ from rootless.linux import socket
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.link import set_alias
 from rootless.linux.netlink.route import RTN_PROHIBIT, new_route
-from rootless.network.hub import child, foundation, host_route, tables
+from rootless.network.hub import foundation, host_route, tables, thread
 from rootless.network.hub.endpoint import Uplink
 from rootless.network.hub.namespace import Locked, lock_path
-from rootless.record import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
 
 CIDR, GATEWAY = "198.51.100.0/24", "198.51.100.2"
 """The uplink's own network, which nobody sees: of addresses that are nobody's (RFC 5737, TEST-NET-2), since the host of
@@ -41,7 +36,7 @@ _VARIABLES = (
 
 
 def ensure_uplink(hub: int) -> Uplink | None:
-    """Start the uplink; None where one runs. For a bridge that is not internal, before attach().
+    """Start the uplink; None where one runs. For networks that are not internal.
 
     The caller hands the descriptors to netd. Errors: as slirp4netns's (NotSupported, Unavailable).
     """
@@ -66,31 +61,30 @@ def ensure_uplink(hub: int) -> Uplink | None:
 
 
 def _runs(hub: int) -> bool:
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
+    def work() -> bool:
+        thread.enter(hub)
         with Route() as route:
             if foundation.is_complete(route, "lo") is None:
                 foundation.ensure(route)
-            return {"runs": foundation.is_complete(route, tables.TAP) is not None}, ()
+            return foundation.is_complete(route, tables.TAP) is not None
 
-    return bool(child.run(work, step="look for the uplink").data["runs"])
+    return thread.run(work, step="look for the uplink")
 
 
 def _route_by_it(hub: int) -> None:
-    def work() -> tuple[dict[str, Any], Sequence[int]]:
-        child.enter(hub)
+    def work() -> None:
+        thread.enter(hub)
         with Route() as route:
             _set_up(route)
-        return {}, ()
 
-    child.run(work, step="route by the uplink")
+    thread.run(work, step="route by the uplink")
 
 
 def _set_up(route: Route) -> None:
-    """In the child, in the hub."""
+    """In the thread, in the hub."""
     index = socket.if_nametoindex(tables.TAP)
     for variable in _VARIABLES:
-        child.set_variable(*variable.split("="))
+        thread.set_variable(*variable.split("="))
     # Nobody is to reach the uplink's own addresses, behind which slirp4netns has services, and the host's 127.0.0.1 if it
     # is told so.
     requests = [new_route(socket.AF_INET, tables.TABLE_NETWORKS, CIDR, kind=RTN_PROHIBIT)]

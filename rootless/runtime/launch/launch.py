@@ -76,7 +76,8 @@ class LaunchRequest(Record):
     greeting: tuple[bytes, ...] = ()
     # Runs first of all: makes the container's cgroup with its limits, which is removed again on an error.
     create_cgroup: Callable[[], CgroupResult] = CgroupResult
-    # Runs when the init's namespaces exist, and may leave children; "hold_fds" in its result stay open in the monitor.
+    # Runs when the init's namespaces exist, and may leave children; "hold_fds" in its result stay open in the monitor,
+    # whose options "supervision" are.
     network: Network | None = None
     # How many descriptors of the caller's, from 3 on, the command inherits. It inherits nothing else.
     preserve_fds: int = 0
@@ -211,6 +212,7 @@ def _supervise(
         os.set_inheritable(fd, False)  # the init has them
     found = _connect(request, started.pid, started.channel, (started.user_fd, started.network_fd), progress)
     hold = (*found.pop("hold_fds", ()), *request.hold_fds)
+    supervision = request.supervision._replace(**found.pop("supervision", {}))
     progress.step = "set up the container"
     ready = started.channel.expect("ready")
     terminal = terminal_of(ready) if ready.fds else -1
@@ -234,7 +236,7 @@ def _supervise(
             launched.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
             launch.client_fd, terminal, streams, hold, cgroup.result.path,
         ),
-        request.supervision,
+        supervision,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.cli.flags import network as words
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.engine.networks import names
-from rootless.engine.networks.endpoint_config import empty
+from rootless.engine.state.config import no_demands
 from rootless.session import session
 from rootless.storage.store import Store
 
@@ -16,7 +16,7 @@ def connect(args: Args) -> int:
 
     if args.link_local_ip:
         raise words.no_link_local("--link-local-ip")
-    asked = empty()
+    asked = no_demands()
     asked["aliases"] = [names.check_alias(word) for word in args.alias]
     asked["links"] = [words.link(word) for word in args.link]
     asked["ip"] = words.address(args.ip, 4) if args.ip else ""

@@ -46,7 +46,7 @@ def create(args: Args) -> int:
 
 def _resolved(store: Store, request: PodRequest) -> PodRequest:
     """Its networks looked up before anything is done: an error of theirs leaves a pod that was to be replaced."""
-    if not request.network.get("networks"):
+    if not request.network.get("networks") or request.network.get("default"):
         return request
     return request._replace(network=endpoint_config.resolve(store, request.network))
 
