@@ -1,6 +1,6 @@
 """One module for each case: `measure(world) -> list[Row]`, and a docstring that says what is timed."""
 
 NAMES = (
-    "startup", "run", "oci", "network", "network_tcp", "exec", "ps", "parallel", "memory", "many", "sandbox", "pull", "push", "build_steps",
-    "build_context", "build_stages", "build_apps", "resolver",
+    "startup", "run", "oci", "network", "network_tcp", "network_http", "network_many", "resolver", "exec", "ps", "parallel",
+    "memory", "many", "sandbox", "pull", "push", "build_steps", "build_context", "build_stages", "build_apps",
 )  # fmt: skip
