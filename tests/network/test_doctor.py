@@ -75,6 +75,7 @@ BROKEN = [
     ("mount --bind /dev/null $(command -v slirp4netns)", "network", "warning", "was not found on PATH", "apt install"),
     ("echo 0 > /proc/sys/user/max_net_namespaces", "bridges", "warning", "user.max_net_namespaces is 0", "sysctl"),
     ("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys", "bridges", "warning", "/proc/sys may not be written to", ""),
+    ("mount --bind /dev/null $(command -v pasta)", "pasta", "not available", "was not found on PATH", "apt install passt"),
     ("mount --bind /etc/shadow /dev/fuse", "/dev/fuse", "not available", "Permission denied", FUSE_RULE),
     ("mount -t tmpfs tmpfs /dev", "/dev/fuse", "not available", "No such file", "modprobe fuse"),
     ("echo 0 > /proc/sys/user/max_user_namespaces", "user namespace", "error", "max_user_namespaces is 0", "sysctl"),
@@ -91,6 +92,8 @@ def test_a_broken_host(
 ) -> None:
     if "/dev" in breaking and "tmpfs /dev" in breaking and "/dev/net" not in breaking:
         breaking = "exec 3</dev/null; " + breaking + "; touch /dev/null; mkdir /dev/shm"
+    if name == "pasta":
+        need_program("pasta")
     code, found = examine(tmp_path, breaking=breaking, ROOT=str(tmp_path))
     assert found[name]["status"] == status, found
     assert what in found[name]["what"]

@@ -102,7 +102,8 @@ ORDER = {
     "network/hub":
         "listen attach gate bridges container settings netd held_ports uplink rules stale foundation thread host_route tables "
         "namespace endpoint",
-    "network/uplink": "driver slirp4netns connection",
+    "network/uplink": "driver pasta slirp4netns connection",
+    "network/uplink/pasta": "uplink start process diagnosis options",
     "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",
     "oci/cgroup": "manager stats cgroupfs resources cgroup device_filter systemd",

@@ -94,7 +94,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--network", "--net"), "network", LIST, metavar="network",
            complete="network",
            help="Connect a container to a network: one of your own, which may be repeated, or bridge, none, host, "
-                'slirp4netns[:OPTIONS], container:NAME (default "bridge")'),
+                'slirp4netns[:OPTIONS], pasta[:OPTIONS], container:NAME (default "bridge")'),
     Option(("--network-alias", "--net-alias"), "network_alias", LIST, metavar="list",
            help="Add network-scoped alias for the container on its first network"),
     Option(("--no-healthcheck",), "no_healthcheck", FLAG, help="Disable any container-specified HEALTHCHECK"),

@@ -1,5 +1,5 @@
 """--network and what goes with it (--ip, --network-alias ...), where they are not just the default: Docker's grammar and
-words, Podman's options for slirp4netns. Which networks there are is not known here."""
+words, Podman's options for slirp4netns and pasta. Which networks there are is not known here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rootless.record import TYPE_CHECKING, Record
 if TYPE_CHECKING:
     from rootless.cli.grammar.command import Args
 
-_SINGLE = ("none", "host", "slirp4netns")
+_SINGLE = ("none", "host", "slirp4netns", "pasta")
 _UNNAMED = ("", "default", "private")
 _LONG = "write name=NETWORK, and as you need alias=, ip=, ip6=, mac-address=, driver-opt=KEY=VALUE, gw-priority="
 
@@ -68,7 +68,7 @@ def _is_user_defined(mode: str) -> bool:
 
 
 def parse(word: str) -> tuple[str, list[str], EndpointConfig]:
-    """Mode, slirp4netns's options, and what is asked of the network, of one --network."""
+    """Mode, the uplink's options, and what is asked of the network, of one --network."""
     if "=" in word.partition(":")[0]:
         return _long(word)
     mode, _, options = word.partition(":")
@@ -78,7 +78,7 @@ def parse(word: str) -> tuple[str, list[str], EndpointConfig]:
         return word, [], no_demands()
     if word in (*_UNNAMED, "bridge"):
         return "bridge", [], no_demands()
-    if mode == "slirp4netns":
+    if mode in ("slirp4netns", "pasta"):
         return mode, [option for option in options.split(",") if option], no_demands()
     return word, [], no_demands()
 

@@ -45,7 +45,7 @@ def _stored(subject: str) -> list[str]:
     if subject == "network":
         from rootless.engine.networks import records
 
-        return [*(network["name"] for network in records.every(store)), "slirp4netns", "container:"]
+        return [*(network["name"] for network in records.every(store)), "slirp4netns", "pasta", "container:"]
     if subject == "pod":
         from rootless.storage import names, pods
 

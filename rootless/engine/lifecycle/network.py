@@ -42,7 +42,7 @@ def _etc(record: ContainerConfig, more_hosts: Sequence[str] = ()) -> dict[str, s
     elif mode in OWN_NETWORK:
         from rootless.network.uplink import driver
 
-        configured = driver.configure(network["options"])
+        configured = driver.configure(network["mode"], network["options"])
         addresses = configured.addresses()
         gateway = hosts.gateway_for(
             mode, allow_host_loopback=configured.host_loopback, gateway=addresses.gateway
@@ -129,13 +129,13 @@ def _without_hub(record: ContainerConfig) -> ContainerConfig:
 
 
 def uplink(store: Store, record: ContainerConfig, run_dir: str) -> Network:
-    """The same by an uplink of the container's own: slirp4netns."""
+    """The same by an uplink of the container's own: slirp4netns, or pasta."""
     from rootless.network import ports
     from rootless.network.uplink import driver
     from rootless.network.uplink.connection import Connection
 
     network = record["network"]
-    configured = driver.configure(network["options"])
+    configured = driver.configure(network["mode"], network["options"])
     published = ports.from_data(network["ports"])
     if network["publish_all"]:
         published += ports.publish_all(ports.read_exposed(network["exposed"]), published)

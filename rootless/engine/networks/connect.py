@@ -151,7 +151,7 @@ def _refuse_mode(record: ContainerConfig) -> None:
         )
     if not is_on_hub(record):
         raise NotSupported(
-            f"a container on the network {mode} of slirp4netns cannot be connected to another one",
+            f"a container on the network {mode} of {'pasta' if mode == 'pasta' else 'slirp4netns'} cannot be connected to another one",
             hint="run it with --network NETWORK: more can be added to that",
         )
 

@@ -57,7 +57,7 @@ def _find(store: Store, reference: str) -> NetworkConfig:
             error.message,
             hint=f"make it: `rootless network create {reference}`; there are "
             + ", ".join(network["name"] for network in records.every(store))
-            + ", container:NAME and slirp4netns:OPTIONS",
+            + ", container:NAME, slirp4netns:OPTIONS and pasta:OPTIONS",
         ) from None
 
 

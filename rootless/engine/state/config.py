@@ -26,8 +26,8 @@ SDNOTIFY = ("container", "conmon", "ignore")
 """What sends READY=1 to systemd's NOTIFY_SOCKET: the container, the monitor as soon as it runs, nothing."""
 
 
-OWN_NETWORK = ("bridge", "slirp4netns")
-"""The modes in which slirp4netns brings a network up where the record names none of the hub's."""
+OWN_NETWORK = ("bridge", "slirp4netns", "pasta")
+"""The modes in which an uplink of its own, slirp4netns or pasta, brings a network up where the record names none of the hub's."""
 
 
 class EndpointConfig(TypedDict):
@@ -61,8 +61,8 @@ def default_network() -> dict[str, EndpointConfig]:
 
 
 class Network(TypedDict):
-    """mode: bridge, none, host, slirp4netns, container:ID or the name of a network of one's own; options are the words
-    after `slirp4netns:`. `networks`, by name in the order of attachment, are those of the hub: where there are any,
+    """mode: bridge, none, host, slirp4netns, pasta, container:ID or the name of a network of one's own; options are the words
+    after `slirp4netns:` or `pasta:`. `networks`, by name in the order of attachment, are those of the hub: where there are any,
     the mode is the first. Without them, bridge is by slirp4netns: of containers that are older than the hub.
 
     `default`: bridge was not asked for by name, and where this host makes no bridges slirp4netns stands in.

@@ -49,8 +49,12 @@ if TYPE_CHECKING:
             """
 
 
-def configure(options: list[str]) -> Uplink:
-    """The uplink for the words of `--network slirp4netns:OPTIONS`; InvalidInput where a word has no meaning."""
+def configure(mode: str, options: list[str]) -> Uplink:
+    """The uplink for the words of `--network MODE:OPTIONS`; InvalidInput where a word has no meaning."""
+    if mode == "pasta":
+        from rootless.network.uplink.pasta.uplink import Pasta
+
+        return Pasta.configure(options)
     from rootless.network.uplink.slirp4netns.uplink import Slirp4netns
 
     return Slirp4netns.configure(options)

@@ -19,6 +19,8 @@ from rootless.linux.process import set_pdeathsig
 from rootless.network import privileged_ports
 from rootless.network.etc import resolv
 from rootless.network.ports import PortMapping
+from rootless.network.uplink.pasta import diagnosis as pasta_diagnosis
+from rootless.network.uplink.pasta import start as pasta_start
 from rootless.network.uplink.slirp4netns import diagnosis, start
 from rootless.session.diagnosis import read_fact
 
@@ -182,7 +184,20 @@ def rights(_: Scene) -> list[ProbeResult]:
     return found
 
 
+def pasta(_: Scene) -> list[ProbeResult]:
+    """What --network pasta can do here; nobody needs it."""
+    program = pasta_start.find()
+    if program is None:
+        cause = pasta_diagnosis.missing_program()
+        return [not_available("pasta", cause.what, cause.effect, cause.fix_user, cause.fix_admin)]
+    if pasta_start.publishes(program):
+        return [ok("pasta", "--network pasta can be used")]
+    old = pasta_diagnosis.cannot_publish()
+    return [not_available("pasta", "pasta is older than August 2024", "-p does not work with --network pasta", old.hint or "")]
+
+
 PROBES = (
     Probe("network", connection, needs="user namespace"),
     Probe("low ports", rights),
+    Probe("pasta", pasta),
 )

@@ -87,12 +87,12 @@ def _publish_one(
     if mapping.last_host_port:
         attempts = last - mapping.host_port + 1
     for attempt in range(attempts):
-        host_port = mapping.host_port + attempt if mapping.host_port else _free_port(mapping, name)
+        host_port = mapping.host_port + attempt if mapping.host_port else free_port(mapping, name)
         wanted = mapping._replace(host_port=host_port, last_host_port=0)
         refusal = _add(api_socket, wanted, guest_address)
         if refusal is None:
             return wanted
-        problem = _bind_problem(wanted)
+        problem = bind_problem(wanted)
         if problem == errno.EADDRINUSE and attempt + 1 < attempts:
             continue
         raise _error(wanted, problem, refusal, name, port_holder)
@@ -133,7 +133,7 @@ def _ask(api_socket: str, request: dict[str, object]) -> dict[str, object]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _free_port(mapping: PortMapping, name: str) -> int:
+def free_port(mapping: PortMapping, name: str) -> int:
     """A host port nobody has just now: the kernel's choice for a socket bound to port 0."""
     with _socket(mapping) as probe:
         try:
@@ -149,7 +149,7 @@ def _socket(mapping: PortMapping) -> socket.socket:
     return socket.socket(family, kind | socket.SOCK_CLOEXEC)
 
 
-def _bind_problem(mapping: PortMapping) -> int:
+def bind_problem(mapping: PortMapping) -> int:
     """The errno with which this port cannot be had, 0 where it could."""
     with _socket(mapping) as probe:
         try:

@@ -70,12 +70,12 @@ def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
             if job.user_fd >= 0:
                 target.insert(1, f"--userns-path=/proc/self/fd/{len(sources)}")
                 sources.append(job.user_fd)
-        _keep_to_ourselves()
+        keep_to_ourselves()
         child = os.posix_spawn(
             job.program,
             [*_arguments(job.options, socket_path, protection), *target, INTERFACE],
             {key: os.environ[key] for key in _PASSED_ON if key in os.environ},
-            file_actions=_file_actions(sources),
+            file_actions=file_actions(sources),
         )
     except OSError as error:
         for fd in opened:
@@ -87,7 +87,7 @@ def spawn(job: Job, protection: Sequence[str]) -> SlirpProcess:
     return SlirpProcess(child, exit_w, ready_r, stderr_r)
 
 
-def _file_actions(sources: list[int]) -> list[tuple[int, ...]]:
+def file_actions(sources: list[int]) -> list[tuple[int, ...]]:
     """Source N becomes descriptor N of the child; what is not close-on-exec stays open beside them."""
     # Moved above all targets and sources first: a dup2 must not hit the next one's source. Not to any
     # number that is high enough for sure: it would be beyond a low RLIMIT_NOFILE.
@@ -119,7 +119,7 @@ def _arguments(options: SlirpOptions, socket_path: str, protection: Sequence[str
     return argv
 
 
-def _keep_to_ourselves() -> None:
+def keep_to_ourselves() -> None:
     """Have what the caller's shell may have left us close at an exec. In the child it could not be closed:
     posix_spawn takes no number beyond RLIMIT_NOFILE, and what was opened before that was lowered has one."""
     for text in os.listdir("/proc/self/fd"):

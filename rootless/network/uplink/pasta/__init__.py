@@ -1,0 +1,1 @@
+"""pasta, of passt: connects a container by its own tap device, with IPv6."""
