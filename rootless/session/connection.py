@@ -50,19 +50,19 @@ def hub_from_holder(runtime: str) -> tuple[int, int]:
     return (hub[0] if hub else -1), pid
 
 
-def ask_holder(runtime: str, name: str = SOCKET_NAME) -> Connection:
+def ask_holder(runtime: str, name: str = SOCKET_NAME, *, timeout_s: int = ANSWER_TIMEOUT_S) -> Connection:
     """Connect, and receive the namespace's descriptor. NoHolder: none there, dead, or silent."""
-    (namespace, *hub), pid = _ask(runtime, name)
+    (namespace, *hub), pid = _ask(runtime, name, timeout_s)
     for fd in hub:
         os.close(fd)
     return Connection(namespace, pid)
 
 
-def _ask(runtime: str, name: str) -> tuple[list[int], int]:
+def _ask(runtime: str, name: str, timeout_s: int = ANSWER_TIMEOUT_S) -> tuple[list[int], int]:
     """The descriptors of the namespaces, close-on-exec, and the holder's pid; NoHolder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         # Kernel timeouts, not settimeout(): that one makes connect fail at once on a full backlog.
-        limit = struct.pack("ll", ANSWER_TIMEOUT_S, 0)
+        limit = struct.pack("ll", timeout_s, 0)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         pid = 0

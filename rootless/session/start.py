@@ -41,6 +41,7 @@ from rootless.session.ids.mapping import IdMapping
 
 _LOCK_NAME = "session.lock"
 _NEW_NAME = SOCKET_NAME + ".new"
+_START_TIMEOUT_S = 30  # it makes a network namespace first: seconds, while the kernel clears many others away
 
 
 @contextmanager
@@ -156,7 +157,7 @@ def _start_holder(runtime: str, planned: IdMapping, *, existing: int | None) -> 
             if hub is not None:
                 os.close(hub)
     try:
-        fd = ask_holder(runtime, _NEW_NAME).namespace_fd
+        fd = ask_holder(runtime, _NEW_NAME, timeout_s=_START_TIMEOUT_S).namespace_fd
     except NoHolder as error:
         raise RootlessError(
             f"the session's holder does not answer: {error}", hint=f"try {program} --help"

@@ -31,7 +31,8 @@ def forked(closure: Callable[[], T], *, timeout_s: float = 60) -> T:
     pidfd = os.pidfd_open(pid)
     chunks = []
     poll = select.poll()  # not select(), which knows 1,024 descriptors
-    for fd in (reader, pidfd):
+    # The kernel looks in this order: whoever has ended when it is asked has written before.
+    for fd in (pidfd, reader):
         poll.register(fd, select.POLLIN)
     try:
         while True:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from rootless.build.context import kept, submodules
-from rootless.build.context.git_program import TRANSPORTS, Git
+from rootless.build.context.git_program import TRANSPORTS, Git, NoRoom, room
 from rootless.build.plan.steps import GitSource
 from rootless.errors import Corrupt, InvalidInput, NotFound, RootlessError, Unavailable
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -24,6 +24,7 @@ from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
+_NO_NAME = frozenset(" :*^~?[\\")
 _MOST_ENTRIES = 2_000_000
 
 
@@ -78,9 +79,12 @@ def _obtain(git: Git, store: Store, source: GitSource, scratch: str, tree: str) 
     repository = place + "/repository"
     lock = kept.lock(place)
     try:
-        _remove_stale_locks(repository)
+        _remove_leftovers(repository)
         try:
             return repository, _at_hand(git, repository, source, scratch, tree)
+        except NoRoom:
+            remove_tree(repository)
+            raise
         except _Damaged:
             # A power cut may have left a repository that git cannot read. What it had can be fetched again.
             remove_tree(tree)
@@ -123,13 +127,12 @@ def _afresh(git: Git, repository: str, source: GitSource, scratch: str, tree: st
     return commit
 
 
-def _remove_stale_locks(repository: str) -> None:
-    """Git's own lock files, of a git that was killed: nobody else has the repository while we hold the lock."""
-    for where, directories, files in os.walk(repository):
-        if where == repository and "objects" in directories:
-            directories.remove("objects")
+def _remove_leftovers(repository: str) -> None:
+    """Git's own lock files and what it had not received whole, of a git that was killed or whose server went away: nobody
+    else has the repository while we hold the lock."""
+    for where, _, files in os.walk(repository):
         for name in files:
-            if name.endswith(".lock"):
+            if name.endswith((".lock", ".temp")) or name.startswith("tmp_"):
                 os.unlink(os.path.join(where, name))
 
 
@@ -167,11 +170,15 @@ def _fetch(git: Git, repository: str, source: GitSource, wanted: str, commit: st
     if not git.succeeds("-C", repository, "cat-file", "-e", commit + "^{commit}"):
         doing = f"fetch {_shown(source.remote)}"
         shallow = ("-C", repository, "fetch", "--quiet", "--no-tags", "--depth=1", "--force", "--", source.remote)
-        if not git.succeeds(*shallow, f"{commit}:refs/rootless/fetched"):
+        if not git.succeeds(*shallow, f"{commit}:refs/rootless/fetched", doing=doing):
             # A server that gives nothing but its refs.
-            specs = (f"+{wanted}:refs/rootless/fetched",) if not _is_commit(wanted) else ("+refs/*:refs/rootless/all/*",)
-            words = shallow if not _is_commit(wanted) else tuple(word for word in shallow if word != "--depth=1")
-            git.run(*words, *specs, doing=doing)
+            if _is_commit(wanted):
+                # However many those are, they get no names here.
+                names = "\n".join(_refs(git, source.remote))
+                whole = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin")
+                git.run("-C", repository, *whole, "--", source.remote, doing=doing, given=names)
+            else:
+                git.run(*shallow, f"+{wanted}:refs/rootless/fetched", doing=doing)
             if not _is_commit(wanted):
                 commit = git.run("-C", repository, "rev-parse", "refs/rootless/fetched^{commit}", doing=doing).strip()
     commit = git.run("-C", repository, "rev-parse", "--verify", commit + "^{commit}", doing="find the commit").strip()
@@ -192,17 +199,22 @@ def _resolve(git: Git, remote: str, ref: str) -> tuple[str, str]:
     raise NotFound(f"repository does not contain ref {ref}: {_shown(remote)}")
 
 
+def _refs(git: Git, remote: str) -> list[str]:
+    """The names of all that the server has, as far as git could have made them."""
+    lines = git.run("ls-remote", "--refs", "--", remote, doing=f"read the refs of {_shown(remote)}").splitlines()
+    names = [line.partition("\t")[2] for line in lines]
+    return [name for name in names if name.startswith("refs/") and not _NO_NAME.intersection(name)]
+
+
 def _check_size(git: Git, repository: str, commit: str, scratch: str) -> None:
-    space = os.statvfs(scratch)
-    room = space.f_bavail * space.f_frsize * 49 // 50
-    for entries, record in enumerate(git.records("-C", repository, "ls-tree", "-r", "-l", "-z", commit), start=1):
+    left = room(scratch)
+    for entries, record in enumerate(git.records("-C", repository, "ls-tree", "-r", "-t", "-l", "-z", commit), start=1):
         numbers = record.partition(b"\t")[0].split()
-        room -= int(numbers[3]) if len(numbers) == 4 and numbers[3].isdigit() else 0
-        if entries > _MOST_ENTRIES or room < 0:
-            raise RootlessError(
-                f"commit {commit[:12]} has more than {_MOST_ENTRIES} files" if room >= 0 else f"no room for commit {commit[:12]}",
-                hint="free space (`rootless system prune`) or move ROOTLESS_ROOT to a larger file system",
-            )
+        left -= int(numbers[3]) if len(numbers) == 4 and numbers[3].isdigit() else 0
+        if left < 0:
+            raise NoRoom(f"check commit {commit[:12]} out")
+        if entries > _MOST_ENTRIES:
+            raise RootlessError(f"commit {commit[:12]} has more than {_MOST_ENTRIES} files and directories")
 
 
 def _check_out(git: Git, repository: str, commit: str, tree: str) -> None:

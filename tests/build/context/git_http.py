@@ -18,6 +18,7 @@ class GitHttp:
     def __init__(self, directory: Path, password: str = "") -> None:
         self.seen: list[str] = []
         self.redirect: Callable[[str], str] = lambda path: ""
+        self.newest = True  # the protocol's version, as far as the client has it; else the first, which gives refs alone
         self._wanted = f"Basic {base64.b64encode(password.encode()).decode()}" if password else ""
         self._directory = directory
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -62,7 +63,7 @@ class GitHttp:
                     "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(outer._directory), "GIT_HTTP_EXPORT_ALL": "1",
                     "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command, "GIT_CONFIG_GLOBAL": "/dev/null",
                     "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": "127.0.0.1",
-                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if outer.newest else "",
                     "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
                 }  # fmt: skip
                 done = subprocess.run(
