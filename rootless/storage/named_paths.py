@@ -48,11 +48,12 @@ def open_directory(path: str, what: str) -> int:
 
 
 def make_directory(path: str, what: str) -> int:
-    """The same, of one that is made where it is missing, with those above it."""
+    """The same, of one that is made where it is missing, with those above it. InvalidInput also for another account's
+    directory in one like /tmp, at the end or on the way: its owner could take away or replace what is put there."""
     exact = follow(_absolute(path), what)
     if exact is None:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    above = os.open("/", _PLACE)
+    above, place = os.open("/", _PLACE), ""
     try:
         for name in [part for part in exact.split("/") if part]:
             try:
@@ -63,8 +64,11 @@ def make_directory(path: str, what: str) -> int:
                 except FileExistsError:
                     pass  # somebody was faster
                 below = os.open(name, _PLACE, dir_fd=above)
+            place = f"{place}/{name}"
+            around = os.fstat(above)
             os.close(above)
             above = below
+            _refuse_strangers(os.fstat(above), around, what, place)
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=above)
     finally:
         os.close(above)
@@ -136,7 +140,11 @@ def refuse_strangers(path: str, what: str, *, around: str = "") -> None:
         found, directory = os.stat(path), os.stat(around or os.path.dirname(path))
     except OSError:
         return
-    if is_shared(directory) and found.st_uid != os.geteuid():
+    _refuse_strangers(found, directory, what, path)
+
+
+def _refuse_strangers(found: os.stat_result, around: os.stat_result, what: str, path: str) -> None:
+    if is_shared(around) and found.st_uid != os.geteuid():
         raise InvalidInput(
             f"{what} {path} belongs to another user, in a directory that all may write to",
             hint="name another one, in a directory that only you can write to",

@@ -78,6 +78,22 @@ def test_a_strangers_file_is_not_written_to(
     assert kind == "fifo" or work.read_text() == "his\n"
 
 
+@pytest.mark.parametrize("word", ["--output={0}", "--output={0}/sub", "--output=type=oci,tar=false,dest={0}/x"])
+def test_a_strangers_directory_is_not_written_to(
+    rootless: Rootless, busybox_image: str, shared: Path, stranger: Stranger, word: str
+) -> None:
+    """He could take away or replace whatever is put there, at the end or on the way."""
+    work = shared / "work"
+    assert stranger(["mkdir", "-m", "777", str(work)]).returncode == 0
+    failed = rootless("build", word.format(work), "-", stdin=TEXT, status=None)
+    assert failed.status != 0
+    assert f"{work} belongs to another user" in failed.stderr
+    assert list(work.iterdir()) == []
+    (shared / "mine").mkdir()
+    rootless("build", "-q", word.format(shared / "mine"), "-", stdin=TEXT)
+    assert list((shared / "mine").iterdir())
+
+
 def test_a_strangers_context(rootless: Rootless, busybox_image: str, shared: Path, victim: Path, stranger: Stranger) -> None:
     link(stranger, victim, shared / "work")
     (shared / "own").symlink_to(victim)
