@@ -22,19 +22,25 @@ static uint16_t get16(const uint8_t *p)
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-static int family_of(const struct port *port)
+/* Whether the port's socket can send to `to`. One that is published on the host's loopback alone is for the host alone: what
+   leaves it has a loopback address, by which services of the host would take it for a program of the host's. */
+static bool can_send(const struct port *port, const struct address *to)
 {
-    int family = 0;
-    socklen_t size = sizeof family;
-    getsockopt(port->source.fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
-    return family;
+    union socket_address bound = {0};
+    struct address own;
+    uint16_t number;
+    socklen_t size = sizeof bound;
+    if (getsockname(port->source.fd, &bound.any, &size) < 0 || bound.any.sa_family != to->family)
+        return false;
+    address_from_socket(&bound, &own, &number);
+    return !address_is_loopback(&own);
 }
 
 /* The published port that leads to this one of the container, by a socket that can send to `to`. */
 static struct port *port_of(const struct container *container, const struct address *from, uint16_t number, const struct address *to)
 {
     struct port *port = container->ports;
-    while (port && !(port->udp && port->target_port == number && address_equal(&port->target, from) && family_of(port) == to->family))
+    while (port && !(port->udp && port->target_port == number && address_equal(&port->target, from) && can_send(port, to)))
         port = port->next;
     return port;
 }

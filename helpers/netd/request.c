@@ -117,8 +117,10 @@ static const char *keep_uplink(struct request *request, char **words)
     int pidfd = request_take(request, words[1]), exit_pipe = request_take(request, words[2]);
     if (pidfd >= 0 && exit_pipe >= 0)
         return uplink_keep(pidfd, exit_pipe) ? NULL : "the uplink cannot be watched";
-    if (pidfd >= 0)
-        close(pidfd);
+    const int given[] = {pidfd, exit_pipe};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i] >= 0)
+            close(given[i]);
     return "the uplink is a process and the pipe that it ends with";
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,7 +52,7 @@ struct program {
 };
 
 enum { LOAD = 0x20, JUMP_IF_EQUAL = 0x15, RETURN = 0x06 };
-enum { DATA_NUMBER = 0, DATA_ARCHITECTURE = 4 }; /* in struct seccomp_data */
+enum { DATA_NUMBER = 0, DATA_ARCHITECTURE = 4, DATA_FIRST_ARGUMENT = 16 }; /* in struct seccomp_data */
 
 #if defined(__x86_64__)
 #define ARCHITECTURE 0xc000003eu
@@ -66,7 +67,7 @@ enum { DATA_NUMBER = 0, DATA_ARCHITECTURE = 4 }; /* in struct seccomp_data */
    into a process, or makes a file. */
 static const int allowed[] = {
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_fcntl, SYS_ioctl, SYS_openat, SYS_fstat,
-    SYS_socket, SYS_bind, SYS_listen, SYS_accept4, SYS_connect, SYS_getsockname, SYS_getpeername, SYS_getsockopt,
+    SYS_bind, SYS_listen, SYS_accept4, SYS_connect, SYS_getsockname, SYS_getpeername, SYS_getsockopt,
     SYS_setsockopt, SYS_shutdown, SYS_sendto, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_splice, SYS_pipe2,
     SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_futex, SYS_clock_gettime, SYS_getrandom, SYS_newfstatat,
     SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk, SYS_getpid, SYS_gettid, SYS_geteuid,
@@ -79,6 +80,11 @@ static const int allowed[] = {
 #endif
 };
 enum { ALLOWED = sizeof allowed / sizeof *allowed };
+
+/* What socket(2) may make. No AF_UNIX: behind such sockets of the user's are programs that do whatever they are told, of his
+   session and ours, and Landlock lets everybody connect to those that have a path. */
+static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
+enum { FAMILIES = sizeof families / sizeof *families };
 #endif
 
 /* Without it the kernel takes neither of the two from a process that is not its administrator. */
@@ -156,12 +162,17 @@ static int restrict_files(void *ruleset)
 static void restrict_calls(void)
 {
 #ifdef ARCHITECTURE
-    struct instruction filter[ALLOWED + 6];
+    struct instruction filter[ALLOWED + FAMILIES + 9];
     size_t n = 0;
     filter[n++] = (struct instruction){LOAD, 0, 0, DATA_ARCHITECTURE};
     filter[n++] = (struct instruction){JUMP_IF_EQUAL, 1, 0, ARCHITECTURE};
     filter[n++] = (struct instruction){RETURN, 0, 0, SECCOMP_RET_ERRNO | ENOSYS};
     filter[n++] = (struct instruction){LOAD, 0, 0, DATA_NUMBER};
+    filter[n++] = (struct instruction){JUMP_IF_EQUAL, 0, FAMILIES + 2, SYS_socket};
+    filter[n++] = (struct instruction){LOAD, 0, 0, DATA_FIRST_ARGUMENT};
+    for (size_t i = 0; i < FAMILIES; i++)
+        filter[n++] = (struct instruction){JUMP_IF_EQUAL, (uint8_t)(FAMILIES - i + ALLOWED + 1), 0, (uint32_t)families[i]};
+    filter[n++] = (struct instruction){RETURN, 0, 0, SECCOMP_RET_ERRNO | EAFNOSUPPORT};
     for (size_t i = 0; i < ALLOWED; i++)
         filter[n++] = (struct instruction){JUMP_IF_EQUAL, (uint8_t)(ALLOWED - i), 0, (uint32_t)allowed[i]};
     filter[n++] = (struct instruction){RETURN, 0, 0, SECCOMP_RET_ERRNO | ENOSYS};

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +27,19 @@ void servers_distrust(void)
     memset(&seen, 0, sizeof seen);
 }
 
+/* if_nametoindex(3) asks by an AF_UNIX socket, which we may not have. */
+static uint32_t index_of(const char *name)
+{
+    struct ifreq request = {.ifr_ifindex = 0};
+    int fd = strlen(name) < sizeof request.ifr_name ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return 0;
+    strcpy(request.ifr_name, name);
+    bool found = ioctl(fd, SIOCGIFINDEX, &request) == 0;
+    close(fd);
+    return found ? (uint32_t)request.ifr_ifindex : 0;
+}
+
 static void add(const char *text)
 {
     struct address address;
@@ -38,7 +53,7 @@ static void add(const char *text)
         return; /* a line that nobody understands is no reason to have no names at all */
     address_to_socket(&address, DNS_PORT, &known[count]);
     if (text[length] && address.family == AF_INET6)
-        known[count].six.sin6_scope_id = if_nametoindex(text + length + 1);
+        known[count].six.sin6_scope_id = index_of(text + length + 1);
     count++;
 }
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/descriptor.h"
 #include "lib/text.h"
@@ -106,9 +107,13 @@ static const char *read_port(struct container *container, struct request *reques
         return "a port leads to an address and a port";
     wanted.target_port = (uint16_t)number;
     wanted.source.fd = request_take(request, words[1]);
-    struct port *port = wanted.source.fd < 0 ? NULL : malloc(sizeof *port);
-    if (!port)
+    if (wanted.source.fd < 0)
         return "a port needs a socket of its own";
+    struct port *port = malloc(sizeof *port);
+    if (!port) {
+        close(wanted.source.fd);
+        return out_of_memory;
+    }
     *port = wanted;
     socklen_t size = sizeof port->cookie;
     getsockopt(port->source.fd, SOL_SOCKET, SO_COOKIE, &port->cookie, &size);

@@ -6,26 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "relay.h"
-#include "route.h"
 #include "stream.h"
 
 #define TURN 16 /* connections accepted before others have their turn */
 
 /* How long a port does not accept when there can be no further flow. Who connects meanwhile waits in its backlog. */
 static struct delay rest = DELAY(100);
-
-/* Whether the container can see the client's own address. Answers to any that is of a network of the hub would go there,
-   and a host that has such an address would look like a container. */
-static bool can_show(const struct address *client, const struct port *port)
-{
-    if (client->family != port->target.family || address_is_loopback(client))
-        return false;
-    if (client->family == AF_INET6 && client->bytes[0] == 0xfe && (client->bytes[1] & 0xc0) == 0x80)
-        return false; /* of one link only, which the hub is not on */
-    enum route route = route_in_hub(client);
-    return route == ROUTE_OUTSIDE || route == ROUTE_NONE;
-}
 
 /* Returns a socket of the hub that connects to the port's target from the address, or -1 with errno. */
 static int dial_from(const struct port *port, const struct address *from, uint16_t from_port)
@@ -55,7 +43,7 @@ static int dial(const struct port *port, const union socket_address *peer)
     struct address client;
     uint16_t client_port;
     address_from_socket(peer, &client, &client_port);
-    if (can_show(&client, port)) {
+    if (client_can_be_shown(&client, port)) {
         int fd = dial_from(port, &client, client_port);
         /* One client's port may lead to one port of the container by two of the host. */
         if (fd >= 0 || (errno != EADDRINUSE && errno != EADDRNOTAVAIL))

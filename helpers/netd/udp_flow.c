@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "hub.h"
 
 #define UNANSWERED_MS 30000
@@ -130,8 +131,7 @@ static int connect_flow(const struct port *port, const union socket_address *cli
     struct address from;
     uint16_t number;
     address_from_socket(client, &from, &number);
-    bool usable = from.family == port->target.family && !address_is_loopback(&from) && !address_is_link_local(&from);
-    *transparent = usable && !is_taken(port, client);
+    *transparent = client_can_be_shown(&from, port) && !is_taken(port, client);
     int fd = *transparent ? connect_from(port, &from, number, true) : -1;
     if (fd >= 0)
         return fd;

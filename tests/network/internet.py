@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import socket
@@ -262,6 +263,9 @@ def in_internet(test: Callable[[Internet], T], *, timeout_s: float = 15) -> T:
     """What the test returns, of an internet of its own."""
 
     def work() -> T:
+        # Thousands of connections are made here, of which each is a descriptor: what the caller's shell allows is not the subject.
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         with Internet() as internet:
             return test(internet)
 

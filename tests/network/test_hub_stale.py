@@ -62,7 +62,7 @@ def test_whatever_a_killed_caller_left_the_next_one_completes() -> None:
             network = Network()
             killed_after(requests, world, network)
             attach.attach(world.hub.fd, network.fd, [endpoint(APP, 2)], first=True)
-            assert len(world.hub.do(everything)["rules"]) == expected + 4, requests
+            assert len(world.hub.do(everything)["rules"]) == expected + 5, requests
             assert network.do(lambda: ping("172.18.0.1")), requests
             network.end()
             bridges.remove_bridge(world.hub.fd, APP)

@@ -26,12 +26,12 @@ def bound(internet: Internet, name: str, address: str, port: int = 0) -> socket.
 
 
 class Published:
-    """The container `one` has its UDP port published at any port of the host's address."""
+    """The container `one` has its UDP port published at any port of the host's address, or of another one of the host's."""
 
-    def __init__(self, internet: Internet, family: int, *, internal: bool = False) -> None:
+    def __init__(self, internet: Internet, family: int, *, internal: bool = False, at: str = "") -> None:
         rules = [rule.add for rule in port_rules(endpoint("one"), "udp", PORT, PORT)]
         internet.in_session(lambda: send_rules(internet.namespaces["hub"], rules))
-        self.host = bound(internet, "host", HOST[family])
+        self.host = bound(internet, "host", at or HOST[family])
         self.container = bound(internet, "one", CONTAINERS["one"][family], PORT)
         self.outside = bound(internet, "outside", OUTSIDE[family])
         port = Port(self.host.fileno(), "udp", CONTAINERS["one"][family], PORT, GATEWAY[family])
@@ -88,5 +88,27 @@ def test_it_stays_on_an_internal_network() -> None:
             made.outside.settimeout(0.5)
             with pytest.raises(TimeoutError):
                 made.outside.recv(100)
+
+    forked(work)
+
+
+@pytest.mark.parametrize("family", [0, 1])
+def test_what_is_published_on_the_hosts_loopback_sends_to_nobody_first(family: int) -> None:
+    """It would leave from 127.0.0.1, and a service of the host's would take the container for a program of the host's
+    (CVE-2021-20199, the other way round)."""
+
+    def work() -> None:
+        with Internet() as internet:
+            made = Published(internet, family, at=("127.0.0.1", "::1")[family])
+            service = bound(internet, "host", ("0.0.0.0", "::")[family])
+            made.container.sendto(b"x", (HOST[family], service.getsockname()[1]))
+            service.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                service.recv(100)
+            client = bound(internet, "host", ("127.0.0.1", "::1")[family])
+            client.sendto(b"asked", made.host.getsockname())
+            data, where = made.container.recvfrom(100)
+            made.container.sendto(data.upper(), where)
+            assert client.recv(100) == b"ASKED"
 
     forked(work)

@@ -119,6 +119,21 @@ def test_a_client_whose_address_cannot_be_used_is_the_gateway(source: str, asked
     in_world(test)
 
 
+@pytest.mark.parametrize("forged", ["172.18.0.77", "fd18::77"])
+def test_a_client_with_a_containers_address_is_shown_as_the_gateway(forged: str) -> None:
+    """Anybody on the host's network can write it into a datagram: it is not to pass for a container's."""
+
+    def test(world: World) -> None:
+        six = ":" in forged
+        host, port = published("::" if six else "0.0.0.0", "fd18::2" if six else "172.18.0.2")
+        serve(connected(world, (port,)))
+        ip("address", "add", f"{forged}/{128 if six else 32}", "dev", "lo", *(["nodad"] if six else []))
+        words = exchange(client(forged), (OUTSIDE6 if six else "192.0.2.8", host.getsockname()[1]))
+        assert (words[0], words[3]) == ("fd18::1" if six else "172.18.0.1", "x")
+
+    in_world(test)
+
+
 def test_one_client_of_two_ports_that_lead_to_the_same() -> None:
     def test(world: World) -> None:
         (one, first), (other, second) = published(), published()

@@ -25,7 +25,7 @@ RTPROT_BOOT = 3
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 8, 15
 RTAX_MTU = 2
 RTNH_F_ONLINK = 4
-FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_PROHIBIT = 1, 2, 8
+FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_BLACKHOLE, FR_ACT_PROHIBIT = 1, 2, 6, 8
 FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_GOTO, FRA_PRIORITY, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 1, 2, 3, 4, 6, 14, 15
 FRA_IP_PROTO, FRA_SPORT_RANGE = 22, 23
 ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg: family, dst, src, tos, table, protocol, scope, type, flags
@@ -87,12 +87,14 @@ class Rule(Record):
     protocol: int = 0
     sport: tuple[int, int] = (0, 0)  # first and last
     longer_than: int = -1  # of the table's routes those with a longer prefix alone
+    silent: bool = False  # refused without a message to who is said to have sent it
 
 
 def _rule(rule: Rule) -> bytes:
     source, source_length = _prefix(rule.source, rule.family)
     to, to_length = _prefix(rule.to, rule.family)
-    action = FR_ACT_TO_TBL if rule.table else FR_ACT_GOTO if rule.goto else FR_ACT_PROHIBIT
+    refusal = FR_ACT_BLACKHOLE if rule.silent else FR_ACT_PROHIBIT
+    action = FR_ACT_TO_TBL if rule.table else FR_ACT_GOTO if rule.goto else refusal
     words = number(FRA_PRIORITY, rule.priority)
     words += number(FRA_TABLE, rule.table) if rule.table else b""
     words += number(FRA_GOTO, rule.goto) if rule.goto else b""

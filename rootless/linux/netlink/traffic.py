@@ -4,6 +4,7 @@ linux/pkt_cls.h, linux/tc_act/tc_mirred.h."""
 from __future__ import annotations
 
 from rootless.linux import socket, struct
+from rootless.linux.netlink.address import packed
 from rootless.linux.netlink.message import NLM_F_CREATE, NLM_F_EXCL, attribute, message, nested, text
 from rootless.record import TYPE_CHECKING
 
@@ -31,6 +32,20 @@ TCP_SYN4 = (
     (32, 0x00120000, 0x00020000),  # SYN without ACK
 )
 TCP_SYN6 = ((4, 0x0000FF00, 0x00000600), (52, 0x00120000, 0x00020000))
+SOURCE4, SOURCE6 = 12, 8
+"""Where the sender's address is."""
+
+
+def words_of(subnet: str, offset: int) -> list[tuple[int, int, int]]:
+    """The keys of an address of the subnet at `offset`."""
+    base, _, length = subnet.partition("/")
+    data = packed(base)
+    mask = ((1 << int(length)) - 1 << 8 * len(data) - int(length)).to_bytes(len(data), "big")
+    words = [
+        (offset + at, int.from_bytes(mask[at : at + 4], "big"), int.from_bytes(data[at : at + 4], "big"))
+        for at in range(0, len(data), 4)
+    ]
+    return [word for word in words if word[1]]
 
 
 def new_ingress(index: int) -> bytes:

@@ -24,6 +24,7 @@ from rootless.linux.netlink.message import attributes
 from rootless.linux.netlink.route import (
     RTN_LOCAL,
     RTN_PROHIBIT,
+    RTN_UNICAST,
     new_route,
     new_rule,
 )
@@ -78,7 +79,9 @@ def _make(route: Route, bridge: Bridge, mtu: int) -> None:
     for family, subnet, gateway in _families(bridge):
         length = int(subnet.partition("/")[2])
         requests.append(new_address(index, gateway, length))
-        requests.append(new_route(family, tables.table_of(index), subnet, index=index))
+        # Neighbours are no business of routing. Where they may not reach each other, not by way of the gateway either.
+        kind, link = (RTN_UNICAST, index) if bridge.icc else (RTN_PROHIBIT, 0)
+        requests.append(new_route(family, tables.table_of(index), subnet, kind=kind, index=link))
         requests.append(new_route(family, tables.table_of(index), gateway, kind=RTN_LOCAL, index=index))
         requests.append(new_route(family, tables.TABLE_NETWORKS, subnet, kind=RTN_PROHIBIT, metric=index))
     requests += [new_rule(rule) for rule in tables.of_bridge(bridge, index)]

@@ -17,11 +17,14 @@ from rootless.linux.netlink.route import delete_rules_of, new_rule
 from rootless.linux.netlink.traffic import (
     ETH_P_IP,
     ETH_P_IPV6,
+    SOURCE4,
+    SOURCE6,
     TCP_SYN4,
     TCP_SYN6,
     delete_ingress,
     new_ingress,
     new_redirect,
+    words_of,
 )
 from rootless.network.hub import foundation, tables, thread
 from rootless.network.hub.namespace import Locked, lock_path
@@ -94,9 +97,13 @@ def lacking(hub: int, bridge: Bridge) -> str:
 
 
 def _filters(bridge: Bridge) -> list[tuple[int, int, Sequence[tuple[int, int, int]]]]:
-    """Protocol, priority and keys of each family that the network has."""
-    both = ((bridge.subnet4, (ETH_P_IP, 1, TCP_SYN4)), (bridge.subnet6, (ETH_P_IPV6, 2, TCP_SYN6)))
-    return [each for subnet, each in both if subnet]
+    """Protocol, priority and keys of each family that the network has. With a source address of the network: the gate counts
+    a connection as that container's, whatever network it is on."""
+    both = ((bridge.subnet4, ETH_P_IP, 1, TCP_SYN4, SOURCE4), (bridge.subnet6, ETH_P_IPV6, 2, TCP_SYN6, SOURCE6))
+    return [
+        (protocol, priority, (*keys, *words_of(subnet, offset)))
+        for subnet, protocol, priority, keys, offset in both if subnet
+    ]  # fmt: skip
 
 
 def _is_done(route: Route, bridge: Bridge, gate: int) -> bool:

@@ -4,10 +4,10 @@ A packet is judged by where it came in:
 
     lo, tap0, gate0    made here, from the uplink, from the gate: TRUSTED rules, first
     a bridge           PORT      answers of published ports come back to netd (table LOCAL_ALL)
-                       GATE      all TCP, where the gate is on
+                       GATE      all TCP from addresses of the network, where the gate is on
                        OWN       the network's own table: its subnet, and its gateway's address, which is ours
-                       OUT       goes on to NETWORKS, if it has a source address of the network, and that is not internal
-                       REFUSED   everything else
+                       OUT       goes on to NETWORKS, if it has a source address of the network; refused, if that is internal
+                       DROPPED   everything else: it has a source address of another network, whose container would be told
                        NETWORKS  the subnets of all networks: refused
                        WAY_OUT   the default route, by the uplink
                        END       refused
@@ -30,7 +30,7 @@ FAMILIES = (socket.AF_INET, socket.AF_INET6)
 TAP, GATE = "tap0", "gate0"
 
 TABLE_LOCAL_ALL, TABLE_NETWORKS, TABLE_WAY_OUT, TABLE_OF_FIRST_LINK = 100, 101, 102, 1000
-TRUSTED, PORT_RULE, GATE_RULE, OWN, OUT, REFUSED, NETWORKS, WAY_OUT, END = 10, 100, 200, 300, 350, 390, 400, 401, 402
+TRUSTED, PORT_RULE, GATE_RULE, OWN, OUT, DROPPED, NETWORKS, WAY_OUT, END = 10, 100, 200, 300, 350, 390, 400, 401, 402
 
 
 def table_of(index: int) -> int:
@@ -46,7 +46,7 @@ def of_the_hub(family: int) -> list[Rule]:
         Rule(family, TRUSTED + 2, RT_TABLE_LOCAL, iif=TAP),
         Rule(family, TRUSTED + 3, RT_TABLE_MAIN, iif=TAP, longer_than=0),
         Rule(family, TRUSTED + 4, TABLE_LOCAL_ALL, iif=GATE),
-        Rule(family, REFUSED),
+        Rule(family, DROPPED, silent=True),
         Rule(family, NETWORKS, TABLE_NETWORKS),
         Rule(family, WAY_OUT, TABLE_WAY_OUT),
         Rule(family, END),
@@ -61,9 +61,10 @@ def of_bridge(bridge: Bridge, index: int) -> list[Rule]:
     rules = []
     for family, subnet in ((socket.AF_INET, bridge.subnet4), (socket.AF_INET6, bridge.subnet6)):
         if subnet:
-            rules.append(Rule(family, OWN, table_of(index), iif=bridge.name))
-            if not bridge.internal:
-                rules.append(Rule(family, OUT, goto=NETWORKS, source=subnet, iif=bridge.name))
+            # IPv6 has no rp_filter: what comes in another network's name would be answered there.
+            sources = (subnet, "fe80::/10") if family == socket.AF_INET6 else ("",)
+            rules += [Rule(family, OWN, table_of(index), source=source, iif=bridge.name) for source in sources]
+            rules.append(Rule(family, OUT, goto=0 if bridge.internal else NETWORKS, source=subnet, iif=bridge.name))
     return rules
 
 
@@ -71,7 +72,7 @@ def of_gate(bridge: Bridge) -> list[Rule]:
     """The rules that bring a network's TCP to the gate's listeners."""
     subnets = ((socket.AF_INET, bridge.subnet4), (socket.AF_INET6, bridge.subnet6))
     return [
-        Rule(family, GATE_RULE, TABLE_LOCAL_ALL, iif=bridge.name, protocol=socket.IPPROTO_TCP)
+        Rule(family, GATE_RULE, TABLE_LOCAL_ALL, source=subnet, iif=bridge.name, protocol=socket.IPPROTO_TCP)
         for family, subnet in subnets
         if subnet and not bridge.internal
     ]
