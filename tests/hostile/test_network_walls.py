@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 
 import pytest
+from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
+from rootless.errors import Conflict
+from rootless.network.hub import attach
 from rootless.network.hub.endpoint import Bridge
 from tests.harness.forked import forked
 from tests.hostile.packets import Wire, ip, tcp
 from tests.network import frames
-from tests.network.bridged_world import APP, OTHER, Container, World, endpoint, neighbour
+from tests.network.bridged_looks import links
+from tests.network.bridged_world import APP, OTHER, Container, Network, World, endpoint, neighbour, ping
 from tests.network.internet import Internet, in_internet, received
 from tests.network.internet_links import CONTAINERS, HOST
 
@@ -124,3 +129,59 @@ def test_a_gateways_address_that_a_neighbour_claims_is_still_the_gateways() -> N
         return watcher.has_seen()
 
     assert not forked(work, timeout_s=60)
+
+
+def change_address(interface: str) -> None:
+    """As a container may that has CAP_NET_ADMIN."""
+    with IPRoute() as route:
+        index = socket.if_nametoindex(interface)
+        route.link("set", index=index, state="down")
+        route.link("set", index=index, address="02:00:00:00:00:99", ifname="mine")
+        route.link("set", index=index, state="up")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_container_that_has_changed_its_link_is_disconnected_all_the_same(elsewhere: bool) -> None:
+    """By its end in the hub: of the other one name, address and even the namespace are the container's to choose."""
+
+    def work() -> None:
+        world = World()
+        mine = endpoint(APP, 2)
+        one = world.container(mine)
+        world.container(endpoint(APP, 3))
+        hideout = Network()
+        one.do(lambda: change_address("eth0"))
+        if elsewhere:
+            one.do(lambda: move("mine", hideout))
+        where = hideout if elsewhere else one
+        assert "mine" in where.do(links)
+        attach.detach(world.hub.fd, mine)
+        assert "mine" not in where.do(links)
+        assert set(one.do(links)) == {"lo"}
+        attach.attach(world.hub.fd, one.fd, [mine], first=False)
+        assert one.do(lambda: ping("172.18.0.3"))
+
+    forked(work, timeout_s=60)
+
+
+def move(interface: str, network: Network) -> None:
+    with IPRoute() as route:
+        route.link("set", index=socket.if_nametoindex(interface), net_ns_fd=network.fd)
+
+
+def test_a_link_of_the_containers_own_making_is_not_taken_for_the_networks() -> None:
+    def work() -> None:
+        world = World()
+        mine = endpoint(APP, 2)
+        one = world.container(mine)
+        attach.detach(world.hub.fd, mine)
+
+        def fake() -> None:
+            with IPRoute() as route:
+                route.link("add", ifname="eth0", kind="veth", address=mine.mac, peer={"ifname": "x"})
+
+        one.do(fake)
+        with pytest.raises(Conflict, match="the container has another interface eth0 already"):
+            attach.attach(world.hub.fd, one.fd, [mine], first=False)
+
+    forked(work, timeout_s=60)

@@ -35,7 +35,8 @@ def endpoint(bridge: Bridge, number: int, *, interface: str = "eth0", default: b
     four = bridge.subnet4.replace("0.0/16", f"0.{number}")
     six = bridge.subnet6.replace("/64", f"{number:x}") if bridge.subnet6 else ""
     mac = f"02:42:{bridge.id[:2]}:00:00:{number:02x}"
-    return Endpoint(bridge, interface, mac, four, six, default and not bridge.internal, default and not bridge.internal)
+    way_out = default and not bridge.internal
+    return Endpoint(bridge, interface, f"veth{bridge.id[:2]}x{number}", mac, four, six, way_out, way_out)
 
 
 class Network:

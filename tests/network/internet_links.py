@@ -70,7 +70,7 @@ def endpoint(name: str) -> Endpoint:
     number = list(CONTAINERS).index(name) + 1
     four, six = CONTAINERS[name]
     bridge = BRIDGES["other" if name == "other" else "one"]
-    return Endpoint(bridge, "eth0", f"02:42:00:00:00:{number:02x}", four, six, default4=True, default6=True)
+    return Endpoint(bridge, "eth0", f"veth{name}", f"02:42:00:00:00:{number:02x}", four, six, default4=True, default6=True)
 
 
 def _attach(internet: Internet) -> None:

@@ -97,12 +97,12 @@ def test_a_container_of_several_networks() -> None:
         assert container.do(default_routes) == {2: "172.18.0.1 eth0", 10: "fd11::1 eth0"}
         attach.set_default(container.fd, second, second)
         assert container.do(default_routes) == {2: "172.19.0.1 eth1", 10: "fd22::1 eth1"}
-        attach.detach(world.hub.fd, container.fd, second)
+        attach.detach(world.hub.fd, second)
         assert container.do(default_routes) == {}
         attach.set_default(container.fd, first, None)
         assert container.do(default_routes) == {2: "172.18.0.1 eth0"}
         assert set(container.do(links)) == {"lo", "eth0"}
-        attach.detach(world.hub.fd, container.fd, second)
+        attach.detach(world.hub.fd, second)
 
     forked(work)
 

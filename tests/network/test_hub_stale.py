@@ -93,7 +93,7 @@ def test_a_bridge_that_is_used_is_a_conflict(subnet: str) -> None:
         world = World()
         container = world.container(endpoint(APP, 2))
         same = Bridge("e5" * 32, subnet, subnet.replace("0/", "1/").partition("/")[0])
-        mine = Endpoint(same, "eth0", "02:42:e5:00:00:03", subnet.replace("0/", "3/").partition("/")[0])
+        mine = Endpoint(same, "eth0", "vethe5x3", "02:42:e5:00:00:03", subnet.replace("0/", "3/").partition("/")[0])
         with pytest.raises(Conflict, match="Pool overlaps with other one on this address space"):
             attach.attach(world.hub.fd, Network().fd, [mine], first=True)
         assert container.do(lambda: ping("172.18.0.1"))

@@ -99,6 +99,7 @@ def links(places: Sequence[Place]) -> list[Endpoint]:
         Endpoint(
             bridge(place.network),
             place.interface,
+            f"veth{place.endpoint_id[:11]}",
             place.mac,
             place.address,
             place.address6,

@@ -82,8 +82,8 @@ class LiveNetworks:
         gone = next(place for place in before if place.network["name"] == name)
         places = [place for place in before if place is not gone]
         self._apply(before, places)
-        hub, network = self._namespaces()
-        kernel.detach(hub, network, next(link for link in endpoints.links([gone])))
+        hub, _ = self._namespaces()
+        kernel.detach(hub, next(link for link in endpoints.links([gone])))
         self._save(places)
         attach.release(self._store, gone, self._record["id"])
 

@@ -11,7 +11,7 @@ import errno
 
 from rootless.errors import Conflict
 from rootless.linux.netlink.connection import Route
-from rootless.linux.netlink.link import new_veth, set_isolated
+from rootless.linux.netlink.link import delete_link, new_veth, set_isolated
 from rootless.network.hub import bridges, container, foundation, tables, thread
 from rootless.network.hub.endpoint import Attached
 from rootless.network.hub.namespace import lock_path
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from rootless.network.hub.bridges import BridgeLink
     from rootless.network.hub.endpoint import Endpoint
-
-_ANY_NAME = "veth%d"  # the kernel chooses the number
 
 
 def attach(hub: int, network: int, endpoints: Sequence[Endpoint], *, first: bool) -> Attached:
@@ -59,10 +57,13 @@ def _in_hub(hub: int) -> Route:
 
 def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link: BridgeLink) -> None:
     """The pair of links, where there is none yet. In the thread, in the container's namespace."""
-    present = container.find(inside, endpoint)
+    there = foundation.link_number(route, endpoint.link)
+    present = container.find(inside, endpoint, there)
     if present is None:
+        if there:  # the container has given its end another name or address
+            route.send([delete_link(there)], forgiven=(errno.ENODEV,))
         request = new_veth(
-            _ANY_NAME, master=link.ifindex, mtu=link.mtu, peer=endpoint.interface, peer_mac=endpoint.mac, peer_namespace=network
+            endpoint.link, master=link.ifindex, mtu=link.mtu, peer=endpoint.interface, peer_mac=endpoint.mac, peer_namespace=network
         )
         try:
             route.send([request])
@@ -70,20 +71,23 @@ def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link
             if error.errno == errno.EEXIST:
                 raise Conflict(f"the container has an interface {endpoint.interface} already") from error
             raise bridges.unsupported("a pair of virtual Ethernet devices", error) from error
-        present = container.find(inside, endpoint)
+        present = container.find(inside, endpoint, foundation.link_number(route, endpoint.link))
         assert present is not None
     if not endpoint.bridge.icc:
         route.send([set_isolated(present.peer)])
     container.configure(inside, endpoint, present.ifindex)
 
 
-def detach(hub: int, network: int, endpoint: Endpoint) -> None:
+def detach(hub: int, endpoint: Endpoint) -> None:
     """Take the container off a network; nothing where it is not on it. Its default routes by it end with it."""
 
     def work() -> None:
-        thread.enter(network)
-        with Route() as inside:
-            container.remove(inside, endpoint)
+        thread.enter(hub)
+        with Route() as route:
+            # By the end that is ours: a container that may change its links may have renamed the other one, or moved it.
+            there = foundation.link_number(route, endpoint.link)
+            if there:
+                route.send([delete_link(there)], forgiven=(errno.ENODEV,))
 
     thread.run(work, step=f"disconnect the container from the network {endpoint.bridge.id[:12]}")
 

@@ -13,8 +13,6 @@ from rootless.linux.netlink.link import (
     IFLA_LINK,
     LINK,
     RTM_GETLINK,
-    RTM_NEWLINK,
-    delete_link,
     get_link,
     mac_bytes,
     set_up,
@@ -65,8 +63,9 @@ def begin(inside: Route) -> tuple[int, int]:
     return udp.detach(), tcp.detach()
 
 
-def find(inside: Route, endpoint: Endpoint) -> ContainerLink | None:
-    """The endpoint's interface, if it is there; Conflict where another one has its name."""
+def find(inside: Route, endpoint: Endpoint, there: int) -> ContainerLink | None:
+    """The endpoint's interface, if it is there; Conflict where another one has its name. there: the number of its other end
+    in the hub, 0: there is none. A link that the container has made and called so is another."""
     try:
         found = inside.get(RTM_GETLINK, get_link(endpoint.interface))
     except OSError as error:
@@ -74,9 +73,9 @@ def find(inside: Route, endpoint: Endpoint) -> ContainerLink | None:
             return None
         raise
     words = dict(attributes(found[LINK.size :]))
-    if words.get(IFLA_ADDRESS) != mac_bytes(endpoint.mac):
+    (peer,) = struct.unpack("=I", words.get(IFLA_LINK, bytes(4)))
+    if words.get(IFLA_ADDRESS) != mac_bytes(endpoint.mac) or peer != there:
         raise Conflict(f"the container has another interface {endpoint.interface} already")
-    (peer,) = struct.unpack("=I", words[IFLA_LINK])
     return ContainerLink(LINK.unpack_from(found)[2], peer)
 
 
@@ -137,12 +136,3 @@ def _defaults(inside: Route, family: int) -> list[int]:
         if (kind, length, table, route_type) == (RTM_NEWROUTE, 0, RT_TABLE_MAIN, RTN_UNICAST) and RTA_OIF in words:
             found.append(struct.unpack("=I", words[RTA_OIF])[0])
     return found
-
-
-def remove(inside: Route, endpoint: Endpoint) -> None:
-    """The endpoint's interface, by whatever name the container knows it by now; nothing where it has gone."""
-    wanted = mac_bytes(endpoint.mac)
-    for kind, payload in list(inside.dump(RTM_GETLINK, LINK.pack(0, 0, 0, 0, 0))):
-        words = dict(attributes(payload[LINK.size :]))
-        if kind == RTM_NEWLINK and words.get(IFLA_ADDRESS) == wanted and IFLA_LINK in words:
-            inside.send([delete_link(LINK.unpack_from(payload)[2])], forgiven=(errno.ENODEV,))

@@ -28,6 +28,7 @@ class Endpoint(Record):
 
     bridge: Bridge
     interface: str  # in the container: "eth0"
+    link: str  # its other end in the hub, a name of its own, by which it is found whatever the container has made of its end
     mac: str  # "02:42:ac:12:00:02"
     address4: str = ""  # without a prefix length
     address6: str = ""

@@ -79,6 +79,16 @@ def index_of(name: str) -> int:
         return 0
 
 
+def link_number(route: Route, name: str) -> int:
+    """The same, in the namespace of `route`."""
+    try:
+        return int(LINK.unpack_from(route.get(RTM_GETLINK, get_link(name)))[2])
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return 0
+        raise
+
+
 def ensure(route: Route) -> None:
     """Make the hub ready for networks. Idempotent; the caller has the lock, where it is not ready."""
     for path, value in _VARIABLES:
