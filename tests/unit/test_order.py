@@ -96,7 +96,7 @@ ORDER = {
     "linux":
         "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace rlimit seccomp "
         "signals terminal mount process signal socket libc struct ctypes",
-    "linux/netlink": "connection link route address traffic message",
+    "linux/netlink": "connection link route traffic address message",
     "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
     "network/hub":
