@@ -13,8 +13,8 @@
 
 /* What a container can make us hold is bounded by these, never by what it sends. */
 #define CONTAINERS_MAX 1024
-#define NETWORKS_MAX 16           /* of a container */
-#define NAMES_MAX 32              /* of a container on a network */
+#define NETWORKS_MAX 64           /* of a container */
+#define NAMES_MAX 128             /* of a container on a network */
 #define LINKS_MAX 256             /* aliases of --link */
 #define SERVERS_MAX 3
 #define GATEWAYS_MAX 2            /* one of each family */

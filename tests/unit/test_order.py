@@ -69,8 +69,8 @@ ORDER = {
     "engine/lifecycle/attach": "exec_streams attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
-        "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users options leases "
-        "ipam_config records names ipam addresses",
+        "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases ipam_config "
+        "records options names ipam addresses",
     "engine/options":
         "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
     "engine/pods": "create remove verbs",

@@ -113,6 +113,8 @@ def _device(word: str) -> DeviceOption:
 
 _TEXTS = ("hostname", "domainname", "dns", "dns_search", "dns_option", "add_host")
 """What is written into files that others read as text; paths, arguments and environments may be any bytes."""
+_IN_LINES = ("domainname", "dns_search", "dns_option")
+"""Of these what may be any text."""
 
 
 def _refuse_bytes(args: Args) -> None:
@@ -121,6 +123,8 @@ def _refuse_bytes(args: Args) -> None:
         for word in value if isinstance(value, list) else [value]:
             if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
                 raise InvalidInput(f'invalid argument "{word}" for "--{dest.replace("_", "-")}" flag: not UTF-8')
+            if dest in _IN_LINES and not word.isprintable():
+                raise InvalidInput(f'invalid argument "{word}" for "--{dest.replace("_", "-")}" flag: it has control characters')
 
 
 def _name(word: str) -> str:

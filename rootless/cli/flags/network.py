@@ -160,7 +160,8 @@ def mac_address(word: str) -> str:
     if len(parts) != 6 or not all(len(part) == 2 and digits.issuperset(part) for part in parts):
         raise InvalidInput(f"{word} is not a valid mac address", hint="six numbers, as 02:42:ac:11:00:02")
     if int(parts[0], 16) & 1 or set(parts) == {"00"}:
-        raise InvalidInput(f"{word} is not a valid mac address", hint="it is a group's: the first number is to be even")
+        hint = "it is no single interface's: the first number is to be even, and not all are zero"
+        raise InvalidInput(f"{word} is not a valid mac address", hint=hint)
     return ":".join(parts)
 
 
@@ -180,10 +181,8 @@ def driver_option(word: str) -> tuple[str, str]:
         raise InvalidInput("invalid key value pair format in driver options", hint="driver-opt=KEY=VALUE")
     if key == "com.docker.network.endpoint.sysctls":
         raise NotSupported(f"{key} is not supported", hint="--sysctl sets those of all interfaces")
-    if key == "com.docker.network.endpoint.ifname" and not (
-        0 < len(value) < 16 and value.isascii() and not set(value) & set("/: \t\n") and value not in (".", "..", "lo")
-    ):
-        raise InvalidInput(f"invalid interface name: {value}", hint="up to 15 letters and digits")
+    if key == "com.docker.network.endpoint.ifname" and not names.is_interface(value):
+        raise InvalidInput(f"invalid interface name: {value}", hint="up to 15 letters and digits, and none that the kernel has")
     return key, value
 
 

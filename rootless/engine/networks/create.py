@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rootless.storage.store import Store
 
 
+LEAST_MTU6 = 1280
+"""Of every link that has IPv6 (RFC 8200)."""
+
+
 class NetworkRequest(Record):
     """What a user asked for, parsed into words."""
 
@@ -54,6 +58,8 @@ def create(store: Store, request: NetworkRequest) -> str:
             raise NotSupported("bridge driver doesn't support multiple subnets", hint="one of IPv4 and one of IPv6")
         if of_version and not enabled:
             raise InvalidInput(f"subnet {of_version[0]} needs {option}", hint=f"add {option}")
+    if ipv6 and 0 < int(wanted.get(options.MTU, 0)) < LEAST_MTU6:
+        raise InvalidInput(f"invalid mtu: {wanted[options.MTU]}", hint=f"IPv6 needs {LEAST_MTU6} at least")
     with records.lock(store):
         return _create(store, request, wanted, pools, ipv4=ipv4, ipv6=ipv6)["id"]
 

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from rootless.engine.state.config import EndpointConfig, Network
     from rootless.storage.store import Store
 
+# As netd has them (helpers/netd/netd.h), where a container has three names besides its aliases.
+NETWORKS_MAX, ALIASES_MAX = 64, 125
+
 
 def resolve(store: Store, asked: Network) -> Network:
     """The networks of a new container by their names, with their ids. NotFound, InvalidInput in Docker's words."""
     found: dict[str, EndpointConfig] = {}
     interfaces: set[str] = set()
+    if len(asked["networks"]) > NETWORKS_MAX:
+        raise InvalidInput(f"a container is on {NETWORKS_MAX} networks at most", hint="leave some out")
     for reference, endpoint in asked["networks"].items():
         network, endpoint = check(store, reference, endpoint)
         if network["name"] in found:
@@ -39,6 +44,8 @@ def check(store: Store, reference: str, endpoint: EndpointConfig) -> tuple[Netwo
         raise InvalidInput(
             f"container cannot be connected to {name} network: it is no bridge", hint=f"--network {name} alone is a choice"
         )
+    if len(endpoint["aliases"]) > ALIASES_MAX:
+        raise InvalidInput(f"a container has {ALIASES_MAX} aliases on a network at most", hint="leave some out")
     for address in (endpoint["ip"], endpoint["ip6"]):
         if address:
             ipam.check_static(network["pools"], address)

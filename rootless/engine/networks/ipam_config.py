@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _BLOCK = {4: "IPv4", 6: "IPv6"}
+_RESERVED = (
+    "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8",
+    "198.51.100.0/24",  # the uplink's own (network/hub/uplink.py)
+)  # fmt: skip
+"""What the kernel gives another meaning: this host, its loopback, many, one link."""
 
 
 def pools(
@@ -34,13 +39,21 @@ def pools(
             raise InvalidInput(
                 f"cannot configure multiple gateways ({text}, {pool['gateway']}) for the same subnet ({pool['subnet']})"
             )
-        pool["gateway"] = to_text(version_of(text), to_number(text))
+        pool["gateway"] = _own(text, parse_subnet(pool["subnet"]))
     for name, text in auxiliary:
         if not text or not name:
             raise InvalidInput(f"invalid auxiliary address '{name}={text}'", hint="write --aux-address router=10.0.0.1")
         pool = made[_home(text, "aux-address", blocks)]
         pool["auxiliary"][name] = to_text(version_of(text), to_number(text))
     return made
+
+
+def _own(text: str, block: Subnet) -> str:
+    """The gateway's address, canonical."""
+    number, version = to_number(text), version_of(text)
+    if block.size > 2 and (number == block.base or (version == 4 and number == block.last)):
+        raise _invalid(f"gateway {text}: it is the address of the whole subnet {block}", "another one of the subnet")
+    return to_text(version, number)
 
 
 def _subnet(text: str) -> Subnet:
@@ -50,6 +63,9 @@ def _subnet(text: str) -> Subnet:
         raise _invalid(f"subnet {text}: invalid CIDR block notation", "write --subnet 10.10.0.0/24") from None
     if block != block.masked():
         raise _invalid(f"subnet {text}: it should be {block.masked()}", f"write --subnet {block.masked()}")
+    reserved = next((other for other in _RESERVED if block.overlaps(parse_subnet(other))), None)
+    if reserved:
+        raise _invalid(f"subnet {text}: no container can have addresses of {reserved}", "write --subnet 10.10.0.0/24")
     return block
 
 

@@ -23,7 +23,7 @@ def select(store: Store, filters: dict[str, list[str]]) -> list[NetworkConfig]:
     used = users.wanted(store) | set(names.PREDEFINED) if dangling else set()
     matchers = [pattern("name", word) for word in filters.get("name", ())]
     chosen = []
-    for network in records.every(store):
+    for network in sorted([*records.every(store), *records.damaged(store)], key=lambda each: names.natural(each["name"])):
         kind = "builtin" if network["name"] in names.PREDEFINED else "custom"
         if dangling and (dangling in ("true", "1")) != (network["name"] not in used):
             continue

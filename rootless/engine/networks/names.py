@@ -31,8 +31,14 @@ def check_network(name: str) -> None:
         )
 
 
+def is_interface(word: str) -> bool:
+    """Whether the kernel lets a link be called so. It has directories by those names, and puts numbers in place of a %d."""
+    return 0 < len(word) < 16 and _REST.issuperset(word) and word not in (".", "..", "lo", "all", "default")
+
+
 def check_alias(word: str) -> str:
-    """`word`, which a container is to be found by; InvalidInput unless it is a name that can be asked for."""
+    """The name by which a container is to be found, without the dot that may end one; InvalidInput unless it can be asked for."""
+    word = word.removesuffix(".")
     if not can_be_asked(word):
         raise InvalidInput(
             f"invalid network alias '{word}'",
@@ -43,7 +49,7 @@ def check_alias(word: str) -> str:
 
 def can_be_asked(word: str) -> bool:
     """Whether a resolver can be asked for the name; a host name may be any text."""
-    labels = word.rstrip(".").split(".")
+    labels = word.split(".")
     return len(word) <= 253 and all(0 < len(label) <= 63 and _in_a_name(label) for label in labels)
 
 

@@ -10,10 +10,11 @@ import fcntl
 import os
 
 from rootless import atomic
-from rootless.engine.networks import names
-from rootless.engine.networks.addresses import Subnet, parse_subnet
-from rootless.errors import FROM_DATA, Conflict, NotFound, RootlessError
+from rootless.engine.networks import names, options
+from rootless.engine.networks.addresses import Subnet, parse_subnet, to_number
+from rootless.errors import Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.record import TYPE_CHECKING, TypedDict
+from rootless.storage import shape
 from rootless.storage.store import make_directory, open_lock
 
 if TYPE_CHECKING:
@@ -23,8 +24,20 @@ if TYPE_CHECKING:
     from rootless.storage.store import Store
 
 VERSION = 1
+_DIGITS = frozenset("0123456789abcdef")
 _BEGINNING = "2000-01-01T00:00:00Z"
 """When the predefined networks that have no file count as made."""
+
+
+_SHAPE = {
+    "version": int, "id": str, "name": str, "created_at": "time", "driver": str, "ipv4": bool, "ipv6": bool, "internal": bool,
+    "attachable": bool, "labels": {str: str}, "options": {str: str}, "ipam_options": {str: str},
+    "pools": [{"subnet": str, "ip_range": str, "gateway": str, "auxiliary": {str: str}}],
+}  # fmt: skip
+
+
+class Damaged(RootlessError):
+    """What stands in a network's file is no network: an error of that one's alone."""
 
 
 class NetworkConfig(TypedDict):
@@ -81,24 +94,36 @@ def predefined(name: str) -> NetworkConfig:
 
 
 def read(store: Store, name: str) -> NetworkConfig:
-    """The network called exactly `name`; NotFound in Docker's words, RootlessError where its file is damaged."""
+    """The network called exactly `name`; NotFound in Docker's words, Damaged where its file is."""
     path = f"{directory(store)}/{name}.json"
     try:
         if "/" in name or "\0" in name or name[:1] == ".":
             raise FileNotFoundError
-        found: NetworkConfig = atomic.read_json(path)
-        subnets(found)
-        if found["name"] != name or not isinstance(found["options"], dict):
-            raise ValueError("it has another form")
+        found: NetworkConfig = shape.read(path, _SHAPE)  # type: ignore[assignment]
+        _check(found, name)
         return found
     except FileNotFoundError:
         if name in names.PREDEFINED:
             return predefined(name)
         raise not_found(name) from None
-    except FROM_DATA as error:
-        raise RootlessError(
-            f"network {name} has a damaged file: {error}", hint=f"remove it: rootless network rm {name}"
-        ) from None
+    except (ValueError, InvalidInput, NotSupported) as error:
+        raise Damaged(f"network {name} has a damaged file: {error}", hint=f"remove it: rootless network rm {name}") from None
+
+
+def _check(network: NetworkConfig, name: str) -> None:
+    """Raise ValueError, InvalidInput or NotSupported where the fields have no meaning together."""
+    identifier, pools = network["id"], network["pools"]
+    if network["name"] != name or len(identifier) != 64 or not _DIGITS.issuperset(identifier) or network["driver"] != "bridge":
+        raise ValueError("it is another network's")
+    options.normalised(network["options"])
+    if not pools or len({":" in pool["subnet"] for pool in pools}) < len(pools):
+        raise ValueError("it has no addresses, or too many")
+    for pool in pools:
+        subnet = parse_subnet(pool["subnet"])
+        if pool["ip_range"]:
+            parse_subnet(pool["ip_range"])
+        if not all(subnet.holds(to_number(text)) for text in (pool["gateway"], *pool["auxiliary"].values())):
+            raise ValueError("an address is not of its subnet")
 
 
 def not_found(name: str) -> NotFound:
@@ -120,6 +145,19 @@ def every(store: Store) -> list[NetworkConfig]:
         except RootlessError:
             continue  # removed while we looked, or damaged
     return sorted(found, key=lambda network: names.natural(network["name"]))
+
+
+def damaged(store: Store) -> list[NetworkConfig]:
+    """Stand-ins for the networks whose files are damaged, for lists; of driver "damaged" and without an id."""
+    found: list[NetworkConfig] = []
+    for name in _names(store):
+        try:
+            read(store, name)
+        except Damaged:
+            found.append({**predefined(name), "id": "", "driver": "damaged"})
+        except NotFound:
+            continue
+    return found
 
 
 def _names(store: Store) -> list[str]:
@@ -156,7 +194,7 @@ def add(store: Store, network: NetworkConfig) -> None:
     try:
         os.link(aside, f"{base}/{network['name']}.json")
     except FileExistsError:
-        raise Conflict(f"network with name {network['name']} already exists") from None
+        raise Conflict(f"network with name {network['name']} already exists", hint="`rootless network ls` lists them") from None
     finally:
         os.unlink(aside)
     fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -21,7 +21,11 @@ PRUNE_FILTERS = ("label", "label!", "until")
 
 def remove(store: Store, reference: str) -> None:
     """Remove the network. NotFound; Conflict, in Docker's words, while a running container is on it."""
-    network = records.find(store, reference)
+    try:
+        network = records.find(store, reference)
+    except records.Damaged:
+        _remove_damaged(store, reference)
+        return
     if network["name"] in names.PREDEFINED:
         raise Conflict(f"{network['name']} is a pre-defined network and cannot be removed", hint="it is always there")
     with records.lock(store):
@@ -29,18 +33,34 @@ def remove(store: Store, reference: str) -> None:
         with leases.LeaseLock(store, network) as lock:
             active = lock.holders()
             if active:
-                raise _in_use(store, network, active)
+                raise _in_use(store, network["name"], active)
             _discard(store, network)
     _forget([network])
 
 
-def _in_use(store: Store, network: NetworkConfig, active: set[str]) -> Conflict:
+def _remove_damaged(store: Store, name: str) -> None:
+    """The file alone: nobody knows what else is the network's. What is left in the hub makes room for others."""
+    with records.lock(store):
+        active = {each for each in containers.ids(store) if name in users.endpoints(store, each)}
+        if active:
+            raise _in_use(store, name, active)
+        path = f"{records.directory(store)}/{name}.json"
+        try:
+            os.unlink(path)
+        except IsADirectoryError:
+            from rootless.storage.remove_tree import remove_tree
+
+            remove_tree(path)
+    events.write(store, "network", "destroy", "", name=name, type="bridge")
+
+
+def _in_use(store: Store, name: str, active: set[str]) -> Conflict:
     known = containers.names(store)
     named = sorted((known.get(identifier, identifier[:12]), identifier) for identifier in active)
     shown = ", ".join(f'name:"{name}" id:"{identifier[:12]}"' for name, identifier in named)
     return Conflict(
-        f"error while removing network: network {network['name']} has active endpoints ({shown})",
-        hint=f"stop them, or take them off: rootless network disconnect {network['name']} {named[0][0]}",
+        f"error while removing network: network {name} has active endpoints ({shown})",
+        hint=f"stop them, or take them off: rootless network disconnect {name} {named[0][0]}",
     )
 
 

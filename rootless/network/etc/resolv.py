@@ -52,6 +52,9 @@ def resolv_conf(
     """
     if mode == "host" and not (dns or search or options):
         return host_text
+    for name, words in (("--dns-search", search), ("--dns-option", options)):
+        for word in words:
+            check_line(word, name)
     host_servers, host_search, host_options = _parse(host_text)
     lines = []
     if resolver:
@@ -77,6 +80,12 @@ def resolv_conf(
     if wanted_options:
         lines.append("options " + " ".join(wanted_options))
     return "".join(f"{line}\n" for line in lines)
+
+
+def check_line(word: str, name: str) -> None:
+    """Raise InvalidInput for a word that would be lines of their own, in the file that the option `name` gives it a place in."""
+    if not word.isprintable():
+        raise InvalidInput(f'invalid argument "{word}" for "{name}" flag: it has control characters')
 
 
 def _parse(text: str) -> tuple[list[str], list[str], list[str]]:

@@ -72,7 +72,8 @@ def _connect(route: Route, inside: Route, network: int, endpoint: Endpoint, link
                 raise Conflict(f"the container has an interface {endpoint.interface} already") from error
             raise bridges.unsupported("a pair of virtual Ethernet devices", error) from error
         present = container.find(inside, endpoint, foundation.link_number(route, endpoint.link))
-        assert present is not None
+        if present is None:
+            raise Conflict(f"the container has renamed or moved its interface {endpoint.interface} at once")
     if not endpoint.bridge.icc:
         route.send([set_isolated(present.peer)])
     container.configure(inside, endpoint, present.ifindex)
