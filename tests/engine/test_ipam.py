@@ -178,18 +178,24 @@ def test_the_hosts_routes() -> None:
          "cannot configure multiple gateways (10.0.0.2, 10.0.0.1) for the same subnet (10.0.0.0/24)"),
         ({"subnets": ["10.0.0.0/24"], "gateways": ["10.0.0.255"]},
          "invalid network config: invalid gateway 10.0.0.255: it is the address of the whole subnet 10.0.0.0/24"),
-        ({"subnets": ["127.0.0.0/16"]}, "invalid network config: invalid subnet 127.0.0.0/16: no container can have addresses of 127.0.0.0/8"),
-        ({"subnets": ["0.0.0.0/0"]}, "invalid network config: invalid subnet 0.0.0.0/0: no container can have addresses of 0.0.0.0/8"),
-        ({"subnets": ["239.0.0.0/8"]}, "invalid network config: invalid subnet 239.0.0.0/8: no container can have addresses of 224.0.0.0/3"),
-        ({"subnets": ["198.51.0.0/16"]}, "invalid network config: invalid subnet 198.51.0.0/16: no container can have addresses of 198.51.100.0/24"),
-        ({"subnets": ["fe80::/64"]}, "invalid network config: invalid subnet fe80::/64: no container can have addresses of fe80::/10"),
-        ({"subnets": ["::/0"]}, "invalid network config: invalid subnet ::/0: no container can have addresses of ::/96"),
         ({"subnets": ["10.0.0.0/24"], "auxiliary": [("a", "10.9.0.5")]}, "no matching subnet for aux-address 10.9.0.5"),
     ],
 )  # fmt: skip
 def test_the_words_of_a_user_as_pools(words: dict[str, list[str]], answer: object) -> None:
     asked = {"subnets": [], "ip_ranges": [], "gateways": [], "auxiliary": [], **words}
     assert answer_of(lambda: ipam_config.pools(**asked)) == answer  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "reserved"),
+    [
+        ("127.0.0.0/16", "127.0.0.0/8"), ("0.0.0.0/0", "0.0.0.0/8"), ("239.0.0.0/8", "224.0.0.0/3"), ("fe80::/64", "fe80::/10"),
+        ("198.51.0.0/16", "198.51.100.0/24"), ("::/0", "::/96"), ("ff05::/64", "ff00::/8"), ("::ffff:10.0.0.0/104", "::ffff:0:0/96"),
+    ],
+)  # fmt: skip
+def test_a_subnet_that_no_container_can_have(text: str, reserved: str) -> None:
+    said = answer_of(lambda: ipam_config.pools([text], [], [], []))
+    assert said == f"invalid network config: invalid subnet {text}: no container can have addresses of {reserved}"
 
 
 @pytest.mark.parametrize("word", ["db", "DB-1", "a.b.c", "_srv", "x" * 63, "web."])

@@ -50,7 +50,7 @@ def test_it_is_shown_kept_from_use_and_removed(rootless: Rootless) -> None:
         assert json.loads(rootless("network", "inspect", "good").stdout)[0]["Name"] == "good"
         for words in (("inspect", "bad"), ("connect", "bad", "nobody"), ("create", "bad")):
             refused = rootless("network", *words, status=1)
-            assert "internal error" not in refused.stderr and refused.stderr.count("\n") <= 3, said
+            assert "internal error" not in refused.stderr, said
         assert "has a damaged file" in rootless("network", "inspect", "bad", status=1).stderr, said
         rootless("network", "prune", "--force", "--filter", "label=none")
         rootless("network", "create", "another")

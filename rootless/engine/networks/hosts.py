@@ -27,7 +27,12 @@ def addresses(places: Iterable[Place]) -> list[str]:
 def update(path: str, record: ContainerConfig, old: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]]) -> None:
     """Take the container's `old` lines out of the file, and add the `new` ones: names of the container, each with the
     addresses it stands on. OSError."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except BlockingIOError:
+        # It is the container's file, and it has a lease on it (fcntl(2), F_SETLEASE): we would wait for 45 seconds until
+        # it lets go. One that does not want its file changed has it as it is.
+        return
     try:
         before = os.read(fd, _MOST_BYTES)
         gone = set(_lines(record, old))

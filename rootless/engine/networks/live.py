@@ -16,6 +16,7 @@ from rootless.engine.networks import (
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
 from rootless.engine.state.config import no_demands, on_hub
+from rootless.errors import RootlessError
 from rootless.linux.rlimit import many_descriptors
 from rootless.network import ports
 from rootless.network.hub import attach as kernel
@@ -72,6 +73,7 @@ class LiveNetworks:
         try:
             self._apply(before, places)
         except BaseException:
+            self._detach(place)
             self._save(before)
             attach.release(self._store, place, self._record["id"])
             raise
@@ -81,11 +83,17 @@ class LiveNetworks:
         before = self._places()
         gone = next(place for place in before if place.network["name"] == name)
         places = [place for place in before if place is not gone]
-        self._apply(before, places)
+        try:
+            self._apply(before, places)
+        finally:
+            # Whatever the container has made of its links, so that something of this cannot be had: it is off the network.
+            self._detach(gone)
+            self._save(places)
+            attach.release(self._store, gone, self._record["id"])
+
+    def _detach(self, place: Place) -> None:
         hub, _ = self._namespaces()
-        kernel.detach(hub, next(link for link in endpoints.links([gone])))
-        self._save(places)
-        attach.release(self._store, gone, self._record["id"])
+        kernel.detach(hub, next(link for link in endpoints.links([place])))
 
     def rename(self, old: str) -> None:
         """The name that it has now, in place of `old`."""
@@ -135,8 +143,12 @@ class LiveNetworks:
         undo = [bytes.fromhex(text) for text in self._state.get("undo") or []]
         undo += [message for message in attached.undo if message not in undo]
         self._state["undo"] = [message.hex() for message in undo]
+        failure = None
         if _defaults(before) != _defaults(places):
-            kernel.set_default(network, *_defaults(places))
+            try:
+                kernel.set_default(network, *_defaults(places))
+            except RootlessError as error:
+                failure = error  # the container has changed its links; netd is to know what is so all the same
         listeners = self._listeners()
         try:
             told = registration.register(self._record, self._name, places, listeners, undo)
@@ -162,6 +174,8 @@ class LiveNetworks:
         path = containers.directory(self._store, self._record["id"]) + "/hosts"
         gone, there = hosts.addresses([*before, *places]), hosts.addresses(places)
         hosts.update(path, self._record, {self._old_name: gone, self._name: gone}, {self._name: there})
+        if failure is not None:
+            raise failure
 
     def _listeners(self) -> list[Listener]:
         """The sockets of the published ports, as the monitor has them."""
