@@ -19,7 +19,11 @@ class Executor(Protocol):
         """What the step's result depends on; its sources are done."""
 
     def action(self, state: StageState, step: Step) -> Callable[[Reporter], dict[str, Any]]:
-        """What a worker does: {"step": the name of the layer}, and its key's "parts" where they are others by now."""
+        """What a worker does: {"step": the name of the layer}, its key's "parts" where they are others by now, and the
+        "digest" of what a copy has written."""
+
+    def wrote(self, state: StageState, step: Step, digest: str) -> None:
+        """Told of the copy's before the state has its result."""
 
 
 class Missed(Protocol):

@@ -213,10 +213,12 @@ class Coordinator:
                 # Where a source has changed meanwhile, the result is of what it was then.
                 now = keys.make(made["parts"]) if "parts" in made else key
                 records.write(store, now, step=made["step"], created=created, name=step.place.name, used=began)
-                return {"step": made["step"], "created": created, "cached": False, "key": now.hex}
+                return {"step": made["step"], "created": created, "cached": False, "key": now.hex, "digest": made.get("digest", "")}
 
         def done(result: dict[str, Any]) -> None:
             assert state.vertex is not None
+            if digest := result.pop("digest", ""):
+                executor.wrote(state, step, digest)
             if result["cached"]:
                 self._progress.cached(state.vertex)
             else:

@@ -55,6 +55,10 @@ class StepExecutor:
             store, step, layers, self._trees, report, chain=chain, epoch=epoch
         )
 
+    def wrote(self, state: StageState, step: Step, digest: str) -> None:
+        if isinstance(step, CopyStep):
+            self._trees.learn(state, step, digest)
+
     def _run(self, state: StageState, step: RunStep) -> Callable[[Reporter], dict[str, Any]]:
         from rootless.build.execute import run
         from rootless.build.execute.run_config import RunRequest

@@ -134,6 +134,13 @@ class SourceTrees:
             digests.write(self._store, question, found)
         return found
 
+    def learn(self, state: StageState, step: CopyStep, digest: str) -> None:
+        """What a copy has written is what is remembered and passed on, whatever an imported cache said of it."""
+        question = self._question(state, step)
+        if question and self.digests.get(question) != digest:
+            self.digests[question] = digest
+            digests.write(self._store, question, digest)
+
     def _view(self, layers: list[str]) -> AbstractContextManager[int]:
         """The root that they make; Absent where some have to be fetched first."""
         absent = self._imported.absent(layers)

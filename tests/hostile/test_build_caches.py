@@ -46,3 +46,30 @@ def test_a_lie_about_what_a_run_reads_is_not_remembered(
     (context / "a.txt").write_text("new")
     on(other_machine, "-t", "new", text=TEXT)
     assert other_machine("run", "--rm", "new", "cat", "/out").stdout == "new"
+
+
+def test_a_lie_about_what_a_copy_writes_is_not_passed_on(
+    on: On, rootless: Rootless, other_machine: Rootless, context: Path, tmp_path: Path
+) -> None:
+    """The victim has done the copy, and knows better: its own cache says what it wrote, and so does its store."""
+    text = "FROM busybox AS made\nCOPY a.txt /src/\nFROM busybox\nCOPY --from=made /src/a.txt /out\n"
+    answers = {}
+    for name in ("new", "old"):
+        (context / "a.txt").write_text(name)
+        on(rootless, "--cache-to", f"type=local,dest={tmp_path}/{name},mode=max", text=text)
+        (answers[name],) = document(tmp_path / name)["digests"].values()
+
+    def lie(found: dict[str, Any]) -> None:
+        found["digests"] = dict.fromkeys(found["digests"], answers["new"])
+        by_layers = {record["diff_id"]: record for record in found["records"]}
+        found["records"] = [by_layers[found["diff_ids"][0]]]  # the first copy's: the second is the victim's to do
+
+    rewrite(tmp_path / "old", lie)
+    imported = ("--cache-from", f"type=local,src={tmp_path}/old")
+    told = on(other_machine, "-t", "old", *imported, "--cache-to", f"type=local,dest={tmp_path}/again,mode=max", text=text)
+    assert "importing layer" in told.stderr
+    assert other_machine("run", "--rm", "old", "cat", "/out").stdout == "old"
+    assert list(document(tmp_path / "again")["digests"].values()) == [answers["old"]]
+    (context / "a.txt").write_text("new")
+    on(other_machine, "-t", "new", text=text)
+    assert other_machine("run", "--rm", "new", "cat", "/out").stdout == "new"

@@ -30,7 +30,8 @@ class Trees(Protocol):
 def copy(
     store: Store, step: CopyStep, layers: list[str], trees: Trees, report: Reporter, *, chain: str, epoch: int | None
 ) -> dict[str, Any]:
-    """Do the step on `layers`, whose chain is `chain`: {"step", "parts": of its key, by what was really written}."""
+    """Do the step on `layers`, whose chain is `chain`: {"step", "parts": of its key, by what was really written, and the
+    "digest" of that}."""
     with (
         steps.NewStep(store) as new,
         trees.in_worker() as own,
@@ -46,7 +47,8 @@ def copy(
         if name and written.owners:
             owners = {path: list(ids) for path, ids in written.owners.items()}
             atomic.write_json(f"{step_names.directory(store, name)}/owners.json", owners, durable=False)
-        return {"step": name, "parts": keys.of_copy("" if step.link else chain, step, written.digest).parts}
+        parts = keys.of_copy("" if step.link else chain, step, written.digest).parts
+        return {"step": name, "parts": parts, "digest": written.digest}
 
 
 def _upon(store: Store, opened: copies.OpenCopy, layers: list[str], directory: str) -> tuple[Rootfs, Top, copies.Written]:
