@@ -166,7 +166,7 @@ def _bootstrapped(path: Path, name: str, *options: str) -> Path:
             command("save", "-o", aside, name, timeout=300)
             aside.rename(path)
         finally:
-            command("system", "reset", "--force", status=None)
+            command("system", "reset", "--force", status=None, timeout=600)
     return path
 
 

@@ -142,7 +142,7 @@ def tools_archive(user: User, debian_archive: Path) -> Path:
             command("save", "-o", aside, "tools", timeout=300)
             aside.rename(path)
         finally:
-            command("system", "reset", "--force", status=None)
+            command("system", "reset", "--force", status=None, timeout=600)
             remove_tree(store)
     return path
 
