@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 from pathlib import Path
 
 from rootless.network.hub import uplink
@@ -138,3 +139,41 @@ def test_packets_to_a_loopback_address_end_at_the_hub() -> None:
         return container.do(attempt)
 
     assert forked(work) == [True, False, False]
+
+
+def test_an_answer_goes_to_who_has_asked_whatever_port_he_sends_from() -> None:
+    """pasta has one socket for two containers that use the same port, and gives one's answer to the other."""
+
+    def work() -> list[bytes]:
+        world = World()
+        uplink.ensure_uplink(world.hub.fd)
+        bound, tell = os.pipe()
+        world.internet.spawn(lambda: answer_two(tell))
+        assert os.read(bound, 1)
+        first, second = (world.container(endpoint(bridge, 2)) for bridge in (APP, OTHER))
+        answered, answer = os.pipe()
+
+        def ask_first() -> None:
+            os.write(answer, ask_from_one_port(b"first"))
+
+        first.spawn(ask_first)
+        return [second.do(lambda: ask_from_one_port(b"second")), os.read(answered, 100)]
+
+    assert forked(work) == [b"second", b"first"]
+
+
+def answer_two(tell: int) -> None:
+    """When both have asked, each gets what he has sent."""
+    with socket.socket(type=socket.SOCK_DGRAM) as serving:
+        serving.bind((FAR4, PORT + 1))
+        os.write(tell, b"x")
+        for text, peer in [serving.recvfrom(100) for _ in range(2)]:
+            serving.sendto(text, peer)
+
+
+def ask_from_one_port(text: bytes) -> bytes:
+    with socket.socket(type=socket.SOCK_DGRAM) as asking:
+        asking.settimeout(40)
+        asking.bind(("", 5555))
+        asking.sendto(text, (FAR4, PORT + 1))
+        return asking.recv(100)
