@@ -12,6 +12,9 @@ from tests.harness.own_host import OwnHost, own_host
 from tests.need import need
 from tests.system.test_hub_networks import Hub
 
+LIMIT = pytest.mark.timeout(300, func_only=True)
+"""Of the tests here: the first one makes the image, if there is none."""
+
 
 class Net(Hub):
     def __init__(self, rootless: Rootless, image: str, host: OwnHost) -> None:

@@ -6,9 +6,10 @@ import sys
 
 from tests.harness.own_host import FAR, HOST, VISITORS
 from tests.harness.processes import wait_until
-from tests.system.own_net import Net, asked, net
+from tests.system.own_net import LIMIT, Net, asked, net
 
 __all__ = ["net"]
+pytestmark = LIMIT
 
 # A name server that answers all A questions with one address: python -c SERVER LISTEN ADDRESS
 SERVER = """
@@ -104,3 +105,21 @@ def test_another_network_altogether(net: Net) -> None:
     assert "Directory listing" in asked(host, VISITORS[0], "http://100.64.9.2:8080/")
     # IPv6 is not there any more, and that is said at once.
     assert "unreachable" in net.rootless("exec", "web", "nc", "-vzw9", FAR[1], "7", status=1).stderr.lower()
+
+
+def test_a_host_without_tun(net: Net) -> None:
+    """There is no way out then, which is said; networks that have none work."""
+    net.host.run("mount", "-t", "tmpfs", "none", "/dev/net")
+    net.rootless("network", "create", "app")
+    refused = net.rootless("run", "--rm", "--network", "app", net.image, "true", status=125).stderr.splitlines()
+    assert refused[0] == "rootless: no network: /dev/net/tun does not exist"
+    assert refused[1].startswith("hint: ")
+    assert net.rootless("ps", "-aq").lines == []
+    net.rootless("network", "create", "--internal", "inner")
+    for name in ("one", "two"):
+        net.run(name, "--network", "inner")
+    assert net.reaches("one", "two")
+    net.host.run("umount", "/dev/net")
+    net.run("three", "--network", "app")
+    net.host.internet_servers()
+    assert net.sh("three", f"curl -sS http://{FAR[0]}/who") == f"{HOST[0]}\n"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tests.harness.own_host import HOST, VISITORS
 from tests.harness.processes import wait_until
-from tests.system.own_net import Net, asked, asked_udp, net
+from tests.system.own_net import LIMIT, Net, asked, asked_udp, net
 
 __all__ = ["net"]
+pytestmark = LIMIT
 
 NGINX = """
 load_module modules/ngx_stream_module.so;

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tests.harness.own_host import FAR
 from tests.system import socket_ways
-from tests.system.own_net import Net, net
+from tests.system.own_net import LIMIT, Net, net
 
 __all__ = ["net"]
+pytestmark = LIMIT
 WAYS = Path(socket_ways.__file__)
 
 

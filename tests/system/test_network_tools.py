@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tests.harness.own_host import FAR, HOST
 from tests.need import need_program
-from tests.system.own_net import Net, net
+from tests.system.own_net import LIMIT, Net, net
 
 __all__ = ["net"]
+pytestmark = LIMIT
 
 MUSL = r"""
 #include <arpa/inet.h>

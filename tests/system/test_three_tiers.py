@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tests.harness.own_host import HOST, VISITORS
 from tests.harness.processes import wait_until
-from tests.system.own_net import Net, asked, net
+from tests.system.own_net import LIMIT, Net, asked, net
 
 __all__ = ["net"]
+pytestmark = LIMIT
 
 NGINX = """
 daemon off;
