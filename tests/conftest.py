@@ -107,7 +107,7 @@ def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
         command.close()
         leaks.sweep(before)
         remove_tree(runtime)
-        for name in ("containers", "names", "volumes"):
+        for name in ("containers", "pods", "names", "volumes"):
             remove_tree(root / name)
     assert not left, "left behind: " + "; ".join(left)
 

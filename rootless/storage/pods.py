@@ -99,7 +99,7 @@ def check_name(name: str) -> None:
     """InvalidInput, in Podman's words, unless `name` may name a pod."""
     if len(name) > 200 or not name or name[0] not in names.NAME_START or not names.NAME_REST.issuperset(name):
         raise InvalidInput(
-            f"invalid pod name {name!r}: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
+            "running pod create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument",
             hint="letters, digits, _ . and -, a letter or digit first, at most 200",
         )
 
@@ -128,12 +128,12 @@ def ids(store: Store) -> list[str]:
         entries = os.listdir(directory(store))
     except FileNotFoundError:
         return []
-    return sorted(entry for entry in entries if len(entry) == 64 and _HEX.issuperset(entry))
+    return sorted(entry for entry in entries if _is_id(entry))
 
 
 def find(store: Store, reference: str) -> str:
     """The id that `reference` means: a name, an id, or a unique beginning of one. NotFound, Conflict in Podman's words."""
-    if len(reference) == 64 and _HEX.issuperset(reference) and exists(store, reference):
+    if exists(store, reference):
         return reference
     holder = ""
     if reference and reference[0] in names.NAME_START and names.NAME_REST.issuperset(reference):
@@ -164,7 +164,11 @@ def not_found(reference: str) -> NotFound:
 
 def exists(store: Store, pod_id: str) -> bool:
     """Whether the pod of this id is there, or is being made by a living process."""
-    return bool(pod_id) and "/" not in pod_id and os.path.isdir(directory(store, pod_id))
+    return _is_id(pod_id) and os.path.isdir(directory(store, pod_id))
+
+
+def _is_id(word: str) -> bool:
+    return len(word) == 64 and _HEX.issuperset(word)
 
 
 def config(store: Store, pod_id: str) -> dict[str, Any]:
@@ -173,6 +177,8 @@ def config(store: Store, pod_id: str) -> dict[str, Any]:
         found = shape.read(directory(store, pod_id) + "/config.json", POD)
         if found["id"] != pod_id:
             raise ValueError("it is another pod's")
+        if found["infra"] and not _is_id(found["infra"]):
+            raise ValueError("its infra is none")
         return found
     except FileNotFoundError:
         if exists(store, pod_id):

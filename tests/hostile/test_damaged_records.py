@@ -41,7 +41,8 @@ CHANGES: dict[str, dict[str, object]] = {
     "config.json": {
         "no mounts": {"mounts": [5]}, "labels that are none": {"labels": "x"}, "a time that is none": {"created_at": "x"},
         "half a letter": {"cmd": ["HALF"]}, "an image that is none": {"image": None}, "numbers": {"entrypoint": [1]},
-        "no network": {"network": {}},
+        "no network": {"network": {}}, "a pod that is none": {"pod": 7}, "an infra that is none": {"infra": "yes"},
+        "a pod that is gone": {"pod": "0" * 64, "infra": True}, "a pod elsewhere": {"pod": "../containers", "infra": True},
     },
     "restart.json": {"retries in words": {"retries": "5"}, "a name that is none": {"name": ["always"]}, "more": {"more": 1}},
     "health.json": {"a log that is none": {"log": 7}, "results that are none": {"log": [{}]}},

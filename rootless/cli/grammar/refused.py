@@ -36,6 +36,7 @@ COMMANDS: dict[str, Reason] = {
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
     "node": _ONE_MACHINE,
+    "pod clone": ("what a pod's containers were made of is in no single record", "`rootless pod create`, and `rootless run --pod`"),
     "plugin": ("there is no daemon that could load plugins", "`rootless volume create -o type=none -o o=bind -o "
                "device=DIRECTORY` makes a volume of what is mounted already"),
     "secret": ("secrets belong to a swarm", "bind a file that only you can read: -v ./secret:/run/secrets/NAME:ro"),
@@ -53,6 +54,12 @@ _LINK_LOCAL: Reason = (
     "an interface has the addresses of its network, and IPv6's own link-local one",
     "--ip and --ip6 choose those on a network of your own",
 )
+_POD_LIMITS: Reason = (
+    "a pod has no control group of its own, and limits nothing", "give it to each container: `rootless run --pod NAME`"
+)
+_POD_INFRA: Reason = ("the infra of a pod is a process of ours and has no image", "leave it out")
+_POD_IDS: Reason = ("the ids of a pod are the session's, or chosen by --userns", "--userns keep-id, auto or nomap")
+_OF_EACH: Reason = ("that is each container's own choice", "give it to `rootless run --pod NAME`")
 _TLS: Reason = ("there is no daemon to talk to, and so nothing to encrypt", "leave it out")
 FLAGS: dict[str, dict[str, Reason]] = {
     "": {
@@ -81,6 +88,17 @@ FLAGS: dict[str, dict[str, Reason]] = {
             "control groups of version 2 have no such switch", "`rootless inspect` says whether memory ended a container"),
         "--storage-opt": ("the size of a container's files has no limit of its own", "a tmpfs has one: --tmpfs /data:size=1g"),
         "--use-api-socket": ("there is no API to talk to", "leave it out"),
+    },
+    "pod create": {
+        **dict.fromkeys(
+            ("--blkio-weight", "--blkio-weight-device", "--cgroup-parent", "-c", "--cpu-shares", "--cpus", "--cpuset-cpus",
+             "--cpuset-mems", "--device-read-bps", "--device-write-bps", "-m", "--memory", "--memory-swap", "--share-parent"),
+            _POD_LIMITS),
+        **dict.fromkeys(("--infra-command", "--infra-conmon-pidfile", "--infra-image"), _POD_INFRA),
+        **dict.fromkeys(("--gidmap", "--subgidname", "--subuidname", "--uidmap"), _POD_IDS),
+        **dict.fromkeys(("--device", "--security-opt", "--volumes-from"), _OF_EACH),
+        "--pid": ("what a pod shares is named by --share", "--share +pid; --pid host is each container's own choice"),
+        "--uts": ("what a pod shares is named by --share", "--share -uts; --uts host is each container's own choice"),
     },
     "rm": {
         "-l": ("there are no links between containers", "leave it out"),

@@ -87,6 +87,8 @@ def _canonical(text: str) -> str:
 
 
 def _base(store: Store, record: ContainerConfig) -> Image:
+    if record.get("infra"):
+        raise errors.NotSupported("the infra container of a pod has no image and no files", hint="commit a container of the pod")
     if record["rootfs"]:
         raise errors.NotSupported(
             "a container made with --rootfs has no image to build on", hint="`rootless export` and `import` make one"

@@ -10,7 +10,7 @@ from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.options.health import merge as merge_healthcheck
 from rootless.engine.options.mount_config import Mount, image_volume
 from rootless.engine.options.resources import Resources
-from rootless.engine.options.userns import default_user
+from rootless.engine.options.userns import IdMap, default_user
 from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
 from rootless.engine.state import user_namespace
 from rootless.engine.state.config import (
@@ -89,6 +89,7 @@ class Request(Record):
     cidfile: str = ""
     id: str = ""  # "": any
     pod: str = ""  # the id of the pod, whose lock the caller holds
+    id_map: IdMap | None = None  # the pod's
     exit_policy: str = ""  # the pod's, where somebody has to look once the container has ended
     infra: bool = False  # it is the pod's infra: no image, and no root but what is mounted in it
 
@@ -122,7 +123,9 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
         from rootless.engine.files.mounts import mounted_volumes
 
         mounted_volumes.make(store, record)
-    if record["userns"] in ("", "host", "private"):
+    if request.id_map:
+        record["id_map"] = request.id_map
+    if record["userns"] in ("", "host", "private") or request.id_map:
         return _record(store, request, record)
     with user_namespace.reserve(store):
         record["id_map"] = user_namespace.plan(store, record["userns"], *_caller())

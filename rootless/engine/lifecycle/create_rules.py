@@ -17,8 +17,8 @@ def check(record: ContainerConfig) -> None:
 
 
 def _user_namespace_of_its_own(record: ContainerConfig) -> None:
-    if record["userns"] in ("", "host", "private"):
-        return
+    if record["userns"] in ("", "host", "private") or record.get("pod"):
+        return  # a pod's is its infra's, whose map the container has
     for mode in (record["network"]["mode"], record["pid"], record["ipc"], record["uts"]):
         if mode.startswith("container:"):
             raise InvalidInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rootless.engine.state import pods
+from rootless.engine.state.config import read_config
 from rootless.errors import InvalidInput
 from rootless.record import TYPE_CHECKING
 from rootless.storage import pods as stored
@@ -69,6 +70,10 @@ def join(store: Store, reference: str, request: Request, given: Collection[str])
         request = request._replace(pid=modes["pid"])
     if "restart" not in given and not request.auto_remove:
         request = request._replace(restart=pod["restart"])
+    if pod["infra"]:
+        # The user namespace that owns the others: its ids are those of the container's files, too.
+        infra = read_config(store, pod["infra"])
+        request = request._replace(userns=infra["userns"], id_map=infra.get("id_map"))
     if pod["exit_policy"] == "stop":
         request = request._replace(exit_policy="stop")
     taken = {mount["target"] for mount in request.mounts}

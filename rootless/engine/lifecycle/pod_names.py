@@ -112,6 +112,8 @@ def _write(path: str, there: str, gone: str) -> bool:
     try:
         before = os.read(fd, _MOST_BYTES)
         lines = before.splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):
+            lines[-1] += b"\n"
         if there and _line(there) not in lines:
             lines.append(_line(there))
         text = b"".join(line for line in lines if not gone or line != _line(gone))

@@ -35,7 +35,7 @@ def create(args: Args) -> int:
         )
     request = _request(args)
     store = Store.open()
-    if args.replace:
+    if args.replace or args.userns:
         session.join()
     identifier = pods.create_pod(store, _resolved(store, request), replace=args.replace)
     if args.pod_id_file:
@@ -124,7 +124,8 @@ COMMAND = Command(
                help="Namespaces that the containers share, of ipc, net, pid and uts: a list, +NAME or -NAME in addition "
                     'to or out of the default, or none (default "ipc,net,uts")'),
         Option(("--shm-size",), "shm_size", VALUE, metavar="bytes", help="Size of the /dev/shm that is shared (default 64m)"),
-        Option(("--userns",), "userns", VALUE, metavar="string", default="", hidden=True),
+        Option(("--userns",), "userns", VALUE, metavar="string", default="", complete="auto|keep-id|nomap",
+               help="User namespace of the pod: keep-id (your own id inside, for -u), auto (ids of its own), nomap"),
         Option(("-v", "--volume"), "volume", LIST, metavar="list", help="Mount a directory or volume in all containers of the pod"),
     ),
     handler=create,

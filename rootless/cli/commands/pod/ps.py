@@ -54,7 +54,7 @@ def list_pods(args: Args) -> int:
     wanted = filters.collect(args.filter, pod_filters.FILTERS)
     tests = pod_filters.tests(wanted)
     found = [pod for pod in pods.every(store) if all(test(store, pod) for test in tests)]
-    if args.newest:
+    if args.latest:
         found = found[:1]
     elif args.sort:
         found.sort(key=SORTED[args.sort], reverse=args.sort == "created")
@@ -142,7 +142,7 @@ COMMAND = Command(
         Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=filters.convert,
                help=f"Filter output based on conditions given ({', '.join(pod_filters.FILTERS)})"),
         Option(("--format",), "format", VALUE, metavar="string", help="Format output: table, json, or a Go template"),
-        LATEST._replace(help="Show the pod that was created last"),
+        LATEST._replace(dest="latest", help="Show the pod that was created last"),
         Option(("--no-trunc",), "no_trunc", FLAG, help="Do not truncate pod and container IDs"),
         Option(("--noheading",), "noheading", FLAG, help="Do not print the headings of the table"),
         Option(("--ns", "--namespace"), "ns", FLAG, help="Display the namespaces that the pod shares"),

@@ -22,7 +22,7 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
     if record.get("infra"):
         from rootless.engine.files.mounts import empty_root
 
-        return empty_root.prepare(directory)
+        return empty_root.prepare(directory, record.get("id_map"))
     if record["rootfs"]:
         from rootless.engine.files.mounts import bind_sources
 

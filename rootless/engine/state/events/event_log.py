@@ -17,7 +17,7 @@ from rootless.storage.store import Store
 POLL_S = 0.1
 LOOKS = 10
 """Looks at the log, POLL_S apart, between two calls of what else is to be looked after."""
-FILTERS = ("container", "daemon", "event", "image", "label", "network", "plugin", "scope", "type", "volume")
+FILTERS = ("container", "daemon", "event", "image", "label", "network", "plugin", "pod", "scope", "type", "volume")
 TYPES = (
     "builder",
     "config",
@@ -27,6 +27,7 @@ TYPES = (
     "network",
     "node",
     "plugin",
+    "pod",
     "secret",
     "service",
     "volume",
@@ -48,7 +49,7 @@ def follow(
     """
     for kind in filters.get("type", []):
         if kind not in TYPES:
-            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image, volume or network")
+            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image, volume, network or pod")
     path = store.root + "/events"
     begin = since_ns if since_ns is not None else time.time_ns() if until_ns is None else 0
     names: dict[str, str] = {}
@@ -157,6 +158,8 @@ def matches(entry: dict[str, Any], filters: dict[str, list[str]]) -> bool:
             passes = "local" in wanted
         elif key == "network":
             passes = kind == "network" and any(w in (attributes.get("name"), identifier) for w in wanted)
+        elif key == "pod":
+            passes = kind == key and any(w in (attributes.get("name"), identifier) for w in wanted)
         else:
             passes = kind == key and identifier in wanted
         if not passes:
