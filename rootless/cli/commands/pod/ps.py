@@ -65,7 +65,7 @@ def list_pods(args: Args) -> int:
     rows = [_fields(store, pod, now, full=args.no_trunc) for pod in found]
     if args.quiet and not args.format:
         # As with Podman the whole ids, for scripts.
-        sys.stdout.write("".join(f"{pod.id if args.no_trunc else pod.id[:_SHORT]}\n" for pod in found))
+        sys.stdout.write("".join(f"{pod.id}\n" for pod in found))
         return 0
     print_listing(rows, _columns(args), headers=HEADERS, template=args.format, heading=not args.noheading)
     return 0
