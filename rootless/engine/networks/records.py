@@ -32,7 +32,7 @@ _BEGINNING = "2000-01-01T00:00:00Z"
 _SHAPE = {
     "version": int, "id": str, "name": str, "created_at": "time", "driver": str, "ipv4": bool, "ipv6": bool, "internal": bool,
     "attachable": bool, "labels": {str: str}, "options": {str: str}, "ipam_options": {str: str},
-    "pools": [{"subnet": str, "ip_range": str, "gateway": str, "auxiliary": {str: str}}],
+    "link?": str, "pools": [{"subnet": str, "ip_range": str, "gateway": str, "auxiliary": {str: str}}],
 }  # fmt: skip
 
 
@@ -112,8 +112,11 @@ def read(store: Store, name: str) -> NetworkConfig:
 
 def _check(network: NetworkConfig, name: str) -> None:
     """Raise ValueError, InvalidInput or NotSupported where the fields have no meaning together."""
-    identifier, pools = network["id"], network["pools"]
-    if network["name"] != name or len(identifier) != 64 or not _DIGITS.issuperset(identifier) or network["driver"] != "bridge":
+    pools = network["pools"]
+    for identifier in (network["id"], network.get("link", network["id"])):
+        if len(identifier) != 64 or not _DIGITS.issuperset(identifier):
+            raise ValueError("its id is none")
+    if network["name"] != name or network["driver"] != "bridge":
         raise ValueError("it is another network's")
     options.normalised(network["options"])
     if not pools or len({":" in pool["subnet"] for pool in pools}) < len(pools):
