@@ -9,7 +9,7 @@ from itertools import islice
 
 import pytest
 
-from rootless.engine.networks import addresses, ipam, ipam_config, names
+from rootless.engine.networks import addresses, endpoints, ipam, ipam_config, names
 from rootless.engine.networks.addresses import Subnet, parse_subnet
 from rootless.engine.networks.ipam import Pool
 from rootless.errors import InvalidInput
@@ -207,6 +207,12 @@ def test_an_alias(word: str) -> None:
 def test_what_is_no_alias(word: str) -> None:
     with pytest.raises(InvalidInput, match="invalid network alias"):
         names.check_alias(word)
+
+
+def test_a_hardware_address_is_made_of_the_address() -> None:
+    assert endpoints.mac_of("172.17.0.2", "fd00::2") == "02:42:ac:11:00:02"
+    assert endpoints.mac_of("", "fd00::2") == "06:00:00:00:00:02"
+    assert endpoints.mac_of("", "fd00::ff00:0:0:2") == "06:00:00:ff:00:02"
 
 
 def test_natural_order() -> None:

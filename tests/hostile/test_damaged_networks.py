@@ -13,7 +13,8 @@ WHOLE = (
 )  # fmt: skip
 POOL = {"subnet": "10.123.0.0/24", "ip_range": "", "gateway": "10.123.0.1", "auxiliary": {}}
 CHANGED: tuple[dict[str, object], ...] = (
-    {"id": 5}, {"link": "../x"}, {"id": "../../../x"}, {"id": "a" * 63}, {"name": "other"}, {"labels": 5}, {"labels": {"a": 5}}, {"created_at": "x"},
+    {"id": 5}, {"id": "../../../x"}, {"link": "../x"},
+    {"id": "a" * 63}, {"name": "other"}, {"labels": 5}, {"labels": {"a": 5}}, {"created_at": "x"},
     {"created_at": 5}, {"driver": None}, {"driver": "\x1b[31mx"}, {"driver": "host"}, {"internal": "x"}, {"ipam_options": None},
     {"options": []}, {"options": {"com.docker.network.driver.mtu": 5}}, {"options": {"com.docker.network.driver.mtu": "x"}},
     {"options": {"com.docker.network.bridge.enable_icc": "perhaps"}},

@@ -95,6 +95,19 @@ def test_traffic_flows_while_networks_come_and_go(hub: Hub) -> None:
     assert b"40 packets transmitted, 40 packets received, 0% packet loss" in output
 
 
+def test_neighbours_find_a_container_that_was_started_again(hub: Hub) -> None:
+    """It has its address again, and with another hardware address packets would go to the old one for ten seconds."""
+    hub.rootless("network", "create", "app")
+    hub.run("one", "--network", "app")
+    hub.run("two", "--network", "app")
+    address = hub.endpoint("two", "app")["IPAddress"]
+    known = [hub.inside("one", "ping", "-c", "1", "-q", "two"), hub.inside("one", "arp", "-n")]
+    assert hub.endpoint("two", "app")["MacAddress"] in known[1]
+    hub.rootless("restart", "-t", "0", "two")
+    assert hub.endpoint("two", "app")["IPAddress"] == address
+    assert hub.endpoint("two", "app")["MacAddress"] in hub.inside("one", "arp", "-n"), "nobody has asked since"
+
+
 def test_a_renamed_container(hub: Hub) -> None:
     hub.rootless("network", "create", "--internal", "app")
     hub.run("one", "--network", "app")

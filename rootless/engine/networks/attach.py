@@ -169,15 +169,11 @@ def take_place(
     """A place on the network, its addresses leased; `taken` are the names of the container's other links."""
     wanted = [address for address in (asked["ip"], asked["ip6"]) if address]
     given = leases.take(store, network, holder, wanted)
-    return Place(
-        network,
-        asked,
-        endpoints.interface(network, asked, taken),
-        asked["mac"] or endpoints.random_mac(os.urandom),
-        os.urandom(32).hex(),
-        next((address for address in given if ":" not in address), ""),
-        next((address for address in given if ":" in address), ""),
-    )
+    address = next((each for each in given if ":" not in each), "")
+    address6 = next((each for each in given if ":" in each), "")
+    interface = endpoints.interface(network, asked, taken)
+    mac = asked["mac"] or endpoints.mac_of(address, address6)
+    return Place(network, asked, interface, mac, os.urandom(32).hex(), address, address6)
 
 
 def release(store: Store, place: Place, container: str) -> None:

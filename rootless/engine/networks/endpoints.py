@@ -7,12 +7,13 @@ the default route's, and names are asked of the networks one after the other.
 from __future__ import annotations
 
 from rootless.engine.networks import options
+from rootless.engine.networks.addresses import to_number
 from rootless.engine.networks.names import can_be_asked
 from rootless.network.hub.endpoint import Bridge, Endpoint
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from rootless.engine.networks.records import NetworkConfig
@@ -110,11 +111,16 @@ def links(places: Sequence[Place]) -> list[Endpoint]:
     ]
 
 
-def random_mac(random: Callable[[int], bytes]) -> str:
-    """A locally administered address of one interface, as Docker's; `random` is os.urandom."""
-    data = bytearray(random(6))
-    data[0] = data[0] & 0xFE | 0x02
-    return data.hex(":")
+def mac_of(address: str, address6: str) -> str:
+    """A locally administered hardware address for a container with these addresses, "" where it has none of that family.
+
+    The same for the same addresses, as Docker's were for long: a container that is started again mostly gets the address
+    that it had, and its neighbours and the hub go on sending to the hardware address that they know of that. What it says
+    of a new one as its link comes up is lost, for the bridge does not know yet that the link is up."""
+    if address:
+        return (0x0242 << 32 | to_number(address)).to_bytes(6, "big").hex(":")
+    low = to_number(address6) & (1 << 64) - 1
+    return (0x06 << 40 | (low ^ low >> 40) & (1 << 40) - 1).to_bytes(6, "big").hex(":")
 
 
 def interface(network: NetworkConfig, asked: EndpointConfig, taken: Iterable[str]) -> str:
