@@ -164,8 +164,10 @@ def test_connect_and_disconnect(hub: Hub) -> None:
     assert not hub.network("a")["Containers"].keys() - {hub.rootless("inspect", "-f", "{{.Id}}", "later").stdout.strip()}
     missing = hub.rootless("network", "disconnect", "a", "one", status=1)
     assert "is not connected to network a\n" in missing.stderr
+    # It has the address that it had, and "two" the hardware address of that in its memory.
     hub.rootless("restart", "-t", "0", "one")
     assert hub.reaches("two", "eins")
+    assert hub.endpoint("one", "b")["MacAddress"] == "02:42:" + bytes(map(int, hub.endpoint("one", "b")["IPAddress"].split("."))).hex(":")
     hub.rootless("rm", "-f", "one", "two", "later")
     leases = hub.rootless.root / "networks/leases"
     ids = hub.rootless("network", "inspect", "-f", "{{.Id}}", "a", "b").lines
