@@ -75,9 +75,10 @@ def program(process: processes.Process) -> str:
 
 def private_kib(found: list[processes.Process]) -> float:
     """KiB that these processes alone hold."""
-    total = 0
-    for process in found:
-        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Private_Clean:", "Private_Dirty:")):
-                total += int(line.split()[1])
-    return float(total)
+    return sum(private_kib_of(process.pid) for process in found)
+
+
+def private_kib_of(pid: int) -> float:
+    """The same of one process, by its number."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return float(sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:"))))

@@ -87,6 +87,7 @@ def test_networks_and_addresses_of_pods(pods: Pods) -> None:
         ("--infra=false", "--network", "none"): "NoInfra and network modes cannot be used together",
         ("--infra=false", "--share", "net"): "cannot set share(net) namespaces without an infra container",
         ("--network", "front", "--ip", "10.99.0.1"): "10.99.0.1",
+        ("--share", "ipc", "-p", "80:80"): "--publish is about a network that the containers of the pod do not share",
     }
     for words, message in refusals.items():
         assert message in pods.rootless("pod", "create", "--name", "refused", *words, status=125).stderr, words

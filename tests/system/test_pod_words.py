@@ -200,6 +200,7 @@ def test_listed(pods: Pods) -> None:
     assert (box["Pod"], box["IsInfra"], box["HostConfig"]["UTSMode"]) == (one, False, f"container:{infra}")
 
 
+@pytest.mark.own_store
 def test_prune_logs_top_stats(pods: Pods) -> None:
     pods.create("ended", "--network", "none")
     pods.rootless("run", "--pod", "ended", "--name", "said", pods.image, "sh", "-c", "echo one; echo two >&2")
@@ -217,6 +218,12 @@ def test_prune_logs_top_stats(pods: Pods) -> None:
     pods.rootless("pod", "stop", "ended")
     assert pods.rootless("pod", "prune", "-f").lines == [identifier]
     assert pods.rootless("pod", "ps", "--format", "{{.Name}}").lines == ["runs", "waits"]
+    pods.rootless("pod", "kill", "runs")
+    identifier = pods.inspect("runs")["Id"]
+    told = pods.rootless("system", "prune", stdin="y\n").stdout
+    assert "  - all stopped pods\n" in told
+    assert f"Deleted Pods:\n{identifier}\n" in told
+    assert pods.rootless("pod", "ps", "--format", "{{.Name}}").lines == ["waits"]
     actions = pods.rootless("events", "--since", "1h", "--until", "0s", "--filter", "pod=ended", "--format", "{{.Action}}").lines
     assert actions == ["create", "stop", "remove"]
 

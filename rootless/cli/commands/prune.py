@@ -15,6 +15,7 @@ from rootless.engine.lifecycle import prune as containers
 from rootless.engine.state.pruned import Pruned
 from rootless.record import Record
 from rootless.session import session
+from rootless.storage import pods
 from rootless.storage.store import Store
 
 _Filters = dict[str, list[str]]
@@ -59,17 +60,23 @@ def _handler(kind: Kind) -> Callable[[Args], int]:
 
 
 def system_prune(args: Args) -> int:
-    """Stopped containers, with --volumes anonymous volumes, unused images: in that order, for one frees the next."""
+    """Stopped pods, stopped containers, with --volumes anonymous volumes, unused images: in that order, for one frees the next."""
     wanted = filters.collect(args.filter, containers.FILTERS)
-    losses = [_CONTAINERS.loss(False)]
+    store = Store.open()
+    with_pods = not wanted and bool(pods.ids(store))
+    losses = ["all stopped pods"] * with_pods + [_CONTAINERS.loss(False)]
     if args.volumes:
         losses.append("all anonymous volumes not used by at least one container")
     losses += [_IMAGES.loss(args.all), "downloads and layers that no image needs", "unused build cache"]
     if not confirm(warning(losses), force=args.force):
         return 0
-    store = Store.open()
     session.join()
-    pruned = [_CONTAINERS.prune(store, False, wanted)]
+    pruned = []
+    if with_pods:
+        from rootless.engine.pods import remove
+
+        pruned.append(Pruned("pod", remove.prune_pods(store), 0))
+    pruned.append(_CONTAINERS.prune(store, False, wanted))
     if args.volumes:
         of_volumes = {key: values for key, values in wanted.items() if key != "until"}
         pruned.append(_VOLUMES.prune(store, False, of_volumes))

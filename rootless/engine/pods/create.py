@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless.engine.lifecycle import create, remove
+from rootless.engine.lifecycle import create, pod_member, remove
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.options import clock, names
 from rootless.engine.state import pods
@@ -151,6 +151,12 @@ def _infra_request(request: PodRequest, config: PodConfig) -> Request:
 def check_options(request: PodRequest, given: set[str]) -> None:
     """InvalidInput, in Podman's words, for what only a pod with an infra, or that shares a network, can have."""
     if request.infra:
+        of_network = given & set(pod_member.OPTIONS)
+        if of_network and "net" not in request.share:
+            raise InvalidInput(
+                f"--{sorted(of_network)[0].replace('_', '-')} is about a network that the containers of the pod do not share",
+                hint="--share net,..., or give it to each container: `rootless run --pod NAME`",
+            )
         if given & {"publish", "publish_all"} and request.network["mode"] in ("none", "host"):
             raise InvalidInput(
                 "PortMappings can only be used with Bridge or slirp4netns networking", hint="leave -p out, or --network"
