@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 from tests.need import need
@@ -74,6 +75,31 @@ def test_the_holder_answers_its_own_user_only(box: Rootless, stranger: Stranger,
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
+
+
+def test_the_network_helper_answers_its_own_user_only(
+    rootless: Rootless, busybox_image: str, stranger: Stranger, payload: Path
+) -> None:
+    """Nor is its hub, with all networks of the user, a stranger's to enter."""
+    payload.parent.chmod(0o755)
+    rootless("run", "-d", "--name", "web", busybox_image, "sleep", "60")
+    directory = rootless.runtime / "rootless"
+    address = directory / "netd.sock"
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (rootless.runtime, directory, address)}
+    try:
+        for path in modes:
+            path.chmod(0o777)
+        assert stranger([str(payload), "seqpacket", str(address)]).stdout in ("EOF\n", "ECONNRESET\n", "OK 0\n")
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+    serving = [each.pid for each in processes.descendants().values() if "rootless: networks" in each.command]
+    assert serving
+    for pid in serving:
+        assert stranger(["sh", "-c", f"exec 3</proc/{pid}/ns/net"]).returncode != 0
+        assert stranger(["ls", f"/proc/{pid}/fd"]).returncode != 0
+        assert stranger(["kill", f"-{signal.SIGTERM.value}", str(pid)]).returncode != 0
+    rootless("rm", "-f", "-t", "0", "web")
 
 
 def test_files_and_processes(box: Rootless, stranger: Stranger) -> None:

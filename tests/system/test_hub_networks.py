@@ -229,7 +229,9 @@ def test_a_thousand_ports(hub: Hub) -> None:
 def test_connections_outwards(hub: Hub) -> None:
     """To a server of the host, by its own address: what connect() says is true, also of a port that nobody listens at."""
     hub.rootless("network", "create", "app")
+    assert hub.network("app")["Outgoing"] == ""
     hub.run("one", "--network", "app")
+    assert hub.endpoint("one", "app")["Outgoing"] == hub.network("app")["Outgoing"] == "gate"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         here = str(probe.getsockname()[0])

@@ -23,7 +23,7 @@ from rootless.linux.process import start_time
 from rootless.linux.rlimit import many_descriptors
 from rootless.network.hub import attach as kernel
 from rootless.network.hub import namespace, netd, settings
-from rootless.network.hub.stale import OtherRoot
+from rootless.network.hub.endpoint import OtherRoot
 from rootless.record import TYPE_CHECKING, Record
 from rootless.storage.containers import containers
 

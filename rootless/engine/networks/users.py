@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class NetworkUser(Record):
-    """A running container on a network; `endpoint` is what its state.json says of it there."""
+    """A running container on a network; `endpoint` is what its state.json says of it there, `network` of all that it has."""
 
     container: str
     name: str
     endpoint: dict[str, Any]
+    network: dict[str, Any]
 
 
 def of(store: Store, network: NetworkConfig) -> list[NetworkUser]:
@@ -32,14 +33,15 @@ def every(store: Store) -> dict[str, list[NetworkUser]]:
     found: dict[str, list[NetworkUser]] = {}
     names = containers.names(store)
     for identifier in containers.ids(store):
-        for endpoint in endpoints(store, identifier).values():
-            user = NetworkUser(identifier, names.get(identifier, identifier[:12]), endpoint)
+        network = _network(store, identifier)
+        for endpoint in _endpoints(network).values():
+            user = NetworkUser(identifier, names.get(identifier, identifier[:12]), endpoint, network)
             found.setdefault(str(endpoint.get("network_id")), []).append(user)
     return found
 
 
-def endpoints(store: Store, identifier: str) -> dict[str, dict[str, Any]]:
-    """By the names of its networks: what state.json says of each, {} where the container does not run."""
+def _network(store: Store, identifier: str) -> dict[str, Any]:
+    """What state.json says of its network, {} where the container does not run."""
     try:
         found = running.find(store, identifier)
     except RootlessError:
@@ -47,7 +49,13 @@ def endpoints(store: Store, identifier: str) -> dict[str, dict[str, Any]]:
     if found is None:
         return {}
     with found:
-        networks = (found.state.get("network") or {}).get("networks")
+        network = found.state.get("network")
+    return network if isinstance(network, dict) else {}
+
+
+def _endpoints(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of that, by the names of its networks: each endpoint."""
+    networks = network.get("networks")
     if not isinstance(networks, dict):
         return {}
     return {str(name): endpoint for name, endpoint in networks.items() if isinstance(endpoint, dict)}

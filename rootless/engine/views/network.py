@@ -7,6 +7,7 @@ from typing import Any
 from rootless.engine.networks import records, users
 from rootless.engine.networks.ipam import Pool
 from rootless.engine.networks.users import NetworkUser
+from rootless.engine.views.network_settings import outgoing
 from rootless.engine.views.types import gotypes, network
 from rootless.storage.store import Store
 
@@ -14,6 +15,7 @@ from rootless.storage.store import Store
 def inspect(store: Store, reference: str) -> gotypes.Object:
     """The network of this name or id; NotFound in Docker's words."""
     found = records.find(store, reference)
+    there = users.of(store, found)
     return gotypes.build(network.TYPES, "network.Inspect", {
         "Name": found["name"],
         "Id": found["id"],
@@ -29,9 +31,11 @@ def inspect(store: Store, reference: str) -> gotypes.Object:
         },
         "Internal": found["internal"],
         "Attachable": found["attachable"],
-        "Containers": {user.container: _user(user) for user in users.of(store, found)},
+        "Containers": {user.container: _user(user) for user in there},
         "Options": found["options"],
         "Labels": found["labels"],
+        # By what the containers' TCP leaves it; "" while nobody is on it, and where it is internal.
+        "Outgoing": next((outgoing(user.endpoint, user.network) for user in there), ""),
     })  # fmt: skip
 
 

@@ -42,7 +42,8 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
         # As with Docker, these are the default bridge's; on networks of one's own they are empty.
         found |= _addresses(now.get("bridge") or {})
         found["Networks"] = {
-            name: _endpoint(endpoint, now.get(name) or {}) for name, endpoint in on_hub(record).items()
+            name: {**_endpoint(endpoint, now.get(name) or {}), "Outgoing": outgoing(now.get(name) or {}, network)}
+            for name, endpoint in on_hub(record).items()
         }
         return found
     if mode.startswith("container:"):
@@ -59,6 +60,14 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
         }
     }
     return found
+
+
+def outgoing(endpoint: dict[str, Any], network: dict[str, Any]) -> str:
+    """By what TCP leaves a network of the hub: "gate", the host's own sockets, or "slirp4netns"; "" where none does. Of
+    state.json: the endpoint there, and all of the container's network."""
+    if not (endpoint.get("gateway") or endpoint.get("gateway6")):
+        return ""
+    return "gate" if network.get("gate") else "slirp4netns"
 
 
 def _addresses(network: dict[str, Any]) -> dict[str, Any]:

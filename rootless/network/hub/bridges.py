@@ -28,7 +28,7 @@ from rootless.linux.netlink.route import (
     new_route,
     new_rule,
 )
-from rootless.network.hub import foundation, host_route, stale, tables, thread
+from rootless.network.hub import foundation, tables, thread
 from rootless.network.hub.namespace import Locked, lock_path
 from rootless.record import TYPE_CHECKING, Record
 
@@ -54,6 +54,8 @@ def ensure(route: Route, host: Route, bridge: Bridge, lock: str) -> BridgeLink:
         with Locked(lock):
             if foundation.is_complete(route, "lo") is None:
                 foundation.ensure(route)
+            from rootless.network.hub import host_route
+
             _make(route, bridge, bridge.mtu or host_route.mtu(host))
         found = route.get(RTM_GETLINK, get_link(bridge.name))
     words = dict(attributes(found[LINK.size :]))
@@ -64,6 +66,8 @@ def ensure(route: Route, host: Route, bridge: Bridge, lock: str) -> BridgeLink:
 def _make(route: Route, bridge: Bridge, mtu: int) -> None:
     if foundation.is_complete(route, bridge.name) is not None:
         return  # another caller was faster
+    from rootless.network.hub import stale
+
     stale.make_room(route, bridge)
     name = bridge.name
     mac = "02:42:" + ":".join(f"{byte:02x}" for byte in os.urandom(4))
@@ -106,6 +110,8 @@ def unsupported(what: str, error: OSError) -> RootlessError:
 
 def remove_bridge(hub: int, bridge: Bridge) -> None:
     """Remove a network's bridge, rules and routes from the hub; nothing where there are none. It has no containers."""
+    from rootless.network.hub import stale
+
     lock = lock_path()
 
     def work() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from rootless.errors import Conflict
 from rootless.record import Record
+
+
+class OtherRoot(Conflict):
+    """A network of another data root of the user's has the addresses, and containers."""
 
 
 class Bridge(Record):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 
-from rootless.errors import Conflict
 from rootless.linux import socket, struct
 from rootless.linux.netlink.address import ADDRESS, IFA_ADDRESS, RTM_GETADDR, packed
 from rootless.linux.netlink.connection import Route
@@ -28,16 +27,13 @@ from rootless.linux.netlink.route import (
     delete_rules_of,
 )
 from rootless.network.hub import tables
+from rootless.network.hub.endpoint import OtherRoot
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from rootless.network.hub.endpoint import Bridge
 
 _PREFIX = "br-"
-
-
-class OtherRoot(Conflict):
-    """A network of another data root of the user's has the addresses, and containers."""
 
 
 class _Link(Record):
