@@ -40,6 +40,11 @@ def every(store: Store) -> dict[str, list[NetworkUser]]:
     return found
 
 
+def endpoints(store: Store, identifier: str) -> dict[str, dict[str, Any]]:
+    """By the names of its networks: what state.json says of each, {} where the container does not run."""
+    return _endpoints(_network(store, identifier))
+
+
 def _network(store: Store, identifier: str) -> dict[str, Any]:
     """What state.json says of its network, {} where the container does not run."""
     try:
