@@ -166,7 +166,8 @@ def test_what_killed_commands_leave(rootless: Rootless) -> None:
 def test_a_damaged_one_takes_nobody_along(rootless: Rootless) -> None:
     rootless("network", "create", "good")
     (rootless.root / "networks/bad.json").write_text('{"name": "bad"')
-    assert names(rootless) == ["bridge", "good", "host", "none"]
+    assert names(rootless) == ["bad", "bridge", "good", "host", "none"]
+    assert names(rootless, "--filter", "driver=bridge") == ["bridge", "good"]
     failed = rootless("network", "inspect", "bad", status=None)
     assert failed.status == 1
     assert "network bad has a damaged file" in failed.stderr
