@@ -18,8 +18,12 @@ from rootless.build.plan.sources import CONTEXT, ContextSource
 from rootless.build.plan.steps import CopyStep, PathSource
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.errors import NotFound, RootlessError
+from rootless.record import TYPE_CHECKING
 from rootless.storage import named_paths
 from rootless.storage.store import Store, make_directory
+
+if TYPE_CHECKING:
+    from rootless.build.context.fetch import FetchedContext
 
 _LARGEST = 1 << 20
 
@@ -44,7 +48,7 @@ class Contexts:
         self._ignore_files = ignore_files
         self._trees: dict[ContextSource, SourceTree] = {}
         self._was_read = False
-        self._fetched: dict[ContextSource, str] = {}
+        self._fetched: dict[ContextSource, FetchedContext] = {}
         self._times: dict[ContextSource, int | None] = {CONTEXT: time}
         self._stack = ExitStack()
 
@@ -94,7 +98,7 @@ class Contexts:
         if not place:
             raise NotFound("there is no build context to copy from", hint="name a directory: rootless build .")
         if source in self._fetched:
-            return self._fetched[source]
+            return self._fetched[source].directory
         if source.name and is_remote(place):
             return self._fetch(source)
         return os.path.abspath(place)
@@ -116,7 +120,7 @@ class Contexts:
             with open(f"{found.directory}/{name or 'file'}", "wb") as file:
                 file.write(found.dockerfile)
         self._progress.done(vertex)
-        self._fetched[source] = found.directory
+        self._fetched[source] = found
         self._times[source] = found.time
         return found.directory
 
@@ -129,7 +133,7 @@ class Contexts:
         name = f"the context {source.name}" if source.name else "the build context"
         if source in self._fetched:
             # No ignore file counts, an archive's files belong to whom it says, and nobody finds this place again.
-            return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True)
+            return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True, owners=self._fetched[source].owners)
         make_directory(file_hashes.directory(self._store))
         table = hashlib.sha256(os.fsencode(place)).hexdigest()[:40]
         hashes = FileHashes(f"{file_hashes.directory(self._store)}/{table}", root_fd=root)

@@ -46,7 +46,7 @@ def read(store: Store, request: BuildRequest, progress: Progress, stack: ExitSta
     time: int | None = None
     fetched = request.context == "-" or is_remote(request.context)
     if fetched:
-        directory, given, time = _fetch(store, request, progress, stack)
+        directory, given, time, _ = _fetch(store, request, progress, stack)
     else:
         directory = _directory(request.context)
     exact = not request.file or fetched

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from tests.build.conftest import Build
 from tests.build.web import Answer, Web
 from tests.harness.command import Rootless
 from tests.need import need_program
-from tests.storage.tars import archive, file
+from tests.storage.tars import archive, directory, file, link, symlink
 
 
 @pytest.fixture
@@ -117,6 +119,29 @@ def test_an_archive_as_a_base_keeps_owners(build: Build) -> None:
         only = build("FROM busybox\nCOPY --from=words / /w/\nRUN cat /w/words.txt\n",
                      "--build-context", f"words={web.url('/words.txt')}").stderr  # fmt: skip
         assert " words\n" in only
+
+
+def test_owners_of_an_archive_that_have_no_id_here(build: Build, rootless: Rootless) -> None:
+    """As on a host where the user has a single id: they are root's while it runs, and whose they are in what leaves."""
+    files = archive(
+        directory("d", mode=0o750, uid=300_000, gid=8), file("d/f", b"F", uid=300_000, gid=400_000),
+        symlink("d/l", "f", uid=300_001), link("d/h", "d/f", uid=300_000, gid=400_000), file("g", b"G", uid=7),
+    )  # fmt: skip
+    with Web() as web:
+        web.answers["/root.tar"] = Answer(body=files)
+        asked = ("--build-context", f"base={web.url('/root.tar')}")
+        text = "FROM base\nCOPY --from=base /d/f /top\nCOPY --from=base --chown=5:6 /d/f /chowned\n"
+        build(text, *asked, "-t", "owned")
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(rootless("save", "owned").raw)) as saved:
+        for blob in saved.getmembers():
+            data = saved.extractfile(blob).read() if blob.isreg() else b""  # type: ignore[union-attr]
+            if data[257:262] == b"ustar":
+                with tarfile.open(fileobj=io.BytesIO(data)) as layer:
+                    found.update({member.name.strip("/"): (member.uid, member.gid) for member in layer})
+    assert (found["d"], found["d/f"], found["d/l"], found["g"]) == ((300_000, 8), (300_000, 400_000), (300_001, 0), (7, 0))
+    assert (found["top"], found["chowned"]) == ((300_000, 400_000), (5, 6))
+    rootless("rmi", "owned")
 
 
 def test_a_base_that_is_no_directory(build: Build, tmp_path: Path) -> None:

@@ -31,11 +31,12 @@ class FetchedContext(NamedTuple):
     """`directory` has the files, and the Dockerfile among them, unless the `dockerfile` was all there was.
 
     `time`, where there is one: that of the commit, what the server says of the file, or that of an archive's newest
-    file; in seconds since 1970."""
+    file; in seconds since 1970. `owners`: of an archive's files that have none here, as archive.Unpacked has them."""
 
     directory: str
     dockerfile: bytes | None = None
     time: int | None = None
+    owners: dict[str, tuple[int, int]] = {}
 
 
 def is_remote(word: str) -> bool:
@@ -124,10 +125,10 @@ def from_stream(
             os.chmod(path, 0o755)
             directory = os.open(path, DIRECTORY)
             try:
-                archive.unpack(_Rejoined(head, stream), directory, name=name, owner=None if keeps_owners else (0, 0))
+                done = archive.unpack(_Rejoined(head, stream), directory, name=name, owner=None if keeps_owners else (0, 0))
             finally:
                 os.close(directory)
-            yield FetchedContext(path, time=_newest(path))
+            yield FetchedContext(path, time=_newest(path), owners=done.owners)
             return
         while len(head) <= _LARGEST_DOCKERFILE and (more := stream.read(1 << 20)):
             head += more

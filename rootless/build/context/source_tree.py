@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from rootless.build.context.file_hashes import FileHashes
@@ -21,7 +22,7 @@ class SourceTree(NamedTuple):
 
     `root_fd` is a directory that can be listed; nothing is ever opened outside of it. `patterns` are what the
     ignore file called `ignored_by` leaves out. `keeps_owners`: of an image, whose files are somebody's; those
-    of a context are root's when they are copied.
+    of a context are root's when they are copied. `owners`: {path: (uid, gid)} of those whose owners have no id here.
     """
 
     root_fd: int
@@ -30,6 +31,7 @@ class SourceTree(NamedTuple):
     patterns: PathPatterns = NOTHING
     ignored_by: str = ""
     keeps_owners: bool = False
+    owners: Mapping[str, tuple[int, int]] = {}
 
     def open(self, path: str, flags: int) -> int:
         """Open a path inside the tree, links followed inside it; the caller's."""

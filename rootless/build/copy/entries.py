@@ -41,8 +41,9 @@ class Rules(NamedTuple):
     owner: Owner
     mode: Mode
 
-    def ids(self, status: os.stat_result) -> tuple[int, int]:
-        return self.owner.of(status.st_uid, status.st_gid)
+    def ids(self, entry: Entry, status: os.stat_result) -> tuple[int, int]:
+        """Whose the entry will be; `status` is that of what was read."""
+        return self.owner.of(*entry.tree.owners.get(entry.source, (status.st_uid, status.st_gid)))
 
     def bits(self, status: os.stat_result) -> int:
         return self.mode.of(status.st_mode)
@@ -161,7 +162,7 @@ class EntryDigest:
         if entry.first is not None:
             self._record(b"h", entry.target, b"", os.fsencode(entry.first))
             return
-        uid, gid = rules.ids(status)
+        uid, gid = rules.ids(entry, status)
         bits = 0 if stat.S_ISLNK(status.st_mode) else rules.bits(status)
         kind = b"%o" % stat.S_IFMT(status.st_mode)
         self._record(kind, entry.target, b"%o %d %d %d" % (bits, uid, gid, size(status)), payload)

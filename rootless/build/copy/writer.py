@@ -156,7 +156,7 @@ class Writer:
         self._levels.append(_Level(fd, entry.target, self._time(status) if given else None))
         payload, _ = payload_of(entry)
         if given:
-            self._owners.give(fd, self._rules.ids(status))
+            self._owners.give(fd, self._rules.ids(entry, status))
             self._set_xattrs(entry, fd, xattrs(entry.found.fd) if payload else {})
             os.fchmod(fd, self._rules.bits(status))
         self._digest.add(entry, self._rules, payload)
@@ -172,7 +172,7 @@ class Writer:
                 known = entry.tree.hashes.known(before) if _unchanged(before, after) else None
                 # What may have changed since it was read for the key is read where nobody changes it.
                 payload = known or combined(content(target), attributes)
-                self._owners.give(target, self._rules.ids(before))
+                self._owners.give(target, self._rules.ids(entry, before))
                 self._set_xattrs(entry, target, attributes)
                 os.fchmod(target, self._rules.bits(before))
                 when = self._time(before)
@@ -207,7 +207,7 @@ class Writer:
         status = entry.found.status
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
-            self._owners.give_by_path(fd, self._rules.ids(status))
+            self._owners.give_by_path(fd, self._rules.ids(entry, status))
             if not stat.S_ISLNK(status.st_mode):
                 os.chmod(f"/proc/self/fd/{fd}", self._rules.bits(status))
             when = self._time(status)
