@@ -38,13 +38,13 @@ def is_interface(word: str) -> bool:
 
 def check_alias(word: str) -> str:
     """The name by which a container is to be found, without the dot that may end one; InvalidInput unless it can be asked for."""
-    word = word.removesuffix(".")
-    if not can_be_asked(word):
+    name = word.removesuffix(".")
+    if not can_be_asked(name):
         raise InvalidInput(
             f"invalid network alias '{word}'",
             hint="letters, digits, _ and -, parts of up to 63 joined by dots: as web or db.example",
         )
-    return word
+    return name
 
 
 def can_be_asked(word: str) -> bool:

@@ -24,7 +24,7 @@ GATE_MODULES = (
 )
 # Addresses of documentation, RFC 5737 and RFC 3849: in a hub of the doctor's own.
 _BRIDGE = Bridge("d0c" + "0" * 61, "192.0.2.0/24", "192.0.2.1", "2001:db8::/64", "2001:db8::1")
-_ENDPOINT = Endpoint(_BRIDGE, "eth0", "02:42:00:00:00:02", "192.0.2.2", default4=True)
+_ENDPOINT = Endpoint(_BRIDGE, "eth0", link="veth-doctor", mac="02:42:00:00:00:02", address4="192.0.2.2", default4=True)
 
 
 def bridges(scene: Scene) -> list[ProbeResult]:
