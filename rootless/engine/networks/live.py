@@ -16,7 +16,8 @@ from rootless.engine.networks import (
 from rootless.engine.networks.leases import LeaseHolder
 from rootless.engine.state import running
 from rootless.engine.state.config import no_demands, on_hub
-from rootless.errors import RootlessError
+from rootless.errors import Conflict, RootlessError
+from rootless.linux import process
 from rootless.linux.rlimit import many_descriptors
 from rootless.network import ports
 from rootless.network.hub import attach as kernel
@@ -92,8 +93,7 @@ class LiveNetworks:
             attach.release(self._store, gone, self._record["id"])
 
     def _detach(self, place: Place) -> None:
-        hub, _ = self._namespaces()
-        kernel.detach(hub, next(link for link in endpoints.links([place])))
+        kernel.detach(self._hub(), next(link for link in endpoints.links([place])))
 
     def rename(self, old: str) -> None:
         """The name that it has now, in place of `old`."""
@@ -119,11 +119,22 @@ class LiveNetworks:
         ]
 
     def _namespaces(self) -> tuple[int, int]:
-        """Descriptors of the hub and of the container's network namespace."""
+        """Descriptors of the hub and of the container's network namespace. Conflict where it has just ended."""
+        hub = self._hub()
+        if len(self._open) == 1:
+            try:
+                self._open.append(os.open(f"/proc/{self._found.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+                ended = not process.alive(self._found.pid, self._found.start_time)  # then it may be another process's
+            except FileNotFoundError:
+                ended = True
+            if ended:
+                raise Conflict(f"container {self._record['id']} is not running", hint="it has just ended")
+        return hub, self._open[1]
+
+    def _hub(self) -> int:
         if not self._open:
             self._open.append(namespace.open_hub(self._runtime))
-            self._open.append(os.open(f"/proc/{self._found.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
-        return self._open[0], self._open[1]
+        return self._open[0]
 
     def _apply(self, before: Sequence[Place], places: Sequence[Place]) -> None:
         """The kernel, netd and /etc/hosts as `places` have it, which were `before`: the same for a repair."""
