@@ -10,6 +10,7 @@ import os
 import pickle
 import select
 import signal
+import tempfile
 import traceback
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,6 +18,9 @@ from typing import TypeVar
 from rootless.linux import namespace
 
 T = TypeVar("T")
+
+_RUNTIMES = tempfile.TemporaryDirectory(prefix="rl-forked-")
+"""Where children in user namespaces of their own have their RUNTIME, each its own: nobody else would remove those."""
 
 
 def forked(closure: Callable[[], T], *, timeout_s: float = 60) -> T:
@@ -86,3 +90,4 @@ def become_root_of_own_namespace(flags: int = 0) -> None:
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+    os.environ.setdefault("XDG_RUNTIME_DIR", _RUNTIMES.name)

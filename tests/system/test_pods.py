@@ -159,6 +159,16 @@ def test_new_pod_of_run(pods: Pods) -> None:
     pods.rootless("pod", "exists", "gone", status=1)
 
 
+def test_a_volume_of_a_pod_is_in_use(pods: Pods) -> None:
+    """Before any container has it, too."""
+    pods.rootless("volume", "create", "data")
+    pods.create("app", "-v", "data:/data")
+    assert pods.rootless("volume", "prune", "-af").lines == ["Total reclaimed space: 0B"]
+    assert "volume is in use" in pods.rootless("volume", "rm", "data", status=1).stderr
+    pods.rootless("pod", "rm", "-f", "-t", "0", "app")
+    pods.rootless("volume", "rm", "data")
+
+
 def test_id_file(pods: Pods, tmp_path: Path) -> None:
     path = tmp_path / "pod.id"
     identifier = pods.create("app", "--network", "none", "--pod-id-file", str(path))

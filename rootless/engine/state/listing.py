@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.engine.state.config import OWN_NETWORK, ContainerConfig, argv, is_on_hub, on_hub, read_config
+from rootless.engine.state.config import ContainerConfig, argv, is_on_hub, on_hub, read_config
 from rootless.errors import FROM_DATA, NotFound, RootlessError
 from rootless.network import ports
 from rootless.network.uplink import driver
@@ -91,14 +91,9 @@ def networks(record: ContainerConfig) -> dict[str, str]:
     if is_on_hub(record):
         return {name: endpoint["id"] for name, endpoint in on_hub(record).items()}
     mode = record["network"]["mode"]
-    return {network_name(mode): network_id(mode)}
-
-
-def network_name(mode: str) -> str:
-    """A record's network mode as Docker names it: the default network is `bridge`."""
-    return "bridge" if mode in OWN_NETWORK else mode
+    return {mode: network_id(mode)}
 
 
 def network_id(mode: str) -> str:
     """64 hexadecimal digits that stay the same, its name's: no network has an id of its own."""
-    return network_name(mode).encode("utf-8", "surrogateescape").hex()[:64].ljust(64, "0")
+    return mode.encode("utf-8", "surrogateescape").hex()[:64].ljust(64, "0")

@@ -7,7 +7,6 @@ from typing import Any
 from rootless.engine.options.mount_config import Mount, is_anonymous
 from rootless.engine.state import cgroup
 from rootless.engine.state.config import ContainerConfig
-from rootless.engine.state.listing import network_name
 from rootless.engine.views.network_settings import bindings
 from rootless.network import ports
 from rootless.runtime.mounts.masks import MASKED_PATHS, READONLY_PATHS
@@ -37,7 +36,7 @@ def host_config(record: ContainerConfig, policy: RestartState, state: dict[str, 
         "LogConfig": {"Type": record["log"]["driver"], "Config": _log_options(record)},
         "ContainerIDFile": record.get("cidfile"),
         "VolumesFrom": record.get("volumes_from") or None,
-        "NetworkMode": network_name(network["mode"]),
+        "NetworkMode": network["mode"],
         "PortBindings": bindings(ports.from_data(network["ports"]), any_address=""),
         "RestartPolicy": {"Name": policy.name, "MaximumRetryCount": policy.retries},
         "AutoRemove": record["auto_remove"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rootless.engine.state.config import ContainerConfig, EndpointConfig, is_on_hub, on_hub
-from rootless.engine.state.listing import network_id, network_name
+from rootless.engine.state.listing import network_id
 from rootless.network import ports
 from rootless.network.uplink import driver
 
@@ -49,7 +49,7 @@ def network_settings(record: ContainerConfig, state: dict[str, Any], *, running_
     if mode.startswith("container:"):
         return found
     found["Networks"] = {
-        network_name(mode): {
+        mode: {
             "NetworkID": network_id(mode),
             **addresses,
             "HelperPid": network.get("pid", 0),

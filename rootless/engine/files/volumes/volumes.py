@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rootless.engine.files.volumes import options as volume_options
 from rootless.engine.options.mounts import volume_name
 from rootless.engine.options.patterns import has_labels, passes_labels, pattern
 from rootless.engine.state.events import events
 from rootless.engine.state.pruned import Pruned
 from rootless.errors import Conflict, InvalidInput, NotSupported, RootlessError
+from rootless.storage import pods
 from rootless.storage import volumes as stored
 from rootless.storage.containers import containers
 from rootless.storage.maintenance import usage
@@ -47,17 +50,22 @@ def _pair(word: str, kind: str) -> tuple[str, str]:
 
 
 def users(store: Store) -> dict[str, list[str]]:
-    """Volume name -> ids of the containers that mount it."""
+    """Volume name -> ids of the containers that mount it, and of pods whose containers will."""
     found: dict[str, list[str]] = {}
-    for identifier in containers.ids(store):
-        try:
-            record = containers.config(store, identifier, {"mounts": [{"volume": str}]})
-        except RootlessError:
-            continue  # removed while we looked, or damaged: `ps -a` shows that one
-        for mount in record.get("mounts") or ():
-            if mount.get("volume"):
-                found.setdefault(mount["volume"], []).append(identifier)
+    for read, identifiers in ((_container, containers.ids(store)), (pods.config, pods.ids(store))):
+        for identifier in identifiers:
+            try:
+                record = read(store, identifier)
+            except RootlessError:
+                continue  # removed while we looked, or damaged: `ps -a` and `pod ps` show that one
+            for mount in record.get("mounts") or ():
+                if mount.get("volume"):
+                    found.setdefault(mount["volume"], []).append(identifier)
     return found
+
+
+def _container(store: Store, identifier: str) -> dict[str, Any]:
+    return containers.config(store, identifier, {"mounts": [{"volume": str}]})
 
 
 def select(store: Store, filters: dict[str, list[str]]) -> list[Volume]:

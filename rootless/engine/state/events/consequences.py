@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rootless.engine.state.listing import network_id, network_name
+from rootless.engine.state.listing import network_id
 
 Entry = dict[str, Any]
-_TYPES = {"none": "null", "host": "host"}
+_DRIVERS = {"none": "null"}
 
 
 def expand(entry: Entry) -> Iterator[Entry]:
@@ -39,8 +39,7 @@ def _network(entry: Entry, action: str) -> Iterator[Entry]:
         return
     mode = entry.get("network")
     if isinstance(mode, str) and mode and not mode.startswith("container:"):
-        name = network_name(mode)
-        attributes = {"name": name, "type": _TYPES.get(name, "bridge")}
+        attributes = {"name": mode, "type": _DRIVERS.get(mode, mode)}
         yield _of(entry, "network", action, network_id(mode), attributes)
 
 
