@@ -95,7 +95,7 @@ def test_what_is_left_in_the_hub_is_undone_at_the_end() -> None:
         "what",
         " ",
         "network " + 300 * "a" + " - -",
-        "\n".join(f"network n{number} - -" for number in range(17)),
+        "\n".join(f"network n{number} - -" for number in range(65)),
     ],
 )
 def test_lines_that_are_not_understood_change_nothing(lines: str) -> None:
