@@ -16,6 +16,7 @@ import pytest
 
 from tests.harness.command import Rootless
 from tests.harness.importing import PYTHON_PATH
+from tests.harness.trees import remove_tree
 from tests.need import need_program
 
 PARTS = 2
@@ -52,3 +53,5 @@ def test_every_option_of_every_command(rootless: Rootless, busybox_image: str, t
     assert sorted(os.listdir(tmp_path / "a/b")) == [f"c{part}" for part in range(PARTS)]
     shutil.rmtree(tmp_path / "a")
     rootless("rm", "cc")
+    for name in ("containers", "pods", "names"):  # `pod create` with this and that: hundreds
+        remove_tree(rootless.root / name)

@@ -171,6 +171,8 @@ def test_dns_options(rootless: Rootless, busybox_image: str) -> None:
     out = rootless(
         "run",
         "--rm",
+        "--network",
+        "slirp4netns",  # on bridges the resolver at 127.0.0.11 asks them
         "--dns",
         "192.0.2.1",
         "--dns-search",
