@@ -21,7 +21,7 @@ from rootless.errors import RootlessError
 from rootless.finding import Finding
 from rootless.linux.process import children_by_parent, set_child_subreaper, set_pdeathsig
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 MAX_ANSWER_BYTES = 1 << 20
 
 

@@ -31,7 +31,7 @@ NAMESPACES = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")
 _COMMAND = ["/init", "--", "/not/there"]
 _EXPECTED_STATUS = 127
 _EXITED = 0x12
-_TIMEOUT_S = 3.0
+_TIMEOUT_S = 10.0
 
 
 def container(scene: Scene) -> ProbeResult:

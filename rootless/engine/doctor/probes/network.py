@@ -25,7 +25,7 @@ from rootless.network.uplink.slirp4netns import diagnosis, start
 from rootless.session.diagnosis import read_fact
 
 _GREETING = b"rootless doctor\n"
-_DNS_TIMEOUT_S = 1.0
+_DNS_TIMEOUT_S = 3.0
 # A query for the root's name servers: every resolver answers that, if only by refusing.
 _QUERY = b"\x52\x4c\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01"
 
