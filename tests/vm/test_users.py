@@ -42,7 +42,8 @@ def target(vm: Machine) -> Iterator[Target]:
         vm,
         "alice",
         f"""
-        rootless run -d --name target -p 127.0.0.1:8081:80 -v data:/data -e SECRET=hers {BUSYBOX} sh -c 'while :; do date; sleep 1; done'
+        rootless run -d --name target --network slirp4netns -p 127.0.0.1:8081:80 -v data:/data -e SECRET=hers {BUSYBOX} \\
+            sh -c 'while :; do date; sleep 1; done'
         rootless inspect -f '{{{{.State.Pid}}}}' target; rootless inspect -f '{{{{.HostConfig.Cgroup}}}}' target
         """,
     )
