@@ -86,11 +86,17 @@ def test_a_terminal_from_its_own_devpts(box: Box) -> None:
             'exec: "/proc/self/exe": refusing to execute through a link of /proc',
         ),
         (["/evil"], "CommandNotExecutable", 'exec: "/evil": refusing to execute through a link of /proc'),
+        (["/loop"], "CommandNotExecutable", 'exec: "/loop": too many levels of symbolic links'),
+        (["loop"], "CommandNotExecutable", 'exec: "loop": too many levels of symbolic links'),
+        (["/loop/sh"], "CommandNotExecutable", 'exec: "/loop/sh": too many levels of symbolic links'),
+        (["/round"], "CommandNotExecutable", 'exec: "/round": too many levels of symbolic links'),
         (["/stale"], "CommandNotFound", 'exec: "/stale": its interpreter /no/sh does not exist'),
     ],
 )
 def test_commands_that_cannot_run(box: Box, args: list[str], kind: str, message: str) -> None:
-    for name, text in {"evil": "#!/proc/self/exe\n", "stale": "#!/no/sh\n", "garbage": "\1\2\3"}.items():
+    for one, other in {"loop": "pool", "pool": "/loop", "bin/loop": "loop"}.items():
+        (box.layer / one).symlink_to(other)
+    for name, text in {"evil": "#!/proc/self/exe\n", "round": "#!/loop\n", "stale": "#!/no/sh\n", "garbage": "\1\2\3"}.items():
         (box.layer / name).write_text(text)
         (box.layer / name).chmod(0o755)
     (box.layer / "plain").write_text("x")
