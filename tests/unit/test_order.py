@@ -100,7 +100,7 @@ ORDER = {
     "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
     "network/hub":
-        "listen attach gate bridges container settings netd held_ports uplink rules stale foundation thread host_route tables "
+        "listen attach gate bridges container settings netd held_ports uplink scope rules stale foundation thread host_route tables "
         "namespace endpoint",
     "network/uplink": "driver pasta slirp4netns connection",
     "network/uplink/pasta": "uplink start process diagnosis options",

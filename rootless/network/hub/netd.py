@@ -22,6 +22,7 @@ from rootless import paths
 from rootless.errors import RootlessError, Unavailable
 from rootless.linux import process, signal, socket, struct
 from rootless.linux.socket import address_in
+from rootless.network.hub import scope
 from rootless.record import TYPE_CHECKING, Record
 from rootless.session.connection import NETD_SOCKET, NETD_VARIABLE
 
@@ -138,24 +139,6 @@ def _spawn(netd: Netd, program: str) -> None:
         raise Unavailable(f"cannot run {program}: {os.strerror(int(failure))}")
 
 
-def _leave_container_scope() -> None:
-    """Move into a scope of our own where systemd has put the supervisor that starts us into its container's, which is to
-    end with the container."""
-    from rootless.cgroup import subtrees
-
-    known = subtrees.facts()
-    if not subtrees.is_container_scope(os.path.dirname(known.own)):
-        return
-    from rootless.cgroup import create, systemd
-
-    try:
-        systemd.start(
-            known, f"netd-{os.getpid()}", description="networks of containers", slice_name=create.SLICE, settings=[]
-        )
-    except (OSError, RootlessError):
-        pass  # that scope stays for as long as we do
-
-
 def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
     try:
         if os.fork() == 0:
@@ -163,7 +146,7 @@ def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
             for each in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # Python's ways are not netd's
                 signal.signal(each, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
-            _leave_container_scope()
+            scope.move_out(os.getpid(), "netd")
             # Out of the way first: any may be one of the numbers they have to get.
             sources = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (listener, netd.hub, report)]
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

@@ -18,7 +18,7 @@ from rootless.linux import socket
 from rootless.linux.netlink.connection import Route
 from rootless.linux.netlink.link import set_alias
 from rootless.linux.netlink.route import RTN_PROHIBIT, new_route
-from rootless.network.hub import foundation, host_route, tables, thread
+from rootless.network.hub import foundation, host_route, scope, tables, thread
 from rootless.network.hub.endpoint import Uplink
 from rootless.network.hub.namespace import Locked, lock_path
 
@@ -57,6 +57,7 @@ def ensure_uplink(hub: int) -> Uplink | None:
             process.stop(running)
             raise
     os.close(running.stderr_fd)
+    scope.move_out(running.pid, "slirp4netns")
     return Uplink(running.pid, pidfd, running.exit_fd, tuple(warnings))
 
 
