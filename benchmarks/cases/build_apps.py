@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
-import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -121,7 +119,7 @@ def _forget(world: World, image: str) -> Callable[[], None]:
             words = world.podman.argv("rmi", "-f", image)  # not there the first time
             subprocess.run(words, env=world.podman.environment, capture_output=True, check=False)
             world.podman("image", "prune", "-f")
-        shutil.rmtree(f"/var/tmp/buildah-cache-{os.getuid()}", ignore_errors=True)
+            world.podman("unshare", "sh", "-c", f"rm -rf {world.podman.temporary}/buildah-cache*")
 
     return forget
 

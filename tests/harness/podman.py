@@ -33,6 +33,7 @@ class Podman:
         need_program("runc")
         self.directory = Path(tempfile.mkdtemp(prefix="rl-podman-", dir="/var/tmp"))
         self.runtime = Path(tempfile.mkdtemp(prefix="rl-podman-", dir="/tmp"))
+        self.temporary.mkdir()
         configuration = self.directory / "config/containers"
         configuration.mkdir(parents=True)
         (configuration / "storage.conf").write_text(
@@ -42,6 +43,11 @@ class Podman:
         (configuration / "registries.conf").write_text(REGISTRIES)
 
     @property
+    def temporary(self) -> Path:
+        """Where it has its temporary files, and buildah its cache mounts, which all users would share in /var/tmp."""
+        return self.directory / "tmp"
+
+    @property
     def environment(self) -> dict[str, str]:
         """XDG directories of its own, so that no store of this account is touched."""
         return {
@@ -49,6 +55,7 @@ class Podman:
             "USER": os.environ.get("USER", ""),
             "PATH": SYSTEM_PATH,
             "LANG": "C.UTF-8",
+            "TMPDIR": str(self.temporary),
             "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_CONFIG_HOME": str(self.directory / "config"),
             "XDG_DATA_HOME": str(self.directory / "data"),
