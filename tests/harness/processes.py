@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -111,3 +112,13 @@ def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float =
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout_s} s: {what}")
         time.sleep(0.02)
+
+
+def wait_ended(pidfd: int, *, timeout_s: float = 60.0) -> None:
+    """Wait until the process of `pidfd` has ended; AssertionError where it does not."""
+    assert select.select([pidfd], [], [], timeout_s)[0], "the process has not ended"
+
+
+def pause(seconds: float) -> None:
+    """Let time pass."""
+    time.sleep(seconds)

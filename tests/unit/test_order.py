@@ -13,6 +13,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
+    "api": "install dial_stdio service server routes answer request http words versions",
+    "api/answer": "disk_usage containers images volumes errors",
+    "api/http": "exchange answers head limits",
+    "api/request": "fields query filters",
+    "api/routes": "table absent system route",
+    "api/server": "front zygote worker listener wire",
     "build":
         "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "
         "source_trees contexts definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache "
@@ -46,7 +52,7 @@ ORDER = {
     "cli/commands/network": "connect create ls prune rm",
     "cli/commands/pod": "create inspect look ps rm verbs",
     "cli/commands/registry": "login logout search",
-    "cli/commands/system": "binfmt df doctor enable events info reset unshare version",
+    "cli/commands/system": "binfmt df doctor enable events info reset service unshare version",
     "cli/commands/volume": "archive create ls rm",
     "cli/flags": "build_options build_request chosen container_options container_request pod filters limits network",
     "cli/grammar": "parser command refused suggest",
@@ -72,11 +78,11 @@ ORDER = {
         "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases ipam_config "
         "records options names ipam addresses",
     "engine/options":
-        "clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
+        "ages clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
     "engine/pods": "create remove verbs",
     "engine/state":
-        "cgroup confinement logs processes pruned restart user_namespace resources unrecorded_exits events listing pods damaged "
-        "health running config",
+        "cgroup confinement logs processes pruned restart user_namespace resources unrecorded_exits events status_words listing pods "
+        "damaged health running config",
     "engine/state/events": "event_log consequences events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":

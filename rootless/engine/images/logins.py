@@ -15,12 +15,16 @@ DEFAULT = reference.DEFAULT_REGISTRY
 
 def login(server: str, username: str, password: str, *, tls_verify: bool = True) -> str:
     """Keep the credentials if the registry accepts them; the path or the helper that keeps them."""
-    registry = registry_name(server)
     chosen = Credentials(username, password)
-    connection = Registry(Endpoint(registry, "", False), tls_verify=tls_verify)
-    connection.authorize(chosen)
+    check(server, chosen, tls_verify=tls_verify)
+    return auth_file.store(registry_name(server), chosen)
+
+
+def check(server: str, credentials: Credentials, *, tls_verify: bool = True) -> None:
+    """Ask the registry whether it accepts them, and keep nothing. Its errors are of the connection's."""
+    connection = Registry(Endpoint(registry_name(server), "", False), tls_verify=tls_verify)
+    connection.authorize(credentials)
     connection.ping()
-    return auth_file.store(registry, chosen)
 
 
 def logout(server: str) -> list[str]:

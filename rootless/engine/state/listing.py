@@ -74,11 +74,16 @@ def published(row: ContainerRow) -> list[ports.PortMapping]:
     return ports.from_data((row.state.get("network") or {}).get("ports") or []) if row.status.pid else []
 
 
+def exposed(row: ContainerRow) -> list[tuple[int, str]]:
+    """The ports that are said to be used, with their protocols."""
+    return ports.read_exposed(row.record["network"]["exposed"])
+
+
 def ports_column(row: ContainerRow) -> str:
     """Docker's PORTS column."""
     if not row.status.pid:
         return ""
-    return ports.describe(published(row), ports.read_exposed(row.record["network"]["exposed"]))
+    return ports.describe(published(row), exposed(row))
 
 
 def command(record: ContainerConfig) -> str:

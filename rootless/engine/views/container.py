@@ -47,7 +47,7 @@ def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Obje
         "AppArmorProfile": record["security"]["apparmor"],
         "HostConfig": host_config(record, policy, state),
         "GraphDriver": _graph_driver(store, record, state),
-        "Mounts": [_mount(store, mount) for mount in record["mounts"]],
+        "Mounts": [mount_point(store, mount) for mount in record["mounts"]],
         "Config": _config(record),
         "NetworkSettings": network_settings(record, pods.with_network(store, record, state), running_now=bool(status.pid)),
         "Walls": confinement.of_container(record, status.pid),
@@ -55,13 +55,17 @@ def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Obje
     if record.get("pod"):
         found |= {"Pod": record["pod"], "IsInfra": bool(record.get("infra"))}
     if size:
-        from rootless.storage.layers import layers
-        from rootless.storage.maintenance import usage
-
-        written = usage.container_bytes(store, identifier)
-        found["SizeRw"] = written
-        found["SizeRootFs"] = written + sum(layers.size(store, diff_id) for diff_id in record["diff_ids"])
+        found["SizeRw"], found["SizeRootFs"] = sizes(store, record)
     return gotypes.build(container.TYPES, "container.InspectResponse", found)
+
+
+def sizes(store: Store, record: ContainerConfig) -> tuple[int, int]:
+    """Bytes that the container has written, and those with its image's."""
+    from rootless.storage.layers import layers
+    from rootless.storage.maintenance import usage
+
+    written = usage.container_bytes(store, record["id"])
+    return written, written + sum(layers.size(store, diff_id) for diff_id in record["diff_ids"])
 
 
 def _driver(store: Store) -> str:
@@ -137,7 +141,8 @@ def _graph_driver(store: Store, record: ContainerConfig, state: dict[str, Any]) 
     }
 
 
-def _mount(store: Store, mount: Mount) -> dict[str, Any]:
+def mount_point(store: Store, mount: Mount) -> dict[str, Any]:
+    """MountPoint: one of the mounts, as `inspect` and the API's list have it."""
     kind = mount["type"]
     found: dict[str, Any] = {
         "Type": kind,

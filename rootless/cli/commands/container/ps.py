@@ -9,7 +9,7 @@ from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Optio
 from rootless.cli.output import units
 from rootless.cli.output.columns import ellipsis
 from rootless.cli.output.listing import print_listing
-from rootless.engine.state import listing
+from rootless.engine.state import listing, status_words
 from rootless.engine.state.listing import ContainerRow
 from rootless.record import TYPE_CHECKING
 from rootless.storage.containers import containers
@@ -93,7 +93,7 @@ def _shown(
         "Image": image if full or not image.startswith("sha256:") else image[7:19],
         "Command": f'"{command if full else ellipsis(command, 20)}"',
         "RunningFor": units.ago(created, now=now),
-        "Status": status_words(row, now),
+        "Status": status_words.of(row, now),
         "Ports": listing.ports_column(row),
         "Names": row.name,
         "CreatedAt": units.local_time(created),
@@ -117,28 +117,6 @@ def _shown(
         whole = written + sum(layers.size(store, diff_id) for diff_id in record["diff_ids"])
         found["Size"] = f"{units.human_size_short(written)} (virtual {units.human_size_short(whole)})"
     return found
-
-
-def status_words(row: ContainerRow, now: float) -> str:
-    """Docker's STATUS column: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`."""
-    status = row.status
-    if status.state == "created":
-        return "Created"
-    if status.state == "removing":
-        return "Removal In Progress"
-    if status.state == "exited":
-        when = f" {units.ago(units.parse_time(status.finished_at), now=now)}" if status.finished_at else ""
-        return f"Exited ({status.exit_code}){when}"
-    if status.state == "restarting":
-        return f"Restarting ({status.exit_code}) {units.ago(units.parse_time(status.finished_at), now=now)}"
-    words = "Up " + units.human_duration(now - units.parse_time(status.started_at))
-    if status.state == "paused":
-        return words + " (Paused)"
-    if row.health:
-        words += f" ({'health: starting' if row.health == 'starting' else row.health})"
-    if row.network_lost:
-        words += " (network lost)"
-    return words
 
 
 COMMAND = Command(

@@ -6,12 +6,11 @@ import time
 from typing import Any
 
 from rootless.build.cache import usage as cache_usage
-from rootless.cli.commands.container.ps import status_words
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output import units
 from rootless.cli.output.columns import ellipsis, print_table, short_id
 from rootless.cli.output.listing import print_listing
-from rootless.engine.state import listing
+from rootless.engine.state import listing, status_words
 from rootless.engine.views import system
 from rootless.session import session
 from rootless.storage.store import Store
@@ -101,7 +100,7 @@ def _details(store: Store, found: system.Details) -> dict[str, Rows]:
             "LocalVolumes": str(one.volumes),
             "Size": units.human_size_short(one.size),
             "RunningFor": units.ago(units.parse_time(one.row.record["created_at"]), now=now),
-            "Status": status_words(one.row, now),
+            "Status": status_words.of(one.row, now),
             "State": one.row.status.state,
             "Names": one.row.name,
         }

@@ -103,7 +103,7 @@ def _is_of(store: Store, path: str) -> bool:
     if lines[:1] != [_WRITTEN]:
         return False
     named = [line for line in lines if line.startswith('Environment="ROOTLESS_ROOT=')]
-    return named == [f"Environment={_quoted([word])}" for word in _environment(store)]
+    return named == [f"Environment={quoted([word])}" for word in environment(store)]
 
 
 def _root_in(words: list[str]) -> str:
@@ -119,8 +119,8 @@ def _unit_directory() -> str:
 def unit(store: Store, name: str) -> str:
     """The text of the unit. Type=notify with the monitor as main process: systemd sees the container's end
     and its restarts by policy as they are; the container stays in the unit's own, delegated cgroup."""
-    command = _quoted(list(paths.own_program()))
-    environment = "\n".join(f"Environment={_quoted([word])}" for word in _environment(store))
+    command = quoted(list(paths.own_program()))
+    lines = "".join(f"Environment={quoted([word])}\n" for word in environment(store))
     if name and _is_pod(store, name):
         body = (
             "Type=oneshot\nRemainAfterExit=yes\n"
@@ -142,17 +142,18 @@ def unit(store: Store, name: str) -> str:
     what = f"{'Pod' if _is_pod(store, name) else 'Container'} {name}" if name else "Containers with a restart policy"
     return (
         f"{_WRITTEN}\n[Unit]\nDescription={what} (rootless)\n\n"
-        f"[Service]\n{environment}{chr(10) if environment else ''}{body}\n"
+        f"[Service]\n{lines}{body}\n"
         f"Delegate=yes\nEnvironment={DELEGATED_VARIABLE}=%n\nTimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n"
     )
 
 
-def _environment(store: Store) -> list[str]:
+def environment(store: Store) -> list[str]:
+    """What a unit has to say so that our program finds the same store."""
     default = paths.home() + "/.local/share/rootless"
     return [] if store.root == default else [f"ROOTLESS_ROOT={store.root}"]
 
 
-def _quoted(words: list[str]) -> str:
+def quoted(words: list[str]) -> str:
     """systemd.service(5), Command lines: quoted, % doubled, no variables. InvalidInput for what would end the line."""
     for word in words:
         if any(letter < " " or letter == "\x7f" for letter in word):
@@ -192,7 +193,7 @@ def _mark(name: str) -> str:
 
 def _crontab_line(store: Store, name: str) -> bytes:
     verb = ["pod", "start", name] if _is_pod(store, name) else ["start", name] if name else ["container", "start-with-machine"]
-    words = ["env", *_environment(store)]
+    words = ["env", *environment(store)]
     if runtime := paths.session_directory():
         # Where our sockets are has to be the same for cron's commands and for those of a login.
         words.append(f"XDG_RUNTIME_DIR={runtime}")

@@ -47,9 +47,7 @@ def follow(
 
     In Docker's shape (API v1.51, EventMessage). With neither it waits until interrupted.
     """
-    for kind in filters.get("type", []):
-        if kind not in TYPES:
-            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image, volume, network or pod")
+    check(filters)
     path = store.root + "/events"
     begin = since_ns if since_ns is not None else time.time_ns() if until_ns is None else 0
     names: dict[str, str] = {}
@@ -59,6 +57,13 @@ def follow(
             return
         if entry["time_ns"] >= begin:
             yield from (to_docker(each) for each in expand(entry) if matches(each, filters))
+
+
+def check(filters: dict[str, list[str]]) -> None:
+    """InvalidInput for a type of object that Docker has no events of."""
+    for kind in filters.get("type", []):
+        if kind not in TYPES:
+            raise InvalidInput(f"invalid filter 'type={kind}'", hint="container, image, volume, network or pod")
 
 
 def has(store: Store, identifier: str, action: str, since_ns: int) -> bool:

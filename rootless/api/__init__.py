@@ -1,0 +1,1 @@
+"""The Docker Engine API over a Unix socket: programs that speak to Docker speak to the engine."""

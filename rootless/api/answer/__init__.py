@@ -1,0 +1,1 @@
+"""What is answered, in the shapes of Docker's API."""

@@ -1,0 +1,1 @@
+"""A request's words, each of its type before anything is done with it."""

@@ -1,0 +1,1 @@
+"""Processes and bytes: who accepts a request, who answers it, and how HTTP/1.1 looks on the socket."""

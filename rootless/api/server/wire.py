@@ -1,0 +1,43 @@
+"""The wires between front, zygote and workers: SOCK_SEQPACKET pairs, one message a packet.
+
+    front -> zygote    the client's socket and the worker's end of a pair (SCM_RIGHTS), with the bytes read so far
+    worker -> front    one of KEEP (and the bytes read of the next request) and CLOSE; the end of file alone means
+                       that the worker has crashed
+
+Nobody but our own processes ever has an end of them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from rootless.api.http.limits import HEAD_LIMIT, READ_SIZE
+
+PACKET_LIMIT = HEAD_LIMIT + READ_SIZE + 1
+KEEP, CLOSE = b"K", b"C"
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Both ends, close-on-exec, with room for the longest packet."""
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (one, other):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * PACKET_LIMIT)
+    return one, other
+
+
+def hand_over(wire: socket.socket, client: socket.socket, channel: socket.socket, received: bytes) -> None:
+    """Give a request to the zygote. OSError where there is none any more."""
+    socket.send_fds(wire, [received or b"\0"], [client.fileno(), channel.fileno()])
+
+
+def take(wire: socket.socket) -> tuple[socket.socket, socket.socket, bytes] | None:
+    """The next request: the client's socket, the channel to the front, the bytes read. None where the front has ended."""
+    received, descriptors, _, _ = socket.recv_fds(wire, PACKET_LIMIT, 2)
+    for fd in descriptors:
+        os.set_inheritable(fd, False)
+    if not received or len(descriptors) != 2:
+        for fd in descriptors:
+            os.close(fd)
+        return None
+    return socket.socket(fileno=descriptors[0]), socket.socket(fileno=descriptors[1]), received
