@@ -10,6 +10,8 @@ from rootless.cli.grammar.command import FLAG, VALUE, Option
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rootless.cli.grammar.command import Command
 
 
@@ -44,6 +46,7 @@ NOUNS = {
     "builder": "Manage builds",
     "buildx": "Build with what docker buildx knows",
     "buildx imagetools": "Commands to work on images in registry",
+    "compose": "Define and run multi-container applications",
     "container": "Manage containers",
     "healthcheck": "Manage health checks",
     "image": "Manage images",
@@ -53,6 +56,9 @@ NOUNS = {
     "system": "Manage rootless",
     "volume": "Manage volumes",
 }
+
+NOUN_OPTIONS = {"compose": "rootless.cli.flags.compose"}
+"""Nouns with options of their own, before the command: the module that has them as OPTIONS, and takes them off the words."""
 
 # fmt: off
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -168,6 +174,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("binfmt ls", "binfmt list"), "system.binfmt:LS", "List architectures and what runs their programs"),
     CommandEntry(("binfmt rm", "binfmt remove"), "system.binfmt:RM", "Remove installed interpreters"),
     CommandEntry(("builder prune", "buildx prune"), "builder_prune", "Remove build cache"),
+    CommandEntry(("compose config", "compose convert"), "compose.config",
+          "Parse, resolve and render compose file in canonical format"),
     CommandEntry(("completion",), "completion", "Generate the completion script for bash, zsh or fish"),
 )
 # fmt: on
@@ -197,3 +205,11 @@ def load(entry: CommandEntry) -> Command:
     __import__(name)
     command: Command = getattr(sys.modules[name], attribute or "COMMAND")
     return command
+
+
+def options_of(noun: str) -> Any:
+    """The module that has the noun's options, imported now."""
+    import sys
+
+    __import__(NOUN_OPTIONS[noun])
+    return sys.modules[NOUN_OPTIONS[noun]]

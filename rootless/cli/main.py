@@ -10,7 +10,17 @@ import os
 import sys
 
 from rootless import inherited
-from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, HIDDEN, LOG_LEVELS, NOUNS, CommandEntry, load
+from rootless.cli.command_table import (
+    BY_PATH,
+    GLOBAL_OPTIONS,
+    HIDDEN,
+    LOG_LEVELS,
+    NOUN_OPTIONS,
+    NOUNS,
+    CommandEntry,
+    load,
+    options_of,
+)
 from rootless.cli.grammar.command import PLAIN, Args
 from rootless.cli.grammar.parser import HelpWanted, UsageError, parse, parse_options
 from rootless.cli.output.messages import complain, debugging, exit_status, make_output_safe, say
@@ -73,6 +83,10 @@ def _dispatch(words: list[str]) -> int:
         while path in NOUNS:
             if not rest or rest[0] in ("--help", "-h"):
                 return _help(path)
+            if path in NOUN_OPTIONS:
+                rest = options_of(path).take(rest)
+                if not rest:
+                    return _help(path)
             path, rest = f"{path} {rest[0]}", rest[1:]
         if path == "help":
             return _help(" ".join(rest))

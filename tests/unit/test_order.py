@@ -43,7 +43,8 @@ ORDER = {
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
     "cli/commands":
-        "pod builder_prune completion exists inspect manifest network prune registry system volume container image",
+        "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
+    "cli/commands/compose": "config project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run stop",
@@ -54,13 +55,18 @@ ORDER = {
     "cli/commands/registry": "login logout search",
     "cli/commands/system": "binfmt df doctor enable events info reset service unshare version",
     "cli/commands/volume": "archive create ls rm",
-    "cli/flags": "build_options build_request chosen container_options container_request pod filters limits network",
+    "cli/flags": "compose build_options build_request chosen container_options container_request pod filters limits network",
     "cli/grammar": "parser command refused suggest",
     "cli/help": "completion docs help click_commands completion_names",
     "cli/output": "for_each image_tree listing progress errors format units columns messages template",
     "cli/output/template":
         "template template_parser template_functions template_lexer template_printf template_values",
     "cli/terminal": "attachment confirm",
+    "compose": "discover disk plan load",
+    "compose/load":
+        "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "
+        "resolve_paths schema values paths_of_keys document reader",
+    "compose/plan": "names service_hash",
     "engine": "pods doctor lifecycle emulation views networks files images state options",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulation host network storage user_namespace",

@@ -31,8 +31,9 @@ COMMANDS: dict[str, Reason] = {
         (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "inspect", "ls", "rm", "stop", "use",
                                        "version")), _BUILDERS),
     "checkpoint": _CHECKPOINT,
-    "compose": ("there is no reader of compose files", "start each service with `rootless run`; services that must "
-                "reach each other share a network: `rootless network create`"),
+    **dict.fromkeys(
+        (f"compose {word}" for word in ("alpha", "bridge", "publish", "viz")),
+        ("it is no part of what runs a project", "`rootless compose --help` lists what is there")),
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
     "node": _ONE_MACHINE,

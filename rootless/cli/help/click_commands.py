@@ -10,7 +10,15 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
+from rootless.cli.command_table import (
+    BY_PATH,
+    GLOBAL_OPTIONS,
+    NOUN_OPTIONS,
+    NOUNS,
+    CommandEntry,
+    load,
+    options_of,
+)
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.grammar.parser import HelpWanted, UsageError, parse_options
 
@@ -74,6 +82,8 @@ class OurGroup(click.Group):
         super().__init__(path or PROGRAM, help=NOUNS.get(path), add_help_option=False)
         if not path:
             self.params = [_option(option) for option in GLOBAL_OPTIONS]
+        elif path in NOUN_OPTIONS:
+            self.params = [_option(option) for option in options_of(path).OPTIONS]
 
     def entries(self) -> dict[str, CommandEntry]:
         """Names below this one and their entries; a noun's names without the noun."""
@@ -120,13 +130,19 @@ class OurGroup(click.Group):
         words: list[str] = []
         try:
             words = parse_options(
-                tuple(GLOBAL_OPTIONS) if not self.path else (), args, interspersed=False
+                _options_of(self.path), args, interspersed=False
             ).positional
         except (UsageError, HelpWanted):
             pass
         ctx._opt_prefixes.update(("-", "--"))
         ctx._protected_args, ctx.args = words[:1], words[1:]
         return ctx.args
+
+
+def _options_of(path: str) -> tuple[Option, ...]:
+    if not path:
+        return tuple(GLOBAL_OPTIONS)
+    return tuple(options_of(path).OPTIONS) if path in NOUN_OPTIONS else ()
 
 
 def command_of(entry: CommandEntry, path: str) -> click.Command | None:

@@ -9,7 +9,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rootless.cli.command_table import COMMANDS, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
+from rootless.cli.command_table import (
+    COMMANDS,
+    GLOBAL_OPTIONS,
+    NOUN_OPTIONS,
+    NOUNS,
+    CommandEntry,
+    load,
+    options_of,
+)
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.help import help as page
 
@@ -49,6 +57,8 @@ def _index() -> str:
     ]
     lines += [f"- `rootless {noun}`: {summary.lower()}" for noun, summary in NOUNS.items()]
     lines += ["", "## Global options", "", *_options(GLOBAL_OPTIONS)]
+    for noun in NOUN_OPTIONS:
+        lines += [f"## Options of `rootless {noun}`, before its command", "", *_options(options_of(noun).OPTIONS)]
     return "\n".join(lines) + "\n"
 
 

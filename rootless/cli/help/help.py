@@ -7,7 +7,15 @@ import sys
 
 import click
 
-from rootless.cli.command_table import BY_PATH, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
+from rootless.cli.command_table import (
+    BY_PATH,
+    GLOBAL_OPTIONS,
+    NOUN_OPTIONS,
+    NOUNS,
+    CommandEntry,
+    load,
+    options_of,
+)
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.grammar.parser import UsageError
 from rootless.cli.grammar.suggest import closest
@@ -35,7 +43,10 @@ def _group(group: OurGroup, width: int) -> str:
     page = click.HelpFormatter(width=width, max_width=width, indent_increment=2)
     entries = group.entries()
     if group.path:
-        page.write(f"Usage:  {PROGRAM} {group.path} COMMAND\n\n{NOUNS[group.path]}\n")
+        options = options_of(group.path).OPTIONS if group.path in NOUN_OPTIONS else ()
+        page.write(f"Usage:  {PROGRAM} {group.path} {'[OPTIONS] ' if options else ''}COMMAND\n\n{NOUNS[group.path]}\n")
+        if options:
+            _options(page, options, "Options")
         if group.nouns():
             _list(page, "Management Commands", sorted(group.nouns().items()))
         _list(page, "Commands", [(name, entries[name].summary) for name in _shown(entries)])

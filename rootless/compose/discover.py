@@ -1,0 +1,102 @@
+"""Which files make the project, from which directory, with which variables: docker compose's rules.
+
+-f, else COMPOSE_FILE, else compose.yaml and its like, searched for upwards; `.env` is the project directory's, and the shell
+wins over it. COMPOSE_FILE may itself stand in the `.env` of the directory one is in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rootless.compose import disk
+from rootless.compose.load import dotenv
+from rootless.compose.load.files import Source
+from rootless.compose.load.load import Request
+from rootless.errors import InvalidInput, NotFound
+
+FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDES = ("compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml")
+
+
+class Asked(NamedTuple):
+    """The global options of `compose`, as they were given."""
+
+    files: Sequence[str] = ()
+    name: str = ""
+    profiles: Sequence[str] = ()
+    env_files: Sequence[str] = ()
+    directory: str = ""
+
+
+def is_true(word: str | None) -> bool:
+    """A variable's boolean, as Go's ParseBool and compose's own words have it."""
+    return (word or "").lower() in ("1", "t", "true", "y", "yes", "on")
+
+
+def request(asked: Asked, warn: Callable[[str], None]) -> Request:
+    """What to load. NotFound where there is no compose file, InvalidInput for a `.env` that is none."""
+    reader = disk.Disk()
+    environment = dict(os.environ)
+    environment.setdefault("PWD", os.getcwd())
+    here = os.path.abspath(asked.directory or ".")
+    given = list(asked.env_files) or [word for word in os.environ.get("COMPOSE_ENV_FILES", "").split(",") if word]
+    env_files = [os.path.abspath(os.path.expanduser(path)) for path in given]
+    environment, used = _with_env_files(reader, environment, env_files, here)
+    names = [name for name in asked.files if name] or _from_variable(environment)
+    names = [name if name == "-" else os.path.abspath(os.path.expanduser(name)) for name in names]
+    if not names:
+        names = _default(here, warn)
+    directory = here if asked.directory or names[0] == "-" else os.path.dirname(names[0])
+    if directory != here and not env_files:
+        environment, used = _with_env_files(reader, environment, [], directory)
+    sources = [Source(name, disk.stdin_text() if name == "-" else None) for name in names]
+    return Request(
+        sources,
+        directory,
+        environment,
+        os.path.expanduser("~"),
+        disk.schema(),
+        name=asked.name or environment.get("COMPOSE_PROJECT_NAME", ""),
+        profiles=tuple(word for one in asked.profiles for word in one.split(",") if word),
+        env_files=tuple(used),
+    )
+
+
+def _with_env_files(
+    reader: disk.Disk, environment: dict[str, str], files: list[str], directory: str
+) -> tuple[dict[str, str], list[str]]:
+    """The environment with what the files say and it does not; and the files that there are."""
+    chosen = files
+    if not chosen and not is_true(environment.get("COMPOSE_DISABLE_ENV_FILE")):
+        path = os.path.join(directory, ".env")
+        chosen = [path] if os.path.isfile(path) else []
+    found: dict[str, str] = {}
+    for path in chosen:
+        if not os.path.exists(path):
+            raise NotFound(f"couldn't find env file: {path}")
+        found.update(dotenv.parse(reader.read(path), path, {**found, **environment}))
+    return {**found, **environment}, chosen
+
+
+def _from_variable(environment: dict[str, str]) -> list[str]:
+    separator = environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    return [name for name in environment.get("COMPOSE_FILE", "").split(separator) if name]
+
+
+def _default(start: str, warn: Callable[[str], None]) -> list[str]:
+    directory = start
+    while True:
+        found = [name for name in FILES if os.path.isfile(os.path.join(directory, name))]
+        if found:
+            if len(found) > 1:
+                warn(f"Found multiple config files with supported names: {', '.join(found)}; using {found[0]}")
+            overrides = [name for name in OVERRIDES if os.path.isfile(os.path.join(directory, name))]
+            if len(overrides) > 1:
+                warn(f"Found multiple override files with supported names: {', '.join(overrides)}; using {overrides[0]}")
+            return [os.path.join(directory, name) for name in (found[0], *overrides[:1])]
+        if directory == "/":
+            raise InvalidInput("no configuration file provided: not found",
+                               hint=f"make a {FILES[0]} here, or name one: rootless compose -f FILE ...")  # fmt: skip
+        directory = os.path.dirname(directory)

@@ -1,0 +1,1 @@
+"""Compose files, read: text and environment in, a project out. Pure; reader.py says what it asks of files."""
