@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.network.uplink import program
 from rootless.network.uplink.pasta import options as pasta_options
-from rootless.network.uplink.pasta import start
 from tests.network.asking import descriptors
 from tests.network.conftest import Namespace
 from tests.network.pasta_started import Connect, connecting
@@ -24,7 +24,7 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
 
 def test_no_pasta(namespace: Namespace, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(start, "_PLACES", ())
+    monkeypatch.setattr(program, "PLACES", ())
     with pytest.raises(NotSupported, match="no network: pasta was not found on PATH") as caught:
         connect(namespace)
     assert caught.value.hint is not None

@@ -114,9 +114,9 @@ ORDER = {
     "network/hub":
         "listen attach gate bridges container settings netd held_ports uplink scope rules stale foundation thread host_route tables "
         "namespace endpoint",
-    "network/uplink": "driver pasta slirp4netns connection",
-    "network/uplink/pasta": "uplink start process diagnosis options",
-    "network/uplink/slirp4netns": "uplink start port_forward process diagnosis options",
+    "network/uplink": "driver pasta slirp4netns program connection",
+    "network/uplink/pasta": "uplink start arguments diagnosis options",
+    "network/uplink/slirp4netns": "uplink start port_forward arguments diagnosis options",
     "oci": "commands main container terminal_relay cgroup config console state hooks log arguments",
     "oci/cgroup": "manager stats cgroupfs resources cgroup device_filter systemd",
     "oci/commands": "delete events exec features kill list ps resume run spec start state update create pause flags",

@@ -40,7 +40,8 @@ def ensure_uplink(hub: int) -> Uplink | None:
 
     The caller hands the descriptors to netd. Errors: as slirp4netns's (NotSupported, Unavailable).
     """
-    from rootless.network.uplink.slirp4netns import process, start
+    from rootless.network.uplink import program
+    from rootless.network.uplink.slirp4netns import start
     from rootless.network.uplink.slirp4netns.options import SlirpOptions
 
     with Locked(lock_path()):
@@ -54,7 +55,7 @@ def ensure_uplink(hub: int) -> Uplink | None:
             _route_by_it(hub)
             pidfd = os.pidfd_open(running.pid)
         except FAILURES:
-            process.stop(running)
+            program.stop(running)
             raise
     os.close(running.stderr_fd)
     scope.move_out(running.pid, "slirp4netns")

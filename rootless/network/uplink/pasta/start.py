@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-import select
-import time
 
 from rootless.errors import NotSupported, RootlessError, Unavailable
 from rootless.linux.process import start_time
 from rootless.network import ports
-from rootless.network.uplink.pasta import process
-from rootless.network.uplink.slirp4netns.process import SlirpProcess, last_words
+from rootless.network.uplink import program
+from rootless.network.uplink.pasta import arguments
+from rootless.network.uplink.program import READY_TIMEOUT_S, NotReady, UplinkProcess
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,31 +25,25 @@ if TYPE_CHECKING:
     from rootless.network.uplink.connection import Connection
     from rootless.network.uplink.pasta.options import PastaOptions
 
-READY_TIMEOUT_S = 20.0
 MOST_PORTS = 1000
 """A descriptor each, and a word of its command line."""
 PROTECTION = ["sandbox", "seccomp"]
 """What pasta does to itself, always: it ends where it cannot."""
 
-_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/libexec/podman", "/usr/lib/podman")
 _OLD = "unrecognized option '--map-host-loopback"
 
 
 def find() -> str | None:
-    """Absolute path of pasta on $PATH or where distributions have it; None without one."""
-    for directory in (*os.environ.get("PATH", "").split(":"), *_PLACES):
-        path = f"{directory}/pasta"
-        if directory.startswith("/") and os.access(path, os.X_OK):
-            return path
-    return None
+    """Absolute path of pasta; None without one."""
+    return program.find("pasta")
 
 
-def publishes(program: str) -> bool:
+def publishes(path: str) -> bool:
     """Whether this pasta is new enough for published ports: it tells of an option that came with what they need."""
     reader, writer = os.pipe()
     actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
     try:
-        child = os.posix_spawn(program, ["pasta", "--help"], dict(os.environ), file_actions=actions)
+        child = os.posix_spawn(path, ["pasta", "--help"], dict(os.environ), file_actions=actions)
     except OSError:
         os.close(reader)
         return False
@@ -64,21 +57,21 @@ def publishes(program: str) -> bool:
 
 def start(namespaces: tuple[int, int], wanted: Connection, options: PastaOptions) -> dict[str, Any]:
     """Connect the network namespace (descriptors: user, network) and publish the ports; as Uplink.connect()."""
-    program = find()
-    if program is None:
+    path = find()
+    if path is None:
         from rootless.network.uplink.pasta.diagnosis import missing_error
 
         raise missing_error()
     published = _choose(wanted) if wanted.ports else []
-    job = process.Job(program, *namespaces, published, options, host_has_ipv6())
+    job = arguments.Job(path, *namespaces, published, options, host_has_ipv6())
     try:
         running = _start_once(job, old=False)
-    except _Failed as failure:
+    except NotReady as failure:
         running = _again(job, failure, wanted)
     try:
         started = start_time(running.pid)
     except BaseException:
-        process.stop(running)
+        program.stop(running, kill=False)
         raise
     os.close(running.stderr_fd)
     addresses = options.addresses()
@@ -97,11 +90,7 @@ def start(namespaces: tuple[int, int], wanted: Connection, options: PastaOptions
     }
 
 
-class _Failed(Exception):
-    """pasta ended before it was ready; its stderr is the argument."""
-
-
-def _again(job: process.Job, failure: _Failed, wanted: Connection) -> SlirpProcess:
+def _again(job: arguments.Job, failure: NotReady, wanted: Connection) -> UplinkProcess:
     """Once more in the words of an old one, where it is that; else the error that explains the failure."""
     from rootless.network.uplink.pasta.diagnosis import cannot_publish, start_error
 
@@ -110,30 +99,23 @@ def _again(job: process.Job, failure: _Failed, wanted: Connection) -> SlirpProce
             raise cannot_publish() from None
         try:
             return _start_once(job, old=True)
-        except _Failed as second:
+        except NotReady as second:
             failure = second
     raise _port_error(job.ports, wanted, str(failure)) or start_error(str(failure)) from None
 
 
-def _start_once(job: process.Job, *, old: bool) -> SlirpProcess:
-    running = process.spawn(job, old=old)
+def _start_once(job: arguments.Job, *, old: bool) -> UplinkProcess:
+    """NotReady with pasta's last messages where it has ended."""
+    running = arguments.spawn(job, old=old)
     try:
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        poll = select.poll()
-        poll.register(running.ready_fd, select.POLLIN)
-        while not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            if time.monotonic() >= deadline:
-                raise Unavailable(
-                    f"pasta was not ready after {READY_TIMEOUT_S:g} seconds",
-                    hint="the host may be overloaded: try again, or use --network slirp4netns",
-                )
-        if not os.read(running.ready_fd, 32):
-            raise _Failed(last_words(running))
-    except BaseException:
-        os.close(running.ready_fd)
-        process.stop(running)
-        raise
-    os.close(running.ready_fd)
+        program.wait_until_ready(running, READY_TIMEOUT_S)
+    except NotReady as failure:
+        if failure.args:
+            raise
+        raise Unavailable(
+            f"pasta was not ready after {READY_TIMEOUT_S:g} seconds",
+            hint="the host may be overloaded: try again, or use --network slirp4netns",
+        ) from None
     return running
 
 

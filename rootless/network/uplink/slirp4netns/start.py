@@ -9,14 +9,14 @@ before its network is up. slirp4netns ends by itself when the last copy of the d
 from __future__ import annotations
 
 import os
-import select
-import time
 
 from rootless.linux.process import start_time
 from rootless.network import ports
-from rootless.network.uplink.slirp4netns import process
+from rootless.network.uplink import program
+from rootless.network.uplink.program import READY_TIMEOUT_S, UplinkProcess
+from rootless.network.uplink.slirp4netns import arguments
+from rootless.network.uplink.slirp4netns.arguments import Job
 from rootless.network.uplink.slirp4netns.options import SlirpOptions, parse
-from rootless.network.uplink.slirp4netns.process import Job, SlirpProcess
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,23 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SlirpOptions", "find", "parse", "start"]
 
-READY_TIMEOUT_S = 20.0
 PROTECTIONS = ("sandbox", "seccomp")
-
-_EXTRA_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/libexec/podman", "/usr/lib/podman")
-
-
-class _Failed(Exception):
-    """slirp4netns ended before it was ready; its stderr is the argument."""
 
 
 def find() -> str | None:
-    """Absolute path of slirp4netns on $PATH or where distributions hide it; None without one."""
-    for directory in (*os.environ.get("PATH", "").split(":"), *_EXTRA_PLACES):
-        path = f"{directory}/slirp4netns"
-        if directory.startswith("/") and os.access(path, os.X_OK):
-            return path
-    return None
+    """Absolute path of slirp4netns; None without one."""
+    return program.find("slirp4netns")
 
 
 def start(
@@ -83,7 +72,7 @@ def start(
         published: Sequence[PortMapping] = ()
         if ports:
             published = port_forward.publish(
-                os.path.join(run_dir, process.API_SOCKET_NAME),
+                os.path.join(run_dir, arguments.API_SOCKET_NAME),
                 ports,
                 guest_address=options.addresses().container,
                 name=name,
@@ -91,7 +80,7 @@ def start(
             )
         started = start_time(running.pid)
     except BaseException:
-        process.stop(running)
+        program.stop(running)
         raise
     # From here on its stderr has no reader: its writes fail, which it ignores.
     os.close(running.stderr_fd)
@@ -100,7 +89,7 @@ def start(
     return data
 
 
-def start_in_hub(hub: int, options: SlirpOptions, *, timeout_s: float = READY_TIMEOUT_S) -> tuple[SlirpProcess, list[str]]:
+def start_in_hub(hub: int, options: SlirpOptions, *, timeout_s: float = READY_TIMEOUT_S) -> tuple[UplinkProcess, list[str]]:
     """Connect the hub, a network namespace of our own user namespace: the process, and warnings as start()'s.
 
     The caller owns the child process, its exit_fd and its stderr_fd. Errors as start()'s.
@@ -124,7 +113,7 @@ def _unprotected(protection: Sequence[str]) -> list[str]:
 
 
 def _record(
-    running: SlirpProcess,
+    running: UplinkProcess,
     started: int,
     options: SlirpOptions,
     published: Sequence[PortMapping],
@@ -142,44 +131,27 @@ def _record(
         "prefix_length": addresses.prefix_length,
         "mtu": options.mtu,
         "ports": ports.to_data(published),
-        "api_socket": os.path.join(run_dir, process.API_SOCKET_NAME),
+        "api_socket": os.path.join(run_dir, arguments.API_SOCKET_NAME),
         "protection": list(protection),
         "warnings": _unprotected(protection),
     }
 
 
-def _start_protected(job: Job, timeout_s: float) -> tuple[SlirpProcess, list[str]]:
+def _start_protected(job: Job, timeout_s: float) -> tuple[UplinkProcess, list[str]]:
     """Start with every protection of its own; without one only where that one cannot be had."""
     protection = list(PROTECTIONS)
     while True:
+        running = arguments.spawn(job, protection)
         try:
-            return _start_once(job, protection, timeout_s), protection
-        except _Failed as failure:
-            from rootless.network.uplink.slirp4netns.diagnosis import failing_protection, start_error
+            program.wait_until_ready(running, timeout_s)
+        except program.NotReady as failure:
+            from rootless.network.uplink.slirp4netns import diagnosis
 
-            culprit = failing_protection(str(failure), protection)
+            if not failure.args:
+                raise diagnosis.timeout_error(timeout_s) from None
+            culprit = diagnosis.failing_protection(str(failure), protection)
             if culprit is None:
-                raise start_error(str(failure)) from None
+                raise diagnosis.start_error(str(failure)) from None
             protection.remove(culprit)
-
-
-def _start_once(job: Job, protection: Sequence[str], timeout_s: float) -> SlirpProcess:
-    running = process.spawn(job, protection)
-    try:
-        deadline = time.monotonic() + timeout_s
-        poll = select.poll()
-        poll.register(running.ready_fd, select.POLLIN)
-        while not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            if time.monotonic() >= deadline:
-                from rootless.network.uplink.slirp4netns.diagnosis import timeout_error
-
-                raise timeout_error(timeout_s)
-        ready = os.read(running.ready_fd, 1)
-        if not ready:
-            raise _Failed(process.last_words(running))
-    except BaseException:
-        os.close(running.ready_fd)
-        process.stop(running)
-        raise
-    os.close(running.ready_fd)
-    return running
+        else:
+            return running, protection
