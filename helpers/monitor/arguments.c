@@ -43,7 +43,7 @@ static const char *file_argument(const char *text)
 
 void parse_arguments(struct monitor *m, int argc, char **argv)
 {
-    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, HOLD, HOLD_TO, NO_SYNC,
+    enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, ATTACHER, ATTACHER_TO, HOLD, HOLD_TO, NO_SYNC,
            CLEANUP_IF, PASS, OPEN_FILES, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
            CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS, NETD, REPAIR };
     static const struct option options[] = {
@@ -61,6 +61,8 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"stdout", required_argument, NULL, OUT},
         {"stderr", required_argument, NULL, ERR},
         {"keep-stdin", no_argument, NULL, KEEP},
+        {"attacher", required_argument, NULL, ATTACHER},
+        {"attacher-to", required_argument, NULL, ATTACHER_TO},
         {"hold", required_argument, NULL, HOLD},
         {"hold-to", required_argument, NULL, HOLD_TO},
         {"no-sync", no_argument, NULL, NO_SYNC},
@@ -102,6 +104,17 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case OUT: m->output.out.fd = descriptor_argument(optarg); break;
         case ERR: m->output.err.fd = descriptor_argument(optarg); break;
         case KEEP: m->input.keep = true; break;
+        case ATTACHER:
+            if (m->attacher_count == HOLDS_MAX)
+                usage_error(program, "too many --attacher");
+            m->attachers[m->attacher_count].first = m->attachers[m->attacher_count].last = descriptor_argument(optarg);
+            m->attacher_count++;
+            break;
+        case ATTACHER_TO:
+            if (!m->attacher_count)
+                usage_error(program, "--attacher-to comes after --attacher");
+            m->attachers[m->attacher_count - 1].last = (int)number_argument(optarg, INT_MAX);
+            break;
         case HOLD:
             if (m->hold_count == HOLDS_MAX)
                 usage_error(program, "too many --hold");

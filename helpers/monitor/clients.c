@@ -12,7 +12,7 @@
 static void offer(struct clients *clients, struct client *client)
 {
     ssize_t size;
-    if (client->deaf)
+    if (client->deaf || (client->only_end && clients->packet[0] != MESSAGE_EXITED))
         return;
     bool was_pending = client->pending;
     do
@@ -146,6 +146,13 @@ static bool receive(struct clients *clients, struct client *client)
         return true;
     case MESSAGE_WILL_CLEAN:
         client->will_clean = true;
+        return true;
+    case MESSAGE_ONLY_END:
+        client->only_end = true;
+        if (client->pending && clients->packet[0] != MESSAGE_EXITED) {
+            client->pending = false;
+            clients->pending--;
+        }
         return true;
     case MESSAGE_CLEANED:
         clients->cleaned = clients->cleaned || clients->ended;

@@ -17,6 +17,7 @@ struct client {
     bool deaf;       /* closed its end: nothing more to send, something perhaps to read */
     bool owns_stdin; /* the container's stdin ends with it, unless it is to be kept */
     bool will_clean; /* has promised to clean up after the container */
+    bool only_end;   /* wants nothing but how the container ends */
 };
 
 /* Places in polls[] before those of the clients. */

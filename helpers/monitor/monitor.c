@@ -20,11 +20,12 @@ static void keep_descriptors(struct monitor *m)
                          m->input.terminal, m->input.fd, m->output.out.fd, m->output.err.fd, m->log.journal.fd, m->log.journal.fields};
     /* The journal's socket is waited for, where no buffer is asked for. */
     enum { NAMED = sizeof named / sizeof *named, FIRST_OF_STREAMS = 3, AFTER_STREAMS = NAMED - 2 };
-    struct run keep[NAMED + HOLDS_MAX + 1];
+    struct run keep[NAMED + 2 * HOLDS_MAX + 1];
     for (size_t i = 0; i < NAMED; i++)
         keep[i] = (struct run){named[i], named[i]};
     memcpy(keep + NAMED, m->holds, m->hold_count * sizeof *keep);
-    size_t count = NAMED + m->hold_count;
+    memcpy(keep + NAMED + m->hold_count, m->attachers, m->attacher_count * sizeof *keep);
+    size_t count = NAMED + m->hold_count + m->attacher_count;
     if (m->passed)
         keep[count++] = (struct run){3, 2 + (int)m->passed};
     keep_runs(keep, count);
@@ -120,6 +121,9 @@ int main(int argc, char **argv)
         return 1;
     if (m->first_client >= 0)
         client_add(&m->clients, m->first_client, true);
+    for (size_t i = 0; i < m->attacher_count; i++)
+        for (int fd = m->attachers[i].first; fd <= m->attachers[i].last; fd++)
+            client_add(&m->clients, fd, false);
     trim_footprint();
     m->kill_at_ms = m->timeout_ms ? now_ms() + m->timeout_ms : 0;
     repair_begin(&m->repair, now_ms());

@@ -38,8 +38,8 @@ struct monitor {
     enum phase phase;
     int dir, fallback_dir, first_client;
     bool no_sync;
-    struct run holds[HOLDS_MAX];
-    size_t hold_count;
+    struct run attachers[HOLDS_MAX], holds[HOLDS_MAX];
+    size_t attacher_count, hold_count;
     char **cleanup;         /* NULL: none */
     const char *cleanup_if; /* the file in dir without which there is no clean-up either */
     size_t passed;          /* descriptors after stderr that the clean-up inherits */

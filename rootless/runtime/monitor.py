@@ -111,6 +111,7 @@ class MonitorTarget(Record):
     terminal: int
     streams: ContainerStreams
     hold: tuple[int, ...]
+    attachers: tuple[int, ...] = ()  # more clients, which were there before the start
     cgroup: str = ""  # the container's; the monitor reports its OOM kills, empties and removes it
 
 
@@ -137,6 +138,8 @@ OPTIONS = {
     "keep-stdin": FLAG,
     "socket": DESCRIPTOR,
     "client": DESCRIPTOR,
+    "attacher": DESCRIPTORS,
+    "attacher-to": NUMBER,
     "hold": DESCRIPTORS,  # those that follow one another are a run, a thousand of them two options
     "hold-to": NUMBER,
     "cgroup": TEXT,
@@ -215,6 +218,7 @@ def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
         "keep-stdin": options.keep_stdin,
         "socket": target.socket,
         "client": target.client,
+        "attacher": target.attachers,
         "hold": target.hold,
         "cgroup": target.cgroup,
         "netd": options.netd,

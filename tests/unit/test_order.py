@@ -78,7 +78,7 @@ ORDER = {
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune reset update wait autostart create exec remove create_rules start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
-    "engine/lifecycle/attach": "exec_streams attach terminal",
+    "engine/lifecycle/attach": "exec_streams attachment attachers attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
         "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases ipam_config "
@@ -106,7 +106,7 @@ ORDER = {
         "pull push_index copy push push_layer ahead work layer_blob packed_forms spool new_image layers layer_stream workers",
     "image/trust": "policy signatures keys simple_signing",
     "linux":
-        "binfmt_misc bpf capability filesystem host interface keyring landlock namespace netlink openat2 ptrace rlimit seccomp "
+        "binfmt_misc bpf capability filesystem host inotify interface keyring landlock namespace netlink openat2 ptrace rlimit seccomp "
         "signals terminal mount process signal socket libc struct ctypes",
     "linux/netlink": "connection link route traffic address message",
     "network": "hub etc uplink port_errors privileged_ports ports",

@@ -58,6 +58,7 @@ class Request(Record):
     domainname: str = ""
     tty: bool = False
     open_stdin: bool = False
+    stdin_once: bool = False  # Docker's StdinOnce, where who attaches is not who starts it
     detach_keys: str = ""
     auto_remove: bool = False
     init: bool = False
@@ -226,6 +227,8 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
+    if request.stdin_once:
+        record["stdin_once"] = True
     if request.pod:
         record["pod"] = request.pod
         if request.infra:

@@ -39,7 +39,7 @@ def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
         log_buffer=log.get("buffer", 0),
         log_max_size=log["max_size"],
         log_max_files=log["max_files"],
-        keep_stdin=record["open_stdin"] and not client,
+        keep_stdin=record["open_stdin"] and not client and not record.get("stdin_once"),
         cleanup=cleanup,
         no_sync=record["auto_remove"],
         cleanup_if=cleanup_if,

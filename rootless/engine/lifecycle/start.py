@@ -168,6 +168,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
             started=lambda: events.container(store, "start", record),
             create_cgroup=create_cgroup,
             client=client,
+            attachers=_attachers(directory),
             # Sent before the start, so that the monitor of even the shortest command knows.
             greeting=(attach.PROMISE_CLEANUP,) if client and record["auto_remove"] else (),
             preserve_fds=handed.descriptors,
@@ -179,6 +180,15 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         print(f"rootless: {plain(warning)}", file=sys.stderr)
     socket_activation.notify_started(record, launched.monitor_pid, client=client)
     return StartedContainer(launched.pid, launched.start_time, launched.attach_fd)
+
+
+def _attachers(directory: str) -> tuple[int, ...]:
+    """Connections to the clients that have come before the start."""
+    if not os.path.isdir(directory + "/attachers"):
+        return ()
+    from rootless.engine.lifecycle.attach import attachers
+
+    return attachers.connect(directory)
 
 
 def _start_facts(store: Store, record: ContainerConfig) -> spec.StartFacts:

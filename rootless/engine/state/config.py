@@ -141,6 +141,7 @@ class ContainerConfig(TypedDict):
     domainname: str
     tty: bool
     open_stdin: bool
+    stdin_once: NotRequired[bool]  # of the API: stdin ends with the client that typed, also where that is not who starts it
     detach_keys: str
     auto_remove: bool
     init: bool

@@ -107,7 +107,7 @@ def _config(record: ContainerConfig) -> dict[str, Any]:
         "ExposedPorts": {port: {} for port in sorted({*network["exposed"], *published})},
         "Tty": record["tty"],
         "OpenStdin": record["open_stdin"],
-        "StdinOnce": record["open_stdin"] and "stdin" in attached,
+        "StdinOnce": record["open_stdin"] and ("stdin" in attached or record.get("stdin_once", False)),
         "Env": record["env"],
         "Cmd": record["cmd"] or None,
         "Healthcheck": to_docker(check) if check else None,

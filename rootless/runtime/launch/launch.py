@@ -81,6 +81,8 @@ class LaunchRequest(Record):
     network: Network | None = None
     # How many descriptors of the caller's, from 3 on, the command inherits. It inherits nothing else.
     preserve_fds: int = 0
+    # More clients of the monitor, connected before anything runs. Closed.
+    attachers: tuple[int, ...] = ()
     # Detached mounts for the binds at these guest paths, in place of their sources, which we may not see. Closed.
     trees: dict[str, int] = {}
     # Descriptors that stay open in the monitor. Closed.
@@ -104,7 +106,11 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
 
     Raises a RootlessError, after which nothing is left running.
     """
-    config, joined, maps = _prepare(request)
+    try:
+        config, joined, maps = _prepare(request)
+    except BaseException:
+        close_all(request.attachers)
+        raise
     ours, theirs = sync.pair()
     attach_fd = client_fd = -1
     if request.client:
@@ -120,7 +126,7 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
     theirs.close()
     close_all(fd for _, fd in joined.fds)
     to_journal = request.supervision.journal, request.supervision.journal_fields
-    close_all((client_fd, config.program, *to_journal, *request.hold_fds, *request.trees.values()))
+    close_all((client_fd, config.program, *to_journal, *request.attachers, *request.hold_fds, *request.trees.values()))
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: the supervisor is the monitor now; or an error
@@ -234,7 +240,7 @@ def _supervise(
     monitor.become_monitor(
         monitor.MonitorTarget(
             launched.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
-            launch.client_fd, terminal, streams, hold, cgroup.result.path,
+            launch.client_fd, terminal, streams, hold, request.attachers, cgroup.result.path,
         ),
         supervision,
     )  # fmt: skip

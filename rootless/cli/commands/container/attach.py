@@ -26,7 +26,7 @@ def run(args: Args) -> int:
     record = read_config(store, identifier)
     sequence = args.detach_keys or record["detach_keys"] or client_config.text("detachKeys")
     keys = terminal.parse_detach_keys(sequence or terminal.DEFAULT_DETACH_KEYS)
-    with running.require(store, identifier) as found:
+    with _require(store, identifier) as found:
         if found.state.get("paused"):
             raise Conflict("You cannot attach to a paused container, unpause it first")
         interactive = record["open_stdin"] and not args.no_stdin
@@ -64,6 +64,19 @@ def run(args: Args) -> int:
         return containers.status(store, identifier).exit_code
     except NotFound:
         return 128 + signal.SIGKILL
+
+
+def _require(store: Store, identifier: str) -> running.RunningContainer:
+    """The running container, or Docker's refusal: who wants to see the first byte starts it, with -a."""
+    found = running.find(store, identifier)
+    if found is not None:
+        return found
+    running.refuse_elsewhere(store, identifier)
+    if containers.status(store, identifier).state == "restarting":
+        raise Conflict("You cannot attach to a restarting container, wait until it is running")
+    raise Conflict(
+        "You cannot attach to a stopped container, start it first", hint=f"rootless start -a {identifier[:12]} does both"
+    )
 
 
 COMMAND = Command(

@@ -22,6 +22,8 @@ STDIN, STDIN_END, RESIZE, WILL_CLEAN, CLEANED = 0, 1, 2, 3, 4
 STDOUT, STDERR, EXITED = 0x10, 0x11, 0x12
 # A client that sends this removes the container at its end, and then calls report_cleaned().
 PROMISE_CLEANUP = bytes([WILL_CLEAN])
+# A client that sends this is told how the container ended, and nothing else.
+ONLY_END = bytes([5])
 PACKET_LIMIT = 32 * 1024 + 1
 _READ_SIZE = 32 * 1024
 

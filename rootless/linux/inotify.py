@@ -1,0 +1,54 @@
+"""inotify(7): being told of changes in directories, instead of looking again and again."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.linux import ctypes
+from rootless.linux.libc import libc, raise_errno
+
+IN_MOVED_TO = 0x80
+IN_CREATE = 0x100
+IN_DELETE_SELF = 0x400
+IN_MOVE_SELF = 0x800
+
+_init = libc.inotify_init1
+_init.argtypes = (ctypes.c_int,)
+_add = libc.inotify_add_watch
+_add.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+
+
+class Inotify:
+    """An inotify instance that says that something has changed, and not what: who is told looks for himself.
+
+    Wants the paths to be directories of our own. Close-on-exec, non-blocking; poll `fileno()` for reading. OSError:
+    EMFILE and ENOSPC at the limits of /proc/sys/fs/inotify, ENOENT.
+    """
+
+    def __init__(self) -> None:
+        self._fd: int = _init(os.O_CLOEXEC | os.O_NONBLOCK)
+        if self._fd < 0:
+            raise_errno("inotify")
+
+    def fileno(self) -> int:
+        """The descriptor to poll; -1 when closed."""
+        return self._fd
+
+    def watch(self, path: str, mask: int) -> None:
+        """Be told of the events of `mask` at the file that is at `path` now, wherever that is moved."""
+        if _add(self._fd, os.fsencode(path), mask) < 0:
+            raise_errno(path)
+
+    def drain(self) -> None:
+        """Forget what has been told so far. The caller looks afterwards, so that nothing is missed."""
+        try:
+            while os.read(self._fd, 65536):
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

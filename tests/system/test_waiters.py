@@ -1,0 +1,248 @@
+"""Docker's conditions of `wait`: registered before anything happens, told by the monitor itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from rootless.engine.lifecycle.wait import Exit, Waiter
+from rootless.errors import InvalidInput, NotFound
+from rootless.storage.containers import containers
+from rootless.storage.store import Store
+from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
+
+SHORT = ("--network", "none", "busybox", "sh", "-c", "exit 3")
+
+
+@pytest.fixture
+def store(rootless: Rootless) -> Store:
+    return Store(str(rootless.root), str(rootless.runtime / "rootless"))
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+def waiting(pool: ThreadPoolExecutor, waiter: Waiter) -> Future[Exit | None]:
+    found = pool.submit(waiter.wait)
+    assert not found.done()
+    return found
+
+
+def create(rootless: Rootless, store: Store, *words: str) -> str:
+    return containers.find(store, rootless("create", *words).stdout.strip())
+
+
+def test_not_running_holds_at_once(rootless: Rootless, store: Store, busybox_image: str) -> None:
+    box = create(rootless, store, *SHORT)
+    with Waiter(store, box) as waiter:
+        assert waiter.wait() == Exit(0)
+    rootless("start", "-a", box, status=3)
+    with Waiter(store, box) as waiter:
+        assert waiter.wait() == Exit(3)
+    rootless("rm", box)
+    with pytest.raises(NotFound):
+        Waiter(store, box)
+
+
+@pytest.mark.parametrize("condition", ["next-exit", "removed"])
+def test_before_the_start_of_the_shortest(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor, condition: str
+) -> None:
+    """The order of `docker run --rm`: the waiter reads after everything is over, and knows."""
+    box = create(rootless, store, "--rm", *SHORT)
+    with Waiter(store, box, condition) as waiter:
+        rootless("start", box)
+        wait_until(lambda: not os.path.lexists(containers.directory(store, box)), "the removal")
+        assert waiting(background, waiter).result(60) == Exit(3)
+    assert rootless("ps", "-aq").stdout == ""
+
+
+def test_next_exit_is_never_an_earlier_one(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    box = create(
+        rootless,
+        store,
+        "--name",
+        "box",
+        "--network",
+        "none",
+        busybox_image,
+        "sh",
+        "-c",
+        "test -e x && exit 5; >x; exit 4",
+    )
+    rootless("start", "-a", "box", status=4)
+    with Waiter(store, box, "next-exit") as waiter:
+        found = waiting(background, waiter)
+        assert threading.Event().wait(0.3) is False
+        assert not found.done()
+        rootless("start", "-a", "box", status=5)
+        assert found.result(60) == Exit(5)
+    rootless("rm", "box")
+
+
+def test_a_start_that_fails_is_no_exit(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    source = rootless.runtime / "there"
+    source.mkdir()
+    mount = ("--mount", f"type=bind,source={source},target=/x")
+    box = create(rootless, store, "--name", "box", "--network", "none", *mount, busybox_image, "true")
+    source.rmdir()
+    with Waiter(store, box, "next-exit") as waiter:
+        found = waiting(background, waiter)
+        for _ in range(2):
+            assert "there" in rootless("start", "box", status=1).stderr
+        assert not found.done()
+        source.mkdir()
+        rootless("start", "box")
+        assert found.result(60) == Exit(0)
+    rootless("rm", "box")
+
+
+def test_a_running_one(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    box = containers.find(
+        store, rootless("run", "-d", "--network", "none", busybox_image, "sleep", "1000").stdout.strip()
+    )
+    with (
+        Waiter(store, box) as one,
+        Waiter(store, box, "next-exit") as two,
+        Waiter(store, box, "removed") as three,
+    ):
+        found = [waiting(background, each) for each in (one, two, three)]
+        rootless("kill", box)
+        assert [each.result(60) for each in found[:2]] == [Exit(137)] * 2
+        assert not found[2].done()
+        rootless("rm", box)
+        assert found[2].result(60) == Exit(137)
+
+
+def test_removed_answers_when_the_name_is_free(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    for number in range(5):
+        box = create(
+            rootless,
+            store,
+            "--rm",
+            "--name",
+            "box",
+            "--network",
+            "none",
+            busybox_image,
+            "sh",
+            "-c",
+            f"exit {number}",
+        )
+        with Waiter(store, box, "removed") as waiter:
+            found = waiting(background, waiter)
+            rootless("start", "box")
+            assert found.result(60) == Exit(number)
+
+
+def test_a_restart_in_between(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    """Each end counts for `next-exit`, the last for `removed`."""
+    script = "test -e x && exec sleep 1000; >x; exit 4"
+    box = create(
+        rootless,
+        store,
+        "--name",
+        "box",
+        "--restart",
+        "on-failure",
+        "--network",
+        "none",
+        busybox_image,
+        "sh",
+        "-c",
+        script,
+    )
+    with Waiter(store, box, "next-exit") as one, Waiter(store, box, "removed") as two:
+        found = [waiting(background, each) for each in (one, two)]
+        rootless("start", "box")
+        assert found[0].result(60) == Exit(4)
+        wait_until(
+            lambda: (
+                rootless("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", "box").stdout
+                == "running 1\n"
+            ),
+            "the restart",
+        )
+        rootless("rm", "-f", "box")
+        assert found[1].result(60) == Exit(137)
+
+
+def test_a_killed_monitor(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    box = containers.find(
+        store, rootless("run", "-d", "--network", "none", busybox_image, "sleep", "1000").stdout.strip()
+    )
+    with Waiter(store, box, "next-exit") as waiter:
+        found = waiting(background, waiter)
+        os.kill(int(rootless("inspect", "-f", "{{.State.MonitorPid}}", box).stdout), signal.SIGKILL)
+        assert found.result(60) == Exit(137, "monitor lost")
+    rootless("rm", box)
+
+
+def test_a_client_that_goes(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    """Half of a connection that is closed is no farewell."""
+    box = create(rootless, store, *SHORT)
+    ours, theirs = socket.socketpair()
+    with Waiter(store, box, "next-exit") as waiter:
+        found = background.submit(waiter.wait, ours.fileno())
+        theirs.shutdown(socket.SHUT_WR)
+        assert threading.Event().wait(0.2) is False
+        assert not found.done()
+        theirs.close()
+        assert found.result(60) is None
+    assert os.listdir(containers.directory(store, box) + "/attachers") == []
+    ours.close()
+    rootless("rm", box)
+
+
+def test_a_waiter_that_dies_is_not_waited_for(rootless: Rootless, store: Store, busybox_image: str) -> None:
+    box = create(rootless, store, "--name", "box", "--network", "none", busybox_image, "echo", "there")
+    pid = os.fork()
+    if pid == 0:
+        Waiter(store, box, "next-exit")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert len(os.listdir(containers.directory(store, box) + "/attachers")) == 1
+    assert rootless("start", "-a", "box").stdout == "there\n"
+    assert os.listdir(containers.directory(store, box) + "/attachers") == []
+    rootless("rm", "box")
+
+
+def test_words(rootless: Rootless, store: Store, busybox_image: str) -> None:
+    box = create(rootless, store, "--name", "box", *SHORT)
+    with pytest.raises(InvalidInput, match="invalid condition"):
+        Waiter(store, box, "gone")
+    rootless("start", "-a", "box", status=3)
+    assert rootless("wait", "--condition", "not-running", "box").stdout == "3\n"
+    assert (
+        "one condition at a time"
+        in rootless("wait", "--condition", "removed", "--condition", "stopped", "box", status=1).stderr
+    )
+    removed = rootless.start("wait", "--condition", "removed", "box")
+    wait_until(lambda: b"inotify" in b"".join(os.readlink(f"/proc/{removed.pid}/fd/{fd}").encode()
+               for fd in os.listdir(f"/proc/{removed.pid}/fd")), "the waiter")  # fmt: skip
+    rootless("rm", "box")
+    assert removed.communicate(timeout=60)[0] == b"3\n"
