@@ -161,7 +161,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         m->cleanup = argv + optind;
     if (m->wait_ms >= 0 && m->cleanup)
         return;
-    if (m->exec && m->record.pid && m->events.dir >= 0)
+    if (m->exec && m->dir < 0 && m->record.pid && m->events.dir >= 0)
         return;
     if (!m->record.pid || m->dir < 0)
         usage_error(program, "--pid and --dir are needed");

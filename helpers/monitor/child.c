@@ -18,7 +18,7 @@ static void child_ended(struct monitor *m, int status)
     m->record.status = status;
     clock_gettime(CLOCK_REALTIME, &m->record.finished_at);
     memory_look(m);
-    event_write(&m->events, "die", &m->record.finished_at, exit_code(status));
+    event_write(&m->events, m->exec ? "exec_die" : "die", &m->record.finished_at, exit_code(status));
     cgroup_end(&m->cgroup);
     strays_end(&m->strays);
     health_stop(&m->health);
@@ -68,7 +68,8 @@ void child_look(struct monitor *m)
 {
     siginfo_t info;
     m->child = pidfd_open_child((pid_t)m->record.pid);
-    strays_look(&m->strays, (pid_t)m->record.pid);
+    if (!m->exec) /* the others of the container live on */
+        strays_look(&m->strays, (pid_t)m->record.pid);
     if (waitid(P_PID, (id_t)m->record.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         child_ended(m, 137 << 8);
     child_reap(m);

@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     parse_arguments(m, argc, argv);
     if (m->wait_ms >= 0)
         wait_and_run(m->wait_ms, m->cleanup, m->passed);
-    if (m->exec)
+    if (m->exec && m->dir < 0)
         watch_execution(&m->events, (pid_t)m->record.pid);
     keep_descriptors(m);
     m->signals = take_signals();

@@ -87,6 +87,7 @@ class ExecRequest(Record):
     # The namespaces to join, as namespaces.differing has them, where PID 1 is an init that waits for `start`: nobody
     # may read them through /proc. Closed. None: those of PID 1.
     namespaces: tuple[tuple[int, int], ...] | None = None
+    dies_with_parent: bool = False  # its parent keeps its streams and its exit code: without, nobody could know
     # Called with the process's pid and the descriptor of a filter that notifies, which is closed afterwards.
     listener: Callable[[int, int], None] | None = None
 
@@ -263,8 +264,8 @@ def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoRe
         channel.send("terminal", {}, (master,))
         os.close(master)
     command = become_process(process, progress, stdio=execution.streams.child, terminal_fd=slave)
-    # As Docker's, it lives on when the command that started it is killed.
-    set_pdeathsig(0)
+    # As Docker's, it lives on when the command that started it is killed. After the change of ids, which clears it.
+    set_pdeathsig(signal.SIGKILL if request.dies_with_parent else 0)
     execute_command(
         command, process, execution.confinement, channel, progress,
         program=execution.program, preserve_fds=request.preserve_fds,

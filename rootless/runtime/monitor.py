@@ -61,6 +61,7 @@ class MonitorOptions(Record):
     pass_fds: int = 0  # descriptors after stderr that stay open for the clean-up: sd_listen_fds(3)
     netd: str = ""  # the socket of rootless-netd, whose end has `repair` executed
     repair: tuple[str, ...] = ()
+    exec: bool = False  # the child is an exec process: its end is the event exec_die
     dies_with_parent: bool = False  # a kill of who launched it is its end, and its container's
 
 
@@ -226,6 +227,7 @@ def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
         "timeout-ms": options.timeout_ms or None,
         "cleanup-if": options.cleanup_if,
         "pass": options.pass_fds or None,
+        "exec": options.exec,
         # The monitor needs descriptors of its own as long as it lives; what it executes at the end, and what that
         # starts again, has the caller's limit as the first start had.
         "open-files": inherited.descriptors[0] if inherited.descriptors else None,

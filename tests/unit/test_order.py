@@ -76,7 +76,8 @@ ORDER = {
     "engine/files/volumes": "archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
-        "pod_member bind_owners commit healthcheck kill prune reset update wait autostart create exec remove create_rules start "
+        "pod_member bind_owners commit healthcheck kill prune reset update wait autostart create exec_instances exec remove "
+        "create_rules start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
@@ -87,12 +88,13 @@ ORDER = {
         "ages clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
     "engine/pods": "create remove verbs",
     "engine/state":
-        "cgroup confinement logs processes pruned restart user_namespace resources unrecorded_exits events status_words listing pods "
+        "cgroup confinement exec_instances logs processes pruned restart user_namespace resources unrecorded_exits events "
+        "status_words listing pods "
         "damaged health running config",
     "engine/state/events": "event_log consequences events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
-        "pod_filters pod conditions container_filters info inspect stats system top container image network version volume "
+        "pod_filters pod conditions container_filters exec info inspect stats system top container image network version volume "
         "host_config types network_settings",
     "engine/views/types": "pod image imagetools system container host_config network gotypes",
     "image":

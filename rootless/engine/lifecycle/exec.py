@@ -52,6 +52,21 @@ def execute(store: Store, identifier: str, request: ExecOptions) -> tuple[ExecPr
     """Start the process; the caller owns the descriptors. Conflict where the container does not run,
     CommandNotFound where it has no such command, CommandNotExecutable for whatever else keeps it from running."""
     record = read_config(store, identifier)
+    entered = enter(store, record, request, _stdio(request))
+    # Written while the process runs already: the log costs its start nothing.
+    return entered, Execution(store, record, events.execution(store, record, request.argv))
+
+
+def enter(
+    store: Store,
+    record: ContainerConfig,
+    request: ExecOptions,
+    stdio: runtime_exec.ExecStdio,
+    *,
+    dies_with_parent: bool = False,
+) -> ExecProcess:
+    """Start the process, of which no event tells; as execute()."""
+    identifier = record["id"]
     if request.workdir and not request.workdir.startswith("/"):
         raise CommandNotExecutable(
             f"the working directory '{request.workdir}' is invalid, it needs to be an absolute path"
@@ -61,15 +76,16 @@ def execute(store: Store, identifier: str, request: ExecOptions) -> tuple[ExecPr
             raise Conflict(f"container {identifier} is paused, unpause the container before exec")
         configuration = _configuration(record, request)
         try:
-            entered = runtime_exec.exec_in_container(
+            return runtime_exec.exec_in_container(
                 runtime_exec.ExecRequest(
                     pid=found.pid,
                     start_time=found.start_time,
                     process=configuration,
-                    stdio=_stdio(request),
+                    stdio=stdio,
                     cgroup=_cgroup(found.state),
                     linux={"seccomp": process_spec.seccomp(_privileged(record, request))},
                     cache_dir=store.root + "/seccomp",
+                    dies_with_parent=dies_with_parent,
                 )
             )
         except (Conflict, CommandNotFound, CommandNotExecutable):
@@ -77,8 +93,6 @@ def execute(store: Store, identifier: str, request: ExecOptions) -> tuple[ExecPr
         except RootlessError as error:
             # As Docker: no such user, no such directory, no more processes, and 125 is `run`'s alone.
             raise CommandNotExecutable(error.message, hint=error.hint) from None
-    # Written while the process runs already: the log costs its start nothing.
-    return entered, Execution(store, record, events.execution(store, record, request.argv))
 
 
 def execute_detached(store: Store, identifier: str, request: ExecOptions) -> None:

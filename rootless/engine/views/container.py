@@ -10,7 +10,7 @@ from typing import Any
 from rootless.engine.options import clock
 from rootless.engine.options.health import to_docker
 from rootless.engine.options.mount_config import Mount, is_anonymous
-from rootless.engine.state import confinement, health, pods, restart, running
+from rootless.engine.state import confinement, exec_instances, health, pods, restart, running
 from rootless.engine.state.config import ContainerConfig, argv, read_config
 from rootless.engine.views.host_config import PROPAGATIONS, host_config
 from rootless.engine.views.network_settings import network_settings
@@ -45,6 +45,7 @@ def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Obje
         "Driver": str(state.get("driver") or _driver(store)),
         "Platform": "linux",
         "AppArmorProfile": record["security"]["apparmor"],
+        "ExecIDs": exec_instances.unfinished(store, identifier) or None,
         "HostConfig": host_config(record, policy, state),
         "GraphDriver": _graph_driver(store, record, state),
         "Mounts": [mount_point(store, mount) for mount in record["mounts"]],

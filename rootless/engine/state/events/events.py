@@ -59,14 +59,19 @@ def container(store: Store, action: str, record: ContainerConfig, **attributes: 
 def execution(store: Store, record: ContainerConfig, argv: list[str]) -> str:
     """That a process has been started in the container, Docker's two events in one write; the id of the execution."""
     identifier = os.urandom(32).hex()
-    attributes = {**_of(record), "execID": identifier}
-    command = f"{argv[0]} {' '.join(argv[1:])}"[:LONGEST_COMMAND]
-    lines = [
-        _line("container", f"{action}: {command}", record["id"], attributes)
-        for action in ("exec_create", "exec_start")
-    ]
+    lines = [_line_of_execution(record, action, argv, identifier) for action in ("exec_create", "exec_start")]
     _append(directory(store), b"".join(lines))
     return identifier
+
+
+def exec_instance(store: Store, record: ContainerConfig, action: str, argv: list[str], identifier: str) -> None:
+    """exec_create or exec_start of an execution that has its id already."""
+    _append(directory(store), _line_of_execution(record, action, argv, identifier))
+
+
+def _line_of_execution(record: ContainerConfig, action: str, argv: list[str], identifier: str) -> bytes:
+    command = f"{argv[0]} {' '.join(argv[1:])}"[:LONGEST_COMMAND]
+    return _line("container", f"{action}: {command}", record["id"], {**_of(record), "execID": identifier})
 
 
 def _line(
