@@ -7,6 +7,7 @@ import os
 from rootless.linux import ctypes
 from rootless.linux.libc import libc, raise_errno
 
+IN_MODIFY = 0x2
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
 IN_DELETE_SELF = 0x400

@@ -91,7 +91,7 @@ ORDER = {
         "cgroup confinement exec_instances logs processes pruned restart user_namespace resources unrecorded_exits events "
         "status_words listing pods "
         "damaged health running config",
-    "engine/state/events": "event_log consequences events",
+    "engine/state/events": "event_log consequences labels events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
         "pod_filters pod conditions container_filters exec info inspect stats system top container image network version volume "

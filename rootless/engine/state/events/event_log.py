@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,13 +12,19 @@ from typing import Any
 from rootless.engine.options import clock
 from rootless.engine.state.events.consequences import expand
 from rootless.engine.state.events.events import LOG_NAME
+from rootless.engine.state.events.labels import Attributes
 from rootless.errors import InvalidInput
+from rootless.linux.inotify import IN_CREATE, IN_MODIFY, IN_MOVED_TO, Inotify
 from rootless.storage.store import Store
 
 POLL_S = 0.1
-LOOKS = 10
-"""Looks at the log, POLL_S apart, between two calls of what else is to be looked after."""
-FILTERS = ("container", "daemon", "event", "image", "label", "network", "plugin", "pod", "scope", "type", "volume")
+"""Between two looks at the log where the kernel does not tell of changes."""
+MEANWHILE_S = 1.0
+"""Between two calls of what else is to be looked after."""
+FILTERS = (
+    "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "pod", "scope", "secret", "service",
+    "type", "volume",
+)  # fmt: skip
 TYPES = (
     "builder",
     "config",
@@ -38,25 +45,30 @@ _WITH_A_COMMAND = ("exec_create", "exec_start", "health_status")
 
 def follow(
     store: Store, *, since_ns: int | None, until_ns: int | None, filters: dict[str, list[str]],
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = lambda: None, hangup: int | None = None,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """The events from `since_ns` (None: from now, or from the first where there is an end) to `until_ns`
     (None: for ever; waits for what comes).
 
-    `meanwhile` is called about once a second: it may write events that no other process writes.
+    `meanwhile` is called about once a second: it may write events that no other process writes. It ends, too, when
+    `hangup`, a descriptor, is hung up from the other side, both directions.
 
-    In Docker's shape (API v1.51, EventMessage). With neither it waits until interrupted.
+    In Docker's shape (API v1.51, EventMessage), with all labels of a container. With neither it waits until interrupted.
     """
     check(filters)
     path = store.root + "/events"
     begin = since_ns if since_ns is not None else time.time_ns() if until_ns is None else 0
     names: dict[str, str] = {}
-    for entry in _entries(path, until_ns, meanwhile):
-        _rename(entry, names)
-        if until_ns is not None and entry["time_ns"] > until_ns:
-            return
-        if entry["time_ns"] >= begin:
-            yield from (to_docker(each) for each in expand(entry) if matches(each, filters))
+    attributes = Attributes(store)
+    with _Changes(path, hangup) as changes:
+        for entry in _entries(path, until_ns, meanwhile, changes):
+            _rename(entry, names)
+            attributes.learn(entry)
+            if until_ns is not None and entry["time_ns"] > until_ns:
+                return
+            if entry["time_ns"] >= begin:
+                attributes.complete(entry)
+                yield from (to_docker(each) for each in expand(entry) if matches(each, filters))
 
 
 def check(filters: dict[str, list[str]]) -> None:
@@ -70,14 +82,52 @@ def has(store: Store, identifier: str, action: str, since_ns: int) -> bool:
     """Whether the log has `action` of this container, not before `since_ns`."""
     return any(
         entry["action"] == action and entry.get("id") == identifier and entry["time_ns"] >= since_ns
-        for entry in _entries(store.root + "/events", 0, lambda: None)
+        for entry in _entries(store.root + "/events", 0, lambda: None, None)
     )
 
 
-def _entries(path: str, until_ns: int | None, meanwhile: Callable[[], None]) -> Iterator[dict[str, Any]]:
+class _Changes:
+    """Waits for the log's next line."""
+
+    def __init__(self, path: str, hangup: int | None) -> None:
+        self._hangup = hangup
+        self._poller = select.poll()
+        self._inotify: Inotify | None = None
+        if hangup is not None:
+            self._poller.register(hangup, 0)
+        try:
+            self._inotify = Inotify()
+            self._inotify.watch(path, IN_CREATE | IN_MODIFY | IN_MOVED_TO)
+        except OSError:
+            self.close()  # there is no log yet, or too many watch something: it is looked at again and again
+        else:
+            self._poller.register(self._inotify.fileno(), select.POLLIN)
+
+    def wait(self, longest_s: float) -> bool:
+        """Wait for a change, or so long; False where the reader has gone."""
+        ready = self._poller.poll(1000 * (longest_s if self._inotify is not None else min(POLL_S, longest_s)))
+        if self._inotify is not None:
+            self._inotify.drain()
+        return self._hangup is None or self._hangup not in [fd for fd, _ in ready]
+
+    def close(self) -> None:
+        if self._inotify is not None:
+            self._inotify.close()
+            self._inotify = None
+
+    def __enter__(self) -> _Changes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _entries(
+    path: str, until_ns: int | None, meanwhile: Callable[[], None], changes: _Changes | None
+) -> Iterator[dict[str, Any]]:
     yield from _lines(f"{path}/{LOG_NAME}.1", [b""])
     rest = [b""]
-    position, inode, looks = 0, 0, 0
+    position, inode, due = 0, 0, time.monotonic() + MEANWHILE_S
     while True:
         # First the clock, then the file: what is older than the limit has been read when we stop.
         over = until_ns is not None and time.time_ns() > until_ns
@@ -95,12 +145,17 @@ def _entries(path: str, until_ns: int | None, meanwhile: Callable[[], None]) -> 
                     yield from _parse(data, rest)
         except FileNotFoundError:
             pass
-        if over:
+        if over or changes is None:
             return
-        looks += 1
-        if looks % LOOKS == 0:
+        left_s = due - time.monotonic()
+        if left_s <= 0:
             meanwhile()
-        time.sleep(POLL_S)
+            due = time.monotonic() + MEANWHILE_S
+            continue
+        if until_ns is not None:
+            left_s = min(left_s, max(0.0, (until_ns - time.time_ns()) / 1e9) + 0.001)
+        if not changes.wait(left_s):
+            return
 
 
 def _lines(path: str, rest: list[bytes], position: int = 0) -> Iterator[dict[str, Any]]:

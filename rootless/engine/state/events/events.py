@@ -53,7 +53,8 @@ def pruned(store: Store, kind: str, reclaimed_bytes: int) -> None:
 def container(store: Store, action: str, record: ContainerConfig, **attributes: str) -> None:
     """An event of a container, with the attributes that all of them have."""
     more = connections(record) if action in ("start", "die") else {}
-    _append(directory(store), _line("container", action, record["id"], {**_of(record), **attributes}, more))
+    line = _line("container", action, record["id"], {**_of(record), **attributes}, more, whole=_whole(record, action))
+    _append(directory(store), line)
 
 
 def execution(store: Store, record: ContainerConfig, argv: list[str]) -> str:
@@ -80,9 +81,11 @@ def _line(
     identifier: str,
     attributes: dict[str, str],
     more: Mapping[str, object] | None = None,
+    *,
+    whole: Mapping[str, str] = {},
 ) -> bytes:
     found = {"time_ns": time.time_ns(), "action": action, "type": kind, "id": identifier, **(more or {})}
-    found["attributes"] = {key: value for key, value in attributes.items() if value}
+    found["attributes"] = {**whole, **{key: value for key, value in attributes.items() if value}}
     return jsontext.dumps(found).encode("utf-8", "replace") + b"\n"
 
 
@@ -118,6 +121,11 @@ def connections(record: ContainerConfig) -> dict[str, object]:
     if networks and len(networks) <= 8:
         found["networks"] = {name: endpoint["id"] for name, endpoint in networks.items()}
     return found
+
+
+def _whole(record: ContainerConfig, action: str) -> Mapping[str, str]:
+    """Every label, in the first and the last line of a container: who reads the log joins them to the others (labels.py)."""
+    return record["labels"] if action in ("create", "destroy") else {}
 
 
 def _of(record: ContainerConfig) -> dict[str, str]:
