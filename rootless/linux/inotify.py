@@ -35,10 +35,18 @@ class Inotify:
         """The descriptor to poll; -1 when closed."""
         return self._fd
 
-    def watch(self, path: str, mask: int) -> None:
-        """Be told of the events of `mask` at the file that is at `path` now, wherever that is moved."""
-        if _add(self._fd, os.fsencode(path), mask) < 0:
+    def __enter__(self) -> Inotify:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def watch(self, path: str, mask: int) -> int:
+        """Be told of the events of `mask` at the file that is at `path` now, wherever that is moved; the watch's number."""
+        number = int(_add(self._fd, os.fsencode(path), mask))
+        if number < 0:
             raise_errno(path)
+        return number
 
     def drain(self) -> None:
         """Forget what has been told so far. The caller looks afterwards, so that nothing is missed."""

@@ -44,7 +44,8 @@ ORDER = {
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
     "cli/commands":
         "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
-    "cli/commands/compose": "config project",
+    "cli/commands/compose":
+        "config create down logs ps up attached verbs creation carry_out deadline log_lines display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run stop",
@@ -62,11 +63,13 @@ ORDER = {
     "cli/output/template":
         "template template_parser template_functions template_lexer template_printf template_values",
     "cli/terminal": "attachment confirm",
-    "compose": "discover disk plan load",
+    "compose": "converge discover disk plan load",
+    "compose/converge":
+        "executor apply conditions contents hooks images log_stream observe service_request request_mounts request_network",
     "compose/load":
         "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys document reader",
-    "compose/plan": "names service_hash",
+    "compose/plan": "down unsupported up images resources service_hash observed names steps",
     "engine": "pods doctor lifecycle emulation views networks files images state options",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulation host network storage user_namespace",
@@ -85,7 +88,7 @@ ORDER = {
         "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases ipam_config "
         "records options names ipam addresses",
     "engine/options":
-        "ages clock health names patterns resources signals userns zones mounts mount_keys values mount_config",
+        "ages clock health names patterns resources security_words signals userns zones mounts mount_keys values mount_config",
     "engine/pods": "create remove verbs",
     "engine/state":
         "cgroup confinement exec_instances logs processes pruned restart user_namespace resources unrecorded_exits events "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from rootless.cli import client_config
 from rootless.cli.grammar.command import Args
 from rootless.engine.lifecycle.create import Request
@@ -235,31 +233,12 @@ def _security(args: Args) -> Security:
         "unmask": [],
         "mask": [],
     }
-    for word in args.security_opt:
-        key, _, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
-        if key == "no-new-privileges" and value in ("", "true", "false"):
-            found["no_new_privileges"] = value != "false"
-        elif key == "landlock" and value in ("on", "off"):
-            found["landlock"] = value
-        elif key == "seccomp" and value:
-            found["seccomp"] = value if value in ("unconfined", "builtin") else os.path.abspath(value)
-        elif key == "apparmor" and value:
-            found["apparmor"] = value
-        elif key == "label" and value:
-            found["label"].append(value)
-        elif key in ("mask", "unmask") and value:
-            (found["unmask"] if key == "unmask" else found["mask"]).extend(value.split(":"))
-        elif key == "systempaths" and value == "unconfined":
-            found["unmask"].append("ALL")
-        else:
-            import shlex
+    if args.security_opt:
+        from rootless.cli.grammar import refused
+        from rootless.engine.options import security_words
 
-            from rootless.cli.grammar import refused
-
-            known = refused.security_option(word)
-            if known is not None:
-                raise known
-            raise InvalidInput(f"invalid --security-opt: {shlex.quote(word)}")
+        for word in args.security_opt:
+            security_words.apply(found, word, refused.security_option)
     return found
 
 

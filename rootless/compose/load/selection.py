@@ -74,7 +74,9 @@ def selected(project: Project, names: Iterable[str], which: str = DEPENDENCIES) 
             for name, service in services.items()
         }
     model = {**project.model, "services": services}
-    return project._replace(model=used_resources(model))
+    # The others are not meant now; they are the project's all the same.
+    others = {name: service for name, service in project.services.items() if name not in services}
+    return project._replace(model=used_resources(model), disabled={**project.disabled, **others})
 
 
 def used_resources(model: Tree) -> Tree:

@@ -32,6 +32,7 @@ class LogFollower:
         self._monitor: int | None = None
         self._files: list[BinaryIO] = []  # oldest first; the last is the one that is written, or was a moment ago
         self._joiner = Joiner()
+        self.ended = False
         self._pending = b""  # the beginning of a record whose end is not written yet
 
     def __enter__(self) -> LogFollower:
@@ -54,14 +55,36 @@ class LogFollower:
         while self._files:
             self._files.pop().close()
 
-    def lines(self) -> Iterator[Line]:
-        """The lines wanted, until the last monitor has ended or the time window is over."""
+    def backlog(self) -> Iterator[Line]:
+        """The lines that are there already. To be taken first, and once."""
         ends = [log_files.whole_records(file) for file in self._files]
         yield from selected(self._files, ends, self._wanted, self._joiner)
         if self._files:
             self._files[-1].seek(ends[-1])
         while len(self._files) > 1:
             self._files.pop(0).close()
+
+    def fresh(self) -> Iterator[Line]:
+        """The lines that have come since, without waiting; sets `ended` where there will be no more."""
+        while not self.ended:
+            over = self._monitor is None or bool(select.select([self._monitor], [], [], 0)[0])
+            found = self.next_lines()
+            if found is not None:
+                yield from found
+            elif not self.rotate():
+                if not over:
+                    return
+                yield from self._begun()
+                self.ended = not self.next_monitor()
+
+    @property
+    def monitor(self) -> int | None:
+        """The pidfd of the monitor that writes the log now: readable when it has ended."""
+        return self._monitor
+
+    def lines(self) -> Iterator[Line]:
+        """The lines wanted, until the last monitor has ended or the time window is over."""
+        yield from self.backlog()
         while not self._wanted.until or from_nanoseconds(time.time_ns()) <= self._wanted.until:
             # Asked before reading: what is there after the monitor's end is all there will be.
             ended = self._monitor is None or bool(select.select([self._monitor], [], [], 0)[0])

@@ -1,0 +1,62 @@
+"""What is shown while a plan runs, on stderr: a line for each step's beginning and end, as --progress says."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TextIO
+
+from rootless.cli.flags import compose
+from rootless.compose.converge.executor import Report
+from rootless.compose.discover import is_true
+from rootless.words import plain
+
+_COLOURS = {"Error": "31", "Warning": "33"}
+
+
+def form() -> str:
+    """auto, tty, plain, json or quiet: of --progress, else COMPOSE_PROGRESS."""
+    return str(compose.given().progress or os.environ.get("COMPOSE_PROGRESS") or "auto")
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether the stream gets colours: --ansi, COMPOSE_ANSI, NO_COLOR, and whether it is a terminal."""
+    word = "never" if compose.given().no_ansi else str(compose.given().ansi or os.environ.get("COMPOSE_ANSI") or "auto")
+    if word in ("never", "always"):
+        return word == "always"
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+class Display:
+    """Receives reports; `quiet` shows failures alone."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._form = "quiet" if quiet else form()
+        self._stream = sys.stdout if is_true(os.environ.get("COMPOSE_STATUS_STDOUT")) else sys.stderr
+        self._colours = has_colours(self._stream)
+
+    def __call__(self, report: Report) -> None:
+        """Show it."""
+        if self._form == "quiet":
+            return
+        subject = plain(report.step.subject)
+        word = report.word
+        if report.step.optional and report.error is not None:
+            word = "Warning"
+        details = "" if report.error is None else plain(report.error.message)
+        if self._form == "json":
+            status = "Error" if report.error else "Done" if report.done else "Working"
+            line = json.dumps({"id": subject, "status": status, "text": word, **({"details": details} if details else {})})
+        else:
+            code = _COLOURS.get(word, "32" if report.done else "")
+            shown = f"\x1b[{code}m{word}\x1b[0m" if self._colours and code else word
+            line = f" {subject}  {shown}" + (f" {details}" if details and word == "Warning" else "")
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def still(self, subject: str) -> None:
+        """Somebody still waits for it."""
+        if self._form not in ("quiet", "json"):
+            self._stream.write(f" {plain(subject)}  Waiting\n")
+            self._stream.flush()

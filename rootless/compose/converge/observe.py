@@ -1,0 +1,63 @@
+"""What the store has of a project, for the plan."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.compose.load.project import Project
+from rootless.compose.plan import names
+from rootless.compose.plan.observed import Container, Network, Observed
+from rootless.engine.images import lookup
+from rootless.engine.networks import records
+from rootless.engine.state import listing
+from rootless.errors import NotFound, RootlessError
+from rootless.image import reference
+from rootless.storage import volumes
+from rootless.storage.quoted_names import quoted
+from rootless.storage.store import Store
+
+
+def project_rows(store: Store, project: str, *, every: bool = True) -> list[listing.ContainerRow]:
+    """The project's containers, newest first; `project` "" for those of all projects."""
+    return [
+        row for row in listing.rows(store, every=every)
+        if (row.record["labels"].get(names.PROJECT) == project if project else row.record["labels"].get(names.PROJECT))
+    ]  # fmt: skip
+
+
+def container(row: listing.ContainerRow) -> Container:
+    """One of them, as the plan knows it."""
+    record = row.record
+    mounted = {str(m["target"]): m["volume"] for m in record["mounts"] if m["type"] == "volume"}
+    anonymous = {str(m["target"]): m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]}
+    return Container(
+        row.id, row.name, record["labels"], row.status.state, record["image_id"], row.status.exit_code, row.health,
+        listing.networks(record), mounted, anonymous, created_at=record["created_at"],
+    )  # fmt: skip
+
+
+def observe(store: Store, name: str, project: Project | None = None) -> Observed:
+    """What there is of the project of that name; with `project`, of its images, too."""
+    found = [container(row) for row in project_rows(store, name)]
+    networks = {network["name"]: Network(network["id"], network["labels"]) for network in records.every(store)}
+    there = {volume.name: volume.labels for volume in volumes.list_volumes(store)}
+    images: dict[str, str] = {}
+    tagged: dict[str, float] = {}
+    for service in project.services if project is not None else ():
+        assert project is not None
+        image = names.image_name(project, service)
+        try:
+            images[image] = lookup.find(store, image, all_names=False).id
+        except (NotFound, RootlessError):
+            continue
+        tagged[image] = _tagged(store, image)
+    return Observed(found, networks, there, images, tagged)
+
+
+def _tagged(store: Store, image: str) -> float:
+    """When the image got its name; the epoch where it is meant by its id."""
+    try:
+        path = f"{store.root}/images/names/{quoted(reference.parse(image).canonical)}"
+        return os.lstat(path).st_mtime
+    except (OSError, RootlessError):
+        return 0.0

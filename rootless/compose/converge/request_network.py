@@ -1,0 +1,104 @@
+"""A service's network, as the engine has it: networks with names and addresses, published ports, or another's network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rootless.compose.load.project import Project
+from rootless.compose.plan import names
+from rootless.engine.networks import names as network_names
+from rootless.engine.networks.addresses import to_number, to_text, version_of
+from rootless.engine.state.config import EndpointConfig, Network, default_network, no_demands
+from rootless.errors import InvalidInput, NotSupported
+from rootless.network import ports
+
+
+def network(project: Project, service: str, *, mode: str, aliases: bool = True, publish: bool = True) -> Network:
+    """`mode` is `network_mode` with its service replaced by a container, "" where the service is on networks.
+    `aliases`: whether it is found by the service's name."""
+    config = project.services[service]
+    words = [_published(port) for port in config.get("ports") or ()] if publish else []
+    found: Network = {
+        "mode": mode or "bridge",
+        "options": [],
+        "ports": ports.to_data(ports.parse(words)),
+        "exposed": [f"{port}/{protocol}" for port, protocol in ports.parse_exposed(config.get("expose") or ())],
+        "publish_all": False,
+        "dns": list(config.get("dns") or ()),
+        "dns_search": list(config.get("dns_search") or ()),
+        "dns_options": list(config.get("dns_opt") or ()),
+        "add_host": [word.replace("=", ":", 1) for word in config.get("extra_hosts") or ()],
+    }
+    kind, _, options = mode.partition(":")
+    if kind in ("slirp4netns", "pasta"):
+        found["mode"], found["options"] = kind, [word for word in options.split(",") if word]
+    elif mode in ("bridge", "default"):
+        found["mode"], found["networks"], found["default"] = "bridge", default_network(), True
+    elif not mode:
+        endpoints = _endpoints(project, service, config, aliases=aliases)
+        found["mode"], found["networks"] = next(iter(endpoints)), endpoints
+    elif kind not in ("none", "host", "container"):
+        found["networks"] = {mode: no_demands()}
+    return found
+
+
+def _published(port: dict[str, Any]) -> str:
+    host = str(port.get("host_ip") or "")
+    host = f"[{host}]" if ":" in host else host
+    published = str(port.get("published") or "")
+    if str(port.get("protocol") or "tcp") not in ("tcp", "udp"):
+        raise NotSupported(f"ports: {port['protocol']} is not supported", hint="tcp or udp")
+    return f"{host + ':' if host else ''}{published + ':' if published or host else ''}{port['target']}/{port.get('protocol') or 'tcp'}"
+
+
+def _endpoints(project: Project, service: str, config: dict[str, Any], *, aliases: bool) -> dict[str, EndpointConfig]:
+    asked: dict[str, dict[str, Any]] = {key: entry or {} for key, entry in (config.get("networks") or {}).items()}
+    order = sorted(asked, key=lambda key: (-int(asked[key].get("priority") or 0), key))
+    found: dict[str, EndpointConfig] = {}
+    for position, key in enumerate(order):
+        entry = asked[key]
+        endpoint = no_demands()
+        own = [service, *(entry.get("aliases") or ())] if aliases else list(entry.get("aliases") or ())
+        endpoint["aliases"] = [network_names.check_alias(str(word)) for word in dict.fromkeys(own)]
+        endpoint["ip"] = _address(entry.get("ipv4_address"), 4)
+        endpoint["ip6"] = _address(entry.get("ipv6_address"), 6)
+        endpoint["mac"] = _mac(entry.get("mac_address") or (config.get("mac_address") if position == 0 else None))
+        endpoint["gw_priority"] = int(entry.get("gw_priority") or 0)
+        endpoint["driver_opts"] = {name: str(value) for name, value in (entry.get("driver_opts") or {}).items()}
+        if entry.get("interface_name"):
+            endpoint["driver_opts"]["com.docker.network.endpoint.ifname"] = str(entry["interface_name"])
+        endpoint["links"] = _links(project, config)
+        found[str(project.resources("networks")[key]["name"])] = endpoint
+    return found
+
+
+def _links(project: Project, config: dict[str, Any]) -> list[str]:
+    words = []
+    for word in config.get("links") or ():
+        other, _, alias = word.partition(":")
+        container = names.container_name(project, other, 1) if other in project.services else other
+        words.append(f"{container}:{network_names.check_alias(alias or other)}")
+    for word in config.get("external_links") or ():
+        other, _, alias = word.partition(":")
+        words.append(f"{other}:{network_names.check_alias(alias or other)}")
+    return words
+
+
+def _address(word: object, version: int) -> str:
+    if not word:
+        return ""
+    try:
+        if version_of(str(word)) == version:
+            return to_text(version, to_number(str(word)))
+    except ValueError:
+        pass
+    raise InvalidInput(f"invalid IPv{version} address: {word}")
+
+
+def _mac(word: object) -> str:
+    if not word:
+        return ""
+    parts = str(word).strip().lower().replace("-", ":").split(":")
+    if len(parts) != 6 or not all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts) or int(parts[0], 16) & 1:
+        raise InvalidInput(f"{word} is not a valid mac address", hint="six numbers, as 02:42:ac:11:00:02")
+    return ":".join(parts)
