@@ -73,9 +73,16 @@ def _proc(pid: int, name: str) -> str:
 
 
 def _cpu_us(pid: int) -> int:
-    """Time of the process and of the children that it has reaped."""
+    return sum(processor_us(pid))
+
+
+def processor_us(pid: int) -> tuple[int, int]:
+    """Microseconds in its own code and in the kernel of the process and of the children that it has reaped."""
     fields = _proc(pid, "stat").rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) * 1_000_000 // _TICKS if len(fields) > 14 else 0
+    if len(fields) <= 14:
+        return 0, 0
+    user, system, of_children, in_kernel = (int(field) * 1_000_000 // _TICKS for field in fields[11:15])
+    return user + of_children, system + in_kernel
 
 
 def _threads(pid: int) -> int:
@@ -101,13 +108,45 @@ def _process_blocks(pids: list[int]) -> tuple[int, int]:
 
 def _network(pid: int) -> tuple[int, int]:
     """Bytes in and out of all interfaces but lo in the process's network namespace."""
-    received = sent = 0
+    every = interfaces(pid).values()
+    return sum(one[0] for one in every), sum(one[8] for one in every)
+
+
+def interfaces(pid: int) -> dict[str, list[int]]:
+    """The interfaces but lo in the process's network namespace, by name: proc_pid_net(5)'s 16 figures of each,
+    received bytes, packets, errors, dropped ... and from the ninth on the same of what was sent."""
+    found = {}
     for line in _proc(pid, "net/dev").splitlines()[2:]:
-        name, _, rest = line.partition(":")
+        name, _, rest = line.rpartition(":")
         fields = rest.split()
-        if name.strip() != "lo" and len(fields) > 8:
-            received, sent = received + int(fields[0]), sent + int(fields[8])
-    return received, sent
+        if name.strip() != "lo" and len(fields) >= 16:
+            found[name.strip()] = [int(field) for field in fields[:16]]
+    return found
+
+
+def machine_processor() -> tuple[int, int]:
+    """Nanoseconds of all processors since the boot, idle ones too, and how many processors there are."""
+    total = count = 0
+    for line in _proc_file("/proc/stat"):
+        name, *fields = line.split() or [""]
+        if name == "cpu":
+            total = sum(map(int, fields[:8])) * (1_000_000_000 // _TICKS)
+        elif name.startswith("cpu"):
+            count += 1
+    return total, count
+
+
+def block_devices(path: str) -> list[tuple[int, int, int, int]]:
+    """Major, minor, bytes read and written of each device that the cgroup `path` used; [] where nothing tells."""
+    found = []
+    text = cgroupfs.read(path, "io.stat") if path and os.path.exists(path + "/io.stat") else ""
+    for line in text.splitlines():
+        device, *words = line.split()
+        major, _, minor = device.partition(":")
+        figures = dict(word.split("=", 1) for word in words if "=" in word)
+        if major.isdecimal() and minor.isdecimal():
+            found.append((int(major), int(minor), int(figures.get("rbytes", 0)), int(figures.get("wbytes", 0))))
+    return found
 
 
 def memory_total_bytes() -> int:

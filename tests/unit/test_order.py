@@ -74,7 +74,7 @@ ORDER = {
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
-    "engine/files": "changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
+    "engine/files": "archive changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
     "engine/files/volumes": "archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
@@ -97,7 +97,8 @@ ORDER = {
     "engine/state/events": "event_log consequences labels events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
-        "pod_filters pod conditions container_filters exec info inspect stats system top container image network version volume "
+        "pod_filters pod conditions container_filters exec info inspect container_stats stats system top container image "
+        "network version volume "
         "host_config types network_settings",
     "engine/views/types": "pod image imagetools system container host_config network gotypes",
     "image":

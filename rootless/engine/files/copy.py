@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from rootless.engine.files import copy_tree
 from rootless.engine.files.copy_end import CopyEnd
@@ -133,26 +132,48 @@ def _read_only_explained(target: CopyEnd) -> Iterator[None]:
         raise Conflict(f"mounted volume is marked read-only: {error.filename or ''}".rstrip(": ")) from None
 
 
-def write_tar(source: CopyEnd, path: str, *, follow_link: bool) -> list[str]:
-    """`cp CONTAINER:PATH -`: the file or tree as a tar stream on stdout; what was left out, a line each."""
+def write_tar(source: CopyEnd, path: str, out: IO[bytes], *, follow_link: bool, name: str | None = None) -> list[str]:
+    """`cp CONTAINER:PATH -`: the file or tree as a tar stream on `out`; what was left out, a line each. `name`: what
+    it is called there, None for its own, "/" for names that begin with a slash."""
     from rootless.engine.files.tar_stream import write
 
     with ExitStack() as stack:
         origin = _origin(source, path, stack, follow_link=follow_link)
-        sys.stdout.flush()
-        return write(origin.entry, origin.name or ".", sys.stdout.buffer, shown=source.out_of, top=source.top)
+        name = (origin.name or ".") if name is None else name
+        return write(origin.entry, name, out, shown=source.out_of, top=source.top)
 
 
-def read_tar(store: Store, target: CopyEnd, path: str) -> list[str]:
-    """`cp - CONTAINER:PATH`: a tar stream from stdin, plain or compressed, unpacked into an existing directory."""
+def read_tar(store: Store, target: CopyEnd, path: str, stream: IO[bytes]) -> list[str]:
+    """`cp - CONTAINER:PATH`: a tar stream, plain or compressed, unpacked into an existing directory."""
     if not target.is_directory(path):
         raise NotFound(f'destination "{path}" must be a directory')
     from rootless.engine.files.tar_stream import unpacked
 
+    refuse_unwritable(target, path)
+    with unpacked(store, stream) as inside:
+        return put_contents(inside, target, path)
+
+
+def refuse_unwritable(target: CopyEnd, path: str) -> None:
+    """Conflict where nothing can be written into the directory, NotFound where it is not there."""
+    outside = target.open_directory(path, what=path)
+    try:
+        target.refuse_read_only(outside, path)
+    finally:
+        os.close(outside)
+
+
+def put_contents(
+    inside: int, target: CopyEnd, path: str, *, owner: tuple[int, int] | None = None, replace: bool = False
+) -> list[str]:
+    """Copy what is in the directory `inside` into one that is there. `owner`: whose, in the container, everything becomes,
+    None: as it is; `replace`: also a directory by a file, and a file by a directory. What was left out, a line each."""
     with ExitStack() as stack:
         outside = target.open_directory(path, what=path)
         stack.callback(os.close, outside)
         target.refuse_read_only(outside, path)
-        inside = stack.enter_context(unpacked(store, sys.stdin.buffer))
+        if owner is not None and target.into is not None:
+            owner = target.into(*owner)
         with _read_only_explained(target):
-            return copy_tree.contents(inside, outside, Policy(None, special_bits=True, kept=target.into))
+            policy = Policy(owner, special_bits=True, kept=target.into, replace=replace)
+            return copy_tree.contents(inside, outside, policy)

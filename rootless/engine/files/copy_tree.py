@@ -16,6 +16,7 @@ from rootless.engine.files.hard_links import HardLinks
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage.copy_data import copy_attributes, copy_data
+from rootless.storage.remove_tree import remove_tree_at
 
 _DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
 
@@ -28,12 +29,15 @@ class Policy(NamedTuple):
     `special_bits` False drops setuid and setgid: on the host they would lend our rights to others.
 
     `top` identifies the root of the source, a container that runs: its devices are no files to copy.
+
+    `replace`: a directory gives way to a file, and a file to a directory.
     """
 
     owner: tuple[int, int] | None
     special_bits: bool
     kept: Callable[[int, int], tuple[int, int]] | None = None
     top: tuple[int, int] | None = None
+    replace: bool = False
 
 
 def copy(source: FileEntry, target: FileEntry, policy: Policy) -> list[str]:
@@ -111,7 +115,11 @@ class _TreeCopy:
     def _enter(self, source: FileEntry, target: FileEntry, status: os.stat_result, path: str) -> None:
         there = target.stat()
         if there is not None and not stat.S_ISDIR(there.st_mode):
-            raise Conflict(f"cannot overwrite non-directory {target.name!r} with a directory")
+            if not self._policy.replace:
+                raise Conflict(f"cannot overwrite non-directory {target.name!r} with a directory")
+            target.refuse_mount_point()
+            os.unlink(target.name, dir_fd=target.directory)
+            there = None
         if identity(status) in self._made:
             raise Conflict(f"cannot copy a directory, {path!r}, into itself")
         if len(self._levels) > _DEEPEST:
@@ -182,7 +190,9 @@ class _TreeCopy:
             make(target)
             return
         if stat.S_ISDIR(there.st_mode):
-            raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
+            self._clear(target)
+            make(target)
+            return
         target.refuse_mount_point()
         aside = FileEntry(target.directory, f".rootless-cp-{os.urandom(8).hex()}")
         try:
@@ -194,6 +204,15 @@ class _TreeCopy:
                 os.unlink(aside.name, dir_fd=aside.directory)
             except OSError:
                 pass
+
+    def _clear(self, target: FileEntry) -> None:
+        """Remove the directory that a file is to replace."""
+        if not self._policy.replace or target.name == ".":
+            raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
+        target.refuse_mount_point()
+        failures = remove_tree_at(target.directory, target.name)
+        if failures:
+            raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory: {failures[0]}")
 
     def _made_by_name(self, new: FileEntry, status: os.stat_result, link: str) -> None:
         """Make the link, or the FIFO, that `status` is of."""

@@ -56,7 +56,7 @@ class _StreamWriter:
             while self._levels:
                 level = self._levels[-1]
                 for child in level.names:
-                    self._add(FileEntry(level.inside, child), f"{level.path}/{child}")
+                    self._add(FileEntry(level.inside, child), f"{level.path.rstrip('/')}/{child}")
                     break
                 else:
                     os.close(self._levels.pop().inside)

@@ -57,7 +57,22 @@ def sample(store: Store, identifiers: list[str]) -> list[Sample]:
     return found
 
 
+class Counted(NamedTuple):
+    """What of a container is counted: its cgroup, "" for none, the processes to look at, PID 1 first, and whether its
+    network is its own."""
+
+    cgroup: str
+    pids: list[int]
+    own_network: bool
+
+
 def _usage(one: running.RunningContainer, every: dict[int, list[int]] | None) -> CgroupUsage | None:
+    found = counted(one, every)
+    return None if found is None else stats.usage(found.cgroup, found.pids, own_network=found.own_network)
+
+
+def counted(one: running.RunningContainer, every: dict[int, list[int]] | None = None) -> Counted | None:
+    """What there is to look at; None where it has ended. `every`: all processes by pid namespace, if known."""
     path = str(one.state.get("cgroup") or "")
     try:
         own = os.stat(f"/proc/{one.pid}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino
@@ -70,7 +85,7 @@ def _usage(one: running.RunningContainer, every: dict[int, list[int]] | None) ->
         processes = [one.pid] + [pid for pid in every.get(namespace, []) if pid != one.pid]
     else:
         processes = pids(one.pid)
-    return stats.usage(path, processes, own_network=own)
+    return Counted(path, processes, own)
 
 
 def _pids_by_namespace() -> dict[int, list[int]]:

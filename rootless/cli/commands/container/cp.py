@@ -38,9 +38,9 @@ def run(args: Args) -> int:
         origin = places[0] if source_name else CopyEnd(-1)
         place = places[-1] if target_name else CopyEnd(-1)
         if not target_name and target == "-":
-            left_out = copy.write_tar(origin, source, follow_link=args.follow_link)
+            left_out = copy.write_tar(origin, source, sys.stdout.buffer, follow_link=args.follow_link)
         elif not source_name and source == "-":
-            left_out = copy.read_tar(store, place, target)
+            left_out = copy.read_tar(store, place, target, sys.stdin.buffer)
         else:
             left_out = copy.copy(origin, source, place, target, archive=args.archive, follow_link=args.follow_link)
     if source_name:
