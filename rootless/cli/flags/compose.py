@@ -15,7 +15,7 @@ OPTIONS = (
     Option(("--ansi",), "ansi", VALUE, metavar="string", default="", convert=choice("auto", "never", "always"),
            complete="auto|never|always", help='Control when to print ANSI control characters ("never"|"always"|"auto") (default "auto")'),
     Option(("--compatibility",), "compatibility", FLAG, help="Run compose in backward compatibility mode: names with _ (refused)"),
-    Option(("--dry-run",), "dry_run", FLAG, help="Print the steps that would be taken, and take none"),
+    Option(("--dry-run",), "dry_run", FLAG, help="Print the steps that would be taken, and take none; may stand behind the command, too"),
     Option(("--env-file",), "env_file", LIST, metavar="file", complete="file", help="Specify an alternate environment file"),
     Option(("-f", "--file"), "file", LIST, metavar="file", complete="file", help="Compose configuration files"),
     Option(("--no-ansi",), "no_ansi", FLAG, hidden=True),
@@ -42,7 +42,11 @@ def take(words: list[str]) -> list[str]:
                            hint="leave it out, and COMPOSE_COMPATIBILITY unset")  # fmt: skip
     if _given.parallel is not None and (_given.parallel == 0 or _given.parallel < -1):
         raise UsageError(f'invalid argument "{_given.parallel}" for "--parallel" flag: a positive number, or -1')
-    return list(_given.positional)
+    rest = list(_given.positional)
+    if rest and rest[0] not in ("exec", "run") and "--dry-run" in rest:  # whose words may be a container's
+        rest.remove("--dry-run")
+        _given.__dict__["dry_run"] = True
+    return rest
 
 
 def given() -> Args:

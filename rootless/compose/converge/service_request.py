@@ -36,6 +36,8 @@ class Place(NamedTuple):
     extra_labels: dict[str, str] = {}
     aliases: bool = True
     publish: bool = True
+    auto_remove: bool = False
+    detached: bool = True
 
 
 def service_request(project: Project, service: str, image: Image, place: Place) -> Request:
@@ -88,7 +90,8 @@ def service_request(project: Project, service: str, image: Image, place: Place) 
         security=_security(config),
         restart=_restart(config) if not place.oneoff else {"name": "no", "retries": 0},
         health=_health(config),
-        attached=["stdout", "stderr"],
+        auto_remove=place.auto_remove,
+        attached=[] if place.detached else ["stdout", "stderr", *["stdin"] * bool(config.get("stdin_open"))],
     )
 
 

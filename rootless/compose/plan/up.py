@@ -228,6 +228,19 @@ class _Up:
                 self.steps.append(Step(f"wait {name}", "wait", f"Container {name}", (f"start {name}",), data))
 
 
+def condition_steps(project: Project, steps: list[Step], config: dict[str, Any]) -> list[Step]:
+    """Waits for the conditions of a service that is no part of the plan: of `run`."""
+    found = []
+    for step in steps:
+        other = step.data.get("service", "")
+        entry = (config.get("depends_on") or {}).get(other)
+        if not entry or entry["condition"] == "service_started" or not step.key.startswith("start ") or other not in project.services:
+            continue
+        data = {"name": step.data["name"], "service": other, "condition": entry["condition"]}
+        found.append(Step(f"await {step.data['name']}", "wait", step.subject, (step.key,), data, optional=not entry.get("required", True)))
+    return found
+
+
 def shared_services(config: dict[str, Any]) -> list[str]:
     """The services whose containers' namespaces or volumes this one uses: it is made after them, and anew with them."""
     found = [
