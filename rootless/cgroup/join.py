@@ -34,12 +34,13 @@ def join(path: str, unit: str, *, optional: bool = False) -> None:
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM):
             raise cgroupfs.gone(path, error) from None
+    unit = unit or subtrees.unit_of(path)
     if unit:
         from rootless.cgroup import systemd
 
         try:
             known = subtrees.facts()
-            systemd.attach(known, unit, "/" + os.path.basename(path), os.getpid(), path)
+            systemd.attach(known, unit, path.rpartition(f"/{unit}")[2], os.getpid(), path)
             return
         except RootlessError as error:
             why = error.message

@@ -177,6 +177,14 @@ def is_container_scope(path: str) -> bool:
     return name.startswith("rootless-") and name.endswith(".scope")
 
 
+def unit_of(path: str) -> str:
+    """The unit of a user's systemd that the cgroup lies in, as a container's of an enabled unit does; "" for none. Pure."""
+    parts = path.split("/")
+    managers = [number for number, part in enumerate(parts) if part.startswith("user@") and part.endswith(".service")]
+    below = parts[managers[-1] + 1 :] if managers else []
+    return next((part for part in below if part.endswith((".service", ".scope"))), "")
+
+
 def is_ours(path: str) -> bool:
     """Whether we may make cgroups below the cgroup `path` and put processes into them."""
     return all(os.access(path + name, os.W_OK) for name in ("", "/cgroup.procs", "/cgroup.subtree_control"))

@@ -29,6 +29,14 @@ def test_batch_systems(text: str, name: str) -> None:
     assert subtrees.batch_system(text) == name
 
 
+def test_unit_of() -> None:
+    manager = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service"
+    assert subtrees.unit_of(f"{manager}/app.slice/rootless-unit.service/rootless-unit-2f") == "rootless-unit.service"
+    assert subtrees.unit_of(f"{manager}/user.slice/rootless-web-2f.scope/container") == "rootless-web-2f.scope"
+    assert subtrees.unit_of(f"{manager}/app.slice") == ""
+    assert subtrees.unit_of("/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope") == ""
+
+
 def test_own_path() -> None:
     assert subtrees.own_path(LOGIN) == "/user.slice/user-1000.slice/session-3.scope"
     assert subtrees.own_path("0::/a (deleted)\n") == "/a"

@@ -19,6 +19,7 @@ from tests.vm.machine import Machine
 STOP_DELAY_S = 180
 BIG_BYTES = 40 << 20
 QUIET = "--network none busybox"
+NAMED = "--network app busybox"
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def alice(vm: Machine) -> Iterator[Callable[[str], str]]:
     vm.run(
         "alice",
         "rootless disable --policies; for n in $(rootless ps -a --format '{{.Names}}'); do rootless disable $n; done; "
-        "rootless rm -f $(rootless ps -aq); systemctl --user reset-failed",
+        "rootless rm -f $(rootless ps -aq); rootless network prune -f; systemctl --user reset-failed",
         check=False,
     )
 
@@ -44,9 +45,7 @@ def runs(vm: Machine, command: str) -> bool:
     return vm.run("root", f"pgrep -u alice -fx {shlex.quote(command)}", check=False).returncode == 0
 
 
-def wait_until(
-    condition: Callable[[], bool], what: str, timeout_s: float, *, vm: Machine | None = None
-) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float, *, vm: Machine | None = None) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -122,13 +121,14 @@ def test_a_host_that_kills_some_users_only(vm: Machine, killing: None, alice: Ca
 
 def test_logout_with_lingering(vm: Machine, killing: None, alice: Callable[[str], str]) -> None:
     vm.run("root", "loginctl enable-linger alice")
-    done = vm.run("alice", f"rootless run -d --name web {QUIET} sleep 4003")
+    alice("rootless network create app >/dev/null")
+    done = vm.run("alice", f"rootless run -d --name web {NAMED} sleep 4003")
     assert "lingering" not in done.stderr
     log_out(vm)
     time.sleep(10)
     assert runs(vm, "sleep 4003")
     assert state(vm, "web") == "running 0"
-    assert alice("rootless exec web echo works") == "works"
+    assert alice("rootless exec web nslookup web >/dev/null; rootless exec web echo works") == "works"
 
 
 def test_what_is_not_told_is_not_killed(vm: Machine, alice: Callable[[str], str]) -> None:
@@ -143,8 +143,9 @@ def test_what_is_not_told_is_not_killed(vm: Machine, alice: Callable[[str], str]
 def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Callable[[str], str]) -> None:
     vm.run("root", "loginctl enable-linger alice")
     alice(
-        f"rootless create --name unit --restart on-failure {QUIET} sleep 4005 >/dev/null\n"
-        f"rootless run -d --name kept --restart unless-stopped {QUIET} sleep 4006 >/dev/null\n"
+        "rootless network create app >/dev/null\n"
+        f"rootless create --name unit --restart on-failure {NAMED} sleep 4005 >/dev/null\n"
+        f"rootless run -d --name kept --restart unless-stopped {NAMED} sleep 4006 >/dev/null\n"
         f"rootless run -d --name stopped --restart unless-stopped {QUIET} sleep 4007 >/dev/null\n"
         f"rootless run -d --name plain {QUIET} sleep 4008 >/dev/null\n"
         "rootless stop -t 0 stopped >/dev/null\n"
@@ -157,9 +158,10 @@ def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Calla
     assert alice("sleep 2; systemctl --user is-active rootless-unit") == "active"
     assert "rootless-unit.service/" in alice("cat /proc/$(rootless inspect -f '{{.State.Pid}}' unit)/cgroup")
     vm.reboot()
-    wait_until(lambda: runs(vm, "sleep 4005") and runs(vm, "sleep 4006"), "both, without a login", 120)
+    wait_until(lambda: runs(vm, "sleep 4005") and runs(vm, "sleep 4006"), "both, without a login", 300, vm=vm)
     assert state(vm, "unit") == "running 0"
     assert state(vm, "kept") == "running 0"
+    assert alice("rootless exec kept nslookup unit >/dev/null; rootless exec unit nslookup kept >/dev/null; echo found") == "found"
     assert state(vm, "stopped").split()[0] == "exited"
     assert state(vm, "plain").split()[0] == "exited"
     assert alice("systemctl --user is-active rootless-unit") == "active"
