@@ -207,6 +207,8 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("compose version",), "compose.look:VERSION", "Show the Docker Compose version whose words these are"),
     CommandEntry(("compose volumes",), "compose.look:VOLUMES", "List volumes"),
     CommandEntry(("compose wait",), "compose.follow:WAIT", "Block until containers of all (or specified) services stop"),
+    CommandEntry(("compose watch",), "compose.watch",
+          "Watch build context for service and rebuild/refresh containers when files are updated"),
     CommandEntry(("completion",), "completion", "Generate the completion script for bash, zsh or fish"),
 )
 # fmt: on

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless.linux import ctypes
 from rootless.linux.libc import libc, raise_errno
 
 IN_MODIFY = 0x2
+IN_ATTRIB = 0x4
+IN_CLOSE_WRITE = 0x8
+IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
+IN_DELETE = 0x200
 IN_DELETE_SELF = 0x400
 IN_MOVE_SELF = 0x800
+IN_Q_OVERFLOW = 0x4000
+IN_ISDIR = 0x40000000
+_HEAD = 16  # bytes of struct inotify_event before the name
 
 _init = libc.inotify_init1
 _init.argtypes = (ctypes.c_int,)
@@ -20,7 +28,7 @@ _add.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
 class Inotify:
-    """An inotify instance that says that something has changed, and not what: who is told looks for himself.
+    """An inotify instance. `drain` says that something has changed, and not what: who is told looks for himself.
 
     Wants the paths to be directories of our own. Close-on-exec, non-blocking; poll `fileno()` for reading. OSError:
     EMFILE and ENOSPC at the limits of /proc/sys/fs/inotify, ENOENT.
@@ -47,6 +55,23 @@ class Inotify:
         if number < 0:
             raise_errno(path)
         return number
+
+    def events(self) -> list[tuple[int, int, str]]:
+        """What has been told so far: the watch's number, the mask, and the name in the directory, "" for itself."""
+        found: list[tuple[int, int, str]] = []
+        while True:
+            try:
+                data = os.read(self._fd, 65536)
+            except BlockingIOError:
+                return found
+            at = 0
+            while at + _HEAD <= len(data):
+                number, mask, length = (
+                    int.from_bytes(data[at + place : at + place + 4], sys.byteorder, signed=place == 0) for place in (0, 4, 12)
+                )
+                name = data[at + _HEAD : at + _HEAD + length].rstrip(b"\0")
+                found.append((number, mask, os.fsdecode(name)))
+                at += _HEAD + length
 
     def drain(self) -> None:
         """Forget what has been told so far. The caller looks afterwards, so that nothing is missed."""

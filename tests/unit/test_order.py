@@ -45,7 +45,8 @@ ORDER = {
     "cli/commands":
         "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/compose":
-        "config create down follow images logs look one ps run up attached verbs creation carry_out deadline log_lines display project",
+        "config create down follow images logs look one ps run watch up attached verbs creation carry_out deadline "
+        "log_lines display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run stop",
@@ -65,7 +66,8 @@ ORDER = {
     "cli/terminal": "attachment confirm",
     "compose": "converge discover disk plan load",
     "compose/converge":
-        "executor apply conditions contents hooks images log_stream observe service_request request_mounts request_network",
+        "executor apply conditions syncing contents hooks images log_stream observe watching service_request "
+        "request_mounts request_network",
     "compose/load":
         "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys document reader",

@@ -31,7 +31,6 @@ COMMANDS: dict[str, Reason] = {
         (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "inspect", "ls", "rm", "stop", "use",
                                        "version")), _BUILDERS),
     "checkpoint": _CHECKPOINT,
-    "compose watch": ("files are not watched yet", "`rootless compose up -d --build` after a change"),
     **dict.fromkeys(
         (f"compose {word}" for word in ("alpha", "bridge", "publish", "viz")),
         ("it is no part of what runs a project", "`rootless compose --help` lists what is there")),

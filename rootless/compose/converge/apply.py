@@ -272,10 +272,20 @@ def _wait(context: Context, step: Step) -> str:
                        hint=error.hint) from None  # fmt: skip
 
 
+def _sync(context: Context, step: Step) -> None:
+    from rootless.compose.converge import syncing
+
+    syncing.sync(context.store, step.data["id"], step.data["files"], step.data["gone"])
+
+
+def _exec(context: Context, step: Step) -> None:
+    hooks.run_hooks(context.store, step.data["id"], [step.data["hook"]], kind="sync+exec", service=step.data["service"])
+
+
 _ACTIONS: dict[str, Callable[[Context, Step], str | None]] = {
     "create": _create, "recreate": _recreate, "rename": _rename, "start": _start, "stop": _stop, "restart": _restart,
     "remove": _remove, "kill": _kill, "pause": _pause, "unpause": _unpause, "create_network": _create_network,
     "remove_network": _remove_network, "create_volume": _create_volume, "remove_volume": _remove_volume,
     "remove_image": _remove_image, "pull": _pull, "push": _push, "build": _build, "wait": _wait,
-    "note": lambda context, step: "Running",
+    "note": lambda context, step: "Running", "sync": _sync, "exec": _exec,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from typing import IO
 
 from rootless.compose.converge.request_mounts import is_copied, target_of
 from rootless.compose.load.project import Project
@@ -61,7 +62,7 @@ def put(store: Store, identifier: str, project: Project, service: str) -> None:
         return
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for directory in sorted({above for path in wanted for above in _above(path)}):
+        for directory in sorted({above for path in wanted for above in directories_above(path)}):
             head = tarfile.TarInfo(directory.lstrip("/"))
             head.type, head.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(head)
@@ -70,6 +71,11 @@ def put(store: Store, identifier: str, project: Project, service: str) -> None:
             head.size, head.uid, head.gid, head.mode = len(text), uid, gid, mode
             tar.addfile(head, io.BytesIO(text))
     archive.seek(0)
+    unpack(store, identifier, archive)
+
+
+def unpack(store: Store, identifier: str, archive: IO[bytes]) -> None:
+    """Put the files of a tar archive where they belong below the container's root. The caller has joined the session."""
     with view.files(store, [identifier]) as places:
         target = places[0]
         outside = target.open_directory("/", what="/")
@@ -80,7 +86,8 @@ def put(store: Store, identifier: str, project: Project, service: str) -> None:
             os.close(outside)
 
 
-def _above(path: str) -> list[str]:
+def directories_above(path: str) -> list[str]:
+    """The directories that hold the path, without the root."""
     found = []
     while (path := os.path.dirname(path)) not in ("/", ""):
         found.append(path)

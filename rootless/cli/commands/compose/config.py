@@ -82,6 +82,7 @@ def _not_interpolated(args: Args) -> int:
         args.positional, environments=False, interpolate=False, normalise=False,
         resolve_paths=not args.no_path_resolution, consistency=False,
     )  # fmt: skip
+    project = _whole(project)
     if args.services:
         return _write(args, "".join(f"{name}\n" for name in project.services))
     if args.resolve_image_digests:
@@ -89,10 +90,16 @@ def _not_interpolated(args: Args) -> int:
     return _write(args, model_text(project.model, args.format or "yaml"))
 
 
+def _whole(project: Project) -> Project:
+    """With the services whose profiles are not active: the model, not what would run."""
+    services = {**project.services, **project.disabled}
+    return project._replace(model={**project.model, "services": services}, disabled={})
+
+
 def _variables(args: Args) -> int:
     project = projects.load(args.positional, environments=False, interpolate=False, normalise=False, consistency=False)
     found: dict[str, Variable] = {}
-    named(project.model, found)
+    named(_whole(project).model, found)
     if args.format in ("json", "yaml"):
         model: dict[str, Any] = {
             key: {"Name": one.name, "DefaultValue": one.default, "PresenceValue": one.alternate, "Required": one.required}

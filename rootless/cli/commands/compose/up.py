@@ -59,7 +59,8 @@ def _detached(args: Args) -> bool:
     if args.renew_anon_volumes and args.no_recreate:
         raise InvalidInput("--no-recreate and --renew-anon-volumes are incompatible")
     if args.watch:
-        raise NotSupported("--watch is not supported yet", hint="rootless compose up -d --build after a change")
+        raise NotSupported("--watch is not supported: logs and the watch are two commands",
+                           hint="rootless compose watch; and rootless compose logs -f beside it")  # fmt: skip
     if args.menu:
         raise NotSupported("--menu is not supported: there is no menu", hint="leave it out")
     return bool(args.detach or args.wait)
