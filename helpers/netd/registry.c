@@ -13,6 +13,7 @@
 #include "tcp.h"
 #include "udp.h"
 #include "undo.h"
+#include "uplink.h"
 #include "upstream.h"
 
 static struct container *containers;
@@ -227,5 +228,7 @@ const char *registry_set(struct container *fresh)
         reason = "the resolver has no sockets";
     if (fresh != container)
         container_free(fresh);
+    if (!container->internal)
+        uplink_wanted();
     return reason ? reason : unserved;
 }

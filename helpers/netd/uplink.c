@@ -137,3 +137,9 @@ bool uplink_lives(void)
 {
     return uplink.fd >= 0;
 }
+
+void uplink_wanted(void)
+{
+    if (!uplink_lives() && !repairing && !next_try.due_ms)
+        plan_repair();
+}

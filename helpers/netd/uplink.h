@@ -12,5 +12,7 @@ bool uplink_open(char **command);
 /* Takes over a descriptor of the process, and the end of the pipe whose other end it ends with. */
 bool uplink_keep(int pidfd, int exit_pipe);
 bool uplink_lives(void);
+/* A container has need of it: where there is none, who made it has been killed before we were told, and one is made. */
+void uplink_wanted(void);
 
 #endif

@@ -9,6 +9,8 @@ import socket
 from pathlib import Path
 
 from rootless.network.hub import uplink
+from rootless.network.uplink.slirp4netns import process, start
+from rootless.network.uplink.slirp4netns.options import SlirpOptions
 from tests.harness.forked import forked
 from tests.need import need
 from tests.network import frames
@@ -85,6 +87,21 @@ def test_a_killed_uplink_is_started_again() -> None:
         return [there, container.do(lambda: tcp(FAR4))]
 
     assert forked(work) == ["No route to host", HOST4]
+
+
+def test_one_whose_maker_was_killed_is_replaced() -> None:
+    """Before it was whole, and its slirp4netns, which ends with the maker, has not ended yet."""
+
+    def work() -> str:
+        world = World()
+        options = SlirpOptions(cidr=uplink.CIDR, allow_host_loopback=False)
+        left, _ = start.start_in_hub(world.hub.fd, options)
+        assert uplink.ensure_uplink(world.hub.fd) is not None
+        process.stop(left)
+        assert uplink.ensure_uplink(world.hub.fd) is None
+        return world.container(endpoint(APP, 2)).do(lambda: udp(FAR4))
+
+    assert forked(work) == HOST4
 
 
 def test_it_ends_with_the_last_copy_of_its_descriptor() -> None:

@@ -41,7 +41,7 @@ def end(pid: int) -> None:
 def test_its_end_has_it_repaired_once() -> None:
     def test(world: World) -> None:
         lines = with_repair(world, "exit 0")
-        world.container()
+        world.container(internal=True)
         pid, read_end = keep(world)
         assert netd.status(world.netd.runtime)["uplink"] == "on"
         end(pid)
@@ -58,7 +58,7 @@ def test_its_end_has_it_repaired_once() -> None:
 def test_a_repair_that_makes_none_is_tried_again_later_each_time() -> None:
     def test(world: World) -> None:
         lines = with_repair(world, "exit 1")
-        world.container()
+        world.container(internal=True)
         end(keep(world)[0])
         assert eventually(lambda: len(lines.read_text().splitlines()) == 4)
         times = [float(line) for line in lines.read_text().splitlines()]
@@ -75,7 +75,7 @@ def test_the_command_is_bound_by_nothing_that_binds_netd() -> None:
     def test(world: World) -> None:
         status = Path(world.netd.runtime, "status")
         with_repair(world, f"grep -E 'Seccomp:|NoNewPrivs|CapEff|SigIgn' /proc/self/status >{status}.new; mv {status}.new {status}")
-        world.container()
+        world.container(internal=True)
         end(keep(world)[0])
         assert eventually(status.exists)
         found = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
@@ -83,6 +83,24 @@ def test_the_command_is_bound_by_nothing_that_binds_netd() -> None:
         assert int(found["CapEff"], 16) == int(Path("/proc/self/status").read_text().split("CapEff:\t")[1].split()[0], 16)
         ignored = int(found["SigIgn"], 16)
         assert not any(ignored >> number - 1 & 1 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE))
+
+    in_world(test)
+
+
+def test_a_container_that_needs_one_has_one_made() -> None:
+    """Whoever made it was killed before netd was told, and others have seen it in the hub and gone on."""
+
+    def test(world: World) -> None:
+        lines = with_repair(world, "exit 1")
+        world.container(internal=True)
+        alone = world.container(internal=True)
+        alone.end()
+        assert eventually(lambda: len(world.listed()) == 1)
+        assert lines.read_text() == ""
+        world.container()
+        assert eventually(lambda: len(lines.read_text().splitlines()) == 3), "until there is one"
+        keep(world)
+        assert netd.status(world.netd.runtime)["uplink"] == "on"
 
     in_world(test)
 

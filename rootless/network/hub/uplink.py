@@ -11,12 +11,13 @@ unreachable, at once.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from rootless.errors import FAILURES
 from rootless.linux import socket
 from rootless.linux.netlink.connection import Route
-from rootless.linux.netlink.link import set_alias
+from rootless.linux.netlink.link import delete_link, set_alias
 from rootless.linux.netlink.route import RTN_PROHIBIT, new_route
 from rootless.network.hub import foundation, host_route, scope, tables, thread
 from rootless.network.hub.endpoint import Uplink
@@ -68,7 +69,13 @@ def _runs(hub: int) -> bool:
         with Route() as route:
             if foundation.is_complete(route, "lo") is None:
                 foundation.ensure(route)
-            return foundation.is_complete(route, tables.TAP) is not None
+            if foundation.is_complete(route, tables.TAP) is not None:
+                return True
+            # Of one that was killed before this was whole: the slirp4netns that has it need not have ended yet.
+            index = foundation.index_of(tables.TAP)
+            if index:
+                route.send([delete_link(index)], forgiven=(errno.ENODEV,))
+            return False
 
     return thread.run(work, step="look for the uplink")
 
