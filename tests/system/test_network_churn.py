@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -11,11 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.harness import processes
-from tests.harness.own_host import FAR
+from tests.harness.own_host import FAR, HOST, VISITORS
 from tests.harness.processes import wait_until
 from tests.system import socket_ways
-from tests.system.own_net import LIMIT, Net, net
+from tests.system.own_net import LIMIT, Net, asked, net
+from tests.system.test_hub_networks import Hub
 
 __all__ = ["net"]
 pytestmark = LIMIT
@@ -47,7 +51,7 @@ def pids(command: str) -> list[int]:
     return [each.pid for each in processes.descendants().values() if each.command.startswith(command)]
 
 
-def in_hub(net: Net) -> list[str]:
+def in_hub(hub: Hub) -> list[str]:
     """Links, rules and routes of the hub, in which netd has a thread; numbers that count up are left out."""
     (task,) = [
         f"/proc/{pid}/task/{task.name}/ns/net"
@@ -56,7 +60,7 @@ def in_hub(net: Net) -> list[str]:
         if task.name != str(pid)
     ]
     enter = "nsenter --net=$0 sh -c"
-    told = net.rootless("unshare", "sh", "-c", f"{enter} '{SHOW}'", task).stdout
+    told = hub.rootless("unshare", "sh", "-c", f"{enter} '{SHOW}'", task).stdout
     return sorted(re.sub(r"veth\d+|@if\d+|ref \d+|fh \S+|pref \d+| linkdown", "", line).rstrip() for line in told.splitlines())
 
 
@@ -105,6 +109,31 @@ def test_connections_go_on_while_networks_come_and_go(net: Net) -> None:
             net.rootless("kill", name)
         wait_until(lambda: len(net.rootless("ps", "-q").lines) == 3, "their ends")
     wait_until(lambda: in_hub(net) == before, f"the hub as it was: {before}")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed half way before"])
+def test_the_default_route_is_another_networks_again(net: Net, *, killed: bool) -> None:
+    """Taken off the network that had it by its priority: routes and the rules of published ports follow."""
+    net.host.internet_servers()
+    for name in ("a", "b"):
+        net.rootless("network", "create", name)
+    serve = ("sh", "-c", "mkdir /w; cd /w; exec python3 -m http.server 80")
+    identifier = net.run("web", "--network", "a", "-p", "8080:80", command=serve)
+    wait_until(lambda: net.rootless("exec", "web", "curl", "-sS", "http://web/", status=None).status == 0, "the web server")
+    net.run("on-b", "--network", "b")
+    before = in_hub(net)
+    net.rootless("network", "connect", "--gw-priority", "1", "b", "web")
+    assert "dev eth1" in net.inside("web", "ip", "route", "show", "default")
+    if killed:  # when it had written what is wanted
+        config = net.rootless.root / "containers" / identifier / "config.json"
+        record = json.loads(config.read_text())
+        del record["network"]["networks"]["b"]
+        config.write_text(json.dumps(record))
+    net.rootless("network", "disconnect", "b", "web")
+    assert "dev eth0" in net.inside("web", "ip", "route", "show", "default")
+    assert net.sh("web", f"curl -sS http://{FAR[0]}/who") == f"{HOST[0]}\n"
+    assert "Directory listing" in asked(net.host, VISITORS[0], f"http://{HOST[0]}:8080/")
+    assert in_hub(net) == before
 
 
 def test_whatever_is_killed_comes_back(net: Net) -> None:

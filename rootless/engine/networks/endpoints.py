@@ -151,6 +151,8 @@ def to_state(place: Place, names: Sequence[str]) -> dict[str, Any]:
         "prefix_length6": lengths[1],
         "gateway6": place.gateway6,
         "names": list(names),
+        # A disconnect finds it here: what was asked is gone from the configuration by then.
+        "gw_priority": place.asked["gw_priority"],
     }
 
 

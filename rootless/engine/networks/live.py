@@ -112,7 +112,7 @@ class LiveNetworks:
         return [
             endpoints.from_state(
                 _network_of(self._store, name, state),
-                pod_aliases.with_names(asked.get(name) or no_demands(), self._pod_names),
+                pod_aliases.with_names(asked.get(name) or _left_of(state), self._pod_names),
                 state,
             )
             for name, state in self.states.items()
@@ -210,6 +210,13 @@ def _defaults(places: Sequence[Place]) -> tuple[Endpoint | None, Endpoint | None
     """The links that the default routes go by, IPv4's and IPv6's."""
     links = endpoints.links(places)
     return next((link for link in links if link.default4), None), next((link for link in links if link.default6), None)
+
+
+def _left_of(state: dict[str, Any]) -> EndpointConfig:
+    """What counts of the demands on a network that the container is being taken off: which default route it had."""
+    left = no_demands()
+    left["gw_priority"] = int(state.get("gw_priority") or 0)
+    return left
 
 
 def _network_of(store: Store, name: str, state: dict[str, Any]) -> NetworkConfig:

@@ -29,7 +29,8 @@ _ENDPOINT = Endpoint(_BRIDGE, "eth0", link="veth-doctor", mac="02:42:00:00:00:02
 
 def bridges(scene: Scene) -> list[ProbeResult]:
     """A bridge and a pair of links in a hub of the doctor's own, and what the gate needs of traffic control there."""
-    now = _now()
+    running = _running()
+    now = _now(running)
     limit = hub_namespace.limit()  # of the host: inside the session there is another one
     if limit == 0:
         what = "this host allows no network namespaces: user.max_net_namespaces is 0"
@@ -51,6 +52,7 @@ def bridges(scene: Scene) -> list[ProbeResult]:
     lacking = gate.lacking(hub, _BRIDGE)
     os.close(hub)
     if lacking:
+        now = _now(running, gate_works=False)
         what = f"this kernel's traffic control lacks what shows new connections to the network helper: {lacking}"
         found.append(not_available("gate", what, "outgoing TCP of containers on bridges goes by slirp4netns, slower", "", GATE_MODULES))
     elif diagnosis.tun_device() is None:  # else the network's line says so
@@ -86,27 +88,33 @@ def _new_namespace(limit: int) -> int:
         os.waitpid(pid, 0)
 
 
-def _now() -> list[ProbeResult]:
-    """What runs: the user's hub and its way out. Before the session of the doctor's own."""
+def _running() -> ProbeResult | dict[str, str] | None:
+    """What netd says of itself, or why there can be none; None: there is none. Before the session of the doctor's own."""
     runtime = paths.runtime_dir()
     try:
         hub, holder = connection.hub_from_holder(runtime)
     except (connection.NoHolder, OSError):
-        return []  # no session: the next command makes it, with a hub
+        return None  # no session: the next command makes it, with a hub
     if hub < 0:
         what = "the session was started where it could have no network namespace for bridges"
-        return [warning("networks", what, EFFECT, f"kill {holder}    (the next command starts it again, containers go on)")]
+        return warning("networks", what, EFFECT, f"kill {holder}    (the next command starts it again, containers go on)")
     os.close(hub)
     try:
-        status = netd.status(runtime)
+        return netd.status(runtime)
     except (netd.NoNetd, RootlessError):
-        return []  # no container is on a bridge
+        return None  # no container is on a bridge
+
+
+def _now(status: ProbeResult | dict[str, str] | None, *, gate_works: bool = True) -> list[ProbeResult]:
+    """What the user's networks go by. Without the kernel's part of the gate, that of netd gets nothing to see."""
+    if not isinstance(status, dict):
+        return [status] if status else []
     count = status["containers"]
     if status["uplink"] != "on":
         return [warning("networks", f"{count} containers are on bridges, and the way out (slirp4netns) does not run",
                         "UDP and ping reach nothing outside", "it is started again within ten seconds; if not, the network's "
                         "line says why")]  # fmt: skip
-    tcp = "the host's own sockets" if status["gate"] == "on" else "slirp4netns"
+    tcp = "the host's own sockets" if status["gate"] == "on" and gate_works else "slirp4netns"
     return [ok("networks", f"{count} containers are on bridges; their outgoing TCP is by {tcp}, the rest by slirp4netns")]
 
 
