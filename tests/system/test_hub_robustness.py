@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 
 import pytest
 
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 from tests.system.test_hub_networks import SLEEP, Hub, hub
+from tests.system.test_network_churn import pids
 
 __all__ = ["hub"]
 
@@ -146,3 +150,15 @@ def test_a_killed_netd_is_replaced(hub: Hub) -> None:
         time.sleep(0.1)
     assert hub.endpoint("two", "app")["IPAddress"] in hub.inside("one", "nslookup", "two")
     assert hub.endpoint("one", "app")["IPAddress"] in hub.inside("two", "nslookup", "one")
+
+def test_netd_is_replaced_where_the_sessions_holder_is_gone_as_well(hub: Hub) -> None:
+    """The repair is in the session, where no holder can be started: the monitor has the hub."""
+    hub.rootless("network", "create", "app")
+    hub.run("one", "--network", "app")
+    hub.run("two", "--network", "app")
+    address = hub.endpoint("two", "app")["IPAddress"]
+    for holder in pids("rootless: session"):
+        os.kill(holder, signal.SIGKILL)
+    hub.kill_netd()
+    # `exec` starts no holder either.
+    wait_until(lambda: address in hub.rootless("exec", "one", "nslookup", "two", status=None).stdout, "the resolver")

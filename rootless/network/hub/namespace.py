@@ -15,15 +15,30 @@ _LOCK_NAME = "hub.lock"
 def open_hub(runtime: str = "") -> int:
     """The hub as a descriptor, the caller's to close: this RUNTIME's, or that of another one. From inside the session or outside.
 
+    Inside, where no holder can be started, it is found without one, too: of a repair, a container's monitor has it.
     NotSupported with the reason where the host allows no network namespace.
     """
+    runtime = runtime or paths.runtime_dir()
     try:
-        hub, holder = connection.hub_from_holder(runtime or paths.runtime_dir())
+        hub, holder = connection.hub_from_holder(runtime)
     except connection.NoHolder as error:
+        survivor = _surviving(runtime)
+        if survivor is not None:
+            return survivor
         raise NotSupported(f"no network: the session's holder does not answer: {error}", hint="try again") from None
     if hub < 0:
         raise _no_hub(holder)
     return hub
+
+
+def _surviving(runtime: str) -> int | None:
+    from rootless.session import surviving_hub
+
+    session = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return surviving_hub.find(session, runtime)
+    finally:
+        os.close(session)
 
 
 LIMIT_FIX = "echo 'user.max_net_namespaces=10000' | sudo tee -a /etc/sysctl.d/60-rootless.conf && sudo sysctl --system"
