@@ -9,9 +9,9 @@ import socket
 from pathlib import Path
 
 from rootless.network.hub import uplink
+from rootless.network.uplink import program
 from rootless.network.uplink.slirp4netns import start
 from rootless.network.uplink.slirp4netns.options import SlirpOptions
-from rootless.network.uplink.slirp4netns.process import stop
 from tests.harness.forked import forked
 from tests.need import need
 from tests.network import frames
@@ -98,7 +98,7 @@ def test_one_whose_maker_was_killed_is_replaced() -> None:
         options = SlirpOptions(cidr=uplink.CIDR, allow_host_loopback=False)
         left, _ = start.start_in_hub(world.hub.fd, options)
         assert uplink.ensure_uplink(world.hub.fd) is not None
-        stop(left)
+        program.stop(left)
         assert uplink.ensure_uplink(world.hub.fd) is None
         return world.container(endpoint(APP, 2)).do(lambda: udp(FAR4))
 
