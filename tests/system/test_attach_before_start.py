@@ -231,3 +231,10 @@ def test_the_event(rootless: Rootless, store: Store, create: Callable[..., str])
     ).lines
     assert len(lines) == 1
     rootless("rm", box)
+
+
+def test_more_output_than_input(rootless: Rootless, busybox_image: str) -> None:
+    """Each byte comes back twice: who only sends would wait for ever for a monitor that waits for who only sends."""
+    data = bytes(range(64)) * 200_000
+    script = "tee /dev/stderr"
+    assert rootless("run", "--rm", "-i", "--network", "none", busybox_image, "sh", "-c", script, stdin=data).raw == data

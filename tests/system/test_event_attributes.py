@@ -63,6 +63,16 @@ def test_labels_that_the_log_has_lost(rootless: Rootless, busybox_image: str) ->
     rootless("rm", box)
 
 
+@pytest.mark.own_store
+def test_an_images_labels(rootless: Rootless, busybox_image: str) -> None:
+    box = rootless("create", "--network", "none", busybox_image, "true").stdout.strip()
+    rootless("commit", "-c", "LABEL a=1 b=", box, "labelled")
+    rootless("tag", "labelled", "other")
+    attributes = told(rootless, "--filter", "type=image", "--filter", "event=tag")[-1]["Actor"]["Attributes"]
+    assert attributes == {"a": "1", "b": "", "name": "other:latest"}
+    rootless("rm", box)
+
+
 def test_a_reader_who_goes(rootless: Rootless, busybox_image: str, watcher: ThreadPoolExecutor) -> None:
     store = Store(str(rootless.root), str(rootless.runtime / "rootless"))
     rootless("rm", rootless("create", "--network", "none", busybox_image, "true").stdout.strip())

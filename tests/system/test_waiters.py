@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from rootless.engine.lifecycle.attach.attachment import Attachment
 from rootless.engine.lifecycle.wait import Exit, Waiter
-from rootless.errors import InvalidInput, NotFound
+from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.linux.inotify import Inotify
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
+from tests.need import need
 
 SHORT = ("--network", "none", "busybox", "sh", "-c", "exit 3")
 
@@ -227,6 +232,28 @@ def test_a_waiter_that_dies_is_not_waited_for(rootless: Rootless, store: Store, 
     os.waitpid(pid, 0)
     assert len(os.listdir(containers.directory(store, box) + "/attachers")) == 1
     assert rootless("start", "-a", "box").stdout == "there\n"
+    assert os.listdir(containers.directory(store, box) + "/attachers") == []
+    rootless("rm", "box")
+
+
+def test_more_watchers_than_the_kernel_allows(rootless: Rootless, store: Store, busybox_image: str) -> None:
+    """Said; and an end can be waited for all the same."""
+    box = create(rootless, store, "--name", "box", *SHORT)
+    need(int(Path("/proc/sys/fs/inotify/max_user_instances").read_text()) < 900, "too many inotify instances are allowed")
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(Inotify())
+        for make in (lambda: Waiter(store, box, "removed"), lambda: Attachment(store, box)):
+            with pytest.raises(NotSupported, match="cannot watch container"):
+                make()
+        with Waiter(store, box, "next-exit") as waiter:
+            rootless("start", "box")
+            assert waiter.wait() == Exit(3)
+    finally:
+        for each in taken:
+            each.close()
     assert os.listdir(containers.directory(store, box) + "/attachers") == []
     rootless("rm", "box")
 

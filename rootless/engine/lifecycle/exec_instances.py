@@ -20,6 +20,7 @@ import time
 from rootless import atomic
 from rootless.engine.lifecycle import exec as engine_exec
 from rootless.engine.lifecycle.attach import attach
+from rootless.engine.lifecycle.attach.attachment import watch
 from rootless.engine.lifecycle.attach.terminal import parse_detach_keys
 from rootless.engine.lifecycle.exec import ExecOptions, Execution
 from rootless.engine.state import exec_instances as instances
@@ -27,9 +28,9 @@ from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.engine.state.exec_instances import ExecConfig
-from rootless.errors import FAILURES, Conflict, InvalidInput, NotFound, RootlessError
+from rootless.errors import FAILURES, Conflict, InvalidInput, RootlessError
 from rootless.linux import process, socket
-from rootless.linux.inotify import IN_MOVED_TO, Inotify
+from rootless.linux.inotify import IN_MOVED_TO
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime import monitor, sync
@@ -184,12 +185,15 @@ def resize(store: Store, exec_id: str, rows: int, columns: int, *, patience_s: f
     config = instances.read(store, exec_id)
     running.require(store, config.container).close()
     path = instances.directory(store, config)
-    if not _started(path, patience_s):
+    if not _started(path, config.container, patience_s):
         raise Conflict("timeout waiting for exec session ready")
+    over = Conflict(f"exec command {exec_id} is not running")
+    if instances.status(store, config).state == "exited":
+        raise over
     try:
         connection = attach.connect(path)
     except Conflict:
-        raise Conflict(f"exec command {exec_id} is not running") from None
+        raise over from None
     with connection:
         attach.resize(connection, rows, columns)
     events.container(
@@ -197,20 +201,19 @@ def resize(store: Store, exec_id: str, rows: int, columns: int, *, patience_s: f
     )
 
 
-def _started(path: str, patience_s: float) -> bool:
+def _started(path: str, container: str, patience_s: float) -> bool:
     """Wait for the instance's state.json, so long at most."""
+    if instances.read_state(path) is not None:
+        return True
     deadline = time.monotonic() + patience_s
-    inotify = Inotify()
+    inotify = watch(path, IN_MOVED_TO, container)
     try:
-        inotify.watch(path, IN_MOVED_TO)
         poller = select.poll()
         poller.register(inotify.fileno(), select.POLLIN)
         while instances.read_state(path) is None:
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 return False
             inotify.drain()
-    except FileNotFoundError:
-        raise NotFound("No such exec instance: " + os.path.basename(path)) from None
     finally:
         inotify.close()
     return True

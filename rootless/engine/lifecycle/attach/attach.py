@@ -84,6 +84,40 @@ def _send(connection: socket.socket, packet: bytes) -> bool:
     return True
 
 
+class Outbox:
+    """Packets to the monitor, sent as it takes them, in their order.
+
+    Who sends has to go on receiving meanwhile: the monitor takes no input while the container takes none, the container
+    none while nobody takes its output. While `waiting`, poll the connection for POLLOUT, too, then flush(), and read no
+    more input.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._packets: list[bytes] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are packets that the monitor has not taken."""
+        return bool(self._packets)
+
+    def send(self, packet: bytes) -> None:
+        """Send it, now or later. Nothing where the monitor has ended: its last words are still to be read."""
+        self._packets.append(packet)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is taken without waiting."""
+        try:
+            while self._packets:
+                self._connection.send(self._packets[0], socket.MSG_DONTWAIT)
+                del self._packets[0]
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionResetError):
+            self._packets.clear()
+
+
 def relay(
     connection: socket.socket,
     *,
@@ -100,22 +134,31 @@ def relay(
     readable when a signal arrived (signal.set_wakeup_fd); `on_signals` takes the bytes read from it, and
     then acts on them. Output that nobody reads any more (a closed pipe) raises BrokenPipeError.
     """
-    poller = select.poll()
+    poller, outbox, paused = select.poll(), Outbox(connection), False
     for source in (connection.fileno(), stdin, signals):
         if source is not None:
             poller.register(source, select.POLLIN)
     while True:
-        for fd, _ in poller.poll():
+        for fd, events in poller.poll():
             if fd == signals and on_signals is not None:
                 on_signals(os.read(fd, 64))
-            elif fd == stdin and not _feed(connection, fd, detach_keys):
-                if detach_keys is not None and detach_keys.matched:
-                    return Outcome(None, detached=True)
-                poller.unregister(fd)
+            elif fd == stdin and not outbox.waiting:
+                if not _feed(outbox, fd, detach_keys):
+                    poller.unregister(fd)
+                    stdin = None
             elif fd == connection.fileno():
-                outcome = _receive(connection, stdout, stderr)
+                if events & select.POLLOUT:
+                    outbox.flush()
+                outcome = _receive(connection, stdout, stderr) if events & ~select.POLLOUT else None
                 if outcome is not None:
                     return outcome
+        if detach_keys is not None and detach_keys.matched and not outbox.waiting:
+            return Outcome(None, detached=True)
+        if outbox.waiting != paused:
+            paused = outbox.waiting
+            poller.modify(connection.fileno(), select.POLLIN | (select.POLLOUT if paused else 0))
+            if stdin is not None:
+                (poller.unregister(stdin) if paused else poller.register(stdin, select.POLLIN))
 
 
 def _receive(connection: socket.socket, stdout: int, stderr: int) -> Outcome | None:
@@ -132,19 +175,19 @@ def _receive(connection: socket.socket, stdout: int, stderr: int) -> Outcome | N
     return None
 
 
-def _feed(connection: socket.socket, stdin: int, detach_keys: DetachKeys | None) -> bool:
+def _feed(outbox: Outbox, stdin: int, detach_keys: DetachKeys | None) -> bool:
     """Pass on what can be read from `stdin`; False when that was the last."""
     try:
         data = os.read(stdin, _READ_SIZE)
     except OSError:  # EIO: the terminal is gone, or we are in its background
         data = b""
     if not data:
-        _send(connection, bytes([STDIN_END]))
+        outbox.send(bytes([STDIN_END]))
         return False
     if detach_keys is not None:
         data = detach_keys.feed(data)
     if data:
-        _send(connection, bytes([STDIN]) + data)
+        outbox.send(bytes([STDIN]) + data)
     return not (detach_keys is not None and detach_keys.matched)
 
 

@@ -17,7 +17,7 @@ from rootless.engine.lifecycle.attach.attachers import Registration
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
-from rootless.errors import Conflict, NotSupported
+from rootless.errors import Conflict, NotFound, NotSupported
 from rootless.linux import socket
 from rootless.linux.inotify import IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_TO, Inotify
 from rootless.storage.containers import containers
@@ -130,19 +130,26 @@ class Attachment:
 
 
 def watch_removal(store: Store, identifier: str) -> Inotify:
-    """Told when the container's directory goes, or a start or an end is recorded in it: look then. NotSupported where this user has as
-    many inotify instances as the kernel allows, NotFound."""
+    """Told when the container's directory goes, or a start or an end is recorded in it: look then. As watch()."""
+    return watch(containers.directory(store, identifier), IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF, identifier)
+
+
+def watch(path: str, mask: int, identifier: str) -> Inotify:
+    """Told of changes of a directory of the container: look then. NotSupported where this user has as many inotify
+    instances, or watches, as the kernel allows; NotFound."""
+    inotify = None
     try:
         inotify = Inotify()
+        inotify.watch(path, mask)
+    except FileNotFoundError:
+        if inotify is not None:
+            inotify.close()
+        raise NotFound(f"No such container: {identifier}") from None
     except OSError as error:
+        if inotify is not None:
+            inotify.close()
         raise NotSupported(
             f"cannot watch container {identifier[:12]}: {error.strerror}",
-            hint="more watchers than /proc/sys/fs/inotify/max_user_instances; `rootless doctor` tells who can raise it",
+            hint="more watchers than /proc/sys/fs/inotify/ allows a user; `rootless doctor` tells who can raise it",
         ) from None
-    try:
-        inotify.watch(containers.directory(store, identifier), IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF)
-    except OSError as error:
-        inotify.close()
-        containers.status(store, identifier)  # NotFound
-        raise NotSupported(f"cannot watch container {identifier[:12]}: {error.strerror}") from None
     return inotify
