@@ -211,7 +211,9 @@ def test_pull_and_push(compose: Compose, registry: Registry) -> None:
     compose("down")
 
 
-@pytest.mark.parametrize("words", [["up", "--watch"], ["up", "--menu"], ["publish", "x"], ["--compatibility", "ps"], ["nonsense"]])
+@pytest.mark.parametrize("words", [
+    ["up", "--menu"], ["up", "--watch"], ["up", "--watch", "-d"], ["publish", "x"], ["--compatibility", "ps"], ["nonsense"],
+])  # fmt: skip
 def test_what_is_not_there_is_refused(compose: Compose, words: list[str]) -> None:
     compose.file(TWO)
     result = compose(*words, status=1)
@@ -256,3 +258,21 @@ def test_config_options(compose: Compose) -> None:
     assert compose("config", "--variables").lines[1].split() == ["T", "false"]
     assert json.loads(compose("config", "--format", "json").stdout)["name"] == "demo"
     assert compose("config", "--hash", "b").stdout.split()[0] == "b"
+
+
+@pytest.mark.own_store
+def test_an_image_with_labels_of_compose_makes_no_container_a_projects(compose: Compose) -> None:
+    """Neither one that compose built, nor a hostile one that has them all."""
+    compose.up(TWO)
+    labels = compose.inspect("demo-web-1")["Config"]["Labels"]
+    lines = "".join(f'LABEL {key}="{value}"\n' for key, value in {**labels, "com.docker.compose.container-number": "x\\n"}.items())
+    compose.file(f"FROM busybox\n{lines}", "Dockerfile")
+    compose.rootless("build", "-q", "-t", "evil", str(compose.directory), timeout=120)
+    compose.rootless("run", "-d", "--name", "mine", "evil", "sleep", "1000")
+    try:
+        assert set(compose.rows()) == {"demo-web-1", "demo-db-1"}
+        compose("up", "-d", "-t", "0", "--remove-orphans")
+        compose("down", "-t", "0")
+        assert compose.rootless("ps", "--format", "{{.Names}}").lines == ["mine"]
+    finally:
+        compose.rootless("rm", "-f", "mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -66,6 +67,28 @@ services:
     eventually(lambda: text("/ran") == "r")
     process.terminate()
     process.wait()
+
+
+def test_up_with_watch_shows_logs_and_syncs(compose: Compose) -> None:
+    compose.file("1", "src/a")
+    compose.file("""
+services:
+  web:
+    image: busybox
+    command: sh -c 'while sleep 0.2; do cat /app/a; done 2>/dev/null'
+    stop_grace_period: 0s
+    develop: {watch: [{path: ./src, action: sync, target: /app}]}
+""")
+    process = compose.start("up", "--watch")
+    assert process.stdout is not None
+    while b"Watch enabled" not in process.stdout.readline():
+        pass
+    compose.file("changed\n", "src/a")
+    while b"web-1  | changed" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
 
 
 @pytest.mark.own_store

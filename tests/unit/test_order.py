@@ -45,7 +45,7 @@ ORDER = {
     "cli/commands":
         "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/compose":
-        "config create down follow images logs look one ps run watch up attached verbs creation carry_out deadline "
+        "config create down follow images logs look one ps run watch up attached watcher verbs creation carry_out deadline "
         "log_lines display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rootless.build.progress.vertices import Progress
 from rootless.compose.converge import conditions, contents, hooks, images
-from rootless.compose.converge.observe import project_rows
+from rootless.compose.converge.observe import container, project_rows
 from rootless.compose.converge.service_request import Place, service_request
 from rootless.compose.load.project import Project
 from rootless.compose.plan import names, resources
@@ -82,10 +82,9 @@ def _first_containers(context: Context, service: str) -> dict[str, str]:
         return {}
     found: dict[str, tuple[int, str]] = {}
     for row in project_rows(context.store, context.name):
-        labels = row.record["labels"]
-        other, number = labels.get(names.SERVICE, ""), int(labels.get(names.NUMBER) or 0)
-        if other in wanted and labels.get(names.ONEOFF) != "True" and (other not in found or number < found[other][0]):
-            found[other] = (number, row.id)
+        one = container(row)
+        if one.service in wanted and not one.oneoff and (one.service not in found or one.number < found[one.service][0]):
+            found[one.service] = (one.number, row.id)
     return {other: identifier for other, (_, identifier) in found.items()}
 
 

@@ -11,18 +11,34 @@ from rootless.engine.images import lookup
 from rootless.engine.networks import records
 from rootless.engine.state import listing
 from rootless.errors import NotFound, RootlessError
-from rootless.image import reference
-from rootless.storage import volumes
+from rootless.image import reference, run_config
+from rootless.storage import images, volumes
 from rootless.storage.quoted_names import quoted
 from rootless.storage.store import Store
 
 
 def project_rows(store: Store, project: str, *, every: bool = True) -> list[listing.ContainerRow]:
-    """The project's containers, newest first; `project` "" for those of all projects."""
-    return [
-        row for row in listing.rows(store, every=every)
-        if (row.record["labels"].get(names.PROJECT) == project if project else row.record["labels"].get(names.PROJECT))
-    ]  # fmt: skip
+    """The project's containers, newest first; `project` "" for those of all projects.
+
+    Only what compose made: an image may have labels of compose, too (those that it built do), and a container that `run` made of
+    it is none of the project's.
+    """
+    said: dict[str, dict[str, str]] = {}
+    return [row for row in listing.rows(store, every=every) if _is_of(store, row, project, said)]
+
+
+def _is_of(store: Store, row: listing.ContainerRow, project: str, said: dict[str, dict[str, str]]) -> bool:
+    labels = row.record["labels"]
+    if not labels.get(names.PROJECT) or names.CONFIG_HASH not in labels or (project and labels[names.PROJECT] != project):
+        return False
+    image = row.record["image_id"]
+    if image not in said:
+        try:
+            config = run_config.read(images.find(store, image, all_names=False).config.get("config"))
+            said[image] = {key: word.text for key, word in config.labels.items()}
+        except RootlessError:
+            said[image] = {}  # it was removed since
+    return said[image].get(names.CONFIG_HASH) != labels[names.CONFIG_HASH]
 
 
 def container(row: listing.ContainerRow) -> Container:
@@ -41,17 +57,17 @@ def observe(store: Store, name: str, project: Project | None = None) -> Observed
     found = [container(row) for row in project_rows(store, name)]
     networks = {network["name"]: Network(network["id"], network["labels"]) for network in records.every(store)}
     there = {volume.name: volume.labels for volume in volumes.list_volumes(store)}
-    images: dict[str, str] = {}
+    known: dict[str, str] = {}
     tagged: dict[str, float] = {}
     for service in project.services if project is not None else ():
         assert project is not None
         image = names.image_name(project, service)
         try:
-            images[image] = lookup.find(store, image, all_names=False).id
+            known[image] = lookup.find(store, image, all_names=False).id
         except (NotFound, RootlessError):
             continue
         tagged[image] = _tagged(store, image)
-    return Observed(found, networks, there, images, tagged)
+    return Observed(found, networks, there, known, tagged)
 
 
 def _tagged(store: Store, image: str) -> float:

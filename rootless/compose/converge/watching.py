@@ -119,6 +119,10 @@ class TreeWatch:
             self._notices.close()
             raise
 
+    def fileno(self) -> int:
+        """To be polled: readable where something may have changed."""
+        return self._notices.fileno()
+
     def __enter__(self) -> TreeWatch:
         return self
 

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from rootless.cli.commands.compose.carry_out import Work
 from rootless.cli.commands.compose.log_lines import LogPrinter
+from rootless.cli.commands.compose.watcher import Watcher
 from rootless.compose.converge.log_stream import End, LogStream, Target
+from rootless.compose.converge.watching import TreeWatch
 from rootless.compose.plan.down import dependencies, verb_steps
 from rootless.compose.plan.observed import Container
 from rootless.engine.state.logs.logs import Window
@@ -36,21 +38,27 @@ def shown_name(project: str, one: Container) -> str:
     return one.name.removeprefix(f"{project}-")
 
 
-def stay(work: Work, attachment: Attachment, *, since: str) -> int:
-    """Show logs until all containers have ended; the exit status."""
-    assert work.project is not None
-    there = [one for one in work.observe().containers if one.service in work.project.services and not one.oneoff]
+def stay(work: Work, attachment: Attachment, *, since: str, watch: tuple[TreeWatch, Watcher] | None = None) -> int:
+    """Show logs until all containers have ended; the exit status. With `watch`, act on changes meanwhile."""
     printer = LogPrinter(prefix=attachment.prefix, colours=attachment.colours, timestamps=attachment.timestamps)
-    targets = [Target(one.id, shown_name(work.name, one), one.service in attachment.services) for one in there]
-    services = {one.id: one.service for one in there}
+    services: dict[str, str] = {}
+    targets = _targets(work, attachment, services)
     printer.know(targets)
     status: int | None = None
     aborting = interrupted = False
     with _signals() as arrived, LogStream(work.store, Window(since=since), printer) as stream:
         stream.add(targets)
-        while stream.followed:
-            ready = stream.wait(arrived)
-            if ready:
+        while stream.followed or (watch is not None and not interrupted):
+            ready = stream.wait(arrived, *(() if watch is None else (watch[0].fileno(),)))
+            if watch is not None and arrived not in ready and ready:
+                changed, called = watch[0].changes(arrived)
+                ready = called
+                if not called:
+                    watch[1].act(changed)
+                    targets = _targets(work, attachment, services)
+                    printer.know(targets)
+                    stream.add(targets)
+            if arrived in ready:
                 os.read(arrived, 64)
                 _stop(work, kill=interrupted, timeout_s=attachment.timeout_s)
                 interrupted = True
@@ -64,6 +72,14 @@ def stay(work: Work, attachment: Attachment, *, since: str) -> int:
     if interrupted:
         return INTERRUPTED
     return status or 0
+
+
+def _targets(work: Work, attachment: Attachment, services: dict[str, str]) -> list[Target]:
+    """The containers there are now; `services` learns whose they are."""
+    assert work.project is not None
+    there = [one for one in work.observe().containers if one.service in work.project.services and not one.oneoff]
+    services |= {one.id: one.service for one in there}
+    return [Target(one.id, shown_name(work.name, one), one.service in attachment.services) for one in there]
 
 
 def _aborts(attachment: Attachment, end: End) -> bool:

@@ -21,6 +21,7 @@ from rootless.engine.views import top
 from rootless.errors import InvalidInput
 from rootless.storage import volumes as stored
 from rootless.storage.store import Store
+from rootless.words import plain
 
 
 def _ls(args: Args) -> int:
@@ -45,7 +46,7 @@ def _ls(args: Args) -> int:
         found.append({"Name": name, "Status": _status(rows), "ConfigFiles": ",".join(word for word in files if word)})
     if args.quiet:
         for one in found:
-            print(one["Name"])
+            print(plain(one["Name"]))
     elif args.format == "json":
         print(json.dumps(found, separators=(",", ":")))
     else:

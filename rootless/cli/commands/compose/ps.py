@@ -18,6 +18,7 @@ from rootless.engine.state.listing import ContainerRow
 from rootless.errors import InvalidInput
 from rootless.network import ports
 from rootless.storage.store import Store
+from rootless.words import plain
 
 STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
 COLUMNS = ("Name", "Image", "Command", "Service", "RunningFor", "Status", "Ports")
@@ -49,7 +50,7 @@ def run(args: Args) -> int:
     rows = [row for row in rows if _is_meant(row, args, states, None if project is None else {*project.services, *project.disabled})]
     if args.services:
         for service in sorted({row.record["labels"].get(names.SERVICE, "") for row in rows}):
-            print(service)
+            print(plain(service))
         return 0
     if args.quiet:
         for row in rows:

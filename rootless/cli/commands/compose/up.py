@@ -6,7 +6,9 @@ from rootless.cli.commands.compose import creation
 from rootless.cli.commands.compose import project as projects
 from rootless.cli.commands.compose.attached import Attachment, stay
 from rootless.cli.commands.compose.carry_out import Work
+from rootless.cli.commands.compose.watcher import Watcher
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Option, integer
+from rootless.compose.converge.watching import TreeWatch, rules
 from rootless.compose.load.project import Project
 from rootless.compose.plan import up as planning
 from rootless.engine.options import clock
@@ -40,7 +42,16 @@ def run(args: Args) -> int:
         creation.converge(work, observed, plan, yes=args.yes)
     if attachment is None or work.dry_run:
         return 0
-    return stay(work, attachment, since=began)
+    if not args.watch:
+        return stay(work, attachment, since=began)
+    wanted = rules(project, list(project.services))
+    if not wanted:
+        raise InvalidInput("none of the selected services is configured for watch, consider setting a 'develop' section")
+    with TreeWatch(wanted) as tree:
+        watcher = Watcher(work, wanted, prune=True)
+        watcher.begin()
+        print("Watch enabled", flush=True)
+        return stay(work, attachment, since=began, watch=(tree, watcher))
 
 
 def _detached(args: Args) -> bool:
@@ -58,9 +69,8 @@ def _detached(args: Args) -> bool:
                            "--attach-dependencies or --watch")  # fmt: skip
     if args.renew_anon_volumes and args.no_recreate:
         raise InvalidInput("--no-recreate and --renew-anon-volumes are incompatible")
-    if args.watch:
-        raise NotSupported("--watch is not supported: logs and the watch are two commands",
-                           hint="rootless compose watch; and rootless compose logs -f beside it")  # fmt: skip
+    if args.watch and args.no_build:
+        raise InvalidInput("--no-build and --watch are incompatible")
     if args.menu:
         raise NotSupported("--menu is not supported: there is no menu", hint="leave it out")
     return bool(args.detach or args.wait)
@@ -121,7 +131,7 @@ COMMAND = Command(
         Option(("--wait",), "wait", FLAG, help="Wait for services to be running|healthy. Implies detached mode"),
         Option(("--wait-timeout",), "wait_timeout", VALUE, metavar="int", default=0, convert=integer,
                help="Maximum duration in seconds to wait for the project to be running|healthy"),
-        Option(("-w", "--watch"), "watch", FLAG, help="Watch source code and rebuild/refresh containers when files are updated (refused)"),
+        Option(("-w", "--watch"), "watch", FLAG, help="Watch source code and rebuild/refresh containers when files are updated"),
         creation.YES,
     ),
     handler=run,
