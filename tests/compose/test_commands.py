@@ -276,3 +276,12 @@ def test_an_image_with_labels_of_compose_makes_no_container_a_projects(compose: 
         assert compose.rootless("ps", "--format", "{{.Names}}").lines == ["mine"]
     finally:
         compose.rootless("rm", "-f", "mine")
+
+
+def test_config_prints_no_terminal_escapes(compose: Compose) -> None:
+    """A stranger's file is looked at before it is run."""
+    compose.file('services: {web: {image: "bu\\e[31msy", profiles: ["p\\e[2J"]}}\n')
+    for words in (("--images",), ("--profiles",), (), ("--format", "json")):
+        shown = compose("--profile", "*", "config", *words).stdout
+        assert "\x1b" not in shown
+        assert "31msy" in shown or words == ("--profiles",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from rootless.cli.commands.compose import project as projects
@@ -16,6 +17,7 @@ from rootless.compose.load.template import Variable
 from rootless.compose.plan.names import image_name
 from rootless.compose.plan.service_hash import service_hash
 from rootless.errors import InvalidInput
+from rootless.words import plain
 
 
 def run(args: Args) -> int:
@@ -26,14 +28,14 @@ def run(args: Args) -> int:
         return _variables(args)
     if args.no_interpolate:
         return _not_interpolated(args)
-    plain = args.services or args.volumes or args.networks or args.models or args.images or args.profiles or args.hash
+    part = args.services or args.volumes or args.networks or args.models or args.images or args.profiles or args.hash
     project = projects.load(
-        args.positional, environments=not (args.no_env_resolution or plain), normalise=not args.no_normalize,
+        args.positional, environments=not (args.no_env_resolution or part), normalise=not args.no_normalize,
         resolve_paths=not args.no_path_resolution, consistency=not args.no_consistency,
     )  # fmt: skip
     if args.environment:
         lines = [f"{key}={project.environment[key]}" for key in sorted(project.environment)]
-        return _write(args, "".join(line + "\n" for line in lines))
+        return _write_lines(args, lines)
     if args.hash:
         return _hashes(args, project)
     if args.positional and not args.no_consistency:
@@ -41,12 +43,12 @@ def run(args: Args) -> int:
     for wanted, kind in ((args.services, "services"), (args.volumes, "volumes"), (args.networks, "networks"), (args.models, "models")):
         if wanted:
             names = project.services if kind == "services" else project.resources(kind)
-            return _write(args, "".join(f"{name}\n" for name in names))
+            return _write_lines(args, names)
     if args.profiles:
         every = [*project.services.values(), *project.disabled.values()]
-        return _write(args, "".join(f"{name}\n" for name in sorted({one for service in every for one in service.get("profiles") or ()})))
+        return _write_lines(args, sorted({one for service in every for one in service.get("profiles") or ()}))
     if args.images:
-        return _write(args, "".join(f"{image_name(project, name)}\n" for name in project.services))
+        return _write_lines(args, [image_name(project, name) for name in project.services])
     if args.resolve_image_digests:
         project = _with_digests(project)
     if args.lock_image_digests:
@@ -55,6 +57,11 @@ def run(args: Args) -> int:
     elif not projects.given().all_resources and not args.no_normalize:
         project = project._replace(model=selection.used_resources(project.model))
     return _write(args, to_json(project) + "\n" if args.format == "json" else to_yaml(project))
+
+
+def _write_lines(args: Args, lines: Iterable[str]) -> int:
+    """A line each; what a file says is cleaned, since YAML's formats escape it, and these do not."""
+    return _write(args, "".join(f"{plain(line)}\n" for line in lines))
 
 
 def _write(args: Args, text: str) -> int:
@@ -84,7 +91,7 @@ def _not_interpolated(args: Args) -> int:
     )  # fmt: skip
     project = _whole(project)
     if args.services:
-        return _write(args, "".join(f"{name}\n" for name in project.services))
+        return _write_lines(args, project.services)
     if args.resolve_image_digests:
         project = _with_digests(project)
     return _write(args, model_text(project.model, args.format or "yaml"))
