@@ -83,7 +83,7 @@ def _fetch(store: Store, request: BuildRequest, progress: Progress, stack: ExitS
     from rootless.build.context import fetch
 
     if request.context == "-":
-        found = stack.enter_context(fetch.from_stream(store, sys.stdin.buffer))
+        found = stack.enter_context(fetch.from_stream(store, request.stdin or sys.stdin.buffer))
     else:
         from rootless.build.context import http
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from rootless.build.execute.run_config import Limits
 from rootless.build.output.requested import Output
@@ -45,4 +45,5 @@ class BuildRequest(NamedTuple):
     tls_verify: bool = True
     cache_from: list[Place] = []
     cache_to: list[Place] = []
+    stdin: IO[bytes] | None = None  # what "-" means, where that is not our own
     all_times: bool = False  # SOURCE_DATE_EPOCH is the time of every new file, not the latest one

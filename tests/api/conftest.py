@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness import leaks
 from tests.harness.account import User
-from tests.harness.api import Service
+from tests.harness.api import Make, Service
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 
@@ -47,3 +47,19 @@ def docker_py(service: Service) -> Iterator[Any]:
     client = service.client()
     yield client
     client.close()
+
+
+@pytest.fixture
+def make(service: Service, busybox_image: str) -> Iterator[Make]:
+    """Creates a container of busybox and returns its id; all are removed at the end."""
+    made: list[str] = []
+
+    def create(*command: str, name: str = "", **config: Any) -> str:
+        query = f"?name={name}" if name else ""
+        body = {"Image": busybox_image, "Cmd": list(command) or ["sleep", "1000"], **config}
+        made.append(service("POST", f"/containers/create{query}", body, status=201).json["Id"])
+        return made[-1]
+
+    yield create
+    for identifier in made:  # by the command line: some tests end the service
+        service.rootless("rm", "-fv", identifier, status=None)

@@ -9,15 +9,20 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.harness import processes
 from tests.harness.command import Rootless
 
 PATIENCE_S = 60.0
+Make = Callable[..., str]
+"""The fixture `make`: creates a container of busybox, and returns its id."""
 
 
 class Answer(NamedTuple):
@@ -50,8 +55,8 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PATIENCE_S)
         self.sock.connect(str(self.path))
+        self.sock.settimeout(PATIENCE_S)  # afterwards: with one, connect(2) does not wait for a full backlog
 
 
 class Service:
@@ -83,8 +88,8 @@ class Service:
     def connect(self) -> socket.socket:
         """A connection, for bytes of one's own."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(PATIENCE_S)
         sock.connect(str(self.path))
+        sock.settimeout(PATIENCE_S)
         return sock
 
     def __call__(
@@ -142,3 +147,30 @@ class Service:
         said = self.process.stderr.read().decode(errors="replace") if self.process.stderr else ""
         assert "Traceback" not in said, said
         return status
+
+
+def start(service: Service, identifier: str) -> None:
+    service("POST", f"/containers/{identifier}/start", status=204)
+
+
+def ended(service: Service, identifier: str) -> dict[str, Any]:
+    """Its State, once it has ended."""
+    found: dict[str, Any] = {}
+
+    def over() -> bool:
+        found.update(service("GET", f"/containers/{identifier}/json").json["State"])
+        return bool(found["Status"] == "exited")
+
+    processes.wait_until(over, "the container's end")
+    return found
+
+
+def frames(data: bytes) -> list[tuple[int, bytes]]:
+    """The frames of a multiplexed stream."""
+    found = []
+    while data:
+        stream, length = struct.unpack(">BxxxI", data[:8])
+        assert len(data) >= 8 + length
+        found.append((stream, data[8 : 8 + length]))
+        data = data[8 + length :]
+    return found

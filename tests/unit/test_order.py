@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
     "api": "install dial_stdio service server routes answer request http words versions",
-    "api/answer": "disk_usage containers images volumes errors",
+    "api/answer": "disk_usage containers images volumes frames errors",
     "api/http": "exchange answers head limits",
-    "api/request": "fields query filters",
-    "api/routes": "table absent system route",
+    "api/request": "container host_config networking mounts security resources registry fields query filters",
+    "api/routes":
+        "table absent archive attach build containers distribution exec images lifecycle networks streams system volumes found "
+        "hijacked progress tar_bodies route",
     "api/server": "front zygote worker listener wire",
     "build":
         "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "
@@ -81,21 +83,21 @@ ORDER = {
     "engine/files/volumes": "archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
-        "pod_member bind_owners commit healthcheck kill prune reset update wait autostart create exec_instances exec remove "
+        "pod_member bind_owners commit healthcheck kill prune rename reset update wait autostart create exec_instances exec remove "
         "create_rules start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
-        "connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases ipam_config "
-        "records options names ipam addresses",
+        "choice connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases "
+        "ipam_config records options names ipam addresses",
     "engine/options":
-        "ages clock health names patterns resources security_words signals userns zones mounts mount_keys values mount_config",
+        "ages clock health names namespaces patterns resources security_words signals userns zones mounts mount_keys values "
+        "mount_config",
     "engine/pods": "create remove verbs",
     "engine/state":
-        "cgroup confinement exec_instances logs processes pruned restart user_namespace resources unrecorded_exits events "
-        "status_words listing pods "
-        "damaged health running config",
+        "cgroup confinement exec_instances logs processes pruned restart security user_namespace resources unrecorded_exits events "
+        "status_words listing pods damaged health running config",
     "engine/state/events": "event_log consequences labels events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":

@@ -49,6 +49,7 @@ class Exchange:
         self.head: Head = head.read(event)
         self._body_over = False
         self._out_of_http = False
+        self._told = False
 
     # The request's body
 
@@ -74,7 +75,7 @@ class Exchange:
             try:
                 data = self.sock.recv(READ_SIZE)
             except ConnectionResetError:
-                raise ClientGone from None
+                raise self._gone() from None
             if not data:
                 raise InvalidInput("the request's body breaks off: unexpected EOF")
             self._parser.receive_data(data)
@@ -105,7 +106,7 @@ class Exchange:
     def answer(self, status: int, kind: str, body: bytes, more: answers.Headers | None = None) -> None:
         """The whole answer."""
         self.answered = True
-        self._drain()
+        self.drain()
         self._send(
             answers.encode(self._parser, self.head.method, status, kind, body, more=more, close=not self._body_over)
         )
@@ -141,7 +142,7 @@ class Exchange:
             return None
         return bytes(self._parser.trailing_data[0])
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Read a small rest of the body, so that the connection can go on. A client that waits for a 100 sends none."""
         if self._body_over or self._parser.they_are_waiting_for_100_continue:
             return
@@ -161,7 +162,7 @@ class Exchange:
 
         Docker's clients ask for it by an Upgrade header, and then take a 101 only; those that do not, take a 200.
         """
-        self._drain()
+        self.drain()
         early = bytes(self._parser.trailing_data[0])
         self.answered = self._out_of_http = True
         if self.head.upgrade:
@@ -192,9 +193,14 @@ class Exchange:
         try:
             self.sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            raise ClientGone from None
+            raise self._gone() from None
 
     # The client's going
+
+    def _gone(self) -> ClientGone:
+        """Told once: what it interrupts clears up after itself in peace."""
+        self._told = True
+        return ClientGone()
 
     def gone(self) -> bool:
         """Whether the client has hung up, both ways."""
@@ -210,8 +216,8 @@ class Exchange:
         """
 
         def look(_: int, __: Any) -> None:
-            if self.gone():
-                raise ClientGone
+            if not self._told and self.gone():
+                raise self._gone()
 
         before = signal.signal(signal.SIGIO, look)
         flags = fcntl.fcntl(self.sock, fcntl.F_GETFL)
@@ -219,7 +225,7 @@ class Exchange:
         fcntl.fcntl(self.sock, fcntl.F_SETFL, flags | os.O_ASYNC)
         try:
             if self.gone():
-                raise ClientGone
+                raise self._gone()
             yield
         finally:
             fcntl.fcntl(self.sock, fcntl.F_SETFL, flags)

@@ -18,6 +18,7 @@ class Fields:
     """An object of JSON. `path` is where it stands in the body, for errors."""
 
     def __init__(self, values: dict[str, Any], path: str = "") -> None:
+        self._original = {key: value for key, value in values.items() if value is not None}
         self._values = {key.lower(): value for key, value in values.items() if value is not None}
         self._path = path
 
@@ -32,6 +33,10 @@ class Fields:
 
     def __contains__(self, key: str) -> bool:
         return key.lower() in self._values
+
+    def asks(self, key: str) -> bool:
+        """Whether the field says more than nothing: not false, 0, "", [] or {}, whatever its type."""
+        return bool(self._value(key))
 
     def _value(self, key: str) -> Any:
         return self._values.get(key.lower())
@@ -82,6 +87,11 @@ class Fields:
         """A map of texts to texts."""
         at = self._at(key)
         return {_text(name, at): _text(value, f"{at}.{name}") for name, value in self._map(key).items() if value is not None}
+
+    def pairs_of_all(self) -> dict[ApiWord, ApiWord]:
+        """All fields, each a text; those that are null are left out. For a map that is a document of its own: its keys
+        are as they were written."""
+        return {_text(name, self._path): _text(value, self._at(name)) for name, value in self._original.items()}
 
     def names(self, key: str) -> list[ApiWord]:
         """The keys of a map whose values say nothing: Go's map[string]struct{}."""

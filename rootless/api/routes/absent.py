@@ -22,6 +22,10 @@ def _no_plugin(_: Call) -> Reply:
     raise NotSupported("rootless has no plugins: volumes, networks and logs are its own")
 
 
+def _plugin(call: Call) -> Reply:
+    raise NotFound(f"plugin {call.words['name']!r} not found")
+
+
 def _no_checkpoints(_: Call) -> Reply:
     raise NotSupported("rootless makes no checkpoints of containers", hint="CRIU needs capabilities of the host")
 
@@ -40,22 +44,23 @@ def _not_yet(call: Call) -> Reply:
     )
 
 
-def _unknown(_: Call) -> Reply:
-    raise NotFound("page not found")
-
-
 _SWARM = tuple(
     Route("*", pattern, _no_swarm)
     for noun in ("swarm", "nodes", "services", "tasks", "secrets", "configs")
     for pattern in (f"/{noun}", f"/{noun}/{{rest*}}")
 )
 
+_LATER = (("GET", "/containers/{id}/attach/ws"),)
+"""What Docker has, and comes here still."""
+
 ROUTES: tuple[Route, ...] = (
     *_SWARM,
     Route("GET", "/plugins", _no_plugins),
+    Route("GET", "/plugins/{name*}/json", _plugin),
     Route("*", "/plugins/{rest*}", _no_plugin),
     Route("*", "/containers/{id}/checkpoints", _no_checkpoints),
     Route("*", "/containers/{id}/checkpoints/{rest*}", _no_checkpoints),
     Route("POST", "/grpc", _no_buildkit),
     Route("POST", "/session", _no_buildkit),
+    *(Route(method, pattern, _not_yet) for method, pattern in _LATER),
 )

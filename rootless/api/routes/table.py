@@ -6,11 +6,28 @@ import re
 from functools import cache
 
 from rootless.api.request.query import decoded
-from rootless.api.routes import absent, system
+from rootless.api.routes import (
+    absent,
+    archive,
+    attach,
+    build,
+    containers,
+    distribution,
+    exec,
+    images,
+    lifecycle,
+    networks,
+    streams,
+    system,
+    volumes,
+)
 from rootless.api.routes.route import Route
 from rootless.api.words import ApiWord
 
-NOUNS: tuple[tuple[Route, ...], ...] = (system.ROUTES, absent.ROUTES)
+NOUNS: tuple[tuple[Route, ...], ...] = (
+    system.ROUTES, containers.ROUTES, lifecycle.ROUTES, streams.ROUTES, attach.ROUTES, exec.ROUTES, archive.ROUTES, images.ROUTES,
+    volumes.ROUTES, networks.ROUTES, build.ROUTES, distribution.ROUTES, absent.ROUTES,
+)  # fmt: skip
 """In this order: what several patterns match is the first one's."""
 
 

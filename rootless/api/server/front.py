@@ -28,6 +28,8 @@ WORKERS = 64
 """Requests at a time; one more is answered by 503."""
 
 
+_ACCEPTED = 64
+"""Connections taken in one go."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -130,17 +132,26 @@ class Front:
         self.selector.close()
 
     def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTED):
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        """Whether there may be more."""
         try:
             sock, _ = listener.accept()
+        except BlockingIOError:
+            return False
         except OSError:
             # Out of descriptors, or the client has gone: the others are served meanwhile.
             time.sleep(0.01)
-            return
+            return False
         sock.setblocking(True)
-        if not is_ours(sock):
+        if is_ours(sock):
+            self._listen_to(_Client(sock))
+        else:
             sock.close()
-            return
-        self._listen_to(_Client(sock))
+        return True
 
     def _listen_to(self, client: _Client) -> None:
         self.clients.add(client)

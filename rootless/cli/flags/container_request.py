@@ -5,6 +5,7 @@ from __future__ import annotations
 from rootless.cli import client_config
 from rootless.cli.grammar.command import Args
 from rootless.engine.lifecycle.create import Request
+from rootless.engine.options import names, namespaces
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest, duration
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volume
@@ -21,6 +22,7 @@ from rootless.engine.options.values import (
     read_env_file,
     read_label_file,
 )
+from rootless.engine.state import security
 from rootless.engine.state.config import (
     EndpointConfig,
     LogConfig,
@@ -54,7 +56,7 @@ def to_request(args: Args) -> Request:
     return Request(
         image="" if args.rootfs else name,
         rootfs=name if args.rootfs else "",
-        name=_name(args.name),
+        name=names.check(args.name),
         entrypoint=entrypoint,
         cmd=command,
         env=merge_env(environment),
@@ -83,9 +85,9 @@ def to_request(args: Args) -> Request:
         stop_timeout=args.stop_timeout,
         timeout=args.timeout,
         oom_score_adj=args.oom_score_adj,
-        pid=_shared(args.pid, "pid", ("host", "private")),
-        ipc=_shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),
-        uts=_shared(args.uts, "uts", ("host", "private")),
+        pid=namespaces.shared(args.pid, "pid", ("host", "private")),
+        ipc=namespaces.shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),
+        uts=namespaces.shared(args.uts, "uts", ("host", "private")),
         userns=_userns(args.userns),
         cgroupns=args.cgroupns or "",
         resources=parse_resources(args),
@@ -125,17 +127,6 @@ def _refuse_bytes(args: Args) -> None:
                 raise InvalidInput(f'invalid argument "{word}" for "--{dest.replace("_", "-")}" flag: it has control characters')
 
 
-def _name(word: str) -> str:
-    name = word.removeprefix("/")
-    # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
-    rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
-    if name and not (name[0].isalnum() and rest.isalnum() and name.isascii() and len(name) > 1):
-        raise InvalidInput(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
-    if len(name) > 200:
-        raise InvalidInput("container name is too long", hint="at most 200 characters")
-    return name
-
-
 def _groups(words: list[str]) -> list[str]:
     if "keep-groups" in words and len(words) > 1:
         raise InvalidInput(
@@ -160,12 +151,6 @@ def _mounts(args: Args) -> list[Mount]:
 
         found.append(zone_mount(args.tz))
     return found
-
-
-def _shared(word: str, kind: str, modes: tuple[str, ...]) -> str:
-    if word in ("", *modes) or (word.startswith("container:") and word != "container:" and kind != "uts"):
-        return word
-    raise InvalidInput(f"--{kind}: invalid {kind.upper()} mode")
 
 
 def _userns(word: str) -> str:
@@ -221,18 +206,7 @@ def _log(args: Args) -> LogConfig:
 
 
 def _security(args: Args) -> Security:
-    found: Security = {
-        "privileged": args.privileged,
-        "cap_add": args.cap_add,
-        "cap_drop": args.cap_drop,
-        # --privileged is for what needs all rights: programs that gain them by their files, too.
-        "no_new_privileges": not args.privileged,
-        "seccomp": "",
-        "apparmor": "",
-        "label": [],
-        "unmask": [],
-        "mask": [],
-    }
+    found = security.asked(privileged=args.privileged, cap_add=args.cap_add, cap_drop=args.cap_drop)
     if args.security_opt:
         from rootless.cli.grammar import refused
         from rootless.engine.options import security_words

@@ -3,68 +3,27 @@ words, Podman's options for slirp4netns and pasta. Which networks there are is n
 
 from __future__ import annotations
 
-from rootless.engine.networks import names
-from rootless.engine.networks.addresses import canonical, version_of
+from rootless.engine.networks import choice, names
 from rootless.engine.state.config import EndpointConfig, no_demands
 from rootless.errors import InvalidInput, NotSupported
-from rootless.record import TYPE_CHECKING, Record
+from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rootless.cli.grammar.command import Args
 
-_SINGLE = ("none", "host", "slirp4netns", "pasta")
 _UNNAMED = ("", "default", "private")
 _LONG = "write name=NETWORK, and as you need alias=, ip=, ip6=, mac-address=, driver-opt=KEY=VALUE, gw-priority="
 
 
-class NetworkChoice(Record):
-    """What the words mean: mode and options as a container's record has them, and its networks on the hub."""
-
-    mode: str
-    options: list[str]
-    networks: dict[str, EndpointConfig]
-    default: bool = False  # no network is named, and nothing is asked of the default one
-
-
-def choose(args: Args) -> NetworkChoice:
+def choose(args: Args) -> choice.NetworkChoice:
     """The networks of `run` and `create`, in the order given. InvalidInput in Docker's words."""
-    found: dict[str, EndpointConfig] = {}
-    single: dict[str, list[str]] = {}
+    asked = []
     for position, word in enumerate(args.network or ["default"]):
         mode, options, endpoint = parse(word)
         if position == 0:
             _apply(endpoint, args)
-        if mode in single or mode in found:
-            if mode in names.PREDEFINED or ":" in mode or mode in _SINGLE:
-                continue
-            raise InvalidInput(f'network "{mode}" is specified multiple times', hint="write each --network once")
-        user_defined = _is_user_defined(mode)
-        if not user_defined:
-            _check_predefined(mode, endpoint)
-        if user_defined or mode == "bridge":
-            found[mode] = endpoint
-        else:
-            single[mode] = options
-    not_defined = [*single, *(["bridge"] if "bridge" in found else [])]
-    if not_defined and found.keys() - {"bridge"}:
-        raise InvalidInput(
-            "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
-            hint="name networks of your own only: `rootless network create`",
-        )
-    if len(not_defined) > 1:
-        raise InvalidInput(
-            f"conflicting options: a container has one network, not {' and '.join(not_defined)}",
-            hint="write --network once, or name networks of your own",
-        )
-    if single:
-        ((mode, options),) = single.items()
-        return NetworkChoice(mode, options, {})
-    unnamed = all(word in _UNNAMED for word in args.network)
-    return NetworkChoice(next(iter(found)), [], found, default=unnamed and found == {"bridge": no_demands()})
-
-
-def _is_user_defined(mode: str) -> bool:
-    return not (mode in ("bridge", *_SINGLE) or mode.startswith("container:"))
+        asked.append(choice.Asked(mode, options, endpoint))
+    return choice.combine(asked, unnamed=all(word in _UNNAMED for word in args.network))
 
 
 def parse(word: str) -> tuple[str, list[str], EndpointConfig]:
@@ -95,15 +54,15 @@ def _long(word: str) -> tuple[str, list[str], EndpointConfig]:
         elif key == "alias":
             endpoint["aliases"].append(names.check_alias(value))
         elif key in ("ip", "ip6"):
-            endpoint[key] = address(value, 6 if key == "ip6" else 4)  # type: ignore[literal-required]
+            endpoint[key] = choice.address(value, 6 if key == "ip6" else 4)  # type: ignore[literal-required]
         elif key == "mac-address":
-            endpoint["mac"] = mac_address(value)
+            endpoint["mac"] = choice.mac_address(value)
         elif key == "link-local-ip":
             raise no_link_local("--network link-local-ip=")
         elif key == "driver-opt":
-            endpoint["driver_opts"] |= [driver_option(value)]
+            endpoint["driver_opts"] |= [choice.driver_option(value)]
         elif key == "gw-priority":
-            endpoint["gw_priority"] = priority(value)
+            endpoint["gw_priority"] = choice.priority(value)
         else:
             raise InvalidInput(f"invalid field key {key} (in '{word}')", hint=_LONG)
     if not name or "=" in name.partition(":")[0]:
@@ -116,10 +75,10 @@ def _apply(endpoint: EndpointConfig, args: Args) -> None:
     """Put the options of old into the first network's endpoint, as Docker does."""
     given = (
         ("aliases", "--network-alias", "alias", [names.check_alias(word) for word in args.network_alias]),
-        ("links", "--link", "links", [link(word) for word in args.link]),
-        ("ip", "--ip", "IPv4 address", address(args.ip, 4) if args.ip else ""),
-        ("ip6", "--ip6", "IPv6 address", address(args.ip6, 6) if args.ip6 else ""),
-        ("mac", "--mac-address", "MAC address", mac_address(args.mac_address) if args.mac_address else ""),
+        ("links", "--link", "links", [choice.link(word) for word in args.link]),
+        ("ip", "--ip", "IPv4 address", choice.address(args.ip, 4) if args.ip else ""),
+        ("ip6", "--ip6", "IPv6 address", choice.address(args.ip6, 6) if args.ip6 else ""),
+        ("mac", "--mac-address", "MAC address", choice.mac_address(args.mac_address) if args.mac_address else ""),
     )
     for key, option, words, value in given:
         if not value:
@@ -127,71 +86,6 @@ def _apply(endpoint: EndpointConfig, args: Args) -> None:
         if endpoint[key]:  # type: ignore[literal-required]
             raise InvalidInput(f"conflicting options: cannot specify both {option} and per-network {words}")
         endpoint[key] = value  # type: ignore[literal-required]
-
-
-def _check_predefined(mode: str, endpoint: EndpointConfig) -> None:
-    hint = "make one: `rootless network create app`, then --network app"
-    if endpoint["aliases"]:
-        raise InvalidInput("network-scoped aliases are only supported for user-defined networks", hint=hint)
-    if endpoint["links"]:
-        raise NotSupported("links are only supported for user-defined networks", hint=hint)
-    if endpoint["ip"] or endpoint["ip6"]:
-        raise InvalidInput("user-specified IP address is supported on user-defined networks only", hint=hint)
-    if endpoint["mac"] and mode.startswith("container:"):
-        raise InvalidInput("conflicting options: mac-address and the network mode", hint="it is the other container's")
-    if endpoint["mac"] and mode != "bridge":
-        raise NotSupported(f"--mac-address is not supported on {mode}: there is no address to choose", hint=hint)
-
-
-def address(word: str, version: int) -> str:
-    """The canonical text of an address of this version; InvalidInput."""
-    try:
-        if version_of(word) == version:
-            return canonical(word)
-    except ValueError:
-        pass
-    raise InvalidInput(f"invalid IPv{version} address: {word}", hint="--ip takes an IPv4 address, --ip6 an IPv6 one")
-
-
-def mac_address(word: str) -> str:
-    """A hardware address of one interface, in the kernel's spelling; InvalidInput."""
-    parts = word.strip().lower().replace("-", ":").split(":")
-    digits = frozenset("0123456789abcdef")
-    if len(parts) != 6 or not all(len(part) == 2 and digits.issuperset(part) for part in parts):
-        raise InvalidInput(f"{word} is not a valid mac address", hint="six numbers, as 02:42:ac:11:00:02")
-    if int(parts[0], 16) & 1 or set(parts) == {"00"}:
-        hint = "it is no single interface's: the first number is to be even, and not all are zero"
-        raise InvalidInput(f"{word} is not a valid mac address", hint=hint)
-    return ":".join(parts)
-
-
-def link(word: str) -> str:
-    """`name:alias` of --link; a name alone is its own alias. InvalidInput."""
-    parts = word.split(":")
-    if not word or len(parts) > 2 or not all(parts):
-        raise InvalidInput(f"bad format for links: {word}", hint="--link CONTAINER:ALIAS")
-    name = parts[0].removeprefix("/")
-    return f"{names.check_alias(name)}:{names.check_alias(parts[-1].removeprefix('/'))}"
-
-
-def driver_option(word: str) -> tuple[str, str]:
-    """One option of an endpoint; InvalidInput, NotSupported."""
-    key, equals, value = word.partition("=")
-    if not equals or not key:
-        raise InvalidInput("invalid key value pair format in driver options", hint="driver-opt=KEY=VALUE")
-    if key == "com.docker.network.endpoint.sysctls":
-        raise NotSupported(f"{key} is not supported", hint="--sysctl sets those of all interfaces")
-    if key == "com.docker.network.endpoint.ifname" and not names.is_interface(value):
-        raise InvalidInput(f"invalid interface name: {value}", hint="up to 15 letters and digits, and none that the kernel has")
-    return key, value
-
-
-def priority(word: str) -> int:
-    """A gateway's priority: any whole number. InvalidInput."""
-    digits = word[1:] if word[:1] in ("-", "+") else word
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
-        raise InvalidInput(f"invalid gw-priority: {word}", hint="a whole number; the highest has the default route")
-    return int(word)
 
 
 def no_link_local(what: str) -> NotSupported:

@@ -16,9 +16,9 @@ from rootless.storage.store import Store
 from rootless.words import plain
 
 if TYPE_CHECKING:
-
     from rootless.image.platforms import Platform
     from rootless.image.progress import Progress
+    from rootless.image.registry.auth_file import Credentials
     from rootless.storage.indexes import StoredIndex
 
 POLICIES = ("missing", "always", "never")
@@ -144,8 +144,9 @@ def pull(
     progress: Progress | None = None,
     quiet: bool = False,
     tls_verify: bool = True,
+    credentials: Credentials | None = None,
 ) -> Image:
-    """Fetch `text` from its registry and unpack it; see image.pull for errors."""
+    """Fetch `text` from its registry and unpack it; see image.pull for errors. `credentials` stand for the user's own."""
     from rootless.image import progress as events
     from rootless.image.transfer import pull as fetching
 
@@ -155,7 +156,9 @@ def pull(
 
         wanted = platforms.parse(platform)
     listener = events.silent if quiet or progress is None else progress
-    image = fetching.pull(store, text, platform=wanted, progress=listener, tls_verify=tls_verify)
+    image = fetching.pull(
+        store, text, platform=wanted, progress=listener, tls_verify=tls_verify, credentials=credentials
+    )
     log.write(store, "image", "pull", image.id, name=text)
     from rootless.engine.images.repair import sync_in_background
 

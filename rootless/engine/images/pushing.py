@@ -22,6 +22,7 @@ from rootless.storage.indexes import StoredIndex
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from rootless.image.registry.auth_file import Credentials
     from rootless.image.trust.keys import PrivateKey
 
 _TRANSPORTS = ("containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive")
@@ -77,11 +78,12 @@ def push(
     progress: Progress = silent,
     tls_verify: bool = True,
     sign_by: tuple[str, bytes] | None = None,
+    credentials: Credentials | None = None,
 ) -> Pushed:
     """Push one image, or an index with all of its images; see image.transfer.push for errors.
 
     `platform`: of an index the image that is for it, alone. `sign_by`: the file of a private key and its passphrase,
-    with which the pushed manifest is signed beside it.
+    with which the pushed manifest is signed beside it. `credentials` stand for the user's own.
     """
     key = _signing_key(*sign_by) if sign_by else None  # before anything is sent
     image = target.image
@@ -89,7 +91,7 @@ def push(
         image = _for_platform(store, target, platform)
     # Mirrors are for reading; the last endpoint is the registry itself.
     endpoint = registries_conf.read().endpoints(target.name)[-1]
-    uploader = Uploader(endpoint, tls_verify=tls_verify)
+    uploader = Uploader(endpoint, tls_verify=tls_verify, credentials=credentials)
     tag = target.name.tag or "latest"
     if image is not None:
         pushed = pushing.push(store, image, uploader, [tag], packing=packing, progress=progress)

@@ -9,6 +9,7 @@ from rootless.image import config as image_config
 from rootless.image import reference
 from rootless.image.manifest import Descriptor
 from rootless.image.registry import registries_conf
+from rootless.image.registry.auth_file import Credentials
 from rootless.image.registry.client import Fetched, Registry
 from rootless.image.registry.registries_conf import Endpoint
 
@@ -26,13 +27,15 @@ class Remote(NamedTuple):
         return f"{self.registry.registry}/{self.registry.repository}"
 
 
-def fetch(text: str, *, tls_verify: bool = True) -> Remote:
+def fetch(text: str, *, tls_verify: bool = True, credentials: Credentials | None = None) -> Remote:
     """The manifest that `text` names, from the first place that has it. NotFound, Unavailable."""
     conf = registries_conf.read()
     failures: list[RootlessError] = []
     for wanted in conf.candidates(text):
         for endpoint in conf.endpoints(wanted):
             registry = Registry(endpoint, tls_verify=tls_verify)
+            if credentials is not None:
+                registry.authorize(credentials)
             try:
                 fetched = registry.manifest(wanted.digest or wanted.tag or "latest", what=wanted.familiar())
                 return Remote(wanted.canonical, registry, fetched)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import IO
 
 from rootless import inherited
 from rootless.engine.images.lookup import familiar, find_for, is_id
@@ -64,6 +65,15 @@ def write(
     """Save to the file or directory `output`, or to stdout; a file appears only when it is complete."""
     wanted = choose(store, texts, platform)
     _write(store, wanted, output=output, as_format=as_format)
+    for image, names in wanted:
+        events.write(store, "image", "save", image.id, name=familiar(names[0]) if names else image.id)
+
+
+def stream(store: Store, texts: Sequence[str], out: IO[bytes], platform: str, begin: Callable[[], None]) -> None:
+    """The same as a docker-archive into `out`; `begin` is called when it is sure that there is something."""
+    wanted = choose(store, texts, platform)
+    begin()
+    save.save(store, wanted, out, as_format=save.Format.DOCKER_ARCHIVE)
     for image, names in wanted:
         events.write(store, "image", "save", image.id, name=familiar(names[0]) if names else image.id)
 

@@ -23,7 +23,8 @@ _ONE_OF = (
 )  # fmt: skip
 
 
-def _guest_path(path: str, word: UserWord) -> GuestPath:
+def guest_path(path: str, word: str) -> GuestPath:
+    """Where a mount is to be in the container, of the whole `word`; InvalidInput unless it is absolute and not the root."""
     if not path.startswith("/"):
         raise InvalidInput(f"invalid mount path: '{path}' mount path must be absolute (in '{word}')")
     clean = os.path.normpath(path)
@@ -37,10 +38,10 @@ def parse_volume(word: UserWord) -> Mount:
     """One -v word: `[SOURCE:]TARGET[:OPTIONS]`, SOURCE a path or a volume's name."""
     parts = word.split(":")
     if len(parts) == 1:
-        return new("volume", _guest_path(word, word))
+        return new("volume", guest_path(word, word))
     if len(parts) > 3 or not all(parts):
         raise InvalidInput(f"invalid volume specification: '{word}'", hint="write SOURCE:TARGET[:ro]")
-    source, target = parts[0], _guest_path(parts[1], word)
+    source, target = parts[0], guest_path(parts[1], word)
     if source.startswith(("/", ".", "~")):
         mount = new("bind", target)
         mount["source"] = os.path.abspath(os.path.expanduser(source))
@@ -94,7 +95,7 @@ def _apply_option(mount: Mount, option: str, word: UserWord) -> None:
 def parse_tmpfs(word: UserWord) -> Mount:
     """One --tmpfs word: `TARGET[:OPTIONS]`; Docker's defaults are rw,noexec,nosuid,nodev."""
     target, _, options = word.partition(":")
-    mount = new("tmpfs", _guest_path(target, word))
+    mount = new("tmpfs", guest_path(target, word))
     for option in filter(None, options.split(",")):
         name, _, value = option.partition("=")
         if name == "size":
@@ -136,7 +137,7 @@ def parse_mount(word: UserWord) -> Mount:
     target = _first(fields, "target", "dst", "destination")
     if not target:
         raise InvalidInput(f"target is required (in '{word}')")
-    mount = new(kind, _guest_path(target, word))
+    mount = new(kind, guest_path(target, word))
     mount["long"] = True
     source = _first(fields, "source", "src")
     if kind == "bind":

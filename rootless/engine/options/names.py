@@ -1,8 +1,10 @@
-"""Names for containers that were not given one, in Docker's manner: adjective_surname. Hot path."""
+"""Names of containers: those that were given, checked, and for the others one in Docker's manner, adjective_surname. Hot path."""
 
 from __future__ import annotations
 
 import os
+
+from rootless.errors import InvalidInput
 
 _LEFT = (
     "able agile amber apt awake azure bold brave breezy bright brisk calm candid careful cheerful clear clever "
@@ -27,3 +29,15 @@ def random_name() -> str:
     """A name such as keen_hopper; not necessarily free."""
     first, second = os.urandom(1)[0], os.urandom(1)[0]
     return f"{_LEFT[first % len(_LEFT)]}_{_RIGHT[second % len(_RIGHT)]}"
+
+
+def check(word: str) -> str:
+    """The name that a container is to have, "" for any; InvalidInput."""
+    name = word.removeprefix("/")
+    # [a-zA-Z0-9][a-zA-Z0-9_.-]+, without a regular expression compiled for each start
+    rest = name.replace("_", "a").replace(".", "a").replace("-", "a")
+    if name and not (name[0].isalnum() and rest.isalnum() and name.isascii() and len(name) > 1):
+        raise InvalidInput(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+    if len(name) > 200:
+        raise InvalidInput("container name is too long", hint="at most 200 characters")
+    return name

@@ -31,8 +31,9 @@ def import_tar(
     message: str = "",
     platform: Platform | None = None,
     progress: Progress = silent,
+    stdin: IO[bytes] | None = None,
 ) -> Image:
-    """Import the tar at `path` ("-" is stdin), plain or compressed (gzip, zstd, bzip2, xz).
+    """Import the tar at `path` ("-" is stdin, or what stands in for it), plain or compressed (gzip, zstd, bzip2, xz).
 
     Without `name` the image is dangling. Call single-threaded. Raises Corrupt for what is no tar.
     """
@@ -41,7 +42,7 @@ def import_tar(
     run_config = instructions.apply({}, change)
     created = new_image.timestamp()
     source = "-" if path == "-" else os.path.basename(path)
-    with open_input(path) as file, store.lease():
+    with open_input(path, stdin) as file, store.lease():
         progress(Event("", Phase.MESSAGE, text=f"Importing {path if path != '-' else 'standard input'}"))
         layer = new_image.add_layer(store, decompress.open_stream(file, what=source))
         if layer.diff_id == _EMPTY:
@@ -62,9 +63,12 @@ def import_tar(
 
 
 @contextlib.contextmanager
-def open_input(path: str) -> Iterator[IO[bytes]]:
-    """The file at `path`, "-" for stdin (which must not be a terminal)."""
+def open_input(path: str, stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:
+    """The file at `path`, "-" for `stdin`, or our own (which must not be a terminal)."""
     if path == "-":
+        if stdin is not None:
+            yield stdin
+            return
         if sys.stdin is None or sys.stdin.isatty():
             raise InvalidInput(
                 "refusing to read an archive from the terminal", hint="give a file, or pipe one in"

@@ -43,14 +43,14 @@ class Loaded(NamedTuple):
 
 
 def load(
-    store: Store, path: str, *, platform: Platform | None = None, progress: Progress = silent
+    store: Store, path: str, *, platform: Platform | None = None, progress: Progress = silent, stdin: IO[bytes] | None = None
 ) -> list[Loaded]:
-    """Load every image in the archive or OCI directory at `path` ("-" is stdin).
+    """Load every image in the archive or OCI directory at `path` ("-" is stdin, or what stands in for it).
 
     Compressed archives are recognised. Call single-threaded. Raises Corrupt, NotFound and
     NotSupported, naming what in the archive is wrong; images before it in the archive stay.
     """
-    with store.lease(), _open(store, path) as files:
+    with store.lease(), _open(store, path, stdin) as files:
         wanted = platform or platforms.host()
         if files.has("index.json") and files.has("oci-layout"):
             policy.check_archive("oci" if os.path.isdir(path) else "oci-archive", path)
@@ -69,12 +69,12 @@ def load(
 
 
 @contextlib.contextmanager
-def _open(store: Store, path: str) -> Iterator[ArchiveFiles]:
+def _open(store: Store, path: str, stdin: IO[bytes] | None) -> Iterator[ArchiveFiles]:
     if path != "-" and os.path.isdir(path):
         with archive_reader.DirectoryFiles(path) as directory:
             yield directory
         return
-    with open_input(path) as file, contextlib.ExitStack() as stack:
+    with open_input(path, stdin) as file, contextlib.ExitStack() as stack:
         yield archive_reader.TarFiles(_seekable(store, file, path, stack))
 
 

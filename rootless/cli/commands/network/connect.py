@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.flags import network as words
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Option
-from rootless.engine.networks import names
+from rootless.engine.networks import choice, names
 from rootless.engine.state.config import no_demands
 from rootless.session import session
 from rootless.storage.store import Store
@@ -18,11 +18,11 @@ def connect(args: Args) -> int:
         raise words.no_link_local("--link-local-ip")
     asked = no_demands()
     asked["aliases"] = [names.check_alias(word) for word in args.alias]
-    asked["links"] = [words.link(word) for word in args.link]
-    asked["ip"] = words.address(args.ip, 4) if args.ip else ""
-    asked["ip6"] = words.address(args.ip6, 6) if args.ip6 else ""
-    asked["driver_opts"] = dict(words.driver_option(word) for word in args.driver_opt)
-    asked["gw_priority"] = words.priority(args.gw_priority)
+    asked["links"] = [choice.link(word) for word in args.link]
+    asked["ip"] = choice.address(args.ip, 4) if args.ip else ""
+    asked["ip6"] = choice.address(args.ip6, 6) if args.ip6 else ""
+    asked["driver_opts"] = dict(choice.driver_option(word) for word in args.driver_opt)
+    asked["gw_priority"] = choice.priority(args.gw_priority)
     network, container = args.positional
     store = Store.open()
     session.join()

@@ -79,7 +79,8 @@ COMMAND = Command(
     "has your account. docs/api.md says which endpoints there are.",
     examples=(
         ("rootless system service --install", "with systemd: there whenever a client connects"),
-        ("eval $(rootless system service --print-env); docker ps", ""),
+        ("rootless system service", "without systemd, or to watch it: here, until Ctrl-C"),
+        ("rootless system service --print-env", "for eval: what sets DOCKER_HOST"),
     ),
 )  # fmt: skip
 DIAL = Command(

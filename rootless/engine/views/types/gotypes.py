@@ -135,7 +135,7 @@ def plain(value: Any) -> Any:
         return {
             key: plain(item)
             for key, item in value.items()
-            if not (_is_empty(item) and key in known and known[key].omitempty)
+            if not (key in known and known[key].omitempty and _is_empty(known[key], item))
         }
     if isinstance(value, (NilList, NilMap)):
         return None
@@ -146,5 +146,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _is_empty(value: Any) -> bool:
+def _is_empty(field: Field, value: Any) -> bool:
+    """Go's: nothing, or no pointer to anything."""
+    if field.type.startswith("*"):
+        return value is None
     return not isinstance(value, Object) and not value

@@ -1,0 +1,75 @@
+"""Attach, and wait: what stays connected with a container from before its start to its end.
+
+The order of `docker run`: attach to the created container, wait for its next exit, and then start it. So both are
+registered with the engine before their heads are sent (engine/lifecycle/attach/attachment.py, wait.py).
+"""
+
+from __future__ import annotations
+
+from rootless.api.answer import frames
+from rootless.api.http import answers
+from rootless.api.routes.hijacked import Hijacked
+from rootless.api.routes.found import container
+from rootless.api.routes.route import READS, STREAMS, Call, Route, encoded
+from rootless.api.routes.streams import send_log
+from rootless.engine.lifecycle.attach import terminal
+from rootless.engine.lifecycle.attach.attachment import Attachment
+from rootless.engine.lifecycle.wait import Waiter
+from rootless.engine.state.config import read_config
+from rootless.engine.state.events import events
+from rootless.errors import RootlessError
+
+
+def detach_keys(call: Call, stored: str) -> terminal.DetachKeys:
+    """The keys that end an attachment: the request's, those the container was made with, or Docker's."""
+    return terminal.parse_detach_keys(call.query.word("detachKeys") or stored or terminal.DEFAULT_DETACH_KEYS)
+
+
+def join(call: Call) -> None:
+    """POST /containers/{id}/attach."""
+    query, store, exchange = call.query, call.store, call.exchange
+    identifier = container(call)
+    record = read_config(store, identifier)
+    tty = record["tty"]
+    keys = detach_keys(call, record["detach_keys"])
+    wants = {name: query.flag(name) for name in ("stdin", "stdout", "stderr")}
+    stdin = wants["stdin"] and record["open_stdin"]
+    stream = query.flag("stream")
+    with Attachment(store, identifier, stdin=stdin and stream) as attachment:
+        early = exchange.hijack(frames.content_type(call.version, tty=tty))
+        peer = Hijacked(exchange, early, tty=tty, stdout=wants["stdout"], stderr=wants["stderr"])
+        try:
+            if query.flag("logs"):
+                send_log(call, record, peer)
+            if not stream:
+                return
+            connection = attachment.wait(hangup=exchange.sock.fileno())
+            if connection is None:
+                return
+            detached = peer.relay(connection, stdin=stdin, keys=keys if tty else None)
+        except RootlessError as error:
+            peer.fail(error.message)
+            return
+    if detached:
+        events.container(store, "detach", record)
+
+
+def wait(call: Call) -> None:
+    """POST /containers/{id}/wait: the head when the waiter is registered, the body at the end."""
+    identifier, exchange = container(call), call.exchange
+    condition = str(call.query.word("condition")) or "not-running"
+    exchange.drain()
+    with Waiter(call.store, identifier, condition) as waiter:
+        exchange.begin(answers.JSON)
+        ended = waiter.wait(hangup=exchange.sock.fileno())
+        if ended is None:
+            return
+        document = {"StatusCode": ended.code, **({"Error": {"Message": ended.error}} if ended.error else {})}
+        exchange.write(encoded(document))
+        exchange.end()
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/containers/{id}/attach", join, READS),
+    Route("POST", "/containers/{id}/wait", wait, STREAMS),
+)

@@ -1,0 +1,101 @@
+"""Containers started, ended, halted."""
+
+from __future__ import annotations
+
+from rootless.api.answer.errors import NotModified
+from rootless.api.routes.found import container
+from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
+from rootless.engine.lifecycle import kill as killing
+from rootless.engine.lifecycle import pause as pausing
+from rootless.engine.lifecycle import start as starting
+from rootless.engine.lifecycle import stop as stopping
+from rootless.engine.lifecycle.attach import attach
+from rootless.engine.state import running
+from rootless.engine.state.config import read_config
+from rootless.engine.state.events import events
+from rootless.errors import InvalidInput
+from rootless.storage.containers import containers
+
+_LARGEST = 65535
+
+
+def start(call: Call) -> Reply:
+    """POST /containers/{id}/start; 304 where it runs."""
+    try:
+        starting.start(call.store, container(call))
+    except starting.AlreadyRunning as error:
+        raise NotModified(error.message) from None
+    return EMPTY
+
+
+def stop(call: Call) -> Reply:
+    """POST /containers/{id}/stop; 304 where it does not run."""
+    identifier = container(call)
+    if containers.status(call.store, identifier).state not in ("running", "paused", "restarting"):
+        raise NotModified("it does not run")
+    _stop(call, identifier)
+    return EMPTY
+
+
+def _stop(call: Call, identifier: str) -> None:
+    timeout = call.query.optional("t")
+    if timeout is not None and timeout < -1:
+        timeout = -1
+    stopping.stop(call.store, identifier, signal_name=call.query.word("signal"), timeout_s=timeout)
+
+
+def restart(call: Call) -> Reply:
+    """POST /containers/{id}/restart."""
+    identifier = container(call)
+    _stop(call, identifier)
+    starting.start(call.store, identifier)
+    events.container(call.store, "restart", read_config(call.store, identifier))
+    return EMPTY
+
+
+def kill(call: Call) -> Reply:
+    """POST /containers/{id}/kill."""
+    killing.kill(call.store, container(call), call.query.word("signal") or "KILL")
+    return EMPTY
+
+
+def pause(call: Call) -> Reply:
+    """POST /containers/{id}/pause."""
+    pausing.pause(call.store, container(call))
+    return EMPTY
+
+
+def unpause(call: Call) -> Reply:
+    """POST /containers/{id}/unpause."""
+    pausing.unpause(call.store, container(call))
+    return EMPTY
+
+
+def size(call: Call) -> tuple[int, int]:
+    """Rows and columns that a resize asks for. InvalidInput."""
+    rows, columns = call.query.number("h"), call.query.number("w")
+    if not (0 <= rows <= _LARGEST and 0 <= columns <= _LARGEST):
+        raise InvalidInput(f"invalid size of a terminal: {rows} rows, {columns} columns")
+    return rows, columns
+
+
+def resize(call: Call) -> Reply:
+    """POST /containers/{id}/resize."""
+    rows, columns = size(call)
+    identifier = container(call)
+    running.require(call.store, identifier).close()
+    with attach.connect(running.run_directory(call.store, identifier)) as connection:
+        attach.resize(connection, rows, columns)
+    events.container(call.store, "resize", read_config(call.store, identifier), height=str(rows), width=str(columns))
+    return Reply(b"")
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/containers/{id}/start", start, CHANGES),
+    Route("POST", "/containers/{id}/stop", stop, READS),
+    Route("POST", "/containers/{id}/restart", restart, CHANGES),
+    Route("POST", "/containers/{id}/kill", kill, READS),
+    Route("POST", "/containers/{id}/pause", pause, READS),
+    Route("POST", "/containers/{id}/unpause", unpause, READS),
+    Route("POST", "/containers/{id}/resize", resize, READS),
+)
