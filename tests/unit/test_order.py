@@ -18,7 +18,7 @@ ORDER = {
     "api/http": "exchange answers head limits",
     "api/request": "container host_config networking mounts security resources registry fields query filters",
     "api/routes":
-        "table absent archive attach build containers distribution exec images lifecycle networks streams system volumes found "
+        "table absent archive attach build containers distribution exec_instances images lifecycle networks streams system volumes found "
         "hijacked progress tar_bodies route",
     "api/server": "front zygote worker listener wire",
     "build":

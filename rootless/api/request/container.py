@@ -43,6 +43,7 @@ def to_request(store: Store, body: Fields, *, name: str, platform: str) -> Reque
         domainname=domainname,
         tty=tty,
         open_stdin=body.flag("OpenStdin"),
+        stdin_once=body.flag("StdinOnce"),
         auto_remove=host.flag("AutoRemove"),
         init=host.flag("Init"),
         read_only=host.flag("ReadonlyRootfs"),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from rootless.api.answer import frames
 from rootless.api.http import answers
-from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.found import container
+from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.route import READS, STREAMS, Call, Route, encoded
 from rootless.api.routes.streams import send_log
 from rootless.engine.lifecycle.attach import terminal

@@ -36,7 +36,7 @@ class Hijacked:
     def fail(self, message: str) -> None:
         """An error after the switch: it is written into the stream."""
         text = f"{message}\r\n".encode("utf-8", "replace")
-        self._exchange.send_raw(text if self._tty else frame(STDERR, text))
+        self._exchange.send_raw(text if self._tty else frame(STDOUT, text))
 
     def relay(self, connection: kernel.socket, *, stdin: bool, keys: DetachKeys | None) -> bool:
         """Copy between the client and the monitor of `connection` until the process has ended, or the client has gone;

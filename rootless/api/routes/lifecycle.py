@@ -7,24 +7,31 @@ from rootless.api.routes.found import container
 from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.lifecycle import kill as killing
 from rootless.engine.lifecycle import pause as pausing
+from rootless.engine.lifecycle import remove
 from rootless.engine.lifecycle import start as starting
 from rootless.engine.lifecycle import stop as stopping
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, RootlessError
 from rootless.storage.containers import containers
 
 _LARGEST = 65535
 
 
 def start(call: Call) -> Reply:
-    """POST /containers/{id}/start; 304 where it runs."""
+    """POST /containers/{id}/start; 304 where it runs. One that is to be removed at its end is, where it cannot begin: who
+    has attached or waits for its removal is waiting still."""
+    identifier = container(call)
     try:
-        starting.start(call.store, container(call))
+        starting.start(call.store, identifier)
     except starting.AlreadyRunning as error:
         raise NotModified(error.message) from None
+    except RootlessError:
+        if read_config(call.store, identifier)["auto_remove"] and not running.read_state(call.store, identifier).get("pid"):
+            remove.remove(call.store, identifier, volumes=True)
+        raise
     return EMPTY
 
 

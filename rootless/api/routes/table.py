@@ -13,7 +13,7 @@ from rootless.api.routes import (
     build,
     containers,
     distribution,
-    exec,
+    exec_instances,
     images,
     lifecycle,
     networks,
@@ -25,7 +25,7 @@ from rootless.api.routes.route import Route
 from rootless.api.words import ApiWord
 
 NOUNS: tuple[tuple[Route, ...], ...] = (
-    system.ROUTES, containers.ROUTES, lifecycle.ROUTES, streams.ROUTES, attach.ROUTES, exec.ROUTES, archive.ROUTES, images.ROUTES,
+    system.ROUTES, containers.ROUTES, lifecycle.ROUTES, streams.ROUTES, attach.ROUTES, exec_instances.ROUTES, archive.ROUTES, images.ROUTES,
     volumes.ROUTES, networks.ROUTES, build.ROUTES, distribution.ROUTES, absent.ROUTES,
 )  # fmt: skip
 """In this order: what several patterns match is the first one's."""

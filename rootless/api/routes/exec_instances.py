@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from rootless.api.answer import frames
-from rootless.api.routes.hijacked import Hijacked
 from rootless.api.request.fields import Fields
 from rootless.api.routes.found import container
+from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.lifecycle import size
 from rootless.api.routes.route import READS, Call, Reply, Route
 from rootless.engine.lifecycle import exec_instances as engine
 from rootless.engine.lifecycle.attach import terminal
 from rootless.engine.state import exec_instances as instances
+from rootless.engine.state import running
 from rootless.engine.state.exec_instances import ExecConfig
 from rootless.engine.views import exec as view
-from rootless.errors import InvalidInput
+from rootless.errors import Conflict, InvalidInput, RootlessError
 
 _LARGEST = 65535
 
@@ -60,13 +61,21 @@ def start(call: Call) -> Reply | None:
     if body.flag("Detach") or not (config.stdin or config.stdout or config.stderr):
         engine.start(store, config.id, detach=True, rows=rows, columns=columns)
         return Reply(b"")
+    if instances.status(store, config).state != "created":
+        raise Conflict(f"exec command {config.id} has already run")
+    running.require(store, config.container).close()
     tty = config.tty  # what the body says of it does not count
     keys = terminal.parse_detach_keys(config.detach_keys or terminal.DEFAULT_DETACH_KEYS)
-    connection = engine.start(store, config.id, rows=rows, columns=columns)
+    # First the head, then the process: what keeps it from beginning is an exit code, and a line in the stream.
+    early = exchange.hijack(frames.content_type(call.version, tty=tty))
+    peer = Hijacked(exchange, early, tty=tty, stdout=config.stdout, stderr=config.stderr)
+    try:
+        connection = engine.start(store, config.id, rows=rows, columns=columns)
+    except RootlessError as error:
+        peer.fail(error.message)
+        return None
     assert connection is not None
     with connection:
-        early = exchange.hijack(frames.content_type(call.version, tty=tty))
-        peer = Hijacked(exchange, early, tty=tty, stdout=config.stdout, stderr=config.stderr)
         detached = peer.relay(connection, stdin=config.stdin, keys=keys if tty else None)
     if detached:
         engine.report_detached(store, config.id)
