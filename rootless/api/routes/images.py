@@ -263,7 +263,7 @@ def _instructions(config: Fields) -> list[str]:
     found += [f"LABEL {_quoted(key)}={_quoted(value)}" for key, value in config.pairs("Labels").items()]
     for field, instruction in (("WorkingDir", "WORKDIR"), ("User", "USER"), ("StopSignal", "STOPSIGNAL")):
         if word := config.text(field):
-            found.append(f"{instruction} {_quoted(word) if field == 'WorkingDir' else word}")
+            found.append(f"{instruction} {word}")
     found += [f"EXPOSE {port}" for port in config.names("ExposedPorts")]
     if volumes := config.names("Volumes"):
         found.append(f"VOLUME {json.dumps(volumes)}")

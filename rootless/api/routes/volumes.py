@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from rootless.api.answer.volumes import document
 from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.files.volumes import volumes
-from rootless.engine.views import volume as view
 from rootless.errors import InvalidInput, NotFound
 
 
 def list_all(call: Call) -> Reply:
     """GET /volumes."""
     chosen = volumes.select(call.store, call.query.filters(volumes.FILTERS))
-    return Reply({"Volumes": [view.inspect(call.store, each.name) for each in chosen], "Warnings": []})
+    return Reply({"Volumes": [document(call.store, each.name) for each in chosen], "Warnings": []})
 
 
 def create(call: Call) -> Reply:
@@ -26,7 +26,7 @@ def create(call: Call) -> Reply:
         options=_pairs(body.pairs("DriverOpts")),
         labels=_pairs(body.pairs("Labels")),
     )
-    return Reply(view.inspect(call.store, name), 201)
+    return Reply(document(call.store, name), 201)
 
 
 def _pairs(pairs: object) -> list[str]:
@@ -39,7 +39,7 @@ def _pairs(pairs: object) -> list[str]:
 
 def inspect(call: Call) -> Reply:
     """GET /volumes/{name}."""
-    return Reply(view.inspect(call.store, call.words["name"]))
+    return Reply(document(call.store, call.words["name"]))
 
 
 def delete(call: Call) -> Reply:

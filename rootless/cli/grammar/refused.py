@@ -88,7 +88,8 @@ FLAGS: dict[str, dict[str, Reason]] = {
         "--oom-kill-disable": (
             "control groups of version 2 have no such switch", "`rootless inspect` says whether memory ended a container"),
         "--storage-opt": ("the size of a container's files has no limit of its own", "a tmpfs has one: --tmpfs /data:size=1g"),
-        "--use-api-socket": ("there is no API to talk to", "leave it out"),
+        "--use-api-socket": (
+            "it gives a container your whole account", "if that is meant, -v $XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock"),
     },
     "pod create": {
         **dict.fromkeys(

@@ -98,7 +98,7 @@ class StatsReader:
 def _figures(what: Counted) -> dict[str, Any]:
     usage = stats.usage(what.cgroup, what.pids, own_network=False)
     total = stats.memory_total_bytes()
-    memory: dict[str, Any] = {"usage": usage.memory_bytes, "stats": {}, "limit": min(usage.limit_bytes or total, total)}
+    memory: dict[str, Any] = {"usage": usage.memory_bytes, "stats": {"inactive_file": 0}, "limit": min(usage.limit_bytes or total, total)}
     current = cgroupfs.read(what.cgroup, "memory.current") if what.cgroup else ""
     if current:
         # Clients take the reclaimable page cache, stats.inactive_file, off by themselves.
