@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from rootless.engine.lifecycle.attach.attachment import Attachment
 from rootless.engine.lifecycle.wait import Exit, Waiter
-from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.errors import InvalidInput, NotFound
 from rootless.linux.inotify import Inotify
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
@@ -38,9 +39,7 @@ def background() -> Iterator[ThreadPoolExecutor]:
 
 
 def waiting(pool: ThreadPoolExecutor, waiter: Waiter) -> Future[Exit | None]:
-    found = pool.submit(waiter.wait)
-    assert not found.done()
-    return found
+    return pool.submit(waiter.wait)
 
 
 def create(rootless: Rootless, store: Store, *words: str) -> str:
@@ -236,8 +235,10 @@ def test_a_waiter_that_dies_is_not_waited_for(rootless: Rootless, store: Store, 
     rootless("rm", "box")
 
 
-def test_more_watchers_than_the_kernel_allows(rootless: Rootless, store: Store, busybox_image: str) -> None:
-    """Said; and an end can be waited for all the same."""
+def test_more_watchers_than_the_kernel_allows(
+    rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor
+) -> None:
+    """Then one looks now and then."""
     box = create(rootless, store, "--name", "box", *SHORT)
     need(int(Path("/proc/sys/fs/inotify/max_user_instances").read_text()) < 900, "too many inotify instances are allowed")
     taken = []
@@ -245,16 +246,38 @@ def test_more_watchers_than_the_kernel_allows(rootless: Rootless, store: Store, 
         with contextlib.suppress(OSError):
             while True:
                 taken.append(Inotify())
-        for make in (lambda: Waiter(store, box, "removed"), lambda: Attachment(store, box)):
-            with pytest.raises(NotSupported, match="cannot watch container"):
-                make()
-        with Waiter(store, box, "next-exit") as waiter:
+        with Waiter(store, box, "removed") as one, Waiter(store, box, "next-exit") as two, Attachment(store, box) as attachment:
+            found = [waiting(background, one), waiting(background, two)]
             rootless("start", "box")
-            assert waiter.wait() == Exit(3)
+            assert found[1].result(60) == Exit(3)
+            assert attachment.wait() is not None
+            rootless("rm", "box")
+            assert found[0].result(60) == Exit(3)
+        other = create(rootless, store, *SHORT)
+        with Attachment(store, other) as attachment:
+            gone = background.submit(attachment.wait)
+            rootless("rm", other)
+            assert gone.result(60) is None
     finally:
         for each in taken:
             each.close()
-    assert os.listdir(containers.directory(store, box) + "/attachers") == []
+
+
+def test_a_restart_called_off(rootless: Rootless, store: Store, busybox_image: str, background: ThreadPoolExecutor) -> None:
+    """Until then it runs, as far as Docker is concerned."""
+    words = ("--name", "box", "--restart", "always", "--network", "none", busybox_image, "sh", "-c", "exit 5")
+    rootless("run", "-d", *words)
+    box = containers.find(store, "box")
+
+    def waits_long() -> bool:
+        delay_ms: int = json.loads((rootless.root / "containers" / box / "restart.json").read_text())["delay_ms"]
+        return delay_ms >= 3200 and rootless("inspect", "-f", "{{.State.Status}}", "box").stdout == "restarting\n"
+
+    wait_until(waits_long, "a long delay")
+    with Waiter(store, box) as waiter:
+        found = waiting(background, waiter)
+        rootless("stop", "box")
+        assert found.result(60) == Exit(5)
     rootless("rm", "box")
 
 

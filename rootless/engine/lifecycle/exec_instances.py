@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 RESIZE_PATIENCE_S = 10.0
 """How long a resize waits for the start, as moby's."""
+_LOOK_MS = 50  # between two looks, where the kernel does not tell
 
 
 def create(store: Store, identifier: str, config: ExecConfig) -> str:
@@ -207,13 +208,18 @@ def _started(path: str, container: str, patience_s: float) -> bool:
         return True
     deadline = time.monotonic() + patience_s
     inotify = watch(path, IN_MOVED_TO, container)
+    poller = select.poll()
     try:
-        poller = select.poll()
-        poller.register(inotify.fileno(), select.POLLIN)
+        if inotify is not None:
+            poller.register(inotify.fileno(), select.POLLIN)
         while instances.read_state(path) is None:
-            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            left_ms = (deadline - time.monotonic()) * 1000
+            if left_ms <= 0:
                 return False
-            inotify.drain()
+            poller.poll(left_ms if inotify is not None else min(left_ms, _LOOK_MS))
+            if inotify is not None:
+                inotify.drain()
     finally:
-        inotify.close()
+        if inotify is not None:
+            inotify.close()
     return True

@@ -14,7 +14,7 @@ import select
 
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.attachers import Registration
-from rootless.engine.lifecycle.attach.attachment import watch_removal
+from rootless.engine.lifecycle.attach.attachment import LOOK_MS, watch_removal
 from rootless.engine.state import running
 from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux import process, socket
@@ -28,7 +28,6 @@ from rootless.storage.store import Store
 CONDITIONS = ("not-running", "next-exit", "removed")
 """Docker's: it does not run, now or as soon as it ends; it ends, from now on; it is removed."""
 _ALIVE = ("running", "paused", "restarting")
-_TICK_MS = 1000
 
 
 class Exit(Record):
@@ -42,7 +41,7 @@ class Exit(Record):
 class Waiter:
     """Registered when it is made; wait() once. Wants no session.
 
-    NotFound; Conflict for a container that runs in another pid namespace; NotSupported where `removed` cannot be watched.
+    NotFound; Conflict for a container that runs in another pid namespace.
     """
 
     def __init__(self, store: Store, identifier: str, condition: str = "not-running") -> None:
@@ -150,11 +149,12 @@ class Waiter:
         # PID 1 has ended, and nobody has said how: no descriptor may tell of what comes.
         # Now that their ends will be told: what has happened before that?
         unsaid = found is None and containers.status(self._store, self._identifier).state == "running"
+        unwatched = self._condition == "removed" and self._removal is None
         try:
             self._look()
             if self._done is not None:
                 return True
-            ready = {fd for fd, _ in poller.poll(_TICK_MS if unsaid else None)}
+            ready = {fd for fd, _ in poller.poll(LOOK_MS if unsaid or unwatched else None)}
         finally:
             for fd in (found.pidfd if found else -1, -1 if monitor is None else monitor):
                 if fd >= 0:

@@ -17,12 +17,14 @@ from rootless.engine.lifecycle.attach.attachers import Registration
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
-from rootless.errors import Conflict, NotFound, NotSupported
+from rootless.errors import Conflict, NotFound
 from rootless.linux import socket
 from rootless.linux.inotify import IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_TO, Inotify
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
+LOOK_MS = 1000
+"""Between two looks at what the kernel does not tell of."""
 OWN_STDIN = bytes([attach.STDIN])
 """No byte of input: the sender is who types, and the container's stdin ends with him unless that is kept open."""
 
@@ -105,11 +107,13 @@ class Attachment:
             if source is not None:
                 poller.register(source, select.POLLIN)
         while self.connection is None and self._registration is not None:
-            ready = [fd for fd, _ in poller.poll()]
+            ready = [fd for fd, _ in poller.poll(LOOK_MS if self._removal is None else None)]
             connection = self._registration.accept()
             if connection is not None:
                 self._take(connection)
                 self._registration.close()
+                if self._removal is not None:
+                    self._removal.close()  # of these a user has few
             elif hangup in ready or not running.exists(self._store, self._identifier):
                 return None
             elif self._removal is not None:
@@ -129,14 +133,14 @@ class Attachment:
         self.close()
 
 
-def watch_removal(store: Store, identifier: str) -> Inotify:
+def watch_removal(store: Store, identifier: str) -> Inotify | None:
     """Told when the container's directory goes, or a start or an end is recorded in it: look then. As watch()."""
     return watch(containers.directory(store, identifier), IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF, identifier)
 
 
-def watch(path: str, mask: int, identifier: str) -> Inotify:
-    """Told of changes of a directory of the container: look then. NotSupported where this user has as many inotify
-    instances, or watches, as the kernel allows; NotFound."""
+def watch(path: str, mask: int, identifier: str) -> Inotify | None:
+    """Told of changes of a directory of the container: look then. None where this user has as many inotify instances, or
+    watches, as the kernel allows (`rootless doctor` tells): look every LOOK_MS then. NotFound."""
     inotify = None
     try:
         inotify = Inotify()
@@ -145,11 +149,8 @@ def watch(path: str, mask: int, identifier: str) -> Inotify:
         if inotify is not None:
             inotify.close()
         raise NotFound(f"No such container: {identifier}") from None
-    except OSError as error:
+    except OSError:
         if inotify is not None:
             inotify.close()
-        raise NotSupported(
-            f"cannot watch container {identifier[:12]}: {error.strerror}",
-            hint="more watchers than /proc/sys/fs/inotify/ allows a user; `rootless doctor` tells who can raise it",
-        ) from None
+        return None
     return inotify
