@@ -43,6 +43,8 @@ def network(project: Project, service: str, *, mode: str, aliases: bool = True, 
 
 
 def _published(port: dict[str, Any]) -> str:
+    if not port.get("target"):
+        raise InvalidInput("ports: an entry has no target, the port of the container")
     host = str(port.get("host_ip") or "")
     host = f"[{host}]" if ":" in host else host
     published = str(port.get("published") or "")

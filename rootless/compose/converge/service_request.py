@@ -56,7 +56,7 @@ def service_request(project: Project, service: str, image: Image, place: Place) 
         name=place.name,
         entrypoint=entrypoint,
         cmd=list(command or ()),
-        env=[f"{key}={value}" for key, value in (config.get("environment") or {}).items() if value is not None],
+        env=_environment(config.get("environment") or {}),
         workdir=str(config.get("working_dir") or ""),
         user=str(config.get("user") or ""),
         group_add=list(config.get("group_add") or ()),
@@ -76,7 +76,7 @@ def service_request(project: Project, service: str, image: Image, place: Place) 
         shm_size=int(config.get("shm_size") or 64 * 1024 * 1024),
         stop_signal=str(config.get("stop_signal") or ""),
         stop_timeout=None if grace is None else -(-nanoseconds(grace, "stop_grace_period") // 10**9),
-        oom_score_adj=config.get("oom_score_adj"),
+        oom_score_adj=_oom_score(config.get("oom_score_adj")),
         pid=_namespace(config, "pid", ("host", "private"), place),
         ipc=_namespace(config, "ipc", ("host", "private", "shareable", "none"), place),
         uts=_namespace(config, "uts", ("host", "private"), place),
@@ -93,6 +93,21 @@ def service_request(project: Project, service: str, image: Image, place: Place) 
         auto_remove=place.auto_remove,
         attached=[] if place.detached else ["stdout", "stderr", *["stdin"] * bool(config.get("stdin_open"))],
     )
+
+
+def _environment(asked: dict[str, Any]) -> list[str]:
+    for key in asked:
+        if not key or "=" in key:
+            raise InvalidInput(f"invalid environment variable: {key!r}")
+    return [f"{key}={value}" for key, value in asked.items() if value is not None]
+
+
+def _oom_score(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not -1000 <= int(value) <= 1000:
+        raise InvalidInput(f"Invalid value {value}, range for oom score adj is [-1000, 1000]")
+    return int(value)
 
 
 def _first(service: str, place: Place, key: str) -> str:
@@ -167,7 +182,7 @@ def _number(key: str, value: Any) -> Any:
     if key in ("cpu_shares", "cpu_period", "cpu_quota", "pids_limit", "blkio_weight"):
         try:
             return int(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise InvalidInput(f"{key}: invalid number: {value}") from None
     return value
 
@@ -226,6 +241,6 @@ def _health(config: dict[str, Any]) -> HealthRequest:
         "timeout_ns": period("timeout"),
         "start_period_ns": period("start_period"),
         "start_interval_ns": period("start_interval"),
-        "retries": asked.get("retries"),
+        "retries": None if asked.get("retries") is None else int(asked["retries"]),
         "on_failure": "none",
     }

@@ -140,8 +140,15 @@ CHANGES = PathTable[Change](
 _NULL_MEANS_SOMETHING = PathTable[bool]({"services.*.command": True, "services.*.entrypoint": True})
 
 
+PORTS_MAX = 200_000
+"""That the ranges of one document may come to."""
+
+
 def canonical(tree: Tree) -> Tree:
     """The document in its longest syntax. InvalidInput names the path."""
+    ports = sum(short.port_count(one) for service in (tree.get("services") or {}).values() for one in several((service or {}).get("ports")))
+    if ports > PORTS_MAX:
+        raise InvalidInput(f"{ports} ports are published: at most {PORTS_MAX} can be")
     found: Tree = _change(tree, ())
     _move_external_names(found)
     return found

@@ -8,6 +8,10 @@ from typing import Any
 from rootless.compose.load.document import Tree
 from rootless.errors import InvalidInput
 
+DEEPEST = 200
+"""Services that depend on one another, one after the other."""
+MOST_CONTAINERS = 10_000
+
 
 def check_consistency(tree: Tree, disabled: Tree) -> None:
     """InvalidInput for the first rule that is broken. `disabled`: services whose profile is not active."""
@@ -71,6 +75,8 @@ def _counts(name: str, service: Tree) -> None:
     if "scale" in service and deploy.get("replicas") is not None and service["scale"] != deploy["replicas"]:
         raise InvalidInput(f"services.{name}: can't set distinct values on 'scale' and 'deploy.replicas': invalid compose project")
     count = service.get("scale", deploy.get("replicas", 1))
+    if isinstance(count, int | float) and not 0 <= count <= MOST_CONTAINERS:
+        raise InvalidInput(f"services.{name}: {count} containers: from 0 to {MOST_CONTAINERS} are possible")
     if service.get("container_name") and isinstance(count, int) and count > 1:
         raise InvalidInput(
             f'services.{name}: can\'t set container_name and {"scale" if "scale" in service else "deploy.replicas"} as '
@@ -150,6 +156,8 @@ def _cycles(services: Tree) -> None:
             raise InvalidInput(f"dependency cycle detected: {' -> '.join((*chain[chain.index(name):], name))}")
         if name in done or name not in services:
             return
+        if len(chain) > DEEPEST:
+            raise InvalidInput(f"more than {DEEPEST} services depend on one another")
         for other in services[name].get("depends_on") or ():
             visit(other, (*chain, name))
         done.add(name)

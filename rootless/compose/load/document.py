@@ -171,6 +171,8 @@ class _Composer:
 
     def _scalar(self, event: Any) -> Any:
         tag, text = event.tag, event.value
+        if "\0" in text:
+            raise self._error(event, "a value holds a NUL, which no path, name or variable may have")
         if tag in ("!reset", "!override"):
             return Tagged(tag, text if event.style in ("'", '"', "|", ">") else _resolve(text))
         if tag in (None, "!"):

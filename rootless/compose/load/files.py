@@ -19,6 +19,8 @@ from rootless.compose.load.schema import Validator
 from rootless.compose.load.values import several
 from rootless.errors import InvalidInput
 
+DEEPEST = 50
+"""Files that include one another, services that extend one another."""
 FILES_MAX = 1000
 """That one project may include and extend, counted each time."""
 _SHARED = ("services", "volumes", "networks", "secrets", "configs", "models")
@@ -95,6 +97,8 @@ class FileLoader:
             names = [absolute(str(name), base, self._settings.home) for name in several(asked.get("path"))]
             if not names:
                 raise InvalidInput(f"{place}include needs a path")
+            if len(self._chain) >= DEEPEST:
+                raise InvalidInput(f"{place}more than {DEEPEST} files include one another")
             for name in names:
                 if name == path or name in self._chain:
                     raise InvalidInput(f"{place}include cycle detected: {' -> '.join((*self._chain, path, name))}")
@@ -147,6 +151,8 @@ class FileLoader:
         if (path, name) in chain:
             circle = "\n  extends ".join(f"{one} in {file}" for file, one in (*chain, (path, name)))
             raise InvalidInput(f"Circular reference:\n  {circle}")
+        if len(chain) >= DEEPEST:
+            raise InvalidInput(f"more than {DEEPEST} services extend one another")
         asked = service["extends"]
         base_name, file = str(asked.get("service") or name), asked.get("file")
         if file:
@@ -190,9 +196,10 @@ def check(tree: Tree, document: Document, settings: Settings, *, missing: bool =
         return
     path = found.path
     hint = None
-    if found.known:
+    if found.known and len(str(path[-1])) < 64:
         near = difflib.get_close_matches(str(path[-1]), found.known, 1)
         hint = f"did you mean {near[0]}?" if near else None
+    if found.known:
         path = path[:-1]
     what = f"{shown(path)} " if path else ""
     raise InvalidInput(f"validating {where(document, found.path)}{what}{found.message}", hint=hint)

@@ -103,13 +103,11 @@ class Interpolation:
                 hint="you may need to escape any $ with another $",
             ) from None
         cast = CASTS.at(path)
-        if cast is None or found == "" or (cast is _boolean and path[-2:] == ("build", "pull")):
+        if cast is None or path[-2:] == ("build", "pull"):
             return found
         try:
             return cast(found, self._warn)
         except ValueError:
-            if found == text and cast is not _boolean:
-                return found  # written so: the schema says what it should be
             raise InvalidInput(
                 f"{where(self._document, path)}error while interpolating {shown(path)}: failed to cast to expected type: "
                 f"invalid value: {found}"

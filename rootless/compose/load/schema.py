@@ -6,6 +6,7 @@ A value that is `oneOf` several kinds is judged by the one whose type it has, so
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -82,11 +83,11 @@ class Validator:
 
     def _items(self, value: list[Any], schema: Schema, path: Path) -> Violation | None:
         if schema.get("uniqueItems") and not self._missing:
-            seen: list[Any] = []
+            seen: dict[str, int] = {}
             for at, item in enumerate(value):
-                if item in seen:
-                    return Violation(path, f"items at {seen.index(item)} and {at} are equal")
-                seen.append(item)
+                first = seen.setdefault(json.dumps(item, sort_keys=True), at)
+                if first != at:
+                    return Violation(path, f"items at {first} and {at} are equal")
         if "items" in schema:
             for at, item in enumerate(value):
                 if (found := self._check(item, schema["items"], (*path, at))) is not None:

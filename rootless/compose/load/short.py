@@ -46,6 +46,13 @@ def ports(value: Any, what: str) -> list[dict[str, Any]]:
     return entries
 
 
+def port_count(value: Any) -> int:
+    """How many entries `ports` makes of this one, at most."""
+    first, dash, last = text(value).partition("/")[0].rpartition(":")[2].partition("-") if not isinstance(value, dict) else ("", "", "")
+    digits = first.isdigit() and last.isdigit() and len(first) <= 5 and len(last) <= 5
+    return max(1, int(last) - int(first) + 1) if dash and digits else 1
+
+
 def _split(word: str, what: str) -> tuple[str, str, str]:
     if word.startswith("["):
         address, bracket, rest = word[1:].partition("]")

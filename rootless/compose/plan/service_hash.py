@@ -20,7 +20,7 @@ _NOT_CONFIGURATION = ("build", "pull_policy", "pull_refresh_after", "scale", "de
 def service_hash(project: Project, service: dict[str, Any]) -> str:
     """Of a service."""
     kept = {key: value for key, value in service.items() if key not in _NOT_CONFIGURATION}
-    if "deploy" in kept:
+    if kept.get("deploy"):
         kept["deploy"] = {key: value for key, value in kept["deploy"].items() if key != "replicas"}
     contents = {}
     for kind in ("secrets", "configs"):

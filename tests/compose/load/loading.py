@@ -11,6 +11,8 @@ from rootless.compose.load.project import Project
 from rootless.compose.load.selection import with_environments
 from rootless.errors import NotFound
 
+SCHEMA = disk.schema()
+
 
 class Texts:
     """A reader of texts in memory."""
@@ -31,7 +33,7 @@ def project(*texts: str, files: dict[str, str] | None = None, environment: dict[
     """The texts as compose files of the project directory /p, the first being compose.yaml."""
     names = ["/p/compose.yaml", *(f"/p/{number}.yaml" for number in range(1, len(texts)))]
     reader = Texts({**dict(zip(names, texts, strict=True)), **(files or {})})
-    request = Request([Source(name) for name in names], "/p", environment or {}, "/home/me", disk.schema(), name="p")
+    request = Request([Source(name) for name in names], "/p", environment or {}, "/home/me", SCHEMA, name="p")
     return with_environments(load(reader, request._replace(**changes)), reader)
 
 
