@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -69,6 +70,25 @@ def test_input_and_its_end_are_passed_on(service: Service, make: Make) -> None:
     sock.sendall(b"late\n")
     sock.shutdown(socket.SHUT_WR)
     assert b"".join(data for _, data in frames(rest(sock))) == b"early late\nover\n"
+
+
+def test_more_output_than_input(service: Service, make: Make) -> None:
+    """Each byte comes back twice: nobody waits for ever for who waits for him."""
+    data = bytes(range(64)) * 200_000
+    identifier = make("tee", "/dev/stderr", OpenStdin=True, StdinOnce=True, AttachStdin=True)
+    sock, _ = hijack(service, f"/containers/{identifier}/attach?{ALL}")
+    start(service, identifier)
+
+    def send() -> None:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+
+    with ThreadPoolExecutor() as pool:
+        sent = pool.submit(send)
+        found = frames(rest(sock))
+        sent.result(60)
+    for stream in (1, 2):
+        assert b"".join(part for each, part in found if each == stream) == data
 
 
 def test_a_terminal_is_raw_and_detached_by_its_keys(service: Service, make: Make) -> None:

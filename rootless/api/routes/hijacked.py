@@ -41,29 +41,31 @@ class Hijacked:
     def relay(self, connection: kernel.socket, *, stdin: bool, keys: DetachKeys | None) -> bool:
         """Copy between the client and the monitor of `connection` until the process has ended, or the client has gone;
         whether it detached by its keys. ClientGone."""
-        client = self._exchange.sock
-        if stdin and self._early and not self._feed(connection, self._early, keys):
-            return True
+        client, outbox = self._exchange.sock, attach.Outbox(connection)
+        leaving = bool(stdin and self._early and not self._feed(outbox, self._early, keys))
         self._early = b""
-        poller = select.poll()
-        poller.register(client, select.POLLIN)
-        poller.register(connection, select.POLLIN)
-        while True:
+        poller, reading = select.poll(), select.POLLIN
+        while not (leaving and not outbox.waiting):
+            # While the container takes no input none is read, and its output is passed on all the same.
+            poller.register(client, 0 if outbox.waiting else reading)
+            poller.register(connection, select.POLLIN | (select.POLLOUT if outbox.waiting else 0))
             for fd, events in poller.poll():
                 if fd == connection.fileno():
-                    if not self._receive(connection):
+                    if events & select.POLLOUT:
+                        outbox.flush()
+                    if events & ~select.POLLOUT and not self._receive(connection):
                         return False
                     continue
                 if events & (select.POLLHUP | select.POLLERR):
                     return False
                 data = self._read(client)
                 if not data:
-                    # It has said all that it has to say: from now on only its going is looked for.
-                    poller.register(client, 0)
+                    reading = 0  # it has said all that it has to say: from now on only its going is looked for
                     if stdin:
-                        _send(connection, bytes([attach.STDIN_END]))
-                elif stdin and not self._feed(connection, data, keys):
-                    return True
+                        outbox.send(bytes([attach.STDIN_END]))
+                elif stdin and not self._feed(outbox, data, keys):
+                    leaving, reading = True, 0
+        return True
 
     def _read(self, client: socket.socket) -> bytes:
         try:
@@ -71,12 +73,12 @@ class Hijacked:
         except ConnectionResetError:
             return b""
 
-    def _feed(self, connection: kernel.socket, data: bytes, keys: DetachKeys | None) -> bool:
+    def _feed(self, outbox: attach.Outbox, data: bytes, keys: DetachKeys | None) -> bool:
         """Pass input on; False where it held the keys that detach."""
         if keys is not None:
             data = keys.feed(data)
         for start in range(0, len(data), _READ_SIZE):
-            _send(connection, bytes([attach.STDIN]) + data[start : start + _READ_SIZE])
+            outbox.send(bytes([attach.STDIN]) + data[start : start + _READ_SIZE])
         return not (keys is not None and keys.matched)
 
     def _receive(self, connection: kernel.socket) -> bool:
@@ -89,11 +91,4 @@ class Hijacked:
             return False
         self.say(STDERR if packet[0] == attach.STDERR else STDOUT, packet[1:])
         return True
-
-
-def _send(connection: kernel.socket, packet: bytes) -> None:
-    try:
-        connection.send(packet)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the monitor has ended; its last words are still to be read
 

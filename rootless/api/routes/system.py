@@ -60,8 +60,9 @@ def events(call: Call) -> None:
     unrecorded_exits.notice_all(call.store)
     exchange.begin(answers.JSON)
     for message in event_log.follow(
-        call.store, since_ns=since, until_ns=until, filters=filters, meanwhile=lambda: unrecorded_exits.notice_all(call.store)
-    ):
+        call.store, since_ns=since, until_ns=until, filters=filters, meanwhile=lambda: unrecorded_exits.notice_all(call.store),
+        hangup=exchange.sock.fileno(),
+    ):  # fmt: skip
         exchange.write(encoded(message))
     exchange.end()
 
