@@ -1,16 +1,21 @@
-"""Hundreds of connects and disconnects while traffic flows: all of it goes on, and nothing stale is left."""
+"""Hundreds of connects and disconnects while traffic flows, and kills while many start: all works, and nothing stale is left."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
+import signal
 import subprocess
+import time
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
+from random import Random
 
 from rootless.network.hub import netd
-from tests.harness.own_host import FAR
+from tests.harness.own_host import FAR, HOST
 from tests.harness.processes import wait_until
 from tests.system import socket_ways, traffic
 from tests.system.own_net import LIMIT, Net, net
@@ -123,3 +128,75 @@ def test_hundreds_of_changes_while_traffic_flows(net: Net) -> None:
         assert net.inside(name, "ls", "/sys/class/net").split() == ["eth0", "lo"], name
         assert "eth0" in net.inside(name, "ip", "route", "show", "default"), name
         assert net.reaches(name, "echo")
+
+
+STARTS = """
+first=$1 image=$2; shift 2
+for n in $(seq $first $(($first + {each} - 1))); do
+    rootless run -d --pull never --name c$n --network app "$@" $image sleep 600 >/dev/null || echo $n
+done"""
+
+
+def start_many(hub: Hub, starters: int, each: int, *options: str) -> list[subprocess.Popen[str]]:
+    """That many processes, each of which starts so many containers on `app`, and says the numbers of those that failed."""
+    script = STARTS.format(each=each)
+    return [shell_loop(hub, script, str(1 + number * each), hub.image, *options) for number in range(starters)]
+
+
+def end_all_but(hub: Hub, name: str) -> None:
+    """Remove the containers, a hundred in one command."""
+    running = [each for each in hub.rootless("ps", "-a", "--format", "{{.Names}}").lines if each != name]
+    for start in range(0, len(running), 100):
+        hub.rootless("rm", "-f", "-t", "0", *running[start : start + 100], timeout=200)
+
+
+VICTIMS = ("slirp4netns", "rootless: networks", "rootless: session")
+STARTERS, EACH = 8, 5
+# By name to a neighbour, by the gate, and by the uplink; each has the answer in it.
+EVERYTHING = f"getent hosts stays; nc -w9 -N {FAR[0]} 7 </dev/null; echo x | socat -T9 - UDP4:{FAR[0]}:7"
+
+
+def test_kills_while_many_start(net: Net) -> None:
+    """Of the uplink, netd and the session's holder, at any moment. A start works or says what it lacked; who runs has all of
+    the network in the end."""
+    net.host.internet_servers()
+    net.rootless("network", "create", "app")
+    net.run("stays", "--network", "app")
+    address = net.endpoint("stays", "app")["IPAddress"]
+    wanted = f"{address}      stays\n{HOST[0]}\n{HOST[0]}\n"
+    assert net.rootless("exec", "stays", "bash", "-c", EVERYTHING).stdout.endswith(f"stays\n{HOST[0]}\n{HOST[0]}\n")
+    before = in_hub(net), registered(net), descriptors(net)
+    starters = start_many(net, STARTERS, EACH)
+    random, killed = Random(11), Counter[str]()
+    for victim in cycle(VICTIMS):
+        time.sleep(random.uniform(0.05, 0.8))
+        if all(starter.poll() is not None for starter in starters):
+            break
+        for pid in pids(victim):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                killed[victim] += 1
+    assert set(killed) == set(VICTIMS), killed
+    failed: set[str] = set()
+    for starter in starters:
+        output, error = starter.communicate(timeout=60)
+        assert starter.returncode == 0
+        said = [line for line in error.splitlines() if not line.startswith("hint: ")]
+        assert all(line.startswith("rootless: ") for line in said), error
+        assert len(said) == len(output.split()), error
+        failed |= {f"c{number}" for number in output.split()}
+    running = set(net.rootless("ps", "--format", "{{.Names}}").lines)
+    assert running == {"stays", *(f"c{number}" for number in range(1, STARTERS * EACH + 1))} - failed
+    for name in sorted(running - {"stays"}):
+        wait_until(
+            lambda: net.rootless("exec", name, "bash", "-c", EVERYTHING, status=None).stdout == wanted,  # noqa: B023
+            f"the network of {name}",
+        )
+    assert len(registered(net)) == len(running)
+    assert len(net.network("app")["Containers"]) == len(running)
+    end_all_but(net, "stays")
+    assert net.rootless("ps", "-aq").lines == net.rootless("ps", "-q").lines
+    same_hub(net, before[0])
+    assert registered(net) == before[1]
+    no_more_descriptors(net, before[2])
+    wait_until(lambda: all(len(pids(victim)) == (2 if victim == "rootless: networks" else 1) for victim in VICTIMS), "one of each")
