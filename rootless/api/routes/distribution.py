@@ -6,13 +6,14 @@ from typing import Any
 
 from rootless.api.request.registry import credentials
 from rootless.api.routes.route import READS, Call, Reply, Route
-from rootless.engine.images import remote
-from rootless.image import manifest
-from rootless.image.manifest import Index
 
 
 def inspect(call: Call) -> Reply:
     """GET /distribution/{name}/json: the descriptor that pins the name, and the platforms that there are."""
+    from rootless.engine.images import remote
+    from rootless.image import manifest
+    from rootless.image.manifest import Index
+
     name = call.words["name"]
     found = remote.fetch(name, credentials=credentials(call.header("x-registry-auth")))
     parsed = manifest.parse(found.fetched.data, found.fetched.media_type, what=f"the manifest of {name}")

@@ -1,4 +1,7 @@
-"""Images: fetched, listed, named, sent, loaded, removed; a container made one."""
+"""Images: fetched, listed, named, sent, loaded, removed.
+
+What speaks to registries, and reads and writes archives, is imported where it is wanted: a quarter of the zygote's memory.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,11 @@ from rootless.api.request.registry import credentials
 from rootless.api.routes.progress import ProgressStream
 from rootless.api.routes.route import CHANGES, READS, STREAMS, Call, Reply, Route
 from rootless.api.routes.tar_bodies import TAR, body, output
-from rootless.engine.images import listing, lookup, pushing, removal, saving
-from rootless.engine.lifecycle import commit as committing
+from rootless.engine.images import listing, lookup, removal
 from rootless.engine.state.events import events
 from rootless.engine.views import image as view
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.image import platforms, reference
-from rootless.image.archive.import_tar import import_tar
-from rootless.image.archive.load import load as load_archive
-from rootless.image.registry import catalog
-from rootless.storage.containers import containers
 
 _LARGEST_SEARCH = 100
 
@@ -52,6 +50,9 @@ def _platform(call: Call) -> str:
 
 def create(call: Call) -> None:
     """POST /images/create: pull, or import from the body."""
+    from rootless.engine.images import pushing
+    from rootless.image.registry import catalog
+
     query = call.query
     source = query.word("fromSrc")
     if source:
@@ -97,6 +98,8 @@ def _pull(call: Call, progress: ProgressStream, text: str) -> None:
 
 
 def _import(call: Call, source: str) -> None:
+    from rootless.image.archive.import_tar import import_tar
+
     query = call.query
     if source != "-":
         raise NotSupported("import reads the request's body, not addresses", hint=f"curl -fL {source} | docker import -")
@@ -161,6 +164,8 @@ def prune(call: Call) -> Reply:
 
 def load(call: Call) -> None:
     """POST /images/load."""
+    from rootless.image.archive.load import load as load_archive
+
     progress = ProgressStream(call, quiet=call.query.flag("quiet"))
     wanted = _platform(call)
     try:
@@ -181,6 +186,8 @@ def load(call: Call) -> None:
 
 def save(call: Call) -> None:
     """GET /images/{name}/get, and /images/get with names."""
+    from rootless.engine.images import saving
+
     names = [call.words["name"]] if "name" in call.words else call.query.words("names")
     names = [part for name in names for part in name.split(",") if part]  # type: ignore[misc]
     if not names:
@@ -193,6 +200,8 @@ def save(call: Call) -> None:
 
 def push(call: Call) -> None:
     """POST /images/{name}/push."""
+    from rootless.engine.images import pushing
+
     name, tag = str(call.words["name"]), str(call.query.word("tag"))
     every = not tag and pushing.is_untagged(name)
     targets = pushing.choose(call.store, f"{name}:{tag}" if tag else name, all_tags=every)
@@ -215,6 +224,8 @@ def push(call: Call) -> None:
 
 def search(call: Call) -> Reply:
     """GET /images/search."""
+    from rootless.image.registry import catalog
+
     term, limit = call.query.word("term"), call.query.number("limit", 25) or 25
     filters = call.query.filters(("is-automated", "is-official", "stars"))
     if not term or not term.isprintable() or any(letter.isspace() for letter in term):
@@ -235,49 +246,6 @@ def search(call: Call) -> Reply:
     )  # fmt: skip
 
 
-def commit(call: Call) -> Reply:
-    """POST /commit."""
-    query = call.query
-    identifier = containers.find(call.store, query.word("container"))
-    name, tag = str(query.word("repo")), str(query.word("tag"))
-    request = committing.CommitRequest(
-        name=f"{name}:{tag}" if name and tag else name,
-        author=query.word("author"),
-        message=query.word("comment"),
-        changes=[*_instructions(call.body), *(line for word in query.words("changes") for line in word.splitlines())],
-        pause=query.flag("pause", default=True),
-        docker_types=False,
-    )
-    return Reply({"Id": committing.commit(call.store, identifier, request).id}, 201)
-
-
-def _instructions(config: Fields) -> list[str]:
-    """The fields of a body's ContainerConfig that an image has, as the instructions that mean the same."""
-    found = []
-    for name in ("Cmd", "Entrypoint"):
-        if words := config.command(name):
-            found.append(f"{name.upper()} {json.dumps(words)}")
-    for word in config.texts("Env"):
-        key, _, value = word.partition("=")
-        found.append(f"ENV {key}={_quoted(value)}")
-    found += [f"LABEL {_quoted(key)}={_quoted(value)}" for key, value in config.pairs("Labels").items()]
-    for field, instruction in (("WorkingDir", "WORKDIR"), ("User", "USER"), ("StopSignal", "STOPSIGNAL")):
-        if word := config.text(field):
-            found.append(f"{instruction} {word}")
-    found += [f"EXPOSE {port}" for port in config.names("ExposedPorts")]
-    if volumes := config.names("Volumes"):
-        found.append(f"VOLUME {json.dumps(volumes)}")
-    for line in found:
-        if not line.isprintable():
-            raise InvalidInput(f"invalid configuration: {line[:100]!r} has control characters")
-    return found
-
-
-def _quoted(text: str) -> str:
-    """A word of an instruction that stands for itself. Variables are none here: a change knows no ARG."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/images/json", list_all, CHANGES),
     Route("POST", "/images/create", create, STREAMS),
@@ -291,5 +259,4 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images/{name*}/tag", give_name, READS),
     Route("POST", "/images/{name*}/push", push, STREAMS),
     Route("DELETE", "/images/{name*}", delete, CHANGES),
-    Route("POST", "/commit", commit, READS),
 )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from rootless.api import versions
-from rootless.api.answer import disk_usage
 from rootless.api.answer.errors import Unauthorized
 from rootless.api.http import answers
 from rootless.api.routes.route import CHANGES, STREAMS, Call, Reply, Route, encoded
-from rootless.engine.images import logins
 from rootless.engine.options import clock
 from rootless.engine.state import unrecorded_exits
 from rootless.engine.state.events import event_log
 from rootless.engine.views import info as view
 from rootless.errors import InvalidInput, RootlessError
-from rootless.image.registry.auth_file import Credentials
 
 
 def ping(call: Call) -> Reply:
@@ -36,6 +33,9 @@ def info(call: Call) -> Reply:
 
 def auth(call: Call) -> Reply:
     """Try credentials; nothing is kept of them."""
+    from rootless.engine.images import logins
+    from rootless.image.registry.auth_file import Credentials
+
     body = call.body
     username, password = body.text("username"), body.text("password")
     server = body.text("serveraddress") or logins.DEFAULT
@@ -74,6 +74,8 @@ def _moment(word: str) -> int | None:
 
 def disk(call: Call) -> Reply:
     """What takes how much room; `type` for a part of it."""
+    from rootless.api.answer import disk_usage
+
     kinds = [str(word) for word in call.query.words("type")]
     for kind in kinds:
         if kind not in disk_usage.KINDS:
