@@ -1,4 +1,4 @@
-"""Hundreds of connects and disconnects while traffic flows, and kills while many start: all works, and nothing stale is left."""
+"""Hundreds of connects and disconnects, hundreds of starts, and kills in the midst of them: all works, and nothing stale is left."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.harness.own_host import FAR, HOST
 from tests.harness.processes import wait_until
 from tests.system import socket_ways, traffic
 from tests.system.own_net import LIMIT, Net, net
-from tests.system.test_hub_networks import Hub
+from tests.system.test_hub_networks import Hub, hub
 from tests.system.test_network_churn import TALK, in_hub, pids
 
-__all__ = ["net"]
+__all__ = ["hub", "net"]
 pytestmark = LIMIT
 ROUNDS = 9
 
@@ -148,6 +148,32 @@ def end_all_but(hub: Hub, name: str) -> None:
     running = [each for each in hub.rootless("ps", "-a", "--format", "{{.Names}}").lines if each != name]
     for start in range(0, len(running), 100):
         hub.rootless("rm", "-f", "-t", "0", *running[start : start + 100], timeout=200)
+
+
+def test_two_hundred_starts_at_once(hub: Hub) -> None:
+    """On one network: each has an address and a name of its own, and nothing is left of them."""
+    hub.rootless("network", "create", "app")
+    hub.run("stays", "--network", "app")
+    before = in_hub(hub), registered(hub), descriptors(hub)
+    for starter in start_many(hub, 10, 20):
+        output, error = starter.communicate(timeout=280)
+        assert (starter.returncode, output, error) == (0, "", "")
+    there = hub.network("app")["Containers"]
+    addresses = {each["Name"]: each["IPv4Address"].partition("/")[0] for each in there.values()}
+    assert len(set(addresses.values())) == len(addresses) == 201
+    assert len(registered(hub)) == 201
+    ask = "for n in $(seq 200); do nslookup -type=a c$n | sed -n 's/^Address: //p'; done"
+    assert hub.inside("c7", "sh", "-c", ask).split() == [addresses[f"c{number}"] for number in range(1, 201)]
+    assert hub.reaches("stays", "c200")
+    hub.rootless("stop", "-t", "0", "c1", "c200")
+    assert hub.rootless("exec", "c7", "nslookup", "c200", status=None).status != 0
+    end_all_but(hub, "stays")
+    same_hub(hub, before[0])
+    assert registered(hub) == before[1]
+    no_more_descriptors(hub, before[2])
+    # All addresses are to be had again.
+    again = hub.run("again", "--network", "app")
+    assert hub.network("app")["Containers"][again]["IPv4Address"].partition("/")[0] in addresses.values()
 
 
 VICTIMS = ("slirp4netns", "rootless: networks", "rootless: session")
