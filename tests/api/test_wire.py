@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 
+import h2.connection
+import h2.events
 import pytest
 
 from tests.harness.api import Service
@@ -98,7 +100,56 @@ def test_plugins_checkpoints_and_buildkit(idle: Service) -> None:
     assert idle("GET", "/plugins").json == []
     assert "plugins" in idle("POST", "/plugins/pull", status=501).message
     assert "checkpoints" in idle("GET", "/containers/x/checkpoints", status=501).message
-    assert "DOCKER_BUILDKIT=0" in idle("POST", "/grpc", status=501).message
+    assert "DOCKER_BUILDKIT=0" in idle("POST", "/grpc", status=501).message, "without an upgrade"
+
+
+def test_buildkits_calls_are_refused_in_its_own_protocol(idle: Service) -> None:
+    """buildx shows the words of a gRPC status, and of no other answer."""
+    upgrade = b"POST /v1.44/grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with idle.connect() as sock:
+        sock.sendall(upgrade)
+        head, rest = read_answer(sock)
+        assert head.startswith(b"HTTP/1.1 101")
+        assert b"Upgrade: h2c" in head
+        client = h2.connection.H2Connection()
+        client.initiate_connection()
+        client.ping(b"12345678")
+        told: dict[int, dict[bytes, bytes]] = {}
+        for _ in range(2):
+            stream = client.get_next_available_stream_id()
+            call = [(":method", "POST"), (":scheme", "http"), (":path", "/moby.buildkit.v1.Control/ListWorkers"), (":authority", "docker")]
+            client.send_headers(stream, [*call, ("content-type", "application/grpc"), ("te", "trailers")])
+            client.send_data(stream, b"\0\0\0\0\0", end_stream=True)
+        sock.sendall(client.data_to_send())
+        seen, ended = [], 0
+        while ended < 2:
+            for event in client.receive_data(rest or sock.recv(4096)):
+                seen.append(type(event))
+                if isinstance(event, h2.events.ResponseReceived):
+                    assert event.stream_id is not None
+                    assert event.headers is not None
+                    told[event.stream_id] = {bytes(name): bytes(value) for name, value in event.headers}
+                ended += isinstance(event, h2.events.StreamEnded)
+            rest = b""
+        assert {h2.events.PingAckReceived, h2.events.SettingsAcknowledged} <= set(seen)
+        for headers in told.values():
+            assert headers[b":status"] == b"200"
+            assert headers[b"content-type"] == b"application/grpc"
+            assert headers[b"grpc-status"] == b"12"
+            assert b"DOCKER_BUILDKIT=0" in headers[b"grpc-message"]
+        assert list(told) == [1, 3]
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\nxxxxxxxx", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\1\0\0\0\0\1", b""])
+def test_what_is_no_http2_ends_the_connection(idle: Service, sent: bytes) -> None:
+    with idle.connect() as sock:
+        sock.sendall(b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        head, _ = read_answer(sock)
+        assert head.startswith(b"HTTP/1.1 101")
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
 
 
 def test_a_connection_is_used_again(idle: Service) -> None:

@@ -60,7 +60,6 @@ ROUTES: tuple[Route, ...] = (
     Route("*", "/plugins/{rest*}", _no_plugin),
     Route("*", "/containers/{id}/checkpoints", _no_checkpoints),
     Route("*", "/containers/{id}/checkpoints/{rest*}", _no_checkpoints),
-    Route("POST", "/grpc", _no_buildkit),
     Route("POST", "/session", _no_buildkit),
     *(Route(method, pattern, _not_yet) for method, pattern in _LATER),
 )

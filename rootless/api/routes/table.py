@@ -15,6 +15,7 @@ from rootless.api.routes import (
     containers,
     distribution,
     exec_instances,
+    grpc,
     images,
     lifecycle,
     networks,
@@ -27,7 +28,7 @@ from rootless.api.words import ApiWord
 
 NOUNS: tuple[tuple[Route, ...], ...] = (
     system.ROUTES, containers.ROUTES, lifecycle.ROUTES, streams.ROUTES, attach.ROUTES, exec_instances.ROUTES, archive.ROUTES, images.ROUTES,
-    commit.ROUTES, volumes.ROUTES, networks.ROUTES, build.ROUTES, distribution.ROUTES, absent.ROUTES,
+    commit.ROUTES, volumes.ROUTES, networks.ROUTES, build.ROUTES, grpc.ROUTES, distribution.ROUTES, absent.ROUTES,
 )  # fmt: skip
 """In this order: what several patterns match is the first one's."""
 
