@@ -169,6 +169,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("system prune",), "prune:SYSTEM", "Remove unused data"),
     CommandEntry(("system dial-stdio",), "system.service:DIAL", "Proxy the stdio stream to the service's socket"),
     CommandEntry(("system service",), "system.service", "Serve the Docker Engine API on a Unix socket"),
+    CommandEntry(("system shims",), "system.shims", "Make docker, podman or docker-compose mean rootless"),
     CommandEntry(("system reset",), "system.reset", "Remove all containers, images, volumes and the session"),
     CommandEntry(("binfmt install",), "system.binfmt:INSTALL", "Get qemu-user for other architectures into your home"),
     CommandEntry(("binfmt ls", "binfmt list"), "system.binfmt:LS", "List architectures and what runs their programs"),
