@@ -35,7 +35,7 @@ def _network(entry: Entry, action: str) -> Iterator[Entry]:
     networks = entry.get("networks")
     if isinstance(networks, dict):
         for name, identifier in networks.items():
-            yield _of(entry, "network", action, str(identifier), {"name": name, "type": "bridge"})
+            yield _of(entry, "network", action, str(identifier) or network_id(name), {"name": name, "type": "bridge"})
         return
     mode = entry.get("network")
     if isinstance(mode, str) and mode and not mode.startswith("container:"):
