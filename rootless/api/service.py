@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rootless.api.server import front, listener, zygote
+from rootless.api.server.ends import Ends
 from rootless.api.server.front import WORKERS, Settings
 from rootless.errors import Unavailable
 
@@ -17,7 +18,7 @@ def run(path: str, *, idle_s: float, workers: int = WORKERS) -> None:
     Returns when it was told to end or was idle for `idle_s` (0: never). Unavailable where a process of it was lost.
     Containers have their own monitors: nothing of them ends with the service.
     """
-    ends = front.Ends()  # before anybody can connect, and so knows that we are there
+    ends = Ends()  # before anybody can connect, and so knows that we are there
     handed = listener.activated()
     if handed is not None:
         where = handed
@@ -34,6 +35,6 @@ def run(path: str, *, idle_s: float, workers: int = WORKERS) -> None:
     except BaseException:
         where.close()
         raise
-    front.allow_many_connections()
+    listener.allow_many_connections()
     if not front.Front(where, wire, ends, Settings(idle_s, workers)).run():
         raise Unavailable("the service has lost the process that answers requests", hint="start it again")

@@ -92,16 +92,68 @@ def test_a_killed_worker_ends_its_own_connection_alone(service: Service) -> None
     assert service("GET", "/plugins").json == []
 
 
+def sending(service: Service) -> socket.socket:
+    """A request that is at work for as long as its client likes: its body does not end."""
+    sock = service.connect()
+    sock.sendall(
+        b"POST /auth HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+    )
+    assert sock.recv(12) == b"HTTP/1.1 100"
+    return sock
+
+
 def test_more_requests_than_workers_are_503(rootless: Rootless) -> None:
     service = Service(rootless, "--workers", "2")
-    streams = [service.open("GET", "/events") for _ in range(2)]
+    held = [sending(service) for _ in range(2)]
     answer = service("GET", "/plugins", status=503)
     assert "limit" in answer.message
     assert service("GET", "/_ping").body == b"OK"  # what the front answers itself it always does
-    for stream in streams:
-        stream.close()
+    for sock in held:
+        sock.close()
     while service("GET", "/plugins", status=None).status == 503:
         pass
+    assert service.stop() == 0
+
+
+def test_who_only_waits_keeps_nobody_from_being_served(rootless: Rootless) -> None:
+    """A monitoring tool with a `wait` for each container, a compose with logs of a hundred: `stop` is answered all the same."""
+    service = Service(rootless, "--workers", "1")
+    streams = [service.open("GET", "/events") for _ in range(4)]
+    held = sending(service)
+    service("GET", "/plugins", status=503)
+    held.close()
+    while service("GET", "/plugins", status=None).status == 503:
+        pass
+    for stream in streams:
+        stream.close()
+    assert service.stop() == 0
+
+
+OF_ONE_STREAM = """
+import sys
+from rootless.api.server import front, listener, zygote
+from rootless.api.server.ends import Ends
+ends, where = Ends(), listener.bind(sys.argv[1])
+wire = zygote.start(lambda: (where.sock.close(), ends.forget()))
+front.Front(where, wire, ends, front.Settings(streams=1)).run()
+"""
+
+
+def test_waits_and_streams_have_a_limit_too(rootless: Rootless) -> None:
+    path = rootless.runtime / "rootless" / "docker.sock"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    server = subprocess.Popen([sys.executable, "-c", OF_ONE_STREAM, str(path)], env=rootless.environment, stderr=subprocess.PIPE)
+    rootless.started.append(server)
+    service = Service.__new__(Service)
+    service.rootless, service.path, service.process = rootless, path, server
+    service._await()
+    stream = service.open("GET", "/events")
+    assert "streams and waits" in service("GET", "/events", status=503).message
+    assert service("GET", "/plugins").json == []
+    stream.close()
+    while (again := service.open("GET", "/events")).status == 503:
+        again.read()
+    again.close()
     assert service.stop() == 0
 
 
@@ -245,6 +297,15 @@ def test_dial_stdio_without_a_service_says_what_to_do(rootless: Rootless) -> Non
     refused = rootless("system", "dial-stdio", status=1)
     assert "no service listens" in refused.stderr
     assert "rootless system service" in refused.stderr
+
+
+def test_print_env_is_a_word_of_the_shells(rootless: Rootless, tmp_path: Path) -> None:
+    """Whatever the directory is called: who sets XDG_RUNTIME_DIR, or names an address, runs nothing by it."""
+    address = f"unix://{tmp_path}/a $(touch {tmp_path}/made) b;c'd/docker.sock"
+    printed = rootless("system", "service", "--address", address, "--print-env").stdout
+    told = subprocess.run(["sh", "-c", 'eval "$1"; printf %s "$DOCKER_HOST"', "sh", printed], capture_output=True, text=True, check=True)
+    assert told.stdout == address
+    assert not (tmp_path / "made").exists()
 
 
 def test_print_env_is_for_eval(service: Service) -> None:

@@ -92,7 +92,8 @@ class Exchange:
         text = b"".join(pieces)
         if not text.strip():
             return None
-        if kind and kind != "application/json":
+        # Also where it says nothing, as moby: a page in a browser can send that to a forwarded socket, and no other type of JSON.
+        if kind != "application/json":
             raise InvalidInput(f"Content-Type specified ({kind}) must be 'application/json'")
         try:
             return json.loads(text, parse_constant=_refuse_constant)

@@ -36,8 +36,17 @@ def parse(text: str, known: tuple[str, ...]) -> Filters:
         if key not in known:
             raise InvalidInput(f"invalid filter '{key[:40]}'", hint="known filters: " + ", ".join(known))
         values = ["true" if word is True else "false" if word is False else word for word in words]
-        if not all(isinstance(word, str) and "\0" not in word for word in values):
+        if not all(isinstance(word, str) and "\0" not in word and _is_text(word) for word in values):
             raise InvalidInput(f"invalid filter '{key}': its words are texts")
         if values:
             filters[key] = values
     return filters
+
+
+def _is_text(word: str) -> bool:
+    """Whether it has no half of a surrogate pair, which JSON can spell and no file or label can have."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

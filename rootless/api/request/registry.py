@@ -43,7 +43,10 @@ def _read(value: Any) -> Credentials | None:
 
     def text(name: str) -> str:
         word = value.get(name)
-        return word if isinstance(word, str) else ""
+        try:
+            return word if isinstance(word, str) and word.encode() else ""
+        except UnicodeEncodeError:
+            return ""  # half of a surrogate pair
 
     if token := text("identitytoken"):
         return Credentials("", "", token)

@@ -10,7 +10,7 @@ from rootless.api.answer import frames
 from rootless.api.http import answers
 from rootless.api.routes.found import container
 from rootless.api.routes.hijacked import Hijacked
-from rootless.api.routes.route import READS, STREAMS, Call, Route, encoded
+from rootless.api.routes.route import RELAYS, WAITS, Call, Route, encoded
 from rootless.api.routes.streams import send_log
 from rootless.engine.lifecycle.attach import terminal
 from rootless.engine.lifecycle.attach.attachment import Attachment
@@ -70,6 +70,6 @@ def wait(call: Call) -> None:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/containers/{id}/attach", join, READS),
-    Route("POST", "/containers/{id}/wait", wait, STREAMS),
+    Route("POST", "/containers/{id}/attach", join, RELAYS),
+    Route("POST", "/containers/{id}/wait", wait, WAITS),
 )

@@ -7,7 +7,7 @@ from rootless.api.request.fields import Fields
 from rootless.api.routes.found import container
 from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.lifecycle import size
-from rootless.api.routes.route import READS, Call, Reply, Route
+from rootless.api.routes.route import READS, RELAYS, Call, Reply, Route
 from rootless.engine.lifecycle import exec_instances as engine
 from rootless.engine.lifecycle.attach import terminal
 from rootless.engine.state import exec_instances as instances
@@ -96,7 +96,7 @@ def inspect(call: Call) -> Reply:
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/containers/{id}/exec", create, READS),
-    Route("POST", "/exec/{id}/start", start, READS),
+    Route("POST", "/exec/{id}/start", start, RELAYS),
     Route("POST", "/exec/{id}/resize", resize, READS),
     Route("GET", "/exec/{id}/json", inspect, READS),
 )

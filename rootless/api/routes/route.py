@@ -19,10 +19,12 @@ from rootless.storage.store import Store
 
 class Policy(NamedTuple):
     """What a worker does around a handler. `joins`: it is in the session. `watched`: it ends where its client hangs up;
-    without, what was begun is finished."""
+    without, what was begun is finished. `waits`: it does little but wait, for as long as the client likes, and is not
+    counted among the requests at work."""
 
     joins: bool = False
     watched: bool = False
+    waits: bool = False
 
 
 READS = Policy()
@@ -33,6 +35,10 @@ STREAMS = Policy(watched=True)
 """Answers for as long as the client stays."""
 FOLLOWS = Policy(joins=True, watched=True)
 """Both."""
+RELAYS = Policy(waits=True)
+"""Has left HTTP, and sees for itself when its client has gone."""
+WAITS = Policy(watched=True, waits=True)
+"""Tells the client what happens, when it happens."""
 
 
 class Reply(NamedTuple):

@@ -8,7 +8,7 @@ from rootless.api.answer import frames
 from rootless.api.http import answers
 from rootless.api.routes.found import container
 from rootless.api.routes.hijacked import Hijacked
-from rootless.api.routes.route import STREAMS, Call, Route, encoded
+from rootless.api.routes.route import WAITS, Call, Route, encoded
 from rootless.engine.options import clock
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, read_config
@@ -96,6 +96,6 @@ def usage(call: Call) -> None:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/containers/{id}/logs", logs, STREAMS),
-    Route("GET", "/containers/{id}/stats", usage, STREAMS),
+    Route("GET", "/containers/{id}/logs", logs, WAITS),
+    Route("GET", "/containers/{id}/stats", usage, WAITS),
 )

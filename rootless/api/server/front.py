@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import selectors
-import signal
 import socket
 import time
 
@@ -20,17 +19,18 @@ from rootless.api.answer import errors
 from rootless.api.http import answers, head
 from rootless.api.http.limits import READ_SIZE
 from rootless.api.server import wire
+from rootless.api.server.ends import Ends
 from rootless.api.server.listener import Listener, is_ours
 from rootless.errors import InvalidInput
 from rootless.record import Record
 
 WORKERS = 64
-"""Requests at a time; one more is answered by 503."""
-
+"""Requests at work at a time; one more is answered by 503."""
+STREAMS = 512
+"""Requests at a time that mostly wait (wait, attach, logs, events): they keep none of the others from being served."""
 
 _ACCEPTED = 64
 """Connections taken in one go."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Settings(Record):
@@ -38,6 +38,7 @@ class Settings(Record):
 
     idle_s: float = 0.0
     workers: int = WORKERS
+    streams: int = STREAMS
 
 
 class _Client:
@@ -56,26 +57,6 @@ class _Busy(Record):
     channel: socket.socket
 
 
-class Ends:
-    """What tells the front to end: SIGTERM, SIGINT and SIGHUP, from when this is made. `fd` becomes readable then."""
-
-    def __init__(self) -> None:
-        self._wake, self._waker = socket.socketpair()
-        self._waker.setblocking(False)
-        self.fd = self._wake.fileno()
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        for number in SIGNALS:
-            signal.signal(number, lambda *_: None)
-
-    def forget(self) -> None:
-        """In a child: signals are its own again."""
-        signal.set_wakeup_fd(-1)
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        self._wake.close()
-        self._waker.close()
-
-
 class Front:
     """Serves `listener` until it is told to end, is idle, or the zygote has ended."""
 
@@ -86,6 +67,7 @@ class Front:
         self.settings = settings
         self.selector = selectors.DefaultSelector()
         self.busy: dict[int, _Busy] = {}
+        self.streams: set[int] = set()  # of those, who mostly wait
         self.clients: set[_Client] = set()
         self.last_s = time.monotonic()
         self.ending = False
@@ -201,8 +183,11 @@ class Front:
 
     def _answer(self, client: _Client, found: head.Head, ready: _Ready) -> bytes | None:
         """Answer at once; what was read of the next request, None where the connection is over."""
-        over = client.parser.next_event()
-        whole = isinstance(over, h11.EndOfMessage)
+        try:
+            whole = isinstance(client.parser.next_event(), h11.EndOfMessage)
+        except h11.RemoteProtocolError as error:
+            self._refuse(client, 400, f"the request's body is damaged: {error}")
+            return None
         text = answers.encode(client.parser, found.method, 200, ready.kind, ready.body, more=ready.headers, close=not whole)
         if not self._send(client, text) or not whole or client.parser.our_state is not h11.DONE:
             self._drop(client)
@@ -223,14 +208,17 @@ class Front:
             return False
 
     def _hand_over(self, client: _Client, method: str) -> None:
-        if len(self.busy) >= self.settings.workers:
+        if len(self.busy) - len(self.streams) >= self.settings.workers:
             text = f"the service has {self.settings.workers} requests at work, which is its limit: try again"
-            self._send(client, answers.encode(client.parser, method, 503, answers.JSON, errors.body(text), close=True))
-            self._drop(client)
+            self._turn_away(client, method, text)
+            return
+        try:
+            ours, theirs = wire.pair()
+        except OSError as error:  # out of descriptors, by idle clients perhaps: this one comes again
+            self._turn_away(client, method, f"the service cannot take more requests: {error.strerror}")
             return
         self.selector.unregister(client.sock)
         self.clients.discard(client)
-        ours, theirs = wire.pair()
         try:
             wire.hand_over(self.zygote, client.sock, theirs, client.received)
         except OSError:
@@ -241,13 +229,32 @@ class Front:
         finally:
             theirs.close()
         self.busy[ours.fileno()] = _Busy(client, ours)
-        self.selector.register(ours, selectors.EVENT_READ, self._given_back)
+        self.selector.register(ours, selectors.EVENT_READ, self._told_by_worker)
 
-    def _given_back(self, channel: socket.socket) -> None:
+    def _turn_away(self, client: _Client, method: str, text: str) -> None:
+        self._send(client, answers.encode(client.parser, method, 503, answers.JSON, errors.body(text), close=True))
+        self._drop(client)
+
+    def _told_by_worker(self, channel: socket.socket) -> None:
         packet = b""
         with contextlib.suppress(OSError):
             packet = channel.recv(wire.PACKET_LIMIT)
+        if packet == wire.STREAMS:
+            self._count_stream(channel)
+        else:
+            self._given_back(channel, packet)
+
+    def _count_stream(self, channel: socket.socket) -> None:
+        """The request is not at work any more, it mostly waits: where there is room for one more that does."""
+        room = len(self.streams) < self.settings.streams
+        if room:
+            self.streams.add(channel.fileno())
+        with contextlib.suppress(OSError):  # else it has crashed, and its end is told next
+            channel.send(wire.YES if room else wire.NO, socket.MSG_DONTWAIT)
+
+    def _given_back(self, channel: socket.socket, packet: bytes) -> None:
         busy = self.busy.pop(channel.fileno())
+        self.streams.discard(channel.fileno())
         self.selector.unregister(channel)
         channel.close()
         self.last_s = time.monotonic()
@@ -287,14 +294,3 @@ def _hang_up(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
     sock.close()
-
-
-def allow_many_connections() -> None:
-    """As many open files as we may have: each idle client is one."""
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 1 << 20 if hard == resource.RLIM_INFINITY else hard
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -158,6 +159,7 @@ def _check_directory(directory: str) -> None:
 
 def _answers(directory: str, name: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # whose backlog is full answers as well, some time
         try:
             with address_in(directory, name) as address:
                 probe.connect(address)
@@ -175,3 +177,13 @@ def is_ours(sock: socket.socket) -> bool:
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     _, uid, _ = _UCRED.unpack(credentials)
     return bool(uid == os.getuid())
+
+
+def allow_many_connections() -> None:
+    """As many open files as we may have: each idle client is one."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1 << 20 if hard == resource.RLIM_INFINITY else hard
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

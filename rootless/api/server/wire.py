@@ -1,6 +1,8 @@
 """The wires between front, zygote and workers: SOCK_SEQPACKET pairs, one message a packet.
 
     front -> zygote    the client's socket and the worker's end of a pair (SCM_RIGHTS), with the bytes read so far
+    worker -> front    STREAMS: is there room for one more request that mostly waits?
+    front -> worker    YES or NO
     worker -> front    one of KEEP (and the bytes read of the next request) and CLOSE; the end of file alone means
                        that the worker has crashed
 
@@ -16,6 +18,7 @@ from rootless.api.http.limits import HEAD_LIMIT, READ_SIZE
 
 PACKET_LIMIT = HEAD_LIMIT + READ_SIZE + 1
 KEEP, CLOSE = b"K", b"C"
+STREAMS, YES, NO = b"S", b"Y", b"N"
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -29,6 +32,15 @@ def pair() -> tuple[socket.socket, socket.socket]:
 def hand_over(wire: socket.socket, client: socket.socket, channel: socket.socket, received: bytes) -> None:
     """Give a request to the zygote. OSError where there is none any more."""
     socket.send_fds(wire, [received or b"\0"], [client.fileno(), channel.fileno()])
+
+
+def may_stream(channel: socket.socket) -> bool:
+    """Asked by a worker: whether its request may go on as one that mostly waits. Where the front has ended it may."""
+    try:
+        channel.send(STREAMS)
+        return channel.recv(1) != NO
+    except (BrokenPipeError, ConnectionResetError):
+        return True
 
 
 def take(wire: socket.socket) -> tuple[socket.socket, socket.socket, bytes] | None:

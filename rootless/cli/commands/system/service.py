@@ -23,7 +23,9 @@ def serve(args: Args) -> int:
         raise InvalidInput("--time is a number of seconds (0: for ever), --workers at least 1")
     path = listener.path_of(args.address) if args.address else ""
     if args.print_env:
-        print(f"export DOCKER_HOST=unix://{path or listener.found_path()}")
+        import shlex
+
+        print(f"export DOCKER_HOST={shlex.quote(f'unix://{path or listener.found_path()}')}")
         return 0
     Store.open()
     if sys.stderr.isatty():
