@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +83,8 @@ def test_filters_are_refused_not_fatal(idle: Service, path: str, filters: str) -
     assert answer.status in (200, 400, 404), answer
 
 
-@pytest.mark.parametrize("word", ["junk", "e30", "bnVsbA==", "\u00e9", "W" * 20000, "eyJ1c2VybmFtZSI6Ilx1ZDgwMCIsInBhc3N3b3JkIjoiaHVudGVyMiJ9"])
+@pytest.mark.parametrize("word", ["junk", "e30", "bnVsbA==", "\u00e9", "W" * 20000,
+                                  "eyJ1c2VybmFtZSI6Ilx1ZDgwMCIsInBhc3N3b3JkIjoiaHVudGVyMiJ9"])  # fmt: skip
 def test_credentials_that_are_none_are_in_no_answer(idle: Service, word: str) -> None:
     answer = idle("POST", "/images/create?fromImage=127.0.0.1:1/x&tag=1", b"", headers={"X-Registry-Auth": word}, status=None)
     assert answer.status in (400, 404, 500, 503)
@@ -118,7 +117,8 @@ def test_who_never_reads_an_archive_on_a_pipe_holds_it_in_nobodys_way(service: S
     identifier = big_file(service, make)
     for words in (("cp", f"{identifier}:/srv-big", "-"), ("export", identifier)):
         ours, theirs = os.pipe()
-        with subprocess.Popen([*service.rootless.argv, *words], env=service.rootless.environment, stdout=theirs, stderr=subprocess.PIPE) as reading:
+        argv = [*service.rootless.argv, *words]
+        with subprocess.Popen(argv, env=service.rootless.environment, stdout=theirs, stderr=subprocess.PIPE) as reading:
             os.close(theirs)
             assert os.read(ours, 1)
             service.rootless("start", identifier)

@@ -59,19 +59,21 @@ class PathArchive:
 def stat(store: Store, identifier: str, path: str) -> dict[str, Any]:
     """PathArchive.stat of the path."""
     running.join_session(store, identifier)
-    with view.files(store, [identifier]) as (place,):
+    with view.reading(store, identifier) as place:
         place.called = identifier
         return _path_stat(place, _checked(path))
 
 
 @contextmanager
 def reading(store: Store, identifier: str, path: str) -> Iterator[PathArchive]:
-    """The path, opened for reading once. Writes the event archive-path."""
+    """The path, opened for reading once: by a client who may be slow, and keeps nobody from starting or removing the container.
+    Writes the event archive-path."""
     running.join_session(store, identifier)
-    with view.files(store, [identifier]) as (place,):
+    record = read_config(store, identifier)
+    with view.reading(store, identifier) as place:
         place.called = identifier
         yield PathArchive(place, _checked(path))
-    events.container(store, "archive-path", read_config(store, identifier))
+    events.container(store, "archive-path", record)
 
 
 def put(

@@ -11,7 +11,15 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from rootless.engine.files.entry import FILE, FileEntry, identity, kernels, left_out, read_kernels
+from rootless.engine.files.entry import (
+    FILE,
+    FileEntry,
+    identity,
+    kernels,
+    left_out,
+    read_kernels,
+    refuse_mounts_below,
+)
 from rootless.engine.files.hard_links import HardLinks
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
@@ -210,6 +218,7 @@ class _TreeCopy:
         if not self._policy.replace or target.name == ".":
             raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory")
         target.refuse_mount_point()
+        refuse_mounts_below(target.directory, target.name)
         failures = remove_tree_at(target.directory, target.name)
         if failures:
             raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory: {failures[0]}")

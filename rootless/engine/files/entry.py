@@ -7,6 +7,8 @@ for a link while we copy gets an error, not a file of the host.
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rootless.errors import Conflict, RootlessError
@@ -24,6 +26,7 @@ _KERNELS = frozenset((
     0xCAFE4A11, 0x62656570, 0x42494E4D, 0x6165676C,
 ))  # fmt: skip
 _MOST_KERNEL_BYTES = 16 << 20
+_DEEPEST = 2000  # as copy_tree.py
 
 
 class FileEntry(NamedTuple):
@@ -59,6 +62,44 @@ class FileEntry(NamedTuple):
                 f"cannot replace {self.name!r}: a file is mounted there: device or resource busy",
                 hint="write to the file of the host that is mounted there",
             )
+
+
+def refuse_mounts_below(directory: int, name: str) -> None:
+    """Conflict where something is mounted in the directory of that name, at any depth: who deletes it from outside of the
+    mount's namespace goes on into what is mounted there, or takes the mount away."""
+    outer = mount_id(directory)
+    levels: list[tuple[int, Iterator[str]]] = []
+    try:
+        _go_into(FileEntry(directory, name), levels)
+        while levels:
+            fd, names = levels[-1]
+            child = next(names, None)
+            if child is None:
+                os.close(levels.pop()[0])
+                continue
+            entry = os.open(child, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                if mount_id(entry) != outer:
+                    raise Conflict(
+                        f"cannot replace the directory {name!r} by a file: something is mounted at {child!r} in it: device or "
+                        "resource busy",
+                        hint="unpack it elsewhere, or below what is mounted there",
+                    )
+                if stat.S_ISDIR(os.fstat(entry).st_mode):
+                    _go_into(FileEntry(fd, child), levels)
+            finally:
+                os.close(entry)
+    finally:
+        for fd, _ in levels:
+            os.close(fd)
+
+
+def _go_into(entry: FileEntry, levels: list[tuple[int, Iterator[str]]]) -> None:
+    if len(levels) > _DEEPEST:
+        raise RootlessError(f"{entry.name}: directories nested more than {_DEEPEST} deep")
+    fd = entry.open_directory()
+    levels.append((fd, iter(())))
+    levels[-1] = (fd, iter(os.listdir(fd)))
 
 
 def kernels(fd: int) -> bool:

@@ -20,8 +20,9 @@ from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach
 from rootless.runtime.mounts.masks import ReadonlyRoot
+from rootless.runtime.mounts.overlay import MOST_LAYERS
 from rootless.runtime.mounts.plan import PlanFacts, mount_step
-from rootless.runtime.mounts.rootfs import mounted
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.mounts.steps import Filesystem
 from rootless.runtime.rootfs_path import mount_target
 from rootless.storage.containers import containers
@@ -71,23 +72,78 @@ def _files(store: Store, identifier: str) -> Iterator[CopyEnd]:
 
 
 @contextmanager
-def root_alone(store: Store, identifier: str) -> Iterator[CopyEnd]:
-    """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
-    image has in their place."""
-    record = read_config(store, identifier)
+def reading(store: Store, identifier: str) -> Iterator[CopyEnd]:
+    """One container's root with all that is mounted in it, to be read, as slowly as the reader likes: the lock is held only
+    while it is mounted. One that is started or removed meanwhile is not waited for: what is read is what it writes then, or
+    an OSError."""
     found = running.find(store, identifier)
     if found is not None:
-        from rootless.runtime.inside import clone_tree
+        found.close()
+    else:
+        with _to_be_read(store, identifier) as stopped:
+            if stopped is not None:
+                yield stopped
+                return
+    with _files(store, identifier) as place:
+        yield place
 
-        with found:
-            fd = clone_tree(found.pid, found.pidfd, "/", recursive=False)
-        try:
-            yield CopyEnd(fd, record.get("id_map"))
-        finally:
-            os.close(fd)
-        return
-    with containers.lock(store, identifier), mounted(container_root.prepare(store, record)) as fd:
+
+@contextmanager
+def root_alone(store: Store, identifier: str) -> Iterator[CopyEnd]:
+    """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
+    image has in their place. To be read, as `reading`."""
+    record = read_config(store, identifier)
+    found = running.find(store, identifier)
+    if found is None:
+        with _to_be_read(store, identifier, bare=True) as place:
+            if place is not None:
+                yield place
+                return
+        found = running.require(store, identifier)
+    from rootless.runtime.inside import clone_tree
+
+    with found:
+        fd = clone_tree(found.pid, found.pidfd, "/", recursive=False)
+    try:
         yield CopyEnd(fd, record.get("id_map"))
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _to_be_read(store: Store, identifier: str, *, bare: bool = False) -> Iterator[CopyEnd | None]:
+    """Mounted without a directory to write to, which a start takes for itself; None where it has been started meanwhile."""
+    with ExitStack() as stack:
+        with containers.lock(store, identifier):
+            found = running.find(store, identifier)
+            if found is not None:
+                found.close()
+                yield None
+                return
+            running.refuse_elsewhere(store, identifier)
+            record = read_config(store, identifier)
+            root = container_root.prepare(store, record)
+            wanted: list[Step] = []
+            if not bare:
+                record = container_root.resolve_mounts(store, record)
+                container_root.fill_volumes(store, record, root)
+                wanted = steps(store, record)
+            fd = _mounted_to_read(root, wanted, stack)
+        yield CopyEnd(fd, record.get("id_map"))
+
+
+def _mounted_to_read(root: Rootfs, wanted: list[Step], stack: ExitStack) -> int:
+    if not root.upper or len(root.lower) >= MOST_LAYERS:
+        return stack.enter_context(mounted(root, wanted))
+    shown = root._replace(lower=(root.upper, *root.lower), upper="", work="", readonly=True)
+    try:
+        return stack.enter_context(mounted(shown, wanted))
+    except RootlessError:
+        if not wanted:
+            raise
+    with mounted(root, wanted):
+        pass  # before the first start there are no mount points, and no way to make them; or this says what is wrong
+    return stack.enter_context(mounted(shown, wanted))
 
 
 def steps(store: Store, record: ContainerConfig) -> list[Step]:

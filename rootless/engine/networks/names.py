@@ -11,6 +11,7 @@ PREDEFINED = ("bridge", "host", "none")
 """Always there; `none`'s driver is called null."""
 _MODES = ("default", "private", "slirp4netns", "pasta")
 """What --network means otherwise: no network can be called so."""
+LONGEST = 128
 _START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _REST = _START | frozenset("_.-")
 
@@ -24,10 +25,10 @@ def check_network(name: str) -> None:
     """Raise InvalidInput unless a network may be called `name`."""
     if name in PREDEFINED or name in _MODES:
         raise InvalidInput(f"operation is not permitted on predefined {name} network", hint="choose another name")
-    if not name or len(name) > 128 or name[0] not in _START or not _REST.issuperset(name):
+    if not name or len(name) > LONGEST or name[0] not in _START or not _REST.issuperset(name):
         raise InvalidInput(
             f"invalid network name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-            hint="use up to 128 letters, digits, _ . - and begin with a letter or digit",
+            hint=f"use up to {LONGEST} letters, digits, _ . - and begin with a letter or digit",
         )
 
 

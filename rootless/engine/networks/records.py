@@ -97,7 +97,7 @@ def read(store: Store, name: str) -> NetworkConfig:
     """The network called exactly `name`; NotFound in Docker's words, Damaged where its file is."""
     path = f"{directory(store)}/{name}.json"
     try:
-        if "/" in name or "\0" in name or name[:1] == ".":
+        if "/" in name or "\0" in name or name[:1] == "." or len(name) > names.LONGEST:
             raise FileNotFoundError
         found: NetworkConfig = shape.read(path, _SHAPE)  # type: ignore[assignment]
         _check(found, name)

@@ -11,7 +11,7 @@ from rootless.runtime.descriptors import close_all
 
 _PATH = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 # As many as mount(2)'s one page of data has room for by /proc/self/fd/N, and OVL_MAX_STACK of the kernel.
-_FEW_LAYERS, _MOST_LAYERS = 180, 500
+_FEW_LAYERS, MOST_LAYERS = 180, 500
 
 
 def mount_overlay(path: str, lower: tuple[str, ...], *, upper: str, work: str) -> None:
@@ -33,9 +33,9 @@ def mount_overlay(path: str, lower: tuple[str, ...], *, upper: str, work: str) -
 
 def _mount_many_layers(path: str, lower: tuple[str, ...], upper: str, work: str) -> None:
     """Mount by short names: mount(2) has one page for them all, and in /proc/self/fd they are numbers."""
-    if len(lower) > _MOST_LAYERS:
+    if len(lower) > MOST_LAYERS:
         raise NotSupported(
-            f"the image has {len(lower)} layers, and the kernel's overlay holds {_MOST_LAYERS}",
+            f"the image has {len(lower)} layers, and the kernel's overlay holds {MOST_LAYERS}",
             hint="squash the image, or give each container a copy: ROOTLESS_STORAGE_DRIVER=directory",
         )
     fds: list[int] = []

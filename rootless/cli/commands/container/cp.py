@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 
 from rootless.cli.grammar.command import FLAG, Args, Command, Option
 from rootless.cli.output.columns import plain
@@ -30,9 +31,14 @@ def run(args: Args) -> int:
         source = _absolute(source)
     if not target_name and target != "-":
         target = _absolute(target)
+    records = [read_config(store, each) for each in identifiers]
     at_work = [each for each in identifiers if containers.status(store, each).pid]
     running.join_session(store, (at_work or identifiers)[0])
-    with view.files(store, identifiers) as places:
+    with ExitStack() as stack:
+        if target_name:
+            places = stack.enter_context(view.files(store, identifiers))
+        else:  # to a pipe, perhaps, that nobody reads
+            places = [stack.enter_context(view.reading(store, identifiers[0]))]
         for name, each in zip(names, places, strict=True):
             each.called = name
         origin = places[0] if source_name else CopyEnd(-1)
@@ -44,17 +50,12 @@ def run(args: Args) -> int:
         else:
             left_out = copy.copy(origin, source, place, target, archive=args.archive, follow_link=args.follow_link)
     if source_name:
-        _tell(store, identifiers[0], "archive-path")
+        events.container(store, "archive-path", records[0])
     if target_name:
-        _tell(store, identifiers[-1], "extract-to-dir")
+        events.container(store, "extract-to-dir", records[-1])
     for line in left_out:
         print(f"rootless: {plain(line)}", file=sys.stderr)
     return 0
-
-
-def _tell(store: Store, identifier: str, action: str) -> None:
-    record = read_config(store, identifier)
-    events.container(store, action, record)
 
 
 def _absolute(path: str) -> str:
