@@ -37,7 +37,8 @@ def _is_of(store: Store, row: listing.ContainerRow, project: str, said: dict[str
             config = run_config.read(images.find(store, image, all_names=False).config.get("config"))
             said[image] = {key: word.text for key, word in config.labels.items()}
         except RootlessError:
-            said[image] = {}  # it was removed since
+            # It was removed since. No image can say its own id: that label is compose's, whatever the image said.
+            return labels.get(names.IMAGE, "").removeprefix("sha256:") == image.removeprefix("sha256:")
     return said[image].get(names.CONFIG_HASH) != labels[names.CONFIG_HASH]
 
 

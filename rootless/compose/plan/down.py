@@ -22,13 +22,15 @@ class DownAsked(NamedTuple):
 
 
 def dependencies(project: Project | None, observed: Observed) -> dict[str, set[str]]:
-    """The services that each depends on: by the file, or by the labels of what is there."""
+    """The services that each depends on: by the file; those that it does not know by the labels of what is there, which may be
+    of a day when it said the contrary."""
+    found: dict[str, set[str]] = {}
     if project is not None:
         found = {name: set(config.get("depends_on") or ()) for name, config in {**project.disabled, **project.services}.items()}
-    else:
-        found = {}
+    known = set(found)
     for one in observed.containers:
-        found.setdefault(one.service, set()).update(names.read_depends_on_label(one.labels.get(names.DEPENDS_ON, "")))
+        if one.service not in known:
+            found.setdefault(one.service, set()).update(names.read_depends_on_label(one.labels.get(names.DEPENDS_ON, "")))
     return found
 
 

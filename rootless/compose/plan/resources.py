@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from rootless.compose.load.project import Project
 from rootless.compose.plan import names
@@ -60,9 +60,19 @@ def network_steps(project: Project, observed: Observed, timeout_s: int | None) -
     return steps, gone
 
 
-def volume_steps(project: Project, observed: Observed) -> tuple[list[Step], list[str]]:
-    """Volumes to be made, and the names of those whose configuration is another now: they stay, for their data would go."""
-    steps, changed = [], []
+class Volumes(NamedTuple):
+    """What is done about volumes. `changed`: the names of those whose configuration is another now: they stay, for their data
+    would go. `others`: a sentence for each that is there already, and not of this project's making: it is used, and never
+    made anew, whatever it was made with."""
+
+    steps: list[Step]
+    changed: list[str]
+    others: list[str]
+
+
+def volume_steps(project: Project, observed: Observed) -> Volumes:
+    """NotFound for an external volume that is not there."""
+    found = Volumes([], [], [])
     for key, config in project.resources("volumes").items():
         name = str(config["name"])
         there = observed.volumes.get(name)
@@ -70,10 +80,14 @@ def volume_steps(project: Project, observed: Observed) -> tuple[list[Step], list
             if there is None:
                 raise NotFound(f'external volume "{name}" not found', hint=f"make it: rootless volume create {name}")
         elif there is None:
-            steps.append(Step(f"volume {name}", "create_volume", f"Volume {name}", data={"key": key}))
+            found.steps.append(Step(f"volume {name}", "create_volume", f"Volume {name}", data={"key": key}))
+        elif there.get(names.PROJECT) != project.name:
+            owner = there.get(names.PROJECT)
+            made = f'was created for project "{owner}" (expected "{project.name}")' if owner else "was not created by compose"
+            found.others.append(f'volume "{name}" already exists but {made}. Use `external: true` to use an existing volume')
         elif there.get(names.CONFIG_HASH, resource_hash(config)) != resource_hash(config):
-            changed.append(name)
-    return steps, changed
+            found.changed.append(name)
+    return found
 
 
 def recreated_volume(project: Project, observed: Observed, name: str, timeout_s: int | None) -> tuple[list[Step], set[str]]:

@@ -32,11 +32,12 @@ class Asked(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The steps; `orphans` and `changed_volumes` are what the caller may want to say."""
+    """The steps; `orphans`, `changed_volumes` and `others_volumes` are what the caller may want to say."""
 
     steps: list[Step]
     orphans: list[str] = []
     changed_volumes: list[str] = []
+    others_volumes: list[str] = []
 
 
 class _Up:
@@ -51,10 +52,10 @@ class _Up:
         """All of it."""
         leftovers = self._leftovers()
         network_steps, gone = resources.network_steps(self.project, self.observed, self.asked.timeout_s)
-        volume_steps, changed = resources.volume_steps(self.project, self.observed)
+        volumes = resources.volume_steps(self.project, self.observed)
         self.gone |= gone
-        self.steps += [*leftovers, *network_steps, *volume_steps]
-        for name in changed:
+        self.steps += [*leftovers, *network_steps, *volumes.steps]
+        for name in volumes.changed:
             if name in self.asked.recreate_volumes:
                 steps, gone = resources.recreated_volume(self.project, self.observed, name, self.asked.timeout_s)
                 self.steps += [step for step in steps if step.key not in {one.key for one in self.steps}]
@@ -67,7 +68,8 @@ class _Up:
                 self._start(service)
             if self.asked.wait:
                 self._wait()
-        return Plan(self.steps, orphans, [name for name in changed if name not in self.asked.recreate_volumes])
+        changed = [name for name in volumes.changed if name not in self.asked.recreate_volumes]
+        return Plan(self.steps, orphans, changed, volumes.others)
 
     def _leftovers(self) -> list[Step]:
         """What an `up` that was killed has left of a recreation: the new container beside the old one, or without it."""

@@ -67,6 +67,10 @@ def _write_lines(args: Args, lines: Iterable[str]) -> int:
 def _write(args: Args, text: str) -> int:
     if args.quiet:
         return 0
+    if args.format == "json":
+        from rootless.cli.output.format import visible
+
+        text = visible(text)
     if args.output:
         try:
             with open(args.output, "w", encoding="utf-8") as file:

@@ -84,6 +84,8 @@ def converge(work: Work, observed: Observed, asked: planning.Asked, *, yes: bool
     ignored = is_true(work.project.environment.get("COMPOSE_IGNORE_ORPHANS"))
     if plan.orphans and not ignored:
         say(f"WARNING: {orphan_words(plan.orphans)}")
+    for words in plan.others_volumes:
+        say(f"WARNING: {words}")
     if plan.changed_volumes:
         agreed = [name for name in plan.changed_volumes if yes or _agrees(name)]
         if agreed:

@@ -58,8 +58,10 @@ def run(args: Args) -> int:
         return 0
     now = time.time()
     if args.format == "json":
+        from rootless.cli.output.format import visible
+
         for row in rows:
-            print(json.dumps(_record(row, now, full=args.no_trunc), ensure_ascii=False, separators=(",", ":")))
+            print(visible(json.dumps(_record(row, now, full=args.no_trunc), ensure_ascii=False, separators=(",", ":"))))
         return 0
     template = None if args.format in ("", "table", "pretty") else args.format
     print_listing([_shown(row, now, full=args.no_trunc) for row in rows], COLUMNS, headers=HEADERS, template=template)

@@ -60,7 +60,8 @@ class Watcher:
 
     def _sync(self, rule: Rule, paths: Sequence[str]) -> None:
         files = [[path, rule.guest_path(path)] for path in paths if os.path.lexists(path)]
-        gone = [rule.guest_path(path) for path in paths if not os.path.lexists(path)]
+        # What is synced to the container's root itself has gone: not all that is in the container, and mounted there, with it.
+        gone = [found for path in paths if not os.path.lexists(path) and (found := rule.guest_path(path)).strip("/")]
         self._work.run([
             Step(f"sync {one.id}", "sync", f"Container {one.name}", data={"id": one.id, "files": files, "gone": gone})
             for one in self._work.observe().of(rule.service) if one.state == "running"
