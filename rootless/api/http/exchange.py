@@ -30,6 +30,7 @@ from rootless.errors import InvalidInput
 _DRAINED_BYTES = 256 * 1024
 _SIOCOUTQ = termios.TIOCOUTQ
 _SEEN_S = 0.05
+_TIMEVAL = struct.Struct("ll")
 
 
 class ClientGone(BaseException):
@@ -74,7 +75,7 @@ class Exchange:
                 self._send(self._parser.send(h11.InformationalResponse(status_code=100, headers=[])))
             try:
                 data = self.sock.recv(READ_SIZE)
-            except ConnectionResetError:
+            except (ConnectionResetError, BlockingIOError):
                 raise self._gone() from None
             if not data:
                 raise InvalidInput("the request's body breaks off: unexpected EOF")
@@ -193,10 +194,15 @@ class Exchange:
             return
         try:
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             raise self._gone() from None
 
     # The client's going
+
+    def bound_stalls(self, seconds: int) -> None:
+        """From now on a client that neither sends nor takes anything for so long has gone; 0: it may take its time."""
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(seconds, 0))
 
     def _gone(self) -> ClientGone:
         """Told once: what it interrupts clears up after itself in peace."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from rootless.api.answer import errors
-from rootless.api.http import answers
+from rootless.api.http import answers, limits
 from rootless.api.http.exchange import ClientGone, Exchange
 from rootless.api.routes import table
 from rootless.api.routes.route import Call, Reply
@@ -33,6 +33,7 @@ def run(sock: socket.socket, channel: socket.socket, received: bytes) -> NoRetur
     status = 0
     try:
         exchange = Exchange(sock, received)
+        exchange.bound_stalls(limits.STALLED_S)
         try:
             answer(exchange, lambda: wire.may_stream(channel))
         except ClientGone:
@@ -74,6 +75,8 @@ def _handled(exchange: Exchange, may_wait: Callable[[], bool]) -> Reply | None:
     if found is None:
         raise NotFound("page not found")
     route, words = found
+    if route.policy.waits:
+        exchange.bound_stalls(0)
     if route.policy.waits and not may_wait():
         raise Unavailable("the service has as many streams and waits open as it takes", hint="end some of them, and try again")
     call = Call(exchange, words, Store.open())

@@ -1,0 +1,114 @@
+"""How many requests are served at a time: those at work, and those that mostly wait."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+from tests.harness import processes
+from tests.harness.api import Service
+from tests.harness.command import Rootless
+
+
+def sending(service: Service) -> socket.socket:
+    """A request that is at work for as long as its client likes: its body does not end."""
+    while True:
+        sock = service.connect()
+        sock.sendall(
+            b"POST /auth HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 9\r\n\r\n"
+        )
+        said = b""
+        while not said.endswith(b"\r\n\r\n"):
+            said += sock.recv(1)
+        if said.startswith(b"HTTP/1.1 100"):
+            return sock
+        assert said.startswith(b"HTTP/1.1 503")  # what was asked before may just be ending
+        sock.close()
+
+
+def served(service: Service) -> None:
+    """Wait until there is a place for one more request at work."""
+    processes.wait_until(lambda: service("GET", "/plugins", status=None).status == 200, "a place")
+
+
+def test_more_requests_than_workers_are_503(rootless: Rootless) -> None:
+    service = Service(rootless, "--workers", "2")
+    held = [sending(service) for _ in range(2)]
+    answer = service("GET", "/plugins", status=503)
+    assert "limit" in answer.message
+    assert service("GET", "/_ping").body == b"OK"  # what the front answers itself it always does
+    for sock in held:
+        sock.close()
+    served(service)
+    assert service.stop() == 0
+
+
+def test_who_only_waits_keeps_nobody_from_being_served(rootless: Rootless) -> None:
+    """A monitoring tool with a `wait` for each container, a compose with logs of a hundred: `stop` is answered all the same."""
+    service = Service(rootless, "--workers", "1")
+    streams = [service.open("GET", "/events") for _ in range(4)]
+    held = sending(service)
+    service("GET", "/plugins", status=503)
+    held.close()
+    served(service)
+    for stream in streams:
+        stream.close()
+    assert service.stop() == 0
+
+
+LIMITED = """
+import sys
+from rootless.api.http import limits
+from rootless.api.server import front, listener, zygote
+from rootless.api.server.ends import Ends
+limits.STALLED_S = int(sys.argv[2])
+ends, where = Ends(), listener.bind(sys.argv[1])
+wire = zygote.start(lambda: (where.sock.close(), ends.forget()))
+front.Front(where, wire, ends, front.Settings(workers=2, streams=int(sys.argv[3]))).run()
+"""
+
+
+def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9) -> Service:
+    """A service with limits that a test can reach."""
+    path = rootless.runtime / "rootless" / "docker.sock"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams)]
+    server = subprocess.Popen(argv, env=rootless.environment, stderr=subprocess.PIPE)
+    rootless.started.append(server)
+    service = Service.__new__(Service)
+    service.rootless, service.path, service.process = rootless, path, server
+    service._await()
+    return service
+
+
+def test_waits_and_streams_have_a_limit_too(rootless: Rootless) -> None:
+    service = limited(rootless, streams=1)
+    stream = service.open("GET", "/events")
+    assert "streams and waits" in service("GET", "/events", status=503).message
+    assert service("GET", "/plugins").json == []
+    stream.close()
+    while (again := service.open("GET", "/events")).status == 503:
+        again.read()
+    again.close()
+    assert service.stop() == 0
+
+
+def test_a_client_that_stalls_has_gone(rootless: Rootless, busybox_image: str) -> None:
+    """One that does not send the body that it has promised, and one that does not take what it asked for; who waits for news
+    may wait."""
+    service = limited(rootless, stalled_s=1)
+    waits = service.open("GET", "/events")
+    with sending(service) as sends, service.connect() as takes:
+        takes.sendall(f"GET /v1.44/images/{busybox_image}/get HTTP/1.1\r\nHost: docker\r\n\r\n".encode())
+        assert takes.recv(12) == b"HTTP/1.1 200"
+        assert sends.recv(4096) == b""
+        served(service)
+        held = sending(service)
+        served(service)  # at the place of the other one
+        held.close()
+    service.rootless("volume", "create", "news")
+    assert b'"news"' in waits.readline()
+    waits.close()
+    assert service.stop() == 0
