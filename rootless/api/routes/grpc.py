@@ -56,7 +56,7 @@ class _Bytes:
         while len(self._have) < size:
             try:
                 data = self._exchange.sock.recv(_FRAME_LIMIT)
-            except ConnectionResetError:
+            except (ConnectionResetError, BlockingIOError):  # gone, or silent for too long
                 data = b""
             if not data:
                 break
