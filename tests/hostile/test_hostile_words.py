@@ -22,7 +22,7 @@ from tests.need import need_program
 PARTS = 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_option_of_every_command(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
     rootless("create", "--name", "cc", "--network", "none", busybox_image, "true")
     programs = tmp_path / "bin"
@@ -40,7 +40,7 @@ def test_every_option_of_every_command(rootless: Rootless, busybox_image: str, t
         running.append(subprocess.Popen(driver, env=environment, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     wrong, cases = [], 0
     for process in running:
-        told, failed = process.communicate(timeout=280)
+        told, failed = process.communicate(timeout=860)
         assert process.returncode == 0, failed.decode()[-3000:]
         for line in told.decode().splitlines():
             found = json.loads(line)

@@ -40,9 +40,9 @@ WORDS = (
     "localhost:1/x", "sha256:" + "0" * 64, "host", "container:", "container:cc",
 )  # fmt: skip
 # What would go to the network, or is for ever by its meaning: only its words are read.
-READ_ONLY = ("bootstrap", "search", "unshare", "login", "system reset", "stats")
-SAFE = {"events": ["--until", "0s"], "stats": ["--no-stream"]}
-FOR_EVER = {("events", "--until")}
+READ_ONLY = ("bootstrap", "search", "unshare", "login", "system reset", "stats", "pod stats", "compose stats")
+SAFE = {"events": ["--until", "0s"], "system service": ["--print-env"]}
+FOR_EVER = {("events", "--until"), ("system service", "--print-env")}
 IMAGE = Image("sha256:" + "1" * 64, ("x",), ("sha256:" + "2" * 64,), {"config": {"Cmd": ["x"]}}, {}, 0)
 
 
@@ -75,9 +75,9 @@ def usual_arguments(name: str, command: Command) -> list[str]:
 def trial(name: str, command: Command, option: str, words: list[str]) -> int:
     if name in ("run", "create"):
         return status_of(lambda: as_far_as_the_start(command, words))
-    if (name, option) in FOR_EVER:
+    if name == "events" and (name, option) in FOR_EVER:
         return status_of(lambda: (clock.parse_moment(parse(command, words).until), 0)[1])
-    if name in READ_ONLY:
+    if name in READ_ONLY or (name, option) in FOR_EVER:
         return status_of(lambda: parse(command, words) and 0)
     if name == "version" and option in {each.names[-1] for each in GLOBAL_OPTIONS}:
         return main.run([*words, "version"])
