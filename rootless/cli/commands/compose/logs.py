@@ -6,12 +6,12 @@ from rootless.cli.commands.compose.attached import shown_name
 from rootless.cli.commands.compose.carry_out import chosen
 from rootless.cli.commands.compose.log_lines import LogPrinter
 from rootless.cli.commands.compose.verbs import meant
+from rootless.cli.commands.container.logs import tail
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option, integer
 from rootless.cli.output.messages import say
 from rootless.compose.converge.log_stream import LogStream, Target, readable
 from rootless.engine.options.clock import parse_moment
 from rootless.engine.state.logs import logs
-from rootless.errors import InvalidInput
 
 
 def run(args: Args) -> int:
@@ -22,7 +22,7 @@ def run(args: Args) -> int:
         if not readable(work.store, one.id):
             say(f"WARNING: {one.name}: configured logging driver does not support reading")
     wanted = logs.window(
-        tail=_tail(args.tail),
+        tail=tail(args.tail),
         since=parse_moment(args.since) if args.since else None,
         until=parse_moment(args.until) if args.until else None,
     )
@@ -39,14 +39,6 @@ def run(args: Args) -> int:
             stream.drain()
     printer.finish()
     return 0
-
-
-def _tail(word: str) -> int | None:
-    if word in ("all", ""):
-        return None
-    if word.lstrip("-").isdecimal() and len(word) < 20:
-        return int(word) if int(word) >= 0 else None
-    raise InvalidInput(f"invalid --tail: '{word}'", hint='a number of lines, or "all"')
 
 
 COMMAND = Command(

@@ -27,7 +27,7 @@ def run(args: Args) -> int:
     """Print what the containers wrote, their stdout to ours and their stderr to ours."""
     store = Store.open()
     wanted = logs.window(
-        tail=_tail(args.tail),
+        tail=tail(args.tail),
         since=parse_moment(args.since) if args.since else None,
         until=parse_moment(args.until) if args.until else None,
     )
@@ -137,7 +137,8 @@ def _write(stream: str, text: bytes) -> None:
         write_all(2 if stream == "stderr" else 1, text)
 
 
-def _tail(word: str) -> int | None:
+def tail(word: str) -> int | None:
+    """How many lines --tail means; None: all of them. InvalidInput."""
     if word in ("all", ""):
         return None
     if word.lstrip("-").isdecimal() and len(word) < 20:
