@@ -92,7 +92,7 @@ def test_top(service: Service, make: Make) -> None:
 
 
 def test_resize_is_of_what_runs(service: Service, make: Make) -> None:
-    identifier = make("sh", "-c", "trap 'stty size; exit' WINCH; while :; do sleep 0.1; done", Tty=True)
+    identifier = make("sh", "-c", "trap 'stty size' WINCH; while :; do sleep 0.1; done", Tty=True)
     assert "is not running" in service("POST", f"/containers/{identifier}/resize?h=10&w=20", status=409).message
     start(service, identifier)
     service("POST", f"/containers/{identifier}/resize?h=-1&w=20", status=400)

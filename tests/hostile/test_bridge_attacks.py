@@ -44,7 +44,7 @@ def test_gateways_of_other_networks_are_closed() -> None:
         one = world.container(HERE)
         world.container(THERE)
         world.hub.spawn(lambda: echo(("172.18.0.1", "172.19.0.1", "fd11::1", "fd22::1")))
-        wait_for(lambda: one.do(lambda: tcp("172.18.0.1")) == "172.18.0.2")
+        wait_for(lambda: one.do(lambda: [tcp("172.18.0.1"), tcp("fd11::1")]) == ["172.18.0.2", "fd11::2"])
         assert one.do(lambda: [tcp("fd11::1"), udp("172.18.0.1"), udp("fd11::1"), ping("172.18.0.1")]) == [
             "fd11::2", "172.18.0.2", "fd11::2", True
         ]  # fmt: skip

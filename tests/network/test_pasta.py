@@ -152,7 +152,7 @@ os.waitpid(data["pid"], 0)
 def test_names_are_asked_of_a_resolver_on_the_hosts_loopback(tmp_path: Path) -> None:
     """In a user namespace of ours as in a session."""
     done = subprocess.run(
-        ["unshare", "-Urmn", sys.executable, "-c", STUB_HOST, str(tmp_path)],
+        ["unshare", "-Urmn", sys.executable, "-P", "-c", STUB_HOST, str(tmp_path)],
         capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "PYTHONPATH": PYTHON_PATH, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
     )  # fmt: skip

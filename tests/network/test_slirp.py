@@ -143,7 +143,7 @@ def test_names_are_asked_of_a_resolver_on_the_hosts_loopback(tmp_path: Path) -> 
     deep = tmp_path / ("deep" * 30)
     deep.mkdir()
     done = subprocess.run(
-        ["unshare", "-Urmn", sys.executable, "-c", STUB_HOST, str(deep)],
+        ["unshare", "-Urmn", sys.executable, "-P", "-c", STUB_HOST, str(deep)],
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": PYTHON_PATH},
     )  # fmt: skip
     assert done.stdout == "192.0.2.53\n", done.stderr

@@ -164,10 +164,10 @@ def test_events_beside_runc(machine: Machine, runc: str) -> None:
     assert (ours["hugetlb"]["2MB"], "psi" in ours["blkio"]) == ({"usage": 2 * MIB, "failcnt": 1}, "pressure" in told)
     wanted, found = figures(theirs), figures(ours)
     assert {"blkio.ioServiceBytesRecursive[254:16 Read]", "memory.swap.limit", "cpu.usage.total"} <= wanted.keys()
-    assert not wanted.keys() - found.keys()
-    assert all(NEWER.fullmatch(key) for key in found.keys() - wanted.keys()), found.keys() - wanted.keys()
-    # Each processor holds some pages ready for the cgroup, which the kernel takes back when it likes.
-    different = {key: (wanted[key], found[key]) for key in wanted if abs(wanted[key] - found[key]) > key.startswith("memory.") * MIB}
+    # Each processor holds some pages and counts ready for the cgroup, which the kernel takes back when it likes: what was 0 for
+    # runc, and left out, may be little a moment later.
+    both = {key: (wanted.get(key, 0), found.get(key, 0)) for key in wanted.keys() | found.keys() if not NEWER.fullmatch(key)}
+    different = {key: pair for key, pair in both.items() if abs(pair[0] - pair[1]) > key.startswith("memory.") * MIB}
     assert not different
 
 
