@@ -8,8 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from rootless import paths
+from rootless.errors import Unavailable
 from rootless.linux import namespace
+from rootless.network.hub import namespace as hub_namespace
 from rootless.session import connection, session
 from tests.harness.forked import become_root_of_own_namespace, forked
 from tests.session.conftest import Places, use
@@ -128,3 +132,19 @@ def test_a_host_that_allows_no_network_namespace_has_a_session_without_hub(place
         return hub
 
     assert forked(child) == -1
+
+
+def test_a_holder_that_ends_below_a_command_is_no_host_without_networks(places: Places) -> None:
+    """NotSupported would give a container of the default network another one than it was promised, without a word."""
+
+    def child() -> str:
+        use(places)
+        session.join()
+        _, pid = connection.hub_from_holder(paths.runtime_dir())
+        kill_and_wait(pid)
+        with pytest.raises(Unavailable) as refused:
+            hub_namespace.open_hub()
+        return refused.value.hint or ""
+
+    assert "try again" in forked(child)
+    assert hub_inode(places), "the next command starts another one"

@@ -6,17 +6,19 @@ import fcntl
 import os
 
 from rootless import paths
-from rootless.errors import NotSupported
+from rootless.errors import NotSupported, Unavailable
 from rootless.session import connection
 
 _LOCK_NAME = "hub.lock"
+RETRY = "it has ended just now; try again: the next command starts another one"
 
 
 def open_hub(runtime: str = "") -> int:
     """The hub as a descriptor, the caller's to close: this RUNTIME's, or that of another one. From inside the session or outside.
 
     Inside, where no holder can be started, it is found without one, too: of a repair, a container's monitor has it.
-    NotSupported with the reason where the host allows no network namespace.
+    NotSupported with the reason where the host allows no network namespace; Unavailable where the holder has ended since the
+    caller has joined: the host would give a network, so nothing else is taken for it.
     """
     runtime = runtime or paths.runtime_dir()
     try:
@@ -25,7 +27,7 @@ def open_hub(runtime: str = "") -> int:
         survivor = _surviving(runtime)
         if survivor is not None:
             return survivor
-        raise NotSupported(f"no network: the session's holder does not answer: {error}", hint="try again") from None
+        raise Unavailable(f"the session's holder does not answer: {error}", hint=RETRY) from None
     if hub < 0:
         raise _no_hub(holder)
     return hub
