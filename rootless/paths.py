@@ -13,7 +13,7 @@ from rootless.errors import NotSupported
 
 
 def data_root() -> str:
-    """Absolute path of ROOT (see docs/architecture.md, Files); not created here."""
+    """Absolute path of ROOT (see docs/development/architecture.md, Files); not created here."""
     explicit = os.environ.get("ROOTLESS_ROOT")
     if explicit:
         return os.path.abspath(explicit)

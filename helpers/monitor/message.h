@@ -1,4 +1,4 @@
-/* The attach protocol: one SOCK_SEQPACKET packet is one message, its first byte the type. docs/monitor.md. */
+/* The attach protocol: one SOCK_SEQPACKET packet is one message, its first byte the type. docs/development/monitor.md. */
 #ifndef ROOTLESS_MESSAGE_H
 #define ROOTLESS_MESSAGE_H
 

@@ -1,5 +1,5 @@
 /* The monitor: holds a container's terminal or pipes, writes its log, serves attached clients,
-   records how it ended. docs/monitor.md.
+   records how it ended. docs/development/monitor.md.
 
    One process, one thread, one poll loop, fixed buffers; only the table of clients grows.
    Output moves in packets, one at a time: a packet is read, logged and offered to every

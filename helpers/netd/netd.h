@@ -1,5 +1,5 @@
 /* The user's network helper: answers DNS questions of containers, relays their published ports, and keeps what
-   belongs to a container in the hub until the container ends. docs/netd.md.
+   belongs to a container in the hub until the container ends. docs/development/netd.md.
 
    The main thread lives in the host's network namespace and does all the work in one epoll loop. A second thread
    has entered the hub and makes sockets there, since a socket's network namespace is that of the thread that

@@ -1,4 +1,4 @@
-/* Requests of our own user: text in lines, with descriptors. docs/netd.md. */
+/* Requests of our own user: text in lines, with descriptors. docs/development/netd.md. */
 #ifndef ROOTLESS_NETD_REQUEST_H
 #define ROOTLESS_NETD_REQUEST_H
 

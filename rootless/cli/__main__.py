@@ -1,5 +1,5 @@
 """`python -m rootless.cli`, and by the path of this file how our own programs, units and crontabs call us:
-`python -EPS .../rootless/cli/__main__.py` depends on nothing in the environment (docs/decisions/launcher.md)."""
+`python -EPS .../rootless/cli/__main__.py` depends on nothing in the environment (docs/development/decisions/launcher.md)."""
 
 import sys
 

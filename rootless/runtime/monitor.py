@@ -116,7 +116,7 @@ class MonitorTarget(Record):
     cgroup: str = ""  # the container's; the monitor reports its OOM kills, empties and removes it
 
 
-# The monitor's options and the kind of their values, in the order of docs/monitor.md; helpers/monitor/arguments.c
+# The monitor's options and the kind of their values, in the order of docs/development/monitor.md; helpers/monitor/arguments.c
 # has the same table.
 FLAG, NUMBER, TEXT, TEXTS, DESCRIPTOR, DESCRIPTORS = range(6)
 OPTIONS = {

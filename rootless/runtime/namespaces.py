@@ -2,7 +2,7 @@
 
 A namespace that is missing is shared with the host, one with a path is joined. The user
 namespace is always a container's own below the session, except that joining namespaces of
-another container means joining its user namespace too (docs/decisions/runtime-shared-user-namespace.md). Hot path.
+another container means joining its user namespace too (docs/development/decisions/runtime-shared-user-namespace.md). Hot path.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ A channel's other end may change hands: what is there once helpers/exec.c runs c
 then sends what it likes. So a receiver names the kinds that may come at this point; a message's form is checked,
 its descriptors are counted, and everything else is an error that costs the sender's container its command and us
 nothing. No message identifies a process: the kernel does (SCM_CREDENTIALS, unix(7)), with the first message, which
-is sent by our own code. docs/decisions/what-a-container-says.md. Hot path.
+is sent by our own code. docs/development/decisions/what-a-container-says.md. Hot path.
 """
 
 from __future__ import annotations

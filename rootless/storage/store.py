@@ -1,6 +1,6 @@
 """Where one user's data live: the store's two directories and what is below them.
 
-Imported by `run`, `exec` and `ps`; standard library only (see docs/architecture.md).
+Imported by `run`, `exec` and `ps`; standard library only (see docs/development/architecture.md).
 Knows names of directories, not what is in them. Reading never creates anything. Hot path.
 """
 

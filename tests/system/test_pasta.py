@@ -100,5 +100,5 @@ def ended(pid: int) -> bool:
     ],
 )
 def test_there_is_no_host_speed_to_be_asked_for(rootless: Rootless, busybox_image: str, words: str, says: str) -> None:
-    """docs/decisions/network-host-speed.md"""
+    """docs/development/decisions/network-host-speed.md"""
     assert says in rootless("run", "--rm", "--network", words, busybox_image, "true", status=125).stderr

@@ -1,4 +1,4 @@
-"""What the quick commands may import. A list of modules, not a stopwatch: docs/architecture.md, The hot path."""
+"""What the quick commands may import. A list of modules, not a stopwatch: docs/development/architecture.md, The hot path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms import downwards only, as docs/architecture.md draws them; read from the syntax tree."""
+"""Rooms import downwards only, as docs/development/architecture.md draws them; read from the syntax tree."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The command line's grammar: pflag's, as Docker users' fingers know it.
 
 `-it`, `-p8080:80`, `-p=8080:80`, `--name x`, `--name=x`, `--rm=false`, `--`. One parser for every
-command; docs/decisions/ says why it is not click's. No regular expressions. Hot path.
+command; docs/development/decisions/ says why it is not click's. No regular expressions. Hot path.
 """
 
 from __future__ import annotations

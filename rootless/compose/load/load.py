@@ -1,4 +1,4 @@
-"""Compose files, an environment and a few choices in; a project out. compose-go's order (see docs/decisions/compose.md)."""
+"""Compose files, an environment and a few choices in; a project out. compose-go's order (see docs/development/decisions/compose.md)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _refuse_paused(identifier: str, found: running.RunningContainer) -> None:
 def start(
     store: Store, exec_id: str, *, detach: bool = False, rows: int = 0, columns: int = 0
 ) -> socket.socket | None:
-    """Start the instance's process: a connection to its monitor that misses no byte (docs/monitor.md, Attach protocol),
+    """Start the instance's process: a connection to its monitor that misses no byte (docs/development/monitor.md, Attach protocol),
     the caller's to close; with `detach` None. The process's stdin ends with this connection.
 
     rows and columns are the terminal's size where they are not 0, else what the instance was made with. NotFound;

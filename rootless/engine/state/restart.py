@@ -3,7 +3,7 @@
 The process that was the monitor stays the container's until the next start: it execs
 `rootless container after-exit ID` (here: decide), which execs the C program again to wait, which
 execs `rootless container start-again ID`. One pid, so one fact says that a container is
-restarting, and one SIGKILL that it is not. docs/decisions/restart-policies.md. Hot path.
+restarting, and one SIGKILL that it is not. docs/development/decisions/restart-policies.md. Hot path.
 """
 
 from __future__ import annotations

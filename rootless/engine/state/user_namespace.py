@@ -2,7 +2,7 @@
 
 A map is a list of [in the container, in the session, how many]; the session's 0 is
 the caller, 1 and up are the subordinate ids. Layers are stored with the session's ids, so another map
-needs them shown shifted: see docs/decisions/user-namespace-modes.md. Hot path.
+needs them shown shifted: see docs/development/decisions/user-namespace-modes.md. Hot path.
 """
 
 from __future__ import annotations

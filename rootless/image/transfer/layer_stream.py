@@ -183,7 +183,7 @@ class LayerStream:
 
 
 def _partial_path(store: Store, digest: str) -> str:
-    """Where `blobs.Writer` keeps what came so far (docs/architecture.md, Files)."""
+    """Where `blobs.Writer` keeps what came so far (docs/development/architecture.md, Files)."""
     return f"{store.blobs}/partial/{digest.partition(':')[2]}"
 
 

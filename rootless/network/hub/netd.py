@@ -1,4 +1,4 @@
-"""The client of rootless-netd (docs/netd.md), and what starts it: one for a user, at RUNTIME/netd.sock.
+"""The client of rootless-netd (docs/development/netd.md), and what starts it: one for a user, at RUNTIME/netd.sock.
 
     flock netd.lock
     socket bound to netd.sock.new

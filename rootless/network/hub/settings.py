@@ -1,4 +1,4 @@
-"""What netd is told of a container: the `set` request (docs/netd.md) as records."""
+"""What netd is told of a container: the `set` request (docs/development/netd.md) as records."""
 
 from __future__ import annotations
 

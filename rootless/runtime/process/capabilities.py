@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Podman's set: Docker's less AUDIT_WRITE and MKNOD, which give nothing in a user namespace, and
-# NET_RAW (docs/decisions/sandbox-defaults.md).
+# NET_RAW (docs/development/decisions/sandbox-defaults.md).
 DEFAULT_CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",

@@ -3,7 +3,7 @@
 With the host's network its abstract Unix sockets are in reach (CVE-2020-15257: D-Bus, X11,
 containerd-shim); with the host's pids its owner's processes can be signalled, for a container's root
 has the caller's uid. A Landlock domain keeps both to the processes of the container's own domain. It
-handles no file access: Landlock's rules can only ever allow (docs/decisions/sandbox-landlock.md). Hot path.
+handles no file access: Landlock's rules can only ever allow (docs/development/decisions/sandbox-landlock.md). Hot path.
 """
 
 from __future__ import annotations

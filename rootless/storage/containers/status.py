@@ -57,7 +57,7 @@ def read_state(store: Store, container_id: str) -> dict[str, Any]:
 
 
 def status(store: Store, container_id: str) -> ContainerStatus:
-    """What the container is doing, derived (docs/architecture.md, Files); takes no lock.
+    """What the container is doing, derived (docs/development/architecture.md, Files); takes no lock.
 
     NotFound only if the directory is gone.
     """

@@ -8,7 +8,7 @@
     layers/.lock-<hex>        flocked while that layer is being made
 
 A layer is there complete and verified, or it is not there. Not one of its thousands of files is
-fsynced: see `is_synced` and docs/decisions/ on durability. Hot path.
+fsynced: see `is_synced` and docs/development/decisions/ on durability. Hot path.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _look(pid: int, namespaces: tuple[int, int]) -> dict[str, Any]:
 
 
 def _exit_status(launched: LaunchedContainer) -> int:
-    """What the monitor says, docs/architecture.md, Monitor."""
+    """What the monitor says, docs/development/architecture.md, Monitor."""
     deadline = time.monotonic() + _TIMEOUT_S
     with socket.socket(fileno=launched.attach_fd) as monitor:
         while select.select([monitor], [], [], max(0.0, deadline - time.monotonic()))[0]:

@@ -1,4 +1,4 @@
-"""The client's side of the monitor's attach protocol (docs/architecture.md, Monitor).
+"""The client's side of the monitor's attach protocol (docs/development/architecture.md, Monitor).
 
 Moves bytes between a connected descriptor and our own stdin, stdout and stderr; the terminal's
 modes are `terminal.py`'s. Hot path.

@@ -3,7 +3,7 @@
     with Attachment(store, identifier, stdin=True) as attachment:
         ...                                       # from here on no byte is missed: answer the request
         connection = attachment.wait(hangup=fd)   # at once where it runs; None: removed, or the client has gone
-        attach.relay(connection, ...)             # docs/monitor.md, Attach protocol
+        attach.relay(connection, ...)             # docs/development/monitor.md, Attach protocol
 
 Docker's command line attaches to the created container and starts it afterwards.
 """

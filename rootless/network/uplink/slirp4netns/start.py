@@ -1,6 +1,6 @@
 """slirp4netns, started for a container's network namespace.
 
-Runs in the supervisor (docs/architecture.md, Launch), which sits in the session's user namespace and
+Runs in the supervisor (docs/development/architecture.md, Launch), which sits in the session's user namespace and
 in the host's network namespace. Readiness is awaited, so no container's command ever runs
 before its network is up. slirp4netns ends by itself when the last copy of the descriptor in
 "hold_fds" is closed, whatever became of us. slirp4netns(1).
