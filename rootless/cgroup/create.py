@@ -30,13 +30,16 @@ DEFAULT_PIDS = 2048
 SLICE = "user.slice"
 _ACCOUNT = "this account"  # whom controllers are delegated to
 _MOVE = "only an administrator may move a process there from outside: echo PID > .../cgroup.procs"
+NOTHING = "nothing: this host cannot"
+"""What holds a limit that was left out."""
 IN_USER_NAMESPACE = "user namespace (RLIMIT_NPROC)"
 
 
 class CgroupRequest(Record):
     """What a container asks for: a name (cgroupfs.name_of), linux.resources, and where. `mode`: "enabled",
     "disabled" (no cgroup), "inherit" (below the cgroup we are in, or none). `parent`: --cgroup-parent.
-    `own_user_namespace`: whether the container's is made for it, so that it can be counted by."""
+    `own_user_namespace`: whether the container's is made for it, so that it can be counted by. `lenient`: what this host
+    cannot limit is left out, and said."""
 
     name: str
     description: str
@@ -44,13 +47,15 @@ class CgroupRequest(Record):
     mode: str = "enabled"
     parent: str = ""
     own_user_namespace: bool = True
+    lenient: bool = False
 
 
 class CgroupResult(Record):
     """What a container got. `path` and `fd` (the caller's): its cgroup, "" and -1 for none.
     `processes`: how many its user namespace may hold at most, 0: no matter. `unit`: systemd's scope.
     `later`: what is to be set when the command runs, because setting the container up would not fit.
-    `limits`: each limit that is in force and what holds it. `why`: why there is no better."""
+    `limits`: each limit that is in force and what holds it. `why`: why there is no better. `left_out`: which limits are
+    not in force and why, of a lenient request."""
 
     path: str = ""
     fd: int = -1
@@ -61,22 +66,55 @@ class CgroupResult(Record):
     why: str = ""
     warning: str = ""
     later: tuple[limits.Setting, ...] = ()
+    left_out: str = ""
 
 
 def create_cgroup(request: CgroupRequest) -> CgroupResult:
     """Make the container's cgroup and set its limits. A limit that was asked for and cannot be set is
-    NotSupported; the default one on processes is a warning then. Nothing is left where this raises."""
+    NotSupported, or left out of a lenient request; the default one on processes is a warning then. Nothing is left where
+    this raises."""
     wanted = limits.settings(request.resources)
+    try:
+        return _create(request._replace(lenient=False), _with_io(wanted))
+    except NotSupported as error:
+        if not request.lenient or request.mode == "disabled":
+            raise
+        return _create_with_less(request, wanted, error.message)
+
+
+def _create_with_less(request: CgroupRequest, wanted: list[limits.Setting], why: str) -> CgroupResult:
+    found = _create(request, [one for one in wanted if one.file != "io.weight" or _heeded(one)])
+    lacking = [one.limit for one in wanted if not one.default and one.limit not in found.limits and one.values != (limits.MAXIMUM,)]
+    return found._replace(limits={**found.limits, **dict.fromkeys(lacking, NOTHING)}, left_out=why if lacking else "")
+
+
+def _heeded(setting: limits.Setting) -> bool:
+    try:
+        _with_io([setting])
+    except NotSupported:
+        return False
+    return True
+
+
+def _with_io(wanted: list[limits.Setting]) -> list[limits.Setting]:
+    """`wanted`; NotSupported where it has a weight that no disk heeds."""
     if any(one.controller == "io" for one in wanted):
         from rootless.cgroup import io_weights
 
         io_weights.require(wanted)
+    return wanted
+
+
+def _create(request: CgroupRequest, wanted: list[limits.Setting]) -> CgroupResult:
     if request.mode == "disabled":
         return _without(request, wanted, "--cgroups=disabled was given", "leave --cgroups=disabled out")
     found = subtrees.search()
     why = ""
     hint = found.hint
-    for subtree in _allowed(request, found):
+    allowed = _allowed(request, found)
+    if request.lenient:
+        allowed = sorted(allowed, key=lambda subtree: len(limits.missing(wanted, subtree.controllers)))
+    for subtree in allowed:
         lacking = [one for one in limits.missing(wanted, subtree.controllers) if not _otherwise(request, one)]
         if lacking:
             why = lacks(lacking, _ACCOUNT, hint).message
@@ -101,7 +139,7 @@ def create_cgroup(request: CgroupRequest) -> CgroupResult:
             why = f"{subtree.how} cgroup: {made.message}"
             advice = f"run this from within {subtree.path}, or leave it out; {_MOVE}"
             _refuse_if_named(request, subtree, why, advice)
-        elif subtree.how == "systemd":
+        elif subtree.how == "systemd" or request.lenient:
             why = made.message
             _refuse_if_named(request, subtree, why, hint)
         else:
@@ -172,8 +210,8 @@ def _make(
                 description=request.description,
                 slice_name=request.parent or SLICE,
                 settings=wanted,
-                # A start without limits has nothing to lose by another rung.
-                answers_s=PATIENCE_S if any(not one.default for one in wanted) else TIMEOUT_S,
+                # A start without limits, or one that may leave them out, has nothing to lose by another rung.
+                answers_s=PATIENCE_S if not request.lenient and any(not one.default for one in wanted) else TIMEOUT_S,
             )
         os.makedirs(directory + "/supervisor", 0o755, exist_ok=True)
         cgroupfs.write(directory + "/supervisor/cgroup.procs", "0")
@@ -207,6 +245,8 @@ def _without(request: CgroupRequest, wanted: list[limits.Setting], why: str, hin
 
 def _otherwise(request: CgroupRequest, setting: limits.Setting) -> bool:
     """Whether the limit can be held without its controller, or may be left out: the default one."""
+    if request.lenient:
+        return True
     if setting.limit != "pids-limit":
         return False
     if setting.values == (limits.MAXIMUM,) or setting.default:

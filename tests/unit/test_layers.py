@@ -21,7 +21,8 @@ PURE = {
 PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "signal", "base64", "itertools",
                 "difflib", "hashlib", "shlex", "yaml"}  # fmt: skip
 BELOW_EVERYTHING = {"atomic",
-    "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo", "__version__",
+    "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo",
+    "user_config", "user_config_file", "__version__",
 }  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 OF_ENGINE = [path for path in FILES if (ROOT / "engine") in path.parents and path.parent != ROOT / "engine"]

@@ -84,13 +84,13 @@ ORDER = {
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset update wait autostart create exec_instances exec remove "
-        "create_rules start "
+        "create_rules user_defaults start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
         "choice connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases "
-        "ipam_config records options names ipam addresses",
+        "ipam_config records options default names ipam addresses",
     "engine/options":
         "ages clock health names namespaces patterns resources security_words signals userns zones mounts mount_keys values "
         "mount_config",
@@ -101,7 +101,7 @@ ORDER = {
     "engine/state/events": "event_log consequences labels events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
-        "pod_filters pod conditions container_filters exec info inspect container_stats stats system top container image "
+        "pod_filters pod conditions container_filters exec info user_config inspect container_stats stats system top container image "
         "network version volume "
         "host_config types network_settings",
     "engine/views/types": "pod image imagetools system container host_config network gotypes",

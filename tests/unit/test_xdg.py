@@ -37,7 +37,7 @@ def test_a_relative_path_is_none() -> None:
     assert paths.session_directory() == ""
     assert not policy.read().path.startswith("there")
     used = [
-        *auth_file._files(), *registries_conf._files(), *connection._certs_directories("host"), autostart._unit_directory(),
+        *auth_file._files(), *registries_conf.files(), *connection._certs_directories("host"), autostart._unit_directory(),
         state.default_root(),
     ]  # fmt: skip
     assert [path for path in used if not path.startswith("/")] == []

@@ -11,7 +11,7 @@ from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.files import changes
 from rootless.engine.images import lookup
 from rootless.engine.lifecycle import create as creating
-from rootless.engine.lifecycle import prune, remove, rename, update
+from rootless.engine.lifecycle import prune, remove, rename, update, user_defaults
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.state import listing
 from rootless.engine.state.config import read_config
@@ -56,13 +56,15 @@ def create(call: Call) -> Reply:
     """POST /containers/create. An image that is not here is 404, at which clients pull it and come again."""
     store, query = call.store, call.query
     request = to_request(store, call.body, name=query.word("name"), platform=query.word("platform"))
+    warnings = [*creating.warnings(request), *user_defaults.unlimited(request.resources, request.cgroups)]
     remove.sweep(store)
     found = lookup.ensure(store, request.image, policy="never", platform=request.platform or None, quiet=True)
     with store.lease():
         # Nothing is collected from here on until there is a container that refers to the image.
         image = images.find(store, found.id, all_names=False)
         identifier = creating.create(store, _with_image_command(request, image), image)
-    return Reply({"Id": identifier, "Warnings": [*creating.warnings(request), *_of_platform(request, image)]}, 201)
+    warnings += _of_platform(request, image)
+    return Reply({"Id": identifier, "Warnings": warnings}, 201)
 
 
 def _with_image_command(request: Request, image: Image) -> Request:

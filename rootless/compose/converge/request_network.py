@@ -33,7 +33,9 @@ def network(project: Project, service: str, *, mode: str, aliases: bool = True, 
     if kind in ("slirp4netns", "pasta"):
         found["mode"], found["options"] = kind, [word for word in options.split(",") if word]
     elif mode in ("bridge", "default"):
-        found["mode"], found["networks"], found["default"] = "bridge", default_network(), True
+        found["mode"], found["networks"] = "bridge", default_network()
+        if mode == "default":
+            found["default"] = True
     elif not mode:
         endpoints = _endpoints(project, service, config, aliases=aliases)
         found["mode"], found["networks"] = next(iter(endpoints)), endpoints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rootless import user_config
 from rootless.engine.lifecycle.create_rules import check
 from rootless.engine.options import clock, names
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
@@ -114,6 +115,7 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
         from rootless.engine.lifecycle import volumes_from
 
         request = request._replace(mounts=volumes_from.mounts(store, request.mounts, request.volumes_from))
+    request = _with_user_defaults(request, image)
     if request.network.get("networks") and not request.network.get("default"):
         from rootless.engine.networks import endpoint_config
 
@@ -131,6 +133,20 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
     with user_namespace.reserve(store):
         record["id_map"] = user_namespace.plan(store, record["userns"], *_caller())
         return _record(store, request, record)
+
+
+def _with_user_defaults(request: Request, image: Image | None) -> Request:
+    if not user_config.settings():
+        return request
+    from rootless.engine.lifecycle import user_defaults
+
+    if request.network.get("default"):
+        request = request._replace(network=user_defaults.network(request.network))
+    if request.pod:
+        return request  # its ids are the infra's
+    user = request.user or (run_config.read(image.config.get("config")).user.text if image else "")
+    modes = (request.network["mode"], request.pid, request.ipc, request.uts)
+    return request._replace(userns=user_defaults.user_namespace(request.userns, user, modes))
 
 
 def _caller() -> tuple[int, int]:
@@ -270,6 +286,10 @@ def _mounts(asked: list[Mount], config: RunConfig) -> list[Mount]:
 def warnings(request: Request) -> list[str]:
     """What of the request has no effect, in Docker's words: one line each, none of them an error."""
     network, found = request.network, []
+    if network.get("default") and user_config.settings():
+        from rootless.engine.lifecycle import user_defaults
+
+        network = user_defaults.network(network)
     if (network["ports"] or network["publish_all"]) and network["mode"] in ("host", "none"):
         found.append(f"Published ports are discarded when using {network['mode']} network mode")
     return found

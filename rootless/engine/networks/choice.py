@@ -5,7 +5,7 @@ Whoever asks, by a command line or by the API; which networks there are is not k
 
 from __future__ import annotations
 
-from rootless.engine.networks import names
+from rootless.engine.networks import default, names
 from rootless.engine.networks.addresses import canonical, version_of
 from rootless.engine.state.config import EndpointConfig, no_demands
 from rootless.errors import InvalidInput, NotSupported
@@ -33,6 +33,9 @@ class NetworkChoice(Record):
 
 def combine(asked: list[Asked], *, unnamed: bool) -> NetworkChoice:
     """All of them together, in their order. `unnamed`: nobody has named any. InvalidInput, NotSupported."""
+    if unnamed and asked[0].mode == "bridge" and asked[0].endpoint != no_demands():
+        mode, options = default.configured() or ("bridge", [])
+        asked = [asked[0]._replace(mode=mode, options=options), *asked[1:]]
     found: dict[str, EndpointConfig] = {}
     single: dict[str, list[str]] = {}
     for mode, options, endpoint in asked:

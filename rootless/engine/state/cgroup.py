@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from rootless import user_config
 from rootless.cgroup import cgroupfs
 from rootless.cgroup.create import DEFAULT_PIDS, CgroupRequest, CgroupResult, create_cgroup
 from rootless.engine.options.resources import Rate, Resources
@@ -32,6 +33,7 @@ class CgroupManager:
             record.get("cgroups") or "enabled",
             record.get("cgroup_parent") or "",
             own_user_namespace,
+            bool(user_config.limits_are_optional()),
         )
 
     def __call__(self) -> CgroupResult:
@@ -39,6 +41,8 @@ class CgroupManager:
         self.result = create_cgroup(self.request)
         if self.result.warning:
             print(f"rootless: {self.result.warning}", file=sys.stderr)
+        if self.result.left_out:
+            print(f"rootless: {not_limited(self.result.left_out)}", file=sys.stderr)
         return self.result
 
     def state(self) -> dict[str, Any]:
@@ -52,6 +56,11 @@ class CgroupManager:
             "cgroup_why": found.why,
             "limits": found.limits,
         }
+
+
+def not_limited(why: str) -> str:
+    """What is said where a container has less limits than were asked for."""
+    return f"WARNING: {why}; the container runs without ({user_config.limits_are_optional()}: limits = \"warn\")"
 
 
 def host_config(record: ContainerConfig, state: dict[str, Any]) -> dict[str, Any]:

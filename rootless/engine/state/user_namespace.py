@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import paths
+from rootless import paths, user_config
 from rootless.engine.options.userns import Extent, IdMap, parse
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 AUTO_SIZE = 1024
 NOBODY = 65534
+UNLESS_ROOT = "keep-id-unless-root"
+"""In config.toml: keep-id for what would run as another user than root."""
+
+
+def configured() -> str:
+    """`userns` of config.toml, "" where it says nothing. InvalidInput with its line for a word that is none."""
+    setting = user_config.settings().get("userns")
+    if setting is None or setting.value == UNLESS_ROOT:
+        return setting.value if setting else ""
+    try:
+        parse(setting.value)
+    except InvalidInput as error:
+        raise setting.refused(error.message, f"{UNLESS_ROOT}, keep-id[:uid=N,gid=N], auto[:size=N], nomap or host") from None
+    return setting.value
 
 
 def account(record: ContainerConfig) -> tuple[int, int, str, str]:

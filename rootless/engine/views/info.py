@@ -10,7 +10,7 @@ from typing import Any
 from rootless import __version__
 from rootless.cgroup import subtrees
 from rootless.engine.state import confinement
-from rootless.engine.views import host_config
+from rootless.engine.views import host_config, user_config
 from rootless.engine.views import version as versions
 from rootless.engine.views.types import gotypes
 from rootless.engine.views.types import system as system_types
@@ -87,6 +87,7 @@ def info(store: Store) -> gotypes.Object:
         "Warnings": _warnings(controllers, here),
         "ClientInfo": {**versions.client(), "Debug": bool(os.environ.get("ROOTLESS_DEBUG")), "Plugins": []},
         "RuntimeDir": store.runtime,
+        "UserConfig": user_config.view(),
         "Session": _session(here),
     }
     return gotypes.build(system_types.TYPES, "system.dockerInfo", fields)

@@ -1,7 +1,7 @@
 """Where images come from: containers-registries.conf(5) and its short-name aliases.
 
-Read from $CONTAINERS_REGISTRIES_CONF, or ~/.config/containers/registries.conf, or
-/etc/containers/registries.conf, and the registries.conf.d beside them. Without any of these,
+Read from $CONTAINERS_REGISTRIES_CONF, or the file that config.toml (docs/config.md) names, or
+~/.config/containers/registries.conf, or /etc/containers/registries.conf, and the registries.conf.d beside them. Without any of these,
 short names mean what they mean to Docker. Not for the hot path: tomllib costs 20 ms.
 """
 
@@ -12,10 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rootless import paths
+from rootless import paths, user_config
 from rootless.errors import InvalidInput, NotSupported
 from rootless.image import reference
 from rootless.image.reference import Reference
+
+VARIABLE = "CONTAINERS_REGISTRIES_CONF"
 
 
 class Endpoint(NamedTuple):
@@ -87,7 +89,7 @@ def read() -> RegistriesConf:
     search: tuple[str, ...] = ()
     registries: dict[str, _Registry] = {}
     aliases: dict[str, str] = {}
-    for path in _files():
+    for path in files():
         try:
             with open(path, "rb") as file:
                 document = tomllib.load(file)
@@ -110,10 +112,16 @@ def read() -> RegistriesConf:
     return RegistriesConf(search, tuple(registries.values()), aliases)
 
 
-def _files() -> list[str]:
-    explicit = os.environ.get("CONTAINERS_REGISTRIES_CONF")
+def files() -> list[str]:
+    """The files that are read where they are there, in the order in which later ones win."""
+    explicit = os.environ.get(VARIABLE)
     if explicit:
         return [explicit]
+    pointed = user_config.settings().get("registries")
+    if pointed:
+        if not os.path.exists(pointed.value):
+            raise pointed.refused(f"there is no {pointed.value}")
+        return [pointed.value]
     system, user = "/etc/containers", os.path.join(paths.config_home(), "containers")
     own = os.path.join(user, "registries.conf")
     files = [own if os.path.exists(own) else os.path.join(system, "registries.conf")]

@@ -66,6 +66,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"ID: {found['ID']}",
         f"Root Dir: {found['DockerRootDir']}",
         f"Runtime Dir: {found['RuntimeDir']}",
+        f"User Config: {found['UserConfig']['Path']}{'' if found['UserConfig']['Exists'] else ' (none)'}",
+        *(f" {value['Key']}: {value['Value']} ({value['Source']})" for value in found["UserConfig"]["Values"]),
     ]
 
 

@@ -1,0 +1,42 @@
+"""config.toml as `info` shows it: each value in force, and where it comes from."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from rootless import user_config
+from rootless.engine.networks import default
+from rootless.engine.state import user_namespace
+from rootless.image.registry import registries_conf
+
+DEFAULT = "default"
+
+
+def view() -> dict[str, Any]:
+    """Path, Exists, and Values: Key, Value, and Source ("default", FILE:LINE, or an environment variable's name).
+    InvalidInput for a mistake in the file."""
+    found = user_config.settings()
+    user_namespace.configured()
+    default.configured()
+    values = {"limits": user_config.ERROR, "network": "bridge", "userns": "private"}
+    rows = [
+        {"Key": key, "Value": found[key].value, "Source": found[key].source}
+        if key in found
+        else {"Key": key, "Value": value, "Source": DEFAULT}
+        for key, value in values.items()
+    ]
+    rows.append(_registries(found))
+    return {"Path": user_config.path(), "Exists": bool(found) or os.path.exists(user_config.path()),
+            "Values": sorted(rows, key=lambda row: row["Key"])}  # fmt: skip
+
+
+def _registries(found: dict[str, user_config.Setting]) -> dict[str, str]:
+    first = registries_conf.files()[0]
+    if os.environ.get(registries_conf.VARIABLE):
+        source = f"environment: {registries_conf.VARIABLE}"
+    elif "registries" in found:
+        source = found["registries"].source
+    else:
+        source = DEFAULT
+    return {"Key": "registries", "Value": first, "Source": source}

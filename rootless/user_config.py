@@ -1,0 +1,66 @@
+"""The user's own defaults, ~/.config/rootless/config.toml: what is in force where a request leaves it out. docs/config.md.
+
+Without the file no more than its absence is looked up; with it user_config_file.py reads it, once a process. Hot path.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless import paths
+from rootless.errors import InvalidInput
+from rootless.record import Record
+
+KEYS = ("limits", "network", "registries", "userns")
+ERROR, WARN = "error", "warn"
+"""The values of `limits`: a limit that this host cannot give is an error, or is said each time and left out."""
+
+
+class Setting(Record):
+    """A key of the file with its value, a text; `line` counts from 1."""
+
+    key: str
+    value: str
+    path: str
+    line: int
+
+    @property
+    def source(self) -> str:
+        """Where it comes from: FILE:LINE."""
+        return f"{self.path}:{self.line}"
+
+    def refused(self, why: str, hint: str | None = None) -> InvalidInput:
+        """The error for a value that is not one."""
+        return InvalidInput(f"{self.source}: {self.key}: {why}", hint=hint)
+
+
+_settings: dict[str, Setting] | None = None
+
+
+def path() -> str:
+    """Where the file is looked for."""
+    return paths.config_home() + "/rootless/config.toml"
+
+
+def settings() -> dict[str, Setting]:
+    """What the file sets, by key; {} where there is none. InvalidInput with the file and the line of a mistake, and for a
+    file that others may write."""
+    global _settings
+    if _settings is None:
+        try:
+            fd = os.open(path(), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except (FileNotFoundError, NotADirectoryError):
+            _settings = {}
+            return _settings
+        except OSError as error:
+            raise InvalidInput(f"{path()} cannot be read: {error.strerror}") from None
+        from rootless import user_config_file
+
+        _settings = user_config_file.read(fd, path())
+    return _settings
+
+
+def limits_are_optional() -> str:
+    """"" where a limit that cannot be given is an error; else where `limits = "warn"` stands."""
+    setting = settings().get("limits")
+    return setting.source if setting and setting.value == WARN else ""
