@@ -79,10 +79,12 @@ class _Service:
         self.process.wait(60)
 
     def private_kib(self) -> float:
-        """Private memory of it and its children."""
-        return private_kib([
-            each for each in processes.descendants().values() if self.process.pid in (each.pid, each.parent)
-        ])  # fmt: skip
+        """Private memory of it and its descendants."""
+        found: set[int] = {self.process.pid}
+        every = processes.descendants()
+        while more := {each.pid for each in every.values() if each.parent in found} - found:
+            found |= more
+        return private_kib([each for each in every.values() if each.pid in found])
 
 
 def _ask(path: Path) -> Callable[[], None]:

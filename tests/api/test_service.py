@@ -18,11 +18,18 @@ from tests.harness.api import PATIENCE_S, Service
 from tests.harness.command import Rootless
 
 
-def workers(service: Service) -> list[int]:
-    """The processes that answer a request now: children of the zygote."""
+def workers(service: Service) -> set[int]:
+    """The children of the zygote: those that answer a request, and those that wait for one."""
     every = processes.descendants().values()
-    zygote = next(each.pid for each in every if each.parent == service.process.pid)
-    return [each.pid for each in every if each.parent == zygote]
+    zygote = next((each.pid for each in every if each.parent == service.process.pid), 0)
+    return {each.pid for each in every if zygote and each.parent == zygote}
+
+
+def next_worker(service: Service) -> int:
+    """The one that will answer the next request, of a service that has answered none yet."""
+    processes.wait_until(lambda: len(workers(service)) == 1, "the first worker")
+    (worker,) = workers(service)
+    return worker
 
 
 def test_the_socket_is_private_and_removed_at_the_end(rootless: Rootless) -> None:
@@ -83,8 +90,8 @@ def test_without_its_zygote_the_service_ends_with_an_error(rootless: Rootless) -
 
 
 def test_a_killed_worker_ends_its_own_connection_alone(service: Service) -> None:
+    worker = next_worker(service)
     stream = service.open("GET", "/events")
-    (worker,) = workers(service)
     os.kill(worker, signal.SIGKILL)
     with pytest.raises(http.client.IncompleteRead):
         stream.read()
@@ -92,12 +99,42 @@ def test_a_killed_worker_ends_its_own_connection_alone(service: Service) -> None
     assert service("GET", "/plugins").json == []
 
 
+def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(service: Service) -> None:
+    """A worker that was killed while it waited is replaced as well."""
+    reader = next_worker(service)
+    for _ in range(3):
+        assert service("GET", "/volumes").json["Volumes"] == []
+    assert reader in workers(service)
+    service("GET", "/volumes/none", status=404)
+    service("GET", "/containers/json?filters=%FF", status=400)
+    assert reader in workers(service)
+    pidfd = os.pidfd_open(reader)
+    service("POST", "/volumes/create", {"Name": "change"}, status=201)
+    processes.wait_ended(pidfd)
+    os.close(pidfd)
+    assert [each["Name"] for each in service("GET", "/volumes").json["Volumes"]] == ["change"]
+    service.rootless("volume", "rm", "change")
+    assert service("GET", "/volumes").json["Volumes"] == []
+    for pidfd in [os.pidfd_open(worker) for worker in workers(service)]:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        processes.wait_ended(pidfd)
+        os.close(pidfd)
+    assert service("GET", "/volumes").json["Volumes"] == []
+
+
+def test_no_worker_is_kept_that_has_answered_long_ago(service: Service) -> None:
+    pidfd = os.pidfd_open(next_worker(service))
+    service("GET", "/volumes")
+    processes.wait_ended(pidfd)
+    os.close(pidfd)
+    processes.wait_until(lambda: len(workers(service)) == 1, "one that waits, and has answered nothing")
+
+
 def test_a_stream_ends_with_its_client(service: Service) -> None:
+    pidfd = os.pidfd_open(next_worker(service))
     with service.connect() as sock:
         sock.sendall(b"GET /events HTTP/1.1\r\nHost: docker\r\n\r\n")
         assert sock.recv(12) == b"HTTP/1.1 200"
-        (worker,) = workers(service)
-        pidfd = os.pidfd_open(worker)
     processes.wait_ended(pidfd)
     os.close(pidfd)
 

@@ -20,7 +20,7 @@ ORDER = {
     "api/routes":
         "table absent archive attach build build_image commit containers distribution exec_instances grpc images lifecycle networks "
         "streams system volumes found hijacked progress tar_bodies route",
-    "api/server": "front zygote worker listener wire ends",
+    "api/server": "front zygote worker pool listener wire ends",
     "build":
         "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "
         "source_trees contexts definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache "

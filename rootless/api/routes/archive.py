@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from rootless.api.routes.found import container
-from rootless.api.routes.route import READS, STREAMS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, STREAMS, Call, Reply, Route
 from rootless.api.routes.tar_bodies import TAR, body, output
 from rootless.engine.files import archive, view
 from rootless.engine.state import running
@@ -71,8 +71,8 @@ def export(call: Call) -> None:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("HEAD", "/containers/{id}/archive", look, READS),
+    Route("HEAD", "/containers/{id}/archive", look, ACTS),
     Route("GET", "/containers/{id}/archive", read, STREAMS),
-    Route("PUT", "/containers/{id}/archive", write, READS),
+    Route("PUT", "/containers/{id}/archive", write, ACTS),
     Route("GET", "/containers/{id}/export", export, STREAMS),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from rootless.api.request.fields import Fields
-from rootless.api.routes.route import READS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, Call, Reply, Route
 from rootless.errors import InvalidInput
 from rootless.storage.containers import containers
 
@@ -55,4 +55,4 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-ROUTES: tuple[Route, ...] = (Route("POST", "/commit", commit, READS),)
+ROUTES: tuple[Route, ...] = (Route("POST", "/commit", commit, ACTS),)

@@ -7,7 +7,7 @@ from rootless.api.request.container import to_request
 from rootless.api.request.host_config import restart as restart_policy
 from rootless.api.request.resources import resources
 from rootless.api.routes.found import container
-from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.files import changes
 from rootless.engine.images import lookup
 from rootless.engine.lifecycle import create as creating
@@ -138,9 +138,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/containers/create", create, CHANGES),
     Route("POST", "/containers/prune", prune_all, CHANGES),
     Route("GET", "/containers/{id}/json", inspect, READS),
-    Route("GET", "/containers/{id}/top", processes, READS),
-    Route("GET", "/containers/{id}/changes", changed_files, READS),
-    Route("POST", "/containers/{id}/rename", give_name, READS),
+    Route("GET", "/containers/{id}/top", processes, ACTS),
+    Route("GET", "/containers/{id}/changes", changed_files, ACTS),
+    Route("POST", "/containers/{id}/rename", give_name, ACTS),
     Route("POST", "/containers/{id}/update", change, CHANGES),
     Route("DELETE", "/containers/{id}", delete, CHANGES),
 )

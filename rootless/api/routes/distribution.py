@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rootless.api.request.registry import credentials
-from rootless.api.routes.route import READS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, Call, Reply, Route
 
 
 def inspect(call: Call) -> Reply:
@@ -33,4 +33,4 @@ def inspect(call: Call) -> Reply:
     return Reply({"Descriptor": descriptor, "Platforms": listed})
 
 
-ROUTES: tuple[Route, ...] = (Route("GET", "/distribution/{name*}/json", inspect, READS),)
+ROUTES: tuple[Route, ...] = (Route("GET", "/distribution/{name*}/json", inspect, ACTS),)

@@ -7,7 +7,7 @@ from rootless.api.request.fields import Fields
 from rootless.api.routes.found import container
 from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.lifecycle import size
-from rootless.api.routes.route import READS, RELAYS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, READS, RELAYS, Call, Reply, Route
 from rootless.engine.lifecycle import exec_instances as engine
 from rootless.engine.lifecycle.attach import terminal
 from rootless.engine.state import exec_instances as instances
@@ -95,8 +95,8 @@ def inspect(call: Call) -> Reply:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/containers/{id}/exec", create, READS),
+    Route("POST", "/containers/{id}/exec", create, ACTS),
     Route("POST", "/exec/{id}/start", start, RELAYS),
-    Route("POST", "/exec/{id}/resize", resize, READS),
+    Route("POST", "/exec/{id}/resize", resize, ACTS),
     Route("GET", "/exec/{id}/json", inspect, READS),
 )

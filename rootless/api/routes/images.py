@@ -11,7 +11,7 @@ from rootless.api.answer import images as summaries
 from rootless.api.request.fields import Fields
 from rootless.api.request.registry import credentials
 from rootless.api.routes.progress import ProgressStream
-from rootless.api.routes.route import CHANGES, READS, STREAMS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, CHANGES, READS, STREAMS, Call, Reply, Route
 from rootless.api.routes.tar_bodies import TAR, body, output
 from rootless.engine.images import listing, lookup, removal
 from rootless.engine.state.events import events
@@ -251,12 +251,12 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images/create", create, STREAMS),
     Route("POST", "/images/load", load, STREAMS),
     Route("POST", "/images/prune", prune, CHANGES),
-    Route("GET", "/images/search", search, READS),
+    Route("GET", "/images/search", search, ACTS),
     Route("GET", "/images/get", save, STREAMS),
     Route("GET", "/images/{name*}/json", inspect, READS),
     Route("GET", "/images/{name*}/history", history, READS),
     Route("GET", "/images/{name*}/get", save, STREAMS),
-    Route("POST", "/images/{name*}/tag", give_name, READS),
+    Route("POST", "/images/{name*}/tag", give_name, ACTS),
     Route("POST", "/images/{name*}/push", push, STREAMS),
     Route("DELETE", "/images/{name*}", delete, CHANGES),
 )

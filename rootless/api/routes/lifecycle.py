@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.api.answer.errors import NotModified
 from rootless.api.routes.found import container
-from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, CHANGES, EMPTY, Call, Reply, Route
 from rootless.engine.lifecycle import kill as killing
 from rootless.engine.lifecycle import pause as pausing
 from rootless.engine.lifecycle import remove
@@ -99,10 +99,10 @@ def resize(call: Call) -> Reply:
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/containers/{id}/start", start, CHANGES),
-    Route("POST", "/containers/{id}/stop", stop, READS),
+    Route("POST", "/containers/{id}/stop", stop, ACTS),
     Route("POST", "/containers/{id}/restart", restart, CHANGES),
-    Route("POST", "/containers/{id}/kill", kill, READS),
-    Route("POST", "/containers/{id}/pause", pause, READS),
-    Route("POST", "/containers/{id}/unpause", unpause, READS),
-    Route("POST", "/containers/{id}/resize", resize, READS),
+    Route("POST", "/containers/{id}/kill", kill, ACTS),
+    Route("POST", "/containers/{id}/pause", pause, ACTS),
+    Route("POST", "/containers/{id}/unpause", unpause, ACTS),
+    Route("POST", "/containers/{id}/resize", resize, ACTS),
 )

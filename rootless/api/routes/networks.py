@@ -7,7 +7,7 @@ from typing import Any
 from rootless.api.answer.errors import Forbidden
 from rootless.api.request.fields import Fields
 from rootless.api.request.networking import endpoint
-from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.networks import connect as connecting
 from rootless.engine.networks import create as creating
 from rootless.engine.networks import listing, remove
@@ -118,10 +118,10 @@ def prune(call: Call) -> Reply:
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/networks", list_all, READS),
-    Route("POST", "/networks/create", create, READS),
-    Route("POST", "/networks/prune", prune, READS),
+    Route("POST", "/networks/create", create, ACTS),
+    Route("POST", "/networks/prune", prune, ACTS),
     Route("GET", "/networks/{id}", inspect, READS),
-    Route("DELETE", "/networks/{id}", delete, READS),
+    Route("DELETE", "/networks/{id}", delete, ACTS),
     Route("POST", "/networks/{id}/connect", connect, CHANGES),
     Route("POST", "/networks/{id}/disconnect", disconnect, CHANGES),
 )

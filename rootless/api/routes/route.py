@@ -20,15 +20,18 @@ from rootless.storage.store import Store
 class Policy(NamedTuple):
     """What a worker does around a handler. `joins`: it is in the session. `watched`: it ends where its client hangs up;
     without, what was begun is finished. `waits`: it does little but wait, for as long as the client likes, and is not
-    counted among the requests at work."""
+    counted among the requests at work. `again`: it leaves nothing behind in the process, which takes another request."""
 
     joins: bool = False
     watched: bool = False
     waits: bool = False
+    again: bool = False
 
 
-READS = Policy()
-"""Looks at files that are ours."""
+READS = Policy(again=True)
+"""Looks at files that are ours, and at nothing else."""
+ACTS = Policy()
+"""Does what needs no id but ours. Goes on without its client."""
 CHANGES = Policy(joins=True)
 """Acts on containers, images or networks, whose files have ids of the session. Goes on without its client."""
 STREAMS = Policy(watched=True)
@@ -103,4 +106,4 @@ class Route(NamedTuple):
     method: str
     pattern: str
     handler: Handler
-    policy: Policy = READS
+    policy: Policy = ACTS

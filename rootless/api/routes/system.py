@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.api import versions
 from rootless.api.answer.errors import Unauthorized
 from rootless.api.http import answers
-from rootless.api.routes.route import CHANGES, WAITS, Call, Reply, Route, encoded
+from rootless.api.routes.route import CHANGES, READS, WAITS, Call, Reply, Route, encoded
 from rootless.engine.options import clock
 from rootless.engine.state import unrecorded_exits
 from rootless.engine.state.events import event_log
@@ -87,7 +87,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/_ping", ping),
     Route("HEAD", "/_ping", ping),
     Route("GET", "/version", version),
-    Route("GET", "/info", info),
+    Route("GET", "/info", info, READS),
     Route("POST", "/auth", auth),
     Route("GET", "/events", events, WAITS),
     Route("GET", "/system/df", disk, CHANGES),

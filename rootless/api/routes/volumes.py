@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.api.answer.volumes import document
-from rootless.api.routes.route import CHANGES, EMPTY, READS, Call, Reply, Route
+from rootless.api.routes.route import ACTS, CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.files.volumes import volumes
 from rootless.errors import InvalidInput, NotFound
 
@@ -61,7 +61,7 @@ def prune(call: Call) -> Reply:
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/volumes", list_all, READS),
-    Route("POST", "/volumes/create", create, READS),
+    Route("POST", "/volumes/create", create, ACTS),
     Route("POST", "/volumes/prune", prune, CHANGES),
     Route("GET", "/volumes/{name}", inspect, READS),
     Route("DELETE", "/volumes/{name}", delete, CHANGES),

@@ -1,6 +1,8 @@
 """The wires between front, zygote and workers: SOCK_SEQPACKET pairs, one message a packet.
 
     front -> zygote    the client's socket and the worker's end of a pair (SCM_RIGHTS), with the bytes read so far
+    zygote -> worker   the same
+    worker -> zygote   FREE: it has only read, and can take another; the end of file: it cannot
     worker -> front    STREAMS: is there room for one more request that mostly waits?
     front -> worker    YES or NO
     worker -> front    one of KEEP (and the bytes read of the next request) and CLOSE; the end of file alone means
@@ -19,6 +21,7 @@ from rootless.api.http.limits import HEAD_LIMIT, READ_SIZE
 PACKET_LIMIT = HEAD_LIMIT + READ_SIZE + 1
 KEEP, CLOSE = b"K", b"C"
 STREAMS, YES, NO = b"S", b"Y", b"N"
+FREE = b"F"
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -30,7 +33,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def hand_over(wire: socket.socket, client: socket.socket, channel: socket.socket, received: bytes) -> None:
-    """Give a request to the zygote. OSError where there is none any more."""
+    """Give a request to the zygote, or on to a worker. OSError where there is none any more."""
     socket.send_fds(wire, [received or b"\0"], [client.fileno(), channel.fileno()])
 
 
@@ -44,7 +47,7 @@ def may_stream(channel: socket.socket) -> bool:
 
 
 def take(wire: socket.socket) -> tuple[socket.socket, socket.socket, bytes] | None:
-    """The next request: the client's socket, the channel to the front, the bytes read. None where the front has ended."""
+    """The next request: the client's socket, the channel to the front, the bytes read. None where its sender has ended."""
     received, descriptors, _, _ = socket.recv_fds(wire, PACKET_LIMIT, 2)
     for fd in descriptors:
         os.set_inheritable(fd, False)

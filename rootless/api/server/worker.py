@@ -18,6 +18,7 @@ from rootless.api.routes import table
 from rootless.api.routes.route import Call, Reply
 from rootless.api.server import wire
 from rootless.errors import NotFound, RootlessError, Unavailable, hint_for
+from rootless.session import session
 from rootless.storage.store import Store
 from rootless.words import plain_lines
 
@@ -27,42 +28,63 @@ def prepare() -> None:
     table.compiled()
 
 
-def run(sock: socket.socket, channel: socket.socket, received: bytes) -> NoReturn:
-    """Answer the request, tell the front what becomes of the connection, and end."""
+def run(requests: socket.socket) -> NoReturn:
+    """Answer requests that the zygote hands over, until one has made something else of this process than it was."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    status = 0
+    status = 1
     try:
-        exchange = Exchange(sock, received)
-        exchange.bound_stalls(limits.STALLED_S)
-        try:
-            answer(exchange, lambda: wire.may_stream(channel))
-        except ClientGone:
-            pass
-        rest = exchange.keep_alive()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the service has ended meanwhile
-            channel.send(wire.CLOSE if rest is None else wire.KEEP + rest)
+        while (taken := wire.take(requests)) is not None:
+            if not _serve(requests, *taken):
+                break
+        status = 0
     except BaseException:  # noqa: BLE001 - a fork never returns into the zygote's loop
         _show()
-        status = 1
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         os._exit(status)
 
 
-def answer(exchange: Exchange, may_wait: Callable[[], bool]) -> None:
-    """Find the route, run its handler, and answer with what it returns or raises. ClientGone. `may_wait`: whether there is
-    room for one more request that does nothing else."""
+def _serve(requests: socket.socket, sock: socket.socket, channel: socket.socket, received: bytes) -> bool:
+    """Answer one request, and tell the front what becomes of the connection. Whether this process can take another."""
+    with sock, channel:
+        exchange = Exchange(sock, received)
+        exchange.bound_stalls(limits.STALLED_S)
+        try:
+            answer(exchange, lambda: wire.may_stream(channel), requests.close)
+        except ClientGone:
+            requests.close()
+        rest = exchange.keep_alive()
+        # The zygote hears before the front does: the connection's next request finds this worker.
+        again = requests.fileno() >= 0 and not session.inside() and _told(requests, wire.FREE)
+        _told(channel, wire.CLOSE if rest is None else wire.KEEP + rest)
+    return again
+
+
+def _told(end: socket.socket, packet: bytes) -> bool:
+    """False where nobody is left to hear it: the service has ended meanwhile."""
     try:
-        reply = _handled(exchange, may_wait)
+        end.send(packet)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
+
+
+def answer(exchange: Exchange, may_wait: Callable[[], bool], last: Callable[[], None]) -> None:
+    """Find the route, run its handler, and answer with what it returns or raises. ClientGone. `may_wait`: whether there is
+    room for one more request that does nothing else. `last` is called where this process can answer no other after it."""
+    try:
+        reply = _handled(exchange, may_wait, last)
     except RootlessError as error:
         _refuse(exchange, errors.status(error), errors.message(error))
         return
     except OSError as error:
+        last()
         text = f"{error.strerror or error}: {error.filename}" if error.filename else str(error.strerror or error)
         _refuse(exchange, 500, f"{text}\n{hint}" if (hint := hint_for(error)) else text)
         return
     except Exception as error:  # noqa: BLE001 - the end of the ladder, as in cli/main.py
+        last()
         _show()
         _refuse(exchange, 500, f"internal error: {type(error).__name__}: {error}")
         return
@@ -70,19 +92,19 @@ def answer(exchange: Exchange, may_wait: Callable[[], bool]) -> None:
         exchange.answer(reply.status, reply.kind, reply.encoded(), reply.headers)
 
 
-def _handled(exchange: Exchange, may_wait: Callable[[], bool]) -> Reply | None:
+def _handled(exchange: Exchange, may_wait: Callable[[], bool], last: Callable[[], None]) -> Reply | None:
     found = table.find(exchange.head.method, exchange.head.path)
     if found is None:
         raise NotFound("page not found")
     route, words = found
+    if not route.policy.again:
+        last()  # before anything is started that would hold what this closes
     if route.policy.waits:
         exchange.bound_stalls(0)
     if route.policy.waits and not may_wait():
         raise Unavailable("the service has as many streams and waits open as it takes", hint="end some of them, and try again")
     call = Call(exchange, words, Store.open())
     if route.policy.joins:
-        from rootless.session import session
-
         session.join()
     if not route.policy.watched:
         return route.handler(call)

@@ -1,4 +1,4 @@
-"""The zygote: the engine imported and nothing done with it. Each request is a fork of it.
+"""The zygote: the engine imported and nothing done with it. Every worker is a fork of it.
 
 One thread, and it never joins the session: a worker that needs to be in it joins by itself, since that cannot be
 undone. It reads no byte of a client's.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rootless.api.server import wire
+
+if TYPE_CHECKING:
+    import socket
 
 
 def start(forget: Callable[[], None]) -> socket.socket:
@@ -31,7 +33,7 @@ def start(forget: Callable[[], None]) -> socket.socket:
 
 
 def _run(requests: socket.socket) -> NoReturn:
-    from rootless.api.server import worker
+    from rootless.api.server import pool, worker
 
     os.setsid()  # what is typed at the terminal of the front is not for what it started
     os.chdir("/")
@@ -43,17 +45,5 @@ def _run(requests: socket.socket) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes ended workers away
     gc.collect()
     gc.freeze()
-    while True:
-        taken = wire.take(requests)
-        if taken is None:
-            os._exit(0)
-        sock, channel, received = taken
-        try:
-            pid = os.fork()
-        except OSError:
-            pid = -1  # no more processes: the front sees the channel closed, and hangs up
-        if pid == 0:
-            requests.close()
-            worker.run(sock, channel, received)
-        sock.close()
-        channel.close()
+    pool.Pool(requests, worker.run).serve()
+    os._exit(0)

@@ -130,6 +130,9 @@ def _scalar(kind: str, value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """What Go's encoder writes: structs without their empty `omitempty` fields, maps by key, null for nil."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
     if isinstance(value, Object):
         known = value.struct.by_name
         return {
@@ -140,7 +143,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (NilList, NilMap)):
         return None
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
