@@ -28,5 +28,5 @@ def _refused(step: RunStep, allowed: frozenset[str]) -> NotSupported | None:
             hint="if you trust the Dockerfile: --allow security.insecure, which is --privileged for that RUN",
         )
     if any(required for _, required in step.devices):
-        return NotSupported("RUN --device is not supported: names of devices (CDI) are nobody's to look up yet")
+        return NotSupported("RUN --device is not supported: a build gets no devices", hint="run what needs one: rootless run --device NAME")
     return None

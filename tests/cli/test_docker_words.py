@@ -58,13 +58,10 @@ def test_what_is_refused_is_not_what_we_have() -> None:
 @pytest.mark.parametrize(
     ("words", "begins"),
     [
-        ("run --gpus all bb", "--gpus is not supported: nobody brings the driver's libraries"),
-        ("create --gpus=all bb", "--gpus is not supported: "),
         ("run --link-local-ip 169.254.0.3 bb", "--link-local-ip is not supported: "),
         ("run --runtime nvidia bb", "--runtime nvidia is not supported: rootless has one runtime"),
         ("run --security-opt writable-cgroups=true bb", "--security-opt writable-cgroups=true is not supported: "),
         ("run --security-opt credentialspec=file://x bb", "--security-opt credentialspec=file://x is not"),
-        ("run --device nvidia.com/gpu=all bb", "--device nvidia.com/gpu=all is not supported: "),
         ("run --isolation hyperv bb", "--isolation hyperv is not supported: "),
         ("run --volume-driver nfs bb", "--volume-driver nfs is not supported: "),
         ("run --disable-content-trust=false bb", "--disable-content-trust false is not supported: "),
@@ -114,7 +111,6 @@ def test_a_guess_is_near_or_not_made(
 def test_what_is_refused_is_not_offered() -> None:
     pages = text("run") + text("") + script("fish")
     for word in (
-        "--gpus",
         "--link-local-ip",
         "--runtime",
         "--isolation",

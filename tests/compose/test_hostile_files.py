@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,25 @@ services:
         assert all(letter.isprintable() or letter == "\n" for letter in told)
         assert "\\u009b31m\\u202e" in told
         json.loads(told)
+
+
+@pytest.mark.parametrize("text", [
+    "services: {web: {image: busybox, env_file: pipe}}", "services: {web: {image: busybox, env_file: /dev/tty}}",
+    "services: {web: {image: busybox, label_file: pipe}}", "include: [pipe]", "services: {web: {extends: {file: pipe, service: x}}}",
+    "services: {web: {image: busybox, secrets: [{source: s, uid: '7'}]}}\nsecrets: {s: {file: pipe}}",
+])  # fmt: skip
+def test_a_pipe_or_device_that_a_file_names_keeps_nobody_waiting(compose: Compose, text: str) -> None:
+    os.mkfifo(compose.directory / "pipe")
+    told = compose.up(text, status=1).stderr
+    assert "is no regular file" in told or "cannot read /dev/tty" in told, told
+
+
+def test_what_the_shell_opens_is_read(compose: Compose) -> None:
+    """`-f <(...)` and --env-file of the same kind are pipes that somebody writes."""
+    words = [*compose.rootless.argv, "compose", "-f", "/dev/fd/0", "config", "--images"]
+    done = subprocess.run(words, input="services: {web: {image: busybox}}", capture_output=True, text=True, timeout=60, check=True,
+                          cwd=compose.directory, env=compose.rootless.environment)  # fmt: skip
+    assert done.stdout == "busybox\n"
 
 
 @pytest.mark.own_store

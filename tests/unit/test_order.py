@@ -74,7 +74,8 @@ ORDER = {
         "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys document reader",
     "compose/plan": "down unsupported up images resources service_hash observed names steps",
-    "engine": "pods doctor lifecycle emulation views networks files images state options",
+    "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
+    "engine/cdi": "edits requests specs",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
@@ -135,8 +136,8 @@ ORDER = {
         "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
         "user_namespace",
     "runtime":
-        "exec inside launch listen_fds child monitor mounts seccomp clone descriptors namespaces process mounting sync rootfs_path",
-    "runtime/launch": "launch init_config start_init intermediate cgroup init",
+        "exec inside launch hooks listen_fds child monitor mounts seccomp clone descriptors namespaces process mounting sync rootfs_path",
+    "runtime/launch": "launch container_hooks init_config start_init intermediate cgroup init",
     "runtime/mounts":
         "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs overlay steps "
         "copyup refusals",

@@ -52,6 +52,7 @@ def to_request(store: Store, body: Fields, *, name: str, platform: str) -> Reque
         mounts=mounts.mounts(body, host),
         volumes_from=[*host.texts("VolumesFrom")],
         devices=mounts.devices(host),
+        cdi=mounts.device_requests(host),
         ulimits=ulimits(host),
         sysctls={str(key): str(value) for key, value in host.pairs("Sysctls").items()},
         shm_size=_size(host.number("ShmSize")),

@@ -76,6 +76,11 @@ class Fields:
         """A list of texts."""
         return [_text(value, self._at(key)) for value in self._list(key)]
 
+    def text_lists(self, key: str) -> list[list[ApiWord]]:
+        """A list of lists of texts."""
+        at = self._at(key)
+        return [Fields({"list": value}, f"{at}[{number}]").texts("list") for number, value in enumerate(self._list(key))]
+
     def command(self, key: str) -> list[ApiWord] | None:
         """A command line: a list, or a text, which is then its only word (moby's StrSlice). None where it is absent."""
         value = self._value(key)

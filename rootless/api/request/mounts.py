@@ -10,6 +10,8 @@ import os
 
 from rootless.api.request.fields import Fields
 from rootless.api.words import ApiWord
+from rootless.engine.cdi import requests
+from rootless.engine.cdi.requests import DeviceRequest
 from rootless.engine.options.mount_config import Mount, new
 from rootless.engine.options.mounts import guest_path, parse_tmpfs, parse_volume, volume_name
 from rootless.engine.options.values import DeviceOption, parse_device
@@ -148,3 +150,21 @@ def devices(host: Fields) -> list[DeviceOption]:
             raise InvalidInput(f"invalid device: {source}:{target}: a path has a colon in it")
         found.append(parse_device(f"{source}:{target or source}:{permissions}"))
     return found
+
+
+def device_requests(host: Fields) -> list[str]:
+    """HostConfig.DeviceRequests as names of CDI. InvalidInput, NotFound, NotSupported."""
+    asked = host.objects("DeviceRequests")
+    if not asked:
+        return []
+    return requests.names([_device_request(each) for each in asked])
+
+
+def _device_request(each: Fields) -> DeviceRequest:
+    count = each.number("Count")
+    if count < -1:
+        raise InvalidInput(f"invalid count ({count}) on device request")
+    # Any one of the sets of capabilities is enough: all that there is has them all.
+    sets = each.text_lists("Capabilities")
+    ids = tuple(map(str, each.texts("DeviceIDs")))
+    return DeviceRequest(str(each.text("Driver")), count, ids, tuple(map(str, sets[0] if sets else ())), bool(each.pairs("Options")))

@@ -24,7 +24,6 @@ _REFUSED = {
     "CpuRealtimePeriod": "real-time shares need control groups of version 1 and root",
     "CpuRealtimeRuntime": "real-time shares need control groups of version 1 and root",
     "DeviceCgroupRules": "device rules need root; what a container may open is up to your own rights",
-    "DeviceRequests": "names of devices (CDI) are nobody's to look up yet; give it Devices and Binds",
     "KernelMemory": "the kernel has no such limit any more",
     "KernelMemoryTCP": "the kernel has no such limit any more",
     "CpuCount": "that is for containers of Windows",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.api.answer import containers as summaries
 from rootless.api.request.container import to_request
 from rootless.api.request.host_config import restart as restart_policy
-from rootless.api.request.resources import resources
+from rootless.api.request.resources import refuse, resources
 from rootless.api.routes.found import container
 from rootless.api.routes.route import ACTS, CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.files import changes
@@ -123,6 +123,7 @@ def give_name(call: Call) -> Reply:
 def change(call: Call) -> Reply:
     """POST /containers/{id}/update: Resources at the top of the body, and RestartPolicy."""
     identifier, body = container(call), call.body
+    refuse(body, {"DeviceRequests": "devices are fixed when a container is made"})
     wanted = resources(body)
     policy: str | None = None
     if body.object("RestartPolicy").text("Name"):

@@ -12,7 +12,6 @@ from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volum
 from rootless.engine.options.resources import parse as parse_resources
 from rootless.engine.options.userns import parse as parse_userns
 from rootless.engine.options.values import (
-    DeviceOption,
     merge_env,
     parse_bytes,
     parse_device,
@@ -77,7 +76,8 @@ def to_request(args: Args) -> Request:
         annotations=parse_pairs(args.annotation),
         mounts=_mounts(args),
         volumes_from=args.volumes_from,
-        devices=[_device(word) for word in args.device],
+        devices=[parse_device(word) for word in args.device if not _by_name(word)],
+        cdi=_cdi(args),
         ulimits=[parse_ulimit(word) for word in args.ulimit],
         sysctls=parse_pairs(args.sysctl),
         shm_size=parse_bytes(args.shm_size, name="shm-size") if args.shm_size else 64 * 1024 * 1024,
@@ -103,12 +103,19 @@ def to_request(args: Args) -> Request:
     )
 
 
-def _device(word: str) -> DeviceOption:
-    if "=" in word and not word.startswith("/"):
-        from rootless.cli.grammar import refused
+def _by_name(word: str) -> bool:
+    """Whether a --device is meant by its name, which parse_device does not know."""
+    return "=" in word and not word.startswith("/")
 
-        raise refused.value("--device", word)
-    return parse_device(word)
+
+def _cdi(args: Args) -> list[str]:
+    named = [word for word in args.device if _by_name(word)]
+    if not named and not args.gpus:
+        return []
+    from rootless.engine.cdi import requests
+
+    asked = [requests.parse_gpus(word) for word in args.gpus]
+    return requests.names([requests.DeviceRequest("cdi", ids=tuple(named)), *asked])
 
 
 _TEXTS = ("hostname", "domainname", "dns", "dns_search", "dns_option", "add_host")

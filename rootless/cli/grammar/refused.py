@@ -79,8 +79,6 @@ FLAGS: dict[str, dict[str, Reason]] = {
         "--cpu-rt-period": _REALTIME,
         "--cpu-rt-runtime": _REALTIME,
         "--device-cgroup-rule": ("device rules need root; what a container may open is up to your own rights", "--device /dev/x"),
-        "--gpus": ("nobody brings the driver's libraries into a container yet", "give it the devices, --device /dev/nvidia0 "
-                   "--device /dev/nvidiactl --device /dev/nvidia-uvm (or --device /dev/dri), and bind the libraries with -v"),
         "--io-maxbandwidth": _WINDOWS,
         "--io-maxiops": _WINDOWS,
         "--kernel-memory": ("the kernel has no such limit any more", "--memory counts the kernel's memory, too"),
@@ -116,14 +114,12 @@ FLAGS: dict[str, dict[str, Reason]] = {
 }
 FLAGS["create"] = FLAGS["run"]
 
-_NVIDIA: Reason = ("rootless has one runtime, its own", "leave it out; for a GPU: --device /dev/nvidia0 --device /dev/nvidiactl "
-                   "--device /dev/nvidia-uvm, and the driver's libraries with -v")
+_NVIDIA: Reason = ("rootless has one runtime, its own", "leave it out; for a GPU: --gpus all")
 SECURITY_OPTIONS: dict[str, Reason] = {
     "writable-cgroups": ("a container sees its control groups and does not make any", "leave it out"),
     "credentialspec": ("that is for containers of Windows", "leave it out"),
 }
 VALUES: dict[str, Reason] = {
-    "--device": ("names of devices (CDI) are nobody's to look up yet", FLAGS["run"]["--gpus"][1]),
     "--context": _CONTEXTS,
     "--disable-content-trust": COMMANDS["trust"],
     "--isolation": ("that is for containers of Windows", "leave it out, or write `default`"),

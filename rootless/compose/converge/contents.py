@@ -7,13 +7,13 @@ import os
 import tarfile
 from typing import IO
 
+from rootless.compose import disk
 from rootless.compose.converge.request_mounts import is_copied, target_of
 from rootless.compose.load.project import Project
 from rootless.engine.files import copy_tree, view
 from rootless.engine.files.copy_tree import Policy
 from rootless.engine.files.tar_stream import unpacked
 from rootless.errors import InvalidInput, NotFound
-from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 _LARGEST = 500 * 1024
@@ -46,8 +46,7 @@ def _text(project: Project, kind: str, name: str) -> bytes:
             raise NotFound(f'{kind}.{name}: environment variable "{source["environment"]}" required by {kind.removesuffix("s")} is not set')
         return value.encode("utf-8", "surrogateescape")
     try:
-        with open(named_paths.open_file(str(source["file"]), f"{kind}.{name}: the file"), "rb") as file:
-            text = file.read(_LARGEST + 1)
+        text = disk.read_bytes(str(source["file"]), _LARGEST, f"{kind}.{name}: the file")
     except OSError as error:
         raise NotFound(f"{kind}.{name}: {source['file']}: {error.strerror}") from None
     if len(text) > _LARGEST:

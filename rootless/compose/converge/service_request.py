@@ -10,6 +10,9 @@ from rootless.compose.load.project import Project
 from rootless.compose.load.values import nanoseconds
 from rootless.compose.plan import names
 from rootless.compose.plan.service_hash import service_hash
+from rootless.engine.cdi import requests
+from rootless.engine.cdi.requests import DeviceRequest
+from rootless.engine.cdi.specs import is_name
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.options import security_words
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
@@ -70,7 +73,8 @@ def service_request(project: Project, service: str, image: Image, place: Place) 
         annotations=dict(config.get("annotations") or {}),
         mounts=mounts(project, config, place.inherited),
         volumes_from=[_volumes_from(word, place) for word in config.get("volumes_from") or ()],
-        devices=[_device(entry) for entry in config.get("devices") or ()],
+        devices=[_device(entry) for entry in config.get("devices") or () if not is_name(str(entry["source"]))],
+        cdi=_cdi(config),
         ulimits=ulimits(config.get("ulimits") or {}),
         sysctls=dict(config.get("sysctls") or {}),
         shm_size=int(config.get("shm_size") or 64 * 1024 * 1024),
@@ -145,6 +149,27 @@ def _userns(config: dict[str, Any]) -> str:
     word = str(config.get("userns_mode") or "")
     parse_userns(word)
     return word
+
+
+def _cdi(config: dict[str, Any]) -> list[str]:
+    """Devices by name: of `devices`, `gpus` and reservations."""
+    named = [str(entry["source"]) for entry in config.get("devices") or () if is_name(str(entry["source"]))]
+    reserved = ((config.get("deploy") or {}).get("resources") or {}).get("reservations") or {}
+    asked = [("gpu", one) for one in config.get("gpus") or ()] + [("", one) for one in reserved.get("devices") or ()]
+    return requests.names([
+        DeviceRequest("cdi", ids=tuple(named)),
+        *(DeviceRequest(
+            str(one.get("driver") or ""), _count(one.get("count")), tuple(map(str, one.get("device_ids") or ())),
+            (*[default] * bool(default), *map(str, one.get("capabilities") or ())), bool(one.get("options")),
+        ) for default, one in asked),
+    ])  # fmt: skip
+
+
+def _count(value: Any) -> int:
+    try:
+        return int(value or 0)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"invalid count of devices: {value}", hint="a number, or all") from None
 
 
 def _device(entry: dict[str, Any]) -> DeviceOption:

@@ -15,7 +15,6 @@ _REFUSED = {
     "cpu_rt_period": ("real-time shares need control groups of version 1 and root", "cpu_shares"),
     "cpu_rt_runtime": ("real-time shares need control groups of version 1 and root", "cpu_shares"),
     "device_cgroup_rules": ("which devices a container may use is up to the rights of this account", "devices"),
-    "gpus": ("devices by CDI are not there yet", "devices: name the device files"),
     "mem_swappiness": ("cgroup v2 has no such limit", "memswap_limit"),
     "models": ("there is no model runner", "run one as a service of its own"),
     "oom_kill_disable": ("cgroup v2 has no such switch", "oom_score_adj"),
@@ -81,8 +80,6 @@ def _details(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for part in ("limits", "reservations"):
         if (resources.get(part) or {}).get("generic_resources"):
             yield f"deploy.resources.{part}.generic_resources", "that is for a swarm", "leave it out"
-        if (resources.get(part) or {}).get("devices"):
-            yield f"deploy.resources.{part}.devices", "devices by CDI are not there yet", "devices: name the device files"
     mode = (config.get("deploy") or {}).get("mode")
     if mode not in (None, "", "replicated"):
         yield f"deploy.mode {mode}", "that is for a swarm", "replicas or scale"

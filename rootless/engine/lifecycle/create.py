@@ -69,6 +69,7 @@ class Request(Record):
     mounts: list[Mount] = []
     volumes_from: list[str] = []
     devices: list[DeviceOption] = []
+    cdi: list[str] = []  # devices by name, looked up at each start
     ulimits: list[Ulimit] = []
     sysctls: dict[str, str] = {}
     shm_size: int = 64 * 1024 * 1024
@@ -243,6 +244,8 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
+    if request.cdi:
+        record["cdi"] = request.cdi
     if request.stdin_once:
         record["stdin_once"] = True
     if request.pod:

@@ -70,6 +70,8 @@ def build(record: ContainerConfig, facts: StartFacts) -> dict[str, Any]:
         "annotations": annotations,
         NOTES: [] if record["rootfs"] else _notes(record),
     }
+    if record.get("hooks"):
+        found["hooks"] = {"createContainer": record["hooks"]}
     if record["uts"] != "host":
         found["hostname"] = record["hostname"]
         if record["domainname"]:

@@ -48,13 +48,7 @@ class AlreadyRunning(Conflict):
 
 
 def start(
-    store: Store,
-    identifier: str,
-    *,
-    client: bool = False,
-    rows: int = 0,
-    columns: int = 0,
-    again: bool = False,
+    store: Store, identifier: str, *, client: bool = False, rows: int = 0, columns: int = 0, again: bool = False
 ) -> StartedContainer:
     """Start a container that does not run; the caller has joined the session.
 
@@ -124,6 +118,10 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     run_dir = store.run_directory(record["id"])
     root = container_root.prepare(store, record)
     facts = _start_facts(store, record)
+    if record.get("cdi"):
+        from rootless.engine.cdi import edits
+
+        record = edits.apply(record)
     record = container_root.resolve_mounts(store, record)
     container_root.fill_volumes(store, record, root)
     if any(GIVEN in mount["options"] for mount in record["mounts"]):

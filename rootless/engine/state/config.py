@@ -10,7 +10,7 @@ from rootless.record import TYPE_CHECKING, TypedDict
 from rootless.storage.containers import containers
 
 if TYPE_CHECKING:
-    from typing import NotRequired
+    from typing import Any, NotRequired
 
     from rootless.engine.options.health import Healthcheck
     from rootless.engine.options.mount_config import Mount
@@ -150,6 +150,8 @@ class ContainerConfig(TypedDict):
     annotations: dict[str, str]
     mounts: list[Mount]
     devices: list[DeviceOption]
+    cdi: NotRequired[list[str]]  # devices by name: what they bring is looked up at each start
+    hooks: NotRequired[list[dict[str, Any]]]  # for that start: OCI's createContainer hooks
     ulimits: list[Ulimit]
     sysctls: dict[str, str]
     shm_size: int

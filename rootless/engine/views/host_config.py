@@ -66,6 +66,8 @@ def host_config(record: ContainerConfig, policy: RestartState, state: dict[str, 
             {"PathOnHost": d["source"], "PathInContainer": d["target"], "CgroupPermissions": d["permissions"]}
             for d in record["devices"]
         ],
+        "DeviceRequests": [{"Driver": "cdi", "Count": 0, "DeviceIDs": record["cdi"], "Capabilities": None, "Options": None}]
+        if record.get("cdi") else None,
         "Mounts": [_long_mount(m) for m in record["mounts"] if m.get("long")],
         "MaskedPaths": None if privileged else _paths(MASKED_PATHS, record) + security["mask"],
         "ReadonlyPaths": None if privileged else _paths(READONLY_PATHS, record),

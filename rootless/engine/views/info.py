@@ -9,6 +9,7 @@ from typing import Any
 
 from rootless import __version__
 from rootless.cgroup import subtrees
+from rootless.engine.cdi import specs
 from rootless.engine.state import confinement
 from rootless.engine.views import host_config, user_config
 from rootless.engine.views import version as versions
@@ -83,7 +84,7 @@ def info(store: Store) -> gotypes.Object:
         "LiveRestoreEnabled": True,
         "InitBinary": "rootless-init",
         "SecurityOptions": _security_options(),
-        "CDISpecDirs": [],
+        "CDISpecDirs": list(specs.directories()),
         "Warnings": _warnings(controllers, here),
         "ClientInfo": {**versions.client(), "Debug": bool(os.environ.get("ROOTLESS_DEBUG")), "Plugins": []},
         "RuntimeDir": store.runtime,

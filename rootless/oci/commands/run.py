@@ -10,10 +10,11 @@ from rootless.oci.container.create import CreatedContainer, create
 from rootless.oci.container.forward_signals import forward_signals
 from rootless.oci.container.new_state import NewStateDirectory
 from rootless.oci.container.wait_for_exec import wait_for_exec
-from rootless.oci.hooks import run_hooks, warn_hooks
+from rootless.oci.hooks import warn_hooks
 from rootless.oci.state import RUNNING, STOPPED, remove
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import child
+from rootless.runtime.hooks import run_hooks
 
 if TYPE_CHECKING:
     from rootless.oci.arguments import Arguments

@@ -10,8 +10,8 @@ from rootless.oci import state
 from rootless.oci.commands.flags import root_of
 from rootless.oci.container.end import end, forget
 from rootless.oci.container.wait_for_exec import wait_for_exec
-from rootless.oci.hooks import run_hooks
 from rootless.record import TYPE_CHECKING
+from rootless.runtime.hooks import run_hooks
 from rootless.runtime.sync import Channel
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from rootless.oci.container import user_namespace
 from rootless.oci.container.init_callbacks import OciInitCallbacks
 from rootless.oci.container.init_config import CreateRequest, build_config, open_namespaces
 from rootless.oci.container.new_state import NewStateDirectory
-from rootless.oci.hooks import run_hooks
 from rootless.oci.log import LOG
 from rootless.oci.state import CREATING, SOCKET, state_document
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child
 from rootless.runtime.descriptors import close_all
+from rootless.runtime.hooks import run_hooks
 from rootless.runtime.launch.start_init import StartedInit, start_init
 from rootless.runtime.process.sealed_exec import terminal_of
 from rootless.runtime.sync import Channel

@@ -10,11 +10,11 @@ import os
 from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.linux.process import set_pdeathsig
-from rootless.oci.hooks import run_hooks
 from rootless.oci.state import CREATED, CREATING
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import namespaces
 from rootless.runtime.descriptors import close_all
+from rootless.runtime.hooks import run_hooks
 from rootless.runtime.process import credentials
 from rootless.runtime.process.sealed_exec import exec_sealed
 from rootless.runtime.sync import Channel

@@ -13,7 +13,7 @@ import gc
 import os
 
 from rootless.cgroup.create import CgroupResult
-from rootless.errors import FAILURES, InvalidInput, NotSupported, RootlessError
+from rootless.errors import FAILURES, InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
@@ -37,6 +37,8 @@ from rootless.undo import Undo
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
+
+    from rootless.runtime.launch.init import InitCallbacks
 
     # Called with PID 1's pid and descriptors of its user and network namespace, the caller's.
     Network = Callable[[int, tuple[int, int]], dict[str, Any]]
@@ -148,8 +150,11 @@ def _prepare(request: LaunchRequest) -> tuple[InitConfig, namespaces.Joined, tup
     linux = spec.get("linux") or {}
     if not (spec.get("process") or {}).get("args"):
         raise InvalidInput("no command specified")
+    callbacks: InitCallbacks | None = None
     if any((spec.get("hooks") or {}).values()):
-        raise NotSupported("OCI hooks are not supported", hint="remove `hooks` from the configuration")
+        from rootless.runtime.launch import container_hooks
+
+        callbacks = container_hooks.prepare(spec, root=request.root.path, run_dir=request.run_dir)
     joined = namespaces.open_joined(namespaces.read_namespaces(linux))
     uid_map = namespaces.id_map("uid", linux.get("uidMappings") or [])
     gid_map = namespaces.id_map("gid", linux.get("gidMappings") or [])
@@ -167,6 +172,7 @@ def _prepare(request: LaunchRequest) -> tuple[InitConfig, namespaces.Joined, tup
         init=wants_init(spec),
         pause=is_pause(spec),
         preserve_fds=request.preserve_fds,
+        callbacks=callbacks,
         caller_unmapped=not namespaces.holds(uid_map, 0),
     )
     return config, joined, (uid_map, gid_map)
@@ -220,6 +226,9 @@ def _supervise(
     hold = (*found.pop("hold_fds", ()), *request.hold_fds)
     supervision = request.supervision._replace(**found.pop("supervision", {}))
     progress.step = "set up the container"
+    if config.callbacks is not None:
+        started.channel.expect("mounted")
+        started.channel.send("hooked", {"pid": started.pid})
     ready = started.channel.expect("ready")
     terminal = terminal_of(ready) if ready.fds else -1
     progress.step = "record the state"
