@@ -224,6 +224,8 @@ _SUPERVISED = (
     CommandEntry(("container repair-network",), "container.monitor_callbacks:REPAIR_NETWORK", "Repair a network (run by the monitor)"),
     CommandEntry(("container start-with-machine",), "system.enable:START", "Start by policy (run at boot)"),
     CommandEntry(("container stop-with-machine",), "system.enable:STOP", "Stop until boot (run at shutdown)"),
+    CommandEntry(("compose start-with-machine",), "compose.machine:START", "Start by policy (run at boot)"),
+    CommandEntry(("compose stop-with-machine",), "compose.machine:STOP", "Stop until boot (run at shutdown)"),
 )
 
 BY_PATH: dict[str, CommandEntry] = {path: entry for entry in COMMANDS for path in entry.paths}

@@ -109,6 +109,46 @@ def test_the_line_starts_a_pod(rootless: Rootless, busybox_image: str, table: No
     rootless("pod", "rm", "app")
 
 
+def test_the_line_starts_a_project_in_its_order(rootless: Rootless, busybox_image: str, table: None, tmp_path: Path) -> None:
+    """As its restart policies say, and after the conditions of depends_on; the compose file may have gone meanwhile."""
+    directory = tmp_path / "shop"
+    directory.mkdir()
+    common = "image: busybox, command: sleep 1000, stop_grace_period: 0s, network_mode: none"
+    (directory / "compose.yaml").write_text(f"""
+services:
+  web: {{{common}, restart: always, depends_on: {{db: {{condition: service_healthy}}, job: {{condition: service_started}}}}}}
+  db:
+    {common.replace(', ', chr(10) + '    ')}
+    restart: unless-stopped
+    healthcheck: {{test: "test -e /healthy || {{ touch /healthy; false; }}", interval: 1s, retries: 20}}
+  job: {{{common}}}
+  stopped: {{{common}, restart: unless-stopped}}
+""")
+    assert "no such project: shop" in rootless("enable", "--project", "shop", status=1).stderr
+    rootless("compose", "up", "-d", cwd=directory)
+    rootless("compose", "stop", "stopped", cwd=directory)
+    assert rootless("enable", "--project", "shop").stdout == "project:shop: crontab\n"
+    assert re.fullmatch(rb"@reboot .* compose -p shop start-with-machine # rootless enable project:shop", lines()[-1])
+    (directory / "compose.yaml").unlink()
+    names = [f"shop-{service}-1" for service in ("web", "db", "job", "stopped")]
+    for name in names[:3]:
+        os.kill(inspected(rootless, name)["State"]["MonitorPid"], 9)
+        wait_until(lambda name=name: inspected(rootless, name)["State"]["Status"] == "exited", "the end")  # type: ignore[misc]
+    run_as_cron_does(lines()[-1])
+    states = [inspected(rootless, name)["State"] for name in names]
+    assert [state["Status"] for state in states] == ["running", "running", "exited", "exited"]
+    assert states[1]["Health"]["Status"] == "healthy"
+    assert states[1]["Health"]["Log"][-1]["End"] < states[0]["StartedAt"]
+    # The end of the machine is nobody's hand: what is stopped by it comes back with it.
+    rootless("compose", "-p", "shop", "stop-with-machine")
+    assert {inspected(rootless, name)["State"]["Status"] for name in names} == {"exited"}
+    run_as_cron_does(lines()[-1])
+    assert [inspected(rootless, name)["State"]["Status"] for name in names] == ["running", "running", "exited", "exited"]
+    rootless("disable", "--project", "shop")
+    assert b"project:shop" not in b"".join(lines())
+    rootless("compose", "-p", "shop", "down", "-t", "0", cwd=tmp_path)
+
+
 def test_all_with_a_policy(rootless: Rootless, busybox_image: str, table: None) -> None:
     for name, policy in (("back", "always"), ("stays", "no")):
         rootless("run", "-d", "--name", name, "--restart", policy, "--network", "none", "busybox", "sleep", "1000")

@@ -60,6 +60,11 @@ def test_the_hot_path(name: str) -> None:
     assert not heavy, f"`{name}` imports {sorted(heavy)}; import them in the function that needs them"
 
 
+def test_a_list_of_a_project_by_its_name_needs_no_loader() -> None:
+    heavy = {"yaml", "difflib", "ssl", "urllib3", "rootless.compose.load.load", "rootless.engine.networks", "rootless.build"}
+    assert not heavy & imported("import:compose ps")
+
+
 def test_exec_needs_nothing_of_a_start() -> None:
     ours = {module for module in imported("import:exec") if module.startswith("rootless.")}
     useless = ("rootless.network", "rootless.image", "rootless.session", "rootless.runtime.mounts.plan", "rootless.engine.state.listing",

@@ -47,7 +47,7 @@ ORDER = {
     "cli/commands":
         "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/compose":
-        "config create down follow images logs look one ps run watch up attached watcher verbs creation carry_out deadline "
+        "config create down follow images logs look machine one ps run watch up attached watcher verbs creation carry_out deadline "
         "log_lines display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
@@ -73,7 +73,7 @@ ORDER = {
     "compose/load":
         "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys document reader",
-    "compose/plan": "down unsupported up images resources service_hash observed names steps",
+    "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",
     "engine/doctor": "probes run_probes result scratch",

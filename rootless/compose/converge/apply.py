@@ -150,16 +150,19 @@ def is_running(store: Store, identifier: str) -> bool:
 
 def _stop(context: Context, step: Step) -> None:
     try:
-        _stop_one(context, _identifier(context, step), step.data.get("service", ""), step.data.get("timeout"), step.data.get("signal", ""))
+        _stop_one(context, _identifier(context, step), step.data.get("service", ""), step.data.get("timeout"),
+                  step.data.get("signal", ""), by_hand=step.data.get("by_hand", True))  # fmt: skip
     except NotFound:
         pass  # a --rm container's own end
 
 
-def _stop_one(context: Context, identifier: str, service: str, timeout_s: int | None, signal: str = "") -> None:
+def _stop_one(
+    context: Context, identifier: str, service: str, timeout_s: int | None, signal: str = "", *, by_hand: bool = True
+) -> None:
     config = context.project.services.get(service) if context.project is not None else None
     if config is not None and config.get("pre_stop") and is_running(context.store, identifier):
         hooks.run_hooks(context.store, identifier, config["pre_stop"], kind="pre_stop", service=service)
-    stop.stop(context.store, identifier, timeout_s=timeout_s, signal_name=signal)
+    stop.stop(context.store, identifier, timeout_s=timeout_s, signal_name=signal, by_hand=by_hand)
 
 
 def _restart(context: Context, step: Step) -> None:

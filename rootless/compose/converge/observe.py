@@ -1,20 +1,20 @@
-"""What the store has of a project, for the plan."""
+"""What the store has of a project, for the plan. What `compose ps` does not need is imported where it is used."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from rootless.compose.load.project import Project
 from rootless.compose.plan import names
 from rootless.compose.plan.observed import Container, Network, Observed
-from rootless.engine.images import lookup
-from rootless.engine.networks import records
 from rootless.engine.state import listing
 from rootless.errors import NotFound, RootlessError
-from rootless.image import reference, run_config
-from rootless.storage import images, volumes
-from rootless.storage.quoted_names import quoted
+from rootless.image import run_config
+from rootless.storage import images
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.compose.load.project import Project
 
 
 def project_rows(store: Store, project: str, *, every: bool = True) -> list[listing.ContainerRow]:
@@ -55,6 +55,10 @@ def container(row: listing.ContainerRow) -> Container:
 
 def observe(store: Store, name: str, project: Project | None = None) -> Observed:
     """What there is of the project of that name; with `project`, of its images, too."""
+    from rootless.engine.images import lookup
+    from rootless.engine.networks import records
+    from rootless.storage import volumes
+
     found = [container(row) for row in project_rows(store, name)]
     networks = {network["name"]: Network(network["id"], network["labels"]) for network in records.every(store)}
     there = {volume.name: volume.labels for volume in volumes.list_volumes(store)}
@@ -73,6 +77,9 @@ def observe(store: Store, name: str, project: Project | None = None) -> Observed
 
 def _tagged(store: Store, image: str) -> float:
     """When the image got its name; the epoch where it is meant by its id."""
+    from rootless.image import reference
+    from rootless.storage.quoted_names import quoted
+
     try:
         path = f"{store.root}/images/names/{quoted(reference.parse(image).canonical)}"
         return os.lstat(path).st_mtime

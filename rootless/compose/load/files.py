@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -197,6 +196,8 @@ def check(tree: Tree, document: Document, settings: Settings, *, missing: bool =
     path = found.path
     hint = None
     if found.known and len(str(path[-1])) < 64:
+        import difflib
+
         near = difflib.get_close_matches(str(path[-1]), found.known, 1)
         hint = f"did you mean {near[0]}?" if near else None
     if found.known:

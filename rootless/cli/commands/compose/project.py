@@ -1,23 +1,25 @@
-"""The project that a command line means: the files, and what their services need to know."""
+"""The project that a command line means: the files, and what their services need to know. With a name alone no loader is imported."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rootless.cli.flags import compose
 from rootless.cli.output.messages import say
-from rootless.compose import discover
-from rootless.compose.disk import Disk
-from rootless.compose.load import load as loading
-from rootless.compose.load import selection
 from rootless.compose.load.project import Project, checked_name
+
+if TYPE_CHECKING:
+    from rootless.compose.discover import Asked
 
 given = compose.given
 
 
-def asked() -> discover.Asked:
+def asked() -> Asked:
     """The same, as far as they say which project."""
+    from rootless.compose import discover
+
     found = given()
     return discover.Asked(found.file, found.project_name, found.profile, found.env_file, found.project_directory)
 
@@ -32,6 +34,11 @@ def load(services: Sequence[str] = (), *, environments: bool = True, warnings: b
 
     `environments`: env_file and label_file are read into the services. `changes` are fields of the load's request.
     """
+    from rootless.compose import discover
+    from rootless.compose.disk import Disk
+    from rootless.compose.load import load as loading
+    from rootless.compose.load import selection
+
     request = discover.request(asked(), warn)._replace(**changes)  # type: ignore[arg-type]
     reader = Disk()
     project = loading.load(reader, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rootless import inherited
-from rootless.cli.grammar.command import FLAG, Args, Command, Option
+from rootless.cli.grammar.command import FLAG, LIST, Args, Command, Option
 from rootless.cli.output.messages import complain, say
 from rootless.engine.lifecycle.autostart import autostart, lingering
 from rootless.errors import InvalidInput, NotFound
@@ -17,17 +17,38 @@ from rootless.storage.store import Store
 POLICIES = Option(
     ("--policies",), "policies", FLAG, help="All containers with --restart always, unless-stopped or on-failure"
 )
+PROJECT = Option(
+    ("--project",), "project", LIST, metavar="name",
+    help="The containers of a compose project with such a restart policy, in the order of their dependencies",
+)  # fmt: skip
 
 
 def _names(store: Store, args: Args, *, existing: bool) -> list[str]:
-    if args.policies == bool(args.positional):
-        raise InvalidInput("name one or more containers, or give --policies")
+    if args.policies == bool(args.positional or args.project):
+        raise InvalidInput("name one or more containers, or give --policies or --project")
     if args.policies:
         return [""]
+    projects = [_project(store, name, existing=existing) for name in args.project]
     if not existing:
-        return list(args.positional)
+        return [*args.positional, *projects]
     found = [_find(store, name) for name in args.positional]
-    return [containers.name_of(store, identifier) or identifier for identifier in found]
+    return [*(containers.name_of(store, identifier) or identifier for identifier in found), *projects]
+
+
+def _project(store: Store, name: str, *, existing: bool) -> str:
+    """What stands for the project. NotFound where it has no containers; a line on stderr where none would come back."""
+    from rootless.compose.converge.observe import project_rows
+    from rootless.compose.load.project import checked_name
+    from rootless.engine.state import restart
+
+    checked_name(name)
+    if existing:
+        rows = project_rows(store, name)
+        if not rows:
+            raise NotFound(f"no such project: {name}", hint="rootless compose ls -a lists them")
+        if not any(restart.has_policy(store, row.id) for row in rows):
+            say(f"no container of project {name} has a restart policy", "restart: unless-stopped in its file, and compose up -d")
+    return autostart.PROJECT + name
 
 
 def _find(store: Store, name: str) -> str:
@@ -97,18 +118,21 @@ ENABLE = Command(
     name="enable",
     summary="Start containers with the machine",
     usage="[OPTIONS] [CONTAINER|POD...]",
-    options=(POLICIES,),
+    options=(POLICIES, PROJECT),
     handler=_enable,
     description="Writes a systemd user unit (or, without systemd, a @reboot line of your crontab) that starts the "
     "container, or the pod, when the machine boots. With systemd, lingering must be on for that: loginctl enable-linger.",
-    examples=(("rootless enable web", "the container web, with the machine"),),
+    examples=(
+        ("rootless enable web", "the container web, with the machine"),
+        ("rootless enable --project shop", "what compose has made of shop, as the services' restart says"),
+    ),
     complete="container",
 )
 DISABLE = Command(
     name="disable",
     summary="Do not start containers with the machine any more",
     usage="[OPTIONS] [CONTAINER|POD...]",
-    options=(POLICIES,),
+    options=(POLICIES, PROJECT),
     handler=_disable,
     complete="container",
 )

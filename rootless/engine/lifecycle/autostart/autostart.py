@@ -1,7 +1,7 @@
 """Containers that come back with the machine: systemd user units, or lines of the user's crontab.
 
-A unit per container (`rootless enable NAME`), or one for all whose restart policy says so
-(`rootless enable --policies`). Units are the user's: ~/.config/systemd/user.
+A unit per container (`rootless enable NAME`), for those of a compose project that have a restart policy (`--project NAME`), or
+for all that have one (`--policies`). Units are the user's: ~/.config/systemd/user.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from rootless.storage.containers import containers
 from rootless.storage.containers import restart as stored
 from rootless.storage.store import Store
 
+PROJECT = "project:"
+"""Before the name of a compose project, where it stands for its containers with a restart policy. No container's name has a colon."""
 POLICIES = "rootless-restart"
 """The unit, and the mark in the crontab, that stands for all containers with a restart policy."""
 _WRITTEN = "# Written by `rootless enable`."
@@ -121,7 +123,14 @@ def unit(store: Store, name: str) -> str:
     and its restarts by policy as they are; the container stays in the unit's own, delegated cgroup."""
     command = quoted(list(paths.own_program()))
     lines = "".join(f"Environment={quoted([word])}\n" for word in environment(store))
-    if name and _is_pod(store, name):
+    project = name.removeprefix(PROJECT) if name.startswith(PROJECT) else ""
+    if project:
+        body = (
+            "Type=oneshot\nRemainAfterExit=yes\n"
+            f"ExecStart={command} compose -p {project} start-with-machine\n"
+            f"ExecStop={command} compose -p {project} stop-with-machine"
+        )
+    elif name and _is_pod(store, name):
         body = (
             "Type=oneshot\nRemainAfterExit=yes\n"
             f"ExecStart={command} pod start {name}\n"
@@ -140,6 +149,7 @@ def unit(store: Store, name: str) -> str:
             f"ExecStop={command} container stop-with-machine"
         )
     what = f"{'Pod' if _is_pod(store, name) else 'Container'} {name}" if name else "Containers with a restart policy"
+    what = f"Compose project {project}" if project else what
     return (
         f"{_WRITTEN}\n[Unit]\nDescription={what} (rootless)\n\n"
         f"[Service]\n{lines}{body}\n"
@@ -191,8 +201,17 @@ def _mark(name: str) -> str:
     return f"# rootless enable {name}" if name else f"# {POLICIES}"
 
 
+def comes_back(store: Store, identifier: str) -> bool:
+    """Whether it ran before and has a policy that brings it back, as Docker does when it starts."""
+    status = containers.status(store, identifier)
+    return status.state == "exited" and stored.starts_at_boot(restart.of(store, read_config(store, identifier)), status.exit_code)
+
+
 def _crontab_line(store: Store, name: str) -> bytes:
-    verb = ["pod", "start", name] if _is_pod(store, name) else ["start", name] if name else ["container", "start-with-machine"]
+    if name.startswith(PROJECT):
+        verb = ["compose", "-p", name.removeprefix(PROJECT), "start-with-machine"]
+    else:
+        verb = ["pod", "start", name] if _is_pod(store, name) else ["start", name] if name else ["container", "start-with-machine"]
     words = ["env", *environment(store)]
     if runtime := paths.session_directory():
         # Where our sockets are has to be the same for cron's commands and for those of a login.
@@ -206,14 +225,13 @@ def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
     done: list[tuple[str, RootlessError | None]] = []
     for identifier in containers.ids(store):
         try:
-            status = containers.status(store, identifier)
-            record = read_config(store, identifier)
-            policy = restart.of(store, record)
-            if status.state != "exited" or not stored.starts_at_boot(policy, status.exit_code):
+            if not comes_back(store, identifier):
                 continue
+            record = read_config(store, identifier)
             names = [containers.name_of(store, each) or each for each in (identifier, record.get("pod") or "") if each]
+            names.append(PROJECT + record["labels"].get("com.docker.compose.project", ""))
             if any(os.path.lexists(f"{_unit_directory()}/{unit_name(name)}") for name in names):
-                continue  # its own unit's, or its pod's
+                continue  # its own unit's, its pod's or its project's
             start.start(store, identifier)
             done.append((identifier, None))
         except start.AlreadyRunning:
