@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from collections.abc import Callable
 
 from tests.compose.projects import Compose
+from tests.harness.terminal import Terminal
 
 TWO = """
 services:
@@ -73,3 +76,50 @@ def test_attach_false_and_no_attach(compose: Compose) -> None:
     assert "b-1  | b" in text
     assert "| a" not in text
     assert "| c" not in text
+
+
+def drawn(screen: str) -> list[str]:
+    """What is left on a terminal after all that was written: up and clear, ends of lines, colours."""
+    lines: list[str] = [""]
+    for piece in re.split(r"(\x1b\[\d+A|\r\x1b\[J|\r?\n)", re.sub(r"\x1b\[\d*m", "", screen)):
+        if piece.endswith("A") and piece.startswith("\x1b["):
+            lines = [*lines[: len(lines) - 1 - int(piece[2:-1])], ""]
+        elif piece.endswith("\n"):
+            lines.append("")
+        elif piece != "\r\x1b[J":
+            assert "\x1b" not in piece, repr(piece)
+            lines[-1] += piece
+    return lines
+
+
+def test_a_terminal_is_drawn_over(compose: Compose, terminal: Callable[..., Terminal]) -> None:
+    """One line for each thing, whatever happened to it; what a hook says stands above, and steers nothing."""
+    path = compose.file("""
+services:
+  web:
+    image: busybox
+    command: sleep 1000
+    stop_grace_period: 0s
+    depends_on: {db: {condition: service_healthy}}
+    post_start: [{command: ["printf", "from a hook\\\\033[2J\\\\n"]}]
+  db: {image: busybox, command: sleep 1000, stop_grace_period: 0s, healthcheck: {test: "true", interval: 1s}}
+  bad: {image: busybox, command: /no/such, depends_on: [web]}
+""")
+    shell = terminal("compose", "-f", str(path), "up", "-d")
+    assert shell.wait() == 1
+    lines = drawn(shell.screen)
+    assert lines[0] == "from a hook\\x1b[2J"
+    assert lines[1] == "[+] Running 4/4"
+    shown = [(line[1], *line[3:].split()[:3]) for line in lines[2:6]]
+    assert shown == [
+        ("✔", "Network", "demo_default", "Created"), ("✔", "Container", "demo-db-1", "Healthy"),
+        ("✔", "Container", "demo-web-1", "Started"), ("✘", "Container", "demo-bad-1", "Error"),
+    ]  # fmt: skip
+    assert all(len(line) == 79 and line.endswith("s") for line in lines[2:6])
+    assert lines[6] == 'rootless: exec: "/no/such": no such file or directory'
+    shell.close()
+    for words in (("--ansi", "never"), ("--progress", "plain")):
+        plain = terminal("compose", "-f", str(path), *words, "stop", "-t", "0")
+        assert plain.wait() == 0
+        assert "\x1b[" not in plain.screen.replace("\x1b[32m", "").replace("\x1b[0m", "")
+        plain.close()

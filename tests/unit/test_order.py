@@ -48,7 +48,7 @@ ORDER = {
         "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/compose":
         "config create down follow images logs look machine one ps run watch up attached watcher verbs creation carry_out deadline "
-        "log_lines display project",
+        "log_lines screen display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run stop",

@@ -21,7 +21,7 @@ from rootless.errors import FAILURES, RootlessError, raise_data, to_data
 from rootless.linux import process
 
 AT_ONCE = 16
-_ALONE = {"build"}
+ALONE = {"build"}
 """What shows a progress of its own on the screen: one at a time."""
 
 
@@ -42,10 +42,15 @@ class _Worker(NamedTuple):
 
 
 class Executor:
-    """Runs one list of steps. `tell` is called in this process, for the beginning and the end of each."""
+    """Runs one list of steps. `tell` is called in this process, for the beginning and the end of each; `tick`, where there is one,
+    every tenth of a second. `stderr_fd`, where it is one, is what steps but builds have as stderr."""
 
-    def __init__(self, context: Context, tell: Callable[[Report], None], *, at_once: int = 0) -> None:
+    def __init__(
+        self, context: Context, tell: Callable[[Report], None], *, at_once: int = 0, tick: Callable[[], None] | None = None,
+        stderr_fd: int = -1,
+    ) -> None:  # fmt: skip
         self._context, self._tell = context, tell
+        self._tick, self._stderr_fd = tick, stderr_fd
         self._at_once = at_once if at_once > 0 else AT_ONCE
         self._workers: dict[int, _Worker] = {}
         self._left: dict[str, Step] = {}
@@ -63,8 +68,10 @@ class Executor:
                 if not self._workers:
                     self._break_circle()
                     continue
-                for fd, _ in poller.poll():
+                for fd, _ in poller.poll(None if self._tick is None else 100):
                     self._read(fd, poller)
+                if self._tick is not None:
+                    self._tick()
         except BaseException:
             self._end_all()
             raise
@@ -91,7 +98,7 @@ class Executor:
                 at_work = [one for one in self._workers.values() if one.step.action != "wait"]
                 if step.action != "wait" and len(at_work) >= self._at_once:
                     return
-                if step.action in _ALONE and any(one.step.action in _ALONE for one in at_work):
+                if step.action in ALONE and any(one.step.action in ALONE for one in at_work):
                     continue
                 del self._left[key]
                 self._tell(Report(step, WORDS[step.action][0]))
@@ -113,6 +120,8 @@ class Executor:
         pid = os.fork()
         if pid == 0:
             os.close(ours)
+            if self._stderr_fd >= 0 and step.action not in ALONE:
+                os.dup2(self._stderr_fd, 2)
             _work(self._context, step, theirs, parent)
         os.close(theirs)
         return _Worker(step, pid, ours, bytearray())

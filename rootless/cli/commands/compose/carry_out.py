@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from rootless.build.progress import choose
 from rootless.build.progress.vertices import Progress
-from rootless.cli.commands.compose.display import Display, form
+from rootless.cli.commands.compose.display import form
+from rootless.cli.commands.compose.screen import display
 from rootless.cli.flags import compose
 from rootless.cli.output.messages import say
 from rootless.compose.converge.apply import Context
@@ -36,7 +37,7 @@ class Work:
         self.store = Store.open()
         self.name, self.project = name, project
         self.dry_run = bool(compose.given().dry_run)
-        self.display = Display(quiet=quiet)
+        self.display = display(quiet=quiet)
         quiet_build = quiet or quiet_build
 
         def progress() -> Progress:
@@ -74,7 +75,12 @@ class Work:
         if limit is None:
             word = os.environ.get("COMPOSE_PARALLEL_LIMIT", "")
             limit = int(word) if word.isascii() and word.isdigit() else -1
-        Executor(self.context, self.display, at_once=limit).run(steps)
+        shown = self.display
+        tick = shown.tick if shown.stderr_fd >= 0 else None
+        try:
+            Executor(self.context, shown, at_once=limit, tick=tick, stderr_fd=shown.stderr_fd).run(steps)
+        finally:
+            shown.finish()
 
 
 def chosen(observed: Observed, services: Sequence[str], *, oneoff: bool = False) -> list[Container]:

@@ -1,4 +1,4 @@
-"""What is shown while a plan runs, on stderr: a line for each step's beginning and end, as --progress says."""
+"""What is shown while a plan runs, on stderr: a line for each step's beginning and end, as --progress says; screen.py draws them."""
 
 from __future__ import annotations
 
@@ -36,6 +36,25 @@ class Display:
         self._stream = sys.stdout if is_true(os.environ.get("COMPOSE_STATUS_STDOUT")) else sys.stderr
         self._colours = has_colours(self._stream)
 
+    @property
+    def stderr_fd(self) -> int:
+        """Where a step's process has its stderr; -1: where it is."""
+        return -1
+
+    def redraws(self) -> bool:
+        """Whether a terminal is there that is to be drawn on: --progress tty, or auto where lines may be drawn over."""
+        if self._form == "tty":
+            return True
+        drawable = self._stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        ansi = "never" if compose.given().no_ansi else str(compose.given().ansi or os.environ.get("COMPOSE_ANSI") or "auto")
+        return self._form == "auto" and drawable and ansi != "never"
+
+    def tick(self) -> None:
+        """A tenth of a second has passed, where `stderr_fd` is one."""
+
+    def finish(self) -> None:
+        """The plan is done, or has failed."""
+
     def __call__(self, report: Report) -> None:
         """Show it."""
         if self._form == "quiet":
@@ -52,11 +71,14 @@ class Display:
             code = _COLOURS.get(word, "32" if report.done else "")
             shown = f"\x1b[{code}m{word}\x1b[0m" if self._colours and code else word
             line = f" {subject}  {shown}" + (f" {details}" if details and word == "Warning" else "")
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        self._write(line + "\n")
 
     def still(self, subject: str) -> None:
         """Somebody still waits for it."""
         if self._form not in ("quiet", "json"):
-            self._stream.write(f" {plain(subject)}  Waiting\n")
-            self._stream.flush()
+            self._write(f" {plain(subject)}  Waiting\n")
+
+    def _write(self, text: str) -> None:
+        """Text of ours, with what steers a terminal; what others say in it is plain."""
+        getattr(self._stream, "steer", self._stream.write)(text)
+        self._stream.flush()
