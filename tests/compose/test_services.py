@@ -143,7 +143,7 @@ services:
 
 @pytest.mark.parametrize(("key", "named"), [
     ("storage_opt: {size: 1g}", "services.web.storage_opt"), ("models: [m]", "services.web.models"),
-    ("isolation: hyperv", "services.web.isolation"), ("provider: {type: x}", "services.web.provider"),
+    ("isolation: hyperv", "services.web.isolation"),
     ("volumes: [{type: npipe, source: a, target: /b}]", "services.web.volumes[0].type npipe"),
     ("networks: {default: {link_local_ips: [169.254.1.1]}}", "link_local_ips"), ("mem_swappiness: 5", "services.web.mem_swappiness"),
     ("credential_spec: {file: x}", "services.web.credential_spec"), ("runtime: kata", "services.web.runtime"),

@@ -68,7 +68,7 @@ ORDER = {
     "cli/terminal": "attachment confirm",
     "compose": "converge discover disk plan load",
     "compose/converge":
-        "executor apply conditions syncing contents hooks images log_stream observe watching service_request "
+        "executor providers apply conditions syncing contents hooks images log_stream observe watching service_request "
         "request_mounts request_network",
     "compose/load":
         "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from rootless.build.progress.vertices import Progress
@@ -37,6 +37,7 @@ class Context(NamedTuple):
     progress: Callable[[], Progress] = Progress
     build: images.BuildChoice = images.BuildChoice()
     still: Callable[[str], None] = lambda subject: None
+    proxies: Callable[[Iterable[str]], list[str]] = lambda given: []  # the client's, but for those that these words name
 
     @property
     def wanted(self) -> Project:
@@ -60,6 +61,7 @@ def make_container(context: Context, service: str, place: Place) -> str:
     declared = {target for target in place.inherited if _is_volume_of(project, service, target, image.config)}
     place = place._replace(inherited={target: name for target, name in place.inherited.items() if target in declared})
     request = service_request(project, service, image, place)
+    request = request._replace(env=[*context.proxies(project.services[service].get("environment") or {}), *request.env])
     with store.lease():
         identifier = create.create(store, request, image)
     try:
@@ -257,7 +259,7 @@ def _push(context: Context, step: Step) -> None:
 
 
 def _build(context: Context, step: Step) -> None:
-    images.build(context.store, context.wanted, step.data["service"], context.progress(), context.build)
+    images.build(context.store, context.wanted, step.data["service"], context.progress(), context.build, context.proxies)
 
 
 def _wait(context: Context, step: Step) -> str:

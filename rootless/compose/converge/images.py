@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -34,10 +34,15 @@ class BuildChoice(NamedTuple):
     push: bool = False
 
 
-def build(store: Store, project: Project, service: str, progress: Progress, choice: BuildChoice) -> str:
-    """Build the service's image; its id. Errors as building.build."""
+def build(
+    store: Store, project: Project, service: str, progress: Progress, choice: BuildChoice,
+    proxies: Callable[[Iterable[str]], list[str]] = lambda given: [],
+) -> str:  # fmt: skip
+    """Build the service's image, with the client's proxies as arguments; its id. Errors as building.build."""
     with ExitStack() as stack:
-        return building.build(store, build_request(store, project, service, choice, stack), progress).id
+        request = build_request(store, project, service, choice, stack)
+        ours = dict(word.partition("=")[::2] for word in proxies(request.build_args))
+        return building.build(store, request._replace(build_args={**ours, **request.build_args}), progress).id
 
 
 def build_request(store: Store, project: Project, service: str, choice: BuildChoice, stack: ExitStack) -> BuildRequest:

@@ -19,7 +19,6 @@ _REFUSED = {
     "models": ("there is no model runner", "run one as a service of its own"),
     "oom_kill_disable": ("cgroup v2 has no such switch", "oom_score_adj"),
     "pre_start": ("init containers are not there yet", "a service with depends_on: condition: service_completed_successfully"),
-    "provider": ("services of other programs are not there yet", "start it beside the project"),
     "storage_opt": ("a container's layer has no size of its own", "a volume"),
     "use_api_socket": ("the API's socket is given by a mount", "volumes: - $XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rootless.build.progress import choose
 from rootless.build.progress.vertices import Progress
+from rootless.cli import client_config
 from rootless.cli.commands.compose.display import form
 from rootless.cli.commands.compose.screen import display
 from rootless.cli.flags import compose
@@ -45,7 +46,8 @@ class Work:
             return choose.choose({"json": "rawjson"}.get(word, word), quiet=quiet_build or word == "quiet")
 
         self.context = Context(
-            self.store, name, project, progress=progress, build=build or BuildChoice(), still=self.display.still
+            self.store, name, project, progress=progress, build=build or BuildChoice(), still=self.display.still,
+            proxies=lambda given: client_config.proxies(client_config.read(), given),
         )
         self._joined = False
 

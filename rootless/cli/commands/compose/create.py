@@ -15,7 +15,7 @@ def run(args: Args) -> int:
     """Create containers, and start none."""
     recreate, dependencies = creation.policies(args)
     project = projects.load(args.positional)
-    project = creation.narrowed(creation.scaled(project, args.scale), args.positional)
+    project = creation.provided(creation.narrowed(creation.scaled(project, args.scale), args.positional))
     work = Work(project.name, project)
     observed = creation.ensure_images(work, creation.image_choice(args))
     asked = planning.Asked(tuple(args.positional), recreate, dependencies, remove_orphans=creation.removes_orphans(args), start=False)
@@ -29,7 +29,7 @@ def _scale(args: Args) -> int:
     if not all("=" in word for word in words):
         raise InvalidInput("invalid scale specifier: write SERVICE=NUM")
     project = creation.scaled(projects.load(names), words)
-    project = creation.narrowed(project, names, dependencies=not args.no_deps)
+    project = creation.provided(creation.narrowed(project, names, dependencies=not args.no_deps))
     work = Work(project.name, project)
     observed = creation.ensure_images(work, ImageChoice())
     creation.converge(work, observed, planning.Asked(tuple(names), planning.DIVERGED, planning.NEVER))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from rootless.cli.commands.compose.carry_out import Work
+from rootless.cli.commands.compose.display import form
 from rootless.cli.flags import compose
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Option, choice, integer
 from rootless.cli.output.messages import say
@@ -17,7 +18,9 @@ from rootless.compose.load.project import Project
 from rootless.compose.plan import up as planning
 from rootless.compose.plan.images import ImageChoice, image_steps
 from rootless.compose.plan.observed import Observed
+from rootless.compose.plan.unsupported import refuse
 from rootless.errors import InvalidInput
+from rootless.words import plain
 
 BUILD = Option(("--build",), "build", FLAG, help="Build images before starting containers")
 FORCE = Option(("--force-recreate",), "force_recreate", FLAG,
@@ -67,6 +70,36 @@ def ensure_images(work: Work, image_choice: ImageChoice) -> Observed:
         names = {step.data["image"]: "" for step in steps if step.action == "pull"}
         found = found._replace(images={**names, **found.images})
     return found
+
+
+def told(service: str, message: str) -> None:
+    """What a provider says of its service, beside what is shown of containers."""
+    if form() not in ("quiet", "json"):
+        print(f" {plain(service)}  {plain(message)}", file=sys.stderr)
+
+
+def provided(project: Project) -> Project:
+    """The project once the services that other programs provide are there, with the variables that come of it."""
+    if not any(config.get("provider") for config in project.services.values()):
+        return project
+    if compose.given().dry_run:
+        for name, config in project.services.items():
+            if config.get("provider"):
+                print(f" DRY-RUN MODE -  {plain(name)}  Providing", file=sys.stderr)
+        return project
+    from rootless.compose.converge import providers
+
+    refuse(project)  # before anything is done
+    return providers.up(project, told)
+
+
+def unprovided(project: Project, verb: str, services: Sequence[str]) -> None:
+    """Tell the providers of these services (none: of all) that they are stopped, or not wanted any more (`down`)."""
+    chosen = {name: config for name, config in project.services.items() if not services or name in services}
+    if any(config.get("provider") for config in chosen.values()):
+        from rootless.compose.converge import providers
+
+        providers.end(project._replace(model={**project.model, "services": chosen}), verb, told)
 
 
 def orphan_words(names: list[str]) -> str:

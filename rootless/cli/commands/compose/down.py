@@ -20,9 +20,11 @@ def run(args: Args) -> int:
     orphans = creation.removes_orphans(args)
     observed = work.observe()
     steps = plan_down(project, name, observed, DownAsked(tuple(args.positional), args.volumes, args.rmi, orphans, args.timeout))
-    if not steps:
+    if not steps and not any(one.get("provider") for one in (project.services if project else {}).values()):
         say(f"WARNING: No resource found to remove for project \"{name}\"")
     work.run(steps)
+    if project is not None and not work.dry_run:
+        creation.unprovided(project, "down", args.positional)
     return 0
 
 

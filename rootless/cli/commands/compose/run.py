@@ -37,6 +37,9 @@ def run(args: Args) -> int:
     tty = not args.no_tty and not args.detach and sys.stdin.isatty() and sys.stdout.isatty()
     own = _changed(project.service(service), args, command, tty=tty, interactive=interactive)
     project = project._replace(model={**project.model, "services": {**project.services, service: own}})
+    if not args.no_deps:
+        needed = creation.provided(selection.selected(project, [service]))
+        project = project._replace(model={**project.model, "services": {**project.services, **needed.services}})
     _with_dependencies(project, service, args)
     project = selection.selected(project, [service], selection.NO_DEPENDENCIES if args.no_deps else selection.DEPENDENCIES)
     work = Work(project.name, project)

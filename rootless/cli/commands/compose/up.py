@@ -26,6 +26,7 @@ def run(args: Args) -> int:
     if args.exit_code_from:
         project.service(args.exit_code_from)
     attachment = None if detached or args.no_start else _attachment(args, project)
+    project = creation.provided(project)
     work = Work(project.name, project, quiet=False, quiet_build=args.quiet_build)
     observed = creation.ensure_images(work, creation.image_choice(args))
     began = clock.now()

@@ -83,6 +83,8 @@ def _stop(args: Args) -> int:
     work, observed = meant(args.positional)
     found = [one for one in chosen(observed, args.positional, oneoff=not args.positional) if one.runs]
     work.run(verb_steps("stop", found, _needed(work, observed), reverse=True, timeout=args.timeout))
+    if work.project is not None and not work.dry_run:
+        creation.unprovided(work.project, "stop", args.positional)
     return 0
 
 
