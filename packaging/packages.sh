@@ -5,7 +5,7 @@ run_packages="$host_packages gcc libc6-dev mmdebstrap"
 better_packages="musl-tools" # with musl a waiting monitor has a third of the memory that it has with glibc
 peer_packages="podman runc bubblewrap docker-registry busybox-static"
 test_packages="$peer_packages catatonit buildah crun containerd rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
-    debootstrap acl attr cron curl iproute2 passt procps openssl socat util-linux
+    debootstrap acl attr cron curl groff-base iproute2 passt procps openssl socat util-linux
     openssh-server qemu-system-x86 qemu-utils e2fsprogs openssh-client" # tests/vm: from qemu on
 bench_packages="$peer_packages netavark aardvark-dns passt nginx wrk iproute2 util-linux"
 fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static mmdebstrap python3 libseccomp"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from rootless.cli.command_table import BY_PATH, COMMANDS, GLOBAL_OPTIONS, NOUNS, CommandEntry, load
 from rootless.cli.grammar import refused
 from rootless.cli.grammar.command import COUNT, FLAG
+from rootless.cli.grammar.parser import parse
 from rootless.cli.help.completion import script
+from rootless.cli.help.examples import examples
 from rootless.cli.help.help import text
 from rootless.cli.main import run
 
@@ -123,6 +127,16 @@ def test_what_is_refused_is_not_offered() -> None:
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
 def test_the_examples_are_commands(entry: CommandEntry) -> None:
-    for line, meaning in load(entry).examples:
-        assert line.split()[0] == "rootless"
+    """Every command has one; its words are taken by the grammar, up to what the shell takes."""
+    command = load(entry)
+    shown = examples(entry.name, command)
+    assert shown
+    for line, meaning in shown:
         assert not meaning.startswith("rootless")
+        first = re.split(r" (?:&&|\|\||[|>]|2>) ?", line.replace("$(", "").split("`")[0])[0]
+        words = shlex.split(first.partition("  #")[0])
+        assert words[0] == "rootless"
+        path = next((" ".join(words[1:n]) for n in (4, 3, 2) if " ".join(words[1:n]) in BY_PATH), "")
+        assert path, line
+        if path in entry.paths:
+            parse(command, words[1 + path.count(" ") + 1 :], name=path)

@@ -15,6 +15,7 @@ from tests.harness.processes import wait_until
 def test_everything_is_gone(rootless: Rootless, busybox_image: str) -> None:
     rootless("run", "-d", "--name", "up", "--network", "none", busybox_image, "sleep", "1000")
     rootless("run", "--name", "ended", "--network", "none", "-v", "data:/data", busybox_image, "touch", "/data/file")
+    rootless("build", "-q", "-t", "built", "-", stdin="FROM busybox\nRUN touch /file\n")
     strange = rootless.root / "mine.txt"
     strange.write_text("a user's own")
     rootless("system", "reset", "--force")

@@ -61,7 +61,7 @@ ORDER = {
     "cli/commands/volume": "archive create ls rm",
     "cli/flags": "compose build_options build_request chosen container_options container_request pod filters limits network",
     "cli/grammar": "parser command refused suggest",
-    "cli/help": "completion docs help click_commands completion_names",
+    "cli/help": "completion docs man error_texts help examples click_commands completion_names",
     "cli/output": "for_each image_tree listing progress errors format units columns messages template",
     "cli/output/template":
         "template template_parser template_functions template_lexer template_printf template_values",

@@ -146,7 +146,7 @@ VOLUME = Command(
 )  # fmt: skip
 SYSTEM = Command(
     name="system prune",
-    summary="Remove unused data",
+    summary="Remove stopped containers, untagged images and unneeded downloads",
     usage="[OPTIONS]",
     options=(
         Option(("-a", "--all"), "all", FLAG, help="Remove all unused images not just dangling ones"),
@@ -156,4 +156,5 @@ SYSTEM = Command(
     ),
     handler=system_prune,
     max_args=0,
+    description="Named volumes are never touched.",
 )

@@ -20,6 +20,7 @@ from rootless.cli.command_table import (
 )
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.help import help as page
+from rootless.cli.help.examples import examples
 
 
 def pages() -> dict[str, str]:
@@ -77,9 +78,9 @@ def _page(entry: CommandEntry, command: Command) -> str:
         lines += ["Also: " + ", ".join(f"`rootless {path}`" for path in entry.paths[1:]), ""]
     if command.options:
         lines += ["## Options", "", *_options(command.options)]
-    if command.examples:
+    if shown := examples(entry.name, command):
         lines += ["## Examples", ""]
-        for line, meaning in command.examples:
+        for line, meaning in shown:
             lines += [*([f"{meaning[:1].upper()}{meaning[1:]}:", ""] if meaning else []), f"    {line}", ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -20,6 +20,7 @@ from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.grammar.parser import UsageError
 from rootless.cli.grammar.suggest import closest
 from rootless.cli.help.click_commands import PROGRAM, ClickCommand, OurGroup, command_of
+from rootless.cli.help.examples import examples
 from rootless.words import plain
 
 
@@ -90,9 +91,9 @@ def _command(shown: ClickCommand, path: str, width: int) -> str:
     if len(shown.entry.paths) > 1:
         page.write("\nAliases:\n  " + ", ".join(f"{PROGRAM} {alias}" for alias in shown.entry.paths) + "\n")
     _options(page, command.options, "Options")
-    if command.examples:
+    if shown_examples := examples(shown.entry.name, command):
         page.write("\nExamples:\n")
-        for line, meaning in command.examples:
+        for line, meaning in shown_examples:
             page.write(f"  {line}\n")
             if meaning:
                 page.write(f"      {meaning}\n")

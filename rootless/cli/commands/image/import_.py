@@ -54,6 +54,7 @@ COMMAND = Command(
     handler=make,
     min_args=1,
     max_args=2,
+    description="An archive of `export` has lost CMD, ENV and USER: give them back with --change.",
     examples=(("rootless import --change 'CMD [\"bash\"]' rootfs.tar.zst mine:1", ""),),
     complete="file",
 )  # fmt: skip

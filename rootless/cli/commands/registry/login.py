@@ -66,6 +66,6 @@ COMMAND = Command(
     ),
     handler=login,
     max_args=1,
-    description="Docker Hub if no server is named. What is kept stands in the file that podman and skopeo "
-    "read, or with the credential helper that the configuration names.",
+    description="Docker Hub if no server is named. The password is saved in auth.json, which podman and skopeo also "
+    "use, or with the credential helper that the configuration names.",
 )  # fmt: skip

@@ -157,4 +157,5 @@ COMMAND = Command(
     ),
     handler=show,
     max_args=0,
+    description="Downloads are compressed layers, kept so that images can be saved and pushed; they go with their image.",
 )  # fmt: skip

@@ -111,7 +111,7 @@ def _columns() -> int:
 
 COMMAND = Command(
     name="doctor",
-    summary="Test what this host gives and say who can mend the rest",
+    summary="Check what this machine supports, and who can fix the rest",
     usage="[OPTIONS]",
     options=(
         Option(("--json",), "json", FLAG, help="Print all findings as JSON"),

@@ -116,7 +116,7 @@ def _stop_with_machine(args: Args) -> int:
 
 ENABLE = Command(
     name="enable",
-    summary="Start containers with the machine",
+    summary="Start containers at boot",
     usage="[OPTIONS] [CONTAINER|POD...]",
     options=(POLICIES, PROJECT),
     handler=_enable,
@@ -130,7 +130,7 @@ ENABLE = Command(
 )
 DISABLE = Command(
     name="disable",
-    summary="Do not start containers with the machine any more",
+    summary="Do not start containers at boot any more",
     usage="[OPTIONS] [CONTAINER|POD...]",
     options=(POLICIES, PROJECT),
     handler=_disable,

@@ -29,14 +29,14 @@ def unshare(args: Args) -> int:
 
 COMMAND = Command(
     name="unshare",
-    summary="Run a command in the session's user namespace",
+    summary="Run a command in the user namespace of your containers",
     usage="[COMMAND] [ARG...]",
     options=(),
     handler=unshare,
     interspersed=False,
     status=RUN,
-    description="There your own id is 0 and your subordinate ids follow, so that files which containers made "
-    "can be read, changed and removed. Nothing else is isolated.",
+    description="In this shell you may read, change and delete all files that your containers made: your own id "
+    "is 0 there, and your subordinate ids follow. Nothing else is isolated.",
     examples=(
         ("rootless unshare", "a shell"),
         ("rootless unshare cat /proc/self/uid_map", "which ids are mapped"),
