@@ -23,7 +23,7 @@ from rootless.cli.command_table import (
 )
 from rootless.cli.grammar.command import PLAIN, Args
 from rootless.cli.grammar.parser import HelpWanted, UsageError, parse, parse_options
-from rootless.cli.output.messages import complain, debugging, exit_status, make_output_safe, say
+from rootless.cli.output.messages import complain, debugging, exit_status, make_output_safe, say, say_debug
 from rootless.errors import RootlessError
 from rootless.record import TYPE_CHECKING
 
@@ -94,7 +94,8 @@ def _dispatch(words: list[str]) -> int:
         if entry is None:
             return _unknown(path)
         command = load(entry)
-        return command.handler(parse(command, rest, name=path))
+        args = parse(command, rest, name=path)
+        return _told(command, args, path) if debugging() else command.handler(args)
     except HelpWanted:
         return _help(path)
     except UsageError as error:
@@ -109,6 +110,19 @@ def _dispatch(words: list[str]) -> int:
         return _report_os(error, command)
     except Exception as error:  # noqa: BLE001 - the end of the ladder: never a traceback on a user's screen
         return _report_defect(error, words)
+
+
+def _told(command: Command, args: Args, path: str) -> int:
+    """The command between two lines that say what it works on and how it ended; what it does itself is said in between."""
+    import time
+
+    from rootless import __version__, paths
+
+    began = time.monotonic()
+    say_debug(f"rootless {__version__}, {path}: data in {paths.data_root()}, sockets in {paths.runtime_dir()}")
+    status = command.handler(args)
+    say_debug(f"{path}: status {status} after {time.monotonic() - began:.3f} s")
+    return status
 
 
 def _apply(settings: Args) -> None:

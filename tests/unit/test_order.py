@@ -137,7 +137,7 @@ ORDER = {
         "user_namespace",
     "runtime":
         "exec inside launch hooks listen_fds child monitor mounts seccomp clone descriptors namespaces process mounting sync rootfs_path",
-    "runtime/launch": "launch container_hooks init_config start_init intermediate cgroup init",
+    "runtime/launch": "launch report container_hooks init_config start_init intermediate cgroup init",
     "runtime/mounts":
         "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs overlay steps "
         "copyup refusals",

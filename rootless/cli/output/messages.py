@@ -55,6 +55,14 @@ def debugging() -> bool:
     return bool(os.environ.get("ROOTLESS_DEBUG"))
 
 
+def say_debug(text: str) -> None:
+    """A line of --debug on stderr."""
+    from rootless.words import plain
+
+    sys.stdout.flush()
+    sys.stderr.write(f"debug: {_short(plain(text))}\n")
+
+
 def make_output_safe() -> None:
     """A file name or label that the locale cannot spell must not end the command."""
     import codecs  # the interpreter's own start has it

@@ -113,6 +113,11 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
     except BaseException:
         close_all(request.attachers)
         raise
+    debug = bool(os.environ.get("ROOTLESS_DEBUG"))
+    if debug:
+        from rootless.runtime.launch import report
+
+        report.before(config, maps)
     ours, theirs = sync.pair()
     attach_fd = client_fd = -1
     if request.client:
@@ -141,7 +146,10 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
         os.waitpid(pid, 0)
         raise
     ours.close()
-    return LaunchedContainer(**data, attach_fd=attach_fd)
+    launched = LaunchedContainer(**data, attach_fd=attach_fd)
+    if debug:
+        report.after(launched.pid, launched.monitor_pid)
+    return launched
 
 
 def _prepare(request: LaunchRequest) -> tuple[InitConfig, namespaces.Joined, tuple[str, str]]:
