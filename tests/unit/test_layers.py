@@ -9,17 +9,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
-ROOMS = ["cli", "api", "compose", "build", "engine", "image", "storage", "network", "oci", "runtime", "cgroup", "session", "linux"]
+ROOMS = ["cli", "api", "kube", "compose", "yamltext", "build", "engine", "image", "storage", "network", "oci", "runtime", "cgroup",
+         "session", "linux"]  # fmt: skip
 # The engine's own rooms, by the same rule; __init__.py stands below them.
 ENGINE = ["doctor", "views", "pods", "lifecycle", "networks", "files", "images", "emulation", "cdi", "state", "options"]
 # Rooms that know no file and no kernel, and what they may import of ours besides themselves.
 PURE = {
     "build/dockerfile": set[str](), "build/plan": {"rootless.build.dockerfile"},
-    "compose/load": set[str](), "compose/plan": {"rootless.compose.load"},
+    "yamltext": set[str](), "compose/load": {"rootless.yamltext"}, "compose/plan": {"rootless.compose.load", "rootless.yamltext"},
+    "kube/load": {"rootless.yamltext"},
 }  # fmt: skip
 # Of the standard library: what has no effects.
 PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "signal", "base64", "itertools",
-                "difflib", "hashlib", "shlex", "yaml"}  # fmt: skip
+                "difflib", "hashlib", "shlex", "yaml", "ipaddress", "binascii"}  # fmt: skip
 BELOW_EVERYTHING = {"atomic",
     "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo",
     "user_config", "user_config_file", "__version__",

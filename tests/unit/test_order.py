@@ -45,7 +45,7 @@ ORDER = {
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
     "cli/commands":
-        "compose pod builder_prune completion exists inspect manifest network prune registry system volume container image",
+        "compose kube pod builder_prune completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/compose":
         "config create down follow images logs look machine one ps run watch up attached watcher verbs creation carry_out deadline "
         "log_lines screen display project",
@@ -53,6 +53,7 @@ ORDER = {
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run stop",
     "cli/commands/image": "bootstrap build history import_ load ls pull push rm save tag untag",
+    "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",
     "cli/commands/network": "connect create ls prune rm",
     "cli/commands/pod": "create inspect look ps rm verbs",
@@ -71,8 +72,8 @@ ORDER = {
         "executor providers apply conditions syncing contents hooks images log_stream observe watching service_request "
         "request_mounts request_network",
     "compose/load":
-        "load render emit files selection consistency defaults project canonical short merge tags interpolate dotenv template "
-        "resolve_paths schema values paths_of_keys document reader",
+        "load render files selection consistency defaults project canonical short merge tags interpolate dotenv template "
+        "resolve_paths schema values paths_of_keys reader",
     "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",
@@ -116,6 +117,8 @@ ORDER = {
     "image/transfer":
         "pull push_index copy push push_layer ahead work layer_blob packed_forms spool new_image layers layer_stream workers",
     "image/trust": "policy signatures keys simple_signing",
+    "kube": "generate export_container play volumes requests load",
+    "kube/load": "objects pod container probe volumes confinement environment values model node",
     "linux":
         "binfmt_misc bpf capability filesystem host inotify interface keyring landlock namespace netlink openat2 ptrace rlimit seccomp "
         "signals terminal mount process signal socket libc struct ctypes",
@@ -156,6 +159,7 @@ ORDER = {
         "directory_cache",
     "storage/maintenance": "gc sweep usage",
     "storage/tar": "reader sparse header source",
+    "yamltext": "emit document",
 }  # fmt: skip
 
 

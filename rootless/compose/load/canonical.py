@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rootless.compose.load import short
-from rootless.compose.load.document import Path, Tree
 from rootless.compose.load.paths_of_keys import PathTable, shown
 from rootless.compose.load.values import duration, mapping, several, size, text, words
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Path, Tree
 
 Change = Callable[[Any, str], Any]
 

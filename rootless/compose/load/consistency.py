@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rootless.compose.load.document import Tree
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Tree
 
 DEEPEST = 200
 """Services that depend on one another, one after the other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.compose.load.document import Tree
+from rootless.yamltext.document import Tree
 
 _RESOURCES = ("networks", "volumes", "secrets", "configs")
 

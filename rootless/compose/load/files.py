@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from rootless.compose.load import dotenv, tags
 from rootless.compose.load.canonical import canonical
-from rootless.compose.load.document import Document, Tree, documents
 from rootless.compose.load.interpolate import Interpolation, where
 from rootless.compose.load.merge import merge, merge_service, unique
 from rootless.compose.load.paths_of_keys import shown
@@ -17,6 +16,7 @@ from rootless.compose.load.resolve_paths import absolute, resolve_paths
 from rootless.compose.load.schema import Validator
 from rootless.compose.load.values import several
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Document, Tree, documents
 
 DEEPEST = 50
 """Files that include one another, services that extend one another."""
@@ -76,7 +76,7 @@ class FileLoader:
         if self._count[0] > FILES_MAX:
             raise InvalidInput(f"more than {FILES_MAX} files", hint="some include or extend one another")
         text = self._settings.reader.read(source.path) if source.text is None else source.text
-        return documents(text, "(stdin)" if source.path == "-" else source.path)
+        return documents(text, "(stdin)" if source.path == "-" else source.path, tags.TAGS)
 
     def _canonical(self, document: Document) -> tuple[Tree, list[tuple[str | int, ...]]]:
         if self._settings.interpolate:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rootless.compose.load.document import Document, Path, Tagged, Tree
 from rootless.compose.load.paths_of_keys import PathTable, shown
 from rootless.compose.load.template import InvalidTemplate, MissingVariable, Variable, substitute, variables
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Document, Path, Tagged, Tree
 
 _OLD_BOOLEANS = {"y": True, "yes": True, "on": True, "n": False, "no": False, "off": False}
 

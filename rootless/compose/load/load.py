@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 from rootless.compose.load.consistency import check_consistency
 from rootless.compose.load.defaults import fill, normalise
-from rootless.compose.load.document import Document, Tree, documents
 from rootless.compose.load.files import FileLoader, Settings, Source, check
 from rootless.compose.load.interpolate import Interpolation
 from rootless.compose.load.project import Project, checked_name, normalised_name
 from rootless.compose.load.reader import Reader
 from rootless.compose.load.resolve_paths import resolve_paths
 from rootless.compose.load.selection import with_profiles
+from rootless.compose.load.tags import TAGS
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Document, Tree, documents
 
 
 class Request(NamedTuple):
@@ -74,7 +75,7 @@ def project_name(reader: Reader, request: Request) -> str:
         text = reader.read(source.path) if source.text is None else source.text
         if "name" not in text:
             continue
-        for document in reversed(documents(text, source.path)):
+        for document in reversed(documents(text, source.path, TAGS)):
             found = _own_name(document, request)
             if found:
                 return found

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rootless.compose.load.document import Path, Tree
 from rootless.compose.load.paths_of_keys import PathTable, shown
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Path, Tree
 
 
 def _replace(base: Any, over: Any, path: Path) -> Any:

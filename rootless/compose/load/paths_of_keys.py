@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from rootless.compose.load.document import Path
+from rootless.yamltext.document import Path
 
 T = TypeVar("T")
 

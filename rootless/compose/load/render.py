@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rootless.compose.load.document import Tree
-from rootless.compose.load.emit import emit
 from rootless.compose.load.project import Project
+from rootless.yamltext.document import Tree
+from rootless.yamltext.emit import emit
 
 _TOP = "name services networks volumes secrets configs models"
 _SERVICE = (

@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Callable
 from typing import Any
 
-from rootless.compose.load.document import Path, Tree
 from rootless.compose.load.paths_of_keys import PathTable
+from rootless.yamltext.document import Path, Tree
 
 _REMOTE = ("http://", "https://", "git://", "ssh://", "github.com/", "git@", "oci://", "docker-image://", "service:", "target:")
 

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from rootless.compose.load.document import Path
+from rootless.yamltext.document import Path
 
 Schema = dict[str, Any]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from rootless.compose.load import dotenv
-from rootless.compose.load.document import Tree
 from rootless.compose.load.project import Project
 from rootless.compose.load.reader import Reader
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import Tree
 
 NO_DEPENDENCIES, DEPENDENCIES, DEPENDENTS = "none", "dependencies", "dependents"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rootless.compose.load.document import Path, Tagged, Tree
+from rootless.yamltext.document import Path, Tagged, Tree
+
+TAGS = ("!reset", "!override")
 
 
 def take(tree: Tree) -> tuple[Tree, list[Path]]:

@@ -138,4 +138,19 @@ def _anonymous_volumes(store: Store, identifier: str) -> list[str]:
         record = read_config(store, identifier)
     except RootlessError:
         return []  # damaged: its volumes stay, for `volume prune`
-    return [m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]]
+    found = [m["volume"] for m in record["mounts"] if m["type"] == "volume" and "anonymous" in m["options"]]
+    return _not_shared(store, record, found) if found and record.get("pod") else found
+
+
+def _not_shared(store: Store, record: ContainerConfig, names: list[str]) -> list[str]:
+    """Of the volumes those that no other container of the pod mounts: the last one takes them along."""
+    from rootless.engine.state import pods
+
+    others: set[str] = set()
+    for member in pods.members(store, record.get("pod", "")):
+        if member != record["id"]:
+            try:
+                others |= {mount["volume"] for mount in read_config(store, member)["mounts"]}
+            except RootlessError:
+                continue  # removed meanwhile, or damaged
+    return [name for name in names if name not in others]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rootless.compose.load.document import documents
 from rootless.errors import InvalidInput
+from rootless.yamltext.document import documents
 
 
 def value(text: str) -> Any:

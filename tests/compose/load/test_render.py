@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from rootless.compose.load.emit import emit
 from rootless.compose.load.render import to_json, to_yaml
+from rootless.yamltext.emit import emit
 from tests.compose.load.loading import project
 
 FILE = """\

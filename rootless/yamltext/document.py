@@ -1,4 +1,4 @@
-"""YAML as compose reads it: text in, plain values and their lines out.
+"""YAML as go programs read it: text in, plain values and their lines out.
 
 go-yaml's rules: booleans are true and false alone, no numbers of base 60, no dates, octals of both spellings;
 merge keys. PyYAML parses; what its events mean is decided here, because its own resolver is YAML 1.1's.
@@ -30,7 +30,7 @@ _STANDARD = "tag:yaml.org,2002:"
 
 
 class Tagged:
-    """A value under `!reset` or `!override`."""
+    """A value under a tag of the reader's own, such as compose's `!reset`."""
 
     def __init__(self, tag: str, value: Any) -> None:
         self.tag, self.value = tag, value
@@ -44,20 +44,22 @@ class Document(NamedTuple):
     lines: dict[Path, int]
 
 
-def documents(text: str, file: str) -> list[Document]:
-    """The documents of a file that are mappings; empty ones count for nothing. InvalidInput with file and line."""
+def documents(text: str, file: str, tags: tuple[str, ...] = ()) -> list[Document]:
+    """The documents of a file that are mappings; empty ones count for nothing. InvalidInput with file and line.
+    A value under one of the `tags` is Tagged; another tag that is not YAML's own is an error."""
     try:
-        return _Composer(text, file).documents()
+        return _Composer(text, file, tags).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InvalidInput(f"{file}:{mark.line + 1 if mark else 1}: yaml: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         first = str(error).partition("\n")[0]
-        raise InvalidInput(f"{file}: yaml: {first}", hint="a compose file is text in UTF-8") from None
+        raise InvalidInput(f"{file}: yaml: {first}", hint="the file is to be text in UTF-8") from None
 
 
 class _Composer:
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, tags: tuple[str, ...]) -> None:
+        self._tags = tags
         self._events = yaml.parse(text, Loader=_LOADER)
         self._file = file
         self._values = 0
@@ -81,6 +83,9 @@ class _Composer:
 
     def _error(self, event: Any, message: str, hint: str | None = None) -> InvalidInput:
         return InvalidInput(f"{self._file}:{event.start_mark.line + 1}: {message}", hint=hint)
+
+    def _known(self) -> str | None:
+        return f"{' and '.join(self._tags)} are known" if self._tags else None
 
     def _count(self, event: Any, number: int) -> None:
         self._values += number
@@ -118,10 +123,10 @@ class _Composer:
         return value
 
     def _tagged(self, event: Any, value: Any) -> Any:
-        if event.tag in ("!reset", "!override"):
+        if event.tag in self._tags:
             return Tagged(event.tag, value)
         if event.tag not in (None, "!", _STANDARD + "map", _STANDARD + "seq"):
-            raise self._error(event, f"yaml: unknown tag {event.tag}", "compose knows !reset and !override")
+            raise self._error(event, f"yaml: unknown tag {event.tag}", self._known())
         return value
 
     def _sequence(self, path: Path) -> list[Any]:
@@ -173,7 +178,7 @@ class _Composer:
         tag, text = event.tag, event.value
         if "\0" in text:
             raise self._error(event, "a value holds a NUL, which no path, name or variable may have")
-        if tag in ("!reset", "!override"):
+        if tag in self._tags:
             return Tagged(tag, text if event.style in ("'", '"', "|", ">") else _resolve(text))
         if tag in (None, "!"):
             return _resolve(text) if event.implicit[0] else text  # plain
@@ -183,7 +188,7 @@ class _Composer:
         value = _resolve(text)
         kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
         if kind not in kinds:
-            raise self._error(event, f"yaml: unknown tag {tag}", "compose knows !reset and !override")
+            raise self._error(event, f"yaml: unknown tag {tag}", self._known())
         if not isinstance(value, kinds[kind]):
             raise self._error(event, f"yaml: cannot decode `{text}` as a !!{kind}")
         return float(text.replace("_", "")) if kind == "float" and isinstance(value, int) else value

@@ -1,0 +1,1 @@
+"""`rootless kube`: a file a command."""

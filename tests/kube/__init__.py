@@ -1,0 +1,1 @@
+"""Kubernetes YAML: read, played, and generated."""
