@@ -31,6 +31,7 @@ except ImportError:  # setuptools < 70.1
 
 # Of each program, the files and folders of helpers/ that it is made of; the linker leaves out what it does not call.
 PROGRAMS = {
+    "rootless-ids": ["ids", "lib"],
     "rootless-init": ["init.c", "lib"],
     "rootless-exec": ["exec.c", "lib"],
     "rootless-holder": ["holder.c", "lib"],
@@ -49,12 +50,12 @@ COMPILE = shlex.split(
 LINK = shlex.split("-static -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
 
 NO_COMPILER = """\
-rootless builds seven small static C programs and found no working C compiler ({tried}). \
+rootless builds eight small static C programs and found no working C compiler ({tried}). \
 Debian, Ubuntu: apt install gcc libc6-dev. Fedora, RHEL: dnf install gcc glibc-static. Alpine: apk add gcc \
 musl-dev. Another compiler is named by the environment variable CC. Without root, take a wheel: it carries \
 the programs and needs no compiler."""
 NO_STATIC_LIBC = """\
-rootless builds seven small static C programs, and {compiler} cannot link a static program: the C library's \
+rootless builds eight small static C programs, and {compiler} cannot link a static program: the C library's \
 static half (libc.a) is missing. Debian, Ubuntu: apt install libc6-dev. Fedora, RHEL: dnf install \
 glibc-static. Alpine: apk add musl-dev. Or set CC to a compiler that has one (CC=musl-gcc). Without root, \
 take a wheel: it carries the programs and needs no compiler."""

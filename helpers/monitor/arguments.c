@@ -45,7 +45,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
 {
     enum { PID = 1, START_TIME, DIR_FD, FALLBACK, LOG, LOG_SIZE, LOG_FILES, SOCKET, CLIENT, TERMINAL, IN, OUT, ERR, KEEP, ATTACHER, ATTACHER_TO, HOLD, HOLD_TO, NO_SYNC,
            CLEANUP_IF, PASS, OPEN_FILES, WAIT, HEALTH, HEALTH_FIRST, HEALTH_INTERVAL, HEALTH_START_INTERVAL, HEALTH_TIMEOUT,
-           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS, NETD, REPAIR };
+           CGROUP, EVENTS, EVENT, TIMEOUT, EXEC, LOG_BUFFER, JOURNAL, JOURNAL_FIELDS, NETD, REPAIR, IDS };
     static const struct option options[] = {
         {"pid", required_argument, NULL, PID},
         {"start-time", required_argument, NULL, START_TIME},
@@ -84,6 +84,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         {"journal-fields", required_argument, NULL, JOURNAL_FIELDS},
         {"netd", required_argument, NULL, NETD},
         {"repair", required_argument, NULL, REPAIR},
+        {"ids", required_argument, NULL, IDS},
         {"exec", no_argument, NULL, EXEC},
         {NULL, 0, NULL, 0},
     };
@@ -153,6 +154,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
                 usage_error(program, "too many --repair");
             m->repair.argv[m->repair.words++] = optarg;
             break;
+        case IDS: m->ids = (pid_t)number_argument(optarg, INT_MAX); break;
         case EXEC: m->exec = true; break;
         default: exit(2); /* getopt_long has printed the error */
         }

@@ -47,7 +47,12 @@ void child_reap(struct monitor *m)
             continue;
         if (pid > 0 && (uint64_t)pid == m->record.pid && m->phase == RUNNING)
             child_ended(m, status);
-        else if (pid > 0 && !log_reaped(&m->log, pid) && !repair_reaped(&m->repair, pid, status, now_ms()))
+        else if (pid > 0 && pid == m->ids) {
+            /* Who answers for ids: without it most calls fail, and a container must not go on like that. */
+            m->ids = 0;
+            if (m->phase == RUNNING)
+                kill((pid_t)m->record.pid, SIGKILL);
+        } else if (pid > 0 && !log_reaped(&m->log, pid) && !repair_reaped(&m->repair, pid, status, now_ms()))
             health_reaped(&m->health, pid, status, now_ms());
         else if (pid == 0 || (pid < 0 && errno != EINTR))
             return;

@@ -45,6 +45,7 @@ struct monitor {
     size_t passed;          /* descriptors after stderr that the clean-up inherits */
     uint64_t open_files;    /* the soft limit of what is executed; 0: ours */
     int64_t wait_ms;        /* not -1: nothing but wait so long, then clean up */
+    pid_t ids;              /* a child of ours that the container does not outlive: rootless-ids; 0: none */
     bool exec;              /* the child is an exec process; without dir nothing but wait for it and write exec_die */
     int64_t timeout_ms;     /* 0: none; then the child is killed */
     int64_t kill_at_ms;     /* 0: never, or not any more */

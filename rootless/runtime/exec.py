@@ -22,7 +22,7 @@ from rootless.linux import signal
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import child, descriptors, monitor, namespaces, sync
+from rootless.runtime import child, descriptors, ids, monitor, namespaces, sync
 from rootless.runtime.clone import CLONE_PARENT, clone, fork_into
 from rootless.runtime.process import credentials, landlock, scheduling, terminal
 from rootless.runtime.process.run_command import (
@@ -88,6 +88,9 @@ class ExecRequest(Record):
     # may read them through /proc. Closed. None: those of PID 1.
     namespaces: tuple[tuple[int, int], ...] | None = None
     dies_with_parent: bool = False  # its parent keeps its streams and its exit code: without, nobody could know
+    # Of ids.LEVELS, and the directory that the container's start had: "": the kernel's ids are all there are.
+    ids: str = ""
+    run_dir: str = ""
     # Called with the process's pid and the descriptor of a filter that notifies, which is closed afterwards.
     listener: Callable[[int, int], None] | None = None
 
@@ -127,6 +130,7 @@ def exec_in_container(request: ExecRequest) -> ExecProcess:
             credentials.read_process_capabilities(process),
             bpf,
             landlock.needed(process, own_network=n.CLONE_NEWNET in kinds, own_pid=n.CLONE_NEWPID in kinds),
+            ids.filter_of(request.ids, cache_dir=_cache_dir(request)),
         )
         return _start(_Exec(request, pidfd, fds, streams, confinement, open_exec_helper(process)))
     finally:
@@ -147,7 +151,11 @@ def _filter(request: ExecRequest) -> credentials.Filter:
     if not profile:
         return credentials.Filter()
     bounding = (request.process.get("capabilities") or {}).get("bounding") or []
-    return seccomp.compiled(profile, bounding, cache_dir=request.cache_dir or seccomp.cache_directory(""))
+    return seccomp.compiled(profile, bounding, cache_dir=_cache_dir(request))
+
+
+def _cache_dir(request: ExecRequest) -> str:
+    return request.cache_dir or seccomp.cache_directory("")
 
 
 def _start(execution: _Exec) -> ExecProcess:
@@ -184,6 +192,13 @@ def _start(execution: _Exec) -> ExecProcess:
 
 def _wait_for_exec(execution: _Exec, channel: sync.Channel, pid: int) -> sync.Message | None:
     """The exec process's last message, "refused"; None where it has executed its command."""
+    if execution.confinement.ids.asks:
+        asking = channel.expect("ids")
+        fd = listener_of(asking)
+        try:
+            ids.hand_over(execution.request.run_dir, fd, asking.data["ids"])
+        finally:
+            os.close(fd)
     if not execution.confinement.seccomp.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER:
         return channel.receive("refused")
     message = channel.receive("seccomp", "refused")
@@ -263,7 +278,9 @@ def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoRe
         master, slave = terminal.open_terminal(root, rows=request.stdio.rows, columns=request.stdio.columns)
         channel.send("terminal", {}, (master,))
         os.close(master)
-    command = become_process(process, progress, stdio=execution.streams.child, terminal_fd=slave)
+    command = become_process(
+        process, progress, stdio=execution.streams.child, terminal_fd=slave, emulated=bool(execution.confinement.ids.bpf)
+    )
     # As Docker's, it lives on when the command that started it is killed. After the change of ids, which clears it.
     set_pdeathsig(signal.SIGKILL if request.dies_with_parent else 0)
     execute_command(

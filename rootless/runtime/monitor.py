@@ -114,6 +114,7 @@ class MonitorTarget(Record):
     hold: tuple[int, ...]
     attachers: tuple[int, ...] = ()  # more clients, which were there before the start
     cgroup: str = ""  # the container's; the monitor reports its OOM kills, empties and removes it
+    ids: int = 0  # the child that answers for ids, which the container does not outlive
 
 
 # The monitor's options and the kind of their values, in the order of docs/development/monitor.md; helpers/monitor/arguments.c
@@ -157,6 +158,7 @@ OPTIONS = {
     "cleanup-if": TEXT,
     "pass": NUMBER,
     "open-files": NUMBER,
+    "ids": NUMBER,
     "exec": FLAG,
 }
 
@@ -227,6 +229,7 @@ def become_monitor(target: MonitorTarget, options: MonitorOptions) -> NoReturn:
         "timeout-ms": options.timeout_ms or None,
         "cleanup-if": options.cleanup_if,
         "pass": options.pass_fds or None,
+        "ids": target.ids or None,
         "exec": options.exec,
         # The monitor needs descriptors of its own as long as it lives; what it executes at the end, and what that
         # starts again, has the caller's limit as the first start had.

@@ -7,6 +7,7 @@
     init -> supervisor      namespaces [user, network]   of an undumpable init, whose namespaces nobody else can open
     init -> supervisor      ready [terminal]             all is mounted; with a terminal its master comes along
     init -> supervisor      executing                    all but executed; then:
+    init -> supervisor      ids {ids} [listener]         where ids are emulated: what the command begins with, and who asks for them
     init -> supervisor      seccomp [listener]           of a filter that notifies
     init -> supervisor      refused {errno}              by helpers/exec.c: the command could not be executed
     supervisor -> CLI       launched {...}
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     # Checked where a message is sent and where it is received.
     ToInit = Literal["mapped", "rootfs", "start", "hooked", "created", "join"]
-    FromInit = Literal["cloned", "namespaces", "ready", "executing", "seccomp", "refused", "mounted", "waiting", "namespace"]
+    FromInit = Literal["cloned", "namespaces", "ready", "executing", "ids", "seccomp", "refused", "mounted", "waiting", "namespace"]
     FromOthers = Literal["terminal", "launched", "executed", "done"]
     Kind = ToInit | FromInit | FromOthers
 
@@ -60,6 +61,7 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
     "start": ({}, 0, 0),
     "terminal": ({}, 1, 1),
     "executing": ({}, 0, 0),
+    "ids": ({"ids": list}, 1, 1),
     "seccomp": ({}, 1, 1),
     "refused": ({"errno": int}, 0, 0),
     "launched": ({**PROCESS, "network": dict}, 0, 0),

@@ -94,7 +94,7 @@ ORDER = {
         "choice connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases "
         "ipam_config records options default names ipam addresses",
     "engine/options":
-        "ages clock health names namespaces patterns resources security_words signals userns zones mounts mount_keys values "
+        "ages clock health names namespaces patterns resources security_words signals ids userns zones mounts mount_keys values "
         "mount_config",
     "engine/pods": "create remove verbs",
     "engine/state":
@@ -139,8 +139,9 @@ ORDER = {
         "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
         "user_namespace",
     "runtime":
-        "exec inside launch hooks listen_fds child monitor mounts seccomp clone descriptors namespaces process mounting sync rootfs_path",
-    "runtime/launch": "launch report container_hooks init_config start_init intermediate cgroup init",
+        "exec inside launch hooks listen_fds child monitor mounts seccomp clone descriptors namespaces process ids mounting sync "
+        "rootfs_path",
+    "runtime/launch": "launch report container_hooks emulation init_config start_init intermediate cgroup init",
     "runtime/mounts":
         "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs overlay steps "
         "copyup refusals",
@@ -151,7 +152,7 @@ ORDER = {
     "session/ids": "mapping subids idmap",
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
-        "quoted_names shape staging tar volumes names remove_tree store witness",
+        "quoted_names shape staging tar volumes names owner_record remove_tree store witness",
     "storage/containers": "containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":

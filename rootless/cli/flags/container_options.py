@@ -58,6 +58,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--dns-option", "--dns-opt"), "dns_option", LIST, metavar="list", help="Set DNS options"),
     Option(("--dns-search",), "dns_search", LIST, metavar="list", help="Set custom DNS search domains"),
     Option(("--domainname",), "domainname", VALUE, metavar="string", default="", help="Container NIS domain name"),
+    Option(("--emulate-ids",), "emulate_ids", VALUE, metavar="string", default="",
+           help="Give users and groups to a container that has one id, by answering its system calls: "
+                "full (ids and owners), ids, fake (success and no more), auto (full where you have no subordinate ids), off",
+           complete="auto|fake|full|ids|off"),
     Option(("--entrypoint",), "entrypoint", VALUE, metavar="string", help="Overwrite the default ENTRYPOINT of the image"),
     Option(("-e", "--env"), "env", LIST, metavar="list", help="Set environment variables"),
     Option(("--env-file",), "env_file", LIST, metavar="list", help="Read in a file of environment variables", complete="file"),

@@ -7,6 +7,7 @@ from rootless.cli.grammar.command import Args
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.options import names, namespaces
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest, duration
+from rootless.engine.options.ids import parse_ids
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.mounts import parse_mount, parse_tmpfs, parse_volume
 from rootless.engine.options.resources import parse as parse_resources
@@ -89,6 +90,7 @@ def to_request(args: Args) -> Request:
         ipc=namespaces.shared(args.ipc, "ipc", ("host", "private", "shareable", "none")),
         uts=namespaces.shared(args.uts, "uts", ("host", "private")),
         userns=_userns(args.userns),
+        ids=parse_ids(args.emulate_ids),
         cgroupns=args.cgroupns or "",
         resources=parse_resources(args),
         cgroups=args.cgroups,

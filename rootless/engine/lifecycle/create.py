@@ -81,6 +81,7 @@ class Request(Record):
     ipc: str = ""
     uts: str = ""
     userns: str = ""
+    ids: str = ""  # the word of --emulate-ids
     cgroupns: str = ""
     resources: Resources = {}
     cgroups: str = "enabled"
@@ -162,9 +163,7 @@ def _caller() -> tuple[int, int]:
 def _record(store: Store, request: Request, record: ContainerConfig) -> str:
     while True:
         try:
-            containers.create(
-                store, record["id"], record["name"], dict(record), durable=not record["auto_remove"]
-            )
+            containers.create(store, record["id"], record["name"], dict(record), durable=not record["auto_remove"])
             events.container(store, "create", record)
             return record["id"]
         except Conflict:
@@ -246,6 +245,8 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
     }
     if request.cdi:
         record["cdi"] = request.cdi
+    if request.ids:
+        record["ids"] = request.ids
     if request.stdin_once:
         record["stdin_once"] = True
     if request.pod:

@@ -27,6 +27,18 @@ def _user_namespace_of_its_own(record: ContainerConfig) -> None:
             )
 
 
+def _emulated_ids(record: ContainerConfig) -> None:
+    if record.get("ids", "off") in ("off", "auto"):
+        return
+    if record["userns"] not in ("", "host", "private"):
+        raise InvalidInput(
+            f"conflicting options: --emulate-ids={record.get('ids')} and --userns={record['userns']}",
+            hint="where there are ids to choose from, none need to be emulated",
+        )
+    if any(limit["name"] == "rttime" for limit in record["ulimits"]):
+        raise InvalidInput("conflicting options: --emulate-ids and --ulimit rttime: a process's ids are kept in that limit")
+
+
 def _command(record: ContainerConfig) -> None:
     if not record["entrypoint"] and not record["cmd"]:
         raise InvalidInput("no command specified", hint="the image names none: add one after its name")
@@ -93,6 +105,6 @@ def _published_ports(record: ContainerConfig) -> None:
 
 
 _RULES = (
-    _user_namespace_of_its_own, _command, _working_directory, _stop_signal, _limits, _root, _bind_sources, _devices,
+    _user_namespace_of_its_own, _emulated_ids, _command, _working_directory, _stop_signal, _limits, _root, _bind_sources, _devices,
     _restart_policy, _hostname, _published_ports,
 )  # fmt: skip

@@ -86,6 +86,8 @@ def enter(
                     linux={"seccomp": process_spec.seccomp(_privileged(record, request))},
                     cache_dir=store.root + "/seccomp",
                     dies_with_parent=dies_with_parent,
+                    ids=str(found.state.get("ids") or ""),
+                    run_dir=str(found.state.get("run_dir") or ""),
                 )
             )
         except (Conflict, CommandNotFound, CommandNotExecutable):

@@ -10,7 +10,7 @@ from rootless import atomic
 from rootless.engine.files.mounts import container_root
 from rootless.engine.lifecycle import monitor_options, network, socket_activation, spec
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.options import clock
+from rootless.engine.options import clock, ids
 from rootless.engine.options.mount_config import GIVEN
 from rootless.engine.state import cgroup, restart, running
 from rootless.engine.state.config import ContainerConfig, read_config
@@ -130,6 +130,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         given.give(store, record, root)
     handed = socket_activation.handed(record)
     configuration = _configuration(record, facts, handed)
+    level = ids.level(record.get("ids") or "off", single_id=session.join().single_id)
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers
@@ -145,7 +146,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
 
     def record_state(launched: runtime.LaunchedContainer) -> None:
         document = _state_document(launched, started_at=started_at, driver=root.driver, run_dir=run_dir)
-        document |= create_cgroup.state()
+        document |= create_cgroup.state() | ({"ids": level} if level else {})
         atomic.write_json(directory + "/state.json", document, durable=not record["auto_remove"])
 
     launched = runtime.launch(
@@ -172,6 +173,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
             preserve_fds=handed.descriptors,
             trees=trees,
             hold_fds=emulation,
+            ids=level,
         )
     )
     for warning in launched.network.get("warnings") or []:
@@ -236,9 +238,7 @@ def _configuration(
     return configuration
 
 
-def _state_document(
-    launched: runtime.LaunchedContainer, *, started_at: str, driver: str, run_dir: str
-) -> dict[str, Any]:
+def _state_document(launched: runtime.LaunchedContainer, *, started_at: str, driver: str, run_dir: str) -> dict[str, Any]:
     """state.json, less what the cgroup adds. Runs in the supervisor."""
     return {
         "pid": launched.pid,

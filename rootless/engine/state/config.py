@@ -162,6 +162,7 @@ class ContainerConfig(TypedDict):
     ipc: str
     uts: str
     userns: str
+    ids: NotRequired[str]  # the word of --emulate-ids
     pod: NotRequired[str]  # the id of the pod that it is in
     infra: NotRequired[bool]  # and keeps the namespaces of
     exit_policy: NotRequired[str]  # the pod's, where it is "stop"

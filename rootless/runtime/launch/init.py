@@ -98,8 +98,9 @@ def run_init(config: InitConfig, channel: Channel) -> NoReturn:
         mounted = mount_filesystem(config, channel, progress)
         enter_root(config, mounted.fd, progress)
         command = become_process(
-            config.spec["process"], progress, stdio=config.stdio, terminal_fd=mounted.terminal_slave, pause=config.pause
-        )
+            config.spec["process"], progress, stdio=config.stdio, terminal_fd=mounted.terminal_slave, pause=config.pause,
+            emulated=bool(config.confinement.ids.bpf),
+        )  # fmt: skip
         wait_and_exec(config, channel, mounted.terminal_master, command, progress)
     except FAILURES as error:
         channel = progress.channel or channel

@@ -18,7 +18,7 @@ from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import child, monitor, namespaces, sync
+from rootless.runtime import child, ids, monitor, namespaces, sync
 from rootless.runtime.descriptors import close_all
 from rootless.runtime.launch.cgroup import LaunchCgroup
 from rootless.runtime.launch.init import InitConfig
@@ -81,6 +81,8 @@ class LaunchRequest(Record):
     # Runs when the init's namespaces exist, and may leave children; "hold_fds" in its result stay open in the monitor,
     # whose options "supervision" are.
     network: Network | None = None
+    # Of ids.LEVELS; "": the kernel's ids are all there are.
+    ids: str = ""
     # How many descriptors of the caller's, from 3 on, the command inherits. It inherits nothing else.
     preserve_fds: int = 0
     # More clients of the monitor, connected before anything runs. Closed.
@@ -175,10 +177,13 @@ def _prepare(request: LaunchRequest) -> tuple[InitConfig, namespaces.Joined, tup
         cache_dir=profile.cache_directory(request.container_dir),
         program=open_first(spec),
     )
+    filter_ = ids.filter_of(request.ids, cache_dir=profile.cache_directory(request.container_dir))
+    ids.refuse_two(filter_, config.confinement.seccomp.flags)
     config = config._replace(
         plan=with_trees(config.plan, request.trees),
         init=wants_init(spec),
         pause=is_pause(spec),
+        confinement=config.confinement._replace(ids=filter_),
         preserve_fds=request.preserve_fds,
         callbacks=callbacks,
         caller_unmapped=not namespaces.holds(uid_map, 0),
@@ -245,6 +250,11 @@ def _supervise(
     progress.step = "execute the command"
     started.channel.send("start")
     started.channel.expect("executing")
+    answering = 0
+    if config.confinement.ids.asks:
+        from rootless.runtime.launch.emulation import answer_for_ids
+
+        answering = answer_for_ids(started.channel, request.run_dir, undo)
     raise_exec_error(started.channel.receive("refused"), config.spec["process"]["args"])
     started.channel.close()
     progress.step = "set the limits"
@@ -257,7 +267,7 @@ def _supervise(
     monitor.become_monitor(
         monitor.MonitorTarget(
             launched.pid, launched.start_time, request.container_dir, request.run_dir, attach.fileno(),
-            launch.client_fd, terminal, streams, hold, request.attachers, cgroup.result.path,
+            launch.client_fd, terminal, streams, hold, request.attachers, cgroup.result.path, answering,
         ),
         supervision,
     )  # fmt: skip

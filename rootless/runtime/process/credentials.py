@@ -30,6 +30,7 @@ from rootless.runtime.process.passwd import User, find_user
 from rootless.runtime.rootfs_path import open_proc_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -223,21 +224,36 @@ def read_process_capabilities(process: dict[str, Any]) -> Capabilities:
     return read_capabilities(process, last=last_cap())
 
 
-def confine(process: dict[str, Any], capabilities: Capabilities, seccomp: Filter, scopes: int = 0) -> int:
-    """no_new_privs, Landlock `scopes`, seccomp filter and capabilities; after this only exec is left.
+def confine(
+    process: dict[str, Any],
+    capabilities: Capabilities,
+    seccomp: Filter,
+    scopes: int = 0,
+    emulate: Callable[[], None] | None = None,
+) -> int:
+    """no_new_privs, Landlock `scopes`, seccomp filter and capabilities; after this only exec is left. `emulate`, where
+    ids are emulated, loads a filter of its own.
 
     Returns the listener's descriptor of a filter that notifies, else -1."""
     if process.get("noNewPrivileges"):
         _capset(capabilities)
         set_no_new_privs()
         landlock.apply(scopes)
+        if emulate is not None:
+            emulate()
         return _load(seccomp)
     listener = -1
-    if seccomp.bpf or scopes:
+    if seccomp.bpf or scopes or emulate is not None:
         # Without no_new_privs the kernel wants CAP_SYS_ADMIN for both: held until they are loaded.
         _capset(capabilities, meanwhile=frozenset(("CAP_SYS_ADMIN",)))
         landlock.apply(scopes)
+        if emulate is not None:
+            emulate()
         listener = _load(seccomp)
+        if emulate is not None:
+            # Nobody answers for us yet, and capset(2) is asked for. The command is root for the kernel, whose execve(2)
+            # gives it what the bounding set has, and no more.
+            return listener
     _capset(capabilities)
     return listener
 

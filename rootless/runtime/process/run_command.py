@@ -11,11 +11,21 @@ so in the container's root and, but for the user, with the ids that the command 
 
 from __future__ import annotations
 
+import errno
+
+from rootless.errors import NotSupported
 from rootless.linux import signal
 from rootless.linux.process import set_pdeathsig
+from rootless.linux.seccomp import (
+    SECCOMP_FILTER_FLAG_NEW_LISTENER,
+    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    load_filter,
+)
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.ids import IdFilter
 from rootless.runtime.process import credentials, terminal
 from rootless.runtime.process.command import execute, find_command, read_environment
+from rootless.runtime.process.passwd import User
 from rootless.runtime.process.sealed_exec import exec_sealed, keep_channel
 
 if TYPE_CHECKING:
@@ -41,11 +51,12 @@ class Progress:
 
 class Command(Record):
     """The container's command, found and checked: `path` is the file that arguments[0] means; "" where the init program
-    has no command to start."""
+    has no command to start. `user` is who it runs as, for itself; for the kernel, too, unless ids are emulated."""
 
     path: str
     arguments: list[str]
     environment: dict[str, str]
+    user: User
 
 
 class Confinement(Record):
@@ -54,6 +65,7 @@ class Confinement(Record):
     capabilities: Capabilities
     seccomp: credentials.Filter
     scopes: int = 0
+    ids: IdFilter = IdFilter()
 
 
 def reset_signals() -> None:
@@ -70,26 +82,29 @@ def become_process(
     stdio: tuple[int, int, int] | None,
     terminal_fd: int,
     pause: bool = False,
+    emulated: bool = False,
 ) -> Command:
     """Become the user of `process` (an OCI process object) with its limits, label and streams: `stdio`, or where
     that is None the terminal whose slave is `terminal_fd`. Returns the command, found as that user; with `pause`
-    there is none in the container: the words are the init program's own.
+    there is none in the container: the words are the init program's own. With `emulated` ids it stays root for the
+    kernel.
 
     The caller is root of the container and in its root. RootlessError or OSError.
     """
     progress.step = "user"
     user = credentials.resolve_user(process)
+    real = User(0, 0, (), user.home, user.keeps_groups) if emulated else user
     progress.step = "rlimits"
     credentials.set_rlimits(process)
     progress.step = "security label"
     credentials.set_label(process)
     progress.step = "standard input and output"
     if stdio is None:
-        terminal.use_terminal(terminal_fd, uid=user.uid)
+        terminal.use_terminal(terminal_fd, uid=real.uid)
     else:
-        terminal.use_pipes(stdio, uid=user.uid)
+        terminal.use_pipes(stdio, uid=real.uid)
     progress.step = "become the user"
-    credentials.become(user, umask=(process.get("user") or {}).get("umask"))
+    credentials.become(real, umask=(process.get("user") or {}).get("umask"))
     # A change of uid clears it.
     set_pdeathsig(signal.SIGKILL)
     progress.step = "working directory"
@@ -98,7 +113,7 @@ def become_process(
     environment = read_environment(process, home=user.home, uid=user.uid)
     arguments = list(process["args"])
     path = "" if pause else find_command(arguments[0], environment)
-    return Command(path, arguments, environment)
+    return Command(path, arguments, environment, user)
 
 
 def execute_command(
@@ -123,7 +138,26 @@ def execute_command(
         # Before the filter, which may forbid it.
         keep_channel(program, channel)
     progress.step = "confine"
-    listener = credentials.confine(process, confinement.capabilities, confinement.seccomp, confinement.scopes)
+    user, filter_ = command.user, confinement.ids
+
+    def emulate() -> None:
+        if not filter_.asks:
+            load_filter(filter_.bpf)
+            return
+        try:
+            asked = load_filter(filter_.bpf, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise NotSupported("ids are emulated from Linux 5.19 on", hint="--emulate-ids=fake says success only") from None
+            if error.errno == errno.EBUSY:
+                raise NotSupported("ids are emulated out here already, and not twice") from None
+            raise
+        # From here to the exec no id is asked for: nobody would answer before the descriptor is where it is to go.
+        channel.send("ids", {"ids": [user.uid, user.gid, *user.groups]}, (asked,))
+
+    listener = credentials.confine(
+        process, confinement.capabilities, confinement.seccomp, confinement.scopes, emulate if filter_.bpf else None
+    )
     if listener >= 0:
         channel.send("seccomp", {}, (listener,))
     progress.step = "exec"

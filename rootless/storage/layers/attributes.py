@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless.storage import owner_record
 from rootless.storage.tar.header import TarEntry
 
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL, errno.ENOSPC, errno.E2BIG)
@@ -50,9 +51,10 @@ class Attributes:
             if name.startswith("trusted."):
                 name = "user.rootless." + name
             elif name.startswith(
-                ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.")
+                ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.", "user.containers.")
             ) or not name.startswith(("user.", "security.capability", "system.posix_acl_")):
-                # The first would steer overlayfs, others (selinux, ima) mean the machine it was made on.
+                # The first would steer overlayfs, the last say whose a file is, and others (selinux, ima) mean the
+                # machine it was made on.
                 self.note("extended attributes left out")
                 continue
             try:
@@ -61,6 +63,17 @@ class Attributes:
                 if error.errno not in _REFUSED:
                     raise
                 self.note("extended attributes left out")
+
+    def keep_owner(self, fd: int, path: str, mode: int) -> None:
+        """Have the file itself say whose it is, where nobody here has its owner's number: for emulated ids."""
+        if path not in self.owners:
+            return
+        try:
+            os.setxattr(fd, owner_record.NAME, owner_record.encode(*self.owners[path], mode))
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            self.note("owners that the file system cannot keep")
 
     def note(self, what: str) -> None:
         """Count one thing that could not be kept."""

@@ -1,11 +1,11 @@
 """Unpacking a layer's tar stream, which may be hostile, into a directory of its own.
 
-Every name is resolved under the directory: its parents with openat2(RESOLVE_IN_ROOT), its last
-component never followed. Whiteouts become what overlayfs wants. Runs in the session: makes files
-of all subordinate ids. One thread extracts; another reads and hashes (tarsource.Source).
+Every name is resolved under the directory: its parents with openat2(RESOLVE_IN_ROOT), its last component never followed.
+Whiteouts become what overlayfs wants. Runs in the session: makes files of all subordinate ids. One thread extracts;
+another reads and hashes (tarsource.Source).
 
-Fast because most entries cost four system calls: names in one directory share its descriptor,
-and mode, owner and times are only set where creating the file did not set them already.
+Fast because most entries cost four system calls: names in one directory share its descriptor, and mode, owner and times
+are only set where creating the file did not set them already.
 """
 
 from __future__ import annotations
@@ -156,13 +156,12 @@ class Extractor:
             owned = entry.uid or entry.gid or setgid
             if owned:
                 os.fchown(fd, *self._owner(entry, path))
+            if mode & 0o6000 or (owned and mode & 0o7000):
+                os.fchmod(fd, mode)  # writing and chown(2) both drop these bits
             if entry.xattrs:
                 self._xattrs(fd, entry.xattrs)
-            if mode & 0o6000 or (owned and mode & 0o7000):
-                # Writing and chown(2) both drop these bits.
-                os.fchmod(fd, mode)
-                if entry.xattrs:
-                    self._xattrs(fd, entry.xattrs)
+            if owned:
+                self._attributes.keep_owner(fd, path, mode)
             os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
         finally:
             os.close(fd)
@@ -202,8 +201,8 @@ class Extractor:
         """Owner, mode and the rest of a directory that is there."""
         os.fchown(fd, *self._owner(entry, path))
         os.fchmod(fd, entry.mode)
-        if entry.xattrs:
-            self._xattrs(fd, entry.xattrs)
+        self._xattrs(fd, entry.xattrs or {})
+        self._attributes.keep_owner(fd, path, entry.mode)
         self._times[path] = entry.mtime_ns
         # What is created below depends on its set-group-ID bit: look again.
         self._parents.forget(path)

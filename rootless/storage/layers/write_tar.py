@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from rootless import atomic
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.linux.rlimit import many_descriptors
+from rootless.storage import owner_record
 from rootless.storage.layers import layers
 from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.whiteouts import is_opaque
@@ -24,6 +25,7 @@ from rootless.storage.store import Store
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = ("user.overlay.", "user.fuseoverlayfs.", "trusted.overlay.", "security.selinux")
 _KEPT = "user.rootless."
+_OWNER = "SCHILY.xattr." + owner_record.NAME
 _BLOCK = 1 << 20
 
 
@@ -70,14 +72,9 @@ def write_layer(
 
 
 def write_changes(
-    path: str,
-    out: Sink,
-    *,
-    changed: Container[str],
-    gone: Mapping[str, Sequence[str]],
-    owners: Owners | None = None,
-    shown: Callable[[int, int], tuple[int, int]] | None = None,
-) -> None:
+    path: str, out: Sink, *, changed: Container[str], gone: Mapping[str, Sequence[str]],
+    owners: Owners | None = None, shown: Callable[[int, int], tuple[int, int]] | None = None,
+) -> None:  # fmt: skip
     """Some paths of the whole tree `path` as an OCI layer: those in `changed`, with the directories above them.
 
     `gone`: the names that a directory (as "etc/", the top as "") has lost.
@@ -255,7 +252,11 @@ class _Writer:
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)
         owner = self._owners.get(path)
-        if owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
+        record = xattrs.pop(_OWNER, None)
+        emulated = record and owner_record.decode(record.encode("utf-8", "surrogateescape"))
+        if emulated:
+            info.uid, info.gid = emulated
+        elif owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
             info.uid, info.gid = owner
         info.pax_headers = {**info.pax_headers, **xattrs}
         self._out.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))

@@ -1,0 +1,216 @@
+/* The calls that make a file. What root makes belongs to root, and the kernel makes it; but for another user, and in a
+   directory that gives its group to what is in it, we make it in the task's place and note whose it is. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "ids.h"
+
+#define PROC_SUPER_MAGIC 0x9fa0
+#define DEFAULT_UMASK 022
+#define TEMPORARY (O_TMPFILE & ~O_DIRECTORY)
+
+static bool is_directory(const struct request *r)
+{
+#ifdef SYS_mkdir
+    if (r->nr == SYS_mkdir)
+        return true;
+#endif
+    return r->nr == SYS_mkdirat;
+}
+
+struct making {
+    struct place place;
+    int parent;       /* the directory, ours to close */
+    const char *name; /* in it */
+    struct owner owner;
+    mode_t umask;
+};
+
+static mode_t umask_of(const struct request *r)
+{
+    long found = request_status(r->task, "\nUmask:\t", 8);
+    return found < 0 ? DEFAULT_UMASK : (mode_t)found & 0777;
+}
+
+/* Whether it may open, as it asks to, what is there already; the kernel would let it, for all is one user's. */
+static bool may_open(const struct credentials *by, int parent, const char *name, uint64_t flags)
+{
+    struct stat st;
+    int fd = open_beneath(parent, name, O_PATH | (flags & O_NOFOLLOW), 0);
+    if (fd < 0)
+        return true;
+    bool may = true;
+    if (fstat(fd, &st) == 0) {
+        struct owner owner = owner_of(fd, &st);
+        int how = (int)flags & O_ACCMODE;
+        mode_t wanted = (how == O_WRONLY ? 0 : S_IROTH) | (how == O_RDONLY && !(flags & O_TRUNC) ? 0 : S_IWOTH);
+        may = S_ISDIR(st.st_mode) || credentials_may(by, &st, &owner, wanted);
+    }
+    close(fd);
+    return may;
+}
+
+/* A link at the end of the path is followed: what is made is what it names. */
+static bool follow(struct making *making)
+{
+    struct statfs fs;
+    char *path = making->place.path;
+    for (int links = 0; links < 40; links++) {
+        char target[PATH_SIZE];
+        ssize_t size = readlinkat(making->parent, making->name, target, sizeof target - 1);
+        if (size < 0)
+            return errno == EINVAL || errno == ENOENT;
+        if (fstatfs(making->parent, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC)
+            return false; /* no path is what it says */
+        memcpy(path, target, (size_t)size);
+        path[size] = 0;
+        place_close(&making->place);
+        making->place.at = making->parent;
+        making->parent = place_parent(&making->place, &making->name);
+        if (making->parent < 0)
+            return false;
+    }
+    return false;
+}
+
+/* 0: it is ours to make; CONTINUE where the kernel does the same, or has the error's number. */
+static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool in_directory, bool follows, struct making *making)
+{
+    struct stat st;
+    const struct credentials *by = credentials_of(r->task);
+    int64_t result = place_of(r, dirfd, address, false, &making->place);
+    if (result < 0)
+        return result == GONE ? GONE : CONTINUE;
+    char *path = making->place.path;
+    if (is_directory(r))
+        for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--)
+            path[end - 1] = 0;
+    making->name = ".";
+    making->parent = in_directory ? place_open(&making->place, true) : place_parent(&making->place, &making->name);
+    if (making->parent < 0 || (follows && !follow(making)) || fstat(making->parent, &st) < 0) {
+        if (making->parent >= 0)
+            close(making->parent);
+        place_close(&making->place);
+        return CONTINUE;
+    }
+    struct owner directory = owner_of(making->parent, &st);
+    bool gives_group = st.st_mode & S_ISGID;
+    making->owner = (struct owner){by->fsuid, gives_group ? directory.gid : by->fsgid, true};
+    if (!making->owner.uid && !making->owner.gid && credentials_over_files(by))
+        result = CONTINUE;
+    else if (!credentials_may(by, &st, &directory, S_IWOTH | S_IXOTH))
+        result = faccessat(making->parent, making->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? CONTINUE : -EACCES;
+    if (result != 0) {
+        close(making->parent);
+        place_close(&making->place);
+        return result;
+    }
+    making->umask = umask_of(r);
+    return 0;
+}
+
+static void end(struct making *making)
+{
+    close(making->parent);
+    place_close(&making->place);
+}
+
+static int note(int fd, const struct owner *owner)
+{
+    struct stat st;
+    return fstat(fd, &st) < 0 ? -errno : owner_set(fd, &st, owner->uid, owner->gid);
+}
+
+/* Gives the task our descriptor as the result of its call. */
+static int64_t hand_over(const struct request *r, int fd, uint64_t flags)
+{
+    struct seccomp_notif_addfd give = {.id = r->id, .flags = SECCOMP_ADDFD_FLAG_SEND, .srcfd = (uint32_t)fd, .newfd_flags = flags & O_CLOEXEC};
+    if (ioctl(r->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) >= 0)
+        return ANSWERED;
+    return errno == ENOENT ? GONE : -errno;
+}
+
+int64_t call_create(const struct request *r)
+{
+    struct making making;
+    bool at = r->nr == SYS_openat;
+#ifdef SYS_creat
+    bool creat = r->nr == SYS_creat;
+#else
+    bool creat = false;
+#endif
+    const uint64_t *a = r->args + at;
+    uint64_t flags = creat ? O_CREAT | O_WRONLY | O_TRUNC : (uint32_t)a[1];
+    mode_t mode = (mode_t)a[creat ? 1 : 2] & 07777;
+    bool temporary = (flags & O_TMPFILE) == O_TMPFILE;
+    int64_t result = begin(r, at ? (int)r->args[0] : AT_FDCWD, a[0], temporary, !temporary && !(flags & (O_EXCL | O_NOFOLLOW)), &making);
+    if (result != 0)
+        return result;
+    mode &= ~making.umask;
+    /* With O_EXCL it is a new file that is opened, and never one that lets us wait. */
+    uint64_t ours = flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC | O_DIRECT | O_NOATIME | O_LARGEFILE | O_NONBLOCK | O_NOFOLLOW);
+    int fd = temporary ? open_beneath(making.parent, ".", ours | O_TMPFILE | (flags & O_EXCL), mode)
+                       : open_beneath(making.parent, making.name, ours | O_CREAT | O_EXCL, mode);
+    if (fd < 0) {
+        /* It is there, and opening it makes nothing; or the error is the kernel's to tell. */
+        bool refused = fd == -EEXIST && !(flags & O_EXCL) && !may_open(credentials_of(r->task), making.parent, making.name, flags);
+        result = refused ? -EACCES : CONTINUE;
+    }
+    else {
+        int noted = note(fd, &making.owner);
+        result = noted < 0 ? noted : hand_over(r, fd, flags);
+        if (result != ANSWERED && !temporary)
+            unlinkat(making.parent, making.name, 0);
+        close(fd);
+    }
+    end(&making);
+    return result;
+}
+
+int64_t call_make(const struct request *r)
+{
+    struct making making;
+    char target[PATH_SIZE];
+    const uint64_t *a = r->args;
+    int dirfd = AT_FDCWD;
+    int64_t result;
+    bool link = r->nr == SYS_symlinkat;
+    switch (r->nr) {
+#ifdef SYS_mkdir
+    case SYS_symlink: link = true; break;
+    case SYS_mkdir: case SYS_mknod: break;
+#endif
+    case SYS_symlinkat: dirfd = (int)a[1]; a++; break;
+    default: dirfd = (int)a[0]; a++; break;
+    }
+    bool directory = is_directory(r);
+    mode_t mode = (mode_t)a[1];
+    mode_t type = mode & S_IFMT;
+    if (!link && !directory && type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK)
+        return CONTINUE; /* devices: what the kernel says */
+    result = begin(r, dirfd, a[link], false, false, &making);
+    if (result != 0)
+        return result;
+    mode &= 07777 & ~making.umask;
+    int made;
+    if (link) {
+        result = request_text(r, r->args[0], target, sizeof target);
+        made = result < 0 ? -1 : symlinkat(target, making.parent, making.name);
+    } else
+        made = directory ? mkdirat(making.parent, making.name, mode & 01777) : mknodat(making.parent, making.name, (type ? type : S_IFREG) | mode, 0);
+    if (result >= 0)
+        result = made < 0 ? -errno : 0;
+    if (result == 0) {
+        int fd = open_beneath(making.parent, making.name, O_PATH | O_NOFOLLOW, 0);
+        int noted = fd < 0 ? fd : note(fd, &making.owner);
+        if (fd >= 0)
+            close(fd);
+        result = noted;
+    }
+    end(&making);
+    return result;
+}

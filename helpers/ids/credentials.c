@@ -1,0 +1,153 @@
+/* The credentials of all processes, each set kept once. A process carries the number of its set in a limit that
+   nothing uses, the soft RLIMIT_RTTIME: fork(2) copies it, execve(2) keeps it, and with the process it is gone.
+   No table of processes could be as exact. Sets are never changed and never given up: their number is bounded. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "ids.h"
+
+#define HANDLE_BASE (UINT64_C(1) << 40) /* microseconds: twelve days without a pause, of a process in real time */
+#define SETS 16384u
+#define GROUPS_KEPT (1u << 18)
+#define BUCKETS 1024u
+
+static struct credentials sets[SETS];
+static uint16_t next_set[SETS], bucket[BUCKETS];
+static uint32_t set_count = 1;
+static uint32_t kept[GROUPS_KEPT];
+static uint32_t kept_count;
+
+void credentials_begin(void)
+{
+    sets[0].permitted = sets[0].effective = 1; /* root's; at run time: the table would be in the program's file */
+}
+
+const struct credentials *credentials_numbered(uint64_t limit)
+{
+    /* The container may have written anything there that it likes. */
+    return &sets[limit >= HANDLE_BASE && limit - HANDLE_BASE < set_count ? limit - HANDLE_BASE : 0];
+}
+
+const struct credentials *credentials_of(pid_t task)
+{
+    struct rlimit limit;
+    return credentials_numbered(prlimit(task, RLIMIT_RTTIME, NULL, &limit) < 0 ? 0 : limit.rlim_cur);
+}
+
+const uint32_t *credentials_groups(const struct credentials *of)
+{
+    return kept + of->groups;
+}
+
+static uint32_t hash_of(const struct credentials *set)
+{
+    const uint32_t words[] = {set->ruid, set->euid, set->suid, set->fsuid, set->rgid, set->egid, set->sgid, set->fsgid,
+                              set->groups, set->group_count, set->keep, set->permitted, set->effective};
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        hash = (hash ^ words[i]) * 16777619u;
+    return (hash ^ hash >> 16) % BUCKETS;
+}
+
+/* Where these groups are kept; GROUPS_KEPT: there is no room. */
+static uint32_t keep_groups(const uint32_t *groups, uint32_t count)
+{
+    if (!count)
+        return 0;
+    for (uint32_t set = 0; set < set_count; set++)
+        if (sets[set].group_count == count && !memcmp(kept + sets[set].groups, groups, count * sizeof *groups))
+            return sets[set].groups;
+    if (count > GROUPS_KEPT - kept_count)
+        return GROUPS_KEPT;
+    memcpy(kept + kept_count, groups, count * sizeof *groups);
+    kept_count += count;
+    return kept_count - count;
+}
+
+static int number_of(const struct credentials *wanted, const uint32_t *groups)
+{
+    struct credentials set = *wanted;
+    if (groups && (set.groups = keep_groups(groups, set.group_count)) == GROUPS_KEPT)
+        return -ENOMEM;
+    if (memcmp(&set, &sets[0], sizeof set) == 0)
+        return 0;
+    uint32_t hash = hash_of(&set), found;
+    for (found = bucket[hash]; found && memcmp(&set, &sets[found], sizeof set) != 0; found = next_set[found])
+        ;
+    if (!found) {
+        if (set_count == SETS)
+            return -EAGAIN; /* as where the user's processes are too many (setuid(2)) */
+        found = set_count++;
+        sets[found] = set;
+        next_set[found] = bucket[hash];
+        bucket[hash] = (uint16_t)found;
+    }
+    return (int)found;
+}
+
+int credentials_set(pid_t task, const struct credentials *changed, const uint32_t *groups)
+{
+    int number = number_of(changed, groups);
+    if (number < 0)
+        return number;
+    struct rlimit limit = {number ? HANDLE_BASE + (uint64_t)number : RLIM_INFINITY, RLIM_INFINITY};
+    return prlimit(task, RLIMIT_RTTIME, &limit, NULL) < 0 ? -errno : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+void credentials_sort(uint32_t *groups, uint32_t count)
+{
+    qsort(groups, count, sizeof *groups, by_number);
+}
+
+const struct credentials *credentials_beginning(uint32_t uid, uint32_t gid, uint32_t *groups, uint32_t count)
+{
+    struct credentials set = {uid, uid, uid, uid, gid, gid, gid, gid, 0, count, 0, !uid, !uid};
+    credentials_sort(groups, count);
+    int number = number_of(&set, groups);
+    return number < 0 ? NULL : &sets[number];
+}
+
+void credentials_adjust(const struct credentials *old, struct credentials *changed)
+{
+    bool was_root = !old->ruid || !old->euid || !old->suid;
+    bool is_root = !changed->ruid || !changed->euid || !changed->suid;
+    if (was_root && !is_root && !old->keep)
+        changed->permitted = changed->effective = 0;
+    if (!old->euid && changed->euid)
+        changed->effective = 0; /* a program that keeps its capabilities raises them again by capset(2) */
+    if (old->euid && !changed->euid)
+        changed->effective = changed->permitted;
+}
+
+bool credentials_in_group(const struct credentials *of, uint32_t gid)
+{
+    if (gid == of->fsgid)
+        return true;
+    for (uint32_t i = 0; i < of->group_count; i++)
+        if (kept[of->groups + i] == gid)
+            return true;
+    return false;
+}
+
+bool credentials_over_files(const struct credentials *of)
+{
+    /* setfsuid(2) of root to another takes the capabilities over files, and no other. */
+    return of->effective && (of->euid || !of->fsuid);
+}
+
+bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted)
+{
+    if (credentials_over_files(by))
+        return true;
+    int shift = by->fsuid == owner->uid ? 6 : credentials_in_group(by, owner->gid) ? 3 : 0;
+    return (st->st_mode >> shift & wanted) == wanted;
+}

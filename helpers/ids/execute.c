@@ -1,0 +1,111 @@
+/* execve(2), and the few calls that only look as if they had nothing to do with ids. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "ids.h"
+#include "lib/text.h"
+
+/* Whether the kernel would take the file's set-user-id and set-group-id bits: not a script's, nor where it may gain nothing. */
+static bool takes_bits(const struct request *r, int fd)
+{
+    char start[2] = "", name[24];
+    struct statvfs fs;
+    if (fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_NOSUID || request_status(r->task, "\nNoNewPrivs:\t", 10) == 1)
+        return false;
+    put_number(name, (uint64_t)fd);
+    int file = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a regular file, ours by its descriptor */
+    if (file < 0)
+        return false;
+    bool whole = read(file, start, sizeof start) == sizeof start;
+    close(file);
+    return whole && (start[0] != '#' || start[1] != '!');
+}
+
+/* The kernel executes it; by then the process is who it will be. */
+int64_t call_execute(const struct request *r)
+{
+    struct stat st;
+    const struct credentials *old = credentials_of(r->task);
+    struct credentials changed = *old;
+    bool at = r->nr == SYS_execveat;
+    int64_t fd = file_of(r, at ? (int)r->args[0] : AT_FDCWD, r->args[at], at ? (int)r->args[4] : 0);
+    if (fd < 0)
+        return fd == GONE ? GONE : CONTINUE;
+    if (fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & 0111) {
+        struct owner owner = owner_of((int)fd, &st);
+        if (!credentials_may(old, &st, &owner, S_IXOTH)) {
+            close((int)fd);
+            return -EACCES;
+        }
+        bool set_uid = st.st_mode & S_ISUID, set_gid = (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+        if ((set_uid || set_gid) && takes_bits(r, (int)fd)) {
+            if (set_uid)
+                changed.euid = owner.uid;
+            if (set_gid)
+                changed.egid = owner.gid;
+        }
+        changed.suid = changed.fsuid = changed.euid;
+        changed.sgid = changed.fsgid = changed.egid;
+        changed.keep = 0;
+        changed.permitted = !changed.ruid || !changed.euid;
+        changed.effective = !changed.euid;
+        if (memcmp(&changed, old, sizeof changed) != 0)
+            credentials_set(r->task, &changed, NULL); /* the process is not told; at worst it stays who it is */
+    }
+    close((int)fd);
+    return CONTINUE;
+}
+
+/* SO_PEERCRED: the filter has looked at the level and the name. */
+int64_t call_peer(const struct request *r)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    int task = (int)syscall(SYS_pidfd_open, r->task, 0), socket = -1, result = -1;
+    if (task >= 0 && request_valid(r))
+        socket = (int)syscall(SYS_pidfd_getfd, task, (int)r->args[0], 0);
+    if (socket >= 0)
+        result = getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    if (socket >= 0)
+        close(socket);
+    if (task >= 0)
+        close(task);
+    if (result < 0 || size != sizeof peer || peer.pid <= 0)
+        return CONTINUE;
+    const struct credentials *of = credentials_of(peer.pid);
+    long pid = inner_pid(peer.pid);
+    if ((!of->euid && !of->egid) || pid < 0)
+        return CONTINUE;
+    peer.pid = (pid_t)pid;
+    peer.uid = of->euid;
+    peer.gid = of->egid;
+    uint32_t room;
+    int64_t written = request_read(r, r->args[4], &room, sizeof room);
+    if (written < 0)
+        return written;
+    if ((int32_t)room < 0)
+        return -EINVAL;
+    if (room > sizeof peer)
+        room = sizeof peer;
+    if ((written = request_write(r, r->args[3], &peer, room)) == 0)
+        written = request_write(r, r->args[4], &room, sizeof room);
+    return written;
+}
+
+/* Access control lists name ids that the kernel has not: it says EINVAL, and package managers give up. They are
+   taken, and forgotten. */
+int64_t call_set_attribute(const struct request *r)
+{
+    char name[256];
+    static const char acl[] = "system.posix_acl_";
+    int64_t length = request_text(r, r->args[1], name, sizeof name);
+    if (length == GONE)
+        return GONE;
+    return length >= 0 && !strncmp(name, acl, sizeof acl - 1) ? 0 : CONTINUE;
+}

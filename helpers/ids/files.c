@@ -1,0 +1,173 @@
+/* The calls that show owners, set them, and ask whose a file is. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "ids.h"
+#include "lib/text.h"
+
+#define PROC_SUPER_MAGIC 0x9fa0
+static const char limit_name[] = "Max realtime timeout";
+
+/* Whether the task's descriptor only names a file (O_PATH): then the kernel changes nothing by it. */
+static bool names_only(const struct request *r, int fd)
+{
+    char path[64], text[256], *end = put_text(put_number(path, (uint64_t)r->task), "/fdinfo/");
+    if (fd < 0)
+        return true;
+    put_number(end, (uint64_t)fd);
+    int info = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = info < 0 ? -1 : read(info, text, sizeof text - 1);
+    if (info >= 0)
+        close(info);
+    text[size > 0 ? size : 0] = 0;
+    const char *flags = strstr(text, "flags:\t");
+    return !flags || strtol(flags + 7, NULL, 8) & O_PATH;
+}
+
+/* The file of a chown, chmod or stat, whichever it is: a descriptor of ours, or an error. */
+static int64_t file_of_call(const struct request *r)
+{
+    const uint64_t *a = r->args;
+    switch (r->nr) {
+#ifdef SYS_chown
+    case SYS_chown: case SYS_chmod: case SYS_stat: return file_of(r, AT_FDCWD, a[0], 0);
+    case SYS_lchown: case SYS_lstat: return file_of(r, AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW);
+#endif
+    case SYS_fchown: case SYS_fchmod: return names_only(r, (int)a[0]) ? -EBADF : descriptor_of(r, (int)a[0]);
+    case SYS_fstat: return descriptor_of(r, (int)a[0]);
+    case SYS_fchmodat: return file_of(r, (int)a[0], a[1], 0);
+    case SYS_fchmodat2: case SYS_newfstatat: return file_of(r, (int)a[0], a[1], (int)a[3]);
+    case SYS_statx: return file_of(r, (int)a[0], a[1], (int)a[2]);
+    default: return file_of(r, (int)a[0], a[1], (int)a[4]); /* fchownat */
+    }
+}
+
+static int chown_file(const struct request *r, int fd, uint32_t uid, uint32_t gid)
+{
+    struct stat st;
+    const struct credentials *by = credentials_of(r->task);
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    struct owner was = owner_of(fd, &st);
+    bool ours = by->fsuid == was.uid;
+    if (!(credentials_over_files(by) && holds_capability(r, CAP_CHOWN)) &&
+        ((uid != NO_ID && (!ours || uid != was.uid)) ||
+         (gid != NO_ID && (!ours || (gid != was.gid && !credentials_in_group(by, gid)))))) {
+        struct statvfs fs;
+        return fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
+    }
+    /* The kernel refuses what it would refuse, copies the file up, and takes the bits that a change of owner takes. */
+    if (fchownat(fd, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    return owner_set(fd, &st, uid == NO_ID ? was.uid : uid, gid == NO_ID ? was.gid : gid);
+}
+
+int64_t call_chown(const struct request *r)
+{
+    bool with_path = r->nr == SYS_fchownat;
+    if (with_path && r->args[4] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    int64_t fd = file_of_call(r);
+    if (fd < 0)
+        return fd;
+    int result = chown_file(r, (int)fd, (uint32_t)r->args[with_path ? 2 : 1], (uint32_t)r->args[with_path ? 3 : 2]);
+    close((int)fd);
+    return result;
+}
+
+int64_t call_chmod(const struct request *r)
+{
+    struct stat st;
+    const struct credentials *by = credentials_of(r->task);
+    if (credentials_over_files(by))
+        return CONTINUE;
+    int64_t fd = file_of_call(r);
+    if (fd < 0)
+        return fd == GONE ? GONE : CONTINUE;
+    int64_t result = fstat((int)fd, &st) < 0 ? -errno : 0;
+    if (result == 0) {
+        struct owner owner = owner_of((int)fd, &st);
+        mode_t mode = (mode_t)r->args[r->nr == SYS_fchmodat || r->nr == SYS_fchmodat2 ? 2 : 1];
+        struct statvfs fs;
+        if (by->fsuid != owner.uid)
+            result = fstatvfs((int)fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
+        else if (mode & S_ISGID && !credentials_in_group(by, owner.gid) && !S_ISLNK(st.st_mode)) {
+            char name[24]; /* a group's bit is not for who is not in the group */
+            put_number(name, (uint64_t)fd);
+            result = chmod(name, mode & 07777 & ~(mode_t)S_ISGID) < 0 ? -errno : 0;
+        } else
+            result = CONTINUE;
+    }
+    close((int)fd);
+    return result;
+}
+
+/* A process's directory in /proc belongs to whom the process is: its list of limits has the number of its set. */
+static bool owner_of_process(int fd, const struct stat *st, struct owner *owner)
+{
+    struct statfs fs;
+    char text[2048];
+    if (!S_ISDIR(st->st_mode) || fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        return false;
+    int limits = open_beneath(fd, "limits", O_RDONLY, 0);
+    ssize_t size = limits < 0 ? -1 : read(limits, text, sizeof text - 1);
+    if (limits >= 0)
+        close(limits);
+    text[size > 0 ? size : 0] = 0;
+    const char *found = strstr(text, limit_name);
+    const struct credentials *of = credentials_numbered(found ? strtoull(found + strlen(limit_name), NULL, 10) : 0);
+    *owner = (struct owner){of->euid, of->egid, of->euid || of->egid};
+    return owner->emulated;
+}
+
+/* The owner to show; CONTINUE where the kernel shows the right one. */
+static int64_t shown_owner(int fd, struct stat *st, struct owner *owner)
+{
+    if (fstat(fd, st) < 0)
+        return CONTINUE;
+    *owner = owner_of(fd, st);
+    return owner->emulated || owner_of_process(fd, st, owner) ? 0 : CONTINUE;
+}
+
+int64_t call_stat(const struct request *r)
+{
+    struct stat st;
+    struct owner owner;
+    int64_t fd = file_of_call(r);
+    if (fd < 0)
+        return fd == GONE ? GONE : CONTINUE;
+    int64_t result = shown_owner((int)fd, &st, &owner);
+    close((int)fd);
+    if (result < 0)
+        return result;
+    st.st_uid = owner.uid;
+    st.st_gid = owner.gid;
+    return request_write(r, r->args[r->nr == SYS_newfstatat ? 2 : 1], &st, sizeof st);
+}
+
+int64_t call_statx(const struct request *r)
+{
+    struct stat st;
+    struct owner owner;
+    struct statx_buffer buffer;
+    int64_t fd = file_of_call(r);
+    if (fd < 0)
+        return fd == GONE ? GONE : CONTINUE;
+    int64_t result = shown_owner((int)fd, &st, &owner);
+    memset(&buffer, 0, sizeof buffer);
+    if (result == 0 &&
+        syscall(SYS_statx, (int)fd, "", AT_EMPTY_PATH | (r->args[2] & AT_STATX_SYNC_TYPE), (unsigned)r->args[3], &buffer) < 0)
+        result = CONTINUE;
+    close((int)fd);
+    if (result < 0)
+        return result;
+    buffer.uid = owner.uid;
+    buffer.gid = owner.gid;
+    return request_write(r, r->args[4], &buffer, sizeof buffer);
+}

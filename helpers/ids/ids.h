@@ -1,0 +1,149 @@
+/* Ids for a container that has one: the calls that ask for ids, set them or show owners are answered here, from
+   credentials that are kept for each process and owners that are kept in an attribute of each file
+   (docs/development/decisions/ids.md). No decision of security rests on any of it: for the kernel all is one user's. */
+#ifndef ROOTLESS_IDS_H
+#define ROOTLESS_IDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "kernel.h"
+
+#define NO_ID UINT32_MAX
+#define PATH_SIZE 4096
+
+/* Answers of a call that are no results: the kernel does it; it has been sent already; nobody waits for it any more. */
+#define CONTINUE INT64_MIN
+#define ANSWERED (INT64_MIN + 1)
+#define GONE (INT64_MIN + 2)
+
+/* Whose a file is; `emulated`: that is not what the kernel says. */
+struct owner {
+    uint32_t uid, gid;
+    bool emulated;
+};
+
+enum level { LEVEL_FAKE, LEVEL_IDS, LEVEL_FULL };
+
+/* credentials.c */
+struct credentials {
+    uint32_t ruid, euid, suid, fsuid, rgid, egid, sgid, fsgid;
+    uint32_t groups, group_count; /* where they begin in the groups kept, and how many */
+    uint32_t keep;                /* PR_SET_KEEPCAPS */
+    uint32_t permitted, effective; /* whether it has the capabilities that root has, and whether they are in force */
+};
+#define GROUPS_LIMIT 65536u /* NGROUPS_MAX */
+
+void credentials_begin(void);
+/* Of the process that `task` is a thread of; root's where it has set none. Valid for good, never changed. */
+const struct credentials *credentials_of(pid_t task);
+/* Those whose number is in a soft RLIMIT_RTTIME of `limit`. */
+const struct credentials *credentials_numbered(uint64_t limit);
+/* 0, or -errno. `groups` are those of new->groups unless NULL: new->group_count of them, sorted. */
+int credentials_set(pid_t task, const struct credentials *changed, const uint32_t *groups);
+void credentials_sort(uint32_t *groups, uint32_t count);
+/* Those of a process that begins as this user; NULL: there is no room. */
+const struct credentials *credentials_beginning(uint32_t uid, uint32_t gid, uint32_t *groups, uint32_t count);
+const uint32_t *credentials_groups(const struct credentials *of);
+/* What the kernel would have done to capabilities at this change of ids (capabilities(7)). */
+void credentials_adjust(const struct credentials *old, struct credentials *changed);
+bool credentials_in_group(const struct credentials *of, uint32_t gid);
+/* Whether it may act on files that are not its own, and their owners. */
+bool credentials_over_files(const struct credentials *of);
+/* Whether the file's bits let it do what is `wanted` (S_IROTH, S_IWOTH, S_IXOTH). */
+bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted);
+
+/* request.c: the call that is answered now, and the memory of the task that made it. */
+struct request {
+    int listener;
+    uint64_t id;
+    pid_t task;
+    int nr;
+    const uint64_t *args;
+};
+bool request_valid(const struct request *r);
+/* Each 0, or -EFAULT, or GONE. */
+int64_t request_read(const struct request *r, uint64_t address, void *buffer, size_t size);
+int64_t request_write(const struct request *r, uint64_t address, const void *buffer, size_t size);
+/* The text at address into buffer; its length, or -EFAULT, -ENAMETOOLONG, GONE. */
+int64_t request_text(const struct request *r, uint64_t address, char *buffer, size_t size);
+/* A number in a line of /proc/TASK/status, as `name` ("Umask:\t") has it there; -1: none. */
+long request_status(pid_t task, const char *name, int base);
+/* The number of the process in the innermost pid namespace that it is in; -1: not known. */
+long inner_pid(pid_t task);
+
+/* paths.c: files as the task sees them. */
+extern int proc_fd; /* the host's /proc */
+struct place {
+    int at; /* where a relative path begins, ours to close; -1: the path is absolute */
+    char path[PATH_SIZE];
+};
+bool paths_begin(void);
+/* Goes where the task is and reads its path; 0 or an error as above. An empty path is taken only if `empty`. */
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place);
+void place_close(struct place *place);
+/* O_PATH descriptor of what is there, or -errno. */
+int place_open(const struct place *place, bool follow);
+/* The descriptor of the directory that the last part of the path is in, and that part in place->path; or -errno. */
+int place_parent(const struct place *place, const char **name);
+int open_beneath(int at, const char *path, uint64_t flags, mode_t mode);
+/* A descriptor of ours for one of the task's: O_PATH. */
+int descriptor_of(const struct request *r, int fd);
+/* Both at once: the file of a call with dirfd, path and AT_ flags. */
+int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags);
+
+/* owners.c: who owns a file, as far as the container is concerned. */
+struct owner owner_of(int fd, const struct stat *st);
+int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid);
+/* Whether no file has a record that is kept elsewhere than with itself. */
+bool owners_apart(void);
+
+/* capabilities.c: whether the kernel leaves the task this capability (--cap-drop): what it has not is not emulated. */
+#define CAP_SETGID 6
+#define CAP_SETUID 7
+#define CAP_CHOWN 0
+bool holds_capability(const struct request *r, int capability);
+
+/* The calls; each returns a result, -errno, or one of the answers above. */
+int64_t call_get_id(const struct request *r);
+int64_t call_get_three(const struct request *r);
+int64_t call_get_groups(const struct request *r);
+int64_t call_set_ids(const struct request *r);
+int64_t call_set_groups(const struct request *r);
+int64_t call_keep_capabilities(const struct request *r);
+int64_t call_set_capabilities(const struct request *r);
+int64_t call_get_capabilities(const struct request *r);
+int64_t call_chown(const struct request *r);
+int64_t call_chmod(const struct request *r);
+int64_t call_stat(const struct request *r);
+int64_t call_statx(const struct request *r);
+int64_t call_create(const struct request *r);
+int64_t call_make(const struct request *r);
+int64_t call_execute(const struct request *r);
+int64_t call_peer(const struct request *r);
+int64_t call_set_attribute(const struct request *r);
+
+/* calls.c: which calls are notified, and what answers them. */
+typedef int64_t call_function(const struct request *r);
+enum condition { ALWAYS, ANY_BIT, EQUAL, EQUAL_TWO, SILENT_LIMIT, SILENT };
+struct call {
+    int nr;
+    enum level level; /* from which on */
+    enum condition condition;
+    int argument;
+    uint32_t value;
+    int second;
+    uint32_t second_value;
+    call_function *function;
+};
+extern const struct call calls[];
+extern const size_t call_count;
+int64_t answer(const struct request *r);
+
+/* filter.c: the BPF program of a level to descriptor 1; whether that could be written. */
+bool filter_write(enum level level);
+
+#endif

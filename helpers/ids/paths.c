@@ -1,0 +1,184 @@
+/* Files as the task sees them: below its root, from its working directory or one of its descriptors. We are in the
+   host's mount namespace and take the task's root for our own; our working directory is /proc/self/fd, from which a
+   number is the path of a descriptor. No other path of ours is relative, and no link of /proc to a file is followed. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ids.h"
+#include "lib/text.h"
+
+int proc_fd = -1;
+
+static struct {
+    bool known;
+    uint64_t mount, ino;
+    uint32_t major, minor;
+} root;
+
+bool paths_begin(void)
+{
+    int fds = openat(proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool moved = fds >= 0 && fchdir(fds) == 0;
+    if (fds >= 0)
+        close(fds);
+    return moved;
+}
+
+static int open_of_task(pid_t task, const char *name, int fd, int flags)
+{
+    char path[64], *end = put_text(put_text(put_number(path, (uint64_t)task), "/"), name);
+    if (fd >= 0)
+        put_number(end, (uint64_t)fd);
+    return openat(proc_fd, path, O_PATH | O_CLOEXEC | flags);
+}
+
+int descriptor_of(const struct request *r, int fd)
+{
+    int found = fd < 0 ? -1 : open_of_task(r->task, "fd/", fd, 0);
+    return found < 0 ? -EBADF : found;
+}
+
+static int take_root(const struct request *r)
+{
+    char number[24];
+    struct statx_buffer now;
+    int fd = open_of_task(r->task, "root", -1, O_DIRECTORY), result = 0;
+    if (fd < 0)
+        return -ESRCH;
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MOUNT | 0x100u /* STATX_INO */, &now) < 0)
+        result = -errno;
+    else if (!root.known || now.mount != root.mount || now.ino != root.ino || now.dev_major != root.major || now.dev_minor != root.minor) {
+        put_number(number, (uint64_t)fd);
+        root.known = chroot(number) == 0;
+        if (!root.known)
+            result = -errno;
+        root.mount = now.mount;
+        root.ino = now.ino;
+        root.major = now.dev_major;
+        root.minor = now.dev_minor;
+    }
+    close(fd);
+    return result;
+}
+
+/* /proc/self would be us, or nobody: a path of a descriptor begins at that descriptor. */
+static int own_descriptor(char *path, int *fd)
+{
+    static const struct {
+        const char *prefix;
+        int fd;
+    } names[] = {{"/proc/self/fd/", -1}, {"/proc/thread-self/fd/", -1}, {"/dev/fd/", -1},
+                 {"/dev/stdin", 0},      {"/dev/stdout", 1},            {"/dev/stderr", 2}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t length = strlen(names[i].prefix);
+        if (strncmp(path, names[i].prefix, length) != 0)
+            continue;
+        char *rest = path + length;
+        *fd = names[i].fd;
+        if (*fd < 0) {
+            if (*rest < '0' || *rest > '9')
+                return 0;
+            for (*fd = 0; *rest >= '0' && *rest <= '9' && *fd < 1 << 24; rest++)
+                *fd = *fd * 10 + (*rest - '0');
+        }
+        if (*rest && *rest != '/')
+            return 0;
+        while (*rest == '/')
+            rest++;
+        memmove(path, rest, strlen(rest) + 1);
+        return 1;
+    }
+    return 0;
+}
+
+/* Below /proc/self: in the container's own /proc, by the number that the task has there. */
+static void own_process(const struct request *r, char *path)
+{
+    static const char prefix[] = "/proc/self/";
+    char number[32];
+    size_t length = strlen(path), skip = sizeof prefix - 2;
+    if (strncmp(path, prefix, sizeof prefix - 1) != 0)
+        return;
+    long pid = inner_pid(r->task);
+    char *end = pid < 0 ? NULL : put_number(put_text(number, "/proc/"), (uint64_t)pid);
+    if (!end || length - skip + (size_t)(end - number) >= PATH_SIZE)
+        return;
+    memmove(path + (end - number), path + skip, length - skip + 1);
+    memcpy(path, number, (size_t)(end - number));
+}
+
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place)
+{
+    place->at = -1;
+    place->path[0] = 0;
+    if (address || !empty) {
+        int64_t length = request_text(r, address, place->path, sizeof place->path);
+        if (length < 0)
+            return length;
+        if (!length && !empty)
+            return -ENOENT;
+    }
+    int result = take_root(r), fd = dirfd;
+    if (result < 0)
+        return request_valid(r) ? result : GONE;
+    if (place->path[0] == '/' && !own_descriptor(place->path, &fd)) {
+        own_process(r, place->path);
+        return request_valid(r) ? 0 : GONE;
+    }
+    place->at = fd == AT_FDCWD ? open_of_task(r->task, "cwd", -1, 0) : descriptor_of(r, fd);
+    if (!request_valid(r)) {
+        place_close(place);
+        return GONE;
+    }
+    return place->at < 0 ? -EBADF : 0;
+}
+
+void place_close(struct place *place)
+{
+    if (place->at >= 0)
+        close(place->at);
+    place->at = -1;
+}
+
+int open_beneath(int at, const char *path, uint64_t flags, mode_t mode)
+{
+    struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, at < 0 ? AT_FDCWD : at, path, &how, sizeof how);
+    return fd < 0 ? -errno : fd;
+}
+
+int place_open(const struct place *place, bool follow)
+{
+    if (!place->path[0]) {
+        int copy = fcntl(place->at, F_DUPFD_CLOEXEC, 0);
+        return copy < 0 ? -errno : copy;
+    }
+    return open_beneath(place->at, place->path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+}
+
+int place_parent(const struct place *place, const char **name)
+{
+    char parent[PATH_SIZE];
+    const char *slash = strrchr(place->path, '/');
+    *name = slash ? slash + 1 : place->path;
+    if (!**name || !strcmp(*name, ".") || !strcmp(*name, ".."))
+        return -EINVAL; /* the kernel has its own words for these */
+    size_t length = slash ? (size_t)(*name - place->path) : 0;
+    memcpy(parent, place->path, length);
+    memcpy(parent + length, ".", 2);
+    return open_beneath(place->at, parent, O_PATH | O_DIRECTORY, 0);
+}
+
+int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags)
+{
+    struct place place;
+    int64_t result = place_of(r, dirfd, address, flags & AT_EMPTY_PATH, &place);
+    if (result < 0)
+        return result;
+    result = place_open(&place, !(flags & AT_SYMLINK_NOFOLLOW));
+    place_close(&place);
+    return result;
+}

@@ -1,0 +1,125 @@
+"""Emulated ids: the program that answers for them, its filters, and how it gets their listeners.
+
+A container whose user has no range of subordinate ids has one id. The program helpers/ids answers its processes'
+calls about ids and owners (seccomp_unotify(2)) from credentials of its own: docs/development/decisions/ids.md. It is a child of
+the container's monitor, ends with it and with the container, and the container with it. Hot path.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless import atomic, paths
+from rootless.errors import NotSupported, RootlessError
+from rootless.linux import rlimit, socket, struct
+from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
+from rootless.linux.socket import address_in
+from rootless.record import Record
+
+LEVELS = ("fake", "ids", "full")
+"""What is emulated: success and nothing else; ids; ids and owners."""
+_SOCKET = "ids"
+_MOST_GROUPS = 512  # helpers/ids/main.c
+
+
+class IdFilter(Record):
+    """The filter that sends a level's calls to the program; empty `bpf`: nothing is emulated. `asks`: it has a listener."""
+
+    bpf: bytes = b""
+    asks: bool = False
+
+
+def filter_of(level: str, *, cache_dir: str) -> IdFilter:
+    """The filter of a level, "" for none; kept in `cache_dir`. NotSupported where ids cannot be emulated."""
+    if not level:
+        return IdFilter()
+    if rlimit.get_limit("RLIMIT_RTTIME")[1] != -1:
+        raise NotSupported(
+            "ids cannot be emulated where RLIMIT_RTTIME has a hard limit: a process's ids are kept there",
+            hint="the administrator's limits (/etc/security/limits.conf: rttime) stand against it",
+        )
+    program = paths.helper("ids")
+    status = os.stat(program)
+    path = os.path.join(cache_dir, f"ids-{level}-{status.st_size:x}-{status.st_mtime_ns:x}.bpf")
+    try:
+        with open(path, "rb", buffering=0) as file:
+            bpf = file.read()
+    except OSError:
+        bpf = b""
+    if not bpf:
+        bpf = _written(program, level)
+        try:
+            os.makedirs(cache_dir, mode=0o700, exist_ok=True)
+            atomic.write_bytes(path, bpf)
+        except OSError:
+            pass  # as a filter of a profile: done without
+    return IdFilter(bpf, level != "fake")
+
+
+def refuse_two(ids: IdFilter, flags: int) -> None:
+    """NotSupported where the container's own filter, loaded with `flags`, has a listener, too: the kernel takes one."""
+    if ids.asks and flags & SECCOMP_FILTER_FLAG_NEW_LISTENER:
+        raise NotSupported("ids cannot be emulated beside a seccomp profile that notifies (SCMP_ACT_NOTIFY)")
+
+
+def _written(program: str, level: str) -> bytes:
+    read_end, write_end = os.pipe()
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, write_end, 1)]
+        pid = os.posix_spawn(program, ["rootless-ids", "--filter", level], {}, file_actions=actions)
+    except OSError as error:
+        os.close(read_end)
+        raise RootlessError(f"cannot run {program}: {error.strerror}") from None
+    finally:
+        os.close(write_end)
+    with open(read_end, "rb") as file:
+        bpf = file.read()
+    if os.waitpid(pid, 0)[1] or not bpf or len(bpf) % 8:
+        raise NotSupported(f"ids cannot be emulated on {os.uname().machine}")
+    return bpf
+
+
+def start(run_dir: str) -> int:
+    """Start the program as our child; it is there for who calls `hand_over` with the same directory. Returns its pid."""
+    program = paths.helper("ids")
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with address_in(run_dir, _SOCKET) as address:
+        try:
+            os.unlink(address)
+        except FileNotFoundError:
+            pass
+        listening.bind(address)
+        listening.listen(64)
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for fd in (proc, listening.fileno()):
+                os.set_inheritable(fd, True)
+            os.execv(program, ["rootless-ids", "--proc", str(proc), "--socket", str(listening.fileno())])
+        finally:
+            os._exit(127)
+    listening.close()
+    os.close(proc)
+    return pid
+
+
+def hand_over(run_dir: str, listener: int, ids: list[int]) -> None:
+    """Have the calls that come by `listener` answered; `ids` are the uid, the gid and the groups that their process
+    begins with. Returns when the program has taken it. RootlessError."""
+    if not all(isinstance(number, int) and 0 <= number < 1 << 32 for number in ids) or len(ids) < 2:
+        raise RootlessError("a process of the launch was tampered with: its ids are none")
+    if len(ids) > 2 + _MOST_GROUPS:
+        raise NotSupported(f"more than {_MOST_GROUPS} supplementary groups, and ids are emulated")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        with address_in(run_dir, _SOCKET) as address:
+            sock.connect(address)
+        socket.send_fds(sock, [struct.pack(f"={len(ids)}I", *ids)], [listener])
+        taken = sock.recv(1)
+    except OSError as error:
+        raise RootlessError(f"the program that emulates ids does not answer: {error}") from None
+    finally:
+        sock.close()
+    if not taken:
+        raise RootlessError("the program that emulates ids takes no more processes")

@@ -1,0 +1,184 @@
+/* What a container does to the program that emulates its ids: `ids_attacks NAME`. Each attack ends by itself, and says
+   "survived" once an honest question has got its answer. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const long calls[] = {
+    SYS_newfstatat, SYS_fstat, SYS_statx, SYS_stat, SYS_lstat, SYS_openat, SYS_open, SYS_creat, SYS_mkdirat, SYS_mkdir,
+    SYS_symlinkat, SYS_symlink, SYS_mknodat, SYS_mknod, SYS_fchmod, SYS_fchmodat, SYS_chmod, SYS_chown, SYS_lchown,
+    SYS_fchown, SYS_fchownat, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_setgroups, SYS_setxattr, SYS_lsetxattr,
+    SYS_fsetxattr, SYS_getsockopt, SYS_capset, SYS_capget, SYS_execve, SYS_execveat, SYS_prlimit64, SYS_setrlimit, SYS_prctl,
+};
+#define CALLS (sizeof calls / sizeof *calls)
+
+/* Every call with every kind of wrong argument in every place. A child each: execve(2) might succeed, setrlimit(2) hurt. */
+static void pointers(void)
+{
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(page + 4096, 4096);
+    memset(page, 'a', 4096); /* a text without an end, before memory that is not there */
+    const long wrong[] = {0, 8, -1, (long)page, (long)(page + 4095), (long)0x7fffffffffff, (long)0x8000000000000000ul, INT32_MAX, INT32_MIN};
+    const size_t kinds = sizeof wrong / sizeof *wrong;
+    for (size_t call = 0; call < CALLS; call++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            for (size_t i = 0; i < kinds; i++)
+                for (size_t j = 0; j < kinds; j++)
+                    syscall(calls[call], wrong[i], wrong[j], wrong[(i + j) % kinds], wrong[(i * j) % kinds], wrong[(i + 2 * j) % kinds]);
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+    }
+}
+
+static void paths(void)
+{
+    static char path[1 << 20];
+    struct stat st;
+    memset(path, '/', sizeof path - 1);
+    syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0);
+    syscall(SYS_fchownat, AT_FDCWD, path, 1, 1, 0);
+    for (size_t i = 1; i < sizeof path - 1; i += 2)
+        path[i] = '.';
+    for (size_t length = 4090; length < 4100; length++) {
+        char one[4200];
+        memcpy(one, path, length);
+        one[length] = 0;
+        syscall(SYS_fchownat, AT_FDCWD, one, 1, 1, 0);
+        syscall(SYS_mkdirat, AT_FDCWD, one, 0700);
+        memcpy(one, "/proc/self/", 11);
+        syscall(SYS_newfstatat, AT_FDCWD, one, &st, 0);
+    }
+    symlink("loop", "loop");
+    syscall(SYS_fchownat, AT_FDCWD, "loop/loop", 1, 1, 0);
+    syscall(SYS_setresuid, 5, 5, 5);
+    syscall(SYS_openat, AT_FDCWD, "loop", O_CREAT | O_WRONLY, 0600);
+    syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/99999999999999999999", O_CREAT, 0600);
+}
+
+static char shared_path[2][64] = {"a", "/proc/self/root/proc/1/fd/3"};
+static volatile int stop;
+
+static void *racer(void *unused)
+{
+    (void)unused;
+    char turn = 0;
+    while (!stop) {
+        memcpy(shared_path[0], ++turn & 1 ? "/proc/self/fd/1" : "./././././././a", 16);
+        memset(shared_path[0] + 8, turn & 2 ? 0 : '/', 4);
+    }
+    return NULL;
+}
+
+static void races(void)
+{
+    pthread_t thread;
+    struct stat st;
+    pthread_create(&thread, NULL, racer, NULL);
+    for (int i = 0; i < 3000; i++) {
+        syscall(SYS_fchownat, AT_FDCWD, shared_path[0], i % 7, 1, 0);
+        syscall(SYS_newfstatat, AT_FDCWD, shared_path[0], &st, 0);
+        syscall(SYS_newfstatat, AT_FDCWD, shared_path[1], &st, 0);
+        close((int)syscall(SYS_openat, AT_FDCWD, shared_path[0], O_CREAT | O_RDWR | O_NONBLOCK, 0600));
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+}
+
+/* More sets of ids, groups and owners than there is room for: an error, and what is there stays. */
+static void floods(void)
+{
+    static uint32_t groups[65536];
+    int limits = 0;
+    for (uint32_t i = 0; i < 65536; i++)
+        groups[i] = i;
+    for (uint32_t i = 0; i < 8; i++) {
+        groups[0] = i + 70000;
+        limits += syscall(SYS_setgroups, 65536, groups) < 0 && errno == ENOMEM;
+    }
+    for (uint32_t i = 0; i < 17000; i++)
+        limits += syscall(SYS_setresuid, 0, 0, i) < 0 && errno == EAGAIN;
+    if (limits < 2)
+        printf("no limit was met\n");
+    syscall(SYS_setresuid, 0, 0, 0);
+    for (uint32_t i = 0; i < 17000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%u", i);
+        mkfifo(name, 0600);
+        if (syscall(SYS_fchownat, AT_FDCWD, name, 7, 7, 0) < 0 && errno == ENOSPC)
+            limits |= 1 << 20;
+        unlink(name);
+    }
+    printf("owners %s\n", limits >> 20 ? "bounded" : "unbounded");
+}
+
+/* Processes that are killed while they ask, and their numbers used again. */
+static void kills(void)
+{
+    for (int i = 0; i < 300; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            for (struct stat st;;) {
+                syscall(SYS_fchownat, AT_FDCWD, "a", 1, 1, 0);
+                syscall(SYS_newfstatat, AT_FDCWD, "a", &st, 0);
+                syscall(SYS_setresuid, 0, 0, 0);
+            }
+        for (volatile int wait = 0; wait < i * 300; wait++)
+            ;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+}
+
+/* The number of a set of ids that it has not, from outside the filter's own reach: by another process's. */
+static void handles(void)
+{
+    for (uint64_t i = 0; i < 2000; i++) {
+        struct rlimit limit = {(UINT64_C(1) << 40) + i * i * 7919, RLIM_INFINITY};
+        syscall(SYS_prlimit64, 0, RLIMIT_RTTIME, &limit, NULL);
+        syscall(SYS_prlimit64, getppid(), RLIMIT_RTTIME, &limit, NULL);
+        syscall(SYS_getuid);
+    }
+    struct rlimit few = {0, 0};
+    setrlimit(RLIMIT_NOFILE, &few);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct { const char *name; void (*run)(void); } attacks[] = {
+        {"pointers", pointers}, {"paths", paths}, {"races", races}, {"floods", floods}, {"kills", kills}, {"handles", handles},
+    };
+    for (size_t i = 0; argc > 1 && i < sizeof attacks / sizeof *attacks; i++)
+        if (!strcmp(argv[1], attacks[i].name)) {
+            close(open("a", O_CREAT | O_WRONLY, 0666));
+            pid_t pid = fork();
+            if (pid == 0) {
+                attacks[i].run();
+                fflush(stdout);
+                _exit(0);
+            }
+            int status;
+            struct stat st;
+            waitpid(pid, &status, 0);
+            if (status == 0 && getuid() == 0 && chown("a", 12, 13) == 0 && stat("a", &st) == 0 && st.st_uid == 12 && st.st_gid == 13)
+                printf("survived\n");
+            else
+                printf("status %d, uid %u, owner %u\n", status, getuid(), st.st_uid);
+            return 0;
+        }
+    return 2;
+}

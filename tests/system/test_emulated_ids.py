@@ -1,0 +1,107 @@
+"""Ids for a container that has one: helpers/ids through run, exec, stop and start, commit, export."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.system.test_hosts import ONE_ID, inside
+
+NOW = ("--network", "none", "--emulate-ids", "full")
+
+
+def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """One id for the kernel; for the container's programs users, groups and owners, which outlive a stop."""
+    script = f"""
+    rootless load -q -i "$1" >&2
+    rootless run -d --name box {" ".join(NOW)} busybox:latest sleep 1000 >&2
+    rootless exec box sh -c 'cat /proc/self/uid_map; id -u; stat -c %u /home/user'
+    rootless exec box sh -c 'touch /tmp/mine; chown 33:44 /tmp/mine; chmod 4755 /tmp/mine; mkdir /tmp/d; chown 5:6 /tmp/d'
+    rootless exec box su user -c 'id -u; touch /tmp/theirs; chown 0 /tmp/theirs || echo refused; touch /etc/no || echo denied'
+    rootless exec -u 7:8 box sh -c 'id -u; id -g; touch /tmp/sevens'
+    rootless stop -t 0 box >&2
+    rootless start box >&2
+    rootless exec box stat -c '%n %u:%g %a' /tmp/mine /tmp/d /tmp/theirs /tmp/sevens
+    rootless inspect -f '{{{{.HostConfig.EmulateIds}}}}' box
+    rootless commit -q box kept:latest >&2
+    rootless export -o "$2/export.tar" box
+    rootless run --rm {" ".join(NOW)} kept:latest stat -c '%n %u:%g %a' /tmp/mine /tmp/theirs /home/user
+    rootless save -o "$2/save.tar" kept:latest
+    rootless rm -f box >&2
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["0", "0", "1"]
+    assert lines[1:] == [
+        "0", "1000", "1000", "refused", "denied", "7", "8",
+        "/tmp/mine 33:44 4755", "/tmp/d 5:6 755", "/tmp/theirs 1000:1000 644", "/tmp/sevens 7:8 644",
+        "full",
+        "/tmp/mine 33:44 4755", "/tmp/theirs 1000:1000 644", "/home/user 1000:1000 755",
+    ]  # fmt: skip
+    with tarfile.open(tmp_path / "export.tar") as tar:
+        owners = {entry.name.removeprefix("./"): (entry.uid, entry.gid) for entry in tar}
+        assert not any("override_stat" in key for entry in tar for key in entry.pax_headers)
+    assert owners["tmp/mine"] == (33, 44)
+    assert owners["tmp/d"] == (5, 6)
+    assert owners["tmp/sevens"] == (7, 8)
+    assert owners["home/user"][0] == 1000
+    with tarfile.open(tmp_path / "save.tar") as tar:
+        layers = [tar.extractfile(entry) for entry in tar if entry.isfile() and entry.size > 2048]
+        found: dict[str, tuple[int, int]] = {}
+        for layer in layers:
+            assert layer is not None
+            data = layer.read()
+            if tarfile.is_tarfile(io.BytesIO(data)):
+                with tarfile.open(fileobj=io.BytesIO(data)) as inner:
+                    found |= {entry.name: (entry.uid, entry.gid) for entry in inner}
+    assert found["tmp/mine"] == (33, 44)
+    assert found["tmp/theirs"] == (1000, 1000)
+
+
+def test_the_container_ends_with_what_answers_for_its_ids(rootless: Rootless, busybox_image: str) -> None:
+    """Killed at once: nobody answers any more, and the container is told by its end."""
+    rootless("run", "-d", "--name", "box", *NOW, busybox_image, "sleep", "1000")
+    (helper,) = helpers_below(int(rootless("inspect", "-f", "{{.State.MonitorPid}}", "box").stdout))
+    os.kill(helper, signal.SIGKILL)
+    assert rootless("wait", "box").stdout == "137\n"
+    rootless("start", "box")
+    assert rootless("exec", "-u", "5", "box", "id", "-u").stdout == "5\n"
+    rootless("rm", "-f", "box")
+
+
+def helpers_below(monitor: int) -> list[int]:
+    """The children of a container's monitor that answer for ids."""
+    found = []
+    for each in Path(f"/proc/{monitor}/task/{monitor}/children").read_text().split():
+        if Path(f"/proc/{each}/comm").read_text() == "rootless-ids\n":
+            found.append(int(each))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--emulate-ids", "some"), "--emulate-ids: invalid value: some"),
+        (("--emulate-ids", "full", "--userns", "auto"), "conflicting options: --emulate-ids=full and --userns=auto"),
+        (("--emulate-ids", "full", "--ulimit", "rttime=5"), "conflicting options: --emulate-ids and --ulimit rttime"),
+    ],
+)
+def test_what_cannot_be_is_said(rootless: Rootless, busybox_image: str, words: tuple[str, ...], error: str) -> None:
+    assert error in rootless("create", *words, busybox_image, "true", status=125).stderr
+
+
+@pytest.mark.parametrize(("level", "shown"), [("ids", "1000 0"), ("fake", "0 0")])
+def test_lesser_levels(rootless: Rootless, busybox_image: str, level: str, shown: str) -> None:
+    """ids: no owners; fake: nothing but success. Both also where there is a range, which then is not used."""
+    out = rootless(
+        "run", "--rm", "--network", "none", "--emulate-ids", level, busybox_image,
+        "sh", "-c", "chown 5 /tmp && echo $(su user -c 'id -u') $(stat -c %u /tmp)",
+    )  # fmt: skip
+    assert out.stdout == shown + "\n"
