@@ -193,3 +193,23 @@ def test_down_takes_what_is_the_projects(compose: Compose, tmp_path: Path) -> No
     (compose.directory / "compose.yaml").unlink()
     compose("-p", "demo", "down", "-t", "0")
     assert compose.rootless("ps", "-aq").lines == []
+
+
+def test_what_docker_compose_1_has_made_or_left(compose: Compose) -> None:
+    """Its names have lines below, and it renames a container before it makes the new one, which may be as far as it comes."""
+    text = "services:\n  web: {image: busybox, command: sleep %d, stop_grace_period: 0s}\n"
+    compose.up(text % 1000)
+    identifier = compose.ids()["demo-web-1"]
+    compose.rootless("rename", "demo-web-1", f"{identifier[:12]}_demo-web-1")
+    compose.up(text % 1000)
+    assert compose.ids() == {"demo-web-1": identifier}
+    compose.rootless("rename", "demo-web-1", f"{identifier[:12]}_demo-web-1")
+    compose.up(text % 1001)
+    assert compose.rows()["demo-web-1"]["State"] == "running"
+    compose.rootless("rename", "demo-web-1", "demo_web_1")
+    before = compose.ids()
+    compose.up(text % 1001)
+    assert compose.ids() == before
+    told = compose.up(text % 1002).stderr
+    assert [(name, row["State"]) for name, row in compose.rows().items()] == [("demo-web-1", "running")]
+    assert "demo_web_1  Starting" not in told

@@ -6,6 +6,7 @@ What speaks to registries, and reads and writes archives, is imported where it i
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from rootless.api.answer import images as summaries
 from rootless.api.request.fields import Fields
@@ -33,7 +34,18 @@ def list_all(call: Call) -> Reply:
 
 def inspect(call: Call) -> Reply:
     """GET /images/{name}/json."""
-    return Reply(view.inspect(call.store, call.words["name"], platform=_platform(call)))
+    found = view.inspect(call.store, call.words["name"], platform=_platform(call))
+    if call.version < (1, 45):
+        found |= {"Container": "", "ContainerConfig": _OF_NO_CONTAINER}
+    return Reply(found)
+
+
+_OF_NO_CONTAINER: dict[str, Any] = {
+    "Hostname": "", "Domainname": "", "User": "", "AttachStdin": False, "AttachStdout": False, "AttachStderr": False, "Tty": False,
+    "OpenStdin": False, "StdinOnce": False, "Env": None, "Cmd": None, "Image": "", "Volumes": None, "WorkingDir": "",
+    "Entrypoint": None, "OnBuild": None, "Labels": None,
+}  # fmt: skip
+"""What moby tells clients before 1.45 of the container that an image was made of; docker-compose 1 fails without."""
 
 
 def _platform(call: Call) -> str:

@@ -33,7 +33,8 @@ def _object(call: Call, reference: str) -> dict[str, Any]:
         creating.ensure_bridge(call.store)
         reference = "bridge"
     found = view.inspect(call.store, reference)
-    if found["Driver"] == "bridge":
+    if found["Name"] == "bridge":
+        # Of the others what was asked for: docker-compose 1 makes a network anew whose options are not its own.
         found["Options"] = {_MTU: "1500", **found["Options"]}
     return found
 

@@ -48,7 +48,10 @@ def may_stream(channel: socket.socket) -> bool:
 
 def take(wire: socket.socket) -> tuple[socket.socket, socket.socket, bytes] | None:
     """The next request: the client's socket, the channel to the front, the bytes read. None where its sender has ended."""
-    received, descriptors, _, _ = socket.recv_fds(wire, PACKET_LIMIT, 2)
+    try:
+        received, descriptors, _, _ = socket.recv_fds(wire, PACKET_LIMIT, 2)
+    except ConnectionResetError:  # it has ended with a word of ours unread
+        return None
     for fd in descriptors:
         os.set_inheritable(fd, False)
     if not received or len(descriptors) != 2:

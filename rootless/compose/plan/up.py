@@ -78,9 +78,11 @@ class _Up:
         for one in list(self.observed.containers):
             replaced = one.labels.get(names.REPLACE)
             wanted = one.name.partition("_")[2]
+            if one.name == f"{one.id[:12]}_{wanted}" and wanted not in {other.name for other in self.observed.containers}:
+                replaced = one.id  # docker-compose 1 renames the old one first, and has failed or was ended since
             if not replaced or not one.name.startswith(replaced[:12] + "_"):
                 continue
-            if replaced in known:
+            if replaced in known and replaced != one.id:
                 steps += resources.taking_down(one, self.asked.timeout_s)
                 self.observed.containers.remove(one)
             else:
@@ -139,7 +141,8 @@ class _Up:
         for one in sorted(keep, key=lambda one: one.number):
             if one.id in stale:
                 self.recreated.add(service)
-                made.append((one.name, one.number, ""))
+                # By the name that it will have: docker-compose 1 has others.
+                made.append((names.container_name(self.project, service, one.number), one.number, ""))
                 self._recreate(service, config, one, base)
             else:
                 made.append((one.name, one.number, one.id))
