@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless.api import own_socket
 from rootless.api.server import front, listener, zygote
 from rootless.api.server.ends import Ends
 from rootless.api.server.front import WORKERS, Settings
@@ -26,6 +27,8 @@ def run(path: str, *, idle_s: float, workers: int = WORKERS) -> None:
         where = listener.bind(path or default_path())
         if not path:
             listener.link_well_known(where)
+    own_socket.is_at(where.sock.getsockname() if handed else where.path)
+
     def forget() -> None:
         where.sock.close()
         ends.forget()

@@ -185,6 +185,19 @@ def test_it_is_kept_for_five_minutes(rootless: Rootless, store: Store, box: str)
     assert not os.path.exists(path)
 
 
+def test_what_nobody_starts_is_kept_for_an_hour(store: Store, box: str) -> None:
+    made = exec_instances.create(store, box, config("true"))
+    path = stored.directory(store, stored.read(store, made))
+    then = os.stat(path + "/config.json").st_mtime - stored.UNSTARTED_S + 60
+    os.utime(path + "/config.json", (then, then))
+    assert view.inspect(store, made)["Running"] is False
+    os.utime(path + "/config.json", (then - 120, then - 120))
+    with pytest.raises(NotFound, match=f"No such exec instance: {made}"):
+        exec_instances.start(store, made)
+    exec_instances.create(store, box, config("true"))
+    assert not os.path.exists(path)
+
+
 def test_what_is_refused(rootless: Rootless, store: Store, box: str) -> None:
     for bad in ("../../x", "a" * 63, "A" * 64, "0" * 64, ""):
         with pytest.raises(NotFound, match="No such exec instance"):

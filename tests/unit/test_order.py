@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
 ORDER = {
-    "api": "install dial_stdio service server routes answer request http words versions",
+    "api": "install dial_stdio service server routes answer request http own_socket words versions",
     "api/answer": "disk_usage containers images volumes frames errors",
     "api/http": "exchange answers head limits",
     "api/request": "container host_config networking mounts security resources registry fields query filters",
@@ -80,15 +80,15 @@ ORDER = {
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
-    "engine/files": "archive changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
+    "engine/files": "archive export changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
     "engine/files/volumes": "archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
-        "pod_member bind_owners commit healthcheck kill prune rename reset update wait autostart create exec_instances exec remove "
+        "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart create exec_instances exec remove "
         "create_rules user_defaults start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
-    "engine/lifecycle/attach": "exec_streams attachment attachers attach terminal",
+    "engine/lifecycle/attach": "exec_streams attachment attachers client_events attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",
     "engine/networks":
         "choice connect live attach pod_aliases registration hosts remove endpoints endpoint_config create listing users leases "

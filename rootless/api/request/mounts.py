@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from rootless.api import own_socket
 from rootless.api.request.fields import Fields
 from rootless.api.words import ApiWord
 from rootless.engine.cdi import requests
@@ -43,7 +44,10 @@ def _bind(word: ApiWord) -> Mount:
             f"invalid volume specification: '{word}': the path of a bind mount has to be absolute",
             hint="the service has no directory that it could be relative to",
         )
-    return parse_volume(UserWord(word))
+    mount = parse_volume(UserWord(word))
+    if mount["source"]:
+        mount["source"] = own_socket.meant(mount["source"])
+    return mount
 
 
 def _tmpfs(target: ApiWord, options: ApiWord) -> Mount:
@@ -85,7 +89,7 @@ def _mount(fields: Fields) -> Mount:
 def _of_bind(mount: Mount, source: ApiWord, options: Fields) -> None:
     if not source.startswith("/"):
         raise InvalidInput(f"invalid mount config for type \"bind\": invalid mount path: '{source}' mount path must be absolute")
-    mount["source"] = os.path.normpath(source)
+    mount["source"] = own_socket.meant(os.path.normpath(source))
     recursive = not options.flag("NonRecursive")
     mount["options"] = ["rbind" if recursive else "bind"]
     if propagation := options.text("Propagation"):

@@ -9,12 +9,9 @@ from typing import Any
 from rootless.api.routes.found import container
 from rootless.api.routes.route import ACTS, STREAMS, Call, Reply, Route
 from rootless.api.routes.tar_bodies import TAR, body, output
-from rootless.engine.files import archive, view
-from rootless.engine.state import running
-from rootless.engine.state.config import read_config
-from rootless.engine.state.events import events
+from rootless.engine.files import archive
+from rootless.engine.files.export import exporting
 from rootless.errors import InvalidInput
-from rootless.storage.layers import write_tar
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 
@@ -57,17 +54,12 @@ def write(call: Call) -> Reply:
 
 def export(call: Call) -> None:
     """GET /containers/{id}/export."""
-    identifier, exchange = container(call), call.exchange
-    record = read_config(call.store, identifier)
-    events.container(call.store, "export", record)
-    running.join_session(call.store, identifier)
-    owners = write_tar.merged_owners(call.store, record["diff_ids"])
-    with view.root_alone(call.store, identifier) as place:
-        exchange.begin(TAR)
+    with exporting(call.store, container(call)) as write:
+        call.exchange.begin(TAR)
         out = output(call)
-        write_tar.write_tree(place.root_fd, out, owners=owners, shown=place.out_of)
+        write(out)
         out.flush()
-    exchange.end()
+    call.exchange.end()
 
 
 ROUTES: tuple[Route, ...] = (

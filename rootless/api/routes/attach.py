@@ -12,11 +12,10 @@ from rootless.api.routes.found import container
 from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.route import RELAYS, WAITS, Call, Route, encoded
 from rootless.api.routes.streams import send_log
-from rootless.engine.lifecycle.attach import terminal
+from rootless.engine.lifecycle.attach import client_events, terminal
 from rootless.engine.lifecycle.attach.attachment import Attachment
 from rootless.engine.lifecycle.wait import Waiter
 from rootless.engine.state.config import read_config
-from rootless.engine.state.events import events
 from rootless.errors import RootlessError
 
 
@@ -51,7 +50,7 @@ def join(call: Call) -> None:
             peer.fail(error.message)
             return
     if detached:
-        events.container(store, "detach", record)
+        client_events.detached(store, record)
 
 
 def wait(call: Call) -> None:

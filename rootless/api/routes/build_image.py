@@ -65,7 +65,8 @@ def build(call: Call) -> None:
     except BuildFailed as error:
         if error.account and not quiet:
             progress.line({"stream": error.account})
-        progress.fail(error)
+        # The client's Dockerfile, or what it runs: where nothing has been said yet that is 400, not an error of ours.
+        progress.fail(InvalidInput(error.message, hint=error.hint))
         return
     except RootlessError as error:
         progress.fail(error)

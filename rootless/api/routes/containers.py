@@ -14,8 +14,6 @@ from rootless.engine.lifecycle import create as creating
 from rootless.engine.lifecycle import prune, remove, rename, update, user_defaults
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.state import listing
-from rootless.engine.state.config import read_config
-from rootless.engine.state.events import events
 from rootless.engine.views import container as view
 from rootless.engine.views import container_filters, top
 from rootless.errors import InvalidInput
@@ -101,7 +99,6 @@ def processes(call: Call) -> Reply:
     """GET /containers/{id}/top."""
     identifier = container(call)
     titles, rows = top.processes(call.store, identifier, call.query.word("ps_args").split())
-    events.container(call.store, "top", read_config(call.store, identifier))
     return Reply({"Titles": titles, "Processes": rows})
 
 

@@ -13,7 +13,7 @@ from rootless.api.request.fields import Fields
 from rootless.api.request.registry import credentials
 from rootless.api.routes.progress import ProgressStream
 from rootless.api.routes.route import ACTS, CHANGES, READS, STREAMS, Call, Reply, Route
-from rootless.api.routes.tar_bodies import TAR, body, output
+from rootless.api.routes.tar_bodies import TAR, body, clients, output
 from rootless.engine.images import listing, lookup, removal
 from rootless.engine.state.events import events
 from rootless.engine.views import image as view
@@ -120,10 +120,11 @@ def _import(call: Call, source: str) -> None:
         name = f"{name}:{tag}"
     progress = ProgressStream(call, quiet=True)
     wanted = _platform(call)
-    image = import_tar(
-        call.store, "-", name or None, change=query.words("changes"), message=query.word("message"),
-        platform=platforms.parse(wanted) if wanted else None, stdin=body(call),
-    )  # fmt: skip
+    with clients():
+        image = import_tar(
+            call.store, "-", name or None, change=query.words("changes"), message=query.word("message"),
+            platform=platforms.parse(wanted) if wanted else None, stdin=body(call),
+        )  # fmt: skip
     events.write(call.store, "image", "import", image.id, name=lookup.familiar(image.names[0]) if image.names else "")
     progress.line({"status": image.id})
     progress.end()
@@ -181,9 +182,10 @@ def load(call: Call) -> None:
     progress = ProgressStream(call, quiet=call.query.flag("quiet"))
     wanted = _platform(call)
     try:
-        loaded = load_archive(
-            call.store, "-", platform=platforms.parse(wanted) if wanted else None, progress=progress, stdin=body(call)
-        )
+        with clients():
+            loaded = load_archive(
+                call.store, "-", platform=platforms.parse(wanted) if wanted else None, progress=progress, stdin=body(call)
+            )
     except RootlessError as error:
         progress.fail(error)
         return

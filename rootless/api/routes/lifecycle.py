@@ -8,12 +8,12 @@ from rootless.api.routes.route import ACTS, CHANGES, EMPTY, Call, Reply, Route
 from rootless.engine.lifecycle import kill as killing
 from rootless.engine.lifecycle import pause as pausing
 from rootless.engine.lifecycle import remove
+from rootless.engine.lifecycle import restart as restarting
 from rootless.engine.lifecycle import start as starting
 from rootless.engine.lifecycle import stop as stopping
-from rootless.engine.lifecycle.attach import attach
+from rootless.engine.lifecycle.attach import client_events
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
-from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, RootlessError
 from rootless.storage.containers import containers
 
@@ -40,23 +40,19 @@ def stop(call: Call) -> Reply:
     identifier = container(call)
     if containers.status(call.store, identifier).state not in ("running", "paused", "restarting"):
         raise NotModified("it does not run")
-    _stop(call, identifier)
+    stopping.stop(call.store, identifier, signal_name=call.query.word("signal"), timeout_s=_timeout(call))
     return EMPTY
 
 
-def _stop(call: Call, identifier: str) -> None:
+def _timeout(call: Call) -> int | None:
+    """Seconds; -1, as any negative number: until it has ended."""
     timeout = call.query.optional("t")
-    if timeout is not None and timeout < -1:
-        timeout = -1
-    stopping.stop(call.store, identifier, signal_name=call.query.word("signal"), timeout_s=timeout)
+    return timeout if timeout is None else max(timeout, -1)
 
 
 def restart(call: Call) -> Reply:
     """POST /containers/{id}/restart."""
-    identifier = container(call)
-    _stop(call, identifier)
-    starting.start(call.store, identifier)
-    events.container(call.store, "restart", read_config(call.store, identifier))
+    restarting.restart(call.store, container(call), signal_name=call.query.word("signal"), timeout_s=_timeout(call))
     return EMPTY
 
 
@@ -91,9 +87,7 @@ def resize(call: Call) -> Reply:
     rows, columns = size(call)
     identifier = container(call)
     running.require(call.store, identifier).close()
-    with attach.connect(running.run_directory(call.store, identifier)) as connection:
-        attach.resize(connection, rows, columns)
-    events.container(call.store, "resize", read_config(call.store, identifier), height=str(rows), width=str(columns))
+    client_events.resize(call.store, read_config(call.store, identifier), rows, columns)
     return Reply(b"")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, cast
 
 from rootless.api.routes.route import Call
+from rootless.errors import Corrupt, InvalidInput
 
 TAR = "application/x-tar"
 _BLOCK = 64 * 1024
@@ -53,6 +55,15 @@ class BodyIn(io.RawIOBase):
 def output(call: Call) -> IO[bytes]:
     """The answer's body as a file with a buffer of one chunk; to be flushed at the end."""
     return cast(IO[bytes], io.BufferedWriter(ChunkedOut(call), _BLOCK))
+
+
+@contextmanager
+def clients() -> Iterator[None]:
+    """While a request's body is taken apart: what is damaged is the client's, 400, and not the store's, 500."""
+    try:
+        yield
+    except Corrupt as error:
+        raise InvalidInput(error.message, hint=error.hint) from None
 
 
 def body(call: Call) -> IO[bytes]:

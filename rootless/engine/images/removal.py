@@ -39,15 +39,22 @@ def remove(store: Store, text: str, *, force: bool = False, platform: str = "") 
     if platform:
         require(image, text, platform)
     removed = _remove(store, text, image, force=force)
-    _report(store, image.id, removed, text)
+    _report(store, image.id, removed, text, _labels(image))
     return removed
 
 
-def _report(store: Store, image_id: str, removed: Removed, text: str) -> None:
+def _report(store: Store, image_id: str, removed: Removed, text: str, labels: dict[str, str] | None = None) -> None:
+    """`labels` are the image's."""
     for name in removed.untagged:
-        events.write(store, "image", "untag", image_id, name=name)
+        events.write(store, "image", "untag", image_id, labels=labels or {}, name=name)
     for identifier in removed.deleted:
-        events.write(store, "image", "delete", identifier, name=text)
+        events.write(store, "image", "delete", identifier, labels=(labels or {}) if identifier == image_id else {}, name=text)
+
+
+def _labels(image: Image) -> dict[str, str]:
+    """The image's labels, as far as they are such: a damaged image is removed as well."""
+    found: object = labels(image)
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
 def untag(store: Store, text: str, names: list[str]) -> None:
@@ -62,7 +69,7 @@ def untag(store: Store, text: str, names: list[str]) -> None:
         wanted.append(canonical)
     for name in wanted or image.names:
         images.untag(store, name)
-        events.write(store, "image", "untag", image.id, name=familiar(name))
+        events.write(store, "image", "untag", image.id, labels=_labels(image), name=familiar(name))
 
 
 def _remove(store: Store, text: str, image: Image, *, force: bool) -> Removed:
@@ -216,7 +223,7 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
         removed = _forget(store, image)
         gone[image.id] = removed.untagged
         gone.update({identifier: [] for identifier in removed.deleted[1:]})
-        _report(store, image.id, removed, (removed.untagged or [image.id])[0])
+        _report(store, image.id, removed, (removed.untagged or [image.id])[0], _labels(image))
     freed = collect(store)
     events.pruned(store, "image", freed)
     return Pruned("image", list(gone), freed, gone)

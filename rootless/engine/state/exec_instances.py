@@ -5,8 +5,8 @@
                                              exit.json     by its monitor, as a container's
                                              attach        its monitor's socket
 
-They go with their container, with the boot, and KEPT_S after their end. Whether one runs is not written: the kernel
-says so of (pid, start_time). The command line's `exec` has none.
+They go with their container, with the boot, KEPT_S after their end, and UNSTARTED_S after they were made and not started.
+Whether one runs is not written: the kernel says so of (pid, start_time). The command line's `exec` has none.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 KEPT_S = 300
 """How long one can be looked at after its end, as moby's execCommandGC."""
+UNSTARTED_S = 3600
+"""How long one is kept that nobody starts."""
 _ID = re.compile("[0-9a-f]{64}")
 _CONFIG = {
     "id": str, "container": str, "root": str, "argv": [str], "env": [str], "workdir": str, "user": str, "tty": bool,
@@ -170,12 +172,14 @@ def _recorded(path: str, pid: int, started: int) -> int | None:
 
 
 def _is_over(path: str) -> bool:
-    """Whether it ended so long ago that it is not kept any more."""
-    if _status(path).state != "exited":
+    """Whether it ended, or was made and never started, so long ago that it is not kept any more."""
+    state = _status(path).state
+    if state == "running":
         return False
-    for name in ("exit.json", "state.json"):
+    names, kept_s = (("exit.json", "state.json"), KEPT_S) if state == "exited" else (("config.json",), UNSTARTED_S)
+    for name in names:
         try:
-            return time.time() - os.stat(f"{path}/{name}").st_mtime > KEPT_S
+            return time.time() - os.stat(f"{path}/{name}").st_mtime > kept_s
         except FileNotFoundError:
             continue
     return False

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 
 from rootless.engine.state import running
+from rootless.engine.state.config import read_config
+from rootless.engine.state.events import events
 from rootless.engine.state.processes import pids
 from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.storage.store import Store
@@ -18,7 +20,7 @@ _OF_THE_TERMINAL = ("COLUMNS", "LINES", "PS_FORMAT", "PS_PERSONALITY", "CMD_ENV"
 
 def processes(store: Store, identifier: str, options: list[str]) -> tuple[list[str], list[list[str]]]:
     """Column titles and rows for `ps OPTIONS`, only the container's processes; the last column may
-    hold blanks. Conflict where it does not run, InvalidInput where ps refuses the options."""
+    hold blanks. Writes the event top. Conflict where it does not run, InvalidInput where ps refuses the options."""
     ps = shutil.which("ps")
     if ps is None:
         raise NotSupported(
@@ -32,6 +34,7 @@ def processes(store: Store, identifier: str, options: list[str]) -> tuple[list[s
         raise InvalidInput(f"error running ps: {(done.stderr.strip().splitlines() or ['failed'])[0]}")
     lines = done.stdout.splitlines()
     titles = lines[0].split() if lines else []
+    events.container(store, "top", read_config(store, identifier))
     if "PID" not in titles:
         raise NotFound("Couldn't find PID field in ps output", hint="add pid to the columns: -o pid,args")
     at = titles.index("PID")

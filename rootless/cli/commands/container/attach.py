@@ -9,7 +9,7 @@ from rootless.cli.commands.container.run import resize
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.terminal import attachment
-from rootless.engine.lifecycle.attach import attach, terminal
+from rootless.engine.lifecycle.attach import attach, client_events, terminal
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
@@ -38,12 +38,12 @@ def run(args: Args) -> int:
                 rows, columns = attachment.window()
                 if rows and columns:
                     # A size that differs first makes full-screen programs draw themselves again.
-                    attach.resize(connection, rows + 1, columns + 1)
-                    attach.resize(connection, rows, columns)
+                    for step in (1, 0):
+                        resize(store, record, rows + step, columns + step)
             with (
                 attachment.Signals(
                     forward=found.send if args.sig_proxy else None,
-                    resize=(lambda r, c: resize(store, record, connection, r, c)) if record["tty"] else None,
+                    resize=(lambda r, c: resize(store, record, r, c)) if record["tty"] else None,
                 ) as signals,
                 terminal.RawMode(0 if record["tty"] and interactive else -1),
             ):
@@ -55,7 +55,7 @@ def run(args: Args) -> int:
                     on_signals=signals.on_arrival,
                 )
     if outcome.detached:
-        events.container(store, "detach", record)
+        client_events.detached(store, record)
         print("read escape sequence")
         return 0
     if outcome.status is not None:

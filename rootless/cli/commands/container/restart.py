@@ -6,9 +6,7 @@ from rootless.cli.commands.container.stop import SIGNAL, TIMEOUT
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.for_each import for_each
-from rootless.engine.lifecycle import start, stop
-from rootless.engine.state.config import read_config
-from rootless.engine.state.events import events
+from rootless.engine.lifecycle import restart
 from rootless.session import session
 from rootless.storage.store import Store
 
@@ -19,10 +17,7 @@ def run(args: Args) -> int:
     session.join()
 
     def again(identifier: str) -> None:
-        stop.stop(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
-        start.start(store, identifier)
-        record = read_config(store, identifier)
-        events.container(store, "restart", record)
+        restart.restart(store, identifier, signal_name=args.signal, timeout_s=args.timeout)
 
     return for_each(store, chosen.names(store, args), again)
 

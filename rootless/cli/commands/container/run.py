@@ -16,18 +16,13 @@ from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.autostart import lingering
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.state.config import ContainerConfig, read_config
-from rootless.engine.state.events import events
 from rootless.errors import CommandNotFound, Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import signal
-from rootless.record import TYPE_CHECKING
 from rootless.session import session
 from rootless.storage import images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
-
-if TYPE_CHECKING:
-    from rootless.linux.socket import socket
 
 
 def make(store: Store, request: Request, args: Args) -> str:
@@ -183,10 +178,14 @@ def _attached(args: Args, request: Request) -> frozenset[str]:
     return frozenset(("stdin", "stdout", "stderr") if request.open_stdin else ("stdout", "stderr"))
 
 
-def resize(store: Store, record: ContainerConfig, connection: socket, rows: int, columns: int) -> None:
-    """The container's terminal has another size."""
-    attach.resize(connection, rows, columns)
-    events.container(store, "resize", record, height=str(rows), width=str(columns))
+def resize(store: Store, record: ContainerConfig, rows: int, columns: int) -> None:
+    """The container's terminal has another size; nothing where it has just ended."""
+    from rootless.engine.lifecycle.attach import client_events
+
+    try:
+        client_events.resize(store, record, rows, columns)
+    except Conflict:
+        pass
 
 
 def stay(
@@ -208,7 +207,7 @@ def stay(
     with (
         attachment.Signals(
             forward=(lambda number: start.send(launched, number)) if sig_proxy else None,
-            resize=(lambda rows, columns: resize(store, record, connection, rows, columns)) if tty else None,
+            resize=(lambda rows, columns: resize(store, record, rows, columns)) if tty else None,
         ) as signals,
         terminal.RawMode(0 if tty and interactive else -1),
     ):
@@ -229,7 +228,9 @@ def stay(
                 start.send(launched, signal.SIGKILL)
             raise
         if outcome.detached:
-            events.container(store, "detach", record)
+            from rootless.engine.lifecycle.attach import client_events
+
+            client_events.detached(store, record)
             return 0
         if record["auto_remove"]:
             remove.remove(store, identifier, force=True, volumes=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import Args, Command
 from rootless.cli.output.columns import print_table
-from rootless.engine.state.config import read_config
-from rootless.engine.state.events import events
 from rootless.engine.views import top
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
@@ -21,8 +19,6 @@ def run(args: Args) -> int:
     chosen.name_first(store, args)
     identifier = containers.find(store, args.positional[0])
     titles, rows = top.processes(store, identifier, args.positional[1:])
-    record = read_config(store, identifier)
-    events.container(store, "top", record)
     print_table(titles, rows, narrowest=_NARROWEST)
     return 0
 

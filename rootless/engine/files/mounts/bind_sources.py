@@ -32,6 +32,11 @@ def check(mount: Mount) -> None:
     if not os.path.isdir(parent):
         raise _failure(path, f"{parent} is not a directory")
     if not os.access(parent, os.W_OK | os.X_OK):
+        if path in ("/run/docker.sock", "/var/run/docker.sock"):
+            raise InvalidInput(
+                f"there is no {path} on this host",
+                hint=f"to give a container your whole account: `rootless system service`, -v $XDG_RUNTIME_DIR/docker.sock:{path}",
+            )
         raise _failure(path, f"{parent} is not writable for you")
 
 

@@ -40,9 +40,12 @@ def directory(store: Store) -> str:
     return path
 
 
-def write(store: Store, kind: str, action: str, identifier: str, **attributes: str) -> None:
-    """Append one event; `kind` is container, image or volume. Never fails."""
-    _append(directory(store), _line(kind, action, identifier, attributes))
+def write(
+    store: Store, kind: str, action: str, identifier: str, *, labels: Mapping[str, str] = {}, **attributes: str
+) -> None:
+    """Append one event; `kind` is container, image or volume. Labels are attributes, as far as they have no other's name.
+    Never fails."""
+    _append(directory(store), _line(kind, action, identifier, attributes, whole=labels))
 
 
 def pruned(store: Store, kind: str, reclaimed_bytes: int) -> None:
