@@ -29,6 +29,24 @@ class Phase(StrEnum):
     MESSAGE = "message"
 
 
+WORDS = {
+    Phase.RESOLVING: "Resolving",
+    Phase.WAITING: "Waiting",
+    Phase.DOWNLOADING: "Downloading",
+    Phase.RETRYING: "Retrying",
+    Phase.UNPACKING: "Extracting",
+    Phase.DONE: "Pull complete",
+    Phase.EXISTS: "Already exists",
+    Phase.PREPARING: "Preparing",
+    Phase.PACKING: "Compressing",
+    Phase.PUSHING: "Pushing",
+    Phase.PUSHED: "Pushed",
+    Phase.MOUNTED: "Mounted from",
+    Phase.PUSHED_BEFORE: "Layer already exists",
+}
+"""What Docker calls what is being done to a layer; behind MOUNTED comes the repository."""
+
+
 class Event(NamedTuple):
     """One step forward of one subject.
 

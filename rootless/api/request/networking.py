@@ -45,9 +45,8 @@ def _choose(mode: str, endpoints: dict[str, EndpointConfig], config: Fields, hos
     if (mac := config.text("MacAddress")) and not first["mac"]:
         first["mac"] = choice.mac_address(mac)
     first["links"] += [choice.link(word) for word in host.texts("Links")]
-    kind, _, options = mode.partition(":")
-    uplink = [option for option in options.split(",") if option] if kind in ("slirp4netns", "pasta") else []
-    every = [choice.Asked(kind if uplink else _canonical(mode), uplink, first)]
+    kind, uplink = names.mode_of(_canonical(mode))
+    every = [choice.Asked(kind, uplink, first)]
     every += [choice.Asked(name, [], each) for name, each in asked.items()]
     return choice.combine(every, unnamed=mode in ("", "default"))
 

@@ -11,22 +11,7 @@ from rootless.api.answer import errors
 from rootless.api.http import answers
 from rootless.api.routes.route import Call, encoded
 from rootless.errors import RootlessError
-from rootless.image.progress import Event, Phase
-
-_WORDS = {
-    Phase.WAITING: "Waiting",
-    Phase.DOWNLOADING: "Downloading",
-    Phase.RETRYING: "Retrying",
-    Phase.UNPACKING: "Extracting",
-    Phase.DONE: "Pull complete",
-    Phase.EXISTS: "Already exists",
-    Phase.PREPARING: "Preparing",
-    Phase.PACKING: "Compressing",
-    Phase.PUSHING: "Pushing",
-    Phase.PUSHED: "Pushed",
-    Phase.MOUNTED: "Mounted",
-    Phase.PUSHED_BEFORE: "Layer already exists",
-}
+from rootless.image.progress import WORDS, Event, Phase
 
 
 class ProgressStream:
@@ -59,7 +44,7 @@ class ProgressStream:
                 self.line({"status": event.text})
             return
         amounts = {"current": event.done_bytes, "total": event.total_bytes} if event.total_bytes else {}
-        words = f"Mounted from {event.text}" if event.phase is Phase.MOUNTED and event.text else _WORDS[event.phase]
+        words = f"{WORDS[event.phase]} {event.text}" if event.phase is Phase.MOUNTED else WORDS[event.phase]
         self.line({"status": words, "progressDetail": amounts, "id": event.subject})
 
     def fail(self, error: RootlessError) -> None:

@@ -30,16 +30,11 @@ def parse(word: str) -> tuple[str, list[str], EndpointConfig]:
     """Mode, the uplink's options, and what is asked of the network, of one --network."""
     if "=" in word.partition(":")[0]:
         return _long(word)
-    mode, _, options = word.partition(":")
-    if mode == "container":
-        if not options:
-            raise InvalidInput("invalid container format container:<name|id>")
-        return word, [], no_demands()
+    if word in ("container", "container:"):
+        raise InvalidInput("invalid container format container:<name|id>")
     if word in (*_UNNAMED, "bridge"):
         return "bridge", [], no_demands()
-    if mode in ("slirp4netns", "pasta"):
-        return mode, [option for option in options.split(",") if option], no_demands()
-    return word, [], no_demands()
+    return *names.mode_of(word), no_demands()
 
 
 def _long(word: str) -> tuple[str, list[str], EndpointConfig]:

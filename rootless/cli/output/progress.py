@@ -13,24 +13,9 @@ from typing import TextIO
 
 from rootless.cli.output.columns import plain, width
 from rootless.cli.output.units import human_size
-from rootless.image.progress import Event, Phase, Progress, silent
+from rootless.image.progress import WORDS, Event, Phase, Progress, silent
 
 _INTERVAL_S = 0.08
-_SHOWN = {
-    Phase.RESOLVING: "Resolving",
-    Phase.WAITING: "Waiting",
-    Phase.DOWNLOADING: "Downloading",
-    Phase.RETRYING: "Retrying",
-    Phase.UNPACKING: "Extracting",
-    Phase.DONE: "Pull complete",
-    Phase.EXISTS: "Already exists",
-    Phase.PREPARING: "Preparing",
-    Phase.PACKING: "Compressing",
-    Phase.PUSHING: "Pushing",
-    Phase.PUSHED: "Pushed",
-    Phase.MOUNTED: "Mounted from",
-    Phase.PUSHED_BEFORE: "Layer already exists",
-}
 # What a line is worth where nothing can be redrawn.
 _PLAIN = (
     Phase.DOWNLOADING, Phase.RETRYING, Phase.DONE, Phase.EXISTS,
@@ -76,7 +61,7 @@ class Lines:
         if self.printed.get(event.subject) is event.phase and event.phase is not Phase.RETRYING:
             return
         self.printed[event.subject] = event.phase
-        text = "Pulling fs layer" if event.phase is Phase.DOWNLOADING else _SHOWN[event.phase]
+        text = "Pulling fs layer" if event.phase is Phase.DOWNLOADING else WORDS[event.phase]
         reason = f"{' ' if event.phase is Phase.MOUNTED else ': '}{plain(event.text)}" if event.text else ""
         print(f"{plain(event.subject)}: {text}{reason}", file=self.stream, flush=True)
 
@@ -150,7 +135,7 @@ def _sentence(event: Event) -> str:
 
 def _line(event: Event, columns: int) -> str:
     """`a2abf6c4d29d: Downloading [====>    ] 12.3MB/50.1MB`, never wider than the terminal."""
-    text = f"{plain(event.subject)}: {_SHOWN.get(event.phase, str(event.phase))}"
+    text = f"{plain(event.subject)}: {WORDS.get(event.phase, str(event.phase))}"
     if event.phase is Phase.RETRYING and event.text:
         text += f" ({plain(event.text)})"
     if event.phase is Phase.MOUNTED:

@@ -6,8 +6,8 @@ from typing import Any
 
 from rootless.compose.load.project import Project
 from rootless.compose.plan import names
+from rootless.engine.networks import choice
 from rootless.engine.networks import names as network_names
-from rootless.engine.networks.addresses import to_number, to_text, version_of
 from rootless.engine.state.config import EndpointConfig, Network, default_network, no_demands
 from rootless.errors import InvalidInput, NotSupported
 from rootless.network import ports
@@ -29,9 +29,9 @@ def network(project: Project, service: str, *, mode: str, aliases: bool = True, 
         "dns_options": list(config.get("dns_opt") or ()),
         "add_host": [word.replace("=", ":", 1) for word in config.get("extra_hosts") or ()],
     }
-    kind, _, options = mode.partition(":")
-    if kind in ("slirp4netns", "pasta"):
-        found["mode"], found["options"] = kind, [word for word in options.split(",") if word]
+    kind, options = network_names.mode_of(mode)
+    if kind in network_names.UPLINKS:
+        found["mode"], found["options"] = kind, options
     elif mode in ("bridge", "default"):
         found["mode"], found["networks"] = "bridge", default_network()
         if mode == "default":
@@ -39,7 +39,7 @@ def network(project: Project, service: str, *, mode: str, aliases: bool = True, 
     elif not mode:
         endpoints = _endpoints(project, service, config, aliases=aliases)
         found["mode"], found["networks"] = next(iter(endpoints)), endpoints
-    elif kind not in ("none", "host", "container"):
+    elif mode not in ("none", "host") and not mode.startswith("container:"):
         found["networks"] = {mode: no_demands()}
     return found
 
@@ -64,13 +64,15 @@ def _endpoints(project: Project, service: str, config: dict[str, Any], *, aliase
         endpoint = no_demands()
         own = [service, *(entry.get("aliases") or ())] if aliases else list(entry.get("aliases") or ())
         endpoint["aliases"] = [network_names.check_alias(str(word)) for word in dict.fromkeys(own)]
-        endpoint["ip"] = _address(entry.get("ipv4_address"), 4)
-        endpoint["ip6"] = _address(entry.get("ipv6_address"), 6)
-        endpoint["mac"] = _mac(entry.get("mac_address") or (config.get("mac_address") if position == 0 else None))
+        endpoint["ip"] = choice.address(str(word), 4) if (word := entry.get("ipv4_address")) else ""
+        endpoint["ip6"] = choice.address(str(word), 6) if (word := entry.get("ipv6_address")) else ""
+        mac = entry.get("mac_address") or (config.get("mac_address") if position == 0 else None)
+        endpoint["mac"] = choice.mac_address(str(mac)) if mac else ""
         endpoint["gw_priority"] = int(entry.get("gw_priority") or 0)
-        endpoint["driver_opts"] = {name: str(value) for name, value in (entry.get("driver_opts") or {}).items()}
+        options = {**(entry.get("driver_opts") or {})}
         if entry.get("interface_name"):
-            endpoint["driver_opts"]["com.docker.network.endpoint.ifname"] = str(entry["interface_name"])
+            options["com.docker.network.endpoint.ifname"] = entry["interface_name"]
+        endpoint["driver_opts"] = dict(choice.driver_option(f"{name}={value}") for name, value in options.items())
         endpoint["links"] = _links(project, config)
         found[str(project.resources("networks")[key]["name"])] = endpoint
     return found
@@ -81,28 +83,8 @@ def _links(project: Project, config: dict[str, Any]) -> list[str]:
     for word in config.get("links") or ():
         other, _, alias = word.partition(":")
         container = names.container_name(project, other, 1) if other in project.services else other
-        words.append(f"{container}:{network_names.check_alias(alias or other)}")
+        words.append(choice.link(f"{container}:{alias or other}"))
     for word in config.get("external_links") or ():
         other, _, alias = word.partition(":")
-        words.append(f"{other}:{network_names.check_alias(alias or other)}")
+        words.append(choice.link(f"{other}:{alias or other}"))
     return words
-
-
-def _address(word: object, version: int) -> str:
-    if not word:
-        return ""
-    try:
-        if version_of(str(word)) == version:
-            return to_text(version, to_number(str(word)))
-    except ValueError:
-        pass
-    raise InvalidInput(f"invalid IPv{version} address: {word}")
-
-
-def _mac(word: object) -> str:
-    if not word:
-        return ""
-    parts = str(word).strip().lower().replace("-", ":").split(":")
-    if len(parts) != 6 or not all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts) or int(parts[0], 16) & 1:
-        raise InvalidInput(f"{word} is not a valid mac address", hint="six numbers, as 02:42:ac:11:00:02")
-    return ":".join(parts)

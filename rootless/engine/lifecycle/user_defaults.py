@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless import user_config
-from rootless.engine.networks import default
+from rootless.engine.networks import default, names
 from rootless.engine.state.cgroup import not_limited
 from rootless.engine.state.config import no_demands
 from rootless.engine.state.resources import to_oci
@@ -34,7 +34,7 @@ def network(asked: Network) -> Network:
     mode, options = found
     changed: Network = {**asked, "mode": mode, "options": options}
     del changed["default"]
-    if mode in (*default.UPLINKS, "host", "none"):
+    if mode in (*names.UPLINKS, "host", "none"):
         del changed["networks"]
     else:
         changed["networks"] = {mode: no_demands()}

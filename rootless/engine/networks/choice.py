@@ -11,7 +11,7 @@ from rootless.engine.state.config import EndpointConfig, no_demands
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import Record
 
-_SINGLE = ("none", "host", "slirp4netns", "pasta")
+_SINGLE = ("none", "host", *names.UPLINKS)
 
 
 class Asked(Record):
@@ -92,7 +92,7 @@ def address(word: str, version: int) -> str:
             return canonical(word)
     except ValueError:
         pass
-    raise InvalidInput(f"invalid IPv{version} address: {word}", hint="--ip takes an IPv4 address, --ip6 an IPv6 one")
+    raise InvalidInput(f"invalid IPv{version} address: {word}", hint="an IPv4 address as 10.0.0.5, an IPv6 one as fd00::5")
 
 
 def mac_address(word: str) -> str:

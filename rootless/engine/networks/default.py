@@ -6,8 +6,6 @@ from rootless import user_config
 from rootless.engine.networks import names
 from rootless.errors import InvalidInput
 
-UPLINKS = ("slirp4netns", "pasta")
-
 
 def configured() -> tuple[str, list[str]] | None:
     """Mode, or a network's name, and the options of an uplink, as config.toml has them; None where it is bridge.
@@ -15,17 +13,14 @@ def configured() -> tuple[str, list[str]] | None:
     setting = user_config.settings().get("network")
     if setting is None or setting.value == "bridge":
         return None
-    mode, _, options = setting.value.partition(":")
-    words = [option for option in options.split(",") if option]
+    mode, words = names.mode_of(setting.value)
     try:
-        if mode not in (*UPLINKS, "host", "none"):
-            names.check_network(setting.value)
-        elif mode in UPLINKS:
+        if mode in names.UPLINKS:
             from rootless.network.uplink import driver
 
             driver.configure(mode, words)
-        elif options:
-            raise InvalidInput(f"{mode} has no options")
+        elif mode not in ("host", "none"):
+            names.check_network(mode)
     except InvalidInput as error:
         hint = "bridge, none, host, slirp4netns[:OPTIONS], pasta[:OPTIONS], or the name of a network"
         raise setting.refused(error.message, hint) from None

@@ -9,11 +9,19 @@ from rootless.errors import InvalidInput
 
 PREDEFINED = ("bridge", "host", "none")
 """Always there; `none`'s driver is called null."""
-_MODES = ("default", "private", "slirp4netns", "pasta")
+UPLINKS = ("slirp4netns", "pasta")
+"""Not networks, but programs that connect one container alone."""
+_MODES = ("default", "private", *UPLINKS)
 """What --network means otherwise: no network can be called so."""
 LONGEST = 128
 _START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _REST = _START | frozenset("_.-")
+
+
+def mode_of(word: str) -> tuple[str, list[str]]:
+    """What a network's word means: an uplink with its options (`slirp4netns:mtu=1500,...`), or the word itself."""
+    mode, _, options = word.partition(":")
+    return (mode, [option for option in options.split(",") if option]) if mode in UPLINKS else (word, [])
 
 
 def predefined_id(name: str) -> str:

@@ -149,5 +149,9 @@ DOWN = Command(
     max_args=1,
     status=RUN,
     description="The pods are found by their names. What is not there is no error. Volumes of claims stay, unless --force is given.",
+    examples=(
+        ("rootless kube down app.yaml", ""),
+        ("rootless kube down --force app.yaml", "the volumes of its claims, too"),
+    ),
     complete="file",
 )  # fmt: skip
