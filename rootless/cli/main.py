@@ -103,6 +103,8 @@ def _dispatch(words: list[str]) -> int:
     except RootlessError as error:
         return _report(error, command)
     except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # behind the terminal's ^C
         return 130
     except BrokenPipeError:
         raise

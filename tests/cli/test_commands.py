@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -209,6 +210,9 @@ def test_suggestions() -> None:
         ("rootless run --gp", ["--gpus"]),
         ("rootless run --link-l", []),
         ("rootless netw", ["network"]),
+        ("rootless ps --filter stat", ["status="]),
+        ("rootless pod ps --filter na", ["name="]),
+        ("rootless run -v ./si", ["file,./si"]),
         ("rootless --root /tmp volume l", ["ls"]),
     ],
 )
@@ -225,6 +229,26 @@ def test_completion_scripts_name_us(shell: str) -> None:
     text = completion.script(shell)
     assert completion.VARIABLE in text
     assert "rootless" in text
+
+
+@pytest.mark.parametrize("alias", ["alias docker=rootless", ""])
+def test_bash_completes_an_alias_of_ours(alias: str, tmp_path: Path) -> None:
+    """It asks the program that the alias means; without an alias `docker` is nothing of ours."""
+    program = tmp_path / "rootless"
+    program.write_text("#!/bin/sh\necho plain,$(echo \"$COMP_WORDS\" | tail -n 1)us=\n")
+    program.chmod(0o755)
+    lines = f"""{alias}
+        compopt() {{ echo compopt "$1" "$2"; }}
+        {completion.script("bash")}
+        complete -p docker 2>/dev/null
+        COMP_WORDS=(docker ps --filter stat) COMP_CWORD=3
+        _rootless_completion docker
+        echo "${{COMPREPLY[@]}}"
+    """
+    environment = {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    shown = subprocess.run(["bash", "-c", lines], text=True, capture_output=True, check=False, env=environment).stdout
+    for text in ("-F _rootless_completion docker", "status=", "compopt -o nospace"):
+        assert (text in shown) == bool(alias), shown
 
 
 def test_bash_reads_its_script() -> None:

@@ -70,6 +70,7 @@ def test_detach_and_attach(rootless: Rootless, terminal: Open, busybox_image: st
     screen.expect("ready> ")
     screen.send("\x10\x11")
     assert screen.wait() == 0
+    assert screen.screen.endswith("\r\n")
     assert rootless("inspect", "-f", "{{.State.Running}}", "box").stdout == "true\n"
     again = terminal("attach", "box")
     again.line("echo $kept")

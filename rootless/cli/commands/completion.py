@@ -23,6 +23,8 @@ COMMAND = Command(
     handler=generate,
     min_args=1,
     max_args=1,
+    description="An alias docker or podman has the same words if it is there before; for `rootless system shims docker` add "
+    "a line to ~/.bashrc: complete -o nosort -F _rootless_completion docker",
     examples=(
         ("rootless completion bash > ~/.local/share/bash-completion/completions/rootless", ""),
         ("rootless completion zsh > ~/.zfunc/_rootless", "where fpath has ~/.zfunc"),

@@ -156,7 +156,7 @@ OPTIONS: tuple[Option, ...] = (
            help="User namespace to use: keep-id (your own id inside, for -u), auto (ids of its own), nomap, host",
            complete="auto|host|keep-id|nomap"),
     Option(("--uts",), "uts", VALUE, metavar="string", default="", help="UTS namespace to use", complete="host"),
-    Option(("-v", "--volume"), "volume", LIST, metavar="list",
+    Option(("-v", "--volume"), "volume", LIST, metavar="list", complete="mount",
            help="Bind mount a directory, HOST:CONTAINER[:ro], made where it is missing; NAME:CONTAINER is a volume. "
                 "The option U gives it to the container's user, with all that is in it"),
     Option(("--volumes-from",), "volumes_from", LIST, metavar="list", complete="container",

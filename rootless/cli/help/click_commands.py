@@ -41,7 +41,14 @@ class ClickWord(click.ParamType[str]):
             return [CompletionItem(incomplete, type="dir" if self.subject == "directory" else "file")]
         from rootless.cli.help.completion_names import names
 
-        return [CompletionItem(name) for name in names(self.subject) if name.startswith(incomplete)]
+        if self.subject == "mount":  # a path or a volume: the shell's own completion goes on where no volume fits
+            volumes = [] if incomplete.startswith((".", "/", "~")) else names("volume")
+            return [CompletionItem(incomplete, type="file"), *_fitting(volumes, incomplete)]
+        return _fitting(names(self.subject), incomplete)
+
+
+def _fitting(names: list[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class ClickCommand(click.Command):

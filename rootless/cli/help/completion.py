@@ -26,20 +26,26 @@ def script(shell: str) -> str:
 
 _BASH = f"""\
 _rootless_completion() {{
-    local IFS=$'\\n' response completion type value
-    response=$(COMP_WORDS="${{COMP_WORDS[*]}}" COMP_CWORD=$COMP_CWORD {VARIABLE}=bash_complete "$1" 2>/dev/null)
+    local IFS=$'\\n' response completion type value program=$1
+    [[ -z ${{BASH_ALIASES[$1]-}} ]] || program=rootless
+    response=$(COMP_WORDS="${{COMP_WORDS[*]}}" COMP_CWORD=$COMP_CWORD {VARIABLE}=bash_complete "$program" 2>/dev/null)
     for completion in $response; do
         type="${{completion%%,*}}"
         value="${{completion#*,}}"
         case "$type" in
             dir) COMPREPLY=(); compopt -o dirnames ;;
             file) COMPREPLY=(); compopt -o default ;;
-            plain) COMPREPLY+=("$value") ;;
+            plain) COMPREPLY+=("$value"); [[ $value != *[=:] ]] || compopt -o nospace ;;
         esac
     done
     return 0
 }}
 complete -o nosort -F _rootless_completion rootless
+# The same words by another name: alias docker=rootless.
+for _rootless_name in docker podman; do
+    [[ ${{BASH_ALIASES[$_rootless_name]-}} != *rootless ]] || complete -o nosort -F _rootless_completion "$_rootless_name"
+done
+unset _rootless_name
 """
 
 

@@ -1,6 +1,7 @@
 """Names that a word of the command line may be, for completion.
 
-"container:STATE,..." are those in one of these states: who types `stop` means one that runs.
+"container:STATE,..." are those in one of these states: who types `stop` means one that runs. "filter:LISTING" are
+the keys of its --filter, "mount" what may stand at the front of -v.
 """
 
 from __future__ import annotations
@@ -9,6 +10,16 @@ import os
 import sys
 
 from rootless.errors import RootlessError
+
+_FILTERS = {
+    "container": "rootless.engine.views.container_filters",
+    "event": "rootless.engine.state.events.event_log",
+    "image": "rootless.engine.images.listing",
+    "network": "rootless.engine.networks.listing",
+    "pod": "rootless.engine.views.pod_filters",
+    "volume": "rootless.engine.files.volumes.volumes",
+}
+"""Where the FILTERS of a listing are."""
 
 
 def names(subject: str) -> list[str]:
@@ -26,8 +37,12 @@ def names(subject: str) -> list[str]:
 def _stored(subject: str) -> list[str]:
     from rootless.storage.store import Store
 
-    store = Store.open()
     kind, _, wanted = subject.partition(":")
+    if kind == "filter":
+        from importlib import import_module
+
+        return [f"{key}=" for key in import_module(_FILTERS[wanted]).FILTERS if not key.endswith("!")]
+    store = Store.open()
     if kind == "container":
         from rootless.storage.names import all_names as container_names
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 from rootless.cli import client_config
 from rootless.cli.commands.container.run import resize
@@ -56,7 +57,7 @@ def run(args: Args) -> int:
                 )
     if outcome.detached:
         client_events.detached(store, record)
-        print("read escape sequence")
+        print("\r\n" * sys.stdout.isatty() + "read escape sequence")
         return 0
     if outcome.status is not None:
         return attach.exit_code(outcome.status)

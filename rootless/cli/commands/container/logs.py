@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from rootless.cli.flags import chosen
@@ -42,16 +41,11 @@ def run(args: Args) -> int:
         if record["log"]["driver"] == "none":
             raise Conflict("configured logging driver does not support reading", hint="the container was made with --log-driver none")
     sys.stdout.flush()
-    try:
-        if args.follow:
-            _follow(store, identifiers, wanted, args)
-        else:
-            for identifier in identifiers:
-                _show(store, identifier, wanted, args, several=len(identifiers) > 1)
-    except KeyboardInterrupt:
-        if os.isatty(2):
-            os.write(2, b"\n")  # the terminal has written ^C; the prompt begins a line
-        raise
+    if args.follow:
+        _follow(store, identifiers, wanted, args)
+    else:
+        for identifier in identifiers:
+            _show(store, identifier, wanted, args, several=len(identifiers) > 1)
     return 0
 
 

@@ -125,7 +125,7 @@ COMMAND = Command(
     usage="[OPTIONS]",
     options=(
         Option(("-a", "--all"), "all", FLAG, help="Show all containers (default shows just running)"),
-        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=convert,
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", complete="filter:container", convert=convert,
                help="Filter output based on conditions provided"),
         Option(("--format",), "format", VALUE, metavar="string", help="Format output: table, json, or a Go template"),
         Option(("-n", "--last"), "last", VALUE, metavar="int", convert=integer,

@@ -231,6 +231,8 @@ def stay(
             from rootless.engine.lifecycle.attach import client_events
 
             client_events.detached(store, record)
+            if sys.stdout.isatty():
+                sys.stdout.write("\r\n")  # the shell's prompt begins a line; the terminal may be raw yet
             return 0
         if record["auto_remove"]:
             remove.remove(store, identifier, force=True, volumes=True)

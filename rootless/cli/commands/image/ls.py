@@ -99,7 +99,7 @@ COMMAND = Command(
     options=(
         Option(("-a", "--all"), "all", FLAG, help="Show all images (default hides intermediate images)"),
         Option(("--digests",), "digests", FLAG, help="Show digests"),
-        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=filters.convert,
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", complete="filter:image", convert=filters.convert,
                help='Filter output based on conditions provided ("dangling=true", "reference=debian:*", '
                     '"label=key=value", "before=image", "since=image", "until=24h")'),
         Option(("--format",), "format", VALUE, help="Format output using 'table', 'table TEMPLATE', 'json' or a "

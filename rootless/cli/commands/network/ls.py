@@ -62,7 +62,7 @@ COMMAND = Command(
     summary="List networks",
     usage="[OPTIONS]",
     options=(
-        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=filters.convert,
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", complete="filter:network", convert=filters.convert,
                help='Provide filter values ("driver=bridge", "name=text", "type=custom", "label=key", "dangling=true")'),
         Option(("--format",), "format", VALUE, metavar="string", help="Format output using 'table', 'table TEMPLATE', "
                "'json' or a Go template"),

@@ -139,7 +139,7 @@ COMMAND = Command(
         Option(("--ctr-ids",), "ctr_ids", FLAG, help="Display the container IDs"),
         Option(("--ctr-names",), "ctr_names", FLAG, help="Display the container names"),
         Option(("--ctr-status",), "ctr_status", FLAG, help="Display the container status"),
-        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=filters.convert,
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", complete="filter:pod", convert=filters.convert,
                help=f"Filter output based on conditions given ({', '.join(pod_filters.FILTERS)})"),
         Option(("--format",), "format", VALUE, metavar="string", help="Format output: table, json, or a Go template"),
         LATEST._replace(dest="latest", help="Show the pod that was created last"),

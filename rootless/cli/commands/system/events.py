@@ -61,7 +61,7 @@ COMMAND = Command(
     summary="Get real time events from containers, images and volumes",
     usage="[OPTIONS]",
     options=(
-        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=convert,
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", complete="filter:event", convert=convert,
                help="Filter output based on conditions provided"),
         Option(("--format",), "format", VALUE, metavar="string", default="",
                help="Format output using a custom template: 'json' or a Go template"),

@@ -63,7 +63,7 @@ COMMAND = Command(
     summary="List volumes",
     usage="[OPTIONS]",
     options=(
-        Option(("-f", "--filter"), "filter", LIST, metavar="filter", convert=filters.convert,
+        Option(("-f", "--filter"), "filter", LIST, metavar="filter", complete="filter:volume", convert=filters.convert,
                help='Provide filter values ("dangling=true", "name=text", "label=key", "driver=local")'),
         Option(("--format",), "format", VALUE, help="Format output using 'table', 'table TEMPLATE', 'json' or a "
                "Go template"),
