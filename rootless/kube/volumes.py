@@ -77,15 +77,19 @@ def _directories(volume: PodVolume, top: int, path: str, mode: int) -> None:
     here = os.dup(top)
     try:
         for part in path.split("/") if path else ():
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(part, mode, dir_fd=here)
-                os.chmod(part, mode, dir_fd=here)
+            new = True
+            try:
+                os.mkdir(part, 0o700, dir_fd=here)
+            except FileExistsError:
+                new = False
             try:
                 below = os.open(part, _DIRECTORY, dir_fd=here)
             except NotADirectoryError:
                 return  # a file, which is mounted as one, or a link, which the mount refuses to leave the volume by
             os.close(here)
             here = below
+            if new:
+                os.fchmod(here, mode)  # by the descriptor: another container of the claim may put a link there meanwhile
     except OSError as error:
         raise volume.node.error("", f"subPath {path}: {error.strerror}") from None
     finally:

@@ -167,6 +167,23 @@ def test_an_init_container_that_fails(kube: Kube) -> None:
     kube("down")
 
 
+def test_a_link_in_a_claim_leads_nowhere(kube: Kube, rootless: Rootless, tmp_path: Path) -> None:
+    """CVE-2017-1002101: a container leaves a link at the place that the next one mounts a part of."""
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    (outside / "file").write_text("of the host")
+    rootless("run", "--rm", "--network", "none", "-v", "claim:/d", "busybox", "ln", "-s", outside, "/d/sub")
+    mounts = "volumeMounts: [{name: c, mountPath: /c, subPath: sub/below}], command"
+    claim = "  volumes: [{name: c, persistentVolumeClaim: {claimName: claim}}]"
+    for text in (mounts, mounts.replace("/below", "")):
+        kube.file(one("['ls', '/c']").replace("command", text) + claim)
+        assert "cannot access path sub" in kube("play", status=125).stderr
+        assert rootless("logs", "one-c", status=None).stdout == ""
+        kube("down")
+    assert os.listdir(outside) == ["file"]
+    assert outside.stat().st_mode & 0o777 == 0o700
+
+
 def test_standard_input_and_the_words_of_a_command_line(rootless: Rootless, kube: Kube, tmp_path: Path) -> None:
     port = free_port()
     maps = tmp_path / "maps.yaml"
