@@ -1,0 +1,28 @@
+"""The site of docs/ is built by mkdocs without a warning: every link and every anchor leads somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.need import need
+
+TREE = Path(__file__).parents[2]
+
+
+def test_the_site_has_no_broken_link(tmp_path: Path) -> None:
+    """By mkdocs' own theme: that of the published site changes no link, and has a hundred times the size."""
+    need(importlib.util.find_spec("mkdocs"), "mkdocs is not installed (pip install -e '.[dev]')")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--theme", "mkdocs", "-f", TREE / "mkdocs.yml", "-d",
+         tmp_path / "site"],
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr[-3000:]
+    places = {entry["location"] for entry in json.loads((tmp_path / "site/search/search_index.json").read_text())["docs"]}
+    for page in ("first-steps.html", "cli/run.html", "project/SECURITY.html", "development/decisions/cgroups.html"):
+        assert page in places
+    assert 'href="../security.html"' in (tmp_path / "site/project/SECURITY.html").read_text()
