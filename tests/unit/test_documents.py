@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rootless.cli.grammar import refused
 from rootless.cli.help import error_texts
 
 TREE = Path(__file__).parents[2]
@@ -51,6 +52,14 @@ def f(name, path):
         ("NAME is off", "leave it; an administrator: ask for KIND"),
         ("two of them / one more", "ask for KIND"),
     ]
+
+
+def test_what_is_refused_is_on_the_page_for_those_who_know_docker() -> None:
+    page = (TREE / "docs/from-docker.md").read_text()
+    options = [option for options in (refused.FLAGS["run"], refused.SECURITY_OPTIONS, refused.VALUES) for option in options]
+    for word in (*refused.COMMANDS, *options):
+        last = word.split()[-1]
+        assert last in page or last.rsplit("-", 1)[0] + "-*" in page, f"docs/from-docker.md lacks {word}"
 
 
 def test_troubleshooting_quotes_what_the_program_says() -> None:
