@@ -141,13 +141,62 @@ services:
     assert log.read_text() == "started 1\nstopping\n"
 
 
+def test_init_containers(compose: Compose) -> None:
+    """pre_start: one after the other, before the service and after what it depends on, with its volumes, network and variables; once."""
+    text = """
+services:
+  web:
+    image: busybox
+    command: sh -c 'cat /named/log > /out/%s; sleep 1000'
+    stop_grace_period: 0s
+    scale: 2
+    user: "1000"
+    environment: {V: service, W: service}
+    ports: ["127.0.0.1::80"]
+    volumes: [/data, "named:/named", "./out:/out"]
+    depends_on: {db: {condition: service_healthy}}
+    pre_start:
+      - command: "sh -c 'echo first $$V $$W $$(id -u) >> /named/log; chmod 777 /data /named /out /named/log'"
+        user: root
+        environment: {V: hook}
+      - {command: ["sh", "-c", "nslookup db >/dev/null && echo second >> /named/log; echo heard; exit $CODE"], image: other}
+  db: {image: busybox, command: sleep 1000, stop_grace_period: 0s, healthcheck: {test: "true", interval: 1s}}
+volumes: {named: }
+"""
+    (compose.directory / "out").mkdir()
+    compose.rootless("tag", "busybox", "other")
+    compose.environment["CODE"] = "3"
+    compose.file(text % "one")
+    failed = compose("up", "-d", status=1).stderr
+    assert "service web pre_start[1] exited with status 3: heard" in failed
+    assert {name: row["State"] for name, row in compose.rows().items()} == {
+        "demo-db-1": "running", "demo-web-1": "created", "demo-web-2": "created", "demo-web-pre_start-1": "exited",
+    }  # fmt: skip
+    compose.environment["CODE"] = "0"
+    assert "demo-web-pre_start-1  | heard\n" in compose("up", "-d").stderr
+    assert set(compose.rows()) == {"demo-db-1", "demo-web-1", "demo-web-2"}
+    assert len(compose.rootless("volume", "ls", "-q").lines) == 3, "named, and /data of both"
+    log = "first hook service 0\nsecond\n"
+    assert compose.execute("web", "cat", "/named/log") == 2 * log
+    # Not again, neither for another container nor after a stop; but where the configuration is another.
+    compose("up", "-d", "--scale", "web=3")
+    compose("restart", "-t", "0", "web")
+    assert compose.execute("web", "cat", "/named/log") == 2 * log
+    compose.file(text % "two")
+    compose("up", "-d", "-t", "0")
+    assert compose.execute("web", "cat", "/named/log") == 3 * log
+    assert (compose.directory / "out/two").read_text() == 3 * log
+    compose.rootless("rmi", "other")
+
+
 @pytest.mark.parametrize(("key", "named"), [
     ("storage_opt: {size: 1g}", "services.web.storage_opt"), ("models: [m]", "services.web.models"),
     ("isolation: hyperv", "services.web.isolation"),
     ("volumes: [{type: npipe, source: a, target: /b}]", "services.web.volumes[0].type npipe"),
     ("networks: {default: {link_local_ips: [169.254.1.1]}}", "link_local_ips"), ("mem_swappiness: 5", "services.web.mem_swappiness"),
     ("credential_spec: {file: x}", "services.web.credential_spec"), ("runtime: kata", "services.web.runtime"),
-    ("pre_start: [{command: a}]", "services.web.pre_start"), ("deploy: {mode: global}", "services.web.deploy.mode global"),
+    ("pre_start: [{command: a, per_replica: true}]", "services.web.pre_start[0].per_replica"),
+    ("deploy: {mode: global}", "services.web.deploy.mode global"),
     ("pull_policy: sometimes", "services.web.pull_policy"),
 ])  # fmt: skip
 def test_what_cannot_be_had_is_refused_by_name(compose: Compose, key: str, named: str) -> None:

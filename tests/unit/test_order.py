@@ -69,7 +69,7 @@ ORDER = {
     "cli/terminal": "attachment confirm",
     "compose": "converge discover disk plan load",
     "compose/converge":
-        "executor providers apply conditions syncing contents hooks images log_stream observe watching service_request "
+        "executor providers apply init_containers conditions syncing contents hooks images log_stream observe watching service_request "
         "request_mounts request_network",
     "compose/load":
         "load render files selection consistency defaults project canonical short merge tags interpolate dotenv template "

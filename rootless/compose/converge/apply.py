@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from rootless.build.progress.vertices import Progress
-from rootless.compose.converge import conditions, contents, hooks, images
+from rootless.compose.converge import conditions, contents, hooks, images, init_containers
 from rootless.compose.converge.observe import container, project_rows
 from rootless.compose.converge.service_request import Place, service_request
 from rootless.compose.load.project import Project
@@ -91,8 +91,7 @@ def _first_containers(context: Context, service: str) -> dict[str, str]:
 
 
 def _create(context: Context, step: Step) -> None:
-    data = step.data
-    make_container(context, data["service"], Place(data["name"], data["number"], {}, data.get("inherit") or {}))
+    make_container(context, step.data["service"], Place(step.data["name"], step.data["number"], {}, step.data.get("inherit") or {}))
 
 
 def _recreate(context: Context, step: Step) -> None:
@@ -109,8 +108,11 @@ def _recreate(context: Context, step: Step) -> None:
     _rename_one(store, new, data["name"])
 
 
-def _rename(context: Context, step: Step) -> None:
-    _rename_one(context.store, step.data["id"], step.data["name"])
+def _pre_start(context: Context, step: Step) -> None:
+    def make(project: Project, service: str, place: Place) -> str:
+        return make_container(context._replace(project=project), service, place)
+
+    init_containers.run(context.store, context.wanted, step.data["service"], step.data["name"], make)
 
 
 def _rename_one(store: Store, identifier: str, name: str) -> None:
@@ -287,9 +289,11 @@ def _exec(context: Context, step: Step) -> None:
 
 
 _ACTIONS: dict[str, Callable[[Context, Step], str | None]] = {
-    "create": _create, "recreate": _recreate, "rename": _rename, "start": _start, "stop": _stop, "restart": _restart,
+    "create": _create, "recreate": _recreate,
+    "rename": lambda context, step: _rename_one(context.store, step.data["id"], step.data["name"]),
+    "start": _start, "stop": _stop, "restart": _restart,
     "remove": _remove, "kill": _kill, "pause": _pause, "unpause": _unpause, "create_network": _create_network,
     "remove_network": _remove_network, "create_volume": _create_volume, "remove_volume": _remove_volume,
     "remove_image": _remove_image, "pull": _pull, "push": _push, "build": _build, "wait": _wait,
-    "note": lambda context, step: "Running", "sync": _sync, "exec": _exec,
+    "note": lambda context, step: "Running", "sync": _sync, "pre_start": _pre_start, "exec": _exec,
 }  # fmt: skip

@@ -55,6 +55,7 @@ def container(row: listing.ContainerRow) -> Container:
 
 def observe(store: Store, name: str, project: Project | None = None) -> Observed:
     """What there is of the project of that name; with `project`, of its images, too."""
+    from rootless.compose.plan.images import hook_images
     from rootless.engine.images import lookup
     from rootless.engine.networks import records
     from rootless.storage import volumes
@@ -64,9 +65,10 @@ def observe(store: Store, name: str, project: Project | None = None) -> Observed
     there = {volume.name: volume.labels for volume in volumes.list_volumes(store)}
     known: dict[str, str] = {}
     tagged: dict[str, float] = {}
-    for service in project.services if project is not None else ():
-        assert project is not None
-        image = names.image_name(project, service)
+    wanted = [] if project is None else [
+        image for service, config in project.services.items() for image in (names.image_name(project, service), *hook_images(config))
+    ]  # fmt: skip
+    for image in wanted:
         try:
             known[image] = lookup.find(store, image, all_names=False).id
         except (NotFound, RootlessError):

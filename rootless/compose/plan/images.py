@@ -43,7 +43,16 @@ def image_steps(project: Project, observed: Observed, choice: ImageChoice, now: 
             if config.get("build"):
                 raise NotFound(f"No such image: {image}", hint="it would have to be built: leave --no-build out")
             raise NotFound(f"No such image: {image}", hint="pull_policy: never keeps it from being pulled")
+        for image in hook_images(config):
+            if image not in observed.images and image not in pulled and policy != "never":
+                pulled.add(image)
+                steps.append(Step(f"pull {image}", "pull", image, data={"image": image, "platform": config.get("platform", "")}))
     return steps
+
+
+def hook_images(config: dict[str, Any]) -> list[str]:
+    """The images of init containers that are not the service's."""
+    return [str(hook["image"]) for hook in config.get("pre_start") or () if hook.get("image")]
 
 
 def _is_built(config: dict[str, Any], image: str, policy: str, observed: Observed, choice: ImageChoice) -> bool:

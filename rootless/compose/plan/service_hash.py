@@ -14,7 +14,7 @@ from typing import Any
 from rootless.compose.load.project import Project
 
 _NOT_CONFIGURATION = ("build", "pull_policy", "pull_refresh_after", "scale", "depends_on", "profiles", "develop", "attach",
-                      "post_start", "pre_stop", "pre_start", "env_file", "label_file", "extends", "provider")  # fmt: skip
+                      "post_start", "pre_stop", "env_file", "label_file", "extends", "provider")  # fmt: skip
 
 
 def service_hash(project: Project, service: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ WORDS = {
     "start": ("Starting", "Started"), "restart": ("Restarting", "Started"), "stop": ("Stopping", "Stopped"),
     "remove": ("Removing", "Removed"), "kill": ("Killing", "Killed"), "pause": ("Pausing", "Paused"),
     "unpause": ("Unpausing", "Unpaused"), "wait": ("Waiting", "Healthy"), "note": ("Running", "Running"),
-    "sync": ("Syncing", "Synced"), "exec": ("Executing", "Executed"),
+    "pre_start": ("Preparing", "Prepared"), "sync": ("Syncing", "Synced"), "exec": ("Executing", "Executed"),
 }  # fmt: skip
 
 

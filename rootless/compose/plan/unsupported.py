@@ -18,7 +18,6 @@ _REFUSED = {
     "mem_swappiness": ("cgroup v2 has no such limit", "memswap_limit"),
     "models": ("there is no model runner", "run one as a service of its own"),
     "oom_kill_disable": ("cgroup v2 has no such switch", "oom_score_adj"),
-    "pre_start": ("init containers are not there yet", "a service with depends_on: condition: service_completed_successfully"),
     "storage_opt": ("a container's layer has no size of its own", "a volume"),
     "use_api_socket": ("the API's socket is given by a mount", "volumes: - $XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock"),
 }  # fmt: skip
@@ -58,6 +57,9 @@ def refuse(project: Project) -> list[str]:
 
 def _details(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Place, reason, and what to do instead."""
+    for at, hook in enumerate(config.get("pre_start") or ()):
+        if hook.get("per_replica") in (True, "true"):
+            yield f"pre_start[{at}].per_replica", "an init container runs once for a service", "leave it out"
     if config.get("isolation") not in (None, "", "default"):
         yield "isolation", _WINDOWS, "leave it out"
     if config.get("runtime") not in (None, *_RUNTIMES):

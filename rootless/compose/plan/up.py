@@ -197,6 +197,13 @@ class _Up:
         conditions = self._conditions(service, config)
         stopped = {step.data.get("id") for step in self.steps if step.action == "stop"}
         there = {one.id: one for one in self.observed.containers}
+        if config.get("pre_start") and (made := self.made.get(service)) and all(
+            not identifier or there[identifier].state == "created" for _, _, identifier in made
+        ):  # once for the service: not where one of its containers has run with this configuration
+            key, first = f"pre_start {service}", made[0][0]
+            after = (*(f"create {name}" for name, _, _ in made), *conditions)
+            self.steps.append(Step(key, "pre_start", f"Container {first}", after, {"service": service, "name": first}))
+            conditions = (*conditions, key)
         for name, _, identifier in self.made.get(service, ()):
             subject, data = f"Container {name}", {"service": service, "name": name}
             key = f"start {name}"
