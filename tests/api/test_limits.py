@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 
+from tests.api.test_service import next_worker, workers
 from tests.harness import processes
 from tests.harness.api import Service
 from tests.harness.command import Rootless
@@ -61,20 +64,21 @@ def test_who_only_waits_keeps_nobody_from_being_served(rootless: Rootless) -> No
 LIMITED = """
 import sys
 from rootless.api.http import limits
-from rootless.api.server import front, listener, zygote
+from rootless.api.server import front, listener, pool, zygote
 from rootless.api.server.ends import Ends
 limits.STALLED_S = int(sys.argv[2])
+pool.WARM_S = float(sys.argv[4])
 ends, where = Ends(), listener.bind(sys.argv[1])
 wire = zygote.start(lambda: (where.sock.close(), ends.forget()))
 front.Front(where, wire, ends, front.Settings(workers=2, streams=int(sys.argv[3]))).run()
 """
 
 
-def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9) -> Service:
+def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9, warm_s: float = 2) -> Service:
     """A service with limits that a test can reach."""
     path = rootless.runtime / "rootless" / "docker.sock"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams)]
+    argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams), str(warm_s)]
     server = subprocess.Popen(argv, env=rootless.environment, stderr=subprocess.PIPE)
     rootless.started.append(server)
     service = Service.__new__(Service)
@@ -111,4 +115,29 @@ def test_a_client_that_stalls_has_gone(rootless: Rootless, busybox_image: str) -
     service.rootless("volume", "create", "news")
     assert b'"news"' in waits.readline()
     waits.close()
+    assert service.stop() == 0
+
+
+def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(rootless: Rootless) -> None:
+    """A worker that was killed while it waited is replaced as well."""
+    service = limited(rootless, warm_s=600)
+    reader = next_worker(service)
+    for _ in range(3):
+        assert service("GET", "/volumes").json["Volumes"] == []
+    assert reader in workers(service)
+    service("GET", "/volumes/none", status=404)
+    service("GET", "/containers/json?filters=%FF", status=400)
+    assert reader in workers(service)
+    pidfd = os.pidfd_open(reader)
+    service("POST", "/volumes/create", {"Name": "change"}, status=201)
+    processes.wait_ended(pidfd)
+    os.close(pidfd)
+    assert [each["Name"] for each in service("GET", "/volumes").json["Volumes"]] == ["change"]
+    service.rootless("volume", "rm", "change")
+    assert service("GET", "/volumes").json["Volumes"] == []
+    for pidfd in [os.pidfd_open(worker) for worker in workers(service)]:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        processes.wait_ended(pidfd)
+        os.close(pidfd)
+    assert service("GET", "/volumes").json["Volumes"] == []
     assert service.stop() == 0

@@ -99,29 +99,6 @@ def test_a_killed_worker_ends_its_own_connection_alone(service: Service) -> None
     assert service("GET", "/plugins").json == []
 
 
-def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(service: Service) -> None:
-    """A worker that was killed while it waited is replaced as well."""
-    reader = next_worker(service)
-    for _ in range(3):
-        assert service("GET", "/volumes").json["Volumes"] == []
-    assert reader in workers(service)
-    service("GET", "/volumes/none", status=404)
-    service("GET", "/containers/json?filters=%FF", status=400)
-    assert reader in workers(service)
-    pidfd = os.pidfd_open(reader)
-    service("POST", "/volumes/create", {"Name": "change"}, status=201)
-    processes.wait_ended(pidfd)
-    os.close(pidfd)
-    assert [each["Name"] for each in service("GET", "/volumes").json["Volumes"]] == ["change"]
-    service.rootless("volume", "rm", "change")
-    assert service("GET", "/volumes").json["Volumes"] == []
-    for pidfd in [os.pidfd_open(worker) for worker in workers(service)]:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        processes.wait_ended(pidfd)
-        os.close(pidfd)
-    assert service("GET", "/volumes").json["Volumes"] == []
-
-
 def test_no_worker_is_kept_that_has_answered_long_ago(service: Service) -> None:
     pidfd = os.pidfd_open(next_worker(service))
     service("GET", "/volumes")
