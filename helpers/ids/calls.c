@@ -22,6 +22,7 @@ const struct call calls[] = {
     EACH(SYS_mkdirat, LEVEL_FULL, call_make),
     EACH(SYS_symlinkat, LEVEL_FULL, call_make),
     EACH(SYS_mknodat, LEVEL_FULL, call_make),
+    EACH(SYS_bind, LEVEL_FULL, call_bind),
     EACH(SYS_fchmod, LEVEL_FULL, call_chmod),
     EACH(SYS_fchmodat, LEVEL_FULL, call_chmod),
     EACH(SYS_fchmodat2, LEVEL_FULL, call_chmod),

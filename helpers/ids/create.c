@@ -7,7 +7,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "ids.h"
+#include "create.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
 #define DEFAULT_UMASK 022
@@ -22,14 +22,6 @@ static bool is_directory(const struct request *r)
     return r->nr == SYS_mkdirat;
 }
 
-struct making {
-    struct place place;
-    int parent;       /* the directory, ours to close */
-    const char *name; /* in it */
-    struct owner owner;
-    mode_t umask;
-};
-
 static mode_t umask_of(const struct request *r)
 {
     long found = request_status(r->task, "\nUmask:\t", 8);
@@ -37,10 +29,11 @@ static mode_t umask_of(const struct request *r)
 }
 
 /* Whether it may open, as it asks to, what is there already; the kernel would let it, for all is one user's. */
-static bool may_open(const struct credentials *by, int parent, const char *name, uint64_t flags)
+static bool may_open(const struct credentials *by, const struct making *making)
 {
     struct stat st;
-    int fd = open_beneath(parent, name, O_PATH | (flags & O_NOFOLLOW), 0);
+    uint64_t flags = making->flags;
+    int fd = open_beneath(making->parent, making->name, O_PATH | (flags & O_NOFOLLOW), 0);
     if (fd < 0)
         return true;
     bool may = true;
@@ -77,21 +70,26 @@ static bool follow(struct making *making)
     return false;
 }
 
-/* 0: it is ours to make; CONTINUE where the kernel does the same, or has the error's number. */
 static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool in_directory, bool follows, struct making *making)
 {
-    struct stat st;
-    const struct credentials *by = credentials_of(r->task);
     int64_t result = place_of(r, dirfd, address, false, &making->place);
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
+    return making_begin(r, in_directory, follows, making);
+}
+
+int64_t making_begin(const struct request *r, bool in_directory, bool follows, struct making *making)
+{
+    struct stat st;
+    int64_t result = 0;
+    const struct credentials *by = credentials_of(r->task);
     char *path = making->place.path;
     if (is_directory(r))
         for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--)
             path[end - 1] = 0;
     making->name = ".";
     making->parent = in_directory ? place_open(&making->place, true) : place_parent(&making->place, &making->name);
-    if (making->parent < 0 || (follows && !follow(making)) || fstat(making->parent, &st) < 0) {
+    if (making->parent < 0 || (follows && !follow(making)) || fstat(making->parent, &st) < 0 || !S_ISDIR(st.st_mode)) {
         if (making->parent >= 0)
             close(making->parent);
         place_close(&making->place);
@@ -103,7 +101,7 @@ static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool 
     if (!making->owner.uid && !making->owner.gid && credentials_over_files(by))
         result = CONTINUE;
     else if (!credentials_may(by, &st, &directory, S_IWOTH | S_IXOTH))
-        result = faccessat(making->parent, making->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? CONTINUE : -EACCES;
+        result = faccessat(making->parent, making->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && (!making->opens || may_open(by, making)) ? CONTINUE : -EACCES;
     if (result != 0) {
         close(making->parent);
         place_close(&making->place);
@@ -113,13 +111,13 @@ static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool 
     return 0;
 }
 
-static void end(struct making *making)
+void making_end(struct making *making)
 {
     close(making->parent);
     place_close(&making->place);
 }
 
-static int note(int fd, const struct owner *owner)
+int making_note(int fd, const struct owner *owner)
 {
     struct stat st;
     return fstat(fd, &st) < 0 ? -errno : owner_set(fd, &st, owner->uid, owner->gid);
@@ -147,6 +145,8 @@ int64_t call_create(const struct request *r)
     uint64_t flags = creat ? O_CREAT | O_WRONLY | O_TRUNC : (uint32_t)a[1];
     mode_t mode = (mode_t)a[creat ? 1 : 2] & 07777;
     bool temporary = (flags & O_TMPFILE) == O_TMPFILE;
+    making.flags = flags;
+    making.opens = !temporary && !(flags & O_EXCL);
     int64_t result = begin(r, at ? (int)r->args[0] : AT_FDCWD, a[0], temporary, !temporary && !(flags & (O_EXCL | O_NOFOLLOW)), &making);
     if (result != 0)
         return result;
@@ -157,17 +157,17 @@ int64_t call_create(const struct request *r)
                        : open_beneath(making.parent, making.name, ours | O_CREAT | O_EXCL, mode);
     if (fd < 0) {
         /* It is there, and opening it makes nothing; or the error is the kernel's to tell. */
-        bool refused = fd == -EEXIST && !(flags & O_EXCL) && !may_open(credentials_of(r->task), making.parent, making.name, flags);
+        bool refused = fd == -EEXIST && making.opens && !may_open(credentials_of(r->task), &making);
         result = refused ? -EACCES : CONTINUE;
     }
     else {
-        int noted = note(fd, &making.owner);
+        int noted = making_note(fd, &making.owner);
         result = noted < 0 ? noted : hand_over(r, fd, flags);
         if (result != ANSWERED && !temporary)
             unlinkat(making.parent, making.name, 0);
         close(fd);
     }
-    end(&making);
+    making_end(&making);
     return result;
 }
 
@@ -179,6 +179,7 @@ int64_t call_make(const struct request *r)
     int dirfd = AT_FDCWD;
     int64_t result;
     bool link = r->nr == SYS_symlinkat;
+    making.opens = false;
     switch (r->nr) {
 #ifdef SYS_mkdir
     case SYS_symlink: link = true; break;
@@ -190,11 +191,14 @@ int64_t call_make(const struct request *r)
     bool directory = is_directory(r);
     mode_t mode = (mode_t)a[1];
     mode_t type = mode & S_IFMT;
-    if (!link && !directory && type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK)
-        return CONTINUE; /* devices: what the kernel says */
+    bool device = !link && !directory && type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK;
     result = begin(r, dirfd, a[link], false, false, &making);
     if (result != 0)
         return result;
+    if (device) { /* what the kernel says of it, where the task may write */
+        making_end(&making);
+        return CONTINUE;
+    }
     mode &= 07777 & ~making.umask;
     int made;
     if (link) {
@@ -206,11 +210,11 @@ int64_t call_make(const struct request *r)
         result = made < 0 ? -errno : 0;
     if (result == 0) {
         int fd = open_beneath(making.parent, making.name, O_PATH | O_NOFOLLOW, 0);
-        int noted = fd < 0 ? fd : note(fd, &making.owner);
+        int noted = fd < 0 ? fd : making_note(fd, &making.owner);
         if (fd >= 0)
             close(fd);
         result = noted;
     }
-    end(&making);
+    making_end(&making);
     return result;
 }

@@ -1,10 +1,9 @@
-/* execve(2), and the few calls that only look as if they had nothing to do with ids. */
+/* execve(2): a program may change who its process is. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -60,52 +59,4 @@ int64_t call_execute(const struct request *r)
     }
     close((int)fd);
     return CONTINUE;
-}
-
-/* SO_PEERCRED: the filter has looked at the level and the name. */
-int64_t call_peer(const struct request *r)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    int task = (int)syscall(SYS_pidfd_open, r->task, 0), socket = -1, result = -1;
-    if (task >= 0 && request_valid(r))
-        socket = (int)syscall(SYS_pidfd_getfd, task, (int)r->args[0], 0);
-    if (socket >= 0)
-        result = getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    if (socket >= 0)
-        close(socket);
-    if (task >= 0)
-        close(task);
-    if (result < 0 || size != sizeof peer || peer.pid <= 0)
-        return CONTINUE;
-    const struct credentials *of = credentials_of(peer.pid);
-    long pid = inner_pid(peer.pid);
-    if ((!of->euid && !of->egid) || pid < 0)
-        return CONTINUE;
-    peer.pid = (pid_t)pid;
-    peer.uid = of->euid;
-    peer.gid = of->egid;
-    uint32_t room;
-    int64_t written = request_read(r, r->args[4], &room, sizeof room);
-    if (written < 0)
-        return written;
-    if ((int32_t)room < 0)
-        return -EINVAL;
-    if (room > sizeof peer)
-        room = sizeof peer;
-    if ((written = request_write(r, r->args[3], &peer, room)) == 0)
-        written = request_write(r, r->args[4], &room, sizeof room);
-    return written;
-}
-
-/* Access control lists name ids that the kernel has not: it says EINVAL, and package managers give up. They are
-   taken, and forgotten. */
-int64_t call_set_attribute(const struct request *r)
-{
-    char name[256];
-    static const char acl[] = "system.posix_acl_";
-    int64_t length = request_text(r, r->args[1], name, sizeof name);
-    if (length == GONE)
-        return GONE;
-    return length >= 0 && !strncmp(name, acl, sizeof acl - 1) ? 0 : CONTINUE;
 }

@@ -84,6 +84,8 @@ struct place {
 bool paths_begin(void);
 /* Goes where the task is and reads its path; 0 or an error as above. An empty path is taken only if `empty`. */
 int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place);
+/* The same of a path that is in place->path already. */
+int64_t place_resolve(const struct request *r, int dirfd, struct place *place);
 void place_close(struct place *place);
 /* O_PATH descriptor of what is there, or -errno. */
 int place_open(const struct place *place, bool follow);
@@ -122,6 +124,7 @@ int64_t call_stat(const struct request *r);
 int64_t call_statx(const struct request *r);
 int64_t call_create(const struct request *r);
 int64_t call_make(const struct request *r);
+int64_t call_bind(const struct request *r);
 int64_t call_execute(const struct request *r);
 int64_t call_peer(const struct request *r);
 int64_t call_set_attribute(const struct request *r);

@@ -121,6 +121,12 @@ int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empt
         if (!length && !empty)
             return -ENOENT;
     }
+    return place_resolve(r, dirfd, place);
+}
+
+int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
+{
+    place->at = -1;
     int result = take_root(r), fd = dirfd;
     if (result < 0)
         return request_valid(r) ? result : GONE;

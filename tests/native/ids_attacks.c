@@ -21,7 +21,7 @@ static const long calls[] = {
     SYS_newfstatat, SYS_fstat, SYS_statx, SYS_stat, SYS_lstat, SYS_openat, SYS_open, SYS_creat, SYS_mkdirat, SYS_mkdir,
     SYS_symlinkat, SYS_symlink, SYS_mknodat, SYS_mknod, SYS_fchmod, SYS_fchmodat, SYS_chmod, SYS_chown, SYS_lchown,
     SYS_fchown, SYS_fchownat, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_setgroups, SYS_setxattr, SYS_lsetxattr,
-    SYS_fsetxattr, SYS_getsockopt, SYS_capset, SYS_capget, SYS_execve, SYS_execveat, SYS_prlimit64, SYS_setrlimit, SYS_prctl,
+    SYS_fsetxattr, SYS_getsockopt, SYS_bind, SYS_capset, SYS_capget, SYS_execve, SYS_execveat, SYS_prlimit64, SYS_setrlimit, SYS_prctl,
 };
 #define CALLS (sizeof calls / sizeof *calls)
 

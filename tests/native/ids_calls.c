@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,7 +171,18 @@ static void step(const char *script, int at)
         st.st_uid = sx.stx_uid, st.st_gid = sx.stx_gid, st.st_mode = sx.stx_mode;
         say_stat(op, result, &st);
     } else if (!strcmp(op, "self")) say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, "/proc/self/", &st, 0), &st);
-    else if (!strcmp(op, "nnp")) say(op, CALL(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    else if (!strcmp(op, "bind")) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX}, found;
+        socklen_t size = sizeof found;
+        PATH_IDS;
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", p);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        say(op, CALL(SYS_bind, fd, &address, sizeof address));
+        getsockname(fd, (struct sockaddr *)&found, &size);
+        printf("name %u %s\n", size, size > 2 ? found.sun_path : "");
+        say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, p, &st, AT_SYMLINK_NOFOLLOW), &st);
+        close(fd);
+    } else if (!strcmp(op, "nnp")) say(op, CALL(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     else if (!strcmp(op, "exec")) {
         char number[16];
         PATH_IDS;

@@ -65,6 +65,27 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     assert found["tmp/theirs"] == (1000, 1000)
 
 
+def test_servers_of_a_distribution(rootless: Rootless, tools_archive: Path) -> None:
+    """A Debian's apt drops to its own user, adduser makes one, PostgreSQL trusts its peers, nginx's workers are www-data."""
+    inner = r"""
+    apt-get update 2>&1 | grep -i -e setgroups -e seteuid -e 'Operation not permitted'
+    adduser --quiet --disabled-password --gecos x bob && su bob -c 'id -un; touch ~/own; stat -c %U ~/own'
+    su bob -c 'echo >> /etc/passwd' 2>/dev/null || echo kept out
+    setpriv --reuid www-data --regid www-data --init-groups id -u
+    pg_ctlcluster 15 main start && su postgres -c "psql -Atc 'select current_user'"
+    psql -U postgres -c 'select 1' 2>&1 | grep -o 'Peer authentication failed'
+    nginx && for i in $(seq 300); do pids=$(pgrep -f '^nginx: worker') && break; sleep 0.1; done
+    stat -c %U $(echo $pids | sed 's,[0-9][0-9]*,/proc/&,g') | sort -u
+    mkdir /tmp/t && cp -a /etc/shadow /var/mail /tmp/t && tar -C /tmp -cf /tmp/t.tar t && rm -r /tmp/t && tar -C /tmp -xpf /tmp/t.tar
+    stat -c '%U:%G %a' /tmp/t/shadow /tmp/t/mail
+    """
+    script = 'rootless load -q -i "$1" >&2; rootless run --rm --network none --emulate-ids auto tools:latest sh -c "$2"'
+    done = inside(rootless, ONE_ID, script, tools_archive, inner)
+    assert done.stdout.splitlines() == [
+        "bob", "bob", "kept out", "33", "postgres", "Peer authentication failed", "www-data", "root:shadow 640", "root:mail 2775",
+    ], done.stderr  # fmt: skip
+
+
 def test_the_container_ends_with_what_answers_for_its_ids(rootless: Rootless, busybox_image: str) -> None:
     """Killed at once: nobody answers any more, and the container is told by its end."""
     rootless("run", "-d", "--name", "box", *NOW, busybox_image, "sleep", "1000")
