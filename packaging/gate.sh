@@ -5,6 +5,8 @@
 # Each of the two lanes writes into a file. The first is shown while it runs, then the second, so that nothing is
 # mixed; the last line counts both. It passes if all of it does.
 #
+# Tests marked `full` are left out: they install clients of 250 MB from PyPI and npm. .ci/full has them ($ROOTLESS_TEST_MARKS).
+#
 #   packaging/gate.sh [PYTEST ARGUMENTS]      (more of them, for both)
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,7 +18,7 @@ began=$(seconds)
 # --- a lane: a process of its own, with all that it starts in one process group ------------------
 
 tests() { # PYTEST ARGUMENTS
-    ROOTLESS_PREPARED=1 ./test "$@"
+    ROOTLESS_PREPARED=1 ./test -m "${ROOTLESS_TEST_MARKS-not full}" "$@"
 }
 
 without_machines() {

@@ -151,6 +151,19 @@ pip_environment() {
     done
 }
 
+# The same of npm's: the registry and the certificates of root's own .npmrc.
+npm_environment() {
+    for key in registry cafile; do
+        eval "value=\${npm_config_$key:-}"
+        [ -n "$value" ] || value=$(sed -n "s/^ *$key *= *//p" "$HOME/.npmrc" 2>/dev/null | tail -n 1)
+        [ -z "$value" ] || export "npm_config_$key=$value"
+    done
+    for name in npm_config_cafile NODE_EXTRA_CA_CERTS; do
+        eval "value=\${$name:-}"
+        [ -z "$value" ] || as_account test -r "$value" || unset "$name"
+    done
+}
+
 as_account() {
     env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u TMPDIR -u PYTHONPATH \
         HOME="$home" USER="$account" LOGNAME="$account" SHELL=/bin/sh PATH="$system_path" \
@@ -169,6 +182,7 @@ if is_host_root; then
     target=$home/rootless
     [ -n "${ROOTLESS_PREPARED:-}" ] || copy_source
     pip_environment
+    npm_environment
     say "going on as $account in $target"
     cd "$target"
     if [ "$verb" = bench ]; then

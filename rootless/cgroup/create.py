@@ -244,12 +244,12 @@ def _without(request: CgroupRequest, wanted: list[limits.Setting], why: str, hin
 
 
 def _otherwise(request: CgroupRequest, setting: limits.Setting) -> bool:
-    """Whether the limit can be held without its controller, or may be left out: the default one."""
-    if request.lenient:
+    """Whether the limit can be held without its controller, or may be left out: what nobody asked for, or limits nothing."""
+    if request.lenient or setting.default:
         return True
     if setting.limit != "pids-limit":
         return False
-    if setting.values == (limits.MAXIMUM,) or setting.default:
+    if setting.values == (limits.MAXIMUM,):
         return True
     return request.own_user_namespace and counts_by_namespace()
 

@@ -24,7 +24,7 @@ class Setting(Record):
     controller: str
     file: str
     values: tuple[str, ...]
-    default: bool = False  # nobody asked for it by name: it may be missing
+    default: bool = False  # nobody asked for it by name, or it limits nothing: it may be missing
 
     @property
     def asked_as(self) -> str:
@@ -79,7 +79,8 @@ def _cpu(cpu: dict[str, Any]) -> list[Setting]:
     quota, period = cpu.get("quota"), cpu.get("period")
     if quota is not None or period is not None:
         words = f"{_maximum(quota or 0)} {period or 100_000}"
-        found.append(Setting("cpus", "cpu", "cpu.max", (words,)))
+        # A period alone limits nothing (DockerSpawner sends one with every container), and so may be missing.
+        found.append(Setting("cpus", "cpu", "cpu.max", (words,), (quota or 0) <= 0))
     if cpu.get("cpus"):
         found.append(Setting("cpuset-cpus", "cpuset", "cpuset.cpus", (cpu["cpus"],)))
     if cpu.get("mems"):

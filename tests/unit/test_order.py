@@ -45,7 +45,7 @@ ORDER = {
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
     "cli/commands":
-        "compose kube pod builder_prune completion exists inspect manifest network prune registry system volume container image",
+        "compose kube pod builder_prune buildx completion exists inspect manifest network prune registry system volume container image",
     "cli/commands/compose":
         "config create down follow images logs look machine one ps run watch up attached watcher verbs creation carry_out deadline "
         "log_lines screen display project",

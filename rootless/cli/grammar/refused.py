@@ -28,8 +28,7 @@ _CHECKPOINT: Reason = (
 # fmt: off
 COMMANDS: dict[str, Reason] = {
     **dict.fromkeys(
-        (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "inspect", "ls", "rm", "stop", "use",
-                                       "version")), _BUILDERS),
+        (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "rm", "stop", "use")), _BUILDERS),
     "checkpoint": _CHECKPOINT,
     **dict.fromkeys(
         (f"compose {word}" for word in ("alpha", "bridge", "publish", "viz")),

@@ -8,7 +8,7 @@ import shutil
 import stat
 import sys
 
-from rootless import atomic, inherited, paths
+from rootless import __version__, atomic, inherited, paths
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output.messages import say
 from rootless.errors import Conflict, InvalidInput, NotFound
@@ -42,7 +42,16 @@ def _write(directory: str, name: str) -> None:
         raise Conflict(f"{path} is there, and is none of ours", hint="move it away, or say --dir DIRECTORY")
     os.makedirs(directory, exist_ok=True)
     command = shlex.join([*_ourselves(), *WORDS[name]])
-    atomic.write_bytes(path, f'#!/bin/sh\n{_MARK}\nexec {command} "$@"\n'.encode(), mode=0o755)
+    about = _dockers_version(command) if name == "docker" else ""
+    atomic.write_bytes(path, f'#!/bin/sh\n{_MARK}\n{about}exec {command} "$@"\n'.encode(), mode=0o755)
+
+
+def _dockers_version(command: str) -> str:
+    """The lines of a shim that answer `docker -v`: kind looks for the first two words, others for a number such as Docker's."""
+    from rootless.api.versions import SERVER_VERSION
+
+    template = f"Docker version {SERVER_VERSION.removesuffix(__version__)}{{{{.Client.Version}}}}, build rootless"
+    return f"case $#$1 in\n1-v | 1--version) exec {command} version --format '{template}' ;;\nesac\n"
 
 
 def _remove(path: str) -> None:
