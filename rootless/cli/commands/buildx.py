@@ -83,6 +83,7 @@ VERSION = Command(
     options=(),
     handler=version,
     max_args=0,
+    examples=(("rootless buildx version", ""),),
 )
 LS = Command(
     name="buildx ls",
@@ -95,6 +96,7 @@ LS = Command(
     handler=list_builders,
     max_args=0,
     description="There is one: rootless itself.",
+    examples=(("rootless buildx ls", ""), ("rootless buildx ls --format json", "with the platforms that it builds for")),
 )
 INSPECT = Command(
     name="buildx inspect",
@@ -106,4 +108,5 @@ INSPECT = Command(
     ),
     handler=inspect,
     max_args=1,
+    examples=(("rootless buildx inspect --bootstrap", "as tools ask before they build"),),
 )
