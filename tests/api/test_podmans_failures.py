@@ -202,9 +202,8 @@ def test_docker_run_with_its_socket(service: Service, busybox_image: str) -> Non
     service.docker("run", "--rm", "--use-api-socket", *words)
 
 
-def test_there_are_no_websockets_and_no_sessions(idle: Service) -> None:
-    """docker-py's ws=True asks for none on a Unix socket; BuildKit's session is refused in words, as its calls are."""
-    assert "POST /containers/{id}/attach" in idle("GET", "/containers/x/attach/ws", status=501).message
+def test_there_are_no_sessions(idle: Service) -> None:
+    """BuildKit's session is refused in words, as its calls are."""
     assert "DOCKER_BUILDKIT=0" in idle("POST", "/session", b"", status=501).message
 
 

@@ -19,7 +19,7 @@ ORDER = {
     "api/request": "container host_config networking mounts security resources registry fields query filters",
     "api/routes":
         "table absent archive attach build build_image commit containers distribution exec_instances grpc images lifecycle networks "
-        "streams system volumes found hijacked progress tar_bodies route",
+        "streams system volumes found websocket hijacked progress tar_bodies route",
     "api/server": "front zygote worker pool listener wire ends",
     "build":
         "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "

@@ -159,7 +159,7 @@ class Exchange:
 
     # Beyond HTTP
 
-    def hijack(self, kind: str) -> bytes:
+    def hijack(self, kind: str, more: answers.Headers | None = None) -> bytes:
         """Leave HTTP: the socket carries `kind` from now on, both ways. What the client has sent of it already.
 
         Docker's clients ask for it by an Upgrade header, and then take a 101 only; those that do not, take a 200.
@@ -171,7 +171,7 @@ class Exchange:
             lines = ["HTTP/1.1 101 UPGRADED", "Connection: Upgrade", f"Upgrade: {self.head.upgrade}"]
         else:
             lines = ["HTTP/1.1 200 OK"]
-        lines += [f"{name}: {value}" for name, value in versions.headers()]
+        lines += [f"{name}: {value}" for name, value in (*versions.headers(), *(more or ()))]
         self._send("\r\n".join([*lines, f"Content-Type: {kind}", "", ""]).encode())
         self._wait_until_seen()
         return early

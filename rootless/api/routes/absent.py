@@ -37,13 +37,6 @@ def _no_buildkit(_: Call) -> Reply:
     )
 
 
-def _no_websocket(_: Call) -> Reply:
-    raise NotSupported(
-        "containers are attached to by POST /containers/{id}/attach, not by a websocket",
-        hint="docker-py: leave ws=True out; it makes no websockets on a Unix socket anyway",
-    )
-
-
 _SWARM = tuple(
     Route("*", pattern, _no_swarm)
     for noun in ("swarm", "nodes", "services", "tasks", "secrets", "configs")
@@ -58,5 +51,4 @@ ROUTES: tuple[Route, ...] = (
     Route("*", "/containers/{id}/checkpoints", _no_checkpoints),
     Route("*", "/containers/{id}/checkpoints/{rest*}", _no_checkpoints),
     Route("POST", "/session", _no_buildkit),
-    Route("GET", "/containers/{id}/attach/ws", _no_websocket),
 )

@@ -6,8 +6,11 @@ registered with the engine before their heads are sent (engine/lifecycle/attach/
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rootless.api.answer import frames
 from rootless.api.http import answers
+from rootless.api.routes import websocket
 from rootless.api.routes.found import container
 from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.route import RELAYS, WAITS, Call, Route, encoded
@@ -26,6 +29,21 @@ def detach_keys(call: Call, stored: str) -> terminal.DetachKeys:
 
 def join(call: Call) -> None:
     """POST /containers/{id}/attach."""
+    _join(call, _hijacked)
+
+
+def join_by_websocket(call: Call) -> None:
+    """GET /containers/{id}/attach/ws: the same, where both sides send messages; output is raw, without frames."""
+    websocket.check(call.exchange.head)
+    _join(call, websocket.open_one)
+
+
+def _hijacked(call: Call, tty: bool, wants: dict[str, bool]) -> Hijacked:
+    early = call.exchange.hijack(frames.content_type(call.version, tty=tty))
+    return Hijacked(call.exchange, early, tty=tty, stdout=wants["stdout"], stderr=wants["stderr"])
+
+
+def _join(call: Call, peer_of: Callable[[Call, bool, dict[str, bool]], Hijacked]) -> None:
     query, store, exchange = call.query, call.store, call.exchange
     identifier = container(call)
     record = read_config(store, identifier)
@@ -35,8 +53,7 @@ def join(call: Call) -> None:
     stdin = wants["stdin"] and record["open_stdin"]
     stream = query.flag("stream")
     with Attachment(store, identifier, stdin=stdin and stream) as attachment:
-        early = exchange.hijack(frames.content_type(call.version, tty=tty))
-        peer = Hijacked(exchange, early, tty=tty, stdout=wants["stdout"], stderr=wants["stderr"])
+        peer = peer_of(call, tty, wants)
         try:
             if query.flag("logs"):
                 send_log(call, record, peer)
@@ -49,6 +66,8 @@ def join(call: Call) -> None:
         except RootlessError as error:
             peer.fail(error.message)
             return
+        finally:
+            peer.close()
     if detached:
         client_events.detached(store, record)
 
@@ -70,5 +89,6 @@ def wait(call: Call) -> None:
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/containers/{id}/attach", join, RELAYS),
+    Route("GET", "/containers/{id}/attach/ws", join_by_websocket, RELAYS),
     Route("POST", "/containers/{id}/wait", wait, WAITS),
 )

@@ -31,19 +31,29 @@ class Hijacked:
     def say(self, stream: int, data: bytes) -> None:
         """Output of the process. ClientGone."""
         if self._wanted[stream]:
-            self._exchange.send_raw(data if self._tty else frame(stream, data))
+            self.send(stream, data)
+
+    def send(self, stream: int, data: bytes) -> None:
+        """What is said as the client wants it. ClientGone."""
+        self._exchange.send_raw(data if self._tty else frame(stream, data))
+
+    def received(self, data: bytes) -> bytes:
+        """Input of the process in what the client has sent. ClientGone."""
+        return data
+
+    def close(self) -> None:
+        """All has been said."""
 
     def fail(self, message: str) -> None:
         """An error after the switch: it is written into the stream."""
-        text = f"{message}\r\n".encode("utf-8", "replace")
-        self._exchange.send_raw(text if self._tty else frame(STDOUT, text))
+        self.send(STDOUT, f"{message}\r\n".encode("utf-8", "replace"))
 
     def relay(self, connection: kernel.socket, *, stdin: bool, keys: DetachKeys | None) -> bool:
         """Copy between the client and the monitor of `connection` until the process has ended, or the client has gone;
         whether it detached by its keys. ClientGone."""
         client, outbox = self._exchange.sock, attach.Outbox(connection)
-        leaving = bool(stdin and self._early and not self._feed(outbox, self._early, keys))
-        self._early = b""
+        early, self._early = self.received(self._early), b""
+        leaving = bool(stdin and early and not self._feed(outbox, early, keys))
         poller, reading = select.poll(), select.POLLIN
         while not (leaving and not outbox.waiting):
             # While the container takes no input none is read, and its output is passed on all the same.
@@ -63,7 +73,7 @@ class Hijacked:
                     reading = 0  # it has said all that it has to say: from now on only its going is looked for
                     if stdin:
                         outbox.send(bytes([attach.STDIN_END]))
-                elif stdin and not self._feed(outbox, data, keys):
+                elif (data := self.received(data)) and stdin and not self._feed(outbox, data, keys):
                     leaving, reading = True, 0
         return True
 

@@ -67,6 +67,19 @@ async def containers(docker: aiodocker.Docker) -> None:
     await container.delete(force=True)
 
 
+async def websocket(docker: aiodocker.Docker) -> None:
+    container = await docker.containers.create_or_replace("aio-websocket", {**CONTAINER, "HostConfig": {}})
+    client = await container.websocket(stdin=True, stdout=True, stderr=True, stream=True)
+    await container.start()
+    await client.send_str("hello\n")
+    said = b""
+    while len(said) < len(b"got hello\nerr\n"):
+        said += await asyncio.wait_for(client.receive_bytes(), 60)
+    assert said == b"got hello\nerr\n", said
+    await client.close()
+    await container.delete(force=True)
+
+
 async def rest(docker: aiodocker.Docker) -> None:
     await docker.images.tag("aio:1", "aio", tag="2")
     for name in ("aio:1", "aio:2"):
@@ -90,6 +103,7 @@ async def main() -> None:
         assert (await docker.system.info())["OSType"] == "linux"
         events = docker.events.subscribe()
         await containers(docker)
+        await websocket(docker)
         await rest(docker)
         seen = [await asyncio.wait_for(events.get(), 60) for _ in range(4)]
         assert [event["Action"] for event in seen] == ["create", "attach", "connect", "start"], seen
