@@ -14,6 +14,7 @@ from rootless.compose import disk
 from rootless.compose.load import dotenv
 from rootless.compose.load.files import Source
 from rootless.compose.load.load import Request
+from rootless.compose.load.project import COMPATIBILITY, is_true
 from rootless.errors import InvalidInput, NotFound
 
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -28,11 +29,7 @@ class Asked(NamedTuple):
     profiles: Sequence[str] = ()
     env_files: Sequence[str] = ()
     directory: str = ""
-
-
-def is_true(word: str | None) -> bool:
-    """A variable's boolean, as Go's ParseBool and compose's own words have it."""
-    return (word or "").lower() in ("1", "t", "true", "y", "yes", "on")
+    compatibility: bool = False
 
 
 def request(asked: Asked, warn: Callable[[str], None]) -> Request:
@@ -40,6 +37,8 @@ def request(asked: Asked, warn: Callable[[str], None]) -> Request:
     reader = disk.Disk()
     environment = dict(os.environ)
     environment.setdefault("PWD", os.getcwd())
+    if asked.compatibility:
+        environment[COMPATIBILITY] = "true"
     here = os.path.abspath(asked.directory or ".")
     given = list(asked.env_files) or [word for word in os.environ.get("COMPOSE_ENV_FILES", "").split(",") if word]
     env_files = [os.path.abspath(os.path.expanduser(path)) for path in given]

@@ -212,7 +212,7 @@ def test_pull_and_push(compose: Compose, registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("words", [
-    ["up", "--menu"], ["up", "--watch"], ["up", "--watch", "-d"], ["publish", "x"], ["--compatibility", "ps"], ["nonsense"],
+    ["up", "--menu"], ["up", "--watch"], ["up", "--watch", "-d"], ["publish", "x"], ["nonsense"],
 ])  # fmt: skip
 def test_what_is_not_there_is_refused(compose: Compose, words: list[str]) -> None:
     compose.file(TWO)

@@ -213,3 +213,18 @@ def test_what_docker_compose_1_has_made_or_left(compose: Compose) -> None:
     told = compose.up(text % 1002).stderr
     assert [(name, row["State"]) for name, row in compose.rows().items()] == [("demo-web-1", "running")]
     assert "demo_web_1  Starting" not in told
+
+
+def test_names_as_in_compose_1(compose: Compose) -> None:
+    """--compatibility, or its variable in .env; a project that has names of one kind keeps them under the other."""
+    compose.file("services:\n  a: {image: busybox, command: sleep 1000}\n")
+    compose("--compatibility", "up", "-d")
+    name = "demo_a_1"
+    assert compose("ps", "--format", "{{.Name}}").lines == [name]
+    compose("up", "-d")
+    assert compose("ps", "--format", "{{.Name}}").lines == [name]
+    compose.file("COMPOSE_COMPATIBILITY=1\n", ".env")
+    assert compose("run", "--rm", "a", "hostname", "-s").status == 0
+    compose("up", "-d", "--scale", "a=2")
+    assert sorted(compose("ps", "--format", "{{.Name}}").lines) == [name, "demo_a_2"]
+    compose("down", "-t", "0")

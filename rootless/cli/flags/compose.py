@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Option, choice, integer
 from rootless.cli.grammar.parser import UsageError, parse_options
-from rootless.errors import NotSupported
 
 PROGRESS = ("auto", "tty", "plain", "json", "quiet")
 
@@ -14,7 +11,7 @@ OPTIONS = (
     Option(("--all-resources",), "all_resources", FLAG, help="Include all resources, even those not used by services"),
     Option(("--ansi",), "ansi", VALUE, metavar="string", default="", convert=choice("auto", "never", "always"),
            complete="auto|never|always", help='Control when to print ANSI control characters ("never"|"always"|"auto") (default "auto")'),
-    Option(("--compatibility",), "compatibility", FLAG, help="Run compose in backward compatibility mode: names with _ (refused)"),
+    Option(("--compatibility",), "compatibility", FLAG, help="Run compose in backward compatibility mode: names with _"),
     Option(("--dry-run",), "dry_run", FLAG, help="Print the steps that would be taken, and take none; may stand behind the command, too"),
     Option(("--env-file",), "env_file", LIST, metavar="file", complete="file", help="Specify an alternate environment file"),
     Option(("-f", "--file"), "file", LIST, metavar="file", complete="file", help="Compose configuration files"),
@@ -37,9 +34,6 @@ def take(words: list[str]) -> list[str]:
     """Take the global options off the words after `compose`; the rest begins with the command. UsageError."""
     global _given
     _given = parse_options(OPTIONS, words, interspersed=False)
-    if _given.compatibility or os.environ.get("COMPOSE_COMPATIBILITY", "").lower() in ("1", "true"):
-        raise NotSupported("--compatibility is not supported: names are PROJECT-SERVICE-N, as in Compose 2",
-                           hint="leave it out, and COMPOSE_COMPATIBILITY unset")  # fmt: skip
     if _given.parallel is not None and (_given.parallel == 0 or _given.parallel < -1):
         raise UsageError(f'invalid argument "{_given.parallel}" for "--parallel" flag: a positive number, or -1')
     rest = list(_given.positional)

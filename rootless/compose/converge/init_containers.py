@@ -33,7 +33,7 @@ def run(store: Store, project: Project, service: str, target: str, make: Make) -
     kept = {path: volume for row in project_rows(store, project.name) if row.name == target
             for path, volume in container(row).anonymous.items()}  # fmt: skip
     for at, hook in enumerate(project.services[service]["pre_start"]):
-        name = f"{project.name}-{service}-pre_start-{at}"
+        name = project.separator.join((project.name, service, "pre_start", str(at)))
         try:
             remove.remove(store, containers.find(store, name), force=True, volumes=False)  # one that failed, or was ended
         except NotFound:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rootless.errors import InvalidInput
 
+COMPATIBILITY = "COMPOSE_COMPATIBILITY"
 _VALID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -25,6 +26,11 @@ class Project(NamedTuple):
     env_files: tuple[str, ...] = ()
 
     @property
+    def separator(self) -> str:
+        """Between the parts of names: `_`, as in Compose 1, where compatibility is asked for."""
+        return "_" if is_true(self.environment.get(COMPATIBILITY)) else "-"
+
+    @property
     def services(self) -> dict[str, dict[str, Any]]:
         """The services by their names."""
         found: dict[str, dict[str, Any]] = self.model.get("services") or {}
@@ -40,6 +46,11 @@ class Project(NamedTuple):
             raise InvalidInput(f"no such service: {name}" if name not in self.disabled else
                                f"service {name} has been disabled by its profiles")  # fmt: skip
         return self.services[name]
+
+
+def is_true(word: str | None) -> bool:
+    """A variable's boolean, as Go's ParseBool and compose's own words have it."""
+    return (word or "").lower() in ("1", "t", "true", "y", "yes", "on")
 
 
 def normalised_name(text: str) -> str:

@@ -21,14 +21,14 @@ NETWORK, VOLUME, SLUG, REPLACE = f"{_PREFIX}network", f"{_PREFIX}volume", f"{_PR
 
 
 def container_name(project: Project, service: str, number: int) -> str:
-    """`container_name` of the file, or PROJECT-SERVICE-N."""
-    own: str = project.services[service].get("container_name") or f"{project.name}-{service}-{number}"
+    """`container_name` of the file, or PROJECT-SERVICE-N, with the project's separator."""
+    own: str = project.services[service].get("container_name") or project.separator.join((project.name, service, str(number)))
     return own
 
 
 def image_name(project: Project, service: str) -> str:
     """The image of the file, or the name that its build gives it: PROJECT-SERVICE."""
-    own: str = project.services[service].get("image") or f"{project.name}-{service}"
+    own: str = project.services[service].get("image") or f"{project.name}{project.separator}{service}"
     return own
 
 

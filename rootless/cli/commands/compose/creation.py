@@ -12,9 +12,8 @@ from rootless.cli.commands.compose.display import form
 from rootless.cli.flags import compose
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Option, choice, integer
 from rootless.cli.output.messages import say
-from rootless.compose.discover import is_true
 from rootless.compose.load import selection
-from rootless.compose.load.project import Project
+from rootless.compose.load.project import Project, is_true
 from rootless.compose.plan import up as planning
 from rootless.compose.plan.images import ImageChoice, image_steps
 from rootless.compose.plan.observed import Observed

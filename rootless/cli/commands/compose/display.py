@@ -9,7 +9,7 @@ from typing import TextIO
 
 from rootless.cli.flags import compose
 from rootless.compose.converge.executor import Report
-from rootless.compose.discover import is_true
+from rootless.compose.load.project import is_true
 from rootless.words import plain
 
 _COLOURS = {"Error": "31", "Warning": "33"}

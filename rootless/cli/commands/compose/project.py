@@ -21,7 +21,7 @@ def asked() -> Asked:
     from rootless.compose import discover
 
     found = given()
-    return discover.Asked(found.file, found.project_name, found.profile, found.env_file, found.project_directory)
+    return discover.Asked(found.file, found.project_name, found.profile, found.env_file, found.project_directory, found.compatibility)
 
 
 def warn(text: str) -> None:

@@ -49,7 +49,8 @@ def run(args: Args) -> int:
     work.join()
     slug = os.urandom(6).hex()
     place = Place(
-        args.name or f"{project.name}-{service}-run-{slug}", 1, {}, oneoff=True, extra_labels={names.SLUG: slug + os.urandom(26).hex()},
+        args.name or project.separator.join((project.name, service, "run", slug)), 1, {}, oneoff=True,
+        extra_labels={names.SLUG: slug + os.urandom(26).hex()},
         aliases=args.use_aliases, publish=args.service_ports or bool(args.publish), auto_remove=args.rm, detached=args.detach,
     )  # fmt: skip
     return _start(work.context, service, place, args, tty=tty, interactive=interactive)
