@@ -2,5 +2,6 @@
 
 NAMES = (
     "startup", "run", "oci", "network", "network_tcp", "network_http", "network_many", "resolver", "exec", "ps", "parallel",
-    "memory", "pods", "compose", "api", "many", "sandbox", "pull", "push", "build_steps", "build_context", "build_stages", "build_apps",
+    "memory", "pods", "compose", "api", "api_copy", "many", "sandbox", "pull", "push", "build_steps", "build_context", "build_stages",
+    "build_apps",
 )  # fmt: skip

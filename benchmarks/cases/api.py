@@ -19,6 +19,7 @@ from benchmarks.cases.memory import private_kib
 from benchmarks.measure import Contender, Row, command, interleaved
 from benchmarks.world import IMAGE, World
 from tests.harness import processes
+from tests.harness.podman import Podman
 
 CONTAINERS, REQUESTS = 20, 200
 IDLE_KIB = 25 * 1024.0
@@ -30,11 +31,7 @@ def measure(world: World) -> list[Row]:
         print("    left out: the docker command or podman is not installed")
         return []
     with ExitStack() as stack:
-        ours = stack.enter_context(_Service([*world.rootless.argv, "system", "service"], world.rootless.environment,
-                                            world.rootless.runtime / "rootless/docker.sock"))  # fmt: skip
-        path = world.directory / "podman.sock"
-        theirs = stack.enter_context(_Service(world.podman.argv("system", "service", "--time", "0", f"unix://{path}"),
-                                              world.podman.environment, path))  # fmt: skip
+        ours, theirs = services_of(world, world.podman, stack)
         services = [("rootless", ours), ("podman", theirs)]
 
         def pair(*words: str) -> list[Contender]:
@@ -55,7 +52,15 @@ def measure(world: World) -> list[Row]:
         return rows
 
 
-class _Service:
+def services_of(world: World, podman: Podman, stack: ExitStack) -> tuple[Service, Service]:
+    """Ours and Podman's, until the stack ends."""
+    ours = Service([*world.rootless.argv, "system", "service"], world.rootless.environment, world.rootless.runtime / "rootless/docker.sock")
+    path = world.directory / "podman.sock"
+    theirs = Service(podman.argv("system", "service", "--time", "0", f"unix://{path}"), podman.environment, path)
+    return stack.enter_context(ours), stack.enter_context(theirs)
+
+
+class Service:
     """A context: a service that listens."""
 
     def __init__(self, argv: list[str], environment: dict[str, str], path: Path) -> None:
@@ -63,7 +68,7 @@ class _Service:
         self.client = {"PATH": os.environ["PATH"], "HOME": str(path.parent), "DOCKER_HOST": f"unix://{path}"}
         self._argv, self._environment = argv, environment
 
-    def __enter__(self) -> _Service:
+    def __enter__(self) -> Service:
         self.process = subprocess.Popen(
             self._argv, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -102,6 +107,6 @@ def _ask(path: Path) -> Callable[[], None]:
     return ask
 
 
-def _idle(ours: _Service, theirs: _Service) -> Row:
+def _idle(ours: Service, theirs: Service) -> Row:
     kib, other = ours.private_kib(), theirs.private_kib()
     return Row(f"memory of an idle service (goal {IDLE_KIB / 1024:g} MiB)", "podman", "KiB", kib, other, kib / other, None, 1)
