@@ -70,7 +70,7 @@ int64_t call_set_attribute(const struct request *r)
     int mode = mode_of(&list, size / sizeof(struct entry));
     if (mode < 0)
         return CONTINUE;
-    int64_t fd = r->nr == SYS_fsetxattr ? descriptor_of(r, (int)r->args[0])
+    int64_t fd = r->nr == SYS_fsetxattr ? changed_file(r, (int)r->args[0])
                                         : file_of(r, AT_FDCWD, r->args[0], r->nr == SYS_lsetxattr ? AT_SYMLINK_NOFOLLOW : 0);
     if (fd < 0)
         return fd;

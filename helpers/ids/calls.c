@@ -73,6 +73,7 @@ const size_t call_count = sizeof calls / sizeof *calls;
 
 int64_t answer(const struct request *r)
 {
+    sockets_settle(r);
     for (size_t i = 0; i < call_count; i++)
         if (calls[i].nr == r->nr && calls[i].function)
             return calls[i].function(r);

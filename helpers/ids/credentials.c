@@ -25,6 +25,11 @@ void credentials_begin(void)
     sets[0].permitted = sets[0].effective = 1; /* root's; at run time: the table would be in the program's file */
 }
 
+bool credentials_given(void)
+{
+    return set_count > 1;
+}
+
 const struct credentials *credentials_numbered(uint64_t limit)
 {
     /* The container may have written anything there that it likes. */

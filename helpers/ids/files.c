@@ -30,6 +30,17 @@ static bool names_only(const struct request *r, int fd)
     return !flags || strtol(flags + 7, NULL, 8) & O_PATH;
 }
 
+/* Certainly of the task, and of no other that has its number since. */
+int64_t changed_file(const struct request *r, int fd)
+{
+    int64_t found = names_only(r, fd) ? -EBADF : descriptor_of(r, fd);
+    if (request_valid(r))
+        return found;
+    if (found >= 0)
+        close((int)found);
+    return GONE;
+}
+
 /* The file of a chown, chmod or stat, whichever it is: a descriptor of ours, or an error. */
 static int64_t file_of_call(const struct request *r)
 {
@@ -39,7 +50,7 @@ static int64_t file_of_call(const struct request *r)
     case SYS_chown: case SYS_chmod: case SYS_stat: return file_of(r, AT_FDCWD, a[0], 0);
     case SYS_lchown: case SYS_lstat: return file_of(r, AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW);
 #endif
-    case SYS_fchown: case SYS_fchmod: return names_only(r, (int)a[0]) ? -EBADF : descriptor_of(r, (int)a[0]);
+    case SYS_fchown: case SYS_fchmod: return changed_file(r, (int)a[0]);
     case SYS_fstat: return descriptor_of(r, (int)a[0]);
     case SYS_fchmodat: return file_of(r, (int)a[0], a[1], 0);
     case SYS_fchmodat2: case SYS_newfstatat: return file_of(r, (int)a[0], a[1], (int)a[3]);

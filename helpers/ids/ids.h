@@ -38,6 +38,8 @@ struct credentials {
 #define GROUPS_LIMIT 65536u /* NGROUPS_MAX */
 
 void credentials_begin(void);
+/* Whether any process has been another than root. */
+bool credentials_given(void);
 /* Of the process that `task` is a thread of; root's where it has set none. Valid for good, never changed. */
 const struct credentials *credentials_of(pid_t task);
 /* Those whose number is in a soft RLIMIT_RTTIME of `limit`. */
@@ -94,6 +96,8 @@ int place_parent(const struct place *place, const char **name);
 int open_beneath(int at, const char *path, uint64_t flags, mode_t mode);
 /* A descriptor of ours for one of the task's: O_PATH. */
 int descriptor_of(const struct request *r, int fd);
+/* The same of one by which the file is changed: -EBADF if it only names it (O_PATH), or GONE. files.c */
+int64_t changed_file(const struct request *r, int fd);
 /* Both at once: the file of a call with dirfd, path and AT_ flags. */
 int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags);
 
@@ -128,6 +132,9 @@ int64_t call_bind(const struct request *r);
 int64_t call_execute(const struct request *r);
 int64_t call_peer(const struct request *r);
 int64_t call_set_attribute(const struct request *r);
+
+/* sockets.c: the names of sockets that have been made since the last call get their owners. */
+void sockets_settle(const struct request *r);
 
 /* calls.c: which calls are notified, and what answers them. */
 typedef int64_t call_function(const struct request *r);

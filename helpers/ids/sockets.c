@@ -2,17 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "create.h"
+#include "lib/text.h"
+
+#define OVERFLOW_ID 65534u
 
 /* A descriptor of ours for the task's socket; -1: none. */
 static int socket_of(const struct request *r, int fd)
 {
-    int task = (int)syscall(SYS_pidfd_open, r->task, 0), socket = -1; /* of its process, by any of its threads' numbers */
+    int task = (int)syscall(SYS_pidfd_open, (pid_t)request_status(r->task, "\nTgid:\t", 10), 0), socket = -1;
     if (task >= 0 && request_valid(r))
         socket = (int)syscall(SYS_pidfd_getfd, task, fd, 0);
     if (task >= 0)
@@ -29,15 +33,19 @@ int64_t call_peer(const struct request *r)
     int result = socket < 0 ? -1 : getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     if (socket >= 0)
         close(socket);
+    if (result < 0 && errno != EBADF && errno != ENOTSOCK)
+        return -errno; /* the kernel would say root */
     if (result < 0 || size != sizeof peer || peer.pid <= 0)
         return CONTINUE;
-    const struct credentials *of = credentials_of(peer.pid);
-    long pid = inner_pid(peer.pid);
-    if ((!of->euid && !of->egid) || pid < 0)
-        return CONTINUE;
-    peer.pid = (pid_t)pid;
-    peer.uid = of->euid;
-    peer.gid = of->egid;
+    if (kill(peer.pid, 0) < 0 && errno == ESRCH && credentials_given())
+        peer = (struct ucred){0, OVERFLOW_ID, OVERFLOW_ID}; /* who that was went with it */
+    else {
+        const struct credentials *of = credentials_of(peer.pid);
+        long pid = inner_pid(peer.pid);
+        if ((!of->euid && !of->egid) || pid < 0)
+            return CONTINUE;
+        peer = (struct ucred){(pid_t)pid, of->euid, of->egid};
+    }
     uint32_t room;
     int64_t written = request_read(r, r->args[4], &room, sizeof room);
     if (written < 0)
@@ -51,19 +59,53 @@ int64_t call_peer(const struct request *r)
     return written;
 }
 
-/* From where the task is, so that the name is the one that it gave, for getsockname(2), too. */
-static int bind_there(int socket, const struct making *making, const struct sockaddr_un *address, socklen_t size)
+/* Names that tasks give their sockets now, to be noted once they are there. The kernel makes them, for the task and with
+   its rights: bind(2) follows every link, those of /proc to our own files, too, and would have led us out of the
+   container. */
+#define PENDING 64u
+static struct pending {
+    pid_t task;
+    int parent; /* ours to close */
+    struct owner owner;
+    char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+} pending[PENDING];
+static size_t pending_count;
+
+static bool noted(const struct pending *each)
 {
-    int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), result = -EIO;
-    if (here >= 0 && (making->place.at < 0 || fchdir(making->place.at) == 0)) {
-        mode_t ours = umask(making->umask);
-        result = bind(socket, (const struct sockaddr *)address, size) < 0 ? -errno : 0;
-        umask(ours);
+    struct stat st;
+    int fd = open_beneath(each->parent, each->name, O_PATH | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+        making_note(fd, &each->owner);
+    close(fd);
+    return true;
+}
+
+void sockets_settle(const struct request *r)
+{
+    for (size_t i = pending_count; i-- > 0;) {
+        struct pending *each = &pending[i];
+        /* Whoever asks for something else, or is gone, is not at his bind(2) any more. */
+        if (!noted(each) && each->task != r->task && (kill(each->task, 0) == 0 || errno != ESRCH))
+            continue;
+        close(each->parent);
+        *each = pending[--pending_count];
     }
-    if (here < 0 || fchdir(here) < 0)
-        _exit(1); /* no path of ours would be right any more */
-    close(here);
-    return result;
+}
+
+/* Takes making->parent over. */
+static void await(const struct request *r, struct making *making)
+{
+    if (pending_count == PENDING) { /* it has waited longest, or nearly */
+        close(pending[0].parent);
+        pending[0] = pending[--pending_count];
+    }
+    struct pending *next = &pending[pending_count++];
+    *next = (struct pending){.task = r->task, .parent = making->parent, .owner = making->owner};
+    put_text(next->name, making->name);
+    place_close(&making->place);
 }
 
 int64_t call_bind(const struct request *r)
@@ -84,17 +126,9 @@ int64_t call_bind(const struct request *r)
         return result == GONE ? GONE : CONTINUE;
     if ((result = making_begin(r, false, false, &making)) != 0)
         return result;
-    int socket = socket_of(r, (int)r->args[0]);
-    result = socket < 0 ? -EBADF : bind_there(socket, &making, &address, size);
-    if (socket >= 0)
-        close(socket);
-    if (result == 0) {
-        int fd = open_beneath(making.parent, making.name, O_PATH | O_NOFOLLOW, 0);
-        if (fd >= 0) {
-            making_note(fd, &making.owner);
-            close(fd);
-        }
-    }
-    making_end(&making);
-    return result;
+    if (faccessat(making.parent, making.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        making_end(&making); /* nothing is made */
+    else
+        await(r, &making);
+    return CONTINUE;
 }

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,10 +159,81 @@ static void handles(void)
     setrlimit(RLIMIT_NOFILE, &few);
 }
 
+/* A socket whose name leads through the program's own descriptors, where the host's /proc is in the container: `in`. */
+static void escape(void)
+{
+    char here[64], inside[80];
+    if (!getcwd(here, sizeof here))
+        _exit(1);
+    snprintf(inside, sizeof inside, "in%s", here);
+    for (char *slash = strchr(inside + 3, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = 0;
+        mkdir(inside, 0777);
+        chmod(inside, 0777);
+        if (!slash)
+            break;
+        *slash = '/';
+    }
+    mkdir("in/x", 0755);
+    if (chroot("in") < 0 || chdir("/") < 0)
+        _exit(1);
+    int x = open("/x", O_PATH);
+    syscall(SYS_setresuid, 5, 5, 5);
+    for (int fd = 3; fd < 10; fd++) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct stat st;
+        snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/..%s/socket%d", fd, here, fd);
+        dup2(x, fd);
+        if (syscall(SYS_bind, socket(AF_UNIX, SOCK_STREAM, 0), &address, sizeof address) < 0)
+            printf("bind: %s\n", strerror(errno));
+        else if (lstat(strstr(address.sun_path, "..") + 2, &st) == 0)
+            printf("owner %u\n", st.st_uid);
+    }
+}
+
+static int asked;
+
+static void *who_is_it(void *socket)
+{
+    struct ucred found;
+    socklen_t size = sizeof found;
+    asked = syscall(SYS_getsockopt, *(int *)socket, SOL_SOCKET, SO_PEERCRED, &found, &size) == 0 ? (int)found.uid : -errno;
+    return NULL;
+}
+
+/* Who connected is not root: not for a server's second thread, and not when he has ended. */
+static void peers(void)
+{
+    pthread_t thread;
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "listening"};
+    int listening = socket(AF_UNIX, SOCK_STREAM, 0), go[2];
+    if (pipe(go) < 0 || bind(listening, (struct sockaddr *)&address, sizeof address) < 0 || listen(listening, 5) < 0)
+        _exit(1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        syscall(SYS_setresuid, 5, 5, 5);
+        if (connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof address) < 0)
+            _exit(1);
+        close(go[1]);
+        read(go[0], &pid, 1);
+        _exit(0);
+    }
+    int accepted = accept(listening, NULL, NULL);
+    pthread_create(&thread, NULL, who_is_it, &accepted);
+    pthread_join(thread, NULL);
+    printf("thread %d\n", asked);
+    close(go[1]);
+    waitpid(pid, NULL, 0);
+    who_is_it(&accepted);
+    printf("ended %d\n", asked);
+}
+
 int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } attacks[] = {
         {"pointers", pointers}, {"paths", paths}, {"races", races}, {"floods", floods}, {"kills", kills}, {"handles", handles},
+        {"escape", escape}, {"peers", peers},
     };
     for (size_t i = 0; argc > 1 && i < sizeof attacks / sizeof *attacks; i++)
         if (!strcmp(argv[1], attacks[i].name)) {

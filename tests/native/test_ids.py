@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,3 +183,36 @@ def test_attacks_end_and_an_honest_question_is_answered(helpers: Path, attacks: 
     (usage,) = (line for line in said if line.startswith("helper "))
     assert usage.split()[1] == "0"
     assert int(usage.split()[2]) < 8192  # KiB: all its tables full
+
+
+def attack(helpers: Path, attacks: Path, place: Path, name: str) -> list[str]:
+    """What the attack says, made in `place`, whose `in` is a root with the host's /proc (`-v /proc:/proc`, --pid=host)."""
+    (place / "in" / "proc").mkdir(parents=True)
+    argv = emulated(helpers, "full", str(attacks), name)
+    with_proc = [*ONE_ID, "sh", "-c", 'mount --rbind /proc in/proc && exec "$@"', "sh", *argv[len(ONE_ID) + 2 :]]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run(with_proc, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[-1] == "survived"
+    return said[:-1]
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Iterator[Path]:
+    """A directory whose name leaves room in an address of a socket; it is world's to search, but for what is above."""
+    with tempfile.TemporaryDirectory(prefix="ids-") as place:
+        yield Path(place)
+        remove_tree(Path(place) / "in")
+
+
+def test_a_socket_is_never_made_outside(helpers: Path, attacks: Path, short: Path) -> None:
+    """bind(2) follows the links of /proc: made by the program, it made sockets in the host's directories."""
+    said = attack(helpers, attacks, short, "escape")
+    assert sorted(each.name for each in short.iterdir()) == ["a", "in"]
+    assert said == ["owner 5"] * 7
+
+
+def test_who_connected_is_known_to_each_thread_and_nobody_once_ended(helpers: Path, attacks: Path, short: Path) -> None:
+    """SO_PEERCRED said root of both."""
+    assert attack(helpers, attacks, short, "peers") == ["thread 5", "ended 65534"]
