@@ -151,3 +151,24 @@ def test_gpus(vendor: Any, rootless: Rootless, busybox_image: str) -> None:
         ("driver=x", "nvidia.com/gpu", "could not select"), ("options=x", "nvidia.com/gpu", "options"),
     ):  # fmt: skip
         assert words in vendor(edits, "create", "--gpus", word, busybox_image, "true", kind=kind, status=125).stderr
+
+
+def test_a_directory_of_somebody_else(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """In the session's user namespace every other user looks alike, root too: our own directory has to be ours."""
+    (tmp_path / "cdi").symlink_to("/usr")
+    run = ("run", "--rm", "--network", "none", "--device", "acme.com/gpu=0", busybox_image, "true")
+    refused = rootless(*run, env={"XDG_CONFIG_HOME": str(tmp_path)}, status=125).stderr
+    assert f"{tmp_path}/cdi: it belongs to another user" in refused, refused
+
+
+def test_no_hook_where_others_see_the_processes(vendor: Any, rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """A hook has the host's files in view, and a container that may trace read them through /proc/PID/root of the hook's process."""
+    hooks = [{"hookName": "createContainer", "path": "/bin/touch", "args": ["touch", str(tmp_path / "ran")]}]
+    rootless("run", "-d", "--name", "spy", "--network", "none", "--cap-add", "SYS_PTRACE", busybox_image, "sleep", "1000")
+    joins = ("run", "--rm", "--network", "none", "--pid", "container:spy", "--device", "acme.com/gpu=0", busybox_image, "true")
+    try:
+        assert "hooks, which are not run where other containers" in vendor({"hooks": hooks}, *joins, status=125).stderr
+        assert not (tmp_path / "ran").exists()
+        vendor({}, *joins)  # a device without hooks brings nothing that could be traced
+    finally:
+        rootless("rm", "-f", "-t", "0", "spy")

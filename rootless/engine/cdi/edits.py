@@ -55,6 +55,11 @@ def apply(record: ContainerConfig) -> ContainerConfig:
         groups = ", ".join(map(str, found.groups))
         raise NotSupported(f"the device needs groups of this host ({groups}), which have no ids in a container",
                            hint="if you are in them: --group-add keep-groups")  # fmt: skip
+    if found.hooks and record["pid"].startswith("container:"):
+        # A hook is a program in the container's namespaces with the host's files in view: whoever is in there, too, and may
+        # trace it (a debugger's container, a privileged one), would have those by it.
+        raise NotSupported("the device needs hooks, which are not run where other containers see the processes",
+                           hint="give it to one with processes of its own: no --pid container:..., no pod that shares pid")  # fmt: skip
     taken = {mount["target"] for mount in record["mounts"]} | {device["target"] for device in record["devices"]}
     mounts = {mount["target"]: mount for mount in found.mounts if mount["target"] not in taken}
     devices = {device["target"]: device for device in found.devices if device["target"] not in taken}

@@ -69,7 +69,7 @@ def read() -> Registry:
     for directory in directories():
         here: dict[str, Device] = {}
         twice: set[str] = set()
-        for name in _files(directory, errors):
+        for name in _files(directory, errors, own=directory == directories()[-1]):
             path = f"{directory}/{name}"
             try:
                 devices = _devices(path, _parse(path, _text(path)))
@@ -87,13 +87,17 @@ def read() -> Registry:
     return Registry(found, errors)
 
 
-def _files(directory: str, errors: dict[str, str]) -> list[str]:
+def _files(directory: str, errors: dict[str, str], *, own: bool) -> list[str]:
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return []
     try:
-        _trusted(os.fstat(fd), directory)
+        about = os.fstat(fd)
+        # Below /tmp, say, anybody can have made it, and in the session's user namespace anybody looks like root.
+        if own and about.st_uid != os.geteuid():
+            raise InvalidInput("it belongs to another user")
+        _trusted(about, directory)
         return sorted(name for name in os.listdir(fd) if name.endswith((".json", ".yaml")) and not name.startswith("."))
     except RootlessError as error:
         errors[directory] = error.message
