@@ -20,6 +20,8 @@ def is_at(path: str) -> None:
 def meant(source: str) -> str:
     """The path of the host that a bind of `source` means: ours for Docker's well-known one, where the host has nothing of
     that name. Who asks has this very socket already, so nothing is given that he had not."""
+    if source.startswith("//"):  # as many people's files have it, for shells of Windows
+        source = source[1:]
     if source in _LITERAL and _path and not os.path.lexists(source):
         return _path
     return source

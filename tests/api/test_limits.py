@@ -10,7 +10,7 @@ import sys
 
 from tests.api.test_service import next_worker, workers
 from tests.harness import processes
-from tests.harness.api import Service
+from tests.harness.api import PATIENCE_S, Service
 from tests.harness.command import Rootless
 
 
@@ -141,3 +141,28 @@ def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(
         os.close(pidfd)
     assert service("GET", "/volumes").json["Volumes"] == []
     assert service.stop() == 0
+
+
+def test_a_worker_forked_for_a_request_keeps_no_connection(service: Service) -> None:
+    """One that took the place of a killed one, while a request was there, kept a second socket of that client."""
+    waiting = next_worker(service)
+    zygote, pidfd = processes.table()[waiting].parent, os.pidfd_open(waiting)
+    stopped = os.pidfd_open(zygote)
+    signal.pidfd_send_signal(stopped, signal.SIGSTOP)
+    processes.wait_until(lambda: processes.table()[zygote].state == "T", "the zygote has stopped")
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    processes.wait_ended(pidfd)
+    with service.connect() as sock:
+        sock.settimeout(PATIENCE_S)
+        sock.sendall(b"GET /volumes HTTP/1.1\r\nHost: docker\r\n\r\n")
+        service("GET", "/_ping")  # by then the front has handed the request over
+        signal.pidfd_send_signal(stopped, signal.SIGCONT)
+        answer = b""
+        while not answer.endswith(b"}\n"):
+            answer += sock.recv(4096)
+        stream = service.open("GET", "/events")  # the same worker, for as long as we like
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+    stream.close()
+    os.close(pidfd)
+    os.close(stopped)

@@ -60,8 +60,9 @@ class Pool:
             elif any(fd == self._requests.fileno() for fd, _ in events) and not self._hand_on():
                 return
 
-    def _fork(self) -> None:
-        """One more that waits; none where there are no more processes: a request tries again."""
+    def _fork(self, *taken: socket.socket) -> None:
+        """One more that waits; none where there are no more processes: a request tries again. `taken` is not for it: who kept
+        another's socket would keep its connection."""
         ours, theirs = wire.pair()
         try:
             pid = os.fork()
@@ -70,7 +71,7 @@ class Pool:
             theirs.close()
             return
         if pid == 0:
-            for other in (ours, self._requests, *(worker.sock for worker in (*self._idle, *self._busy.values()))):
+            for other in (ours, self._requests, *taken, *(worker.sock for worker in (*self._idle, *self._busy.values()))):
                 other.close()
             self._run(theirs)
         theirs.close()
@@ -85,7 +86,7 @@ class Pool:
         sock, channel, received = taken
         while True:
             if not self._idle:
-                self._fork()
+                self._fork(sock, channel)
             if not self._idle:
                 break  # no more processes: the front sees the channel closed, and hangs up
             worker = self._idle.pop()
