@@ -13,9 +13,10 @@ from rootless.image.run_config import RunConfig
 from rootless.network import ports
 from rootless.record import Record
 
-_COMPOSE = "com.docker.compose."
+COMPOSE = "com.docker.compose."
 _TERM = "TERM=xterm"
 _OWN_ENV = ("HOSTNAME=", "container=")
+_PROXIES = {f"{kind}_proxy" for kind in ("http", "https", "no", "ftp", "all")}
 _NO_WORDS = ("cgroup_parent", "devices", "group_add", "init", "oom_score_adj", "timeout", "ulimits", "umask", "platform", "domainname")
 """What Kubernetes has no field for, by its name in a record."""
 
@@ -36,7 +37,7 @@ def export(record: ContainerConfig, config: RunConfig, name: str, network: Netwo
     entry |= _command(record, config)
     if record["workdir"] != (config.workdir.text or "/"):
         entry["workingDir"] = record["workdir"]
-    environment = _environment(record, config)
+    environment, of_host = _environment(record, config)
     if environment:
         entry["env"] = environment
     published = _ports(network)
@@ -55,6 +56,7 @@ def export(record: ContainerConfig, config: RunConfig, name: str, network: Netwo
     mounts, volumes, claims, notes = _mounts(record["mounts"], name)
     if mounts:
         entry["volumeMounts"] = mounts
+    notes += [f"{key} is this host's, and may hold a password: it is not written" for key in of_host]
     notes += [f"{key.replace('_', '-')} has no counterpart" for key in _NO_WORDS if record.get(key)]
     if record["log"]["driver"] != "json-file":
         notes.append("log-driver has no counterpart")
@@ -63,7 +65,7 @@ def export(record: ContainerConfig, config: RunConfig, name: str, network: Netwo
 
 def literal(word: str) -> str:
     """A text in which Kubernetes is to replace nothing."""
-    return word.replace("$(", "$$(")
+    return re.sub(r"\$(?=[$(])", "$$", word)
 
 
 def _command(record: ContainerConfig, config: RunConfig) -> dict[str, Any]:
@@ -75,12 +77,12 @@ def _command(record: ContainerConfig, config: RunConfig) -> dict[str, Any]:
     return {"args": own} if own and record["cmd"] != cmd else {}
 
 
-def _environment(record: ContainerConfig, config: RunConfig) -> list[dict[str, str]]:
+def _environment(record: ContainerConfig, config: RunConfig) -> tuple[list[dict[str, str]], list[str]]:
+    """The variables, and the names of those that are not written: the client's proxies."""
     known = {DEFAULT_PATH, *(word.text for word in config.env), *([_TERM] if record["tty"] else [])}
-    return [
-        {"name": key, "value": literal(value)}
-        for key, _, value in (word.partition("=") for word in record["env"] if word not in known and not word.startswith(_OWN_ENV))
-    ]
+    own = dict(word.partition("=")[::2] for word in record["env"] if word not in known and not word.startswith(_OWN_ENV))
+    of_host = [key for key in own if key.lower() in _PROXIES]
+    return [{"name": key, "value": literal(value)} for key, value in own.items() if key not in of_host], of_host
 
 
 def _ports(network: Network) -> list[dict[str, Any]]:
@@ -196,7 +198,7 @@ _LABEL = re.compile(r"(?:[a-zA-Z0-9](?:[-._/a-zA-Z0-9]*[a-zA-Z0-9])?)?")
 def own_labels(record: ContainerConfig, config: RunConfig) -> tuple[dict[str, str], dict[str, str]]:
     """What is not the image's, as labels, and as annotations what Kubernetes takes for no label."""
     of_image = {key: word.text for key, word in config.labels.items()}
-    own = {key: value for key, value in record["labels"].items() if of_image.get(key) != value and not key.startswith(_COMPOSE)}
+    own = {key: value for key, value in record["labels"].items() if of_image.get(key) != value and not key.startswith(COMPOSE)}
     fit = {key: value for key, value in own.items() if all(len(word) < 64 and _LABEL.fullmatch(word) for word in (key, value))}
     return fit, {**{key: value for key, value in own.items() if key not in fit}, **record["annotations"]}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from rootless import __version__
+from rootless.compose.converge.observe import project_rows
 from rootless.engine.state import pods
 from rootless.engine.state.config import ContainerConfig, Network, read_config
 from rootless.engine.state.pods import PodConfig
 from rootless.errors import InvalidInput, NotFound
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
-from rootless.kube.export_container import Exported, export, literal, own_labels, valid_name
+from rootless.kube.export_container import COMPOSE, Exported, export, literal, own_labels, valid_name
 from rootless.record import Record
 from rootless.storage import images
 from rootless.storage import pods as stored
@@ -20,7 +21,7 @@ from rootless.storage.store import Store
 from rootless.yamltext.emit import emit
 
 _RESTART = {"always": "Always", "unless-stopped": "Always", "on-failure": "OnFailure"}
-_PROJECT, _SERVICE, _NUMBER, _ONEOFF = (f"com.docker.compose.{key}" for key in ("project", "service", "container-number", "oneoff"))
+_SERVICE, _NUMBER, _ONEOFF = (f"{COMPOSE}{key}" for key in ("service", "container-number", "oneoff"))
 KINDS = ("pod", "deployment")
 
 
@@ -65,10 +66,9 @@ def of_project(store: Store, project: str, kind: str) -> Generated:
     found: list[dict[str, Any]] = []
     notes: list[str] = []
     claims: list[str] = []
-    for identifier in containers.ids(store):
-        record = read_config(store, identifier)
-        labels = record["labels"]
-        if labels.get(_PROJECT) != project or labels.get(_ONEOFF) == "True":
+    for row in project_rows(store, project):  # what compose made: an image may have its labels, too
+        record, labels = row.record, row.record["labels"]
+        if labels.get(_ONEOFF) == "True":
             continue
         number = labels.get(_NUMBER, "1")
         name = labels.get(_SERVICE, record["name"]) + ("" if number == "1" else f"-{number}")
@@ -107,7 +107,9 @@ def _add(
         notes.append(f"{name}: the containers have different restart policies; {inside[0]['name']}'s is written")
     spec |= _of_host(network, inside[0], pod, name, notes)
     labels, annotations = own_labels(inside[0], _config(store, inside[0]))
-    metadata: dict[str, Any] = {"name": valid_name(name), "labels": {"app": valid_name(name), **(pod["labels"] if pod else labels)}}
+    if pod:
+        labels = {key: value for key, value in pod["labels"].items() if not key.startswith(COMPOSE)}
+    metadata: dict[str, Any] = {"name": valid_name(name), "labels": {"app": valid_name(name), **labels}}
     if annotations:
         metadata["annotations"] = annotations
     found.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})

@@ -151,9 +151,12 @@ class _Composer:
                 raise self._error(event, f"mapping key \"{key}\" already defined at line {self._lines[(*path, key)]}")
             self._lines[(*path, key)] = event.start_mark.line + 1
             own[key] = self._value(next(self._events), (*path, key))
-        for other in merged:
-            own = {**other, **own}
-        return own
+        if not merged:
+            return own
+        found: Tree = {}
+        for other in reversed(merged):  # the first of them wins
+            found.update(other)
+        return {**found, **own}
 
     def _key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent):

@@ -26,7 +26,12 @@ def emit(value: Any) -> str:
 
 def _mapping(value: dict[str, Any], indent: int) -> Iterator[str]:
     for key, one in value.items():
-        yield f"{' ' * indent}{_scalar(key, 0)}:{_after(one, indent)}"
+        yield f"{' ' * indent}{_key(key)}:{_after(one, indent)}"
+
+
+def _key(key: Any) -> str:
+    """On one line: as a block its lines would be read as keys of their own."""
+    return _double(key) if isinstance(key, str) and "\n" in key else _scalar(key, 0)
 
 
 def _sequence(value: list[Any], indent: int) -> Iterator[str]:

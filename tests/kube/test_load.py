@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from rootless.errors import InvalidInput
+from rootless.kube.export_container import literal
 from rootless.kube.load.model import Loaded, Pod
 from rootless.kube.load.objects import load
+from rootless.kube.load.values import expand
+from rootless.yamltext.document import documents
 from rootless.yamltext.emit import emit
 
 HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
@@ -163,6 +166,11 @@ def test_a_deployment_and_a_claim() -> None:
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: c}\ndata: {a: '%'}\n", "f:4: data: a is not in base64"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, annotations: {io.podman.annotations.userns: host}}\n",
          "f:3: metadata.annotations: io.podman.annotations.userns is not supported"),
+        ("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c, labels: {com.docker.compose.project: shop}}\n",
+         "f:3: metadata.labels: com.docker.compose.project is not supported"),
+        ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: c}\nspec:\n"
+         "  template: {metadata: {labels: {com.docker.compose.service: db}}, spec: {}}\n",
+         "f:5: spec.template.metadata.labels: com.docker.compose.service is not supported"),
         ("a: 1\na: 2\n", 'f:2: mapping key "a" already defined at line 1'),
         ("a: !reset 1\n", "f:1: yaml: unknown tag !reset"),
         ("[1]\n", "f:1: top-level object must be a mapping"),
@@ -264,3 +272,15 @@ def test_config_maps_of_other_files() -> None:
     with pytest.raises(InvalidInput, match="g:2: kind: there is no 'Pod'"):
         load(text, "f", [(HEAD, "g")])
     assert load(text, "f", [], needed=False).pods[0].name == "p", "to take it away"
+
+
+@pytest.mark.parametrize("text", ["a\n  hostPID: true\nb", "\n", "x\n\n", "- a\n", "\n!&"])
+def test_a_key_of_several_lines_says_nothing_else(text: str) -> None:
+    """A container's label, which may be an image's."""
+    tree = {"metadata": {"annotations": {text: "v"}}, "spec": {}}
+    assert documents(emit(tree), "f")[0].tree == tree
+
+
+@pytest.mark.parametrize("text", ["$(HOME)", "$$(HOME)", "a$$b", "$$$", "$x $", "$$$(HOME)$$"])
+def test_literally(text: str) -> None:
+    assert expand(literal(text), {"HOME": "/root"}) == text

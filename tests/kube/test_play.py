@@ -205,13 +205,16 @@ def test_there_and_back(kube: Kube, rootless: Rootless, tmp_path: Path) -> None:
     rootless("volume", "create", "named")
     value = "$(HOME) $y"
     rootless(
-        "create", "--name", "box", "-e", f"X={value}", "-w", "/tmp", "-v", "named:/data", "-v", f"{tmp_path}:/host:ro", "--tmpfs",
+        "create", "--name", "box", "-e", f"X={value}", "-e", "HTTPS_PROXY=http://me:geheim@proxy",
+        "-w", "/tmp", "-v", "named:/data", "-v", f"{tmp_path}:/host:ro", "--tmpfs",
         "/m:size=1m", "-p", "127.0.0.1::80", "--cap-drop", "ALL", "--read-only", "-u", "5:6", "--restart", "always", "-l", "a=b",
         "-l", "c=not a label", "--health-cmd", "true", "--health-interval", "2s", "--ulimit", "nofile=100", "--stop-timeout", "0",
         "busybox", "sleep", "1000",
     )  # fmt: skip
     done = rootless("kube", "generate", "box", warns=True)
     assert "box: ulimits has no counterpart" in done.stderr
+    assert "box: HTTPS_PROXY is this host's" in done.stderr
+    assert "geheim" not in done.stdout
     rootless("rm", "box")
     kube.file(done.stdout)
     kube("play", warns=True)
@@ -247,7 +250,15 @@ def test_a_compose_project(kube: Kube, rootless: Rootless, tmp_path: Path) -> No
         "  db: {image: busybox, command: [sleep, '1000'], stop_grace_period: 0s}\nvolumes: {data: {}}\n"
     )
     rootless("compose", "-f", tmp_path / "compose.yaml", "create")
+    # What an image says of itself makes nothing the project's.
+    rootless("create", "--name", "seed", "busybox", "true")
+    labels = " ".join(f"com.docker.compose.{key}" for key in ("project=shop", "service=db", "config-hash=x"))
+    rootless("commit", "-q", "-c", f"LABEL {labels}", "seed", "mole:1")
+    rootless("create", "--name", "mole", "mole:1", "true")
     done = rootless("kube", "generate", "--project", "shop", warns=True)
+    assert "mole" not in done.stdout
+    rootless("rm", "seed", "mole")
+    rootless("rmi", "mole:1")
     assert "rootless kube play --network shop FILE" in done.stderr
     rootless("compose", "-f", tmp_path / "compose.yaml", "down", "-v")
     kube.file(done.stdout)

@@ -68,12 +68,21 @@ def _metadata(node: Node, notes: list[str]) -> tuple[str, dict[str, str], dict[s
     name = values.name(data, "name")
     if data.text("namespace"):
         notes.append(data.error("namespace", "has no effect: there is one namespace here").message)
-    labels, annotations = data.pairs("labels"), data.pairs("annotations")
+    labels, annotations = _labels(data), data.pairs("annotations")
     for key in annotations:
         if key.startswith(("io.podman.annotations.", "volume.podman.io/", "io.containers.", "io.rootless.")):
             raise data.error("annotations", f"{key} is not supported: it asks for something that is not Kubernetes'")
     data.close(*_OF_A_SERVER)
     return name, labels, annotations
+
+
+def _labels(metadata: Node) -> dict[str, str]:
+    """The labels, which containers and volumes have, too: compose would take them for a project's by its own."""
+    found = metadata.pairs("labels")
+    for key in found:
+        if key.startswith("com.docker.compose."):
+            raise metadata.error("labels", f"{key} is not supported: only compose says what is of its projects", "leave it out")
+    return found
 
 
 def _config_map(node: Node, sources: Sources, notes: list[str]) -> None:
@@ -155,7 +164,7 @@ def _deployment(node: Node, sources: Sources, notes: list[str]) -> Pod:
     if template is None:
         raise spec.error("template", "is required")
     data = template.node("metadata")
-    labels = data.pairs("labels") if data else {}
+    labels = _labels(data) if data else {}
     annotations = data.pairs("annotations") if data else {}
     if data is not None:
         data.close("name", *_OF_A_SERVER)
