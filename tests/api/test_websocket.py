@@ -88,6 +88,19 @@ def test_a_client_that_closes_leaves_the_container_running(service: Service, mak
     assert service("GET", f"/containers/{identifier}/json").json["State"]["Running"]
 
 
+def test_what_is_sent_with_the_close_is_input(service: Service, make: Make) -> None:
+    """In one packet, in two messages."""
+    identifier = make("sh", "-c", "read a; read b; echo \"<$a$b>\"", OpenStdin=True)
+    start(service, identifier)
+    client = Client(service, identifier, ALL)
+    sent = (BytesMessage(data=b"one\n"), TextMessage(data="two\n"), CloseConnection(code=1000))
+    client.sock.sendall(b"".join(client.messages.send(event) for event in sent))
+    client.rest()
+    assert client.code == 1000
+    service("POST", f"/containers/{identifier}/wait")
+    assert b"<onetwo>" in service("GET", f"/containers/{identifier}/logs?stdout=1").body
+
+
 def test_what_is_no_message_is_the_end(service: Service, make: Make) -> None:
     """Not masked, too long for a ping, of no kind there is: said, and closed; the container and the service stay."""
     identifier = make("sleep", "1000")

@@ -15,7 +15,10 @@ from rootless.api.http.exchange import ClientGone, Exchange
 from rootless.api.http.head import Head
 from rootless.api.routes.hijacked import Hijacked
 from rootless.api.routes.route import Call
+from rootless.engine.lifecycle.attach.attach import Outbox
+from rootless.engine.lifecycle.attach.terminal import DetachKeys
 from rootless.errors import InvalidInput
+from rootless.linux import socket as kernel
 
 _OF_AIODOCKER = "http://localhost"
 _NORMAL = 1000
@@ -46,6 +49,17 @@ class Websocket(Hijacked):
     def __init__(self, exchange: Exchange, early: bytes, *, tty: bool, stdout: bool, stderr: bool) -> None:
         super().__init__(exchange, early, tty=tty, stdout=stdout, stderr=stderr)
         self._messages = Connection(ConnectionType.SERVER)
+        self._stdin = False
+        self._closed = False  # by the client
+
+    def relay(self, connection: kernel.socket, *, stdin: bool, keys: DetachKeys | None) -> bool:
+        """As the other's, where a client that closes has not detached."""
+        self._stdin = stdin
+        return super().relay(connection, stdin=stdin, keys=keys) and not self._closed
+
+    def _feed(self, outbox: Outbox, data: bytes, keys: DetachKeys | None) -> bool:
+        """What came with the end is input as well, and then it is the end."""
+        return super()._feed(outbox, data, keys) and not self._closed
 
     def send(self, stream: int, data: bytes) -> None:
         """One binary message, whichever stream it is of."""
@@ -67,10 +81,13 @@ class Websocket(Hijacked):
                     self._exchange.send_raw(self._messages.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     self._exchange.send_raw(self._messages.send(event.response()))
-                    raise ClientGone
+                    self._closed = True
+                    break
         except ProtocolError:
             self._end(_DAMAGED)
             raise ClientGone from None
+        if self._closed and not (found and self._stdin):
+            raise ClientGone
         return found
 
     def close(self) -> None:
