@@ -15,7 +15,7 @@ from tests.harness.api import Service
 from tests.harness.command import Rootless
 
 PROGRAMS = Path(__file__).parent / "programs"
-LIMIT_S = 110.0
+LIMIT_S = 300.0
 Client = Callable[..., str]
 """client(program, *words, status=0, full=False): its stdout."""
 

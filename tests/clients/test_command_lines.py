@@ -77,8 +77,8 @@ def _in_a_dev_container(docker: Docker, identifier: str, tmp_path: Path) -> None
     docker("inspect --type volume nosuch", status=1)
     docker(f"exec -i -u root -e K=V -w /workspace {identifier} sh -c 'cat; echo $K; pwd; exit 7'", status=7, stdin=b"in")
     events = docker("events --since 1h --until 0s --format '{{json .}}' --filter event=start").splitlines()
-    attributes = [json.loads(line)["Actor"]["Attributes"] for line in events]
-    assert [each["devcontainer.local_folder"] for each in attributes] == [str(tmp_path)]
+    attributes = [json.loads(line)["Actor"]["Attributes"] for line in events]  # of other tests, too, which shared the store
+    assert [each["devcontainer.local_folder"] for each in attributes if "devcontainer.local_folder" in each] == [str(tmp_path)]
     (tmp_path / "Dockerfile").write_text("FROM busybox AS first\nARG X\nRUN echo $X > /x\nFROM first AS second\n")
     docker(
         "buildx build --load --build-arg BUILDKIT_INLINE_CACHE=1 --build-arg X=y -f Dockerfile -t dev:1 --target first --no-cache "

@@ -13,7 +13,7 @@ from tests.harness import processes
 from tests.harness.api import Service
 from tests.harness.command import Rootless
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

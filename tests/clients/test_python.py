@@ -11,6 +11,8 @@ from tests.harness import processes
 from tests.harness.api import Service
 from tests.harness.command import Rootless
 
+pytestmark = pytest.mark.timeout(900)  # the first of them installs the clients
+
 
 def test_aiodocker(service: Service, busybox_image: str, client: Client) -> None:
     assert client("aiodocker_client.py") == "done\n"
@@ -18,11 +20,12 @@ def test_aiodocker(service: Service, busybox_image: str, client: Client) -> None
 
 def test_testcontainers_and_ryuk(rootless: Rootless, service: Service, busybox_image: str, client: Client, ryuk: None) -> None:
     """Ryuk is in a container with the socket mounted; its calls remove what the program left, and then it goes."""
+    networks = rootless("network", "ls", "-q").lines
     reaper = client("testcontainers_client.py").strip()
     processes.wait_until(lambda: rootless("container", "exists", reaper, status=None).status == 1, "ryuk's own end")
     assert rootless("ps", "-aq").stdout == ""
     assert rootless("volume", "ls", "-q").stdout == ""
-    assert rootless("network", "ls", "--format", "{{json .}}", "--filter", "type=custom").stdout == ""
+    assert rootless("network", "ls", "-q").lines == networks
     assert rootless("images", "-q", "left").stdout == ""
 
 
