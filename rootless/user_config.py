@@ -60,6 +60,12 @@ def settings() -> dict[str, Setting]:
     return _settings
 
 
+def forget() -> None:
+    """For who answers one request after the other: the next one reads the file as it is then."""
+    global _settings
+    _settings = None
+
+
 def limits_are_optional() -> str:
     """"" where a limit that cannot be given is an error; else where `limits = "warn"` stands."""
     setting = settings().get("limits")

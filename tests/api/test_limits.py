@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.api.test_service import next_worker, workers
 from tests.harness import processes
@@ -74,12 +75,12 @@ front.Front(where, wire, ends, front.Settings(workers=2, streams=int(sys.argv[3]
 """
 
 
-def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9, warm_s: float = 2) -> Service:
+def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9, warm_s: float = 2, **env: str) -> Service:
     """A service with limits that a test can reach."""
     path = rootless.runtime / "rootless" / "docker.sock"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams), str(warm_s)]
-    server = subprocess.Popen(argv, env=rootless.environment, stderr=subprocess.PIPE)
+    server = subprocess.Popen(argv, env={**rootless.environment, **env}, stderr=subprocess.PIPE)
     rootless.started.append(server)
     service = Service.__new__(Service)
     service.rootless, service.path, service.process = rootless, path, server
@@ -140,6 +141,21 @@ def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(
         processes.wait_ended(pidfd)
         os.close(pidfd)
     assert service("GET", "/volumes").json["Volumes"] == []
+    assert service.stop() == 0
+
+
+def test_a_worker_that_answers_again_reads_the_users_own_defaults_again(rootless: Rootless, tmp_path: Path) -> None:
+    """What it had read for one request stood for all that it answered, one that makes a container among them."""
+    service = limited(rootless, warm_s=600, XDG_CONFIG_HOME=str(tmp_path))
+    file = tmp_path / "rootless" / "config.toml"
+    file.parent.mkdir()
+    reader = next_worker(service)
+    for text, said in (("", "error"), ('limits = "warn"\n', "warn")):
+        file.write_text(text)
+        file.chmod(0o600)
+        found = service("GET", "/info").json["UserConfig"]
+        assert {row["Key"]: row["Value"] for row in found["Values"]}["limits"] == said
+    assert reader in workers(service)
     assert service.stop() == 0
 
 

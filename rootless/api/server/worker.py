@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+from rootless import user_config
 from rootless.api.answer import errors
 from rootless.api.http import answers, limits
 from rootless.api.http.exchange import ClientGone, Exchange
@@ -47,6 +48,7 @@ def run(requests: socket.socket) -> NoReturn:
 
 def _serve(requests: socket.socket, sock: socket.socket, channel: socket.socket, received: bytes) -> bool:
     """Answer one request, and tell the front what becomes of the connection. Whether this process can take another."""
+    user_config.forget()
     with sock, channel:
         exchange = Exchange(sock, received)
         exchange.bound_stalls(limits.STALLED_S)
