@@ -101,7 +101,9 @@ services:
     command: sleep 1000
     stop_grace_period: 0s
     depends_on: {db: {condition: service_healthy}}
-    post_start: [{command: ["printf", "from a hook\\\\033[2J\\\\n"]}]
+    post_start:
+      - {command: ["printf", "from a hook\\\\033[2J\\\\n"]}
+      - {command: ["sh", "-c", "head -c 9000000 /dev/zero | tr '\\\\0' y"]}
   db: {image: busybox, command: sleep 1000, stop_grace_period: 0s, healthcheck: {test: "true", interval: 1s}}
   bad: {image: busybox, command: /no/such, depends_on: [web]}
 """)
@@ -109,6 +111,8 @@ services:
     assert shell.wait() == 1
     lines = drawn(shell.screen)
     assert lines[0] == "from a hook\\x1b[2J"
+    assert (len(lines[1]), lines[2]) == (256 << 10, "more than 256 KiB: the rest is left out"), "kept in memory until it is shown"
+    del lines[1:3]
     assert lines[1] == "[+] Running 4/4"
     shown = [(line[1], *line[3:].split()[:3]) for line in lines[2:6]]
     assert shown == [

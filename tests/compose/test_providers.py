@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -96,6 +97,15 @@ def test_a_program_that_does_not_keep_to_the_protocol(compose: Compose, seen: Pa
     program.write_text(f"#!/bin/sh\n[ $2 = metadata ] || {{ {script}; }}\n")
     assert words in compose.up(FILE, status=1).stderr
     assert compose.rows() == {}
+
+
+def test_a_provider_that_is_compose_again_comes_to_an_end(compose: Compose, seen: Path) -> None:
+    """`type: rootless` would start itself until the machine is full."""
+    program = Path(compose.environment["PATH"].partition(":")[0]) / "cloud"
+    words = " ".join(shlex.quote(str(word)) for word in compose.rootless.argv)
+    program.write_text(f'#!/bin/sh\n[ $2 = metadata ] || {{ echo again >>"$SEEN"; exec {words} compose up; }}\n')
+    assert "failed with exit status" in compose.up(FILE, status=1, warns=True).stderr
+    assert seen.read_text() == "again\n"
 
 
 def test_what_provides_needs_no_container_and_is_no_path(compose: Compose, seen: Path) -> None:

@@ -167,6 +167,9 @@ volumes: {named: }
     compose.rootless("tag", "busybox", "other")
     compose.environment["CODE"] = "3"
     compose.file(text % "one")
+    compose.rootless("create", "--name", "demo-web-pre_start-0", "busybox")
+    assert "already in use" in compose("up", "-d", status=1).stderr, "a container of somebody else stays"
+    compose.rootless("rm", "demo-web-pre_start-0")
     failed = compose("up", "-d", status=1).stderr
     assert "service web pre_start[1] exited with status 3: heard" in failed
     assert {name: row["State"] for name, row in compose.rows().items()} == {

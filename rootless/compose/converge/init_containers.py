@@ -10,6 +10,7 @@ from rootless.compose.converge.observe import container, project_rows
 from rootless.compose.converge.service_request import Place
 from rootless.compose.load.project import Project
 from rootless.compose.plan import names
+from rootless.compose.plan.names import PROJECT
 from rootless.engine.files.volumes import volumes
 from rootless.engine.lifecycle import remove, start, wait
 from rootless.engine.state.config import read_config
@@ -34,10 +35,7 @@ def run(store: Store, project: Project, service: str, target: str, make: Make) -
             for path, volume in container(row).anonymous.items()}  # fmt: skip
     for at, hook in enumerate(project.services[service]["pre_start"]):
         name = project.separator.join((project.name, service, "pre_start", str(at)))
-        try:
-            remove.remove(store, containers.find(store, name), force=True, volumes=False)  # one that failed, or was ended
-        except NotFound:
-            pass
+        _remove_earlier(store, project.name, name)
         config = hook_service(project, service, hook)
         own = project._replace(model={**project.model, "services": {**project.services, service: config}})
         place = Place(name, 1, {}, kept, oneoff=True, aliases=False, publish=False, extra_labels={HOOK_LABEL: "pre_start"})
@@ -64,6 +62,17 @@ def hook_service(project: Project, service: str, hook: dict[str, Any]) -> dict[s
     config["healthcheck"] = {"disable": True}
     config["environment"] = {**(config.get("environment") or {}), **(hook.get("environment") or {})}
     return {**config, **{key: hook[key] for key in ("user", "working_dir", "privileged") if hook.get(key)}}
+
+
+def _remove_earlier(store: Store, project: str, name: str) -> None:
+    """The hook's container of before, that failed or was ended; what is not the project's stands in the way by its name."""
+    try:
+        identifier = containers.find(store, name)
+        labels = read_config(store, identifier)["labels"]
+        if labels.get(PROJECT) == project and HOOK_LABEL in labels:
+            remove.remove(store, identifier, force=True, volumes=False)
+    except NotFound:
+        pass
 
 
 def _said(store: Store, identifier: str) -> list[str]:

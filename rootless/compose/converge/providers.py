@@ -24,6 +24,8 @@ Tell = Callable[[str, str], None]
 _PLUGINS = ("/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins", "/usr/lib/docker/cli-plugins",
             "/usr/libexec/docker/cli-plugins")  # fmt: skip
 _LONGEST_LINE = 1 << 20
+_AT_WORK = "ROOTLESS_COMPOSE_PROVIDING"
+"""In the environment of a program: the project and the service that it is called for, and those that its callers were."""
 
 
 def up(project: Project, tell: Tell) -> Project:
@@ -107,8 +109,12 @@ def _run(project: Project, name: str, verb: str, tell: Tell) -> dict[str, str]:
     """Run it; the variables that it sets."""
     environment: dict[str, str] = {}
     errors: list[str] = []
+    us, callers = f"{project.name}/{name}", os.environ.get(_AT_WORK, "").split()
+    if us in callers:
+        raise InvalidInput(f"services.{name}.provider: what it runs asks for the same service again, and would for ever")
     words = _arguments(project, name, verb, _program(project, name))
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=project.environment) as process:
+    environment_of_it = {**project.environment, _AT_WORK: " ".join((*callers, us))}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment_of_it) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

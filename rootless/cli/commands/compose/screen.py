@@ -104,7 +104,8 @@ class Screen(Display):
     def _told(self) -> str:
         """What steps have said since, to the end of its last line."""
         data = os.pread(self._told_fd, 1 << 20, self._told_bytes)
-        data = data[: data.rfind(b"\n") + 1]
+        if len(data) < 1 << 20 or b"\n" in data:  # else a line that has no end
+            data = data[: data.rfind(b"\n") + 1]
         self._told_bytes += len(data)
         return plain_lines(data.decode(errors="replace"))
 

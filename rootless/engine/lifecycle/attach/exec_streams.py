@@ -38,6 +38,7 @@ class ExecStreams:
         self.stdin = stdin
         self.ended = ended
         self.detach_keys: DetachKeys | None = None
+        self.most_bytes: int | None = None  # what is more is read, and passed on to nobody; None: all is
         self.terminal = to_process in outputs
         self._pending = b""
         self._input_over = False
@@ -89,6 +90,9 @@ class ExecStreams:
         if not data:
             del self.outputs[fd]
             return False
+        if self.most_bytes is not None:
+            data = data[: self.most_bytes]
+            self.most_bytes -= len(data)
         write_all(self.outputs[fd], data)
         return True
 
