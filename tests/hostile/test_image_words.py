@@ -178,3 +178,22 @@ def test_nothing_of_the_host_or_of_another_volume_appears(rootless: Rootless, tr
     assert "precious" not in {mount["Name"] for mount in found["Mounts"]}
     rootless("rm", "-v", "vv")
     assert [path.name for path in mine.iterdir()] == ["of-another"]
+
+
+def test_an_image_of_a_project_keeps_no_container_from_coming_back(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """A project that is enabled starts its own containers; one that `run` made of an image that says so is none of these."""
+    units = tmp_path / "config/systemd/user"
+    units.mkdir(parents=True)
+    (units / "rootless-project:shop.service").touch()
+    labels = " ".join(f"com.docker.compose.{key}" for key in ("project=shop", "service=db", "config-hash=x"))
+    rootless("create", "--name", "seed", busybox_image, "true")
+    rootless("commit", "-q", "-c", f"LABEL {labels}", "seed", "mole:1")
+    try:
+        asked = ("--network", "none", "--restart", "always", "--stop-timeout", "0")
+        rootless("run", "-d", "--name", "mole", *asked, "mole:1", "sleep", "1000")
+        rootless("container", "stop-with-machine")
+        told = rootless("container", "start-with-machine", env={"XDG_CONFIG_HOME": str(tmp_path / "config")})
+        assert told.lines == ["mole"]
+    finally:
+        rootless("rm", "-f", "-t", "0", "seed", "mole", status=None)
+        rootless("rmi", "mole:1", status=None)

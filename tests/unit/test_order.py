@@ -98,8 +98,8 @@ ORDER = {
         "mount_config",
     "engine/pods": "create remove verbs",
     "engine/state":
-        "cgroup confinement exec_instances logs processes pruned restart security user_namespace resources unrecorded_exits events "
-        "status_words listing pods damaged health running config",
+        "cgroup compose_project confinement exec_instances logs processes pruned restart security user_namespace resources "
+        "unrecorded_exits events status_words listing pods damaged health running config",
     "engine/state/events": "event_log consequences labels events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":

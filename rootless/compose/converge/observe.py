@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from rootless.compose.plan import names
 from rootless.compose.plan.observed import Container, Network, Observed
-from rootless.engine.state import listing
+from rootless.engine.state import compose_project, listing
 from rootless.errors import NotFound, RootlessError
-from rootless.image import run_config
-from rootless.storage import images
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -18,28 +16,10 @@ if TYPE_CHECKING:
 
 
 def project_rows(store: Store, project: str, *, every: bool = True) -> list[listing.ContainerRow]:
-    """The project's containers, newest first; `project` "" for those of all projects.
-
-    Only what compose made: an image may have labels of compose, too (those that it built do), and a container that `run` made of
-    it is none of the project's.
-    """
+    """The project's containers, newest first; `project` "" for those of all projects."""
     said: dict[str, dict[str, str]] = {}
-    return [row for row in listing.rows(store, every=every) if _is_of(store, row, project, said)]
-
-
-def _is_of(store: Store, row: listing.ContainerRow, project: str, said: dict[str, dict[str, str]]) -> bool:
-    labels = row.record["labels"]
-    if not labels.get(names.PROJECT) or names.CONFIG_HASH not in labels or (project and labels[names.PROJECT] != project):
-        return False
-    image = row.record["image_id"]
-    if image not in said:
-        try:
-            config = run_config.read(images.find(store, image, all_names=False).config.get("config"))
-            said[image] = {key: word.text for key, word in config.labels.items()}
-        except RootlessError:
-            # It was removed since. No image can say its own id: that label is compose's, whatever the image said.
-            return labels.get(names.IMAGE, "").removeprefix("sha256:") == image.removeprefix("sha256:")
-    return said[image].get(names.CONFIG_HASH) != labels[names.CONFIG_HASH]
+    found = ((row, compose_project.project_of(store, row.record, said)) for row in listing.rows(store, every=every))
+    return [row for row, name in found if name and name == (project or name)]
 
 
 def container(row: listing.ContainerRow) -> Container:

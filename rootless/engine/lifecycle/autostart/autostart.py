@@ -13,7 +13,7 @@ from rootless import atomic, paths
 from rootless.cgroup.subtrees import DELEGATED_VARIABLE
 from rootless.engine.lifecycle import start, stop
 from rootless.engine.lifecycle.autostart import crontab
-from rootless.engine.state import restart
+from rootless.engine.state import compose_project, restart
 from rootless.engine.state.config import read_config
 from rootless.errors import FAILURES, InvalidInput, NotFound, RootlessError
 from rootless.storage.containers import containers
@@ -229,7 +229,7 @@ def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
                 continue
             record = read_config(store, identifier)
             names = [containers.name_of(store, each) or each for each in (identifier, record.get("pod") or "") if each]
-            names.append(PROJECT + record["labels"].get("com.docker.compose.project", ""))
+            names.append(PROJECT + compose_project.project_of(store, record))
             if any(os.path.lexists(f"{_unit_directory()}/{unit_name(name)}") for name in names):
                 continue  # its own unit's, its pod's or its project's
             start.start(store, identifier)
