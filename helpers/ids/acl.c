@@ -47,7 +47,7 @@ static int64_t set_mode(const struct request *r, int fd, int mode)
         return -errno;
     if (S_ISLNK(st.st_mode))
         return -EOPNOTSUPP;
-    if (!credentials_over_files(by) && by->fsuid != owner_of(fd, &st).uid)
+    if ((!credentials_over_files(by) && by->fsuid != owner_of(fd, &st).uid) || !acts_as_owner(r, &st, CAP_FOWNER))
         return -EPERM;
     put_number(name, (uint64_t)fd);
     return chmod(name, (st.st_mode & 07000) | (mode_t)mode) < 0 ? -errno : 0;

@@ -12,6 +12,12 @@ bool holds_capability(const struct request *r, int capability)
     long low = request_status(r->task, "\nCapEff:\t", 16);
     return low >= 0 && low >> capability & 1;
 }
+
+bool acts_as_owner(const struct request *r, const struct stat *st, int capability)
+{
+    return st->st_uid == geteuid() || holds_capability(r, capability);
+}
+
 int64_t call_keep_capabilities(const struct request *r)
 {
     struct credentials changed = *credentials_of(r->task);

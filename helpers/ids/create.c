@@ -102,6 +102,8 @@ int64_t making_begin(const struct request *r, bool in_directory, bool follows, s
         result = CONTINUE;
     else if (!credentials_may(by, &st, &directory, S_IWOTH | S_IXOTH))
         result = faccessat(making->parent, making->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && (!making->opens || may_open(by, making)) ? CONTINUE : -EACCES;
+    else if (!acts_as_owner(r, &st, CAP_DAC_OVERRIDE))
+        result = CONTINUE;
     if (result != 0) {
         close(making->parent);
         place_close(&making->place);

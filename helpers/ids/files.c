@@ -67,6 +67,8 @@ static int chown_file(const struct request *r, int fd, uint32_t uid, uint32_t gi
         return -errno;
     struct owner was = owner_of(fd, &st);
     bool ours = by->fsuid == was.uid;
+    if (!acts_as_owner(r, &st, CAP_CHOWN))
+        return -EPERM;
     if (!(credentials_over_files(by) && holds_capability(r, CAP_CHOWN)) &&
         ((uid != NO_ID && (!ours || uid != was.uid)) ||
          (gid != NO_ID && (!ours || (gid != was.gid && !credentials_in_group(by, gid)))))) {
@@ -108,7 +110,7 @@ int64_t call_chmod(const struct request *r)
         struct statvfs fs;
         if (by->fsuid != owner.uid)
             result = fstatvfs((int)fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
-        else if (mode & S_ISGID && !credentials_in_group(by, owner.gid) && !S_ISLNK(st.st_mode)) {
+        else if (mode & S_ISGID && !credentials_in_group(by, owner.gid) && !S_ISLNK(st.st_mode) && acts_as_owner(r, &st, CAP_FOWNER)) {
             char name[24]; /* a group's bit is not for who is not in the group */
             put_number(name, (uint64_t)fd);
             result = chmod(name, mode & 07777 & ~(mode_t)S_ISGID) < 0 ? -errno : 0;

@@ -111,7 +111,12 @@ bool owners_apart(void);
 #define CAP_SETGID 6
 #define CAP_SETUID 7
 #define CAP_CHOWN 0
+#define CAP_DAC_OVERRIDE 1
+#define CAP_FOWNER 3
 bool holds_capability(const struct request *r, int capability);
+/* Whether the kernel would let the task do what an owner may. Where there are many ids we have rights over files of all of
+   them, and it may have none. */
+bool acts_as_owner(const struct request *r, const struct stat *st, int capability);
 
 /* The calls; each returns a result, -errno, or one of the answers above. */
 int64_t call_get_id(const struct request *r);

@@ -192,6 +192,22 @@ static void escape(void)
     }
 }
 
+/* In a directory that is another user's for the kernel, too, without the capabilities to write there. */
+static void dropped(void)
+{
+    static const struct { uint32_t version; int pid; } header = {0x20080522, 0};
+    static const uint32_t none[6];
+    const struct { uint16_t tag, bits; uint32_t id; } named[] = {{1, 7, -1}, {2, 7, 5}, {4, 7, -1}, {16, 7, -1}, {32, 7, -1}};
+    char list[4 + sizeof named] = {2};
+    memcpy(list + 4, named, sizeof named);
+    syscall(SYS_setresuid, 1000, 1000, 1000);
+    syscall(SYS_capset, &header, none);
+    printf("list %d\n", syscall(SYS_setxattr, "in/theirs", "system.posix_acl_access", list, sizeof list, 0) < 0 ? errno : 0);
+    printf("mkdir %d\n", mkdir("in/theirs/new", 0777) < 0 ? errno : 0);
+    printf("open %d\n", open("in/theirs/file", O_CREAT | O_WRONLY, 0666) < 0 ? errno : 0);
+    printf("chown %d\n", chown("in/theirs", 1000, -1) < 0 ? errno : 0);
+}
+
 static int asked;
 
 static void *who_is_it(void *socket)
@@ -233,7 +249,7 @@ int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } attacks[] = {
         {"pointers", pointers}, {"paths", paths}, {"races", races}, {"floods", floods}, {"kills", kills}, {"handles", handles},
-        {"escape", escape}, {"peers", peers},
+        {"escape", escape}, {"peers", peers}, {"dropped", dropped},
     };
     for (size_t i = 0; argc > 1 && i < sizeof attacks / sizeof *attacks; i++)
         if (!strcmp(argv[1], attacks[i].name)) {

@@ -185,11 +185,11 @@ def test_attacks_end_and_an_honest_question_is_answered(helpers: Path, attacks: 
     assert int(usage.split()[2]) < 8192  # KiB: all its tables full
 
 
-def attack(helpers: Path, attacks: Path, place: Path, name: str) -> list[str]:
+def attack(helpers: Path, attacks: Path, place: Path, name: str, *options: str, first: str = "") -> list[str]:
     """What the attack says, made in `place`, whose `in` is a root with the host's /proc (`-v /proc:/proc`, --pid=host)."""
     (place / "in" / "proc").mkdir(parents=True)
     argv = emulated(helpers, "full", str(attacks), name)
-    with_proc = [*ONE_ID, "sh", "-c", 'mount --rbind /proc in/proc && exec "$@"', "sh", *argv[len(ONE_ID) + 2 :]]
+    with_proc = [*ONE_ID, *options, "sh", "-c", f'mount --rbind /proc in/proc && {first} exec "$@"', "sh", *argv[len(ONE_ID) + 2 :]]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
     done = subprocess.run(with_proc, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -216,3 +216,10 @@ def test_a_socket_is_never_made_outside(helpers: Path, attacks: Path, short: Pat
 def test_who_connected_is_known_to_each_thread_and_nobody_once_ended(helpers: Path, attacks: Path, short: Path) -> None:
     """SO_PEERCRED said root of both."""
     assert attack(helpers, attacks, short, "peers") == ["thread 5", "ended 65534"]
+
+
+def test_what_the_kernel_would_not_let_it_write_is_not_written_for_it(helpers: Path, attacks: Path, short: Path) -> None:
+    """With many ids, and without capabilities (--cap-drop): the program has them all."""
+    first = "mkdir in/theirs && chown 1000 in/theirs && chmod 700 in/theirs &&"
+    assert attack(helpers, attacks, short, "dropped", "--map-auto", first=first) == ["list 1", "mkdir 13", "open 13", "chown 1"]
+    subprocess.run([*ONE_ID, "--map-auto", "rm", "-r", short / "in" / "theirs"], check=True, timeout=60)
