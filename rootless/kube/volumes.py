@@ -10,6 +10,7 @@ import os
 
 from rootless.engine.files.volumes import volumes as engine
 from rootless.kube.load.model import Claim, Pod, PodVolume
+from rootless.storage import named_paths
 from rootless.storage import volumes as stored
 from rootless.storage.store import Store
 
@@ -120,7 +121,7 @@ def _make_file(volume: PodVolume) -> None:
     if volume.type != "FileOrCreate":
         return
     try:
-        os.close(os.open(volume.source, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        os.close(named_paths.open_new_file(volume.source, "hostPath"))
     except FileExistsError:
         pass
     except OSError as error:

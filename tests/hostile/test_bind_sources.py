@@ -60,6 +60,27 @@ def test_a_strangers_link_is_not_followed(
     assert [path.name for path in victim.iterdir()] == ["secret"]
 
 
+def test_no_file_of_a_pod_is_made_behind_a_strangers_link(
+    rootless: Rootless, busybox_image: str, shared: Path, victim: Path, stranger: Stranger
+) -> None:
+    assert stranger(["ln", "-s", str(victim), str(shared / "work")]).returncode == 0
+    pod = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: made}}
+spec:
+  containers: [{{name: c, image: busybox, volumeMounts: [{{name: v, mountPath: /x}}]}}]
+  volumes: [{{name: v, hostPath: {{path: {shared}/work/new, type: FileOrCreate}}}}]
+"""
+    done = rootless("kube", "play", "-", stdin=pod, status=None)
+    assert "is a symbolic link of another user" in done.stderr
+    assert [path.name for path in victim.iterdir()] == ["secret"]
+    assert rootless("pod", "ps", "-q").lines == []
+    rootless("kube", "play", "--start=false", "-", stdin=pod.replace("/work/new", "/own"))
+    assert (shared / "own").read_text() == ""
+    rootless("pod", "rm", "-f", "made")
+
+
 def test_ones_own_links_are_followed(rootless: Rootless, busybox_image: str, shared: Path, victim: Path) -> None:
     (shared / "work").symlink_to("also/victim")
     (shared / "also").symlink_to(victim.parent / "victim/..", target_is_directory=True)

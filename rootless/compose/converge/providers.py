@@ -80,7 +80,10 @@ def _program(project: Project, name: str) -> str:
 
 def _metadata(program: str) -> dict[str, Any]:
     """What the program says of its words; {} where it says nothing."""
-    done = subprocess.run([program, "compose", "metadata"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    try:
+        done = subprocess.run([program, "compose", "metadata"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise RootlessError(f"{program} compose metadata does not end", hint="see what it does in a terminal") from None
     try:
         found = json.loads(done.stdout) if done.returncode == 0 else {}
     except ValueError:
