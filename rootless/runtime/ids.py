@@ -20,6 +20,7 @@ LEVELS = ("fake", "ids", "full")
 """What is emulated: success and nothing else; ids; ids and owners."""
 _SOCKET = "ids"
 _MOST_GROUPS = 512  # helpers/ids/main.c
+_PATIENCE_S = 60.0  # a container can make the program wait: for a file system of its own, which does not answer
 
 
 class IdFilter(Record):
@@ -112,6 +113,7 @@ def hand_over(run_dir: str, listener: int, ids: list[int]) -> None:
     if len(ids) > 2 + _MOST_GROUPS:
         raise NotSupported(f"more than {_MOST_GROUPS} supplementary groups, and ids are emulated")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sock.settimeout(_PATIENCE_S)
     try:
         with address_in(run_dir, _SOCKET) as address:
             sock.connect(address)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from rootless.errors import RootlessError
+from rootless.runtime import ids
+from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.system.test_hosts import ONE_ID, inside
 
@@ -95,6 +99,30 @@ def test_the_container_ends_with_what_answers_for_its_ids(rootless: Rootless, bu
     rootless("start", "box")
     assert rootless("exec", "-u", "5", "box", "id", "-u").stdout == "5\n"
     rootless("rm", "-f", "box")
+
+
+@pytest.mark.parametrize("command", [("stop", "-t", "1"), ("kill",), ("rm", "-f")])
+def test_a_container_whose_calls_nobody_answers_ends(rootless: Rootless, busybox_image: str, command: tuple[str, ...]) -> None:
+    """The program waits, as for a file system that does not answer: what the container asks waits with it, and nobody else does."""
+    rootless("run", "-d", "--name", "box", *NOW, busybox_image, "sh", "-c", "while :; do stat / >/dev/null; done")
+    (helper,) = helpers_below(int(rootless("inspect", "-f", "{{.State.MonitorPid}}", "box").stdout))
+    pidfd = os.pidfd_open(helper)
+    signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+    rootless(*command, "box")
+    processes.wait_ended(pidfd)
+    os.close(pidfd)
+    if command[0] != "rm":
+        rootless("rm", "box")
+
+
+def test_exec_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a program that waits itself."""
+    monkeypatch.setattr(ids, "_PATIENCE_S", 0.1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(tmp_path / "ids"))
+        listening.listen()
+        with pytest.raises(RootlessError, match="does not answer: timed out"):
+            ids.hand_over(str(tmp_path), listening.fileno(), [0, 0])
 
 
 def helpers_below(monitor: int) -> list[int]:
