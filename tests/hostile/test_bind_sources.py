@@ -153,3 +153,22 @@ def test_a_rootfs_is_no_link_of_a_strangers(rootless: Rootless, shared: Path, tr
     assert stranger(["ln", "-s", str(root), str(shared / "work")]).returncode == 0
     done = rootless(*words, shared / "work", "/bin/true", status=125)
     assert "is a symbolic link of another user" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["compose -f {dir}/compose.yaml config -o {out}", "commit -q --iidfile {out} seed"])
+def test_nothing_is_written_to_a_strangers_file(
+    rootless: Rootless, busybox_image: str, shared: Path, stranger: Stranger, tmp_path: Path, words: str
+) -> None:
+    """What a command writes to a file that it is told, its owner could read: a project's variables, say."""
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: busybox, environment: {PASSWORD: geheim}}}\n")
+    rootless("create", "--name", "seed", busybox_image)
+    out = shared / "out"
+    try:
+        assert stranger(["sh", "-c", f"umask 0; : >{out}"]).returncode == 0
+        done = rootless(*words.format(dir=tmp_path, out=out).split(), status=None)
+        assert done.status != 0
+        assert f"{out} belongs to another user" in done.stderr
+        assert out.read_text() == ""
+    finally:
+        rootless("rm", "seed")
+        rootless("image", "prune", "-f")

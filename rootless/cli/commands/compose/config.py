@@ -17,6 +17,7 @@ from rootless.compose.load.template import Variable
 from rootless.compose.plan.names import image_name
 from rootless.compose.plan.service_hash import service_hash
 from rootless.errors import InvalidInput
+from rootless.storage import named_paths
 from rootless.words import plain
 
 
@@ -73,7 +74,7 @@ def _write(args: Args, text: str) -> int:
         text = visible(text)
     if args.output:
         try:
-            with open(args.output, "w", encoding="utf-8") as file:
+            with open(named_paths.open_new_content(args.output, "the file"), "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
             raise InvalidInput(f"open {args.output}: {error.strerror}") from None

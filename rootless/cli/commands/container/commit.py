@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.errors import InvalidInput, RootlessError
+from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 
@@ -26,7 +27,7 @@ def run(args: Args) -> int:
     image = commit(store, containers.find(store, args.positional[0]), request)
     if args.iidfile:
         try:
-            with open(args.iidfile, "w") as file:
+            with open(named_paths.open_new_content(args.iidfile, "the file"), "w") as file:
                 file.write(image.id)
         except OSError as error:
             raise RootlessError(f"cannot write {args.iidfile}: {error.strerror}") from None

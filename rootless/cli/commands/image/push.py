@@ -7,6 +7,7 @@ import sys
 
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option, integer
 from rootless.errors import InvalidInput, RootlessError
+from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 
@@ -27,7 +28,7 @@ def push(args: Args) -> int:
         digest = _push(args, target)
     if args.digestfile:
         try:
-            with open(args.digestfile, "w") as file:
+            with open(named_paths.open_new_content(args.digestfile, "the file"), "w") as file:
                 file.write(digest)
         except OSError as error:
             raise RootlessError(f"cannot write {args.digestfile}: {error.strerror}") from None

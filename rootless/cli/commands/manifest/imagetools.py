@@ -9,6 +9,7 @@ from rootless.cli.commands.manifest.local import TLS, verify
 from rootless.cli.grammar.command import FLAG, LIST, VALUE, Args, Command, Option
 from rootless.cli.output.columns import plain
 from rootless.errors import InvalidInput, RootlessError
+from rootless.storage import named_paths
 
 
 def create(args: Args) -> int:
@@ -36,7 +37,7 @@ def create(args: Args) -> int:
         descriptor = {"mediaType": made.media_type, "digest": made.digest, "size": len(made.data)}
         told = {"containerimage.descriptor": descriptor, "containerimage.digest": made.digest, "image.name": ",".join(args.tag)}
         try:
-            with open(args.metadata_file, "w") as file:
+            with open(named_paths.open_new_content(args.metadata_file, "the file"), "w") as file:
                 json.dump(told, file, indent=2)
         except OSError as error:
             raise RootlessError(f"cannot write {args.metadata_file}: {error.strerror}") from None

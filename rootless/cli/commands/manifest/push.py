@@ -8,6 +8,7 @@ import sys
 from rootless.cli.commands.manifest.local import TLS, verify
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.errors import RootlessError
+from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 
@@ -29,7 +30,7 @@ def push(args: Args) -> int:
         progress.finish(shown)
     if args.digestfile:
         try:
-            with open(args.digestfile, "w") as file:
+            with open(named_paths.open_new_content(args.digestfile, "the file"), "w") as file:
                 file.write(pushed.descriptor.digest)
         except OSError as error:
             raise RootlessError(f"cannot write {args.digestfile}: {error.strerror}") from None
