@@ -51,17 +51,18 @@ def test_all_tags_of_a_repository(rootless: Rootless, strange: StrangeRegistry) 
 
 @pytest.mark.own_store
 def test_a_real_registry(rootless: Rootless, registry: Registry, podman: Any, busybox_image: str) -> None:
-    for name in ("tools/web:1", "tools/web:2", "other:1"):
+    # Other tests have pushed to this registry, too: names that none of them has.
+    for name in ("zebra/web:1", "zebra/web:2", "other-zebra:1"):
         target = f"{registry.address}/{name}"
         rootless("save", "-o", registry.directory / "image.tar", busybox_image)
         podman("load", "-i", registry.directory / "image.tar")
         podman("push", "--tls-verify=false", busybox_image, target)
-    found = rootless("search", "--format", "{{.Name}}", f"{registry.address}/WEB").lines
-    assert found == [f"{registry.address}/tools/web"]
-    table = rootless("search", f"{registry.address}/o").stdout.splitlines()
+    found = rootless("search", "--format", "{{.Name}}", f"{registry.address}/ZEBRA/WEB").lines
+    assert found == [f"{registry.address}/zebra/web"]
+    table = rootless("search", f"{registry.address}/zebra").stdout.splitlines()
     assert table[0].split() == ["NAME", "DESCRIPTION", "STARS", "OFFICIAL"]
     assert len(table) == 3
-    assert len(rootless("pull", "-aq", f"{registry.address}/tools/web").lines) == 2
+    assert len(rootless("pull", "-aq", f"{registry.address}/zebra/web").lines) == 2
     missing = rootless("pull", "-a", f"{registry.address}/nosuch", status=1)
     assert "nosuch" in missing.stderr
 

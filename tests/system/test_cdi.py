@@ -149,6 +149,7 @@ def test_gpus(vendor: Any, rootless: Rootless, busybox_image: str) -> None:
         ("some", "nvidia.com/gpu", "invalid count"), ("colour=red", "nvidia.com/gpu", "unexpected key"),
         ("count=1,count=2", "nvidia.com/gpu", "only once"), ('count=1,"device=0,1"', "nvidia.com/gpu", "cannot set both"),
         ("driver=x", "nvidia.com/gpu", "could not select"), ("options=x", "nvidia.com/gpu", "options"),
+        ("a\nb", "nvidia.com/gpu", "invalid gpu request"),
     ):  # fmt: skip
         assert words in vendor(edits, "create", "--gpus", word, busybox_image, "true", kind=kind, status=125).stderr
 

@@ -30,7 +30,11 @@ def parse_gpus(word: str) -> DeviceRequest:
     """--gpus: `all`, a number, or driver=, count=, device=, capabilities=, options= in CSV. InvalidInput."""
     found = DeviceRequest(capabilities=("gpu",))
     seen: set[str] = set()
-    for field in next(iter(csv.reader([word])), []):
+    try:
+        fields = next(iter(csv.reader([word])), [])
+    except csv.Error:
+        raise InvalidInput(f"invalid gpu request {word!r}", hint='all, a number, or "device=0,1"') from None
+    for field in fields:
         key, equals, value = field.partition("=")
         if not equals:
             key, value = "count", key
