@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -70,7 +71,8 @@ class _Peak:
 
     def _watch(self) -> None:
         while not self._over.wait(0.1):
-            self.kib = max(self.kib, self._service.private_kib())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a worker that has just ended
+                self.kib = max(self.kib, self._service.private_kib())
 
 
 def _write(data: Path, archive: Path) -> None:
