@@ -15,9 +15,13 @@ def encode(uid: int, gid: int, mode: int) -> bytes:
     return b"%d:%d:0%o" % (uid, gid, mode & 0o7777)
 
 
-def decode(value: bytes) -> tuple[int, int] | None:
-    """The uid and gid; None of what is no such record: anybody may have written it."""
-    words = value[:64].split(b":")
-    if len(words) < 2 or not all(word.isdigit() and int(word) < _MOST for word in words[:2]):
+def decode(value: str, uid: int, gid: int) -> tuple[int, int] | None:
+    """The uid and gid that the record of a file of `uid` and `gid` names; None of what is no record, or not believed.
+
+    All that a container with emulated ids makes is its one id's, root's. Elsewhere a user may write what he likes into the
+    attributes of his own files, and would have root's programs of them.
+    """
+    words = value[:64].split(":")
+    if (uid, gid) != (0, 0) or len(words) < 2 or not all(word.isascii() and word.isdigit() and int(word) < _MOST for word in words[:2]):
         return None
     return int(words[0]), int(words[1])

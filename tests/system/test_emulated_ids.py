@@ -154,3 +154,21 @@ def test_lesser_levels(rootless: Rootless, busybox_image: str, level: str, shown
         "sh", "-c", "chown 5 /tmp && echo $(su user -c 'id -u') $(stat -c %u /tmp)",
     )  # fmt: skip
     assert out.stdout == shown + "\n"
+
+
+PLANTED = "import os; open('/tmp/x', 'w'); os.setxattr('/tmp/x', 'user.containers.override_stat', b'0:0:04755'); os.chmod('/tmp/x', 0o4755)"
+
+
+@pytest.mark.own_store
+def test_a_record_of_an_owner_makes_nobody_root_where_ids_are_real(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """A user of the container may write any attribute of his files: no set-user-id program of root's comes of it by commit or export."""
+    host = [word for path in ("/usr", "/lib", "/lib64") for word in ("-v", f"{path}:{path}:ro")]
+    rootless("run", "--name", "box", "--network", "none", "-u", "1000:1000", *host, busybox_image, "/usr/bin/python3", "-c", PLANTED)
+    rootless("export", "-o", tmp_path / "export.tar", "box")
+    with tarfile.open(tmp_path / "export.tar") as tar:
+        found = {entry.name.removeprefix("./"): (entry.uid, entry.gid, entry.mode) for entry in tar}
+    assert found["tmp/x"] == (1000, 1000, 0o4755)
+    rootless("commit", "box", "kept")
+    seen = rootless("run", "--rm", "--network", "none", "kept", "/bin/stat", "-c", "%u:%g", "/tmp/x")
+    assert seen.stdout == "1000:1000\n"
+    rootless("rm", "box")

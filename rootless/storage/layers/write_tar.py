@@ -249,11 +249,10 @@ class _Writer:
         self.entries += 1
         if self._times is not None:
             self._times.apply(info)
+        emulated = owner_record.decode(xattrs.pop(_OWNER, ""), info.uid, info.gid)
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)
         owner = self._owners.get(path)
-        record = xattrs.pop(_OWNER, None)
-        emulated = record and owner_record.decode(record.encode("utf-8", "surrogateescape"))
         if emulated:
             info.uid, info.gid = emulated
         elif owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
