@@ -18,7 +18,8 @@ from rootless.record import Record
 
 LEVELS = ("fake", "ids", "full")
 """What is emulated: success and nothing else; ids; ids and owners."""
-_SOCKET = "ids"
+SOCKET = "ids"
+"""In the directory that the container's start had."""
 _MOST_GROUPS = 512  # helpers/ids/main.c
 _PATIENCE_S = 60.0  # a container can make the program wait: for a file system of its own, which does not answer
 
@@ -80,17 +81,9 @@ def _written(program: str, level: str) -> bytes:
     return bpf
 
 
-def start(run_dir: str) -> int:
-    """Start the program as our child; it is there for who calls `hand_over` with the same directory. Returns its pid."""
+def start(listening: socket.socket) -> int:
+    """Start the program as our child, with the socket that `hand_over` connects to, which is closed here. Returns its pid."""
     program = paths.helper("ids")
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with address_in(run_dir, _SOCKET) as address:
-        try:
-            os.unlink(address)
-        except FileNotFoundError:
-            pass
-        listening.bind(address)
-        listening.listen(64)
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -115,7 +108,7 @@ def hand_over(run_dir: str, listener: int, ids: list[int]) -> None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sock.settimeout(_PATIENCE_S)
     try:
-        with address_in(run_dir, _SOCKET) as address:
+        with address_in(run_dir, SOCKET) as address:
             sock.connect(address)
         socket.send_fds(sock, [struct.pack(f"={len(ids)}I", *ids)], [listener])
         taken = sock.recv(1)

@@ -87,10 +87,10 @@ def make_streams(stdio: Stdio) -> ContainerStreams:
     return ContainerStreams((child_in, child_out, child_err), stdin, stdout, stderr)
 
 
-def listen(run_dir: str) -> socket.socket:
-    """The attach socket in `run_dir`; a stale one, of a container that ended, is replaced."""
+def listen(run_dir: str, name: str = ATTACH_SOCKET) -> socket.socket:
+    """The attach socket in `run_dir`, or the one of that name; a stale one, of a container that ended, is replaced."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with address_in(run_dir, ATTACH_SOCKET) as address:
+    with address_in(run_dir, name) as address:
         try:
             os.unlink(address)
         except FileNotFoundError:

@@ -6,7 +6,7 @@ import os
 
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
-from rootless.runtime import ids
+from rootless.runtime import ids, monitor
 from rootless.runtime.process.sealed_exec import listener_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def answer_for_ids(channel: Channel, run_dir: str, undo: Undo) -> int:
     """Start the program that answers for ids as our child, and give it the init's listener. Returns its pid."""
-    pid = ids.start(run_dir)
+    pid = ids.start(monitor.listen(run_dir, ids.SOCKET))
     undo.add(lambda: os.kill(pid, signal.SIGKILL))
     message = channel.expect("ids")
     listener = listener_of(message)

@@ -20,9 +20,14 @@ def form() -> str:
     return str(compose.given().progress or os.environ.get("COMPOSE_PROGRESS") or "auto")
 
 
+def _ansi() -> str:
+    """never, always or auto: of --no-ansi and --ansi, else COMPOSE_ANSI."""
+    return "never" if compose.given().no_ansi else str(compose.given().ansi or os.environ.get("COMPOSE_ANSI") or "auto")
+
+
 def has_colours(stream: TextIO) -> bool:
     """Whether the stream gets colours: --ansi, COMPOSE_ANSI, NO_COLOR, and whether it is a terminal."""
-    word = "never" if compose.given().no_ansi else str(compose.given().ansi or os.environ.get("COMPOSE_ANSI") or "auto")
+    word = _ansi()
     if word in ("never", "always"):
         return word == "always"
     return stream.isatty() and not os.environ.get("NO_COLOR")
@@ -46,8 +51,7 @@ class Display:
         if self._form == "tty":
             return True
         drawable = self._stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        ansi = "never" if compose.given().no_ansi else str(compose.given().ansi or os.environ.get("COMPOSE_ANSI") or "auto")
-        return self._form == "auto" and drawable and ansi != "never"
+        return self._form == "auto" and drawable and _ansi() != "never"
 
     def tick(self) -> None:
         """A tenth of a second has passed, where `stderr_fd` is one."""
