@@ -1,4 +1,4 @@
-"""Builds the helper programs (helpers/) as part of the package.
+"""Builds the helper programs (helpers/) as part of the package, and puts manual pages and shells' completions beside it.
 
     python setup.py build_helpers --inplace     for a development tree: into rootless/_helpers
 
@@ -20,6 +20,7 @@ from setuptools.command.build import build
 
 # setuptools has none of its own; its import puts the name there, from the standard library or its own copy.
 from distutils.command.build_scripts import build_scripts  # isort: skip
+from distutils.command.install_data import install_data  # isort: skip
 
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
@@ -41,6 +42,12 @@ PROGRAMS = {
 }
 LAUNCHER = ["launcher.c", "lib"]
 COMMANDS = ["rootless", "rootless-oci"]
+# Where each shell looks, below an environment's or a system's prefix.
+COMPLETIONS = {
+    "rootless": "share/bash-completion/completions",
+    "_rootless": "share/zsh/site-functions",
+    "rootless.fish": "share/fish/vendor_completions.d",
+}
 
 COMPILE = shlex.split(
     "-std=c11 -D_GNU_SOURCE -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections "
@@ -202,8 +209,28 @@ class build_with_helpers(build):
     sub_commands = [*build.sub_commands, ("build_helpers", None), ("build_bytecode", None)]
 
 
+class install_shared(install_data):
+    """Manual pages, made from the command tables, and shells' completions: below share/ of where it is installed."""
+
+    def run(self) -> None:
+        pages = os.path.join(self.install_dir, "share", "man", "man1")
+        # A process of its own: the tables import the whole package, and what it depends on (build-system.requires).
+        argv = [sys.executable, "-B", "-m", "rootless.cli.help.man", pages]
+        if subprocess.run(argv, check=False).returncode:
+            raise SystemExit("rootless: no manual pages: is what build-system.requires names (pyproject.toml) installed?")
+        self.outfiles += [os.path.join(pages, name) for name in sorted(os.listdir(pages))]
+        for name, place in COMPLETIONS.items():
+            directory = os.path.join(self.install_dir, place)
+            self.mkpath(directory)
+            path, _ = self.copy_file(os.path.join("packaging", "completions", name), directory)
+            self.outfiles.append(path)
+
+
 class platform_package(Distribution):
-    """Installed among what belongs to one machine (platlib)."""
+    """Installed among what belongs to one machine (platlib), with data made by install_shared."""
+
+    def has_data_files(self) -> bool:
+        return True
 
     def has_ext_modules(self) -> bool:
         return True
@@ -223,6 +250,7 @@ setup(
         "build_scripts": build_commands,
         "build_helpers": build_helpers,
         "build_bytecode": build_bytecode,
+        "install_data": install_shared,
         "bdist_wheel": platform_wheel,
     },
 )

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from rootless.cli.command_table import COMMANDS
 from tests.harness.trees import remove_tree
 from tests.need import need
 
 TREE = Path(__file__).parents[2]
-COPIED = ("rootless", "helpers", "bin", "setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "MANIFEST.in")
+COPIED = (
+    "rootless", "helpers", "bin", "packaging/completions", "setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "MANIFEST.in",
+)  # fmt: skip
 
 
 @pytest.mark.timeout(300)
@@ -65,6 +68,12 @@ def test_an_environment_and_a_source_with_blanks() -> None:
                     time.sleep(0.01)
             finally:
                 following.kill()
+        # Where man(1) and the shells look for a command that is found by PATH.
+        assert (environment / "share/man/man1/rootless-run.1").read_text().startswith('.TH "ROOTLESS-RUN" 1 ')
+        assert len(list((environment / "share/man/man1").iterdir())) == len(COMMANDS) + 1
+        for name in ("bash-completion/completions/rootless", "zsh/site-functions/_rootless",
+                     "fish/vendor_completions.d/rootless.fish"):  # fmt: skip
+            assert "_ROOTLESS_COMPLETE" in (environment / "share" / name).read_text(), name
         done = subprocess.run([environment / "bin/rootless-oci", "--version"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     finally:

@@ -23,7 +23,8 @@ COMMAND = Command(
     handler=generate,
     min_args=1,
     max_args=1,
-    description="An alias docker or podman has the same words if it is there before; for `rootless system shims docker` add "
+    description="pip puts the three scripts below share/ of its environment, too: there bash-completion finds its own from 2.12 on.\n"
+    "An alias docker or podman has the same words if it is there before; for `rootless system shims docker` add "
     "a line to ~/.bashrc: complete -o nosort -F _rootless_completion docker",
     examples=(
         ("rootless completion bash > ~/.local/share/bash-completion/completions/rootless", ""),

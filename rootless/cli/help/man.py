@@ -1,4 +1,4 @@
-"""Manual pages from the command tables: `python -m rootless.cli.help.man DIRECTORY`.
+"""Manual pages from the command tables: `python -m rootless.cli.help.man DIRECTORY`. setup.py makes those of the wheel.
 
 One page a command, rootless-run(1), and rootless(1). man(7)'s own macros, and nothing of a terminal's.
 """
@@ -68,8 +68,8 @@ def _command(entry: CommandEntry, command: Command) -> str:
     if command.options:
         lines += [".SH OPTIONS", *_options(command.options)]
     lines.append(".SH EXAMPLES")
-    for line, meaning in examples(entry.name, command):
-        lines += [".PP", *([_text(f"{meaning[:1].upper()}{meaning[1:]}:")] if meaning else [])]
+    for number, (line, meaning) in enumerate(examples(entry.name, command)):
+        lines += [*([".PP"] if number else []), *([_text(f"{meaning[:1].upper()}{meaning[1:]}:")] if meaning else [])]
         lines += [".RS 4", ".nf", _text(line), ".fi", ".RE"]
     if entry.name in ("run", "exec"):
         lines += [".SH EXIT STATUS", _text(_STATUS)]
