@@ -11,7 +11,7 @@ from rootless import paths
 from rootless.errors import InvalidInput
 from rootless.record import Record
 
-KEYS = ("limits", "network", "registries", "userns")
+KEYS = ("emulate_ids", "limits", "network", "registries", "userns")
 ERROR, WARN = "error", "warn"
 """The values of `limits`: a limit that this host cannot give is an error, or is said each time and left out."""
 

@@ -39,6 +39,19 @@ def load_filter(bpf: bytes, flags: int = 0) -> int:
     return syscall(number("seccomp"), _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(program), locked=True)
 
 
+def flags_known(flags: int) -> bool:
+    """Whether SECCOMP_SET_MODE_FILTER takes these flags: the kernel looks at them before it looks for the filter, which is none."""
+    try:
+        syscall(number("seccomp"), _SECCOMP_SET_MODE_FILTER, flags, None)
+    except OSError as error:
+        if error.errno == errno.EFAULT:
+            return True
+        if error.errno in (errno.EINVAL, errno.ENOSYS):
+            return False
+        raise
+    return False  # no kernel loads a filter that is not there
+
+
 def action_available(action: int) -> bool:
     """SECCOMP_GET_ACTION_AVAIL: whether the kernel knows a SECCOMP_RET_* action."""
     value = ctypes.c_uint32(action)

@@ -12,7 +12,13 @@ import os
 from rootless import atomic, paths
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import rlimit, socket, struct
-from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
+from rootless.linux.process import set_no_new_privs
+from rootless.linux.seccomp import (
+    SECCOMP_FILTER_FLAG_NEW_LISTENER,
+    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    flags_known,
+    load_filter,
+)
 from rootless.linux.socket import address_in
 from rootless.record import Record
 
@@ -20,6 +26,7 @@ LEVELS = ("fake", "ids", "full")
 """What is emulated: success and nothing else; ids; ids and owners."""
 SOCKET = "ids"
 """In the directory that the container's start had."""
+_ALLOW = b"\x06\0\0\0\0\0\xff\x7f"  # BPF_RET SECCOMP_RET_ALLOW
 _MOST_GROUPS = 512  # helpers/ids/main.c
 _PATIENCE_S = 60.0  # a container can make the program wait: for a file system of its own, which does not answer
 
@@ -56,6 +63,43 @@ def filter_of(level: str, *, cache_dir: str) -> IdFilter:
         except OSError:
             pass  # as a filter of a profile: done without
     return IdFilter(bpf, level != "fake")
+
+
+def too_old() -> NotSupported:
+    """Where the kernel does not keep a task that is asked for from being interrupted."""
+    return NotSupported("ids are emulated from Linux 5.19 on", hint="--emulate-ids=fake says success only")
+
+
+def twice() -> NotSupported:
+    """Where a filter of ours has a listener already: the kernel takes one for a task."""
+    return NotSupported(
+        "ids are emulated out here already, and not twice", hint="leave --emulate-ids out: who answers out here does so in there"
+    )
+
+
+def require(*, cache_dir: str) -> None:
+    """NotSupported, with the remedy, where calls cannot be answered in a container that we start."""
+    filter_of("full", cache_dir=cache_dir)
+    if not flags_known(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV):
+        raise too_old()
+    with open("/proc/self/status") as file:
+        filters = next((line.split()[1] for line in file if line.startswith("Seccomp_filters:")), "0")
+    # A listener comes with a filter: who has none is asked nothing more.
+    if filters != "0" and not _takes_listener():
+        raise twice()
+
+
+def _takes_listener() -> bool:
+    """Whether a filter with a listener can be loaded: by a child, which has it for the rest of its life."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            set_no_new_privs()
+            load_filter(_ALLOW, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def refuse_two(ids: IdFilter, flags: int) -> None:

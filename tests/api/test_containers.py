@@ -110,7 +110,7 @@ def test_what_a_container_is_made_of(service: Service, make: Make) -> None:
         "ExtraHosts": ["db:10.0.0.1"], "Dns": ["10.0.0.2"], "ReadonlyRootfs": True, "Init": True, "ShmSize": 1048576,
         "SecurityOpt": ["no-new-privileges"], "Sysctls": {"net.ipv4.ip_forward": "1"}, "NetworkMode": "default",
         "MemorySwappiness": -1, "OomKillDisable": False, "Nonsense": {"a": 1}, "LogConfig": {"Type": "", "Config": {}},
-        "BlkioDeviceReadBps": [], "DeviceRequests": None, "ConsoleSize": [0, 0],
+        "BlkioDeviceReadBps": [], "DeviceRequests": None, "ConsoleSize": [0, 0], "EmulateIds": "ids",
     }  # fmt: skip
     config = {
         "Env": ["A=b", "EMPTY=", "GONE"], "Labels": {"l": "1"}, "WorkingDir": "/srv", "User": "1:1", "Hostname": "hosty",
@@ -127,6 +127,7 @@ def test_what_a_container_is_made_of(service: Service, make: Make) -> None:
     assert sorted(shown["Binds"]) == ["/tmp:/host:ro", "api-vol:/vol"]
     assert shown["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
     assert (shown["CapAdd"], shown["CapDrop"], shown["Init"], shown["ShmSize"]) == (["NET_ADMIN"], ["MKNOD"], True, 1048576)
+    assert shown["EmulateIds"] == "ids"
     assert shown["Ulimits"] == [{"Name": "nofile", "Soft": 100, "Hard": 200}]
     assert {mount["Destination"]: mount["Type"] for mount in found["Mounts"]} == {
         "/host": "bind", "/vol": "volume", "/fast": "tmpfs", "/run": "tmpfs", "/anon": "volume",
@@ -145,6 +146,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"HostConfig": {"Mounts": [{"Type": "npipe", "Target": "/x"}]}}, 400, "unknown"),
     ({"HostConfig": {"SecurityOpt": ["seccomp=/etc/passwd"]}}, 400, "the profile itself, not its path"),
     ({"HostConfig": {"SecurityOpt": ["nonsense=1"]}}, 400, "security-opt"),
+    ({"HostConfig": {"EmulateIds": "some"}}, 400, "invalid value: some"),
     ({"HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "localhost", "HostPort": "1"}]}}}, 400, "localhost"),
     ({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "1,protocol=udp"}]}}}, 400, "port"),
     ({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": 80}]}}}, 400, "has to be a string"),

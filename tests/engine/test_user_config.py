@@ -12,7 +12,8 @@ import pytest
 from rootless import user_config, user_config_file
 from rootless.engine.lifecycle import user_defaults
 from rootless.engine.networks import default
-from rootless.engine.state import user_namespace
+from rootless.engine.options.values import Ulimit
+from rootless.engine.state import emulated_ids, user_namespace
 from rootless.errors import InvalidInput
 
 
@@ -103,13 +104,13 @@ def test_a_file_of_another_user_is_refused(configured: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "word"),
     [("userns", "keepid"), ("userns", "keep-id:uid=x"), ("network", "container:x"), ("network", "host:x"), ("network", "a b"),
-     ("network", "pasta:--nonsense"), ("network", "slirp4netns:what=1")],
+     ("network", "pasta:--nonsense"), ("network", "slirp4netns:what=1"), ("emulate_ids", "on")],
 )  # fmt: skip
 def test_words_of_the_engine_have_their_line(configured: Path, key: str, word: str) -> None:
     configured.write_text(f'\n{key} = "{word}"\n')
-    reader = user_namespace.configured if key == "userns" else default.configured
+    readers = {"userns": user_namespace.configured, "network": default.configured, "emulate_ids": emulated_ids.configured}
     with pytest.raises(InvalidInput) as caught:
-        reader()
+        readers[key]()
     assert caught.value.message.startswith(f"{configured}:2: {key}: ")
     assert caught.value.hint
 
@@ -121,6 +122,15 @@ def test_words_of_the_engine_have_their_line(configured: Path, key: str, word: s
 def test_networks(configured: Path, word: str, means: tuple[str, list[str]] | None) -> None:
     configured.write_text(f'network = "{word}"\n')
     assert default.configured() == means
+
+
+def test_emulated_ids_where_nothing_excludes_them(configured: Path) -> None:
+    assert user_defaults.emulated_ids("", []) == ""
+    user_config.forget()
+    configured.write_text('emulate_ids = "fake"\n')
+    assert user_defaults.emulated_ids("private", []) == "fake"
+    assert user_defaults.emulated_ids("keep-id", []) == ""
+    assert user_defaults.emulated_ids("", [Ulimit(name="rttime", soft=1, hard=1)]) == ""
 
 
 @pytest.mark.parametrize("user", ["", "0", "root", "0:0", "root:1000", "00", ":5"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
+import sys
 import tarfile
 from pathlib import Path
 
@@ -21,10 +23,10 @@ NOW = ("--network", "none", "--emulate-ids", "full")
 
 
 def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
-    """One id for the kernel; for the container's programs users, groups and owners, which outlive a stop."""
-    script = f"""
+    """One id for the kernel; for the container's programs users, groups and owners, which outlive a stop. Nobody has to ask."""
+    script = """
     rootless load -q -i "$1" >&2
-    rootless run -d --name box {" ".join(NOW)} busybox:latest sleep 1000 >&2
+    rootless run -d --name box --network none busybox:latest sleep 1000 >&2
     rootless exec box sh -c 'cat /proc/self/uid_map; id -u; stat -c %u /home/user'
     rootless exec box sh -c 'touch /tmp/mine; chown 33:44 /tmp/mine; chmod 4755 /tmp/mine; mkdir /tmp/d; chown 5:6 /tmp/d'
     rootless exec box su user -c 'id -u; touch /tmp/theirs; chown 0 /tmp/theirs || echo refused; touch /etc/no || echo denied'
@@ -32,10 +34,10 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     rootless stop -t 0 box >&2
     rootless start box >&2
     rootless exec box stat -c '%n %u:%g %a' /tmp/mine /tmp/d /tmp/theirs /tmp/sevens
-    rootless inspect -f '{{{{.HostConfig.EmulateIds}}}}' box
+    rootless inspect -f '{{.HostConfig.EmulateIds}} {{.EmulatedIds.Level}}' box
     rootless commit -q box kept:latest >&2
     rootless export -o "$2/export.tar" box
-    rootless run --rm {" ".join(NOW)} kept:latest stat -c '%n %u:%g %a' /tmp/mine /tmp/theirs /home/user
+    rootless run --rm --network none kept:latest stat -c '%n %u:%g %a' /tmp/mine /tmp/theirs /home/user
     rootless save -o "$2/save.tar" kept:latest
     rootless rm -f box >&2
     """
@@ -46,7 +48,7 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     assert lines[1:] == [
         "0", "1000", "1000", "refused", "denied", "7", "8",
         "/tmp/mine 33:44 4755", "/tmp/d 5:6 755", "/tmp/theirs 1000:1000 644", "/tmp/sevens 7:8 644",
-        "full",
+        "auto full",
         "/tmp/mine 33:44 4755", "/tmp/theirs 1000:1000 644", "/home/user 1000:1000 755",
     ]  # fmt: skip
     with tarfile.open(tmp_path / "export.tar") as tar:
@@ -69,6 +71,40 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     assert found["tmp/theirs"] == (1000, 1000)
 
 
+LISTENED = """
+import os, subprocess, sys
+from rootless.linux import seccomp
+listener = seccomp.load_filter(bytes([6, 0, 0, 0, 0, 0, 255, 127]), seccomp.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+
+
+@pytest.mark.own_store
+def test_what_stands_against_it_is_told(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """No error, where nobody asked for it: a limit that is needed, a word, a listener that is there already."""
+    script = """
+    rootless load -q -i "$1" >&2
+    told() { rootless inspect -f '{{.EmulatedIds.Level}}: {{.EmulatedIds.Why}}' box; rootless rm -f box >&2; }
+    rootless run --name box --network none --ulimit rttime=500 busybox:latest sh -c 'su user -c id 2>/dev/null || echo one id'; told
+    rootless run --name box --network none --emulate-ids off busybox:latest true; told
+    rootless doctor --json >"$2"
+    rootless info -f '{{.Session.EmulatedIds.Level}}'
+    shift 2
+    "$@" run --name box --network none busybox:latest true; told
+    "$@" run --name box --network none --emulate-ids full busybox:latest true || echo $?
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path / "doctor", sys.executable, "-c", LISTENED, *rootless.argv)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "one id", ": --ulimit rttime: a process's ids are kept in that limit", ": --emulate-ids=off", "full",
+        ": ids are emulated out here already, and not twice", "125",
+    ]  # fmt: skip
+    assert "leave --emulate-ids out" in done.stderr
+    (told,) = [each for each in json.loads((tmp_path / "doctor").read_text())["findings"] if each["name"] == "emulated ids"]
+    assert told["status"] == "ok"
+    assert told["what"].startswith("no range: ids are emulated (full)")
+
+
 def test_servers_of_a_distribution(rootless: Rootless, tools_archive: Path) -> None:
     """A Debian's apt drops to its own user, adduser makes one, PostgreSQL trusts its peers, nginx's workers are www-data."""
     inner = r"""
@@ -83,7 +119,7 @@ def test_servers_of_a_distribution(rootless: Rootless, tools_archive: Path) -> N
     mkdir /tmp/t && cp -a /etc/shadow /var/mail /tmp/t && tar -C /tmp -cf /tmp/t.tar t && rm -r /tmp/t && tar -C /tmp -xpf /tmp/t.tar
     stat -c '%U:%G %a' /tmp/t/shadow /tmp/t/mail
     """
-    script = 'rootless load -q -i "$1" >&2; rootless run --rm --network none --emulate-ids auto tools:latest sh -c "$2"'
+    script = 'rootless load -q -i "$1" >&2; rootless run --rm --network none tools:latest sh -c "$2"'
     done = inside(rootless, ONE_ID, script, tools_archive, inner)
     assert done.stdout.splitlines() == [
         "bob", "bob", "kept out", "33", "postgres", "Peer authentication failed", "www-data", "root:shadow 640", "root:mail 2775",

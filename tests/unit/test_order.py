@@ -78,7 +78,7 @@ ORDER = {
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",
     "engine/doctor": "probes run_probes result scratch",
-    "engine/doctor/probes": "bridges container emulation host network storage user_namespace",
+    "engine/doctor/probes": "bridges container emulated_ids emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files": "archive export changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
@@ -99,7 +99,7 @@ ORDER = {
     "engine/pods": "create remove verbs",
     "engine/state":
         "cgroup compose_project confinement exec_instances logs processes pruned restart security user_namespace resources "
-        "unrecorded_exits events status_words listing pods damaged health running config",
+        "unrecorded_exits events status_words listing pods emulated_ids damaged health running config",
     "engine/state/events": "event_log consequences labels events",
     "engine/state/logs": "follow journal logs options files",
     "engine/views":
@@ -149,7 +149,7 @@ ORDER = {
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
     "session": "session start holder surviving_hub session_file connection ids diagnosis run_program",
-    "session/ids": "mapping subids idmap",
+    "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
         "quoted_names shape staging tar volumes names owner_record remove_tree store witness",

@@ -8,6 +8,7 @@ from rootless.api.request.resources import resources, ulimits
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.options import names
 from rootless.engine.options.health import NOTHING_ASKED, SHORTEST_NS, HealthRequest
+from rootless.engine.options.ids import parse_ids
 from rootless.engine.options.values import merge_env
 from rootless.errors import InvalidInput
 from rootless.storage.store import Store
@@ -63,6 +64,7 @@ def to_request(store: Store, body: Fields, *, name: str, platform: str) -> Reque
         ipc=host_config.shared(host, "IpcMode", ("host", "private", "shareable", "none")),
         uts=host_config.shared(host, "UTSMode", ("host", "private")),
         userns=host_config.userns(host),
+        ids=parse_ids(str(host.text("EmulateIds"))),
         cgroupns=host_config.cgroupns(host),
         resources=resources(host),
         cgroup_parent=host.text("CgroupParent"),

@@ -20,13 +20,14 @@ from rootless.build.execute.run_config import RunRequest, container_config
 from rootless.build.execute.workers import Reporter
 from rootless.engine.lifecycle import network, spec, start
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.state import cgroup
+from rootless.engine.state import cgroup, emulated_ids
 from rootless.errors import RootlessError
 from rootless.linux import socket
 from rootless.runtime.launch import launch as runtime
 from rootless.runtime.monitor import MonitorOptions
 from rootless.runtime.mounts.notes import NOTES
 from rootless.runtime.mounts.rootfs import Rootfs
+from rootless.session import session
 from rootless.storage.drivers import rootfs
 from rootless.storage.layers import steps
 from rootless.storage.store import Store, make_directory
@@ -93,6 +94,7 @@ def _launch(
     configuration = spec.build(record, facts)
     configuration[NOTES] = []  # files that would be the image's
     place = cgroup.CgroupManager(record, own_user_namespace=True)
+    ids = emulated_ids.decide(record, configuration, single_id=session.join().single_id, cache_dir=store.root + "/seccomp")
 
     def note(_launched: runtime.LaunchedContainer) -> None:
         """In the supervisor: all is mounted, and the command waits."""
@@ -113,6 +115,7 @@ def _launch(
             record=note,
             create_cgroup=place,
             client=True,
+            ids=ids.level,
         )
     )
 

@@ -11,6 +11,7 @@ from rootless.engine.lifecycle.create_rules import check
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.resources import Resources
 from rootless.engine.options.values import Ulimit
+from rootless.engine.state import emulated_ids
 from rootless.engine.state.config import ContainerConfig, Network, default_network
 
 HOSTNAME = "buildkitsandbox"
@@ -92,6 +93,7 @@ def container_config(request: RunRequest, mounts: list[Mount], env: list[str]) -
             workdir=request.cwd,
             hostname=limits.hostname,
             auto_remove=True,
+            ids=emulated_ids.configured(),
             ulimits=limits.ulimits,
             shm_size=limits.shm_size,
             resources=limits.resources,

@@ -60,7 +60,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--domainname",), "domainname", VALUE, metavar="string", default="", help="Container NIS domain name"),
     Option(("--emulate-ids",), "emulate_ids", VALUE, metavar="string", default="",
            help="Give users and groups to a container that has one id, by answering its system calls: "
-                "full (ids and owners), ids, fake (success and no more), auto (full where you have no subordinate ids), off",
+                "full (ids and owners), ids, fake (success and no more), off, auto (the default: full where you have no subordinate ids)",
            complete="auto|fake|full|ids|off"),
     Option(("--entrypoint",), "entrypoint", VALUE, metavar="string", help="Overwrite the default ENTRYPOINT of the image"),
     Option(("-e", "--env"), "env", LIST, metavar="list", help="Set environment variables"),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rootless.engine.doctor.probes import (
     bridges,
     container,
+    emulated_ids,
     emulation,
     host,
     network,
@@ -24,6 +25,7 @@ from rootless.engine.doctor.scratch import prepared
 
 PROBES = (
     *user_namespace.PROBES,
+    *emulated_ids.PROBES,
     *container.PROBES,
     *storage.PROBES,
     *network.PROBES,

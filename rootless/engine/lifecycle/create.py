@@ -144,11 +144,11 @@ def _with_user_defaults(request: Request, image: Image | None) -> Request:
 
     if request.network.get("default"):
         request = request._replace(network=user_defaults.network(request.network))
-    if request.pod:
-        return request  # its ids are the infra's
-    user = request.user or (run_config.read(image.config.get("config")).user.text if image else "")
-    modes = (request.network["mode"], request.pid, request.ipc, request.uts)
-    return request._replace(userns=user_defaults.user_namespace(request.userns, user, modes))
+    if not request.pod:  # whose ids are the infra's
+        user = request.user or (run_config.read(image.config.get("config")).user.text if image else "")
+        modes = (request.network["mode"], request.pid, request.ipc, request.uts)
+        request = request._replace(userns=user_defaults.user_namespace(request.userns, user, modes))
+    return request._replace(ids=request.ids or user_defaults.emulated_ids(request.userns, request.ulimits))
 
 
 def _caller() -> tuple[int, int]:

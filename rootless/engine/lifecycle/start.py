@@ -10,9 +10,9 @@ from rootless import atomic
 from rootless.engine.files.mounts import container_root
 from rootless.engine.lifecycle import monitor_options, network, socket_activation, spec
 from rootless.engine.lifecycle.attach import attach
-from rootless.engine.options import clock, ids
+from rootless.engine.options import clock
 from rootless.engine.options.mount_config import GIVEN
-from rootless.engine.state import cgroup, restart, running
+from rootless.engine.state import cgroup, emulated_ids, restart, running
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, RootlessError
@@ -130,7 +130,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         given.give(store, record, root)
     handed = socket_activation.handed(record)
     configuration = _configuration(record, facts, handed)
-    level = ids.level(record.get("ids") or "off", single_id=session.join().single_id)
+    ids = emulated_ids.decide(record, configuration, single_id=session.join().single_id, cache_dir=store.root + "/seccomp")
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers
@@ -146,7 +146,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
 
     def record_state(launched: runtime.LaunchedContainer) -> None:
         document = _state_document(launched, started_at=started_at, driver=root.driver, run_dir=run_dir)
-        document |= create_cgroup.state() | ({"ids": level} if level else {})
+        document |= create_cgroup.state() | ids.state()
         atomic.write_json(directory + "/state.json", document, durable=not record["auto_remove"])
 
     launched = runtime.launch(
@@ -173,7 +173,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
             preserve_fds=handed.descriptors,
             trees=trees,
             hold_fds=emulation,
-            ids=level,
+            ids=ids.level,
         )
     )
     for warning in launched.network.get("warnings") or []:

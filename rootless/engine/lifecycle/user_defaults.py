@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rootless import user_config
 from rootless.engine.networks import default, names
+from rootless.engine.state import emulated_ids as of_ids
 from rootless.engine.state.cgroup import not_limited
 from rootless.engine.state.config import no_demands
 from rootless.engine.state.resources import to_oci
@@ -12,6 +13,7 @@ from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rootless.engine.options.resources import Resources
+    from rootless.engine.options.values import Ulimit
     from rootless.engine.state.config import Network
 
 
@@ -24,6 +26,13 @@ def user_namespace(asked: str, user: str, modes: tuple[str, ...]) -> str:
     if word == UNLESS_ROOT:
         return "" if is_root(user) else "keep-id"
     return word
+
+
+def emulated_ids(userns: str, ulimits: list[Ulimit]) -> str:
+    """The --emulate-ids of a container that leaves it open; "" where what it asks for excludes that of the file."""
+    word = of_ids.configured()
+    excluded = userns not in ("", "host", "private") or any(limit["name"] == "rttime" for limit in ulimits)
+    return "" if excluded else word
 
 
 def network(asked: Network) -> Network:

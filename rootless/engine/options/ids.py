@@ -5,6 +5,7 @@ from __future__ import annotations
 from rootless.errors import InvalidInput
 
 WORDS = ("auto", "full", "ids", "fake", "off")
+DEFAULT = "auto"
 
 
 def parse_ids(word: str) -> str:
@@ -12,10 +13,3 @@ def parse_ids(word: str) -> str:
     if word and word not in WORDS:
         raise InvalidInput(f"--emulate-ids: invalid value: {word}", hint=", ".join(WORDS))
     return word
-
-
-def level(word: str, *, single_id: bool) -> str:
-    """The level of emulation (runtime/ids.py) that a record's word means where a session has one id, or many; "" for none."""
-    if word == "auto":
-        return "full" if single_id else ""
-    return "" if word == "off" else word

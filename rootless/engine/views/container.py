@@ -51,6 +51,7 @@ def inspect(store: Store, reference: str, *, size: bool = False) -> gotypes.Obje
         "Mounts": [mount_point(store, mount) for mount in record["mounts"]],
         "Config": _config(record),
         "NetworkSettings": network_settings(record, pods.with_network(store, record, state), running_now=bool(status.pid)),
+        "EmulatedIds": {"Level": str(state.get("ids") or ""), "Why": str(state.get("ids_why") or "")},
         "Walls": confinement.of_container(record, status.pid),
     }
     if record.get("pod"):

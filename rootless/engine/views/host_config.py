@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rootless.engine.options import ids
 from rootless.engine.options.mount_config import Mount, is_anonymous
 from rootless.engine.state import cgroup
 from rootless.engine.state.config import ContainerConfig
@@ -58,7 +59,7 @@ def host_config(record: ContainerConfig, policy: RestartState, state: dict[str, 
         "SecurityOpt": _security_options(record) or None,
         "UTSMode": record["uts"],
         "UsernsMode": record["userns"],
-        "EmulateIds": record.get("ids") or "off",
+        "EmulateIds": record.get("ids") or ids.DEFAULT,
         "ShmSize": record["shm_size"],
         "Sysctls": record["sysctls"],
         "Runtime": RUNTIME,

@@ -10,7 +10,7 @@ from typing import Any
 from rootless import __version__
 from rootless.cgroup import subtrees
 from rootless.engine.cdi import specs
-from rootless.engine.state import confinement
+from rootless.engine.state import confinement, emulated_ids
 from rootless.engine.views import host_config, user_config
 from rootless.engine.views import version as versions
 from rootless.engine.views.types import gotypes
@@ -89,18 +89,20 @@ def info(store: Store) -> gotypes.Object:
         "ClientInfo": {**versions.client(), "Debug": bool(os.environ.get("ROOTLESS_DEBUG")), "Plugins": []},
         "RuntimeDir": store.runtime,
         "UserConfig": user_config.view(),
-        "Session": _session(here),
+        "Session": _session(here, store),
     }
     return gotypes.build(system_types.TYPES, "system.dockerInfo", fields)
 
 
-def _session(here: session.SessionStatus) -> dict[str, Any]:
+def _session(here: session.SessionStatus, store: Store) -> dict[str, Any]:
+    emulated = emulated_ids.here(single_id=here.single_id, cache_dir=store.root + "/seccomp")
     return {
         "Running": here.running,
         "HolderPid": here.holder_pid,
         "UidMap": [list(part) for part in here.uid_map],
         "GidMap": [list(part) for part in here.gid_map],
         "SingleID": here.single_id,
+        "EmulatedIds": {"Level": emulated.level, "Why": emulated.why},
         "Outdated": here.outdated,
     }
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from rootless import user_config
 from rootless.engine.networks import default
-from rootless.engine.state import user_namespace
+from rootless.engine.options import ids
+from rootless.engine.state import emulated_ids, user_namespace
 from rootless.image.registry import registries_conf
 
 DEFAULT = "default"
@@ -18,8 +19,9 @@ def view() -> dict[str, Any]:
     InvalidInput for a mistake in the file."""
     found = user_config.settings()
     user_namespace.configured()
+    emulated_ids.configured()
     default.configured()
-    values = {"limits": user_config.ERROR, "network": "bridge", "userns": "private"}
+    values = {"emulate_ids": ids.DEFAULT, "limits": user_config.ERROR, "network": "bridge", "userns": "private"}
     rows = [
         {"Key": key, "Value": found[key].value, "Source": found[key].source}
         if key in found

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 
-from rootless.errors import NotSupported
 from rootless.linux import signal
 from rootless.linux.process import set_pdeathsig
 from rootless.linux.seccomp import (
@@ -22,7 +21,7 @@ from rootless.linux.seccomp import (
     load_filter,
 )
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime.ids import IdFilter
+from rootless.runtime import ids
 from rootless.runtime.process import credentials, terminal
 from rootless.runtime.process.command import execute, find_command, read_environment
 from rootless.runtime.process.passwd import User
@@ -65,7 +64,7 @@ class Confinement(Record):
     capabilities: Capabilities
     seccomp: credentials.Filter
     scopes: int = 0
-    ids: IdFilter = IdFilter()
+    ids: ids.IdFilter = ids.IdFilter()
 
 
 def reset_signals() -> None:
@@ -148,9 +147,9 @@ def execute_command(
             asked = load_filter(filter_.bpf, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
         except OSError as error:
             if error.errno == errno.EINVAL:
-                raise NotSupported("ids are emulated from Linux 5.19 on", hint="--emulate-ids=fake says success only") from None
+                raise ids.too_old() from None
             if error.errno == errno.EBUSY:
-                raise NotSupported("ids are emulated out here already, and not twice") from None
+                raise ids.twice() from None
             raise
         # From here to the exec no id is asked for: nobody would answer before the descriptor is where it is to go.
         channel.send("ids", {"ids": [user.uid, user.gid, *user.groups]}, (asked,))

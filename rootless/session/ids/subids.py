@@ -13,7 +13,7 @@ from rootless.session.ids.idmap import IdRange, SubordinateRange
 
 _USUAL_SIZE = 65536
 _FIRST_SUBID = 100000  # login.defs(5), SUB_UID_MIN
-_EFFECT = "containers have one user id only: packages and servers that change users fail in them"
+_EFFECT = "containers have one user id only: what other users they have is emulated, or fails"
 
 _PACKAGES = {
     "debian": "sudo apt-get install uidmap",

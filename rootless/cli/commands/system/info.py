@@ -56,6 +56,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"Session: {running}",
         f" User IDs: {_map(here['UidMap'])}",
         f" Group IDs: {_map(here['GidMap'])}",
+        f" Emulated IDs: {here['EmulatedIds']['Level'] or 'none'}{' (' + why + ')' if (why := here['EmulatedIds']['Why']) else ''}",
         f"Kernel Version: {found['KernelVersion']}",
         f"Operating System: {found['OperatingSystem']}",
         f"OSType: {found['OSType']}",

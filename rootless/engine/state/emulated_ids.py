@@ -1,0 +1,83 @@
+"""Which ids a container's start emulates, and why not more: docs/development/decisions/ids.md. Hot path."""
+
+from __future__ import annotations
+
+from rootless import user_config
+from rootless.engine.options.ids import DEFAULT, parse_ids
+from rootless.engine.state.config import ContainerConfig
+from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime import ids
+
+if TYPE_CHECKING:
+    from typing import Any
+
+MANY = "the session has many ids"
+
+
+class EmulatedIds(Record):
+    """`level`: of ids.LEVELS, "": the kernel's ids are all there are, for the reason `why`."""
+
+    level: str = ""
+    why: str = ""
+
+    def state(self) -> dict[str, str]:
+        """For state.json."""
+        return {"ids": self.level} if self.level else {"ids_why": self.why} if self.why not in ("", MANY) else {}
+
+
+def configured() -> str:
+    """`emulate_ids` of config.toml, "" where it says nothing. InvalidInput with its line for a word that is none."""
+    setting = user_config.settings().get("emulate_ids")
+    if setting is None:
+        return ""
+    try:
+        return parse_ids(setting.value)
+    except InvalidInput as error:
+        raise setting.refused(f"there is no {setting.value!r}", error.hint) from None
+
+
+def decide(record: ContainerConfig, spec: dict[str, Any], *, single_id: bool, cache_dir: str) -> EmulatedIds:
+    """What the container of the OCI configuration `spec` gets; filters are kept in `cache_dir`.
+
+    A level that was asked for is the answer, whether it can be had or not: a launch says why it cannot.
+    """
+    word = record.get("ids") or DEFAULT
+    if word == "off":
+        return EmulatedIds(why="--emulate-ids=off")
+    if word != "auto":
+        return EmulatedIds(word)
+    if not single_id:
+        return EmulatedIds(why=MANY)
+    why = _excluded(record, spec)
+    return EmulatedIds(why=why) if why else _automatic(cache_dir)
+
+
+def here(*, single_id: bool, cache_dir: str) -> EmulatedIds:
+    """What a container gets that asks for nothing; for `info`."""
+    word = configured() or DEFAULT
+    if word != "auto":
+        return EmulatedIds(why=f"emulate_ids={word}") if word == "off" else EmulatedIds(word)
+    return _automatic(cache_dir) if single_id else EmulatedIds(why=MANY)
+
+
+def _automatic(cache_dir: str) -> EmulatedIds:
+    try:
+        ids.require(cache_dir=cache_dir)
+    except NotSupported as error:
+        return EmulatedIds(why=error.message)
+    return EmulatedIds("full")
+
+
+def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
+    """What of the container's own stands against it, "" for nothing."""
+    if record.get("infra"):
+        return "a pod's infra has no users"
+    if record["userns"] not in ("", "host", "private"):
+        return f"--userns={record['userns']}"
+    if any(limit["name"] == "rttime" for limit in record["ulimits"]):
+        return "--ulimit rttime: a process's ids are kept in that limit"
+    profile = (spec.get("linux") or {}).get("seccomp") or {}
+    if any(entry.get("action") == "SCMP_ACT_NOTIFY" for entry in profile.get("syscalls") or []):
+        return "the seccomp profile notifies (SCMP_ACT_NOTIFY)"
+    return ""
