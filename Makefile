@@ -1,4 +1,4 @@
-.PHONY: demo test bench install lint clean
+.PHONY: demo test bench install lint pictures clean
 
 demo:           ## set up what is missing and run a real container
 	@./demo
@@ -11,6 +11,8 @@ install:        ## a virtual environment in .venv with the command in it
 lint:           ## what tests/unit/test_linters.py runs, with the python of $(PYTHON)
 	@$(PYTHON) -m ruff check rootless tests benchmarks
 	@$(PYTHON) -m mypy --strict rootless tests benchmarks
+pictures:       ## docs/pictures anew, from what the command prints; debian:bookworm and web-image have to be there
+	@PATH="$(dir $(abspath $(PYTHON))):$$PATH" $(PYTHON) packaging/pictures.py docs/pictures
 clean:
 	rm -rf build dist *.egg-info .venv .mypy_cache .ruff_cache .pytest_cache
 
