@@ -7,10 +7,12 @@ import errno
 import fcntl
 import os
 
+from rootless.storage import owner_record
+
 _FICLONE = 0x40049409
 _CAPABILITY = "security.capability"
-# How storage drivers and unpacking note things of their own.
-_DRIVERS = ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.")
+# How storage drivers and unpacking note things of their own, owners among them.
+_DRIVERS = ("user.overlay.", "user.fuseoverlayfs.", "user.rootless.", owner_record.NAME)
 
 
 def copy_data(source: int, target: int, size: int) -> None:

@@ -156,8 +156,8 @@ ORDER = {
     "storage/containers": "containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":
-        "diff known_blobs steps tar_pipe write_tar file_times layers extract attributes entry_names layer_lock step_names whiteouts "
-        "directory_cache",
+        "diff known_blobs steps tar_pipe write_tar file_times layers extract recorded attributes entry_names layer_lock step_names "
+        "whiteouts directory_cache",
     "storage/maintenance": "gc sweep usage",
     "storage/tar": "reader sparse header source",
     "yamltext": "emit document",

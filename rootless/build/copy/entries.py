@@ -20,6 +20,7 @@ from rootless.build.copy.mode import Mode
 from rootless.build.copy.owner import Owner
 from rootless.build.copy.select import Selected
 from rootless.errors import RootlessError
+from rootless.storage.layers import recorded
 
 
 class Entry(NamedTuple):
@@ -43,7 +44,11 @@ class Rules(NamedTuple):
 
     def ids(self, entry: Entry, status: os.stat_result) -> tuple[int, int]:
         """Whose the entry will be; `status` is that of what was read."""
-        return self.owner.of(*entry.tree.owners.get(entry.source, (status.st_uid, status.st_gid)))
+        if self.owner.ids is not None:
+            return self.owner.ids
+        found = entry.found
+        said = recorded.owner(found.fd, status) if found.fd >= 0 else recorded.owner_by_name(found.directory, found.name, status)
+        return said if said != (status.st_uid, status.st_gid) else entry.tree.owners.get(entry.source, said)
 
     def bits(self, status: os.stat_result) -> int:
         return self.mode.of(status.st_mode)

@@ -18,10 +18,6 @@ class Owner(NamedTuple):
 
     ids: tuple[int, int] | None
 
-    def of(self, uid: int, gid: int) -> tuple[int, int]:
-        """Whose a file is that was `uid`'s and `gid`'s in the source."""
-        return (uid, gid) if self.ids is None else self.ids
-
     @property
     def of_parents(self) -> tuple[int, int]:
         """Whose the missing directories above the destination are."""

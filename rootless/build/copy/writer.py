@@ -18,7 +18,7 @@ from rootless.build.copy.entries import Entry, EntryDigest, LeftOut, Rules, open
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from rootless.storage.copy_data import copy_data
-from rootless.storage.layers.attributes import OwnerMapping
+from rootless.storage.layers import recorded
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,26 +42,13 @@ class Owners:
 
     def __init__(self, root_fd: int) -> None:
         self._root = root_fd
-        self._uids = OwnerMapping("uid")
-        self._gids = OwnerMapping("gid")
+        self._giver = recorded.Giver()
         self.unmapped: dict[str, tuple[int, int]] = {}
 
     def give(self, fd: int, ids: tuple[int, int]) -> None:
-        """chown(2) of an open file."""
-        here = self._here(ids)
-        os.fchown(fd, *here)
-        if here != ids:
+        """chown(2) of an open file (O_PATH will do); of a link, the link itself."""
+        if not self._giver.give(fd, ids):
             self.unmapped[destination.real_path(self._root, fd)] = ids
-
-    def give_by_path(self, fd: int, ids: tuple[int, int]) -> None:
-        """The same for an O_PATH descriptor; of a link, the link itself."""
-        here = self._here(ids)
-        os.chown(f"/proc/self/fd/{fd}", *here)
-        if here != ids:
-            self.unmapped[destination.real_path(self._root, fd)] = ids
-
-    def _here(self, ids: tuple[int, int]) -> tuple[int, int]:
-        return ids[0] if self._uids.has(ids[0]) else 0, ids[1] if self._gids.has(ids[1]) else 0
 
 
 class Writer:
@@ -207,7 +194,7 @@ class Writer:
         status = entry.found.status
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
-            self._owners.give_by_path(fd, self._rules.ids(entry, status))
+            self._owners.give(fd, self._rules.ids(entry, status))
             if not stat.S_ISLNK(status.st_mode):
                 os.chmod(f"/proc/self/fd/{fd}", self._rules.bits(status))
             when = self._time(status)

@@ -9,12 +9,14 @@ from rootless.build.plan.steps import WorkdirStep
 from rootless.runtime.mounts.rootfs import run_in_root
 from rootless.runtime.process.credentials import resolve_user
 from rootless.storage.drivers import rootfs
-from rootless.storage.layers import steps
+from rootless.storage.layers import recorded, steps
 from rootless.storage.store import Store
 
 
 def make(store: Store, step: WorkdirStep, layers: list[str]) -> str:
     """The name of the step's layer, "" where the directory was there; RootlessError where something else is."""
+
+    giver = recorded.Giver()
 
     def inside() -> None:
         missing = []
@@ -30,7 +32,9 @@ def make(store: Store, step: WorkdirStep, layers: list[str]) -> str:
         for path in reversed(missing):
             os.mkdir(path)
             os.chmod(path, 0o755)
-            os.chown(path, user.uid, user.gid)
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            giver.give(fd, (user.uid, user.gid))
+            os.close(fd)
 
     with steps.NewStep(store) as new:
         with steps.Mounting(store):

@@ -24,6 +24,7 @@ from rootless.engine.files.hard_links import HardLinks
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage.copy_data import copy_attributes, copy_data
+from rootless.storage.layers import recorded
 from rootless.storage.remove_tree import remove_tree_at
 
 _DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
@@ -83,6 +84,7 @@ class _TreeCopy:
         self._made: set[tuple[int, int]] = set()
         self._warnings: list[str] = []
         self._links: HardLinks | None = None
+        self._giver = recorded.Giver()
 
     def run(self, source: FileEntry, target: FileEntry) -> list[str]:
         self._links = HardLinks(source, target)
@@ -100,6 +102,8 @@ class _TreeCopy:
             for level in self._levels:
                 os.close(level.inside)
                 os.close(level.outside)
+        if self._giver.forgotten:
+            self._warnings.append(f"owners that have no id here, kept as root: {self._giver.forgotten}")
         return self._warnings
 
     def _one(self, source: FileEntry, target: FileEntry, path: str) -> None:
@@ -156,7 +160,7 @@ class _TreeCopy:
         try:
             if level.status is not None:
                 copy_attributes(level.inside, level.outside, capabilities=False)
-                self._give(level.outside, level.status)
+                self._give(level.outside, level.status, recorded.owner(level.inside, level.status))
         finally:
             os.close(level.inside)
             os.close(level.outside)
@@ -180,7 +184,7 @@ class _TreeCopy:
                         os.write(outside, read_kernels(inside))
                     else:
                         copy_data(inside, outside, status.st_size)
-                    self._give(outside, status)
+                    self._give(outside, status, recorded.owner(inside, status))
                     copy_attributes(inside, outside, capabilities=self._policy.special_bits)
                     if links is not None:
                         links.remember(status, path, os.fstat(outside))
@@ -233,23 +237,23 @@ class _TreeCopy:
         try:
             if stat.S_IFMT(os.fstat(fd).st_mode) != stat.S_IFMT(status.st_mode):
                 raise Conflict(f"{new.name}: changed while it was copied")
-            self._give(fd, status)
+            self._give(fd, status, (status.st_uid, status.st_gid))
         finally:
             os.close(fd)
 
-    def _give(self, fd: int, status: os.stat_result) -> None:
-        """Owner first: chown(2) clears the bits that chmod(2) then sets.
+    def _give(self, fd: int, status: os.stat_result, owner: tuple[int, int]) -> None:
+        """Mode, times, and the `owner` of its original. Owner first: chown(2) clears the bits that chmod(2) then sets.
 
         Of what we made, by its descriptor: a container that runs may have put a link of that name in its place,
         or a file that it cannot read, which would be given to it or to all.
         """
         policy = self._policy
-        owner = policy.owner
-        if owner is None:
-            owner = status.st_uid, status.st_gid
-            owner = owner if policy.kept is None else policy.kept(*owner)
+        if policy.owner is not None:
+            owner = policy.owner
+        elif policy.kept is not None:
+            owner = policy.kept(*owner)
+        self._giver.give(fd, owner)
         path = f"/proc/self/fd/{fd}"  # of a link, the link itself
-        os.chown(path, *owner)
         if not stat.S_ISLNK(status.st_mode):
             mode = stat.S_IMODE(status.st_mode)
             os.chmod(path, mode if policy.special_bits else mode & 0o1777)

@@ -16,6 +16,7 @@ from rootless.image import decompress
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
 from rootless.storage.copy_data import kept_attributes
+from rootless.storage.layers import recorded
 from rootless.storage.layers.extract import Extractor, Limits
 from rootless.storage.store import Store
 from rootless.storage.tar.header import TarEntry as Member
@@ -71,7 +72,8 @@ class _StreamWriter:
             return
         info = tarfile.TarInfo(path)
         info.mode = stat.S_IMODE(status.st_mode)
-        info.uid, info.gid, info.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
+        info.uid, info.gid = recorded.owner_by_name(entry.directory, entry.name, status)
+        info.mtime = int(status.st_mtime)
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)
         if stat.S_ISLNK(status.st_mode):

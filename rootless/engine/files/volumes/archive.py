@@ -18,7 +18,7 @@ from rootless.errors import Conflict, NotSupported
 from rootless.linux.filesystem import RENAME_NOREPLACE, renameat2
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import volumes
-from rootless.storage.layers import write_tar
+from rootless.storage.layers import recorded, write_tar
 from rootless.storage.store import Store
 from rootless.storage.volumes import Volume
 
@@ -54,8 +54,9 @@ def import_from(store: Store, name: str, stream: IO[bytes]) -> None:
                 # A directory of another file system, or one that renames otherwise.
                 copy_tree.contents(source, volume, Policy(None, special_bits=ours))
             top = os.fstat(source)
-            if ours and (top.st_uid, top.st_gid, stat.S_IMODE(top.st_mode)) != _UNTOUCHED:  # the archive has a word on it
-                os.fchown(volume, top.st_uid, top.st_gid)
+            owner = recorded.owner(source, top)
+            if ours and (*owner, stat.S_IMODE(top.st_mode)) != _UNTOUCHED:  # the archive has a word on it
+                recorded.Giver().give(volume, owner)
                 os.fchmod(volume, stat.S_IMODE(top.st_mode))
     finally:
         os.close(volume)

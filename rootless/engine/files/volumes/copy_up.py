@@ -16,6 +16,7 @@ from rootless.engine.options.userns import IdMap
 from rootless.linux.filesystem import RENAME_NOREPLACE, renameat2
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage import volumes
+from rootless.storage.layers import recorded
 from rootless.storage.remove_tree import remove_tree, remove_tree_at
 from rootless.storage.store import Store
 from rootless.storage.volumes import Volume
@@ -99,8 +100,8 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) 
             _empty(volume.path)
             copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of))
             status = os.fstat(source)
-            owner = status.st_uid, status.st_gid
-            os.fchown(directory, *(image.out_of(*owner) if image.out_of else owner))
+            owner = recorded.owner(source, status)
+            recorded.Giver().give(directory, image.out_of(*owner) if image.out_of else owner)
             os.fchmod(directory, status.st_mode & 0o7777)
             os.unlink(_mark(volume))
         finally:

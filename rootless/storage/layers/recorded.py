@@ -1,0 +1,83 @@
+"""Whose a file is that says so itself (storage/owner_record.py), and files for who has no id here. Wants the session joined."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+
+from rootless.storage import owner_record
+from rootless.storage.layers.attributes import OwnerMapping
+
+_NONE = (errno.ENODATA, errno.EOPNOTSUPP)
+_REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
+
+
+def owner(fd: int, status: os.stat_result) -> tuple[int, int]:
+    """The owner of the open file (O_PATH will do) whose fstat(2) is `status`: whom it names, where that is believed."""
+    ids = status.st_uid, status.st_gid
+    if ids != (0, 0) or not _can_say(status):
+        return ids
+    try:
+        value = os.getxattr(_named(fd), owner_record.NAME)
+    except OSError as error:
+        if error.errno not in _NONE:
+            raise
+        return ids
+    return owner_record.decode(value.decode("ascii", "replace"), *ids) or ids
+
+
+def owner_by_name(directory: int, name: str, status: os.stat_result) -> tuple[int, int]:
+    """The same of a name whose lstat(2) is `status`; of another file of that name by now, what the kernel said."""
+    ids = status.st_uid, status.st_gid
+    if ids != (0, 0) or not _can_say(status):
+        return ids
+    try:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return ids
+    try:
+        return owner(fd, status) if os.path.samestat(os.fstat(fd), status) else ids
+    finally:
+        os.close(fd)
+
+
+class Giver:
+    """Gives files to ids, of which some may be none here: the file is root's then, and says whose it is."""
+
+    def __init__(self) -> None:
+        self._uids = OwnerMapping("uid")
+        self._gids = OwnerMapping("gid")
+        self.forgotten = 0
+        """How many files are root's that should be somebody else's, since they cannot say so."""
+
+    def give(self, fd: int, ids: tuple[int, int]) -> bool:
+        """chown(2) of the open file (O_PATH will do; of a link the link itself); whether it has these ids for the kernel.
+        Set-user-id bits are the caller's to set, afterwards."""
+        path = _named(fd)
+        here = ids[0] if self._uids.has(ids[0]) else 0, ids[1] if self._gids.has(ids[1]) else 0
+        os.chown(path, *here)
+        status = os.fstat(fd)
+        if not _can_say(status):
+            self.forgotten += here != ids
+            return here == ids
+        try:
+            if here != ids:
+                os.setxattr(path, owner_record.NAME, owner_record.encode(*ids, stat.S_IMODE(status.st_mode)))
+            else:
+                os.removexattr(path, owner_record.NAME)  # whoever had it before
+        except OSError as error:
+            if error.errno not in (*_REFUSED, *_NONE):
+                raise
+            self.forgotten += here != ids
+        return here == ids
+
+
+def _named(fd: int) -> int | str:
+    """What system calls take for it: there may be no /proc for what is no O_PATH descriptor."""
+    return f"/proc/self/fd/{fd}" if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_PATH else fd
+
+
+def _can_say(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
