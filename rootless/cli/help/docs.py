@@ -86,7 +86,7 @@ def _page(entry: CommandEntry, command: Command) -> str:
 
 
 def _options(options: tuple[Option, ...]) -> list[str]:
-    rows = ["| Option | |", "| --- | --- |"]
+    rows = ["| Option | Meaning |", "| --- | --- |"]
     for option in sorted(options, key=lambda option: option.names[-1].lstrip("-")):
         if option.hidden or option.deprecated:
             continue
