@@ -140,3 +140,61 @@ def test_chunks_without_a_length_and_a_wait_for_100(service: Service, make: Make
         sock.sendall(b"0\r\n\r\n")
         assert sock.recv(12) == b"HTTP/1.1 200"
     assert stat_of(service("HEAD", f"/containers/{identifier}/archive?path=/tmp/chunked"))["size"] == 3
+
+
+def _mixed() -> bytes:
+    """A directory with a file of two names, one with an attribute of a user's, and one with a capability."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        top = tarfile.TarInfo("all")
+        top.type, top.mode = tarfile.DIRTYPE, 0o750
+        archive.addfile(top)
+        for name, attribute in (("plain", ""), ("noted", "user.note"), ("able", "security.capability"), ("odd", "user.overlay.redirect")):
+            info = tarfile.TarInfo(f"all/{name}")
+            info.size, info.uid, info.gid, info.mode, info.mtime = 5, 3, 4, 0o4755, 1_000_000_000
+            if attribute:
+                value = "\1\0\0\2" + "\1" + "\0" * 15 if attribute == "security.capability" else "word"
+                info.pax_headers = {f"SCHILY.xattr.{attribute}": value}
+            archive.addfile(info, io.BytesIO(b"hello"))
+        link = tarfile.TarInfo("all/second")
+        link.type, link.linkname = tarfile.LNKTYPE, "all/plain"
+        archive.addfile(link)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_tree_arrives_as_it_is_and_leaves_nothing_beside_it(service: Service, make: Make, runs: bool) -> None:
+    """Renamed into a container that does not run, copied into one that does; a second time over the first."""
+    identifier = make(HostConfig={"Mounts": [{"Type": "tmpfs", "Target": "/elsewhere"}] if runs else []})
+    if runs:
+        start(service, identifier)
+    before = stat_of(service("HEAD", f"/containers/{identifier}/archive?path=/"))["mtime"]
+    for path in ("/tmp", "/tmp", "/elsewhere") if runs else ("/tmp", "/tmp"):
+        service("PUT", f"/containers/{identifier}/archive?path={path}", _mixed())
+        found = members(service("GET", f"/containers/{identifier}/archive?path={path}/all").body)
+        assert {(m.uid, m.gid, m.mode, m.mtime) for m in found.values() if m.isreg()} == {(3, 4, 0o4755, 1_000_000_000)}
+        assert found["all"].mode == 0o750
+        assert {name for name, m in found.items() if m.islnk()} == {"all/second"}
+        assert found["all/noted"].pax_headers["SCHILY.xattr.user.note"] == "word"
+        assert "SCHILY.xattr.security.capability" in found["all/able"].pax_headers
+        assert not found["all/odd"].pax_headers
+    assert stat_of(service("HEAD", f"/containers/{identifier}/archive?path=/"))["mtime"] == before
+    top = members(service("GET", f"/containers/{identifier}/archive?path=/").body)
+    assert not [name for name in top if ".rootless-cp" in name]
+
+
+def test_a_killed_copy_leaves_nothing_to_the_next_start(service: Service, make: Make) -> None:
+    identifier = make("ls", "-a", "/")
+    service("PUT", f"/containers/{identifier}/archive?path=/tmp", tar(hello=b"world"))
+    directory = service.rootless.root / "containers" / identifier
+    if not (directory / "upper").is_dir():
+        pytest.skip("not the kernel's overlay")
+    (directory / "upper/.rootless-cp-0123456789abcdef").mkdir()
+    (directory / "incoming").symlink_to(".rootless-cp-0123456789abcdef")
+    listed = service.rootless("start", "-a", identifier).stdout.split()
+    assert "tmp" in listed
+    assert ".rootless-cp-0123456789abcdef" not in listed
+    assert not (directory / "incoming").is_symlink()
+    (directory / "incoming").symlink_to("../../../elsewhere")
+    service.rootless("start", "-a", identifier)
+    assert not (directory / "incoming").is_symlink()

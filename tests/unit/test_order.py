@@ -69,8 +69,8 @@ ORDER = {
     "cli/terminal": "attachment confirm",
     "compose": "converge discover disk plan load",
     "compose/converge":
-        "executor providers apply init_containers conditions syncing contents hooks images log_stream observe watching service_request "
-        "request_mounts request_network",
+        "executor providers api_socket apply init_containers conditions syncing contents hooks images log_stream observe watching "
+        "service_request request_mounts request_network",
     "compose/load":
         "load render files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys reader",
@@ -80,7 +80,7 @@ ORDER = {
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulated_ids emulation host network storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
-    "engine/files": "archive export changes copy given view mounts volumes copy_end copy_tree tar_stream hard_links entry",
+    "engine/files": "archive export changes copy given view mounts incoming volumes copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
     "engine/files/volumes": "archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
@@ -153,7 +153,7 @@ ORDER = {
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
         "quoted_names shape staging tar volumes names owner_record remove_tree store witness",
-    "storage/containers": "containers paused status restart",
+    "storage/containers": "removal containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":
         "diff known_blobs steps tar_pipe write_tar file_times layers extract recorded attributes entry_names layer_lock step_names "

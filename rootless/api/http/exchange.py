@@ -24,7 +24,7 @@ import h11
 from rootless.api import versions
 from rootless.api.http import answers, head
 from rootless.api.http.head import Head
-from rootless.api.http.limits import DOCUMENT_LIMIT, READ_SIZE
+from rootless.api.http.limits import BODY_READ_SIZE, DOCUMENT_LIMIT, HEAD_LIMIT
 from rootless.errors import InvalidInput
 
 _DRAINED_BYTES = 256 * 1024
@@ -74,7 +74,7 @@ class Exchange:
             if self._parser.they_are_waiting_for_100_continue:
                 self._send(self._parser.send(h11.InformationalResponse(status_code=100, headers=[])))
             try:
-                data = self.sock.recv(READ_SIZE)
+                data = self.sock.recv(BODY_READ_SIZE)
             except (ConnectionResetError, BlockingIOError):
                 raise self._gone() from None
             if not data:
@@ -142,7 +142,9 @@ class Exchange:
             return None
         if self._parser.our_state is not h11.DONE or not self._body_over:
             return None
-        return bytes(self._parser.trailing_data[0])
+        rest = bytes(self._parser.trailing_data[0])
+        # Requests sent ahead of this one's answer: with more than fits a packet (wire.py) they are to be sent anew.
+        return rest if len(rest) <= HEAD_LIMIT else None
 
     def drain(self) -> None:
         """Read a small rest of the body, so that the connection can go on. A client that waits for a 100 sends none."""

@@ -3,7 +3,9 @@
 HEAD_LIMIT = 64 * 1024
 """Bytes of a request's line and headers."""
 READ_SIZE = 32 * 1024
-"""Bytes read at once."""
+"""Bytes of a head read at once."""
+BODY_READ_SIZE = 256 * 1024
+"""Bytes of a body read at once: what a Unix socket holds. Each costs a call of the parser, for a gigabyte thousands."""
 DOCUMENT_LIMIT = 8 << 20
 """Bytes of a JSON body."""
 STALLED_S = 600

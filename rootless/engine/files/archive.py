@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from rootless.engine.files import copy, view
 from rootless.engine.files.copy_end import CopyEnd
-from rootless.engine.files.tar_stream import unpacked
+from rootless.engine.files.tar_stream import staged
 from rootless.engine.options import clock
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
@@ -88,13 +88,14 @@ def put(
     path = _checked(path)
     running.join_session(store, identifier)
     record = read_config(store, identifier)
-    with view.files(store, [identifier]) as (place,):
+    # To be read: for one that was written to the kernel would write the whole file system to the disk at the end.
+    with view.reading(store, identifier) as place:
         place.called = identifier
         if not place.is_directory(path) and _path_stat(place, path):
             raise InvalidInput("extraction point is not a directory")
         copy.refuse_unwritable(place, path)
     # The container's lock is not held while a client sends, who may be slow.
-    with unpacked(store, stream) as inside, view.files(store, [identifier]) as (place,):
+    with staged(store, stream) as directory, view.receiving(store, identifier, directory) as (place, inside):
         place.called = identifier
         owner = None
         if copy_uid_gid and record["user"]:

@@ -175,5 +175,5 @@ def put_contents(
         if owner is not None and target.into is not None:
             owner = target.into(*owner)
         with _read_only_explained(target):
-            policy = Policy(owner, special_bits=True, kept=target.into, replace=replace)
+            policy = Policy(owner, special_bits=True, kept=target.into, replace=replace, moves=bool(target.staged))
             return copy_tree.contents(inside, outside, policy)

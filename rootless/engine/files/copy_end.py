@@ -19,12 +19,15 @@ _MOST_LINKS = 40
 class CopyEnd:
     """`root_fd`: the container's root, the caller's; -1 for the host. `id_map`: of a container whose files we
     see with other owners than it does. `runs`: its kernel file systems and what it has in memory are there.
-    `called`: the container, as the user wrote it, for errors."""
+    `shown`: its root is mounted for reading, and may be written to all the same. `staged`: the name at its top of what is to
+    be copied into it, "" where that lies elsewhere. `called`: the container, as the user wrote it, for errors."""
 
-    def __init__(self, root_fd: int, id_map: IdMap | None = None, *, runs: bool = False) -> None:
+    def __init__(self, root_fd: int, id_map: IdMap | None = None, *, runs: bool = False, shown: bool = False, staged: str = "") -> None:
         self.root_fd = root_fd
         self.called = ""
         self.runs = runs
+        self.shown = shown
+        self.staged = staged
         self.into = shifted.into(id_map["uid"], id_map["gid"]) if id_map else None
         self.out_of = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
 
@@ -100,6 +103,8 @@ class CopyEnd:
         if self.on_host or not os.fstatvfs(directory).f_flag & os.ST_RDONLY:
             return
         if mount_id(directory) == mount_id(self.root_fd):
+            if self.shown:
+                return
             raise Conflict("container rootfs is marked read-only")
         if not self.runs and filesystem_type(directory) == "tmpfs":
             raise Conflict(

@@ -6,6 +6,7 @@ tree is costs descriptors, never the interpreter's stack.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from rootless.engine.files.entry import (
 from rootless.engine.files.hard_links import HardLinks
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage.copy_data import copy_attributes, copy_data
+from rootless.storage.copy_data import copy_attributes, copy_data, kept_attributes
 from rootless.storage.layers import recorded
 from rootless.storage.remove_tree import remove_tree_at
 
@@ -40,6 +41,8 @@ class Policy(NamedTuple):
     `top` identifies the root of the source, a container that runs: its devices are no files to copy.
 
     `replace`: a directory gives way to a file, and a file to a directory.
+
+    `moves`: the source is ours and deleted afterwards: files of it are renamed where that can be, and written once.
     """
 
     owner: tuple[int, int] | None
@@ -47,6 +50,7 @@ class Policy(NamedTuple):
     kept: Callable[[int, int], tuple[int, int]] | None = None
     top: tuple[int, int] | None = None
     replace: bool = False
+    moves: bool = False
 
 
 def copy(source: FileEntry, target: FileEntry, policy: Policy) -> list[str]:
@@ -177,6 +181,8 @@ class _TreeCopy:
             def fill(new: FileEntry) -> None:
                 if links is not None and links.link(status, new):
                     return
+                if self._policy.moves and links is None and self._moved(source, inside, new, status):
+                    return
                 create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 outside = os.open(new.name, create, 0o600, dir_fd=new.directory)
                 try:
@@ -194,6 +200,20 @@ class _TreeCopy:
             self._put(target, fill)
         finally:
             os.close(inside)
+
+    def _moved(self, source: FileEntry, inside: int, new: FileEntry, status: os.stat_result) -> bool:
+        """Rename the file `source`, open as `inside`, to `new`. False where a copy would be another file than it is, or it
+        lies on another mount."""
+        if len(os.listxattr(inside)) != len(kept_attributes(inside, capabilities=False)):
+            return False  # something that is not copied, or that chown(2) clears
+        try:
+            os.rename(source.name, new.name, src_dir_fd=source.directory, dst_dir_fd=new.directory)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        self._give(inside, status, recorded.owner(inside, status))
+        return True
 
     def _put(self, target: FileEntry, make: Callable[[FileEntry], None]) -> None:
         """Make what `make` does at `target`; beside it and renamed where something is there already."""

@@ -148,16 +148,27 @@ class _WithoutSpecialBits(Extractor):
 def unpacked(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> Iterator[int]:
     """The tar stream, plain or compressed, unpacked into a private directory, as a descriptor; deleted at the
     end. Corrupt for what is no archive, or a broken one. `special_bits` as in tree.Policy."""
+    with staged(store, stream, special_bits=special_bits) as path:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def staged(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> Iterator[str]:
+    """The same as the directory's path in the store, which may be moved elsewhere meanwhile."""
     with staging.directory(store, "cp") as path:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        source = TarSource(_Checked(decompress.open_stream(stream, what="the archive")))
+        source = TarSource(_Checked(decompress.open_stream(stream, what="the archive")), algorithm="")
         try:
             kind = Extractor if special_bits else _WithoutSpecialBits
             kind(fd, limits=Limits(), whiteouts=False).run(source)
-            yield fd
         finally:
             source.close()
             os.close(fd)
+        yield path
 
 
 class _Checked:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from rootless.engine.files.copy_end import PATH_DIRECTORY, CopyEnd
+from rootless.engine.files.incoming import empty, placed
 from rootless.engine.files.mounts import container_root, mount_points
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, read_config
@@ -48,7 +49,21 @@ def files(store: Store, identifiers: list[str]) -> Iterator[list[CopyEnd]]:
 
 
 @contextmanager
-def _files(store: Store, identifier: str) -> Iterator[CopyEnd]:
+def receiving(store: Store, identifier: str, staged: str) -> Iterator[tuple[CopyEnd, int]]:
+    """One container's root as of `files`, and the directory `staged` of the store, opened: where the container does not run,
+    on the same mount, so that what is in it can be renamed to its place. Deleted at the end, in either case."""
+    with _files(store, identifier, staged) as place:
+        inside = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if not place.staged else place.open(place.staged, os.O_RDONLY)
+        try:
+            yield place, inside
+        finally:
+            # Before the root is unmounted, for which the kernel writes all of its file system to the disk.
+            empty(inside)
+            os.close(inside)
+
+
+@contextmanager
+def _files(store: Store, identifier: str, staged: str = "") -> Iterator[CopyEnd]:
     found = running.find(store, identifier)
     if found is None:
         with containers.lock(store, identifier):
@@ -60,8 +75,9 @@ def _files(store: Store, identifier: str) -> Iterator[CopyEnd]:
                 root = container_root.prepare(store, record)
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
-                with mounted(root, steps(store, record)) as fd:
-                    yield CopyEnd(fd, record.get("id_map"))
+                directory = containers.directory(store, record["id"])
+                with placed(directory, root, staged) as name, mounted(root, steps(store, record)) as fd:
+                    yield CopyEnd(fd, record.get("id_map"), staged=name)
                 return
     with found:
         fd = _root_of(found)
@@ -129,7 +145,7 @@ def _to_be_read(store: Store, identifier: str, *, bare: bool = False) -> Iterato
                 container_root.fill_volumes(store, record, root)
                 wanted = steps(store, record)
             fd = _mounted_to_read(root, wanted, stack)
-        yield CopyEnd(fd, record.get("id_map"))
+        yield CopyEnd(fd, record.get("id_map"), shown=not record["read_only"])
 
 
 def _mounted_to_read(root: Rootfs, wanted: list[Step], stack: ExitStack) -> int:

@@ -1,4 +1,4 @@
-"""The bytes of a tar stream, read and hashed ahead in a thread, handed out without copying."""
+"""The bytes of a tar stream, read ahead and hashed in a thread, handed out without copying."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ class TarSource:
     """The bytes of `fileobj` (`read(n)`, or an iterator of bytes), read and hashed in a thread.
 
     The thread reads ahead by some chunks; both waiting for the source and hashing overlap with
-    whatever the consumer does. Leave the context (or call `close`) to end it.
+    whatever the consumer does. Leave the context (or call `close`) to end it. `algorithm`: of the
+    digest, "" where nobody will ask for one.
     """
 
     def __init__(self, fileobj: Any, *, algorithm: str = "sha256") -> None:
-        self._hash = hashlib.new(algorithm)
+        self._hash = hashlib.new(algorithm) if algorithm else None
         self._queue: queue.Queue[bytes | BaseException] = queue.Queue(_AHEAD)
         self._stopped = False
         self._chunk = memoryview(b"")
@@ -51,7 +52,8 @@ class TarSource:
 
     def _put(self, data: bytes) -> None:
         self._queue.put(data)
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
         self.total += len(data)
 
     def _next(self) -> bool:
@@ -117,6 +119,7 @@ class TarSource:
 
     def digest(self) -> str:
         """Read to the end; the hexadecimal digest of everything."""
+        assert self._hash is not None, "made without an algorithm"
         while len(self._chunk):
             self._next()
         self._thread.join()

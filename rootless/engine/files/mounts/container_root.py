@@ -31,6 +31,10 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
         merged = directory + "/merged"
         os.makedirs(merged, mode=0o700, exist_ok=True)
         return Rootfs("directory", (exact or record["rootfs"],), "", "", merged, record["read_only"], exact=exact is not None)
+    if os.path.islink(directory + "/incoming"):  # a copy into it was killed
+        from rootless.engine.files import incoming
+
+        incoming.sweep(directory)
     try:
         root = _layers(store, record, directory)
     except (Corrupt, NotFound):
