@@ -31,8 +31,11 @@ COMMANDS: dict[str, Reason] = {
         (f"buildx {word}" for word in ("bake", "create", "dial-stdio", "du", "history", "rm", "stop", "use")), _BUILDERS),
     "checkpoint": _CHECKPOINT,
     **dict.fromkeys(
-        (f"compose {word}" for word in ("alpha", "bridge", "publish", "viz")),
+        (f"compose {word}" for word in ("alpha", "viz")),
         ("it is no part of what runs a project", "`rootless compose --help` lists what is there")),
+    "compose bridge": ("a project is not made into files of another tool by it", "`rootless kube generate` writes one as Kubernetes YAML"),
+    "compose publish": ("no registry is given a project's files",
+                        "`rootless compose push` pushes its images; compose files are texts, for git"),
     "config": _ONE_MACHINE,
     "context": _CONTEXTS,
     "node": _ONE_MACHINE,

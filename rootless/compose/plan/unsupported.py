@@ -10,16 +10,16 @@ from rootless.compose.plan.images import is_policy
 from rootless.errors import InvalidInput, NotSupported
 
 _WINDOWS = "that is for containers of Windows"
+_MODELS = "a server of models is a service as others: its image, and its address in environment:"
 _REFUSED = {
     "cpu_count": (_WINDOWS, "cpus"), "cpu_percent": (_WINDOWS, "cpus"), "credential_spec": (_WINDOWS, "leave it out"),
     "cpu_rt_period": ("real-time shares need control groups of version 1 and root", "cpu_shares"),
     "cpu_rt_runtime": ("real-time shares need control groups of version 1 and root", "cpu_shares"),
     "device_cgroup_rules": ("which devices a container may use is up to the rights of this account", "devices"),
     "mem_swappiness": ("cgroup v2 has no such limit", "memswap_limit"),
-    "models": ("there is no model runner", "run one as a service of its own"),
+    "models": ("there is no model runner", _MODELS),
     "oom_kill_disable": ("cgroup v2 has no such switch", "oom_score_adj"),
     "storage_opt": ("a container's layer has no size of its own", "a volume"),
-    "use_api_socket": ("the API's socket is given by a mount", "volumes: - $XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock"),
 }  # fmt: skip
 _RUNTIMES = ("", "runc", "crun", "io.containerd.runc.v2", "rootless", "rootless-oci")
 _SWARM = ("update_config", "rollback_config", "placement", "endpoint_mode")
@@ -43,7 +43,8 @@ def refuse(project: Project) -> list[str]:
         for name, entry in project.resources(kind).items():
             if entry.get("external"):
                 raise NotSupported(f"unsupported external {kind.removesuffix('s')} {name}",
-                                   hint="file:, environment: or, of a config, content:")  # fmt: skip
+                                   hint="those are a swarm's: take it from a file (file:), a variable (environment:) or, of a config, "
+                                        "from the compose file (content:)")  # fmt: skip
             for key in ("driver", "template_driver"):
                 if entry.get(key):
                     raise NotSupported(f"{kind}.{name}.{key} is not supported: that is for a swarm", hint="leave it out")
@@ -51,7 +52,7 @@ def refuse(project: Project) -> list[str]:
         if entry.get("driver") not in (None, "", "local"):
             raise NotSupported(f"volumes.{name}.driver: no volume driver '{entry['driver']}'", hint="`local` is the only one")
     if project.resources("models"):
-        raise NotSupported("models are not supported: there is no model runner", hint="run one as a service of its own")
+        raise NotSupported("models are not supported: there is no model runner", hint=_MODELS)
     return notes
 
 

@@ -104,6 +104,21 @@ def known() -> list[str]:
     return sorted(registry for registry in found if registry)
 
 
+def auths() -> dict[str, dict[str, str]]:
+    """All that is known, by server, as Docker's config.json has it: what helpers keep, too. Raises as `find`."""
+    found = {}
+    for registry in known():
+        credentials = find(registry, "")
+        if credentials is None:
+            continue
+        if credentials.identity_token:
+            found[_server(registry)] = {"identitytoken": credentials.identity_token}
+        else:
+            pair = f"{credentials.username}:{credentials.password}".encode()
+            found[_server(registry)] = {"auth": base64.b64encode(pair).decode()}
+    return found
+
+
 def _own_file() -> str:
     explicit = os.environ.get("REGISTRY_AUTH_FILE")
     if explicit:

@@ -78,7 +78,9 @@ def told(service: str, message: str) -> None:
 
 
 def provided(project: Project) -> Project:
-    """The project once the services that other programs provide are there, with the variables that come of it."""
+    """The project once the services that other programs provide are there, with the variables that come of it, and with the
+    API's socket where it is asked for."""
+    project = _with_api(project)
     if not any(config.get("provider") for config in project.services.values()):
         return project
     if compose.given().dry_run:
@@ -90,6 +92,15 @@ def provided(project: Project) -> Project:
 
     refuse(project)  # before anything is done
     return providers.up(project, told)
+
+
+def _with_api(project: Project) -> Project:
+    if not any(config.get("use_api_socket") for config in project.services.values()):
+        return project
+    from rootless.api.server.listener import found_path
+    from rootless.compose.converge import api_socket
+
+    return api_socket.given(project, found_path())
 
 
 def unprovided(project: Project, verb: str, services: Sequence[str]) -> None:

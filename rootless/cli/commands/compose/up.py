@@ -73,7 +73,7 @@ def _detached(args: Args) -> bool:
     if args.watch and args.no_build:
         raise InvalidInput("--no-build and --watch are incompatible")
     if args.menu:
-        raise NotSupported("--menu is not supported: there is no menu", hint="leave it out")
+        raise NotSupported("--menu is not supported: there is no menu of keys", hint="--watch watches files, Ctrl-C stops")
     return bool(args.detach or args.wait)
 
 
