@@ -153,6 +153,8 @@ def _resources(call: Call) -> Resources:
         ("cpuquota", "cpu_quota"),
     ):  # fmt: skip
         if number := query.number(name):
+            if number < 0 and not (key == "memory_swap" and number == -1):
+                raise InvalidInput(f"invalid {name}: {number} is below zero")
             found[key] = number
     for name, key in (("cpusetcpus", "cpuset_cpus"), ("cpusetmems", "cpuset_mems")):
         if word := query.word(name):

@@ -16,11 +16,12 @@ from rootless.engine.lifecycle.create import Request
 from rootless.engine.state import listing
 from rootless.engine.views import container as view
 from rootless.engine.views import container_filters, top
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, NotFound
 from rootless.image import platforms
 from rootless.image.run_config import read as read_run_config
 from rootless.session import session
 from rootless.storage import images
+from rootless.storage.containers import removal
 from rootless.storage.images import Image
 
 
@@ -85,7 +86,12 @@ def delete(call: Call) -> Reply:
     """DELETE /containers/{id}."""
     if call.query.flag("link"):
         raise InvalidInput("there are no links between containers that could be removed")
-    remove.remove(call.store, container(call), force=call.query.flag("force"), volumes=call.query.flag("v"))
+    try:
+        identifier = container(call)
+    except NotFound:
+        removal.refuse_under_way(call.store, call.words["id"])
+        raise
+    remove.remove_alone(call.store, identifier, force=call.query.flag("force"), volumes=call.query.flag("v"))
     return EMPTY
 
 

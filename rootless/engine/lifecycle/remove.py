@@ -11,6 +11,14 @@ from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
 
+def remove_alone(store: Store, identifier: str, *, force: bool = False, volumes: bool = False) -> None:
+    """`remove` for who is told when another has begun it: Conflict, in moby's words."""
+    from rootless.storage.containers import removal
+
+    with removal.begin(store, identifier):
+        remove(store, identifier, force=force, volumes=volumes)
+
+
 def remove(
     store: Store, identifier: str, *, force: bool = False, volumes: bool = False, with_pod: bool = False
 ) -> None:

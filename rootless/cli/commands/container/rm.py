@@ -32,7 +32,7 @@ def run(args: Args) -> int:
     def remove_one(identifier: str) -> None:
         if args.time is not None:
             stop.stop(store, identifier, timeout_s=args.time)
-        remove.remove(store, identifier, force=args.force, volumes=args.volumes)
+        remove.remove_alone(store, identifier, force=args.force, volumes=args.volumes)
 
     return for_each(store, names, remove_one)
 
