@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from rootless.record import TYPE_CHECKING, Record
 
+COMPOSE_LABEL = "com.docker.compose."
+"""Before every label that compose gives to what it makes."""
+
 if TYPE_CHECKING:
     from typing import NewType
 

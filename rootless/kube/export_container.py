@@ -12,8 +12,8 @@ from rootless.engine.state.config import ContainerConfig, Network
 from rootless.image.run_config import RunConfig
 from rootless.network import ports
 from rootless.record import Record
+from rootless.words import COMPOSE_LABEL
 
-COMPOSE = "com.docker.compose."
 _TERM = "TERM=xterm"
 _OWN_ENV = ("HOSTNAME=", "container=")
 _PROXIES = {f"{kind}_proxy" for kind in ("http", "https", "no", "ftp", "all")}
@@ -198,7 +198,7 @@ _LABEL = re.compile(r"(?:[a-zA-Z0-9](?:[-._/a-zA-Z0-9]*[a-zA-Z0-9])?)?")
 def own_labels(record: ContainerConfig, config: RunConfig) -> tuple[dict[str, str], dict[str, str]]:
     """What is not the image's, as labels, and as annotations what Kubernetes takes for no label."""
     of_image = {key: word.text for key, word in config.labels.items()}
-    own = {key: value for key, value in record["labels"].items() if of_image.get(key) != value and not key.startswith(COMPOSE)}
+    own = {key: value for key, value in record["labels"].items() if of_image.get(key) != value and not key.startswith(COMPOSE_LABEL)}
     fit = {key: value for key, value in own.items() if all(len(word) < 64 and _LABEL.fullmatch(word) for word in (key, value))}
     return fit, {**{key: value for key, value in own.items() if key not in fit}, **record["annotations"]}
 

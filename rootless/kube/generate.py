@@ -12,16 +12,17 @@ from rootless.engine.state.pods import PodConfig
 from rootless.errors import InvalidInput, NotFound
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
-from rootless.kube.export_container import COMPOSE, Exported, export, literal, own_labels, valid_name
+from rootless.kube.export_container import Exported, export, literal, own_labels, valid_name
 from rootless.record import Record
 from rootless.storage import images
 from rootless.storage import pods as stored
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
+from rootless.words import COMPOSE_LABEL
 from rootless.yamltext.emit import emit
 
 _RESTART = {"always": "Always", "unless-stopped": "Always", "on-failure": "OnFailure"}
-_SERVICE, _NUMBER, _ONEOFF = (f"{COMPOSE}{key}" for key in ("service", "container-number", "oneoff"))
+_SERVICE, _NUMBER, _ONEOFF = (f"{COMPOSE_LABEL}{key}" for key in ("service", "container-number", "oneoff"))
 KINDS = ("pod", "deployment")
 
 
@@ -108,7 +109,7 @@ def _add(
     spec |= _of_host(network, inside[0], pod, name, notes)
     labels, annotations = own_labels(inside[0], _config(store, inside[0]))
     if pod:
-        labels = {key: value for key, value in pod["labels"].items() if not key.startswith(COMPOSE)}
+        labels = {key: value for key, value in pod["labels"].items() if not key.startswith(COMPOSE_LABEL)}
     metadata: dict[str, Any] = {"name": valid_name(name), "labels": {"app": valid_name(name), **labels}}
     if annotations:
         metadata["annotations"] = annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from rootless.engine.files.volumes import volumes as engine_volumes
@@ -19,6 +19,7 @@ from rootless.kube.load.model import Container, Loaded, Pod
 from rootless.kube.requests import Choice
 from rootless.storage import images
 from rootless.storage import pods as stored
+from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -120,9 +121,30 @@ def _run_to_its_end(store: Store, pod: Pod, container: Container, identifier: st
     remove.remove(store, identifier, volumes=True)
 
 
-def take_down(store: Store, loaded: Loaded, *, force: bool) -> TakenDown:
-    """Stop and remove the pods of the file; with `force` the volumes of its claims, too. What is not there is no error.
-    The caller has joined the session."""
+def wait_for(store: Store, identifiers: list[str]) -> int:
+    """Wait until none of the containers runs, or is to be started again: the exit status of the first that failed, else 0.
+    One that is removed has ended."""
+    status = 0
+    for identifier in identifiers:
+        try:
+            while containers.status(store, identifier).state in wait.ALIVE:
+                with wait.Waiter(store, identifier, "next-exit") as waiter:
+                    if containers.status(store, identifier).state in wait.ALIVE:  # it may have ended since
+                        waiter.wait()
+            status = status or containers.status(store, identifier).exit_code
+        except NotFound:
+            continue
+    return status
+
+
+def claims_of(loaded: Loaded) -> set[str]:
+    """The volumes of the file's claims, with or without an object."""
+    used = {volume.source for pod in loaded.pods for volume in pod.volumes.values() if volume.kind == "claim"}
+    return used | {claim.name for claim in loaded.claims}
+
+
+def take_down(store: Store, loaded: Loaded, named: Collection[str]) -> TakenDown:
+    """Stop and remove the pods of the file, and these volumes. What is not there is no error. The caller has joined the session."""
     stopped, removed, gone = [], [], []
     for pod in loaded.pods:
         identifier = find(store, pod.name)
@@ -131,9 +153,7 @@ def take_down(store: Store, loaded: Loaded, *, force: bool) -> TakenDown:
             stopped.append(identifier)
             pods_remove.remove_pod(store, identifier, force=True)
             removed.append(identifier)
-    names = {claim.name for claim in loaded.claims}
-    names |= {volume.source for pod in loaded.pods for volume in pod.volumes.values() if volume.kind == "claim"}
-    for name in sorted(names) if force else ():
+    for name in sorted(named):
         try:
             engine_volumes.remove(store, name)
         except NotFound:

@@ -83,9 +83,16 @@ def test_what_clients_read_of_version_and_info(idle: Service) -> None:
     assert (version["ApiVersion"], version["MinAPIVersion"], version["Os"]) == ("1.44", "1.24", "linux")
     assert version["Platform"]["Name"].startswith("rootless")
     info = idle("GET", "/info").json
-    for field in ("MemTotal", "NCPU", "Architecture", "Labels", "Runtimes", "IndexServerAddress", "Driver", "DriverStatus",
-                  "CgroupDriver", "CgroupVersion", "Warnings", "RegistryConfig"):  # fmt: skip
-        assert field in info, field
+    kinds: dict[type, str] = {
+        int: "MemTotal NCPU", list: "Labels DriverStatus Warnings SecurityOptions", dict: "Runtimes RegistryConfig",
+        str: "ID Name OSType Architecture ServerVersion IndexServerAddress Driver CgroupDriver CgroupVersion",
+    }  # fmt: skip
+    for kind, fields in kinds.items():
+        assert [field for field in fields.split() if type(info.get(field)) is not kind or (kind in (int, str) and not info[field])] == []
+    assert info["DefaultRuntime"] in info["Runtimes"]
+    assert all(len(pair) == 2 for pair in info["DriverStatus"])
+    assert info["RegistryConfig"]["IndexConfigs"]["docker.io"]["Official"] is True
+    assert (info["ServerVersion"], info["CgroupDriver"] in ("systemd", "cgroupfs", "none")) == (version["Version"], True)
     assert "rootless" in info["OperatingSystem"]
     assert info["Swarm"]["LocalNodeState"] == "inactive"
     assert {"name=rootless", "name=seccomp,profile=builtin", "name=cgroupns"} <= set(info["SecurityOptions"])

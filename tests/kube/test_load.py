@@ -153,8 +153,10 @@ def test_a_deployment_and_a_claim() -> None:
     ("text", "says"),
     [
         ("kind: Pod\nmetadata: {name: p}\n", "f:1: apiVersion: is required"),
-        ("apiVersion: apps/v1\nkind: DaemonSet\n", "f:2: kind: there is no 'DaemonSet'"),
-        ("apiVersion: v1\nkind: Service\n", "f:2: kind: there is no 'Service'"),
+        ("apiVersion: apps/v1\nkind: StatefulSet\n", "f:2: kind: there is no 'StatefulSet'"),
+        ("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n", "f:2: kind: there is no 'NetworkPolicy'"),
+        ("apiVersion: v1\nkind: Service\nspec: {anything: 1}\n", "f: there is no object in it"),
+        ("apiVersion: v2\nkind: Service\n", "f:1: apiVersion: there is no 'v2'"),
         ("apiVersion: v2\nkind: Pod\n", "f:1: apiVersion: there is no 'v2'"),
         ("apiVersion: v1\nkind: Pod\nspec: {}\n", "f:1: metadata: is required"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: A_b}\n", "f:3: metadata.name: 'A_b' is no name"),
@@ -187,7 +189,7 @@ def test_objects_that_are_none(text: str, says: str) -> None:
     ("container", "says"),
     [
         ({"lifecycle": {}}, "lifecycle: is not supported"),
-        ({"readinessProbe": {}}, "readinessProbe: is not supported"),
+        ({"startupProbe": {}}, "startupProbe: is not supported"),
         ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy: there is no 'Sometimes'"),
         ({"command": "sh"}, "command: a list is wanted"),
         ({"command": [1]}, "command[0]: a text is wanted"),

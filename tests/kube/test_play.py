@@ -241,6 +241,7 @@ def test_there_and_back(kube: Kube, rootless: Rootless, tmp_path: Path) -> None:
     target = tmp_path / "out.yaml"
     rootless("kube", "generate", "-f", target, "box-pod", warns=True)
     assert target.read_text().startswith("# Save the output")
+    assert target.stat().st_mode & 0o777 == 0o600, "variables may be passwords"
     assert "file exists" in rootless("kube", "generate", "-f", target, "box-pod", status=125, warns=True).stderr
 
 

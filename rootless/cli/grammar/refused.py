@@ -102,6 +102,10 @@ FLAGS: dict[str, dict[str, Reason]] = {
         "--pid": ("what a pod shares is named by --share", "--share +pid; --pid host is each container's own choice"),
         "--uts": ("what a pod shares is named by --share", "--share -uts; --uts host is each container's own choice"),
     },
+    "kube play": {
+        "--build": ("images are built before, by their own command", "`rootless build -t NAME DIRECTORY`, then kube play"),
+        "--context-dir": ("images are built before, by their own command", "`rootless build -t NAME DIRECTORY`, then kube play"),
+    },
     "rm": {
         "-l": ("there are no links between containers", "leave it out"),
         "--link": ("there are no links between containers", "leave it out"),

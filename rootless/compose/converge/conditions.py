@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable
 
+from rootless.compose.plan import names
 from rootless.engine.lifecycle import wait as waiting
 from rootless.engine.state import health, running
 from rootless.engine.state.config import read_config
@@ -36,7 +37,7 @@ def wait_for(store: Store, identifier: str, name: str, condition: str, still: Ca
 
 
 def _service(store: Store, identifier: str, name: str) -> str:
-    return str(read_config(store, identifier)["labels"].get("com.docker.compose.service", name))
+    return str(read_config(store, identifier)["labels"].get(names.SERVICE, name))
 
 
 def _running(store: Store, identifier: str, name: str) -> str:

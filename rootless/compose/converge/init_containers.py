@@ -18,9 +18,9 @@ from rootless.engine.state.logs import logs
 from rootless.errors import NotFound, RootlessError
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
-from rootless.words import plain
+from rootless.words import COMPOSE_LABEL, plain
 
-HOOK_LABEL = "com.docker.compose.hook"
+HOOK_LABEL = COMPOSE_LABEL + "hook"
 _NOT_OF_HOOKS = ("container_name", "ports", "build", "restart", "pre_start", "post_start", "pre_stop", "scale")
 _TAIL = 20
 

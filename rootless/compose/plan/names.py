@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from rootless.compose.load.project import Project
+from rootless.words import COMPOSE_LABEL
 
 VERSION = "2.40.3"
 """The Docker Compose whose words these are; `version --short` prints it, which tools compare."""
 
-_PREFIX = "com.docker.compose."
-PROJECT, SERVICE, NUMBER, ONEOFF = f"{_PREFIX}project", f"{_PREFIX}service", f"{_PREFIX}container-number", f"{_PREFIX}oneoff"
+PROJECT, SERVICE, NUMBER, ONEOFF = (COMPOSE_LABEL + key for key in ("project", "service", "container-number", "oneoff"))
 CONFIG_HASH, IMAGE, DEPENDS_ON, VERSION_LABEL = (
-    f"{_PREFIX}config-hash", f"{_PREFIX}image", f"{_PREFIX}depends_on", f"{_PREFIX}version",
+    f"{COMPOSE_LABEL}config-hash", f"{COMPOSE_LABEL}image", f"{COMPOSE_LABEL}depends_on", f"{COMPOSE_LABEL}version",
 )  # fmt: skip
 WORKING_DIR, CONFIG_FILES, ENVIRONMENT_FILE = (
-    f"{_PREFIX}project.working_dir", f"{_PREFIX}project.config_files", f"{_PREFIX}project.environment_file",
+    f"{COMPOSE_LABEL}project.working_dir", f"{COMPOSE_LABEL}project.config_files", f"{COMPOSE_LABEL}project.environment_file",
 )  # fmt: skip
-NETWORK, VOLUME, SLUG, REPLACE = f"{_PREFIX}network", f"{_PREFIX}volume", f"{_PREFIX}slug", f"{_PREFIX}replace"
+NETWORK, VOLUME, SLUG, REPLACE = f"{COMPOSE_LABEL}network", f"{COMPOSE_LABEL}volume", f"{COMPOSE_LABEL}slug", f"{COMPOSE_LABEL}replace"
 
 
 def container_name(project: Project, service: str, number: int) -> str:

@@ -27,7 +27,8 @@ from rootless.storage.store import Store
 
 CONDITIONS = ("not-running", "next-exit", "removed")
 """Docker's: it does not run, now or as soon as it ends; it ends, from now on; it is removed."""
-_ALIVE = ("running", "paused", "restarting")
+ALIVE = ("running", "paused", "restarting")
+"""States of what has not ended for good."""
 
 
 class Exit(Record):
@@ -214,7 +215,7 @@ class Waiter:
         run, ended = run_of(state), bool(state.get("pid")) and status.state in ("exited", "restarting")
         if ended:
             self._last = Exit(status.exit_code, status.error)
-        if self._condition == "not-running" and status.state not in _ALIVE:
+        if self._condition == "not-running" and status.state not in ALIVE:
             self._done = Exit(status.exit_code, status.error)
         elif self._condition == "next-exit" and ended and not (self._over and run == self._before):
             self._done = self._last

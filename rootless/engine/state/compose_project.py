@@ -11,8 +11,9 @@ from rootless.errors import RootlessError
 from rootless.image import run_config
 from rootless.storage import images
 from rootless.storage.store import Store
+from rootless.words import COMPOSE_LABEL
 
-_PROJECT, _CONFIG_HASH, _IMAGE = (f"com.docker.compose.{key}" for key in ("project", "config-hash", "image"))
+_PROJECT, _CONFIG_HASH, _IMAGE = (COMPOSE_LABEL + key for key in ("project", "config-hash", "image"))
 
 
 def project_of(store: Store, record: ContainerConfig, said: dict[str, dict[str, str]] | None = None) -> str:

@@ -49,7 +49,7 @@ def info(store: Store) -> gotypes.Object:
         "Plugins": {
             "Volume": ["local"],
             "Network": ["bridge", "host", "null"],
-            "Log": ["json-file", "local", "none"],
+            "Log": ["journald", "json-file", "local", "none"],
         },
         **{field: name in controllers for name, (fields, _) in _LIMITS.items() for field in fields},
         "IPv4Forwarding": True,

@@ -21,6 +21,8 @@ def container(node: Node, sources: Sources, of_pod: OfPod, around: Confinement, 
     memory, cpus, asked_memory, asked_cpus = _resources(node)
     security = node.node("securityContext")
     ports = _ports(node)
+    if node.node("readinessProbe") is not None:
+        sources.notes.append(node.error("readinessProbe", "has no effect: there is no Service that waits for it").message)
     found = Container(
         node=node,
         name=values.name(node, "name"),

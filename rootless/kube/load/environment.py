@@ -14,11 +14,12 @@ _OF_POD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 class Sources(NamedTuple):
     """ConfigMaps and Secrets by name, each with its texts by key. `needed`: one that is named and not there is an error;
-    where pods are only taken away it is not."""
+    where pods are only taken away it is not. `notes`: what has no effect, a line each."""
 
     maps: dict[str, dict[str, bytes]]
     secrets: dict[str, dict[str, bytes]]
-    needed: bool = True
+    needed: bool
+    notes: list[str]
 
 
 class OfPod(NamedTuple):

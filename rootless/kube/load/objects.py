@@ -12,9 +12,16 @@ from rootless.kube.load.environment import Sources
 from rootless.kube.load.model import Claim, Loaded, Pod
 from rootless.kube.load.node import Node
 from rootless.kube.load.pod import pod
+from rootless.words import COMPOSE_LABEL
 from rootless.yamltext.document import documents
 
-_KINDS = {"Pod": "v1", "Deployment": "apps/v1", "ConfigMap": "v1", "Secret": "v1", "PersistentVolumeClaim": "v1"}
+_KINDS = {
+    "Pod": "v1", "Deployment": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1", "ConfigMap": "v1", "Secret": "v1",
+    "PersistentVolumeClaim": "v1",
+}  # fmt: skip
+_OF_A_CLUSTER = {"Service": "v1", "Ingress": "networking.k8s.io/v1", "Namespace": "v1"}
+"""Objects that files for a cluster have beside the pods, and that ask for nothing which a pod would lack without them. A
+NetworkPolicy is none of them: it is a wall."""
 _OF_A_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """What a cluster adds to an object's metadata: it says nothing of what is wanted."""
 
@@ -23,7 +30,7 @@ def load(text: str, file: str, more: list[tuple[str, str]], *, needed: bool = Tr
     """The file's objects. `more`: texts of other files with their names, that have ConfigMaps. `needed` as
     Sources has it. InvalidInput with the path of what is not there, or not understood."""
     notes: list[str] = []
-    sources = Sources({}, {}, needed)
+    sources = Sources({}, {}, needed, notes)
     nodes = []
     for other, name in more:
         for node in _nodes(other, name):
@@ -31,9 +38,12 @@ def load(text: str, file: str, more: list[tuple[str, str]], *, needed: bool = Tr
             node.text("kind", "ConfigMap", required=True)
             _config_map(node, sources, notes)
     for node in _nodes(text, file):
-        kind = node.text("kind", *_KINDS, required=True)
-        node.text("apiVersion", _KINDS[kind], required=True)
-        if kind == "ConfigMap":
+        kind = node.text("kind", *_KINDS, *_OF_A_CLUSTER, required=True)
+        node.text("apiVersion", {**_KINDS, **_OF_A_CLUSTER}[kind], required=True)
+        if kind in _OF_A_CLUSTER:
+            note = f"{kind} has no effect: pods on one --network find each other by name, and hostPort publishes"
+            notes.append(node.error("kind", note).message)
+        elif kind == "ConfigMap":
             _config_map(node, sources, notes)
         elif kind == "Secret":
             _secret(node, sources, notes)
@@ -46,6 +56,8 @@ def load(text: str, file: str, more: list[tuple[str, str]], *, needed: bool = Tr
     makers: dict[str, Callable[[Node], None]] = {
         "Pod": lambda node: pods.append(_pod(node, sources, notes)),
         "Deployment": lambda node: pods.append(_deployment(node, sources, notes)),
+        "DaemonSet": lambda node: pods.append(_daemon_set(node, sources, notes)),
+        "Job": lambda node: pods.append(_job(node, sources, notes)),
         "PersistentVolumeClaim": lambda node: claims.append(_claim(node, notes)),
     }
     for kind, node in nodes:
@@ -80,7 +92,7 @@ def _labels(metadata: Node) -> dict[str, str]:
     """The labels, which containers and volumes have, too: compose would take them for a project's by its own."""
     found = metadata.pairs("labels")
     for key in found:
-        if key.startswith("com.docker.compose."):
+        if key.startswith(COMPOSE_LABEL):
             raise metadata.error("labels", f"{key} is not supported: only compose says what is of its projects", "leave it out")
     return found
 
@@ -150,12 +162,44 @@ def _pod(node: Node, sources: Sources, notes: list[str]) -> Pod:
 
 def _deployment(node: Node, sources: Sources, notes: list[str]) -> Pod:
     """A pod NAME-pod of the template, as Podman calls it."""
+    name, spec = _templated(node, notes)
+    if spec.number("replicas", 0, 1 << 31) not in (None, 1):
+        raise spec.error("replicas", "there is one pod of a deployment here", "write replicas: 1")
+    return _of_template(node, spec, name, sources)
+
+
+def _daemon_set(node: Node, sources: Sources, notes: list[str]) -> Pod:
+    """One pod, for there is one machine."""
+    name, spec = _templated(node, notes)
+    return _of_template(node, spec, name, sources)
+
+
+def _job(node: Node, sources: Sources, notes: list[str]) -> Pod:
+    """One pod that is to end. How often a failed one is made anew is a cluster's to do."""
+    name, spec = _templated(node, notes)
+    for key in ("completions", "parallelism"):
+        if spec.number(key, 0, 1 << 31) not in (None, 1):
+            raise spec.error(key, "there is one pod of a job here", f"write {key}: 1")
+    for key in ("backoffLimit", "ttlSecondsAfterFinished"):
+        if spec.number(key, 0, 1 << 31) is not None:
+            notes.append(spec.error(key, "has no effect: the pod is made once, and stays").message)
+    found = _of_template(node, spec, name, sources)
+    if found.restart == "Always":
+        raise found.node.error("restartPolicy", "of a job is OnFailure or Never")
+    return found
+
+
+def _templated(node: Node, notes: list[str]) -> tuple[str, Node]:
+    """The name and the spec."""
     name = _metadata(node, notes)[0]
     spec = node.node("spec")
     if spec is None:
         raise node.error("spec", "is required")
-    if spec.number("replicas", 0, 1 << 31) not in (None, 1):
-        raise spec.error("replicas", "there is one pod of a deployment here", "write replicas: 1")
+    return name, spec
+
+
+def _of_template(node: Node, spec: Node, name: str, sources: Sources) -> Pod:
+    """The pod of a template that `selector` has to fit; both closed."""
     selector = spec.node("selector")
     chosen = selector.pairs("matchLabels") if selector else {}
     if selector is not None:

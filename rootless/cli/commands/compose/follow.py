@@ -18,9 +18,7 @@ from rootless.engine.options import clock
 from rootless.engine.state import unrecorded_exits
 from rootless.engine.state.events import event_log
 from rootless.errors import InvalidInput
-from rootless.words import plain
-
-_INTERNAL = "com.docker.compose."
+from rootless.words import COMPOSE_LABEL, plain
 
 
 def _events(args: Args) -> int:
@@ -36,7 +34,7 @@ def _events(args: Args) -> int:
         service = attributes.get(names.SERVICE, "")
         if args.positional and service not in args.positional:
             continue
-        shown = {key: value for key, value in attributes.items() if not key.startswith(_INTERNAL)}
+        shown = {key: value for key, value in attributes.items() if not key.startswith(COMPOSE_LABEL)}
         moment = clock.from_nanoseconds(int(message["timeNano"]))
         action, identifier = message["Action"], message["Actor"]["ID"]
         if args.json:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rootless.cli.grammar.command import RUN, VALUE, Args, Command, Option, choice
 from rootless.cli.output.messages import say
 from rootless.errors import InvalidInput
 from rootless.kube import generate
-from rootless.storage import named_paths
+from rootless.storage import output_file
 from rootless.storage.store import Store
 
 
@@ -24,11 +25,11 @@ def run(args: Args) -> int:
     if not args.filename:
         sys.stdout.write(found.text)
         return 0
+    if os.path.lexists(args.filename):
+        raise InvalidInput(f"cannot write to {args.filename}: file exists", hint="remove it, or name another")
     try:
-        with open(named_paths.open_new_file(args.filename, "the file"), "w", encoding="utf-8") as file:
-            file.write(found.text)
-    except FileExistsError:
-        raise InvalidInput(f"cannot write to {args.filename}: file exists", hint="remove it, or name another") from None
+        with output_file.writing(args.filename) as file:
+            file.write(found.text.encode("utf-8"))
     except OSError as error:
         raise InvalidInput(f"cannot write to {args.filename}: {error.strerror}") from None
     return 0
@@ -39,8 +40,8 @@ COMMAND = Command(
     summary="Generate Kubernetes YAML of containers, pods or a compose project",
     usage="[OPTIONS] CONTAINER|POD [CONTAINER|POD...]",
     options=(
-        Option(("-f", "--filename"), "filename", VALUE, metavar="file", default="", help="Write to this file, which is not there yet",
-               complete="file"),
+        Option(("-f", "--filename"), "filename", VALUE, metavar="file", default="",
+               help="Write to this file, which is not there yet, for you alone", complete="file"),
         Option(("-p", "--project"), "project", VALUE, metavar="string", default="",
                help="The containers of a compose project, each a pod that is called as its service is"),
         Option(("-t", "--type"), "type", VALUE, metavar="string", default="pod", convert=choice(*generate.KINDS),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rootless.cli.flags import container_options
 from rootless.cli.flags.container_request import to_network
@@ -16,7 +19,7 @@ from rootless.engine.networks import endpoint_config
 from rootless.engine.options.userns import parse as parse_userns
 from rootless.engine.options.values import parse_pairs
 from rootless.engine.state.logs import options as log_options
-from rootless.errors import RootlessError
+from rootless.errors import InvalidInput, RootlessError
 from rootless.image.progress import Progress
 from rootless.kube import play as playing
 from rootless.kube import volumes
@@ -24,10 +27,13 @@ from rootless.kube.load.model import Loaded
 from rootless.kube.load.objects import load
 from rootless.kube.requests import Choice
 from rootless.session import session
+from rootless.storage import volumes as stored_volumes
+from rootless.storage.images import Image
 from rootless.storage.store import Store
 
 _BY_DEST = {option.dest: option for option in container_options.OPTIONS}
 _OF_CONTAINERS = ("ip", "ip6", "log_driver", "log_opt", "mac_address", "network", "publish", "userns")
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _NOT_ASKED = ("network_alias", "link", "expose", "dns", "dns_search", "dns_option", "add_host")
 
 
@@ -35,6 +41,8 @@ def play(args: Args) -> int:
     """Make and start what is in the file, and print the ids."""
     if args.down:
         return down(args)
+    if args.wait and not args.start:
+        raise InvalidInput("--wait and --start=false cannot be had together")
     loaded = _loaded(args)
     store = Store.open()
     choice = _choice(store, args)
@@ -50,10 +58,25 @@ def play(args: Args) -> int:
         images = playing.images_of(store, loaded.pods, progress)
     finally:
         bars.finish(shown)
+    new = playing.claims_of(loaded) - {volume.name for volume in stored_volumes.list_volumes(store)}
     claims = volumes.make_claims(store, loaded.claims)
     if claims:
         print("Volumes:", *claims, sep="\n", end="\n\n")
-    status = 0
+    if not args.wait:
+        return _made(store, loaded, images, choice, args)[0]
+    with _ended_by_signals():
+        try:
+            status, made = _made(store, loaded, images, choice, args)
+            return playing.wait_for(store, made) or status
+        finally:
+            for number in _ENDING:
+                signal.signal(number, signal.SIG_IGN)
+            _tell(playing.take_down(store, loaded, new))
+
+
+def _made(store: Store, loaded: Loaded, images: dict[str, Image], choice: Choice, args: Args) -> tuple[int, list[str]]:
+    """Make and start the pods, and print them: the status of the last that failed, and the containers' ids."""
+    status, containers = 0, []
     for pod in loaded.pods:
         try:
             made = playing.play(store, pod, images, choice, started=args.start, replace=args.replace)
@@ -61,9 +84,25 @@ def play(args: Args) -> int:
             complain(error)
             status = error.exit_code
             continue
+        containers += made.containers
         print("Pod:", made.pod, sep="\n")
         print("Container:" if len(made.containers) == 1 else "Containers:", *made.containers, sep="\n", end="\n\n", flush=True)
-    return status
+    return status, containers
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While this is entered, what ends a command raises SystemExit in it, with the status that a shell gives it."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def down(args: Args) -> int:
@@ -71,12 +110,15 @@ def down(args: Args) -> int:
     loaded = _loaded(args, down=True)
     store = Store.open()
     session.join()
-    done = playing.take_down(store, loaded, force=args.force)
+    _tell(playing.take_down(store, loaded, playing.claims_of(loaded) if args.force else ()))
+    return 0
+
+
+def _tell(done: playing.TakenDown) -> None:
     print("Pods stopped:", *done.stopped, sep="\n")
     print("Pods removed:", *done.removed, sep="\n")
     print("Secrets removed:")
-    print("Volumes removed:", *done.volumes, sep="\n")
-    return 0
+    print("Volumes removed:", *done.volumes, sep="\n", flush=True)
 
 
 def _loaded(args: Args, *, down: bool = False) -> Loaded:
@@ -92,20 +134,28 @@ def _loaded(args: Args, *, down: bool = False) -> Loaded:
 
 def _choice(store: Store, args: Args) -> Choice:
     parse_userns(args.userns)
-    publish = tuple(args.publish)
-    args.__dict__.update({name: [] for name in _NOT_ASKED}, publish=[])
-    args.__dict__.update({name: getattr(args, name) or "" for name in ("ip", "ip6", "mac_address")})
-    network = {**to_network(args), "publish_all": False}
+    network = {**to_network(_of_network(args)), "publish_all": False}
     if network.get("networks") and not network.get("default"):
         network = {**endpoint_config.resolve(store, network)}  # type: ignore[arg-type]
     return Choice(
         network=network,  # type: ignore[arg-type]
         log=log_options.parse(args.log_driver, parse_pairs(args.log_opt)),
-        publish=publish,
+        publish=tuple(args.publish),
         publish_all=args.publish_all,
         userns=args.userns,
         command=(os.path.basename(sys.argv[0]), *sys.argv[1:]),
     )
+
+
+def _of_network(args: Args) -> Args:
+    """What `to_network` reads of a command line: ports are each container's own here, and the rest cannot be asked for."""
+    found = Args()
+    found.given = args.given
+    values = {name: getattr(args, name) or "" for name in ("ip", "ip6", "mac_address")}
+    empty: dict[str, list[str]] = {name: [] for name in (*_NOT_ASKED, "publish")}
+    for name, value in {**values, **empty, "network": args.network, "publish_all": args.publish_all}.items():
+        setattr(found, name, value)
+    return found
 
 
 _FORCE = Option(("--force",), "force", FLAG, help="Remove the volumes of the file's claims, too (kube down)")
@@ -123,13 +173,14 @@ PLAY = Command(
         Option(("-q", "--quiet"), "quiet", FLAG, help="Do not show how images are pulled"),
         Option(("--replace",), "replace", FLAG, help="Remove pods of the same names first, with all their containers"),
         Option(("--start",), "start", FLAG, default=True, help="Start the pods (default true)"),
+        Option(("-w", "--wait"), "wait", FLAG, help="Wait until all have ended, or Ctrl-C, then remove what was made"),
     ),
     handler=play,
     min_args=1,
     max_args=1,
     status=RUN,
-    description="A Pod becomes a pod, a Deployment a pod called NAME-pod, a PersistentVolumeClaim a volume; ConfigMaps and Secrets "
-    "become variables and files of the containers that name them. What is not supported is an error that says where it stands; "
+    description="A Pod becomes a pod, a Deployment, DaemonSet or Job a pod called NAME-pod, a PersistentVolumeClaim a volume; ConfigMaps "
+    "and Secrets become variables and files of the containers that name them. What is not supported is an error that says where it stands; "
     "docs/kube.md lists what is.",
     examples=(
         ("rootless kube play app.yaml", ""),
