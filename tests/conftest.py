@@ -162,6 +162,12 @@ def debian_image(rootless: Rootless, debian_archive: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def server_packages(user: User) -> Path:
+    """A directory of packages to be installed in `debian:bookworm`, likewise."""
+    return images.server_packages(user.home / ".cache/rootless-tests")
+
+
+@pytest.fixture(scope="session")
 def tools_archive(user: User) -> Path:
     """An archive with `tools:latest`, likewise."""
     return images.tools_archive(user.home / ".cache/rootless-tests")

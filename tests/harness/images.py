@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rootless.image import reference
@@ -29,6 +31,8 @@ TOOLS = (
     "netcat-openbsd", "nginx-light", "nodejs", "postgresql", "python3-psycopg2", "redis-server", "skopeo", "socat", "vsftpd", "wget",
     "wrk",
 )  # fmt: skip
+# What is installed where ids are emulated: servers that change users, and programs that set them.
+SERVERS = ("cron", "dbus", "man-db", "nginx-light", "openssh-server", "postgresql", "sudo")
 
 # By store: the images that tests share, their names and ids.
 _ENSURED: dict[Path, dict[str, str]] = {}
@@ -155,21 +159,44 @@ def tools_archive(cache: Path) -> Path:
     return _bootstrapped(cache / f"tools-{digest}.tar", "tools:latest", f"--include={','.join(TOOLS)}")
 
 
+def server_packages(cache: Path) -> Path:
+    """A directory of Debian's packages SERVERS with all that they need besides `debian:bookworm`, kept in `cache`."""
+    path = cache / f"packages-{hashlib.sha256(' '.join(SERVERS).encode()).hexdigest()[:16]}"
+    if path.exists():
+        return path
+    archive = debian_archive(cache)
+    aside = Path(tempfile.mkdtemp(prefix="packages-", dir=cache))
+    get = f"apt-get -q update && apt-get -qy -o Dir::Cache::archives=/got -o APT::Sandbox::User=root -d install {' '.join(SERVERS)}"
+    with _apart() as command:
+        command("load", "-q", "-i", archive, timeout=300)
+        words = ("--rm", "-v", f"{aside}:/got", "debian:bookworm", "sh", "-c", f"{get} && rm -r /got/partial")
+        command("run", *words, timeout=900, warns=True)
+    aside.rename(path)
+    return path
+
+
 def _bootstrapped(path: Path, name: str, *options: str) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _apart() as command:
+        command("bootstrap", "--tag", name, *options, "debian:bookworm", timeout=900, warns=True)
+        aside = path.with_suffix(f".{os.getpid()}")
+        command("save", "-o", aside, name, timeout=300)
+        aside.rename(path)
+    return path
+
+
+@contextmanager
+def _apart() -> Iterator[Rootless]:
+    """The command with a store of its own, which goes at the end."""
     with tempfile.TemporaryDirectory(prefix="rl-", dir="/tmp") as runtime:
         store = Path(tempfile.mkdtemp(prefix="rl-bootstrap-", dir="/var/tmp"))
         command = Rootless(store, Path(runtime))
         try:
-            command("bootstrap", "--tag", name, *options, "debian:bookworm", timeout=900, warns=True)
-            aside = path.with_suffix(f".{os.getpid()}")
-            command("save", "-o", aside, name, timeout=300)
-            aside.rename(path)
+            yield command
         finally:
             command("system", "reset", "--force", status=None, timeout=600)
-    return path
 
 
 def ensure(rootless: Rootless, name: str, archive: Path) -> str:

@@ -16,7 +16,7 @@ ONE_ID = ("unshare", "--user", "--map-root-user", "--mount")
 
 
 def inside(
-    rootless: Rootless, namespace: tuple[str, ...], script: str, *words: str | Path
+    rootless: Rootless, namespace: tuple[str, ...], script: str, *words: str | Path, timeout_s: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """A shell script in a user and mount namespace; `rootless` in it is the command, words are $1...
 
@@ -37,7 +37,7 @@ def inside(
     ]
     return subprocess.run(
         [*argv, *map(str, words)], env=rootless.environment, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=120, check=False,
+        stdin=subprocess.DEVNULL, timeout=timeout_s, check=False,
     )  # fmt: skip
 
 

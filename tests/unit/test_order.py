@@ -110,7 +110,7 @@ ORDER = {
     "image":
         "archive bootstrap transfer compress config decompress index progress trust registry run_config manifest platforms reference",
     "image/archive": "layout save load archive_reader import_tar instructions",
-    "image/bootstrap": "bootstrap busybox_image distributions",
+    "image/bootstrap": "bootstrap busybox_image distributions emulated",
     "image/registry":
         "catalog upload blob_stream blob_upload client transport authorization connection registries_conf auth_file challenge "
         "responses credential_helper",

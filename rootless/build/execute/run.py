@@ -27,7 +27,6 @@ from rootless.runtime.launch import launch as runtime
 from rootless.runtime.monitor import MonitorOptions
 from rootless.runtime.mounts.notes import NOTES
 from rootless.runtime.mounts.rootfs import Rootfs
-from rootless.session import session
 from rootless.storage.drivers import rootfs
 from rootless.storage.layers import steps
 from rootless.storage.store import Store, make_directory
@@ -57,7 +56,7 @@ def run(store: Store, request: RunRequest, layers: list[str], report: Reporter) 
             root = rootfs.prepare(store, new.path, layers)
             top = top_of(root)
             mounted = run_mounts.prepare(store, request.mounts, request.files, new.path, caches, agents)
-            launched = _launch(store, request, mounted, root, new.path, run_dir)
+            launched = _launch(store, request, mounted, root, layers, new.path, run_dir)
         status, oom = _follow(launched, new.path, report)
         if status:
             raise _failure(store, request, status, oom=oom)
@@ -86,7 +85,7 @@ class _run_directory:
 
 
 def _launch(
-    store: Store, request: RunRequest, mounted: run_mounts.Mounted, root: Rootfs, directory: str, run_dir: str
+    store: Store, request: RunRequest, mounted: run_mounts.Mounted, root: Rootfs, layers: list[str], directory: str, run_dir: str
 ) -> runtime.LaunchedContainer:
     record = container_config(request, mounted.mounts, mounted.env)
     network.write_etc(record, directory)
@@ -94,7 +93,7 @@ def _launch(
     configuration = spec.build(record, facts)
     configuration[NOTES] = []  # files that would be the image's
     place = cgroup.CgroupManager(record, own_user_namespace=True)
-    ids = emulated_ids.decide(record, configuration, single_id=session.join().single_id, cache_dir=store.root + "/seccomp")
+    ids = emulated_ids.decide(store, record, configuration, layers=layers)
 
     def note(_launched: runtime.LaunchedContainer) -> None:
         """In the supervisor: all is mounted, and the command waits."""

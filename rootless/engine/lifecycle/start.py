@@ -130,7 +130,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         given.give(store, record, root)
     handed = socket_activation.handed(record)
     configuration = _configuration(record, facts, handed)
-    ids = emulated_ids.decide(record, configuration, single_id=session.join().single_id, cache_dir=store.root + "/seccomp")
+    ids = emulated_ids.decide(store, record, configuration, layers=record["diff_ids"], directory=directory)
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from rootless import user_config
 from rootless.engine.options.ids import DEFAULT, parse_ids
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import ids
+from rootless.session import session
+from rootless.storage.store import Store
 
 if TYPE_CHECKING:
     from typing import Any
 
 MANY = "the session has many ids"
+_MARK = "/emulated-ids"
 
 
 class EmulatedIds(Record):
@@ -37,20 +42,40 @@ def configured() -> str:
         raise setting.refused(f"there is no {setting.value!r}", error.hint) from None
 
 
-def decide(record: ContainerConfig, spec: dict[str, Any], *, single_id: bool, cache_dir: str) -> EmulatedIds:
-    """What the container of the OCI configuration `spec` gets; filters are kept in `cache_dir`.
+def decide(store: Store, record: ContainerConfig, spec: dict[str, Any], *, layers: list[str], directory: str = "") -> EmulatedIds:
+    """What the container of the OCI configuration `spec` gets, whose root is made of `layers`; `directory` is its own, where it has
+    one. Wants the session joined.
 
-    A level that was asked for is the answer, whether it can be had or not: a launch says why it cannot.
+    A level that was asked for is the answer, whether it can be had or not: a launch says why it cannot. What was made while ids
+    were emulated has its owners in records, which the kernel does not know: they are emulated again, also where there is a
+    range by now.
     """
     word = record.get("ids") or DEFAULT
     if word == "off":
         return EmulatedIds(why="--emulate-ids=off")
     if word != "auto":
         return EmulatedIds(word)
-    if not single_id:
+    if not session.join().single_id and not _made_so(store, layers, directory):
         return EmulatedIds(why=MANY)
     why = _excluded(record, spec)
-    return EmulatedIds(why=why) if why else _automatic(cache_dir)
+    found = EmulatedIds(why=why) if why else _automatic(store.root + "/seccomp")
+    if found.level and directory:
+        os.close(os.open(directory + _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return found
+
+
+def _made_so(store: Store, layers: list[str], directory: str) -> bool:
+    """Whether the container has run with emulated ids, or a layer was unpacked where there were less ids than now."""
+    if directory and os.path.exists(directory + _MARK):
+        return True
+    for layer in layers:
+        owners = f"{store.layers}/{layer.removeprefix('sha256:')}/owners.json"
+        if os.path.exists(owners):
+            from rootless.storage.layers import recorded
+
+            if recorded.have_ids_by_now(owners):
+                return True
+    return False
 
 
 def here(*, single_id: bool, cache_dir: str) -> EmulatedIds:

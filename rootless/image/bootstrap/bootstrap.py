@@ -1,8 +1,8 @@
 """`bootstrap`: an image from a distribution's own packages, with no registry at all.
 
 Debian, Ubuntu and Devuan by mmdebstrap as the ordinary user (its "unshare" mode: it makes a user
-namespace of its own with newuidmap). The tar it prints becomes the only layer. `busybox` needs no
-network: the host's static busybox and links for its applets (busybox_image.py).
+namespace of its own with newuidmap; for a user without a range its users are emulated: emulated.py). The tar it prints
+becomes the only layer. `busybox` needs no network: the host's static busybox and links for its applets (busybox_image.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -21,7 +22,7 @@ from urllib3.util import parse_url
 
 from rootless.errors import InvalidInput, NotFound, NotSupported, RootlessError, Unavailable
 from rootless.image import platforms, reference
-from rootless.image.bootstrap import busybox_image, distributions
+from rootless.image.bootstrap import busybox_image, distributions, emulated
 from rootless.image.bootstrap.distributions import Distribution
 from rootless.image.platforms import Platform
 from rootless.image.progress import Event, Phase, Progress, silent
@@ -69,8 +70,8 @@ def bootstrap(
 ) -> Image:
     """Make the image `name` (`debian:bookworm`, `ubuntu:noble`, `devuan`, `busybox`) and store it.
 
-    It is stored as docker.io/library/<name>:<release>, or as `tag`. Network, newuidmap and the
-    mmdebstrap package are needed for all but busybox. Call single-threaded.
+    It is stored as docker.io/library/<name>:<release>, or as `tag`. Network and the mmdebstrap package are needed for all but
+    busybox, newuidmap or Linux 5.19 for its users. Call single-threaded.
     """
     canonical = reference.parse(tag or name).canonical
     if name.partition(":")[0] == "busybox":
@@ -81,13 +82,17 @@ def bootstrap(
     distribution = distributions.describe(
         name, platform, mirror=options.mirror, components=options.components
     )
-    command = _command(distribution, options, platform)
+    alone = session.status().single_id
+    if alone:
+        emulated.require(store)
+        session.join()
+    command = _command(distribution, options, platform, alone=alone)
     progress(Event("", Phase.MESSAGE, text=f"Asking {distribution.mirror} for {distribution.suite}"))
     released = _release_date(distribution)
     epoch = str(released) if released is not None else os.environ.get("SOURCE_DATE_EPOCH", "")
     environment = dict(os.environ) | ({"SOURCE_DATE_EPOCH": epoch} if epoch else {})
     with store.lease():
-        layer = _run(store, command, distribution, environment, progress)
+        layer = _run(store, command, distribution, environment, progress, alone=alone)
         created = new_image.timestamp(float(epoch) if epoch else None)
         if epoch:
             text = f"Its date is the archive's, {created[:10]}: the same packages make the same image"
@@ -133,7 +138,7 @@ def _check(options: BootstrapOptions) -> None:
         raise InvalidInput(f"{options.mirror!r} is no mirror", hint="one URL, without options")
 
 
-def _command(distribution: Distribution, options: BootstrapOptions, platform: Platform) -> list[str]:
+def _command(distribution: Distribution, options: BootstrapOptions, platform: Platform, *, alone: bool) -> list[str]:
     program = shutil.which("mmdebstrap")
     if program is None:
         raise NotSupported(
@@ -147,9 +152,9 @@ def _command(distribution: Distribution, options: BootstrapOptions, platform: Pl
             hint=f"the administrator can: `apt install {distribution.keyring_package}`",
         )
     # Inside the session we are root already, and newuidmap would not help; but the mounts of
-    # the host are not ours: mmdebstrap gets a mount namespace to itself.
+    # the host are not ours: mmdebstrap gets a mount namespace to itself. Where we are `alone`, emulated.py sees to that.
     inside = session.inside()
-    prefix = ["unshare", "--mount", "--propagation", "private", "--"] if inside else []
+    prefix = ["unshare", "--mount", "--propagation", "private", "--"] if inside and not alone else []
     command = [
         *prefix,
         program,
@@ -165,6 +170,8 @@ def _command(distribution: Distribution, options: BootstrapOptions, platform: Pl
         '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/var/log/bootstrap.log"',
         '--customize-hook=rm -rf "$1/var/log/apt" "$1/var/cache/debconf"/*-old "$1/var/lib/dpkg"/*-old',
     ]
+    if alone:
+        command += emulated.OPTIONS
     if options.include:
         command.append("--include=" + ",".join(options.include))
     return [*command, distribution.suite, "-", *distribution.sources]
@@ -214,16 +221,18 @@ def _run(
     distribution: Distribution,
     environment: dict[str, str],
     progress: Progress,
+    *,
+    alone: bool,
 ) -> Layer:
     """Run mmdebstrap and store what it prints. Its last lines explain a failure."""
     said: list[str] = []
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    ) as running:
+    started: AbstractContextManager[emulated.Program | subprocess.Popen[bytes]]
+    if alone:
+        started = emulated.running(store, command, environment)
+    else:
+        pipe = subprocess.PIPE
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environment)
+    with started as running:
         assert running.stdout is not None
         assert running.stderr is not None
         listener = threading.Thread(target=_listen, args=(running.stderr, said, progress), daemon=True)

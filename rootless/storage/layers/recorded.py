@@ -7,6 +7,7 @@ import fcntl
 import os
 import stat
 
+from rootless import atomic
 from rootless.storage import owner_record
 from rootless.storage.layers.attributes import OwnerMapping
 
@@ -41,6 +42,16 @@ def owner_by_name(directory: int, name: str, status: os.stat_result) -> tuple[in
         return owner(fd, status) if os.path.samestat(os.fstat(fd), status) else ids
     finally:
         os.close(fd)
+
+
+def have_ids_by_now(path: str) -> bool:
+    """Whether the owners.json `path` names somebody who exists here: the layer was unpacked where there were less ids."""
+    uids, gids = OwnerMapping("uid"), OwnerMapping("gid")
+    try:
+        owners: dict[str, list[int]] = atomic.read_json(path)
+        return any(uids.has(uid) and gids.has(gid) for uid, gid in owners.values())
+    except (OSError, ValueError):
+        return False
 
 
 class Giver:

@@ -1,0 +1,116 @@
+"""Emulated owners where files go: builds, copies, tar streams, volumes, and a session that has a range by then."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.system.test_hosts import ALL_IDS, ONE_ID, inside
+
+DOCKERFILE = """\
+FROM busybox:latest AS first
+RUN touch /f && chown 33:44 /f && chmod 4750 /f && mkdir /d && touch /d/in && chown -R 5:6 /d && id -u
+USER user
+RUN touch /tmp/users && stat -c %u /tmp/users && id -u
+WORKDIR /srv/work
+FROM busybox:latest
+COPY --chown=7:8 Dockerfile /copied
+COPY --from=first /f /f
+COPY --from=first /d /d
+COPY --from=first /srv /srv
+ADD --chown=user tree.tar /added
+RUN chown 5:6 /d
+"""
+BUILT = {"f": (33, 44), "d": (5, 6), "d/in": (5, 6), "copied": (7, 8), "srv/work": (1000, 1000), "added/t": (1000, 1000)}
+
+
+@pytest.mark.own_store
+def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """Steps run as other users, what is copied is whose it is said to be, in layers, tar streams, volumes and on the host."""
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    with tarfile.open(tmp_path / "tree.tar", "w") as tar:
+        tar.addfile(entry := tarfile.TarInfo("t"))
+        entry.uid, entry.gid, entry.name, entry.mode = 9, 10, "stream", 0o4711
+        with tarfile.open(tmp_path / "in.tar", "w") as other:
+            other.addfile(entry)
+    script = r"""
+    rootless load -q -i "$1" >&2; cd "$2"
+    rootless build --progress plain -t built:latest . >&2
+    rootless save -o save.tar built:latest
+    seen() { rootless run --rm --network none "$@"; }
+    seen built:latest stat -c '%n %u:%g %a' /f /d/in /copied /srv/work /added/t
+    rootless create --name box -v vol:/d built:latest sleep 1000 >&2
+    rootless cp -q - box:/tmp <in.tar
+    rootless cp -q -a box:/f "$2/kept"; rootless cp -q box:/f "$2/plain"
+    rootless cp box:/f - >out.tar
+    rootless start box >&2
+    rootless cp -q -a "$2/kept" box:/again; rootless cp -q "$2/kept" box:/mine
+    rootless exec box stat -c '%n %u:%g %a' /tmp/stream /again /mine /d /d/in
+    rootless exec box sh -c 'touch /d/new; chown 11:12 /d/new'
+    rootless cp box:/d - >volume.tar
+    rootless volume export -o exported.tar vol
+    rootless volume create other >&2; rootless volume import other exported.tar
+    seen -v other:/d busybox:latest stat -c '%n %u:%g' /d /d/in /d/new
+    rootless rm -f box >&2
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "/f 33:44 4750", "/d/in 5:6 644", "/copied 7:8 644", "/srv/work 1000:1000 755", "/added/t 1000:1000 644",
+        "/tmp/stream 9:10 4711", "/again 33:44 750", "/mine 0:0 750", "/d 5:6 755", "/d/in 5:6 644",
+        "/d 5:6", "/d/in 5:6", "/d/new 11:12",
+    ]  # fmt: skip
+    with tarfile.open(tmp_path / "save.tar") as saved:
+        found = owners_in(*(data for entry in saved if entry.isfile() and (data := saved.extractfile(entry).read())[257:262] == b"ustar"))  # type: ignore[union-attr]
+    assert {name: found[name] for name in BUILT} == BUILT
+    assert owners_in((tmp_path / "out.tar").read_bytes()) == {"f": (33, 44)}
+    assert owners_in((tmp_path / "volume.tar").read_bytes()) == {"d": (5, 6), "d/in": (5, 6), "d/new": (11, 12)}
+    assert owners_in((tmp_path / "exported.tar").read_bytes())["new"] == (11, 12)
+    assert "user.containers.override_stat" in os.listxattr(tmp_path / "kept")
+    assert not os.listxattr(tmp_path / "plain")
+
+
+@pytest.mark.own_store
+def test_a_range_that_comes_later(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """A container and an image from before keep their owners, since their ids stay emulated; what is new has real ids."""
+    before = """
+    rootless load -q -i "$1" >&2
+    rootless run --name box --network none busybox:latest sh -c 'touch /f; chown 33:44 /f; chmod 4750 /f'
+    rootless create --name other busybox:latest stat -c %u /home/user >&2
+    rootless cp -q box:/f - >"$2/before.tar"
+    """
+    after = """
+    rootless start -a box
+    rootless start -a other
+    rootless inspect -f '{{.EmulatedIds.Level}}' box other
+    rootless commit -q box kept >&2
+    rootless cp -q box:/f - >"$2/after.tar"
+    rootless run --rm --network none kept stat -c '%n %u:%g %a' /f
+    rootless save -o "$2/save.tar" busybox:latest; rootless rm box other >&2; rootless rmi -f kept busybox:latest >&2
+    rootless load -q -i "$2/save.tar" >&2
+    rootless run --name new --network none busybox:latest sh -c 'stat -c %u /home/user; wc -l </proc/self/uid_map; chown 5 /tmp'
+    rootless inspect -f '{{.EmulatedIds.Level}}.' new
+    rootless rm new >&2
+    """
+    assert inside(rootless, ONE_ID, before, busybox_archive, tmp_path).returncode == 0
+    done = inside(rootless, ALL_IDS, after, busybox_archive, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["1000", "full", "full", "/f 33:44 4750", "1000", "2", "."]
+    for name in ("before", "after"):
+        assert owners_in((tmp_path / f"{name}.tar").read_bytes()) == {"f": (33, 44)}
+
+
+def owners_in(*archives: bytes) -> dict[str, tuple[int, int]]:
+    """The owners of what is in tar archives, by name; no archive says them in an attribute, too."""
+    found = {}
+    for data in archives:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            for entry in tar:
+                found[entry.name.removeprefix("./")] = (entry.uid, entry.gid)
+                assert not any("override_stat" in key for key in entry.pax_headers)
+    return found
