@@ -173,6 +173,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("volume rm", "volume remove"), "volume.rm", "Remove one or more volumes"),
     CommandEntry(("system df",), "system.df", "Show disk usage"),
     CommandEntry(("system prune",), "prune:SYSTEM", "Remove stopped containers, untagged images and unneeded downloads"),
+    CommandEntry(("console",), "console", "Look at containers in a browser"),
     CommandEntry(("system dial-stdio",), "system.service:DIAL", "Proxy the stdio stream to the service's socket"),
     CommandEntry(("system service",), "system.service", "Serve the Docker Engine API on a Unix socket"),
     CommandEntry(("system shims",), "system.shims", "Make docker, podman or docker-compose mean rootless"),

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "rootless"
 
-ROOMS = ["cli", "api", "kube", "compose", "yamltext", "build", "engine", "image", "storage", "network", "oci", "runtime", "cgroup",
-         "session", "linux"]  # fmt: skip
+ROOMS = ["cli", "console", "api", "kube", "compose", "yamltext", "build", "engine", "image", "storage", "network", "oci", "runtime",
+         "cgroup", "session", "linux"]  # fmt: skip
 # The engine's own rooms, by the same rule; __init__.py stands below them.
 ENGINE = ["doctor", "views", "pods", "lifecycle", "networks", "files", "images", "emulation", "cdi", "state", "options"]
 # Rooms that know no file and no kernel, and what they may import of ours besides themselves.

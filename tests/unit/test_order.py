@@ -45,7 +45,8 @@ ORDER = {
     "cgroup": "create join stats candidate systemd apply bus cgroupfs io_weights limits subtrees",
     "cli": "__main__ commands flags main terminal help output client_config command_table grammar",
     "cli/commands":
-        "compose kube pod builder_prune buildx completion exists inspect manifest network prune registry system volume container image",
+        "compose kube pod builder_prune buildx completion console exists inspect manifest network prune registry system volume container "
+        "image",
     "cli/commands/compose":
         "config create down follow images logs look machine one ps run watch up attached watcher verbs creation carry_out deadline "
         "log_lines screen display project",
@@ -75,6 +76,8 @@ ORDER = {
         "load render files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys reader",
     "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
+    "console": "server app routes pages running listening engine_api peers guard request sessions",
+    "console/pages": "containers images volumes networks projects system terminal logs live login static context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",
     "engine/doctor": "probes run_probes result scratch",

@@ -1,0 +1,17 @@
+"""What a handler of a page gets."""
+
+from __future__ import annotations
+
+from rootless.console.engine_api import EngineApi
+from rootless.console.request import Request
+from rootless.console.sessions import Session, Sessions
+from rootless.record import Record
+
+
+class Context(Record):
+    """`session` is None on public routes for who has not logged in."""
+
+    api: EngineApi
+    sessions: Sessions
+    session: Session | None
+    request: Request

@@ -1,0 +1,37 @@
+"""Logging in by a one-time link; logging out everywhere; tickets for WebSockets."""
+
+from __future__ import annotations
+
+from rootless.console import guard
+from rootless.console.pages import render
+from rootless.console.pages.context import Context
+from rootless.console.request import Answer, Problem, json_answer
+from rootless.console.sessions import LIFETIME_S
+
+
+async def show(context: Context) -> Answer:
+    """The page that a link leads to: its script posts the secret, which stands in the fragment and so in no request."""
+    return Answer(render.page("login.html", session=None, title="Log in"))
+
+
+async def log_in(context: Context) -> Answer:
+    """A link's secret for a cookie."""
+    secret = (await context.request.document()).get("secret")
+    found = context.sessions.log_in(secret) if isinstance(secret, str) else None
+    if found is None:
+        raise Problem(403, "the link has been used, or is older than a minute: `rootless console` prints a new one")
+    name = guard.cookie_name(context.request.headers["host"])
+    cookie = f"{name}={found[0]}; HttpOnly; SameSite=Strict; Path=/; Max-Age={LIFETIME_S:.0f}"
+    return json_answer({}, headers={"Set-Cookie": cookie})
+
+
+async def log_out(context: Context) -> Answer:
+    """Everywhere: all sessions end, and what they follow."""
+    context.sessions.end_all()
+    return json_answer({})
+
+
+async def ticket(context: Context) -> Answer:
+    """For one WebSocket of this session."""
+    assert context.session is not None, "the route is not public"
+    return json_answer({"ticket": context.sessions.new_ticket(context.session)})

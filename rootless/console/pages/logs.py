@@ -1,0 +1,108 @@
+"""A container's log: shown, followed, taken home as a file."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rootless.console.engine_api import Reply
+from rootless.console.pages import render
+from rootless.console.pages.context import Context
+from rootless.console.pages.live import RETRY, event, logged_in, streamed
+from rootless.console.request import Answer
+
+SHOWN = 500
+"""Lines of a page, to begin with."""
+LINE_LIMIT = 16 * 1024
+"""Bytes of a line that are shown; the file has them all."""
+_FRAME = struct.Struct(">BxxxI")
+
+
+async def show(context: Context, name: str) -> Answer:
+    """The last lines. The page's script follows from there."""
+    found = await context.api.get("containers", name, "json")
+    async with _open(context, name, tail=str(SHOWN)) as reply:
+        lines = [line async for line in _lines(reply, tty=found["Config"]["Tty"])]
+    shown = [{"stream": stream, **_stamped(text)} for stream, text in lines]
+    last = shown[-1]["time"] if shown else ""
+    return Answer(
+        render.page(
+            "logs.html", session=context.session, title=f"Log of {found['Name'].lstrip('/')}", name=found["Name"].lstrip("/"),
+            lines=shown, last=last,
+        )
+    )  # fmt: skip
+
+
+async def follow(context: Context, name: str) -> Answer:
+    """What comes after ?since=TIME, as it comes. A page that was away asks from the last line that it has (Last-Event-ID)."""
+    found = await context.api.get("containers", name, "json")
+    since = context.request.headers.get("last-event-id") or context.request.query.get("since", "")
+
+    async def lines(reply: Reply) -> AsyncIterator[bytes]:
+        yield RETRY
+        async for stream, text in _lines(reply, tty=found["Config"]["Tty"]):
+            if not logged_in(context):
+                return
+            line = _stamped(text)
+            if line["time"] != since:
+                yield b"id: " + line["time"].encode("ascii", "replace") + b"\n" + event({"stream": stream, **line})
+        yield b"event: end\n" + event({})
+
+    query = {"since": since} if since else {"tail": "0"}
+    return await streamed(_open(context, name, follow="1", **query), lines)
+
+
+async def download(context: Context, name: str) -> Answer:
+    """The whole log as a file."""
+    found = await context.api.get("containers", name, "json")
+
+    async def text(reply: Reply) -> AsyncIterator[bytes]:
+        async for _, line in _lines(reply, tty=found["Config"]["Tty"], limit=0):
+            yield line + b"\n"
+
+    disposition = f'attachment; filename="{name}.log"'  # a name has neither quotes nor slashes: the route's pattern
+    return await streamed(_open(context, name), text, "text/plain; charset=utf-8", {"Content-Disposition": disposition})
+
+
+def _open(context: Context, name: str, **query: str) -> Any:
+    asked = {"stdout": "1", "stderr": "1", "timestamps": "1", **query}
+    return context.api.open("GET", "containers", name, "logs", query=asked)
+
+
+def _stamped(line: bytes) -> dict[str, str]:
+    time, _, text = line.decode("utf-8", "replace").partition(" ")
+    return {"time": time, "text": render.printable(text.rstrip("\r"))}
+
+
+async def _lines(reply: Reply, *, tty: bool, limit: int = LINE_LIMIT) -> AsyncIterator[tuple[str, bytes]]:
+    """Stream and line, without its end. `limit`: longer ones are cut, 0 for none; what is held is bounded by that."""
+    rests = {"stdout": b"", "stderr": b""}
+    async for stream, piece in _pieces(reply, tty):
+        *whole, rest = (rests[stream] + piece).split(b"\n")
+        for line in whole:
+            yield stream, _cut(line, limit)
+        rests[stream] = _cut(rest, 2 * limit)
+    for stream, rest in rests.items():
+        if rest:
+            yield stream, _cut(rest, limit)
+
+
+def _cut(line: bytes, limit: int) -> bytes:
+    return line if not limit or len(line) <= limit else line[:limit]
+
+
+async def _pieces(reply: Reply, tty: bool) -> AsyncIterator[tuple[str, bytes]]:
+    """The output; of a container without a terminal in frames of 8 bytes and a load (Docker's attach)."""
+    held = b""
+    async for piece in reply.pieces():
+        if tty:
+            yield "stdout", piece
+            continue
+        held += piece
+        while len(held) >= _FRAME.size:
+            kind, size = _FRAME.unpack_from(held)
+            if len(held) < _FRAME.size + size:
+                break
+            yield ("stderr" if kind == 2 else "stdout"), held[_FRAME.size : _FRAME.size + size]
+            held = held[_FRAME.size + size :]

@@ -1,0 +1,57 @@
+"""Templates to pages. Everything is escaped: names, labels and logs are a stranger's."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+import jinja2
+
+from rootless.console.sessions import Session
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def size(number: float) -> str:
+    """Bytes as docker prints them: `1.23GB`."""
+    unit = 0
+    while number >= 1000 and unit < len(_UNITS) - 1:
+        number /= 1000
+        unit += 1
+    return f"{number:.3g}{_UNITS[unit]}"
+
+
+def ago(seconds: float) -> str:
+    """A time since the epoch: `3 hours ago`."""
+    passed = max(0.0, time.time() - seconds)
+    for length, name in _SPANS:
+        if passed >= length:
+            count = int(passed // length)
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "now"
+
+
+def printable(text: str) -> str:
+    """What a terminal would take as its own, and what turns writing around, is made to be seen instead."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def command(*words: str) -> str:
+    """A command line, to be pasted into a shell."""
+    return printable(shlex.join(["rootless", *words]))
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader("rootless.console"), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True, finalize=lambda value: printable(value) if type(value) is str else value,
+)  # fmt: skip
+_ENVIRONMENT.filters.update(size=size, ago=ago)
+_ENVIRONMENT.globals["command"] = command
+
+
+def page(template: str, *, session: Session | None, title: str, **values: Any) -> bytes:
+    """A whole page."""
+    text = _ENVIRONMENT.get_template(template).render(session=session, title=title, **values)
+    return text.encode("utf-8", "replace")

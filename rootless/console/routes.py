@@ -1,0 +1,76 @@
+"""Every page and every change there is. A route that is not `public` is for who has logged in; a change needs the page's token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from rootless.console.pages import (
+    containers,
+    images,
+    live,
+    login,
+    logs,
+    networks,
+    projects,
+    static,
+    system,
+    terminal,
+    volumes,
+)
+from rootless.record import Record
+
+_NAMES = {
+    "NAME": r"([A-Za-z0-9][A-Za-z0-9_.-]{0,254})",
+    "ACTION": r"([a-z]+)",
+    "FILE": r"([a-z0-9.-]+)",
+    "IMAGE": r"([0-9a-f]{12,64})",
+}
+
+
+class Route(Record):
+    """`data`: what a script asks for; it gets an error, no page to log in by."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Callable[..., Any]
+    public: bool = False
+    data: bool = False
+
+
+def _route(method: str, path: str, handler: Callable[..., Any], *, public: bool = False, data: bool = False) -> Route:
+    for name, pattern in _NAMES.items():
+        path = path.replace(name, pattern)
+    return Route(method, re.compile(path), handler, public, data)
+
+
+ROUTES = (
+    _route("GET", "/", containers.first),
+    _route("GET", "/login", login.show, public=True),
+    _route("POST", "/login", login.log_in, public=True),
+    _route("POST", "/logout", login.log_out),
+    _route("POST", "/tickets", login.ticket),
+    _route("GET", "/static/FILE", static.file, public=True, data=True),
+    _route("GET", "/changes", live.changes, data=True),
+    _route("GET", "/containers", containers.listing),
+    _route("GET", "/containers/NAME", containers.one),
+    _route("POST", "/containers/NAME/ACTION", containers.act),
+    _route("GET", "/containers/NAME/stats", live.stats, data=True),
+    _route("GET", "/containers/NAME/logs", logs.show),
+    _route("GET", "/containers/NAME/logs.txt", logs.download, data=True),
+    _route("GET", "/containers/NAME/logs/follow", logs.follow, data=True),
+    _route("GET", "/containers/NAME/terminal", terminal.show),
+    _route("WEBSOCKET", "/containers/NAME/terminal", terminal.serve),
+    _route("GET", "/images", images.listing),
+    _route("GET", "/images/IMAGE", images.one),
+    _route("POST", "/images/pull", images.pull),
+    _route("POST", "/images/IMAGE/remove", images.remove),
+    _route("GET", "/volumes", volumes.listing),
+    _route("POST", "/volumes/NAME/remove", volumes.remove),
+    _route("GET", "/networks", networks.listing),
+    _route("POST", "/networks/NAME/remove", networks.remove),
+    _route("GET", "/projects", projects.listing),
+    _route("GET", "/system", system.show),
+    _route("POST", "/prune/ACTION", system.prune),
+)
