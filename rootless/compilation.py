@@ -80,7 +80,7 @@ def _compiled(tree: ast.Module, name: str) -> CodeType:
     flags = 0
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body[0] = ast.copy_location(ast.Pass(), body[0])
     for statement in tree.body:
         if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":

@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.harness import account, images, leaks, processes
@@ -42,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "differs: tests/vm: not the same on every release, so that the gate has it on each")
     if account.is_host_root():
         account.become_ordinary(config)
+    # A machine under load is slow: that is no failure.
+    hypothesis.settings.register_profile("rootless", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None)
+    hypothesis.settings.load_profile("rootless")
     processes.adopt_orphans()
     # Started by nohup(1), say: what is ignored at its start a shell cannot trap, and tests wait for that.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):

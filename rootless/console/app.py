@@ -8,8 +8,9 @@ from typing import Any
 
 from rootless.console import guard
 from rootless.console.engine_api import EngineApi
-from rootless.console.pages import render
+from rootless.console.pages import login, render
 from rootless.console.pages.context import Context
+from rootless.console.passwords import Passwords
 from rootless.console.request import Answer, Problem, Receive, Request, Scope, Send, json_answer
 from rootless.console.routes import ROUTES, Route
 from rootless.console.sessions import Session, Sessions
@@ -21,10 +22,11 @@ KEY = "x-rootless-key"
 class Console:
     """`key`: what the command line shows, to be given a one-time link; it stands in a file of the owner's."""
 
-    def __init__(self, rules: guard.Rules, api: EngineApi, key: str) -> None:
+    def __init__(self, rules: guard.Rules, api: EngineApi, key: str, passwords: Passwords | None = None) -> None:
         self.rules = rules
         self.api = api
         self.key = key
+        self.passwords = passwords
         self.sessions = Sessions(time.monotonic)
         self.used_s = time.monotonic()
         self.streams = 0
@@ -82,11 +84,11 @@ class Console:
         if not route.public:
             if session is None:
                 if request.method in guard.SAFE and not route.data:
-                    return Answer(render.page("login.html", session=None, title="Log in"), status=401)
+                    return login.page(self.passwords, status=401)
                 raise Problem(401, "log in first")
             if request.method not in guard.SAFE and not session.owns(request.headers.get(TOKEN, "")):
                 raise Problem(403, "the page is not of this session: load it again")
-        answer: Answer = await route.handler(Context(self.api, self.sessions, session, request), *parts)
+        answer: Answer = await route.handler(Context(self.api, self.sessions, session, request, self.passwords), *parts)
         return answer
 
     def _route(self, path: str, method: str) -> tuple[Route, tuple[str, ...]]:
@@ -115,7 +117,7 @@ class Console:
         if session is None or handler is None:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
             return
-        await handler(Context(self.api, self.sessions, session, request), receive, send, *parts)
+        await handler(Context(self.api, self.sessions, session, request, self.passwords), receive, send, *parts)
 
     def _terminal(self, request: Request, scope: Scope) -> tuple[Session | None, Any, tuple[str, ...]]:
         """A WebSocket shows a ticket, by a subprotocol: no cookie counts here, and no address has a secret in it."""

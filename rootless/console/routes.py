@@ -49,6 +49,7 @@ ROUTES = (
     _route("GET", "/", containers.first),
     _route("GET", "/login", login.show, public=True),
     _route("POST", "/login", login.log_in, public=True),
+    _route("POST", "/login/password", login.by_password, public=True),
     _route("POST", "/logout", login.log_out),
     _route("POST", "/tickets", login.ticket),
     _route("GET", "/static/FILE", static.file, public=True, data=True),

@@ -25,6 +25,7 @@ def browser(console: Console) -> Browser:
 
 @pytest.fixture
 def box(rootless: Rootless, busybox_image: str) -> Iterator[str]:
-    rootless("run", "-d", "--name", "box", "--stop-timeout", "1", "--network", "none", busybox_image, "sh", "-c", "echo ready; exec sleep 1000")
+    options = ("-d", "--name", "box", "--stop-timeout", "1", "--network", "none")
+    rootless("run", *options, busybox_image, "sh", "-c", "echo ready; exec sleep 1000")
     yield "box"
     rootless("rm", "-f", "box", status=None)

@@ -161,6 +161,7 @@ def test_every_module_can_be_the_first(package: Path) -> None:
     compilation.write(str(package))
     code = """
 import importlib, os, sys
+import asyncio, jinja2, uvicorn.server  # once: twenty modules of the console need them
 sys.path.insert(0, sys.argv[1])
 from rootless import bytecode
 bytecode.install()

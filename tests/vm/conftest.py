@@ -121,7 +121,7 @@ def _install(machine: Machine, wheelhouse: Path, busybox: Path) -> None:
     machine.run("root", "chmod -R a+rX /srv")
     # Compiling everything takes as long as installing it; what is used is compiled when it is.
     pip = "~/venv/bin/pip install -q --no-compile --disable-pip-version-check"
-    install = f"{pip} --no-index --find-links /srv/wheels rootless"
+    install = f"{pip} --no-index --find-links /srv/wheels 'rootless[console]'"
     load = "rootless load -q -i /srv/busybox.tar"
     with ThreadPoolExecutor(PROCESSORS) as pool:
         for done in [pool.submit(machine.run, user, f"{install} && {load}", timeout=600) for user in USERS]:

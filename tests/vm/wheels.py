@@ -31,10 +31,10 @@ def build(directory: Path) -> Path:
 
 
 def gather(wheel: Path, suite: str, directory: Path) -> None:
-    """Put `wheel` and the wheels it needs under the Python of `suite` into `directory`."""
+    """Put `wheel` and the wheels that it and its console need under the Python of `suite` into `directory`."""
     _pip(
         "download", "--dest", directory, "--only-binary=:all:", "--python-version", PYTHON[suite],
-        *(f"--platform={platform}" for platform in PLATFORMS), wheel,
+        *(f"--platform={platform}" for platform in PLATFORMS), f"{wheel}[console]",
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rootless.console.passwords import Passwords
     from rootless.console.running import Place
 
 _IDLE_S = 30 * 60
@@ -22,7 +23,10 @@ def console(args: Args) -> int:
     """Serve until told to end, or until nobody has looked for a while; where one runs already, a new link to it."""
     if args.time < 0:
         raise InvalidInput("--time is a number of seconds (0: for ever)")
-    missing = [name for name in ("jinja2", "uvicorn") if importlib.util.find_spec(name) is None]
+    if args.login not in ("link", "pam"):
+        raise InvalidInput(f"invalid --login: {args.login}", hint="link, or pam: the link and your password")
+    needed = ("jinja2", "uvicorn", "pam") if args.login == "pam" else ("jinja2", "uvicorn")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise NotSupported(
             f"the console needs packages that are not installed: {', '.join(missing)}",
@@ -49,13 +53,25 @@ def _serve(args: Args) -> None:
     from rootless.console.server import Server
     from rootless.storage.store import Store
 
+    passwords = _passwords() if args.login == "pam" else None
     Store.open()
     names = tuple(name.lower() for name in args.name)
     with listening(args.listen) as sock, running.remembered(sock) as place, contextlib.closing(running.EngineService()) as engine:
         port = sock.getsockname()[1] if sock.family != socket.AF_UNIX else None
-        served = Console(guard.Rules((*guard.LOOPBACK, *names), port), EngineApi(engine.connect), place.key)
+        served = Console(guard.Rules((*guard.LOOPBACK, *names), port), EngineApi(engine.connect), place.key, passwords)
         _say_how(place, served.sessions.new_link())
         Server(served, sock, args.time).serve_until_ended()
+
+
+def _passwords() -> Passwords:
+    import time
+
+    from rootless.console import passwords
+    from rootless.engine.doctor.probes import pam
+
+    if why := pam.obstacle():
+        raise NotSupported(f"--login pam cannot work here: {why}", hint="log in by the link: leave --login out")
+    return passwords.Passwords(time.monotonic)
 
 
 def _say_how(place: Place, secret: str) -> None:
@@ -80,6 +96,8 @@ COMMAND = Command(
     options=(
         Option(("--listen",), "listen", VALUE, metavar="string", default="",
                help="Listen on a port of this machine's loopback instead, for your processes alone: 127.0.0.1:PORT (0: a free one)"),
+        Option(("--login",), "login", VALUE, metavar="string", default="link", complete="link|pam",
+               help="How a browser logs in: by the link that is printed, or (pam) by your password, too"),
         Option(("--name",), "name", LIST, metavar="list",
                help="A host's name that the browser may know the console by, besides localhost"),
         Option(("-t", "--time"), "time", VALUE, metavar="int", default=_IDLE_S, convert=integer,

@@ -1,17 +1,24 @@
-"""Logging in by a one-time link; logging out everywhere; tickets for WebSockets."""
+"""Logging in by a one-time link or a password; logging out everywhere; tickets for WebSockets."""
 
 from __future__ import annotations
 
 from rootless.console import guard
 from rootless.console.pages import render
 from rootless.console.pages.context import Context
+from rootless.console.passwords import Passwords
 from rootless.console.request import Answer, Problem, json_answer
 from rootless.console.sessions import LIFETIME_S
 
 
 async def show(context: Context) -> Answer:
     """The page that a link leads to: its script posts the secret, which stands in the fragment and so in no request."""
-    return Answer(render.page("login.html", session=None, title="Log in"))
+    return page(context.passwords)
+
+
+def page(passwords: Passwords | None, status: int = 200) -> Answer:
+    """What everybody sees who has not logged in."""
+    user = passwords.user if passwords else ""
+    return Answer(render.page("login.html", session=None, title="Log in", user=user), status=status)
 
 
 async def log_in(context: Context) -> Answer:
@@ -20,8 +27,23 @@ async def log_in(context: Context) -> Answer:
     found = context.sessions.log_in(secret) if isinstance(secret, str) else None
     if found is None:
         raise Problem(403, "the link has been used, or is older than a minute: `rootless console` prints a new one")
+    return _let_in(context, found[0])
+
+
+async def by_password(context: Context) -> Answer:
+    """The owner's password, asked of PAM, for a cookie."""
+    if context.passwords is None:
+        raise Problem(404, "this console takes links alone: `rootless console --login pam` takes the password, too")
+    password = (await context.request.document()).get("password")
+    if not isinstance(password, str):
+        raise Problem(400, "there is no password")
+    await context.passwords.check(password)
+    return _let_in(context, context.sessions.begin()[0])
+
+
+def _let_in(context: Context, value: str) -> Answer:
     name = guard.cookie_name(context.request.headers["host"])
-    cookie = f"{name}={found[0]}; HttpOnly; SameSite=Strict; Path=/; Max-Age={LIFETIME_S:.0f}"
+    cookie = f"{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={LIFETIME_S:.0f}"
     return json_answer({}, headers={"Set-Cookie": cookie})
 
 

@@ -16,6 +16,7 @@ from rootless.engine.doctor.probes import (
     emulation,
     host,
     network,
+    pam,
     storage,
     user_namespace,
 )
@@ -32,6 +33,7 @@ PROBES = (
     *bridges.PROBES,
     *emulation.PROBES,
     *host.PROBES,
+    *pam.PROBES,
 )
 
 
