@@ -54,7 +54,7 @@ COMPILE = shlex.split(
     "-fstack-protector-strong -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wno-sign-conversion "
     "-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla"
 )
-LINK = shlex.split("-static -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
+LINK = shlex.split("-static -pthread -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
 
 NO_COMPILER = """\
 rootless builds eight small static C programs and found no working C compiler ({tried}). \

@@ -10,15 +10,26 @@
    keeps in mind which calls a filter always allows. */
 #define EACH(number, level, function) {(number), (level), ALWAYS, 0, 0, 0, 0, (function)}
 #define BITS(number, level, argument, bits, function) {(number), (level), ANY_BIT, (argument), (bits), 0, 0, (function)}
-#define NEW_FILE ((uint32_t)(O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))
+#define NEW_MOUNTS 0x00020000u /* CLONE_NEWNS */
 
 const struct call calls[] = {
-    BITS(SYS_openat, LEVEL_FULL, 2, NEW_FILE, call_create),
+    EACH(SYS_openat, LEVEL_FULL, call_open),
     EACH(SYS_newfstatat, LEVEL_FULL, call_stat),
     EACH(SYS_fstat, LEVEL_FULL, call_stat),
     BITS(SYS_statx, LEVEL_FULL, 3, STATX_UID | STATX_GID, call_statx),
     EACH(SYS_execve, LEVEL_FULL, call_execute),
     EACH(SYS_execveat, LEVEL_FULL, call_execute),
+    EACH(SYS_faccessat, LEVEL_FULL, call_access),
+    EACH(SYS_faccessat2, LEVEL_FULL, call_access),
+    EACH(SYS_unlinkat, LEVEL_FULL, call_remove),
+    EACH(SYS_renameat2, LEVEL_FULL, call_rename),
+#ifdef SYS_renameat
+    EACH(SYS_renameat, LEVEL_FULL, call_rename),
+#endif
+    EACH(SYS_linkat, LEVEL_FULL, call_link),
+    EACH(SYS_chdir, LEVEL_FULL, call_access),
+    EACH(SYS_truncate, LEVEL_FULL, call_access),
+    EACH(SYS_openat2, LEVEL_FULL, call_open_how),
     EACH(SYS_mkdirat, LEVEL_FULL, call_make),
     EACH(SYS_symlinkat, LEVEL_FULL, call_make),
     EACH(SYS_mknodat, LEVEL_FULL, call_make),
@@ -29,7 +40,12 @@ const struct call calls[] = {
 #ifdef SYS_open
     EACH(SYS_stat, LEVEL_FULL, call_stat),
     EACH(SYS_lstat, LEVEL_FULL, call_stat),
-    BITS(SYS_open, LEVEL_FULL, 1, NEW_FILE, call_create),
+    EACH(SYS_open, LEVEL_FULL, call_open),
+    EACH(SYS_access, LEVEL_FULL, call_access),
+    EACH(SYS_unlink, LEVEL_FULL, call_remove),
+    EACH(SYS_rmdir, LEVEL_FULL, call_remove),
+    EACH(SYS_rename, LEVEL_FULL, call_rename),
+    EACH(SYS_link, LEVEL_FULL, call_link),
     EACH(SYS_creat, LEVEL_FULL, call_create),
     EACH(SYS_mkdir, LEVEL_FULL, call_make),
     EACH(SYS_symlink, LEVEL_FULL, call_make),
@@ -62,6 +78,12 @@ const struct call calls[] = {
     EACH(SYS_lsetxattr, LEVEL_IDS, call_set_attribute),
     EACH(SYS_fsetxattr, LEVEL_IDS, call_set_attribute),
     {SYS_getsockopt, LEVEL_IDS, EQUAL_TWO, 1, SOL_SOCKET, 2, SO_PEERCRED, call_peer},
+    EACH(SYS_chroot, LEVEL_FULL, call_leave_root),
+    EACH(SYS_pivot_root, LEVEL_FULL, call_leave_root),
+    EACH(SYS_setns, LEVEL_FULL, call_leave_root),
+    EACH(SYS_clone3, LEVEL_FULL, call_leave_root),
+    BITS(SYS_clone, LEVEL_FULL, 0, NEW_MOUNTS, call_leave_root),
+    BITS(SYS_unshare, LEVEL_FULL, 0, NEW_MOUNTS, call_leave_root),
     {SYS_prctl, LEVEL_IDS, EQUAL, 0, PR_SET_KEEPCAPS, 0, 0, call_keep_capabilities},
     /* Programs that log users in set every limit there is, and this one is not theirs to set. */
     {SYS_prlimit64, LEVEL_IDS, SILENT_LIMIT, 1, RLIMIT_RTTIME, 2, 0, NULL},

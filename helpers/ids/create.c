@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "create.h"
+#include "search.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
 #define DEFAULT_UMASK 022
@@ -75,6 +76,24 @@ static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool 
     int64_t result = place_of(r, dirfd, address, false, &making->place);
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
+    return making_search(r, in_directory, follows, making);
+}
+
+int64_t making_search(const struct request *r, bool in_directory, bool follows, struct making *making)
+{
+    const struct credentials *by = credentials_of(r->task);
+    if (!credentials_over_files(by)) {
+        struct found found;
+        int64_t result = search(&making->place, by, follows, &found);
+        bool there = result == 0 && making->opens && found.file >= 0;
+        if (there)
+            result = opens(by, &found, making->flags);
+        search_end(&found);
+        if (there || result == -EACCES) {
+            place_close(&making->place);
+            return result;
+        }
+    }
     return making_begin(r, in_directory, follows, making);
 }
 

@@ -3,6 +3,8 @@
    No table of processes could be as exact. Sets are never changed and never given up: their number is bounded. */
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,9 +18,10 @@
 
 static struct credentials sets[SETS];
 static uint16_t next_set[SETS], bucket[BUCKETS];
-static uint32_t set_count = 1;
+static atomic_uint set_count = 1; /* a set is whole before it counts */
 static uint32_t kept[GROUPS_KEPT];
 static uint32_t kept_count;
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
 void credentials_begin(void)
 {
@@ -72,7 +75,7 @@ static uint32_t keep_groups(const uint32_t *groups, uint32_t count)
     return kept_count - count;
 }
 
-static int number_of(const struct credentials *wanted, const uint32_t *groups)
+static int find_number(const struct credentials *wanted, const uint32_t *groups)
 {
     struct credentials set = *wanted;
     if (groups && (set.groups = keep_groups(groups, set.group_count)) == GROUPS_KEPT)
@@ -85,12 +88,21 @@ static int number_of(const struct credentials *wanted, const uint32_t *groups)
     if (!found) {
         if (set_count == SETS)
             return -EAGAIN; /* as where the user's processes are too many (setuid(2)) */
-        found = set_count++;
+        found = set_count;
         sets[found] = set;
+        set_count = found + 1;
         next_set[found] = bucket[hash];
         bucket[hash] = (uint16_t)found;
     }
     return (int)found;
+}
+
+static int number_of(const struct credentials *wanted, const uint32_t *groups)
+{
+    pthread_mutex_lock(&adding);
+    int number = find_number(wanted, groups);
+    pthread_mutex_unlock(&adding);
+    return number;
 }
 
 int credentials_set(pid_t task, const struct credentials *changed, const uint32_t *groups)

@@ -10,20 +10,27 @@
 #include "ids.h"
 #include "lib/text.h"
 
-/* Whether the kernel would take the file's set-user-id and set-group-id bits: not a script's, nor where it may gain nothing. */
+enum kind { NOTHING, SCRIPT, PROGRAM };
+
+/* What the regular file is for the kernel: a file that it executes not changes nobody. */
+static enum kind kind_of(int fd)
+{
+    char start[4], name[24];
+    put_number(name, (uint64_t)fd);
+    int file = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* ours by its descriptor */
+    ssize_t size = file < 0 ? -1 : read(file, start, sizeof start);
+    if (file >= 0)
+        close(file);
+    if (size >= 2 && start[0] == '#' && start[1] == '!')
+        return SCRIPT;
+    return size == sizeof start ? PROGRAM : NOTHING;
+}
+
+/* Whether the kernel would take the file's set-user-id and set-group-id bits: not where it may gain nothing. */
 static bool takes_bits(const struct request *r, int fd)
 {
-    char start[2] = "", name[24];
     struct statvfs fs;
-    if (fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_NOSUID || request_status(r->task, "\nNoNewPrivs:\t", 10) == 1)
-        return false;
-    put_number(name, (uint64_t)fd);
-    int file = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a regular file, ours by its descriptor */
-    if (file < 0)
-        return false;
-    bool whole = read(file, start, sizeof start) == sizeof start;
-    close(file);
-    return whole && (start[0] != '#' || start[1] != '!');
+    return fstatvfs(fd, &fs) == 0 && !(fs.f_flag & ST_NOSUID) && request_status(r->task, "\nNoNewPrivs:\t", 10) != 1;
 }
 
 /* The kernel executes it; by then the process is who it will be. */
@@ -35,7 +42,7 @@ int64_t call_execute(const struct request *r)
     bool at = r->nr == SYS_execveat;
     int64_t fd = file_of(r, at ? (int)r->args[0] : AT_FDCWD, r->args[at], at ? (int)r->args[4] : 0);
     if (fd < 0)
-        return fd == GONE ? GONE : CONTINUE;
+        return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     if (fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & 0111) {
         struct owner owner = owner_of((int)fd, &st);
         if (!credentials_may(old, &st, &owner, S_IXOTH)) {
@@ -43,7 +50,12 @@ int64_t call_execute(const struct request *r)
             return -EACCES;
         }
         bool set_uid = st.st_mode & S_ISUID, set_gid = (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-        if ((set_uid || set_gid) && takes_bits(r, (int)fd)) {
+        enum kind kind = kind_of((int)fd);
+        if (kind == NOTHING) {
+            close((int)fd);
+            return CONTINUE;
+        }
+        if ((set_uid || set_gid) && kind == PROGRAM && takes_bits(r, (int)fd)) {
             if (set_uid)
                 changed.euid = owner.uid;
             if (set_gid)

@@ -102,7 +102,7 @@ int64_t call_chmod(const struct request *r)
         return CONTINUE;
     int64_t fd = file_of_call(r);
     if (fd < 0)
-        return fd == GONE ? GONE : CONTINUE;
+        return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     int64_t result = fstat((int)fd, &st) < 0 ? -errno : 0;
     if (result == 0) {
         struct owner owner = owner_of((int)fd, &st);
@@ -154,7 +154,7 @@ int64_t call_stat(const struct request *r)
     struct owner owner;
     int64_t fd = file_of_call(r);
     if (fd < 0)
-        return fd == GONE ? GONE : CONTINUE;
+        return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     int64_t result = shown_owner((int)fd, &st, &owner);
     close((int)fd);
     if (result < 0)
@@ -171,7 +171,7 @@ int64_t call_statx(const struct request *r)
     struct statx_buffer buffer;
     int64_t fd = file_of_call(r);
     if (fd < 0)
-        return fd == GONE ? GONE : CONTINUE;
+        return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     int64_t result = shown_owner((int)fd, &st, &owner);
     memset(&buffer, 0, sizeof buffer);
     if (result == 0 &&

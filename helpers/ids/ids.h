@@ -4,6 +4,7 @@
 #ifndef ROOTLESS_IDS_H
 #define ROOTLESS_IDS_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 
 #define NO_ID UINT32_MAX
 #define PATH_SIZE 4096
+#define NEW_FILE ((uint32_t)(O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) /* of open(2)'s flags */
 
 /* Answers of a call that are no results: the kernel does it; it has been sent already; nobody waits for it any more. */
 #define CONTINUE INT64_MIN
@@ -98,10 +100,13 @@ int open_beneath(int at, const char *path, uint64_t flags, mode_t mode);
 int descriptor_of(const struct request *r, int fd);
 /* The same of one by which the file is changed: -EBADF if it only names it (O_PATH), or GONE. files.c */
 int64_t changed_file(const struct request *r, int fd);
-/* Both at once: the file of a call with dirfd, path and AT_ flags. */
+/* Both at once: the file of a call with dirfd, path and AT_ flags, if its user may search the directories above it: -EACCES. */
 int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags);
 
 /* owners.c: who owns a file, as far as the container is concerned. */
+extern int owners_fd; /* of what can have no attribute, outliving us: struct kept; -1: nothing does */
+extern int upper_fd;  /* the overlay's upper directory; -1: none */
+void owners_begin(void);
 struct owner owner_of(int fd, const struct stat *st);
 int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid);
 /* Whether no file has a record that is kept elsewhere than with itself. */
@@ -132,11 +137,19 @@ int64_t call_chmod(const struct request *r);
 int64_t call_stat(const struct request *r);
 int64_t call_statx(const struct request *r);
 int64_t call_create(const struct request *r);
+int64_t call_open(const struct request *r);
+int64_t call_open_how(const struct request *r);
+int64_t call_remove(const struct request *r);
+int64_t call_rename(const struct request *r);
+int64_t call_link(const struct request *r);
+int64_t call_access(const struct request *r);
 int64_t call_make(const struct request *r);
 int64_t call_bind(const struct request *r);
 int64_t call_execute(const struct request *r);
 int64_t call_peer(const struct request *r);
 int64_t call_set_attribute(const struct request *r);
+/* chroot(2) and whatever else gives a task another root than the container's. paths.c */
+int64_t call_leave_root(const struct request *r);
 
 /* sockets.c: the names of sockets that have been made since the last call get their owners. */
 void sockets_settle(const struct request *r);

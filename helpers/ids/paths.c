@@ -4,15 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ids.h"
+#include "search.h"
 #include "lib/text.h"
 
 int proc_fd = -1;
 
-static struct {
+/* Each thread has a root of its own (CLONE_FS). */
+static _Thread_local struct {
     bool known;
     uint64_t mount, ino;
     uint32_t major, minor;
@@ -41,10 +44,26 @@ int descriptor_of(const struct request *r, int fd)
     return found < 0 ? -EBADF : found;
 }
 
+/* Set before a task has another root than the first. Where a task changes it behind our back, its paths are taken for those
+   of the container's root: another file of its own container. */
+static atomic_bool roots_vary;
+
+int64_t call_leave_root(const struct request *r)
+{
+    uint64_t flags = CLONE_NEWNS;
+    if (r->nr == SYS_clone3 && request_read(r, r->args[0], &flags, sizeof flags) == GONE)
+        return GONE;
+    if (flags & CLONE_NEWNS)
+        roots_vary = true;
+    return CONTINUE;
+}
+
 static int take_root(const struct request *r)
 {
     char number[24];
     struct statx_buffer now;
+    if (root.known && !roots_vary)
+        return 0;
     int fd = open_of_task(r->task, "root", -1, O_DIRECTORY), result = 0;
     if (fd < 0)
         return -ESRCH;
@@ -127,7 +146,7 @@ int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empt
 int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
 {
     place->at = -1;
-    int result = take_root(r), fd = dirfd;
+    int result = place->path[0] ? take_root(r) : 0, fd = dirfd;
     if (result < 0)
         return request_valid(r) ? result : GONE;
     if (place->path[0] == '/' && !own_descriptor(place->path, &fd)) {
@@ -184,7 +203,21 @@ int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags)
     int64_t result = place_of(r, dirfd, address, flags & AT_EMPTY_PATH, &place);
     if (result < 0)
         return result;
-    result = place_open(&place, !(flags & AT_SYMLINK_NOFOLLOW));
+    if (!place.path[0])
+        return place.at;
+    const struct credentials *by = credentials_of(r->task);
+    result = CONTINUE;
+    if (!credentials_over_files(by)) {
+        struct found found;
+        result = search(&place, by, !(flags & AT_SYMLINK_NOFOLLOW), &found);
+        if (result == 0) {
+            result = found.file < 0 ? -ENOENT : found.file;
+            found.file = -1;
+            search_end(&found);
+        }
+    }
+    if (result == CONTINUE)
+        result = place_open(&place, !(flags & AT_SYMLINK_NOFOLLOW));
     place_close(&place);
     return result;
 }

@@ -137,22 +137,26 @@ int64_t call_set_ids(const struct request *r)
 
 int64_t call_set_groups(const struct request *r)
 {
-    static uint32_t groups[GROUPS_LIMIT];
     struct credentials changed = *credentials_of(r->task);
     int count = (int)r->args[0];
     if (!changed.effective || !holds_capability(r, CAP_SETGID))
         return -EPERM;
     if (count < 0 || (uint32_t)count > GROUPS_LIMIT)
         return -EINVAL;
+    uint32_t *groups = calloc((size_t)count + 1, sizeof *groups);
+    if (!groups)
+        return -ENOMEM;
     int64_t result = count ? request_read(r, r->args[1], groups, (size_t)count * sizeof *groups) : 0;
-    if (result < 0)
-        return result;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; result == 0 && i < count; i++)
         if (groups[i] == NO_ID)
-            return -EINVAL;
-    credentials_sort(groups, (uint32_t)count);
-    changed.group_count = (uint32_t)count;
-    if (!count)
-        changed.groups = 0;
-    return credentials_set(r->task, &changed, groups);
+            result = -EINVAL;
+    if (result == 0) {
+        credentials_sort(groups, (uint32_t)count);
+        changed.group_count = (uint32_t)count;
+        if (!count)
+            changed.groups = 0;
+        result = credentials_set(r->task, &changed, groups);
+    }
+    free(groups);
+    return result;
 }

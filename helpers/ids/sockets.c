@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -69,7 +71,8 @@ static struct pending {
     struct owner owner;
     char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
 } pending[PENDING];
-static size_t pending_count;
+static atomic_size_t pending_count;
+static pthread_mutex_t awaiting = PTHREAD_MUTEX_INITIALIZER; /* never held where a file system may let us wait */
 
 static bool noted(const struct pending *each)
 {
@@ -83,29 +86,35 @@ static bool noted(const struct pending *each)
     return true;
 }
 
-void sockets_settle(const struct request *r)
+/* Takes its parent over. */
+static void await(const struct pending *one)
 {
-    for (size_t i = pending_count; i-- > 0;) {
-        struct pending *each = &pending[i];
-        /* Whoever asks for something else, or is gone, is not at his bind(2) any more. */
-        if (!noted(each) && each->task != r->task && (kill(each->task, 0) == 0 || errno != ESRCH))
-            continue;
-        close(each->parent);
-        *each = pending[--pending_count];
-    }
-}
-
-/* Takes making->parent over. */
-static void await(const struct request *r, struct making *making)
-{
+    pthread_mutex_lock(&awaiting);
     if (pending_count == PENDING) { /* it has waited longest, or nearly */
         close(pending[0].parent);
         pending[0] = pending[--pending_count];
     }
-    struct pending *next = &pending[pending_count++];
-    *next = (struct pending){.task = r->task, .parent = making->parent, .owner = making->owner};
-    put_text(next->name, making->name);
-    place_close(&making->place);
+    pending[pending_count++] = *one;
+    pthread_mutex_unlock(&awaiting);
+}
+
+void sockets_settle(const struct request *r)
+{
+    struct pending each[PENDING];
+    if (!pending_count)
+        return;
+    pthread_mutex_lock(&awaiting);
+    size_t count = pending_count;
+    memcpy(each, pending, count * sizeof *each);
+    pending_count = 0;
+    pthread_mutex_unlock(&awaiting);
+    for (size_t i = 0; i < count; i++) {
+        /* Whoever asks for something else, or is gone, is not at his bind(2) any more. */
+        if (!noted(&each[i]) && each[i].task != r->task && (kill(each[i].task, 0) == 0 || errno != ESRCH))
+            await(&each[i]);
+        else
+            close(each[i].parent);
+    }
 }
 
 int64_t call_bind(const struct request *r)
@@ -124,11 +133,15 @@ int64_t call_bind(const struct request *r)
     making.place.path[sizeof address.sun_path] = 0;
     if ((result = place_resolve(r, AT_FDCWD, &making.place)) < 0)
         return result == GONE ? GONE : CONTINUE;
-    if ((result = making_begin(r, false, false, &making)) != 0)
+    if ((result = making_search(r, false, false, &making)) != 0)
         return result;
     if (faccessat(making.parent, making.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         making_end(&making); /* nothing is made */
-    else
-        await(r, &making);
+    else {
+        struct pending one = {.task = r->task, .parent = making.parent, .owner = making.owner};
+        put_text(one.name, making.name);
+        place_close(&making.place);
+        await(&one);
+    }
     return CONTINUE;
 }

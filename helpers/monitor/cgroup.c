@@ -91,7 +91,11 @@ void cgroup_end(struct cgroup *cgroup)
 void cgroup_remove(struct cgroup *cgroup)
 {
     const struct timespec pause = {0, REMOVE_PAUSE_NS};
+    char inner[PATH_MAX];
+    bool has_inner = name(cgroup, "rootless-ids", inner); /* rootless/runtime/ids.py */
     for (int i = 0; cgroup->path && i < REMOVE_TRIES; i++) {
+        if (has_inner)
+            rmdir(inner);
         if (rmdir(cgroup->path) == 0 || errno != EBUSY)
             return;
         nanosleep(&pause, NULL);

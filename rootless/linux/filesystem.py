@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless.linux import ctypes
-from rootless.linux.libc import AT_FDCWD, libc, number, raise_errno, syscall
+from rootless.linux.libc import AT_FDCWD, AT_SYMLINK_NOFOLLOW, libc, number, raise_errno, syscall
 
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 RENAME_WHITEOUT = 4
+_STATX_BTIME = 0x800
 
 # statfs(2), the ones a decision hangs on.
 MAGIC: dict[str, int] = {
@@ -77,6 +79,16 @@ def syncfs(fd: int) -> None:
 def renameat2(old_dirfd: int, old: str, new_dirfd: int, new: str, flags: int = 0) -> None:
     """renameat2(2). EINVAL: the filesystem cannot do that flag (NFS: none of them)."""
     syscall(number("renameat2"), old_dirfd, os.fsencode(old), new_dirfd, os.fsencode(new), flags, path=old)
+
+
+def birth_time(name: str, *, dir_fd: int) -> int | None:
+    """statx(2): when the file was made, in nanoseconds; of a link, the link. None where the filesystem does not say."""
+    buffer = ctypes.create_string_buffer(256)
+    syscall(number("statx"), dir_fd, os.fsencode(name), AT_SYMLINK_NOFOLLOW, _STATX_BTIME, ctypes.byref(buffer), path=name)
+    if not int.from_bytes(buffer.raw[:4], sys.byteorder) & _STATX_BTIME:
+        return None
+    seconds = int.from_bytes(buffer.raw[80:88], sys.byteorder, signed=True)  # stx_btime
+    return seconds * 1_000_000_000 + int.from_bytes(buffer.raw[88:92], sys.byteorder)
 
 
 def rename_noreplace(old: str, new: str) -> None:

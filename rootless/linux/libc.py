@@ -53,6 +53,7 @@ _BY_MACHINE = {
         "renameat2": 316,
         "seccomp": 317,
         "bpf": 321,
+        "statx": 332,
     },
     "aarch64": {
         "capget": 90,
@@ -62,6 +63,7 @@ _BY_MACHINE = {
         "renameat2": 276,
         "seccomp": 277,
         "bpf": 280,
+        "statx": 291,
     },
 }
 _NO_SUCH_CALL = -1  # every kernel answers it with ENOSYS

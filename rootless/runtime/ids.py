@@ -24,6 +24,10 @@ from rootless.record import Record
 
 LEVELS = ("fake", "ids", "full")
 """What is emulated: success and nothing else; ids; ids and owners."""
+OWNERS = "owners"
+"""In the container's directory (storage/owner_record.py)."""
+LEAF = "rootless-ids"
+"""The program's cgroup, inside the container's: helpers/monitor/cgroup.c removes it."""
 SOCKET = "ids"
 """In the directory that the container's start had."""
 _ALLOW = b"\x06\0\0\0\0\0\xff\x7f"  # BPF_RET SECCOMP_RET_ALLOW
@@ -125,20 +129,31 @@ def _written(program: str, level: str) -> bytes:
     return bpf
 
 
-def start(listening: socket.socket) -> int:
-    """Start the program as our child, with the socket that `hand_over` connects to, which is closed here. Returns its pid."""
+def start(listening: socket.socket, container_dir: str = "") -> int:
+    """Start the program as our child, with the socket that `hand_over` connects to, which is closed here. Returns its pid.
+
+    In `container_dir`, "" for none, it keeps the owners of what can have no attribute: OWNERS. OSError."""
     program = paths.helper("ids")
-    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    fds = {
+        "--proc": os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
+        "--socket": listening.detach(),
+    }
+    if container_dir:
+        fds["--owners"] = os.open(f"{container_dir}/{OWNERS}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fds["--upper"] = os.open(f"{container_dir}/upper", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            pass  # a root without layers
     pid = os.fork()
     if pid == 0:
         try:
-            for fd in (proc, listening.fileno()):
+            for fd in fds.values():
                 os.set_inheritable(fd, True)
-            os.execv(program, ["rootless-ids", "--proc", str(proc), "--socket", str(listening.fileno())])
+            os.execv(program, ["rootless-ids", *(str(word) for option in fds.items() for word in option)])
         finally:
             os._exit(127)
-    listening.close()
-    os.close(proc)
+    for fd in fds.values():
+        os.close(fd)
     return pid
 
 

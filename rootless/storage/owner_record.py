@@ -22,6 +22,11 @@ def decode(value: str, uid: int, gid: int) -> tuple[int, int] | None:
     attributes of his own files, and would have root's programs of them.
     """
     words = value[:64].split(":")
-    if (uid, gid) != (0, 0) or len(words) < 2 or not all(word.isascii() and word.isdigit() and int(word) < _MOST for word in words[:2]):
+    if len(words) < 2 or not all(word.isascii() and word.isdigit() for word in words[:2]):
         return None
-    return int(words[0]), int(words[1])
+    return believed(int(words[0]), int(words[1]), uid, gid)
+
+
+def believed(recorded_uid: int, recorded_gid: int, uid: int, gid: int) -> tuple[int, int] | None:
+    """The owner that a record names, if it is one and the file of `uid` and `gid` is one of whose it is believed."""
+    return (recorded_uid, recorded_gid) if (uid, gid) == (0, 0) and max(recorded_uid, recorded_gid) < _MOST else None

@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void fuse(void); /* ids_fuse.c */
+
 static const long calls[] = {
     SYS_newfstatat, SYS_fstat, SYS_statx, SYS_stat, SYS_lstat, SYS_openat, SYS_open, SYS_creat, SYS_mkdirat, SYS_mkdir,
     SYS_symlinkat, SYS_symlink, SYS_mknodat, SYS_mknod, SYS_fchmod, SYS_fchmodat, SYS_chmod, SYS_chown, SYS_lchown,
@@ -117,7 +119,7 @@ static void floods(void)
     if (limits < 2)
         printf("no limit was met\n");
     syscall(SYS_setresuid, 0, 0, 0);
-    for (uint32_t i = 0; i < 17000; i++) {
+    for (uint32_t i = 0; i < 33000; i++) {
         char name[16];
         snprintf(name, sizeof name, "p%u", i);
         mkfifo(name, 0600);
@@ -250,6 +252,7 @@ int main(int argc, char **argv)
     static const struct { const char *name; void (*run)(void); } attacks[] = {
         {"pointers", pointers}, {"paths", paths}, {"races", races}, {"floods", floods}, {"kills", kills}, {"handles", handles},
         {"escape", escape}, {"peers", peers}, {"dropped", dropped},
+        {"fuse", fuse},
     };
     for (size_t i = 0; argc > 1 && i < sizeof attacks / sizeof *attacks; i++)
         if (!strcmp(argv[1], attacks[i].name)) {

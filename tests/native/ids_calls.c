@@ -154,6 +154,23 @@ static void step(const char *script, int at)
     else if (!strcmp(op, "caps")) IDS, raise_capabilities((int)a, (int)b);
     else if (!strcmp(op, "umask")) sscanf(line, "%*s %li", &a), umask((mode_t)a);
     else if (!strcmp(op, "open")) PATH_IDS, open_file(p, a, b);
+    else if (!strcmp(op, "unlink")) PATH_IDS, say(op, CALL(SYS_unlinkat, AT_FDCWD, p, 0));
+    else if (!strcmp(op, "rmdir")) PATH_IDS, say(op, CALL(SYS_unlinkat, AT_FDCWD, p, AT_REMOVEDIR));
+    else if (!strcmp(op, "rename")) sscanf(line, "%*s %255s %255s %li", p, q, &a), say(op, CALL(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, q, a));
+    else if (!strcmp(op, "link")) sscanf(line, "%*s %255s %255s", p, q), say(op, CALL(SYS_linkat, AT_FDCWD, p, AT_FDCWD, q, 0));
+    else if (!strcmp(op, "access")) PATH_IDS, say(op, CALL(SYS_faccessat, AT_FDCWD, p, a));
+    else if (!strcmp(op, "eaccess")) PATH_IDS, say(op, CALL(SYS_faccessat2, AT_FDCWD, p, a, AT_EACCESS));
+    else if (!strcmp(op, "chdir")) PATH_IDS, say(op, CALL(SYS_chdir, p));
+    else if (!strcmp(op, "truncate")) PATH_IDS, say(op, CALL(SYS_truncate, p, a));
+    else if (!strcmp(op, "open2")) {
+        uint64_t how[3] = {0, 0, 0};
+        PATH_IDS;
+        how[0] = (uint64_t)a, how[1] = (uint64_t)b;
+        long fd = CALL(SYS_openat2, AT_FDCWD, p, how, sizeof how);
+        say_stat(op, fd < 0 ? fd : CALL(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH), &st);
+        if (fd >= 0)
+            close((int)fd);
+    }
     else if (!strcmp(op, "mkdir")) PATH_IDS, say(op, CALL(SYS_mkdirat, AT_FDCWD, p, a));
     else if (!strcmp(op, "fifo")) PATH_IDS, say(op, CALL(SYS_mknodat, AT_FDCWD, p, S_IFIFO | a, 0));
     else if (!strcmp(op, "device")) PATH_IDS, say(op, CALL(SYS_mknodat, AT_FDCWD, p, S_IFCHR | a, 0x103));

@@ -28,12 +28,13 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     rootless load -q -i "$1" >&2
     rootless run -d --name box --network none busybox:latest sleep 1000 >&2
     rootless exec box sh -c 'cat /proc/self/uid_map; id -u; stat -c %u /home/user'
+    rootless exec box sh -c 'cd /tmp; ln -s x link; mkfifo pipe; chown -h 9:10 link pipe; chown -h 11 /bin/cat; mv link moved'
     rootless exec box sh -c 'touch /tmp/mine; chown 33:44 /tmp/mine; chmod 4755 /tmp/mine; mkdir /tmp/d; chown 5:6 /tmp/d'
     rootless exec box su user -c 'id -u; touch /tmp/theirs; chown 0 /tmp/theirs || echo refused; touch /etc/no || echo denied'
     rootless exec -u 7:8 box sh -c 'id -u; id -g; touch /tmp/sevens'
     rootless stop -t 0 box >&2
     rootless start box >&2
-    rootless exec box stat -c '%n %u:%g %a' /tmp/mine /tmp/d /tmp/theirs /tmp/sevens
+    rootless exec box stat -c '%n %u:%g %a' /tmp/mine /tmp/d /tmp/theirs /tmp/sevens /tmp/moved /tmp/pipe /bin/cat
     rootless inspect -f '{{.HostConfig.EmulateIds}} {{.EmulatedIds.Level}}' box
     rootless commit -q box kept:latest >&2
     rootless export -o "$2/export.tar" box
@@ -48,7 +49,7 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     assert lines[1:] == [
         "0", "1000", "1000", "refused", "denied", "7", "8",
         "/tmp/mine 33:44 4755", "/tmp/d 5:6 755", "/tmp/theirs 1000:1000 644", "/tmp/sevens 7:8 644",
-        "auto full",
+        "/tmp/moved 9:10 777", "/tmp/pipe 9:10 644", "/bin/cat 11:0 777", "auto full",
         "/tmp/mine 33:44 4755", "/tmp/theirs 1000:1000 644", "/home/user 1000:1000 755",
     ]  # fmt: skip
     with tarfile.open(tmp_path / "export.tar") as tar:
@@ -58,6 +59,7 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     assert owners["tmp/d"] == (5, 6)
     assert owners["tmp/sevens"] == (7, 8)
     assert owners["home/user"][0] == 1000
+    assert (owners["tmp/moved"], owners["tmp/pipe"], owners["bin/cat"]) == ((9, 10), (9, 10), (11, 0))
     with tarfile.open(tmp_path / "save.tar") as tar:
         layers = [tar.extractfile(entry) for entry in tar if entry.isfile() and entry.size > 2048]
         found: dict[str, tuple[int, int]] = {}
@@ -69,6 +71,7 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
                     found |= {entry.name: (entry.uid, entry.gid) for entry in inner}
     assert found["tmp/mine"] == (33, 44)
     assert found["tmp/theirs"] == (1000, 1000)
+    assert (found["tmp/moved"], found["bin/cat"]) == ((9, 10), (11, 0))
 
 
 LISTENED = """
@@ -130,6 +133,9 @@ def test_the_container_ends_with_what_answers_for_its_ids(rootless: Rootless, bu
     """Killed at once: nobody answers any more, and the container is told by its end."""
     rootless("run", "-d", "--name", "box", *NOW, busybox_image, "sleep", "1000")
     (helper,) = helpers_below(int(rootless("inspect", "-f", "{{.State.MonitorPid}}", "box").stdout))
+    monitor, init = (rootless("inspect", "-f", word, "box").stdout.strip() for word in ("{{.State.MonitorPid}}", "{{.State.Pid}}"))
+    ours, theirs, answering = (Path(f"/proc/{pid}/cgroup").read_text().splitlines()[-1] for pid in (monitor, init, helper))
+    assert answering == (theirs if theirs == ours else f"{theirs}/rootless-ids")  # what it does is counted as the container's
     os.kill(helper, signal.SIGKILL)
     assert rootless("wait", "box").stdout == "137\n"
     rootless("start", "box")

@@ -155,7 +155,7 @@ ORDER = {
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
-        "quoted_names shape staging tar volumes names owner_record remove_tree store witness",
+        "quoted_names shape staging tar volumes names owner_file owner_record remove_tree store witness",
     "storage/containers": "removal containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import NotSupported
 from rootless.session import session
+from rootless.storage import owner_file
 from rootless.storage.containers import containers
 from rootless.storage.drivers import shifted
 from rootless.storage.drivers.shifted import Owners
@@ -47,10 +48,11 @@ def of(store: Store, identifier: str) -> Changes:
 def write_layer(store: Store, changes: Changes, out: Sink) -> None:
     """The container's own changes as the tar of a layer. Wants the session joined."""
     owners = write_tar.merged_owners(store, changes.record["diff_ids"])
+    links = owner_file.read(changes.directory)
     copied = changes.directory + "/rootfs"
     if not diff.is_copy(changes.directory):
         left_out = {path[1:] for path in changes.engines}
-        write_tar.write_layer(changes.directory + "/upper", out, owners=owners, left_out=left_out)
+        write_tar.write_layer(changes.directory + "/upper", out, owners=owners, left_out=left_out, links=links)
         return
     gone: dict[str, list[str]] = {}
     changed: set[str] = set()
@@ -63,7 +65,7 @@ def write_layer(store: Store, changes: Changes, out: Sink) -> None:
         while above:  # a directory that the engine changed, too, is not among those kept
             changed.add(above)
             above = above.rpartition("/")[0]
-    write_tar.write_changes(copied, out, changed=changed, gone=gone, owners=owners, shown=changes.shown)
+    write_tar.write_changes(copied, out, changed=changed, gone=gone, owners=owners, shown=changes.shown, links=links)
 
 
 def without_mount_points(found: list[Change], record: ContainerConfig) -> list[Change]:

@@ -10,6 +10,8 @@ from rootless.engine.files import view
 from rootless.engine.state import running
 from rootless.engine.state.config import read_config
 from rootless.engine.state.events import events
+from rootless.storage import owner_file
+from rootless.storage.containers import containers
 from rootless.storage.layers import write_tar
 from rootless.storage.store import Store
 
@@ -21,5 +23,6 @@ def exporting(store: Store, identifier: str) -> Iterator[Callable[[IO[bytes]], o
     events.container(store, "export", record)
     running.join_session(store, identifier)
     owners = write_tar.merged_owners(store, record["diff_ids"])
+    links = owner_file.read(containers.directory(store, identifier))
     with view.root_alone(store, identifier) as place:
-        yield lambda out: write_tar.write_tree(place.root_fd, out, owners=owners, shown=place.out_of)
+        yield lambda out: write_tar.write_tree(place.root_fd, out, owners=owners, shown=place.out_of, links=links)

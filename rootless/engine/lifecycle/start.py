@@ -104,11 +104,8 @@ def _note_failure(store: Store, record: ContainerConfig, error: RootlessError, b
     if before.started_at:
         failed |= {"started_at": before.started_at, "finished_at": before.finished_at}
     try:
-        atomic.write_json(
-            containers.directory(store, record["id"]) + "/state.json",
-            failed,
-            durable=not record["auto_remove"],
-        )
+        path = containers.directory(store, record["id"]) + "/state.json"
+        atomic.write_json(path, failed, durable=not record["auto_remove"])
     except OSError:
         pass  # a full disk must not hide the first error
 
@@ -131,6 +128,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     handed = socket_activation.handed(record)
     configuration = _configuration(record, facts, handed)
     ids = emulated_ids.decide(store, record, configuration, layers=record["diff_ids"], directory=directory)
+    emulated_ids.forget_removed(ids, directory)
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers

@@ -106,3 +106,11 @@ def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
     if any(entry.get("action") == "SCMP_ACT_NOTIFY" for entry in profile.get("syscalls") or []):
         return "the seccomp profile notifies (SCMP_ACT_NOTIFY)"
     return ""
+
+
+def forget_removed(found: EmulatedIds, container_dir: str) -> None:
+    """Before a start of the container whose directory that is: the owners of links that it has no more, if they are many. OSError."""
+    if found.level == "full":
+        from rootless.storage import owner_file
+
+        owner_file.forget_removed(container_dir, container_dir + "/upper")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rootless.cgroup import cgroupfs
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import ids, monitor
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
     from rootless.undo import Undo
 
 
-def answer_for_ids(channel: Channel, run_dir: str, undo: Undo) -> int:
-    """Start the program that answers for ids as our child, and give it the init's listener. Returns its pid."""
-    pid = ids.start(monitor.listen(run_dir, ids.SOCKET))
+def answer_for_ids(channel: Channel, container_dir: str, run_dir: str, cgroup: str, undo: Undo) -> int:
+    """Start the program that answers for ids as our child, and give it the init's listener. Returns its pid.
+
+    What it does is the container's doing, and is counted there: it goes into a cgroup inside the container's `cgroup`, ""
+    for none. There it is in nobody's way who divides the container's; what freezes the one freezes the other."""
+    pid = ids.start(monitor.listen(run_dir, ids.SOCKET), container_dir)
     undo.add(lambda: os.kill(pid, signal.SIGKILL))
+    if cgroup:
+        leaf = f"{cgroup}/{ids.LEAF}"
+        os.makedirs(leaf, 0o755, exist_ok=True)
+        cgroupfs.write(leaf + "/cgroup.procs", str(pid))
     message = channel.expect("ids")
     listener = listener_of(message)
     try:

@@ -20,6 +20,7 @@ from rootless.storage import owner_record
 from rootless.storage.layers import layers
 from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.whiteouts import is_opaque
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,10 +42,11 @@ Owners = Mapping[str, "tuple[int, int] | list[int]"]
 def write_tree(
     root_fd: int, out: Sink, *, owners: Owners | None = None,
     shown: Callable[[int, int], tuple[int, int]] | None = None, times: FileTimes | None = None,
+    links: LinkOwners | None = None,
 ) -> None:  # fmt: skip
     """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
     in it, only where. `shown`: the owner to write, given the owner of stat(2)."""
-    _Writer(out, owners or {}, whiteouts=False, shown=shown, times=times).run(root_fd)
+    _Writer(out, owners or {}, whiteouts=False, shown=shown, times=times, links=links).run(root_fd)
 
 
 class LayerSize(NamedTuple):
@@ -56,7 +58,7 @@ class LayerSize(NamedTuple):
 
 def write_layer(
     path: str, out: Sink, *, owners: Owners | None = None, left_out: Container[str] = frozenset(),
-    times: FileTimes | None = None,
+    times: FileTimes | None = None, links: LinkOwners | None = None,
 ) -> LayerSize:  # fmt: skip
     """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files.
 
@@ -64,7 +66,7 @@ def write_layer(
     """
     fd = os.open(path, _DIRECTORY)
     try:
-        writer = _Writer(out, owners or {}, whiteouts=True, left_out=left_out, times=times)
+        writer = _Writer(out, owners or {}, whiteouts=True, left_out=left_out, times=times, links=links)
         writer.run(fd)
         return LayerSize(writer.entries, writer.size)
     finally:
@@ -74,6 +76,7 @@ def write_layer(
 def write_changes(
     path: str, out: Sink, *, changed: Container[str], gone: Mapping[str, Sequence[str]],
     owners: Owners | None = None, shown: Callable[[int, int], tuple[int, int]] | None = None,
+    links: LinkOwners | None = None,
 ) -> None:  # fmt: skip
     """Some paths of the whole tree `path` as an OCI layer: those in `changed`, with the directories above them.
 
@@ -81,7 +84,7 @@ def write_changes(
     """
     fd = os.open(path, _DIRECTORY)
     try:
-        _Writer(out, owners or {}, whiteouts=False, shown=shown, changed=changed, gone=gone).run(fd)
+        _Writer(out, owners or {}, whiteouts=False, shown=shown, changed=changed, gone=gone, links=links).run(fd)
     finally:
         os.close(fd)
 
@@ -128,8 +131,10 @@ class _Writer:
         changed: Container[str] | None = None,
         gone: Mapping[str, Sequence[str]] | None = None,
         times: FileTimes | None = None,
+        links: LinkOwners | None = None,
     ) -> None:
         self._times = times
+        self._link_owners = links or LinkOwners({})
         self._out = out
         self._left_out = left_out
         self._changed = changed
@@ -208,7 +213,7 @@ class _Writer:
             self._links[(status.st_dev, status.st_ino)] = path
         if stat.S_ISLNK(mode):
             info.linkname = os.readlink(name, dir_fd=fd)
-            self._header(info, path, {})
+            self._header(info, path, {}, self._link_owners.owner(name, fd, status))
         elif stat.S_ISREG(mode):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
             try:
@@ -225,7 +230,7 @@ class _Writer:
             finally:
                 os.close(source)
         else:
-            self._header(info, path, {})
+            self._header(info, path, {}, self._link_owners.owner(name, fd, status))
 
     def _contents(self, source: int, size: int) -> None:
         left = size
@@ -245,11 +250,11 @@ class _Writer:
         info.mode = 0o600
         self._header(info, path, {})
 
-    def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str]) -> None:
+    def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str], emulated: tuple[int, int] | None = None) -> None:
         self.entries += 1
         if self._times is not None:
             self._times.apply(info)
-        emulated = owner_record.decode(xattrs.pop(_OWNER, ""), info.uid, info.gid)
+        emulated = owner_record.decode(xattrs.pop(_OWNER, ""), info.uid, info.gid) or emulated
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)
         owner = self._owners.get(path)
@@ -277,10 +282,9 @@ def _info(path: str, status: os.stat_result) -> tarfile.TarInfo:
     info.mode = stat.S_IMODE(status.st_mode)
     info.uid, info.gid = status.st_uid, status.st_gid
     info.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-    seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
-    info.mtime = seconds
-    if nanoseconds and seconds >= 0:
-        info.pax_headers = {"mtime": f"{seconds}.{nanoseconds:09d}"}
+    info.mtime, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
+    if nanoseconds and info.mtime >= 0:
+        info.pax_headers = {"mtime": f"{info.mtime}.{nanoseconds:09d}"}
     if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
         info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
     return info
@@ -288,9 +292,7 @@ def _info(path: str, status: os.stat_result) -> tarfile.TarInfo:
 
 def _xattrs(fd: int) -> dict[str, str]:
     found = {}
-    for name in os.listxattr(fd):
-        if name.startswith(_PRIVATE):
-            continue
+    for name in (each for each in os.listxattr(fd) if not each.startswith(_PRIVATE)):
         value = os.getxattr(fd, name).decode("utf-8", "surrogateescape")
         # What unpacking had to put aside goes back under its own name.
         found["SCHILY.xattr." + name.removeprefix(_KEPT)] = value

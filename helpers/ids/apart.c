@@ -1,0 +1,177 @@
+/* The owners of what can have no attribute: links, sockets and pipes, and files of file systems without attributes. A
+   table in memory, and of what outlives the container a file beside the container's others, which no container sees: one
+   record each, written in place, with a check, so that whoever is killed in the midst of it leaves the others whole.
+   rootless/storage/owner_record.py reads it. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "apart.h"
+#include "lib/text.h"
+
+#define TMPFS_MAGIC 0x01021994
+#define BUCKETS 1024u
+#define NO_SLOT UINT32_MAX
+
+/* An inode's number is used again; with the time of its birth it is one file's, whatever the file system's number is at the
+   next mount. */
+struct apart {
+    uint64_t dev; /* 0: the file's, which knows no device */
+    uint64_t ino;
+    int64_t birth;
+    uint32_t uid, gid, next, slot;
+};
+static struct apart apart[APART];
+static uint32_t bucket[BUCKETS]; /* number + 1 */
+static uint32_t apart_count, slot_count;
+static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+
+int owners_fd = -1, upper_fd = -1;
+
+struct kept {
+    char magic[8];
+    uint64_t ino; /* in the upper directory, if it is there */
+    int64_t birth; /* nanoseconds */
+    uint32_t uid, gid;
+    uint8_t spare[28];
+    uint32_t check;
+};
+_Static_assert(sizeof(struct kept) == 64, "a record lies in one sector");
+static const char magic[8] = "owner 1";
+
+static uint32_t check_of(const struct kept *kept)
+{
+    uint32_t hash = 2166136261u;
+    for (const uint8_t *p = (const uint8_t *)kept; p < (const uint8_t *)&kept->check; p++)
+        hash = (hash ^ *p) * 16777619u;
+    return hash;
+}
+
+static struct apart *find(const struct apart *key)
+{
+    for (uint32_t at = bucket[key->ino % BUCKETS]; at; at = apart[at - 1].next) {
+        struct apart *each = &apart[at - 1];
+        if (each->ino == key->ino && (each->dev == key->dev || !each->dev) && each->birth == key->birth)
+            return each;
+    }
+    return NULL;
+}
+
+/* The record of this file, which is made unless it is there; NULL: there is no room. */
+static struct apart *take(const struct apart *key)
+{
+    struct apart *found = find(key);
+    if (found || apart_count == APART)
+        return found;
+    found = &apart[apart_count++];
+    *found = *key;
+    found->slot = NO_SLOT;
+    found->next = bucket[key->ino % BUCKETS];
+    bucket[key->ino % BUCKETS] = apart_count;
+    return found;
+}
+
+void owners_begin(void)
+{
+    struct kept kept;
+    for (; owners_fd >= 0 && slot_count < APART && pread(owners_fd, &kept, sizeof kept, (off_t)(slot_count * sizeof kept)) == sizeof kept; slot_count++) {
+        if (memcmp(kept.magic, magic, sizeof magic) != 0 || kept.check != check_of(&kept))
+            continue; /* the machine stopped while it was written */
+        struct apart *found = take(&(struct apart){.ino = kept.ino, .birth = kept.birth});
+        found->uid = kept.uid;
+        found->gid = kept.gid;
+        found->slot = slot_count;
+    }
+}
+
+bool owners_apart(void)
+{
+    return __atomic_load_n(&apart_count, __ATOMIC_RELAXED) != 0;
+}
+
+static bool key_of(int fd, const struct stat *st, struct apart *key)
+{
+    struct statx_buffer now;
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BIRTH, &now) < 0)
+        return false;
+    int64_t birth = now.mask & STATX_BIRTH ? now.btime.seconds * 1000000000 + now.btime.nanoseconds : 0;
+    *key = (struct apart){.dev = st->st_dev, .ino = st->st_ino, .birth = birth};
+    return true;
+}
+
+/* A link of the image's keeps its number when it is copied up, until the next mount: that is the copy's. */
+static uint64_t number_in_upper(int fd, const struct stat *st, const struct apart *key)
+{
+    char name[24], path[PATH_SIZE];
+    struct stat above;
+    struct apart found;
+    struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    put_number(name, (uint64_t)fd);
+    ssize_t size = upper_fd < 0 ? -1 : readlink(name, path, sizeof path - 1);
+    if (size < 2 || *path != '/')
+        return key->ino;
+    path[size] = 0;
+    int copy = (int)syscall(SYS_openat2, upper_fd, path + 1, &how, sizeof how);
+    if (copy < 0)
+        return key->ino;
+    bool same = fstat(copy, &above) == 0 && (above.st_mode & S_IFMT) == (st->st_mode & S_IFMT) &&
+                key_of(copy, &above, &found) && found.birth == key->birth;
+    close(copy);
+    return same ? above.st_ino : key->ino;
+}
+
+bool apart_owner(int fd, const struct stat *st, struct owner *owner)
+{
+    struct apart key;
+    if (!owners_apart() || !key_of(fd, st, &key))
+        return false;
+    pthread_mutex_lock(&reading);
+    const struct apart *found = find(&key);
+    if (found)
+        *owner = (struct owner){found->uid, found->gid, true};
+    pthread_mutex_unlock(&reading);
+    return found;
+}
+
+static int keep(struct apart *record, uint64_t ino, uint32_t uid, uint32_t gid)
+{
+    struct kept kept = {.ino = ino, .birth = record->birth, .uid = uid, .gid = gid};
+    uint32_t slot = record->slot == NO_SLOT ? slot_count : record->slot;
+    memcpy(kept.magic, magic, sizeof magic);
+    kept.check = check_of(&kept);
+    if (slot == APART)
+        return -ENOSPC;
+    ssize_t size = pwrite(owners_fd, &kept, sizeof kept, (off_t)(slot * sizeof kept));
+    if (size != sizeof kept)
+        return size < 0 ? -errno : -ENOSPC;
+    slot_count += record->slot == NO_SLOT;
+    record->slot = slot;
+    return 0;
+}
+
+int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
+{
+    struct apart key;
+    struct statfs fs;
+    if (!key_of(fd, st, &key))
+        return -EIO;
+    bool ends = owners_fd < 0 || !key.birth || fstatfs(fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC;
+    uint64_t ino = ends ? 0 : number_in_upper(fd, st, &key);
+    int result = 0;
+    pthread_mutex_lock(&reading);
+    struct apart *found = find(&key);
+    if (found || uid != st->st_uid || gid != st->st_gid) {
+        found = take(&key);
+        result = !found ? -ENOSPC : ends ? 0 : keep(found, ino, uid, gid);
+        if (found) { /* on an error, too: nobody must take an owner for another's */
+            found->uid = result < 0 ? st->st_uid : uid;
+            found->gid = result < 0 ? st->st_gid : gid;
+        }
+    }
+    pthread_mutex_unlock(&reading);
+    return result;
+}

@@ -1,0 +1,157 @@
+/* Names of files, taken away, moved and added by a user who is not root; and access(2). */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "search.h"
+
+static bool read_only(int fd)
+{
+    struct statvfs fs;
+    return fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
+/* Whether it may take this name away (may_delete() of fs/namei.c). */
+static int64_t removes(const struct credentials *by, const struct found *found)
+{
+    struct stat directory, file;
+    if (found->file < 0 || fstat(found->parent, &directory) < 0 || fstat(found->file, &file) < 0 || read_only(found->parent))
+        return CONTINUE;
+    struct owner above = owner_of(found->parent, &directory), owner = owner_of(found->file, &file);
+    if (!credentials_may(by, &directory, &above, S_IWOTH | S_IXOTH))
+        return -EACCES;
+    return directory.st_mode & S_ISVTX && by->fsuid != owner.uid && by->fsuid != above.uid ? -EPERM : CONTINUE;
+}
+
+static bool dots(const struct found *found)
+{
+    return found->parent < 0 || !strcmp(found->name, ".") || !strcmp(found->name, "..");
+}
+
+int64_t call_remove(const struct request *r)
+{
+    struct found found;
+    const struct credentials *by = credentials_of(r->task);
+    const bool at = r->nr == SYS_unlinkat;
+    if (credentials_over_files(by))
+        return CONTINUE;
+    int64_t result = search_path(r, by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], false, &found);
+    if (result == 0)
+        result = dots(&found) ? CONTINUE : removes(by, &found);
+    search_end(&found);
+    return result;
+}
+
+static int64_t moves(const struct credentials *by, const struct found *from, const struct found *to, bool new_only)
+{
+    struct stat a, b, parent;
+    if (dots(from) || dots(to) || from->file < 0 || fstat(from->file, &a) < 0 || fstat(from->parent, &parent) < 0)
+        return CONTINUE;
+    if (to->file >= 0 && (new_only || (fstat(to->file, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)))
+        return CONTINUE;
+    int64_t result = removes(by, from);
+    if (result == CONTINUE)
+        result = to->file >= 0 ? removes(by, to) : read_only(to->parent) || may_by_bits(by, to->parent, S_IWOTH | S_IXOTH) ? CONTINUE : -EACCES;
+    /* A directory that gets another above it is changed itself. */
+    if (result == CONTINUE && S_ISDIR(a.st_mode) && fstat(to->parent, &b) == 0 && b.st_ino != parent.st_ino && !may_by_bits(by, from->file, S_IWOTH))
+        result = -EACCES;
+    return result;
+}
+
+int64_t call_rename(const struct request *r)
+{
+    struct found from, to;
+    const struct credentials *by = credentials_of(r->task);
+    bool at = true;
+#ifdef SYS_rename
+    at = r->nr != SYS_rename;
+#endif
+    const uint64_t *a = r->args;
+    if (credentials_over_files(by))
+        return CONTINUE;
+    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], false, &from);
+    if (result != 0)
+        return result;
+    result = search_path(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], false, &to);
+    if (result == 0)
+        result = moves(by, &from, &to, r->nr == SYS_renameat2 && a[4] & 1 /* RENAME_NOREPLACE */);
+    search_end(&from);
+    search_end(&to);
+    return result;
+}
+
+/* Whether a user may make another name for the file (protected_hardlinks of proc_sys_fs(5)). */
+static bool links_to(const struct credentials *by, int fd)
+{
+    struct stat st;
+    char on = '0';
+    int file = openat(proc_fd, "sys/fs/protected_hardlinks", O_RDONLY | O_CLOEXEC);
+    bool unprotected = file >= 0 && (read(file, &on, 1) != 1 || on == '0');
+    if (file >= 0)
+        close(file);
+    if (unprotected || fstat(fd, &st) < 0)
+        return true;
+    struct owner owner = owner_of(fd, &st);
+    bool safe = S_ISREG(st.st_mode) && !(st.st_mode & S_ISUID) && (st.st_mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP);
+    return by->fsuid == owner.uid || (safe && credentials_may(by, &st, &owner, S_IROTH | S_IWOTH));
+}
+
+int64_t call_link(const struct request *r)
+{
+    struct found from, to;
+    const struct credentials *by = credentials_of(r->task);
+    const bool at = r->nr == SYS_linkat;
+    const uint64_t *a = r->args;
+    if (credentials_over_files(by))
+        return CONTINUE;
+    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], at && a[4] & AT_SYMLINK_FOLLOW, &from);
+    if (result != 0)
+        return result;
+    result = search_path(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], false, &to);
+    if (result == 0) {
+        struct stat old, directory;
+        if (dots(&to) || to.file >= 0 || from.file < 0 || read_only(to.parent) || fstat(from.file, &old) < 0 ||
+            fstat(to.parent, &directory) < 0 || old.st_dev != directory.st_dev)
+            result = CONTINUE;
+        else if (!links_to(by, from.file))
+            result = -EPERM;
+        else
+            result = may_by_bits(by, to.parent, S_IWOTH | S_IXOTH) ? CONTINUE : -EACCES;
+    }
+    search_end(&from);
+    search_end(&to);
+    return result;
+}
+
+/* access(2) asks for the real user, and chdir(2), truncate(2) want one bit. */
+int64_t call_access(const struct request *r)
+{
+    struct found found;
+    struct credentials by = *credentials_of(r->task);
+    const bool at = r->nr == SYS_faccessat || r->nr == SYS_faccessat2;
+    mode_t wanted = (mode_t)r->args[at + 1];
+    const int flags = r->nr == SYS_faccessat2 ? (int)r->args[3] : 0;
+    if (r->nr == SYS_chdir)
+        wanted = S_IXOTH;
+    else if (r->nr == SYS_truncate)
+        wanted = S_IWOTH;
+    else if (!(flags & AT_EACCESS)) {
+        by.fsuid = by.ruid;
+        by.fsgid = by.rgid;
+        by.euid = by.ruid;
+        by.effective = !by.ruid && by.permitted;
+    }
+    if (credentials_over_files(&by) || wanted > 7 || flags & AT_EMPTY_PATH)
+        return CONTINUE;
+    int64_t result = search_path(r, &by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], !(flags & AT_SYMLINK_NOFOLLOW), &found);
+    struct stat st;
+    if (result == 0 && r->nr == SYS_truncate && found.file >= 0 && (fstat(found.file, &st) < 0 || !S_ISREG(st.st_mode)))
+        result = CONTINUE;
+    if (result == 0)
+        result = found.file < 0 || kernels_own(found.file) || may_by_bits(&by, found.file, wanted) ? CONTINUE : -EACCES;
+    search_end(&found);
+    return result;
+}

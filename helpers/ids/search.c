@@ -1,0 +1,177 @@
+/* What a file's bits and those of the directories above it let a user who is not root do. The kernel asks nobody: for it all
+   is one user's. Where we cannot know, for what a path leads through is the kernel's own (/proc, terminals), it is let. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "search.h"
+
+#define PROC_SUPER_MAGIC 0x9fa0
+#define DEVPTS_SUPER_MAGIC 0x1cd1
+#define PIPEFS_MAGIC 0x50495045
+#define SOCKFS_MAGIC 0x534f434b
+#define LINKS 40
+
+bool kernels_own(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == DEVPTS_SUPER_MAGIC || fs.f_type == PIPEFS_MAGIC ||
+           fs.f_type == SOCKFS_MAGIC;
+}
+
+bool may_by_bits(const struct credentials *by, int fd, mode_t wanted)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return true;
+    struct owner owner = owner_of(fd, &st);
+    return credentials_may(by, &st, &owner, wanted);
+}
+
+static void go(struct found *found, int *at, int next)
+{
+    if (found->parent >= 0)
+        close(found->parent);
+    found->parent = *at;
+    *at = next;
+}
+
+/* Puts what the link names before what is left of the path; the directory to go on from, or an error. */
+static int turn(int at, int link, char *rest, size_t room)
+{
+    char target[PATH_SIZE];
+    ssize_t size = readlinkat(link, "", target, sizeof target - 1);
+    size_t length = strlen(rest);
+    if (size <= 0 || (size_t)size + length + 2 > room)
+        return -ELOOP;
+    memmove(rest + size + 1, rest, length + 1);
+    memcpy(rest, target, (size_t)size);
+    rest[size] = '/';
+    return *target == '/' ? open_beneath(-1, "/", O_PATH | O_DIRECTORY, 0) : fcntl(at, F_DUPFD_CLOEXEC, 0);
+}
+
+static int64_t walk(const struct place *place, const struct credentials *by, bool follows, struct found *found)
+{
+    char rest[2 * PATH_SIZE];
+    memcpy(rest, place->path, strlen(place->path) + 1);
+    int at = *rest == '/' ? open_beneath(-1, "/", O_PATH | O_DIRECTORY, 0) : fcntl(place->at, F_DUPFD_CLOEXEC, 0);
+    for (int links = 0; at >= 0;) {
+        size_t start = strspn(rest, "/"), length = strcspn(rest + start, "/");
+        char name[256];
+        struct stat st;
+        if (!length) {
+            if (start && (fstat(at, &st) < 0 || !S_ISDIR(st.st_mode)))
+                break;
+            found->file = at;
+            return 0;
+        }
+        if (length >= sizeof name || kernels_own(at))
+            break;
+        memcpy(name, rest + start, length);
+        name[length] = 0;
+        memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
+        bool last = !*rest;
+        if (fstat(at, &st) < 0 || !S_ISDIR(st.st_mode))
+            break;
+        if (!may_by_bits(by, at, S_IXOTH)) {
+            close(at);
+            return -EACCES;
+        }
+        int next = open_beneath(at, name, O_PATH | O_NOFOLLOW, 0);
+        memcpy(found->name, name, length + 1);
+        if (next < 0 && next == -ENOENT && rest[strspn(rest, "/")] == 0) {
+            go(found, &at, -1); /* the directory is there */
+            return 0;
+        }
+        if (next >= 0 && fstat(next, &st) == 0 && S_ISLNK(st.st_mode) && (!last || follows)) {
+            int from = ++links > LINKS ? -ELOOP : turn(at, next, rest, sizeof rest);
+            close(next);
+            close(at);
+            at = from;
+        } else
+            go(found, &at, next);
+    }
+    if (at >= 0)
+        close(at);
+    return CONTINUE;
+}
+
+int64_t search(const struct place *place, const struct credentials *by, bool follows, struct found *found)
+{
+    *found = (struct found){.parent = -1, .file = -1};
+    int64_t result = walk(place, by, follows, found);
+    if (result != 0)
+        search_end(found);
+    return result;
+}
+
+void search_end(struct found *found)
+{
+    if (found->parent >= 0)
+        close(found->parent);
+    if (found->file >= 0)
+        close(found->file);
+    found->parent = found->file = -1;
+}
+
+int64_t search_path(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, bool follows, struct found *found)
+{
+    struct place place;
+    *found = (struct found){.parent = -1, .file = -1};
+    int64_t result = place_of(r, dirfd, address, false, &place);
+    if (result < 0)
+        return result == GONE ? GONE : CONTINUE;
+    result = search(&place, by, follows, found);
+    place_close(&place);
+    return result;
+}
+
+/* What must be there already: -EACCES, -EPERM, or CONTINUE. */
+int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags)
+{
+    struct stat st;
+    const int how = (int)flags & O_ACCMODE;
+    mode_t wanted = (how == O_WRONLY ? 0 : S_IROTH) | (how == O_RDONLY && !(flags & O_TRUNC) ? 0 : S_IWOTH);
+    if (found->file < 0 || flags & O_PATH || kernels_own(found->file) || fstat(found->file, &st) < 0 || S_ISLNK(st.st_mode))
+        return CONTINUE;
+    if (S_ISDIR(st.st_mode) && wanted & S_IWOTH)
+        return CONTINUE;
+    struct owner owner = owner_of(found->file, &st);
+    if (!credentials_may(by, &st, &owner, wanted))
+        return -EACCES;
+    return flags & O_NOATIME && by->fsuid != owner.uid ? -EPERM : CONTINUE;
+}
+
+int64_t call_open(const struct request *r)
+{
+    struct found found;
+    const struct credentials *by = credentials_of(r->task);
+    const bool at = r->nr == SYS_openat;
+    const uint64_t flags = r->args[at + 1];
+    if (flags & NEW_FILE)
+        return call_create(r);
+    if (credentials_over_files(by))
+        return CONTINUE;
+    int64_t result = search_path(r, by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], !(flags & O_NOFOLLOW), &found);
+    if (result == 0)
+        result = opens(by, &found, flags);
+    search_end(&found);
+    return result;
+}
+
+int64_t call_open_how(const struct request *r)
+{
+    struct open_how how;
+    int64_t result = r->args[3] < sizeof how ? CONTINUE : request_read(r, r->args[2], &how, sizeof how);
+    if (result < 0)
+        return result == GONE ? GONE : CONTINUE;
+    const uint64_t args[6] = {r->args[0], r->args[1], how.flags, how.mode};
+    const struct request as = {r->listener, r->id, r->task, SYS_openat, args};
+    /* A path that must not lead anywhere is the kernel's to walk; a program does without, as on an older kernel. */
+    if (how.flags & NEW_FILE && how.resolve & ~(uint64_t)RESOLVE_NO_MAGICLINKS)
+        return credentials_over_files(credentials_of(r->task)) ? CONTINUE : -ENOSYS;
+    return call_open(&as);
+}

@@ -1,0 +1,23 @@
+/* Paths as a user finds them who is not root. */
+#ifndef ROOTLESS_IDS_SEARCH_H
+#define ROOTLESS_IDS_SEARCH_H
+
+#include "ids.h"
+
+struct found {
+    int parent; /* the directory of the last name, ours to close; -1: there is none */
+    int file;   /* O_PATH, ours to close; -1: it is not there */
+    char name[256];
+};
+
+/* 0; -EACCES: a directory on the way must not be searched; CONTINUE: the kernel's to say; of a task's path also GONE. */
+int64_t search(const struct place *place, const struct credentials *by, bool follows, struct found *found);
+int64_t search_path(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, bool follows, struct found *found);
+void search_end(struct found *found);
+/* Whether it is none of the container's files: whose it is we do not know. */
+bool kernels_own(int fd);
+bool may_by_bits(const struct credentials *by, int fd, mode_t wanted);
+/* What open(2) with these flags would say of what is there: -EACCES, -EPERM, or CONTINUE. */
+int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags);
+
+#endif
