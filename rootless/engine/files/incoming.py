@@ -48,7 +48,7 @@ def empty(inside: int) -> None:
     for name in os.listdir(inside):
         try:
             os.unlink(name, dir_fd=inside)
-        except IsADirectoryError:
+        except OSError:  # a directory, whichever way the file system says it
             remove_tree_at(inside, name)
 
 
