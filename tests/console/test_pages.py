@@ -134,6 +134,17 @@ def test_what_happens_is_told(console: Console, browser: Browser, box: str, root
         while not line.startswith(b"data: "):
             line = log.readline()
         assert json.loads(line.removeprefix(b"data: "))["text"] == "<b>\u00e4 late\ufffd[31m"
+    with console.open("GET", f"/containers/{box}/logs/follow?since={since[1]}", headers={"Cookie": browser.cookie}) as log:
+        # A line of 40 kB in pieces, and returns that would end an event's line: still one document each, with the engine's times.
+        long = "head -c 40000 /dev/zero | tr '\\0' x >/proc/1/fd/1"
+        rootless("exec", box, "sh", "-c", f"{long}; printf '\\revent: end\\rdata: 1\\n' >/proc/1/fd/1")
+        rootless("exec", box, "sh", "-c", "echo over >/proc/1/fd/1")
+        heard = b""
+        while b'over"' not in heard:
+            line = log.readline()
+            assert line.startswith((b"retry: ", b"id: ", b"data: {", b"\n")), line
+            assert b"\r" not in line
+            heard += line
     answer = browser.get(f"/containers/{box}/logs.txt")
     assert answer.headers["content-disposition"] == 'attachment; filename="box.log"'
-    assert answer.body.count(b"\n") == 2
+    assert answer.body.count(b"\n") == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +17,7 @@ SHOWN = 500
 """Lines of a page, to begin with."""
 LINE_LIMIT = 16 * 1024
 """Bytes of a line that are shown; the file has them all."""
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)", re.ASCII)
 _FRAME = struct.Struct(">BxxxI")
 
 
@@ -45,8 +47,8 @@ async def follow(context: Context, name: str) -> Answer:
             if not logged_in(context):
                 return
             line = _stamped(text)
-            if line["time"] != since:
-                yield b"id: " + line["time"].encode("ascii", "replace") + b"\n" + event({"stream": stream, **line})
+            if line["time"] != since or not since:
+                yield b"id: " + line["time"].encode() + b"\n" + event({"stream": stream, **line})
         yield b"event: end\n" + event({})
 
     query = {"since": since} if since else {"tail": "0"}
@@ -58,8 +60,8 @@ async def download(context: Context, name: str) -> Answer:
     found = await context.api.get("containers", name, "json")
 
     async def text(reply: Reply) -> AsyncIterator[bytes]:
-        async for _, line in _lines(reply, tty=found["Config"]["Tty"], limit=0):
-            yield line + b"\n"
+        async for _, piece in _pieces(reply, found["Config"]["Tty"]):  # never a whole line: one may be longer than our memory
+            yield piece
 
     disposition = f'attachment; filename="{name}.log"'  # a name has neither quotes nor slashes: the route's pattern
     return await streamed(_open(context, name), text, "text/plain; charset=utf-8", {"Content-Disposition": disposition})
@@ -72,24 +74,22 @@ def _open(context: Context, name: str, **query: str) -> Any:
 
 def _stamped(line: bytes) -> dict[str, str]:
     time, _, text = line.decode("utf-8", "replace").partition(" ")
+    if not _TIME.fullmatch(time):  # a piece of a line; what stands here becomes an event's id, where a container has nothing to say
+        time, text = "", line.decode("utf-8", "replace")
     return {"time": time, "text": render.printable(text.rstrip("\r"))}
 
 
-async def _lines(reply: Reply, *, tty: bool, limit: int = LINE_LIMIT) -> AsyncIterator[tuple[str, bytes]]:
-    """Stream and line, without its end. `limit`: longer ones are cut, 0 for none; what is held is bounded by that."""
+async def _lines(reply: Reply, *, tty: bool) -> AsyncIterator[tuple[str, bytes]]:
+    """Stream and line, without its end; longer ones than LINE_LIMIT are cut, and what is held is bounded by that."""
     rests = {"stdout": b"", "stderr": b""}
     async for stream, piece in _pieces(reply, tty):
         *whole, rest = (rests[stream] + piece).split(b"\n")
         for line in whole:
-            yield stream, _cut(line, limit)
-        rests[stream] = _cut(rest, 2 * limit)
+            yield stream, line[:LINE_LIMIT]
+        rests[stream] = rest[: 2 * LINE_LIMIT]
     for stream, rest in rests.items():
         if rest:
-            yield stream, _cut(rest, limit)
-
-
-def _cut(line: bytes, limit: int) -> bytes:
-    return line if not limit or len(line) <= limit else line[:limit]
+            yield stream, rest[:LINE_LIMIT]
 
 
 async def _pieces(reply: Reply, tty: bool) -> AsyncIterator[tuple[str, bytes]]:
