@@ -191,6 +191,8 @@ def test_a_killed_copy_leaves_nothing_to_the_next_start(service: Service, make: 
         pytest.skip("not the kernel's overlay")
     (directory / "upper/.rootless-cp-0123456789abcdef").mkdir()
     (directory / "incoming").symlink_to(".rootless-cp-0123456789abcdef")
+    (directory / "upper/.rootless-cp-0123456789abcdef/half").write_text("half of a file")
+    assert "rootless-cp" not in service.rootless("diff", identifier).stdout
     listed = service.rootless("start", "-a", identifier).stdout.split()
     assert "tmp" in listed
     assert ".rootless-cp-0123456789abcdef" not in listed

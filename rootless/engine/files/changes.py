@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rootless.engine.files import incoming
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import NotSupported
 from rootless.session import session
@@ -41,6 +42,8 @@ def of(store: Store, identifier: str) -> Changes:
     shown = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
     found = diff.diff(store, directory, record["diff_ids"], shown)
     kept = without_mount_points(found, record)
+    if coming := incoming.left(directory):
+        kept = [change for change in kept if change.path.split("/", 2)[1] != coming]
     engines = {change.path for change in found} - {change.path for change in kept}
     return Changes(record, directory, kept, engines, shown)
 

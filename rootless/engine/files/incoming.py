@@ -52,13 +52,22 @@ def empty(inside: int) -> None:
             remove_tree_at(inside, name)
 
 
-def sweep(directory: str) -> None:
-    """Delete what a killed command has left in the container of `directory`."""
+def left(directory: str) -> str | None:
+    """What is being copied into the container of `directory`, or was when that was killed: its name at the container's top; "" for
+    a link that says no such name, None for nothing."""
     try:
         name = os.readlink(directory + _LINK)
     except FileNotFoundError:
+        return None
+    return name if name.startswith(_NAME) and "/" not in name else ""
+
+
+def sweep(directory: str) -> None:
+    """Delete what a killed command has left in the container of `directory`."""
+    name = left(directory)
+    if name is None:
         return
-    if name.startswith(_NAME) and "/" not in name:
+    if name:
         with _times_kept(f"{directory}/upper"):
             remove_tree(f"{directory}/upper/{name}")
     os.unlink(directory + _LINK)
