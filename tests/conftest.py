@@ -39,7 +39,7 @@ OUTCOME = pytest.StashKey[bool]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_store: the test changes images; it gets a store of its own")
-    config.addinivalue_line("markers", "full: needs large packages from PyPI and npm; .ci/full has it, .ci/run has not")
+    config.addinivalue_line("markers", "full: takes minutes, or large packages from PyPI and npm; .ci/full has it, .ci/run has not")
     config.addinivalue_line("markers", "differs: tests/vm: not the same on every release, so that the gate has it on each")
     if account.is_host_root():
         account.become_ordinary(config)

@@ -113,7 +113,7 @@ def make_directory(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        pass
+        return
     except FileNotFoundError:
         parent = os.path.dirname(path)
         if not os.path.isdir(parent):
@@ -121,11 +121,15 @@ def make_directory(path: str) -> None:
         try:  # the parent is there now, made by us or meanwhile by another process
             os.mkdir(path, 0o700)
         except FileExistsError:
-            pass
+            return
         except OSError as error:  # /proc and the like: ENOENT for what they do not let anybody make
             raise _cannot_create(path, error) from error
     except OSError as error:
         raise _cannot_create(path, error) from error
+    # Below a group's directory (set-group-id) all would get a group that containers have no number for.
+    if os.stat(path).st_mode & 0o2000:
+        os.chown(path, -1, os.getegid())
+        os.chmod(path, 0o700)
 
 
 def _cannot_create(path: str, error: OSError) -> NotSupported:

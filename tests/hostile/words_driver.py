@@ -1,7 +1,8 @@
 """Run by test_hostile_words.py as a program of its own: every option of every command with each hostile word.
 
 A fork for each option, in which `main.run` is called; what ends in anything but a status and lines of ours is printed
-as a line of JSON. argv: the directory of the trial, and the part of the cases (N/M) that is this process's.
+as a line of JSON. argv: the directory of the trial, the part of the cases (N/M) that is this process's, and one in how many
+words an option meets: which ones is its name's to say, so that the options of a kind meet all of them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pkgutil
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,16 +48,21 @@ FOR_EVER = {("events", "--until"), ("system service", "--print-env"), ("compose 
 IMAGE = Image("sha256:" + "1" * 64, ("x",), ("sha256:" + "2" * 64,), {"config": {"Cmd": ["x"]}}, {}, 0)
 
 
-def cases() -> Iterator[tuple[str, Command, str, list[list[str]]]]:
-    """(command, its table, option or "", the words after the command, once for each hostile word)."""
+def cases(step: int) -> Iterator[tuple[str, Command, str, list[list[str]]]]:
+    """(command, its table, option or "", the words after the command, once for each hostile word that it meets)."""
     for entry in COMMANDS:
         command = load(entry)
         usual, before = usual_arguments(entry.name, command), SAFE.get(entry.name, [])
         for option in (*command.options, *(GLOBAL_OPTIONS if entry.name == "version" else ())):
-            lines = [[*before, *given(option, word), *usual] for word in WORDS]
+            lines = [[*before, *given(option, word), *usual] for word in met(f"{entry.name} {option.names[-1]}", step)]
             yield entry.name, command, option.names[-1], lines
         if command.max_args != 0:
-            yield entry.name, command, "", [[*before, "--", *[word] * max(1, command.min_args)] for word in WORDS]
+            yield entry.name, command, "", [[*before, "--", *[word] * max(1, command.min_args)] for word in met(entry.name, step)]
+
+
+def met(name: str, step: int) -> tuple[str, ...]:
+    """One in `step` of the words, beginning where the name says."""
+    return WORDS[zlib.crc32(name.encode()) % step :: step]
 
 
 def given(option: Option, word: str) -> list[str]:
@@ -175,13 +182,13 @@ def try_all(directory: Path, name: str, command: Command, option: str, lines: li
         begin += at + 1
 
 
-def main_of_driver(directory: Path, part: int, parts: int) -> None:
+def main_of_driver(directory: Path, part: int, parts: int, step: int) -> None:
     for module in pkgutil.walk_packages(rootless.__path__, "rootless."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)  # once, and not in every child
     gc.freeze()
     begun, count = time.monotonic(), 0
-    for number, (name, command, option, lines) in enumerate(cases()):
+    for number, (name, command, option, lines) in enumerate(cases(step)):
         if number % parts != part:
             continue
         count += len(lines)
@@ -194,4 +201,4 @@ def main_of_driver(directory: Path, part: int, parts: int) -> None:
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
     place, _, of = sys.argv[2].partition("/")
-    main_of_driver(Path(sys.argv[1]), int(place), int(of))
+    main_of_driver(Path(sys.argv[1]), int(place), int(of), int(sys.argv[3]))

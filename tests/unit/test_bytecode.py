@@ -40,32 +40,50 @@ print(any(type(finder) is type and finder.__name__ == 'Finder' for finder in sys
 
 def show(directory: Path, code: str = SHOW) -> tuple[str, str]:
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code, directory], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-B", "-c", code, directory], capture_output=True, text=True, timeout=110, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr.strip()
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    source = Path(rootless.__file__).parent
-    target = tmp_path / "rootless"
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", bytecode.DIRECTORY, "_helpers"))
-    return target
+# Modules beside our own, for what happens between modules.
+TRIALS = {
+    "trial_slow": "import time\ntime.sleep(0.5)\nHERE = 1\n",
+    "trial_waits": "from rootless import trial_slow\nFOUND = trial_slow.HERE\n",
+    "trial_bad": "raise KeyError('bad')\n",
+    "trial_fails": "import rootless.trial_bad\n",
+}
 
 
-def test_modules_look_the_same(package: Path) -> None:
-    plain, used = show(package.parent)
-    assert used == "False"
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A package that is compiled, once for all as it takes seconds, and what SHOW said of it before."""
+    package = tmp_path_factory.mktemp("compiled") / "rootless"
+    ignored = shutil.ignore_patterns("__pycache__", bytecode.DIRECTORY, "_helpers")
+    shutil.copytree(Path(rootless.__file__).parent, package, ignore=ignored)
+    for name, text in TRIALS.items():
+        (package / f"{name}.py").write_text(text)
+    said, used = show(package.parent)
     compilation.write(str(package))
+    return package, said, used
+
+
+@pytest.fixture
+def package(plain: tuple[Path, str, str]) -> Path:
+    """The compiled package; who changes it changes it back."""
+    return plain[0]
+
+
+def test_modules_look_the_same(plain: tuple[Path, str, str]) -> None:
+    package, said, used = plain
+    assert used == "False"
     fast, used = show(package.parent)
     assert used == "True"
-    assert fast == plain
+    assert fast == said
 
 
 def test_an_empty_package_is_made_without_reading(package: Path) -> None:
     """Whether another module needs it or it is imported by itself; `inspect` reads its source all the same."""
-    compilation.write(str(package))
     code = (
         BEGIN + "before = bytecode._read\ndef read(name): print(name); return before(name)\nbytecode._read = read\n"
         "import rootless.oci.container, rootless.oci.hooks, inspect\n"
@@ -79,7 +97,6 @@ def test_an_empty_package_is_made_without_reading(package: Path) -> None:
 
 
 def test_a_traceback_shows_its_lines(package: Path) -> None:
-    compilation.write(str(package))
     code = (
         BEGIN + "import traceback\nfrom rootless import atomic\n"
         "try: atomic.read_bytes('/nonexistent')\nexcept OSError: traceback.print_exc(file=sys.stdout)"
@@ -89,29 +106,29 @@ def test_a_traceback_shows_its_lines(package: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["another Python's", "empty"])
 def test_a_file_of_another_python_is_ignored(package: Path, damage: str) -> None:
-    path = Path(compilation.write(str(package)))
+    path = package / bytecode.file_name(str(sys.implementation.cache_tag))
     data = path.read_bytes()
-    path.write_bytes(b"" if damage == "empty" else b"\0\0\0\0" + data[4:])
-    assert show(package.parent)[1] == "False"
+    try:
+        path.write_bytes(b"" if damage == "empty" else b"\0\0\0\0" + data[4:])
+        assert show(package.parent)[1] == "False"
+    finally:
+        path.write_bytes(data)
 
 
 def test_a_module_that_came_later_is_found(package: Path) -> None:
-    compilation.write(str(package))
-    (package / "later.py").write_text("HERE = 1\n")
-    code = (
-        BEGIN + "import rootless.later; print(rootless.later.HERE)"
-    )
-    assert show(package.parent, code)[0] == "1\n"
+    later = package / "later.py"
+    later.write_text("HERE = 1\n")
+    try:
+        assert show(package.parent, BEGIN + "import rootless.later; print(rootless.later.HERE)")[0] == "1\n"
+    finally:
+        later.unlink()
 
 
 def test_two_threads_wait_for_one_another(package: Path) -> None:
     """One of them must not see a module that the other is still executing."""
-    (package / "slow.py").write_text("import time\ntime.sleep(0.5)\nHERE = 1\n")
-    (package / "first.py").write_text("from rootless import slow\nFOUND = slow.HERE\n")
-    compilation.write(str(package))
     code = (
         BEGIN + "import threading\n"
-        "def one(): import os, rootless.first; os.write(1, b'%d\\n' % rootless.first.FOUND)\n"
+        "def one(): import os, rootless.trial_waits; os.write(1, b'%d\\n' % rootless.trial_waits.FOUND)\n"
         "threads = [threading.Thread(target=one) for _ in range(3)]\n"
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
     )
@@ -119,13 +136,10 @@ def test_two_threads_wait_for_one_another(package: Path) -> None:
 
 
 def test_a_module_that_fails_is_not_there(package: Path) -> None:
-    (package / "bad.py").write_text("raise KeyError('bad')\n")
-    (package / "first.py").write_text("import rootless.bad\n")
-    compilation.write(str(package))
     code = (
         BEGIN + "for _ in range(2):\n"
-        "  try: import rootless.first\n"
-        "  except KeyError as error: print(error, 'rootless.bad' in sys.modules, 'rootless.first' in sys.modules)"
+        "  try: import rootless.trial_fails\n"
+        "  except KeyError as error: print(error, 'rootless.trial_bad' in sys.modules, 'rootless.trial_fails' in sys.modules)"
     )
     assert show(package.parent, code)[0] == "'bad' False False\n" * 2
 
@@ -158,21 +172,30 @@ def later():
 
 
 def test_every_module_can_be_the_first(package: Path) -> None:
-    compilation.write(str(package))
+    """In a process that has imported nothing of ours: a fork of one that has all that ours import from elsewhere."""
     code = """
 import importlib, os, sys
 import asyncio, jinja2, uvicorn.server  # once: twenty modules of the console need them
 sys.path.insert(0, sys.argv[1])
 from rootless import bytecode
 bytecode.install()
-names = sorted(bytecode._index)
+names = [name for name in sorted(bytecode._index) if not name.endswith("__main__") and ".trial_" not in name]
+reader, writer = os.pipe()
+if not os.fork():
+    for name in names:
+        importlib.import_module(name)
+    os.write(writer, " ".join(name for name in sys.modules if not name.startswith("rootless")).encode())
+    os._exit(0)
+os.wait()
+for name in os.read(reader, 1 << 16).decode().split():
+    if not name.startswith("__"):
+        importlib.import_module(name)
 for name in names:
     if os.fork():
-        status = os.wait()[1]
-        if status:
+        if os.wait()[1]:
             print(name)
         continue
-    importlib.import_module(name) if not name.endswith("__main__") else None
+    importlib.import_module(name)
     os._exit(0)
 """
     assert show(package.parent, code) == ("", "")

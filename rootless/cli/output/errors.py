@@ -30,9 +30,15 @@ def translate(error: OSError) -> RootlessError:
         return NotSupported("too many open files", hint=hint_for(error))
     if error.errno == errno.EFBIG:
         return NotSupported(f"a file would become larger than this process may write{place}", hint="raise the limit: `ulimit -f unlimited`")
-    if error.errno in (errno.EAGAIN, errno.ENOMEM):
-        reason = "memory" if error.errno == errno.ENOMEM else "processes (see `ulimit -u`) or memory"
-        return NotSupported(f"the host is short of {reason}{place}")
+    if error.errno == errno.EAGAIN:
+        return NotSupported(
+            f"the host is short of processes or memory{place}",
+            hint="`ulimit -u` is how many processes and threads you may have, `ps -Lu $USER | wc -l` how many there are; a login "
+            "(TasksMax) or a batch job may have fewer: end some, or have the limit raised",
+        )
+    if error.errno == errno.ENOMEM:
+        hint = "`free -h` shows what is left; `ulimit -v` and a batch job may limit it"
+        return NotSupported(f"the host is short of memory{place}", hint=hint)
     return RootlessError(
         f"{_lower(error.strerror or str(error))}{place}",
         hint="`rootless --debug ...` shows where this came from",

@@ -23,7 +23,7 @@ def try_drivers(store: Store, asked: str = "") -> tuple[str, dict[str, str]]:
     place = f"{store.root}/.probe-{os.getpid()}-{os.urandom(4).hex()}"
     refused: dict[str, str] = {}
     try:
-        os.mkdir(place, 0o700)
+        make_directory(place)
         kind = filesystem_type(place)
         why = _in_child(lambda: _try_owners(place))
         if why:
