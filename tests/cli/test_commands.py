@@ -261,3 +261,12 @@ def test_bash_reads_its_script() -> None:
 def test_the_pages_are_what_the_commands_say() -> None:
     directory = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "cli")
     assert docs.main(["--check", directory]) == 0, "run: python -m rootless.cli.help.docs docs/cli"
+
+
+@pytest.mark.parametrize("path", ["", "system", "run", "compose up", "cp"])
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_help_keeps_to_the_width_of_the_terminal(path: str, width: int) -> None:
+    """But for what is typed as it stands: usage and examples."""
+    told = page.text(path, width=width).partition("\nExamples:\n")[0]
+    typed = ("Usage:", "        rootless", "  rootless ", "Run 'rootless")
+    assert [line for line in told.splitlines() if len(line) > width and not line.startswith(typed)] == []

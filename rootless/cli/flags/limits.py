@@ -19,7 +19,7 @@ CHANGEABLE: tuple[Option, ...] = (
            help="CPUs in which to allow execution (0-3, 0,1)"),
     Option(("--cpuset-mems",), "cpuset_mems", VALUE, metavar="string", default="",
            help="MEMs in which to allow execution (0-3, 0,1)"),
-    Option(("-m", "--memory"), "memory", VALUE, metavar="bytes", default="", help="Memory limit"),
+    Option(("-m", "--memory"), "memory", VALUE, metavar="bytes", default="", help="Memory limit: bytes, or 512m, 2g"),
     Option(("--memory-reservation",), "memory_reservation", VALUE, metavar="bytes", default="", help="Memory soft limit"),
     Option(("--memory-swap",), "memory_swap", VALUE, metavar="bytes", default="",
            help="Swap limit equal to memory plus swap: '-1' to enable unlimited swap"),

@@ -76,15 +76,16 @@ def _shown(entries: dict[str, CommandEntry]) -> list[str]:
 
 def _list(page: click.HelpFormatter, title: str, rows: list[tuple[str, str]]) -> None:
     page.write(f"\n{title}:\n")
-    widest = max(len(name) for name, _ in rows)
-    for name, summary in rows:
-        page.write(f"  {name:<{widest}}   {summary}\n")
+    page.indent()
+    page.write_dl(rows, col_max=max(len(name) for name, _ in rows), col_spacing=3)
+    page.dedent()
 
 
 def _command(shown: ClickCommand, path: str, width: int) -> str:
     command = shown.command
     page = click.HelpFormatter(width=width, max_width=width, indent_increment=2)
-    page.write(f"Usage:  {usage(path, command)}\n\n{command.summary}\n")
+    page.write(f"Usage:  {usage(path, command)}\n\n")
+    page.write_text(command.summary)
     if command.description:
         page.write("\n")
         page.write_text(command.description)
@@ -109,7 +110,7 @@ def _options(page: click.HelpFormatter, options: tuple[Option, ...], title: str)
     page.write(f"\n{title}:\n")
     page.indent()
     page.write_dl(
-        sorted(rows, key=lambda row: row[0].lstrip(" -").split("--")[-1]), col_max=36, col_spacing=3
+        sorted(rows, key=lambda row: row[0].lstrip(" -").split("--")[-1]), col_max=min(36, page.width // 3), col_spacing=3
     )
     page.dedent()
 

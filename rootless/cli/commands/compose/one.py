@@ -154,7 +154,7 @@ EXPORT = Command(
 COMMIT = Command(
     name="compose commit", summary="Create a new image from a service container's changes", usage="[OPTIONS] SERVICE [REPOSITORY[:TAG]]",
     options=(
-        Option(("-a", "--author"), "author", VALUE, metavar="string", default="", help="Author"),
+        Option(("-a", "--author"), "author", VALUE, metavar="string", default="", help="Author of the image (Ada <ada@example.org>)"),
         Option(("-c", "--change"), "change", LIST, help="Apply Dockerfile instruction to the created image"),
         INDEX,
         Option(("-m", "--message"), "message", VALUE, metavar="string", default="", help="Commit message"),

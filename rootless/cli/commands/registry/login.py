@@ -62,7 +62,7 @@ COMMAND = Command(
         Option(("--password-stdin",), "password_stdin", FLAG, help="Take the password from stdin"),
         Option(("--tls-verify",), "tls_verify", FLAG, default=True,
                help="Require https with a valid certificate; false allows plain http"),
-        Option(("-u", "--username"), "username", VALUE, help="Username"),
+        Option(("-u", "--username"), "username", VALUE, help="Username; asked for if it is not given"),
     ),
     handler=login,
     max_args=1,

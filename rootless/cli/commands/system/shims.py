@@ -94,7 +94,7 @@ COMMAND = Command(
     options=(
         Option(("--dir",), "dir", VALUE, metavar="string", default="", complete="directory",
                help="Where they are (default ~/.local/bin)"),
-        Option(("--remove",), "remove", FLAG, help="Remove them"),
+        Option(("--remove",), "remove", FLAG, help="Remove the names again that were made so"),
     ),
     handler=_shims,
     description="Writes a small script of each name, for tools that call these programs. What is there and is none of ours stays.",
