@@ -32,6 +32,8 @@ int64_t call_keep_capabilities(const struct request *r)
 
 /* <linux/capability.h>: one or two words each of effective, permitted and inheritable, by the version. */
 #define VERSION_1 0x19980330u
+/* CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD */
+#define OVER_FILES 0x0800021fu
 struct header {
     uint32_t version;
     int32_t pid;
@@ -65,6 +67,7 @@ int64_t call_set_capabilities(const struct request *r)
     /* Which of them the kernel knows, and asks for at every call. */
     changed.permitted = permitted != 0;
     changed.effective = effective != 0;
+    changed.no_files = effective != 0 && !(data[0].effective & OVER_FILES);
     if (memcmp(&changed, credentials_of(r->task), sizeof changed) != 0 && (result = credentials_set(r->task, &changed, NULL)) < 0)
         return result;
     return CONTINUE;
@@ -75,7 +78,7 @@ int64_t call_get_capabilities(const struct request *r)
     struct header header;
     struct data data[2];
     const struct credentials *of = credentials_of(r->task);
-    if (of->permitted && of->effective)
+    if (of->permitted && of->effective && !of->no_files)
         return CONTINUE;
     int64_t result = read_header(r, &header);
     if (result != 0)
@@ -84,7 +87,7 @@ int64_t call_get_capabilities(const struct request *r)
     if (syscall(SYS_capget, &real, data) < 0)
         return CONTINUE;
     for (int i = 0; i < 2; i++) {
-        data[i].effective &= of->effective ? ~0u : 0;
+        data[i].effective &= of->effective ? i || !of->no_files ? ~0u : ~OVER_FILES : 0;
         data[i].permitted &= of->permitted ? ~0u : 0;
     }
     return request_write(r, r->args[1], data, header.version == VERSION_1 ? sizeof *data : sizeof data);

@@ -63,7 +63,7 @@ int64_t call_execute(const struct request *r)
         }
         changed.suid = changed.fsuid = changed.euid;
         changed.sgid = changed.fsgid = changed.egid;
-        changed.keep = 0;
+        changed.keep = changed.no_files = 0;
         changed.permitted = !changed.ruid || !changed.euid;
         changed.effective = !changed.euid;
         if (memcmp(&changed, old, sizeof changed) != 0)

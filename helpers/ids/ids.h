@@ -36,6 +36,7 @@ struct credentials {
     uint32_t groups, group_count; /* where they begin in the groups kept, and how many */
     uint32_t keep;                /* PR_SET_KEEPCAPS */
     uint32_t permitted, effective; /* whether it has the capabilities that root has, and whether they are in force */
+    uint32_t no_files;             /* but for those over files: setfsuid(2) of root to another takes them, and to root gives them */
 };
 #define GROUPS_LIMIT 65536u /* NGROUPS_MAX */
 

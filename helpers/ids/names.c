@@ -143,6 +143,7 @@ int64_t call_access(const struct request *r)
         by.fsgid = by.rgid;
         by.euid = by.ruid;
         by.effective = !by.ruid && by.permitted;
+        by.no_files = 0;
     }
     if (credentials_over_files(&by) || wanted > 7 || flags & AT_EMPTY_PATH)
         return CONTINUE;

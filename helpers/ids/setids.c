@@ -123,6 +123,8 @@ int64_t call_set_ids(const struct request *r)
         uint32_t was = *ids.files;
         if (a != NO_ID && (privileged || a == was || is_one_of(a, *ids.real, *ids.effective, *ids.saved))) {
             *ids.files = a;
+            if (of_users && !was != !a)
+                changed.no_files = a && changed.effective;
             credentials_set(r->task, &changed, NULL);
         }
         return was;

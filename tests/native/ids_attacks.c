@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -247,12 +248,35 @@ static void peers(void)
     printf("ended %d\n", asked);
 }
 
+static pthread_barrier_t changed;
+static void *who_am_i(void *id)
+{
+    pthread_barrier_wait(&changed);
+    *(long *)id = syscall(SYS_getuid) * 1000 + syscall(SYS_getegid);
+    return NULL;
+}
+
+/* The C library has each thread set the ids, one after the other: those that are second are not root any more. */
+static void threads(void)
+{
+    pthread_t thread[3];
+    long id[3];
+    pthread_barrier_init(&changed, NULL, 4);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&thread[i], NULL, who_am_i, &id[i]);
+    int result = setgroups(2, (const gid_t[]){5, 6}) | setresgid(33, 33, 33) | setresuid(33, 33, 33);
+    pthread_barrier_wait(&changed);
+    for (int i = 0; i < 3; i++)
+        pthread_join(thread[i], NULL);
+    printf("threads %d %ld %ld %ld %d\n", result, id[0], id[1], id[2], getgroups(0, NULL));
+}
+
 int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } attacks[] = {
         {"pointers", pointers}, {"paths", paths}, {"races", races}, {"floods", floods}, {"kills", kills}, {"handles", handles},
         {"escape", escape}, {"peers", peers}, {"dropped", dropped},
-        {"fuse", fuse},
+        {"fuse", fuse}, {"threads", threads},
     };
     for (size_t i = 0; argc > 1 && i < sizeof attacks / sizeof *attacks; i++)
         if (!strcmp(argv[1], attacks[i].name)) {

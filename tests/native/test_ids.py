@@ -230,6 +230,10 @@ def test_who_connected_is_known_to_each_thread_and_nobody_once_ended(helpers: Pa
     assert attack(helpers, attacks, short, "peers") == ["thread 5", "ended 65534"]
 
 
+def test_the_c_library_sets_the_ids_of_all_threads(helpers: Path, attacks: Path, short: Path) -> None:
+    assert attack(helpers, attacks, short, "threads") == ["threads 0 33033 33033 33033 2"]
+
+
 def test_a_file_system_of_the_containers_own_may_ask(helpers: Path, attacks: Path, short: Path) -> None:
     """A server that asks for its ids while its own file system is looked at: the call that waits for it is not waited for."""
     assert attack(helpers, attacks, short, "fuse") == ["file 100644"]

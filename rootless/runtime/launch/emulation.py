@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from rootless.undo import Undo
 
 
-def answer_for_ids(channel: Channel, container_dir: str, run_dir: str, cgroup: str, undo: Undo) -> int:
-    """Start the program that answers for ids as our child, and give it the init's listener. Returns its pid.
+def answer_for_ids(channel: Channel, container_dir: str, run_dir: str, cgroup: str, undo: Undo) -> tuple[int, int]:
+    """Start the program that answers for ids as our child, and give it the init's listener. Returns its pid and the listener, to be
+    held: if it is killed, what the container asks waits for its own end, instead of being no call of this kernel (ENOSYS).
 
     What it does is the container's doing, and is counted there: it goes into a cgroup inside the container's `cgroup`, ""
     for none. There it is in nobody's way who divides the container's; what freezes the one freezes the other."""
@@ -28,8 +29,5 @@ def answer_for_ids(channel: Channel, container_dir: str, run_dir: str, cgroup: s
         cgroupfs.write(leaf + "/cgroup.procs", str(pid))
     message = channel.expect("ids")
     listener = listener_of(message)
-    try:
-        ids.hand_over(run_dir, listener, message.data["ids"])
-    finally:
-        os.close(listener)
-    return pid
+    ids.hand_over(run_dir, listener, message.data["ids"])
+    return pid, listener

@@ -254,9 +254,10 @@ def _supervise(
     if config.confinement.ids.asks:
         from rootless.runtime.launch.emulation import answer_for_ids
 
-        answering = answer_for_ids(
+        answering, listener = answer_for_ids(
             started.channel, request.container_dir, request.run_dir, cgroup.result.path, undo
         )
+        hold = (*hold, listener)
     raise_exec_error(started.channel.receive("refused"), config.spec["process"]["args"])
     started.channel.close()
     progress.step = "set the limits"
