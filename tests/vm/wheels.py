@@ -12,9 +12,8 @@ from tests.need import need
 from tests.vm.image import PYTHON
 
 SOURCE = Path(__file__).parents[2]
-NOT_SOURCE = shutil.ignore_patterns(
-    ".*", "build", "dist", "tests", "benchmarks", "__pycache__", "*.egg-info", "_helpers"
-)
+NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "_helpers")
+NOT_AT_THE_TOP = {"build", "dist", "tests", "benchmarks"}  # below it, rootless/build is ours
 # Debian 12 has glibc 2.36; pip does not derive the older tags from the newest.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "linux_x86_64")
 LIMIT_S = 600
@@ -23,11 +22,15 @@ LIMIT_S = 600
 def build(directory: Path) -> Path:
     """Build the project's wheel into `directory`; its path. Works on a copy: building writes beside the source."""
     copy = directory / "source"
-    shutil.copytree(SOURCE, copy, ignore=NOT_SOURCE)
+    shutil.copytree(SOURCE, copy, ignore=_left_out)
     _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", directory, copy)
     shutil.rmtree(copy)
     (wheel,) = directory.glob("rootless-*.whl")
     return wheel
+
+
+def _left_out(directory: str, names: list[str]) -> set[str]:
+    return NOT_SOURCE(directory, names) | (NOT_AT_THE_TOP if Path(directory) == SOURCE else set())
 
 
 def gather(wheel: Path, suite: str, directory: Path) -> None:
