@@ -53,17 +53,30 @@ def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive
     rootless exec box stat -c '%n %u:%g %a' /tmp/stream /again /mine /d /d/in
     rootless exec box sh -c 'touch /d/new; chown 11:12 /d/new'
     rootless cp box:/d - >volume.tar
+    rootless exec box chown 50 /srv /added/t; rootless diff box | grep -e /srv -e /added/t
     rootless volume export -o exported.tar vol
     rootless volume create other >&2; rootless volume import other exported.tar
     seen -v other:/d busybox:latest stat -c '%n %u:%g' /d /d/in /d/new
     rootless rm -f box >&2
+    mkdir given; touch given/f
+    seen -u user -v "$2/given:/d:U" busybox:latest sh -c 'stat -c %U /d /d/f; touch /d/mine'
+    rootless pod create p >&2; rootless run -d --pod p --name one busybox:latest sleep 1000 >&2
+    rootless run --rm --pod p -u 33:44 busybox:latest sh -c 'id -u; touch /tmp/x; stat -c %u:%g /tmp/x'
+    rootless exec one su user -c 'id -u'
+    rootless pod rm -f p >&2
+    export ROOTLESS_STORAGE_DRIVER=directory
+    rootless run --name copy --network none busybox:latest sh -c 'chown 5:6 /etc/passwd /tmp'
+    rootless diff copy | grep -e passwd -e tmp; rootless commit -q copy copied >&2
+    seen copied stat -c '%n %u:%g' /etc/passwd /tmp; rootless rm copy >&2
     """
     done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "/f 33:44 4750", "/d/in 5:6 644", "/copied 7:8 644", "/srv/work 1000:1000 755", "/added/t 1000:1000 644",
         "/tmp/stream 9:10 4711", "/again 33:44 750", "/mine 0:0 750", "/d 5:6 755", "/d/in 5:6 644",
-        "/d 5:6", "/d/in 5:6", "/d/new 11:12",
+        "C /added/t", "C /srv", "/d 5:6", "/d/in 5:6", "/d/new 11:12",
+        "user", "user", "33", "33:44", "1000",
+        "C /etc/passwd", "C /tmp", "/etc/passwd 5:6", "/tmp 5:6",
     ]  # fmt: skip
     with tarfile.open(tmp_path / "save.tar") as saved:
         found = owners_in(*(data for entry in saved if entry.isfile() and (data := saved.extractfile(entry).read())[257:262] == b"ustar"))  # type: ignore[union-attr]
@@ -73,6 +86,7 @@ def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive
     assert owners_in((tmp_path / "exported.tar").read_bytes())["new"] == (11, 12)
     assert "user.containers.override_stat" in os.listxattr(tmp_path / "kept")
     assert not os.listxattr(tmp_path / "plain")
+    assert (tmp_path / "given/mine").stat().st_uid == os.getuid()
 
 
 @pytest.mark.own_store

@@ -14,6 +14,7 @@ import stat
 
 from rootless import paths
 from rootless.engine.files import view
+from rootless.engine.options.ids import DEFAULT
 from rootless.engine.options.mount_config import GIVEN, Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported, RootlessError
@@ -29,6 +30,8 @@ from rootless.runtime.mounts.mount_parts import SUBPATH
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.process.passwd import find_user
 from rootless.runtime.rootfs_path import open_in_root
+from rootless.session import session
+from rootless.storage.layers.recorded import Giver, owner
 from rootless.storage.store import Store
 
 _DEEPEST = 300
@@ -47,12 +50,14 @@ def give(store: Store, record: ContainerConfig, root: Rootfs) -> None:
     InvalidInput for the caller's home and what it lies in, and for a tmpfs; NotSupported where the user has no id
     on this machine or something belongs to another account. What has the right owner already is not touched.
     """
-    owner = _owner(store, record, root)
+    user = _owner(store, record, root)
+    # Whose ids are emulated, and are none here, is told by the files themselves.
+    giver = Giver() if session.join().single_id and (record.get("ids") or DEFAULT) in ("auto", "full") else None
     for mount in asked(record):
         top = _source(store, mount)
         try:
             _refuse_home(top, mount)
-            _Tree(mount["source"] or mount["volume"] or mount["target"], *owner).give(top)
+            _Tree(mount["source"] or mount["volume"] or mount["target"], user, giver).give(top)
         finally:
             os.close(top)
 
@@ -112,10 +117,10 @@ def _refuse_home(top: int, mount: Mount) -> None:
 class _Tree:
     """One source on its way to its new owner."""
 
-    def __init__(self, name: str, uid: int, gid: int) -> None:
+    def __init__(self, name: str, owner: tuple[int, int], giver: Giver | None) -> None:
         self._name = name
-        self._uid = uid
-        self._gid = gid
+        self._uid, self._gid = owner
+        self._giver = giver
 
     def give(self, top: int) -> None:
         """`top` (O_PATH) and what is below it, deepest names of one directory at a time."""
@@ -165,9 +170,13 @@ class _Tree:
 
     def _one(self, fd: int, name: str) -> None:
         status = os.fstat(fd)
-        if (status.st_uid, status.st_gid) == (self._uid, self._gid):
+        now = owner(fd, status) if self._giver else (status.st_uid, status.st_gid)
+        if now == (self._uid, self._gid):
             return
         try:
+            if self._giver:
+                self._giver.give(fd, (self._uid, self._gid))
+                return
             # What the descriptor is of: a link is not followed, and no name is looked up again.
             os.chown(f"/proc/self/fd/{fd}", self._uid, self._gid)
         except OSError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rootless.linux.rlimit import many_descriptors
+from rootless.storage.layers import recorded
 from rootless.storage.layers.layers import path as layer_path
 from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.store import Store
@@ -123,7 +124,7 @@ def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *,
             continue
         if before is None:
             _record(found, "A", here)
-        elif not _same(before, now, copy):
+        elif not _same(before, now, copy) or _given_away(lowers, before, upper, now, name):
             _record(found, "C", here)
         if stat.S_ISDIR(now.st_mode):
             inside.append(name)
@@ -169,6 +170,19 @@ def _same(before: os.stat_result, now: os.stat_result, copy: Shown | None) -> bo
         same = (before.st_mode, before.st_mtime_ns) == (now.st_mode, now.st_mtime_ns)
         same = same and (before.st_uid, before.st_gid) == owner
         return same and (stat.S_ISDIR(now.st_mode) or before.st_size == now.st_size)
+    return False
+
+
+def _given_away(lowers: list[int], before: os.stat_result, upper: int, now: os.stat_result, name: str) -> bool:
+    """Whether the file says that it is somebody else's than the lower one, of which `before` is: for the kernel both are root's."""
+    mine = recorded.owner_by_name(upper, name, now)
+    for fd in lowers:
+        try:
+            if os.path.samestat(os.stat(name, dir_fd=fd, follow_symlinks=False), before):
+                theirs = recorded.owner_by_name(fd, name, before)
+                return (mine, theirs) != ((now.st_uid, now.st_gid), (before.st_uid, before.st_gid)) and mine != theirs
+        except OSError:
+            continue
     return False
 
 
