@@ -18,7 +18,7 @@ UNDO = """\
 rm -rf /scratch /etc/profile.d/rootless.sh /usr/local/bin/rootless /etc/sysctl.d/60-rootless.conf
 rm -f /etc/systemd/system/user@.service.d/rootless-delegate.conf
 systemctl daemon-reload
-userdel dora
+userdel -f dora
 apparmor_parser -R /etc/apparmor.d/rootless; rm -f /etc/apparmor.d/rootless"""
 
 
