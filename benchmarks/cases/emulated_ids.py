@@ -14,7 +14,7 @@ from tests.harness import processes
 SOURCES = Path(__file__).parents[2] / "helpers"
 HOST = [word for path in ("/usr", "/lib", "/lib64") for word in ("-v", f"{path}:{path}:ro")]
 FIND = "/usr/bin/find {} -xdev -printf %U >/dev/null"
-COMPILE = "cd /tmp && for each in {}/ids/*.c; do /usr/bin/gcc -D_GNU_SOURCE -O1 -I{} -c -o one.o $each || exit 1; done"
+COMPILE = "cd /tmp && for each in {}/ids/*.c; do /usr/bin/gcc -D_GNU_SOURCE -O1 -I{} -c -o ids-one.o $each || exit 1; done; rm ids-one.o"
 _GOAL_KIB = 200.0
 
 
