@@ -39,7 +39,7 @@ def test_the_owners_password_logs_in(vm: Machine) -> None:
         return vm.run("root", f"runuser -u alice -- {environment} python3 /srv/try_passwords.py {words}").stdout.splitlines()
 
     try:
-        assert "can ask for your password" in vm.run("alice", "rootless doctor | cat").stdout
+        assert "can ask for your password" in vm.run("alice", "rootless doctor -v | cat").stdout
         assert tried("wrong", "other horse", "right horse") == ["403 False", "403 False", "200 True"]
         for change, back in (("usermod -L alice", "usermod -U alice"), ("chage -E 2020-01-01 alice", "chage -E -1 alice")):
             vm.run("root", change)
