@@ -14,6 +14,7 @@ from tests.vm.machine import USERS, Machine
 SPIN = "busybox sh -c 'while :; do :; done'"
 HOG = "sh -c 'x=a; while :; do x=$x$x; done'"
 MIB = 1 << 20
+CONFIG = "~/.config/rootless/config.toml"
 
 
 @pytest.fixture(autouse=True)
@@ -173,8 +174,14 @@ def test_a_controller_that_is_missing(vm: Machine) -> None:
         assert done.returncode == 125
         assert "--cpus cannot be enforced" in done.stderr
         assert "delegate.conf" in done.stderr
-        vm.run("bob", "rootless run --rm -m 64m busybox true")
+        # Where bob has said that he would rather have it run: with the limit that there is, and a word on the other.
+        vm.run("bob", f"umask 022; mkdir -p $(dirname {CONFIG}); echo 'limits = \"warn\"' >{CONFIG}")
+        done = vm.run("bob", "rootless run --rm --cpus 1 -m 64m busybox cat /sys/fs/cgroup/memory.max")
+        assert done.stdout == f"{64 * MIB}\n"
+        assert "WARNING: --cpus cannot be enforced" in done.stderr
+        assert "--memory" not in done.stderr
     finally:
+        vm.run("bob", f"rm -f {CONFIG}")
         vm.logout("bob")
         vm.run("root", f"rm -r {unit}; {again}")
 
