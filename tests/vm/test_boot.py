@@ -18,6 +18,22 @@ from tests.vm.machine import Machine
 # logind's UserStopDelaySec (10 s unless set), then ten seconds for what ignores SIGTERM, on a slow machine.
 STOP_DELAY_S = 180
 BIG_BYTES = 40 << 20
+PROJECT = """
+services:
+  db:
+    image: busybox
+    command: sleep 4021
+    restart: always
+    healthcheck: {test: [CMD, "true"], start_interval: 1s, start_period: 60s}
+  web:
+    image: busybox
+    command: sleep 4022
+    restart: unless-stopped
+    depends_on: {db: {condition: service_healthy}}
+  once:
+    image: busybox
+    command: sleep 4023
+"""
 QUIET = "--network none busybox"
 NAMED = "--network app busybox"
 
@@ -139,8 +155,19 @@ def test_what_is_not_told_is_not_killed(vm: Machine, alice: Callable[[str], str]
     assert runs(vm, "sleep 4004") is not told
 
 
+@pytest.fixture
+def project(vm: Machine) -> Iterator[None]:
+    """A compose project of bob's, `demo`, enabled: of its services one waits for another, and one is not to come back."""
+    vm.run("root", "loginctl enable-linger bob")
+    vm.run("bob", f"mkdir -p ~/demo; printf %s {shlex.quote(PROJECT)} >~/demo/compose.yaml; cd ~/demo; rootless compose up -d")
+    vm.run("bob", "rootless enable --project demo")
+    yield
+    vm.run("bob", "rootless disable --project demo; cd ~/demo; rootless compose down -t 0; rm -r ~/demo", check=False)
+    vm.run("root", "loginctl disable-linger bob")
+
+
 @pytest.mark.differs
-def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Callable[[str], str]) -> None:
+def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Callable[[str], str], project: None) -> None:
     vm.run("root", "loginctl enable-linger alice")
     alice(
         "rootless network create app >/dev/null\n"
@@ -165,6 +192,14 @@ def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Calla
     assert state(vm, "stopped").split()[0] == "exited"
     assert state(vm, "plain").split()[0] == "exited"
     assert alice("systemctl --user is-active rootless-unit") == "active"
+    # bob's project: whole but for what has no policy, in its order, without a login of his.
+    of_bob = "pgrep -u bob -fx 'sleep {}' >/dev/null"
+    wait_until(lambda: vm.run("root", of_bob.format(4022), check=False).returncode == 0, "the project", 300, vm=vm)
+    listed = vm.run("bob", "rootless ps -a --format '{{.Names}} {{.State}}'").stdout.splitlines()
+    assert sorted(listed) == ["demo-db-1 running", "demo-once-1 exited", "demo-web-1 running"]
+    began = "rootless inspect -f '{{.State.StartedAt}}' demo-db-1 demo-web-1; systemctl --user is-active 'rootless-project:demo'"
+    db, web, unit = vm.run("bob", began).stdout.split()
+    assert (db < web, unit) == (True, "active")
     # Its end is the unit's end; disabled, it does not come back.
     alice("rootless stop -t 0 unit >/dev/null; rootless disable unit >/dev/null")
     wait_until(

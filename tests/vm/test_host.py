@@ -89,15 +89,19 @@ def test_without_subordinate_ids_there_is_one_id_and_it_is_said_once(vm: Machine
     assert status == 0
     assert found["ids"]["status"] == "warning"
     assert "usermod --add-subuids" in found["ids"]["fix_admin"]
+    assert found["emulated ids"]["status"] == "ok"
+    assert found["emulated ids"]["what"].startswith("no range: ids are emulated (full)")
     done = vm.run(
         "carol",
         f"""{FRESH}
         set -e
         rootless load -q -i /srv/busybox.tar >/dev/null
         for i in 1 2; do rootless run --rm {BUSYBOX} sh -c 'id -u; wc -l </proc/self/uid_map; touch /etc/own'; done
+        rootless run --rm {BUSYBOX} sh -c 'chown 33:44 /etc; chmod 4755 /etc; stat -c %u:%g:%a /etc'
+        rootless run --rm -u 33:44 {BUSYBOX} sh -c 'id -u; id -g; touch /tmp/own; stat -c %u:%g /tmp/own'
         """,
     )
-    assert done.stdout.split() == ["0", "1", "0", "1"]
+    assert done.stdout.split() == ["0", "1", "0", "1", "33:44:4755", "33", "44", "33:44"]
     assert done.stderr.count("one user id only") == 1, done.stderr
 
 
