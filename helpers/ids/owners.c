@@ -53,8 +53,10 @@ int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
         return apart_set(fd, st, uid, gid);
     char name[24], text[64], *p = text;
     put_number(name, (uint64_t)fd);
-    if (uid == st->st_uid && gid == st->st_gid) {
-        if (removexattr(name, attribute) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+    /* A record that is there is written over, never taken away: where the image has another owner for the file, a commit would
+       have that again (owners.json). */
+    if (uid == st->st_uid && gid == st->st_gid && getxattr(name, attribute, NULL, 0) < 0) {
+        if (errno != ENODATA && errno != EOPNOTSUPP)
             return -errno;
         return owners_apart() ? apart_set(fd, st, uid, gid) : 0;
     }

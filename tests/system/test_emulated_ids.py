@@ -40,6 +40,9 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
     rootless export -o "$2/export.tar" box
     rootless run --rm --network none kept:latest stat -c '%n %u:%g %a' /tmp/mine /tmp/theirs /home/user
     rootless save -o "$2/save.tar" kept:latest
+    rootless exec box chown 0:0 /home/user
+    rootless commit -q box roots:latest >&2
+    rootless run --rm --network none roots:latest stat -c '%n %u:%g' /home/user
     rootless rm -f box >&2
     """
     done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
@@ -51,6 +54,7 @@ def test_a_container_of_a_user_without_a_range(rootless: Rootless, busybox_archi
         "/tmp/mine 33:44 4755", "/tmp/d 5:6 755", "/tmp/theirs 1000:1000 644", "/tmp/sevens 7:8 644",
         "/tmp/moved 9:10 777", "/tmp/pipe 9:10 644", "/bin/cat 11:0 777", "auto full",
         "/tmp/mine 33:44 4755", "/tmp/theirs 1000:1000 644", "/home/user 1000:1000 755",
+        "/home/user 0:0",
     ]  # fmt: skip
     with tarfile.open(tmp_path / "export.tar") as tar:
         owners = {entry.name.removeprefix("./"): (entry.uid, entry.gid) for entry in tar}
