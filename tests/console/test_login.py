@@ -42,14 +42,15 @@ def test_what_is_no_login_is_refused(console: Console, body: bytes) -> None:
 def test_nothing_but_the_login_is_for_everybody(console: Console, browser: Browser) -> None:
     """Every path of the table, by each method, without a cookie; and with one, without the page's token."""
     paths = ["/", "/containers", "/containers/box", "/containers/box/logs", "/containers/box/logs.txt", "/containers/box/logs/follow",
-             "/containers/box/stats", "/containers/box/terminal", "/images", "/images/aaaaaaaaaaaa", "/volumes", "/networks", "/projects",
+             "/containers/box/stats", "/containers/box/terminal", "/images", "/run",
+             "/images/aaaaaaaaaaaa", "/volumes", "/networks", "/projects",
              "/system", "/changes"]  # fmt: skip
     for path in paths:
         for headers in ({}, {"Cookie": "rootless-console-8080=guess"}, {"Cookie": browser.cookie.replace("8080", "8081")}):
             answer = console.ask("GET", path, headers=headers)
             assert answer.status == 401, path
             assert "token" not in answer.text
-    changes = ["/logout", "/tickets", "/containers/box/stop", "/images/pull", "/images/aaaaaaaaaaaa/remove", "/volumes/a/remove",
+    changes = ["/logout", "/tickets", "/containers/box/stop", "/run", "/images/pull", "/images/aaaaaaaaaaaa/remove", "/volumes/a/remove",
                "/networks/a/remove", "/prune/volumes"]  # fmt: skip
     for path in changes:
         assert console.ask("POST", path, {}, ORIGIN).status == 401, path

@@ -77,7 +77,7 @@ ORDER = {
         "resolve_paths schema values paths_of_keys reader",
     "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
     "console": "server app routes pages running listening passwords pam_child engine_api peers guard request sessions",
-    "console/pages": "containers images volumes networks projects system terminal logs live login static context render shapes",
+    "console/pages": "containers images volumes networks projects run system terminal logs live login static context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",
     "engine/doctor": "probes run_probes result scratch",

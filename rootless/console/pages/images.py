@@ -32,7 +32,7 @@ async def one(context: Context, identifier: str) -> Answer:
     name = (found["RepoTags"] or [identifier[:12]])[0]
     config = found.get("Config") or {}
     words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
-    values = {"found": found, "history": history, "id": identifier, "words": words, "user": config.get("User")}
+    values = {"found": found, "history": history, "id": identifier, "words": words, "user": config.get("User"), "run": name}
     return Answer(render.page("image.html", session=context.session, title=name, **values))
 
 
