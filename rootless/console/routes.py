@@ -76,5 +76,6 @@ ROUTES = (
     _route("POST", "/networks/NAME/remove", networks.remove),
     _route("GET", "/projects", projects.listing),
     _route("GET", "/system", system.show),
+    _route("GET", "/doctor", system.doctor),
     _route("POST", "/prune/ACTION", system.prune),
 )

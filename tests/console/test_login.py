@@ -44,7 +44,7 @@ def test_nothing_but_the_login_is_for_everybody(console: Console, browser: Brows
     paths = ["/", "/containers", "/containers/box", "/containers/box/logs", "/containers/box/logs.txt", "/containers/box/logs/follow",
              "/containers/box/stats", "/containers/box/terminal", "/images", "/run",
              "/images/aaaaaaaaaaaa", "/volumes", "/networks", "/projects",
-             "/system", "/changes"]  # fmt: skip
+             "/system", "/doctor", "/changes"]  # fmt: skip
     for path in paths:
         for headers in ({}, {"Cookie": "rootless-console-8080=guess"}, {"Cookie": browser.cookie.replace("8080", "8081")}):
             answer = console.ask("GET", path, headers=headers)

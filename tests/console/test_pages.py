@@ -107,6 +107,11 @@ def test_images_volumes_networks(browser: Browser, rootless: Rootless, busybox_i
     assert rootless("volume", "ls", "-q").stdout == "kept\n"
     rootless("volume", "rm", "kept")
     assert "processors" in browser.page("/system")
+    page, found = browser.page("/doctor"), json.loads(rootless("doctor", "--json").stdout)
+    assert found["can_run"]
+    assert "Containers can run here." in page
+    for each in found["findings"]:
+        assert html.escape(each["name"], quote=False) in page
 
 
 def test_what_happens_is_told(console: Console, browser: Browser, box: str, rootless: Rootless) -> None:

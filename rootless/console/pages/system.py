@@ -33,6 +33,15 @@ async def show(context: Context) -> Answer:
     )  # fmt: skip
 
 
+async def doctor(context: Context) -> Answer:
+    """What `rootless doctor` finds, with who can mend it: problems first. Takes some seconds."""
+    found = await context.api.get("rootless", "doctor")
+    order = ["error", "warning", "not available", "ok"]
+    rows = sorted(found["findings"], key=lambda each: order.index(each["status"]))
+    values = {"rows": rows, "can_run": found["can_run"], "command": render.command("doctor", "-v")}
+    return Answer(render.page("doctor.html", session=context.session, title="This machine", **values))
+
+
 async def prune(context: Context, noun: str) -> Answer:
     """Remove what nothing uses, of one noun."""
     words = PRUNE.get(noun)

@@ -7,7 +7,7 @@ start is killed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rootless.engine.doctor.probes import (
     bridges,
@@ -46,6 +46,11 @@ class Report(NamedTuple):
     def can_run(self) -> bool:
         """Whether nothing essential failed."""
         return not any(result.status is ProbeStatus.ERROR for result in self.results)
+
+    def document(self) -> dict[str, Any]:
+        """The report as JSON has it: `can_run`, and `findings` with name, status, what, effect, fix_user, fix_admin."""
+        found = [{"name": result.name, "status": result.status.value, **result.finding._asdict()} for result in self.results]
+        return {"can_run": self.can_run, "findings": found}
 
 
 def examine(*, timeout_s: float = TIMEOUT_S) -> Report:

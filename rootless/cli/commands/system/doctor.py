@@ -21,10 +21,7 @@ def doctor(args: Args) -> int:
     """Examine the host, show what was found; 0 when a container can run, else 1."""
     report = examine()
     if args.json:
-        found = [
-            {"name": result.name, "status": result.status.value, **result.finding._asdict()} for result in report.results
-        ]
-        print(json.dumps({"can_run": report.can_run, "findings": found}, indent=2))
+        print(json.dumps(report.document(), indent=2))
     else:
         coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         sys.stdout.write(render(report, every=args.verbose, coloured=coloured, columns=_columns()))
