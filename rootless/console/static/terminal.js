@@ -42,9 +42,12 @@
       why = told.problem ?? `The shell has ended with status ${told.exit}.`;
     });
     socket.addEventListener("close", () => ended(why));
-    const bytes = new TextEncoder();
-    terminal.onData((text) => { if (socket.readyState === WebSocket.OPEN) socket.send(bytes.encode(text)); });
-    terminal.onBinary((text) => { if (socket.readyState === WebSocket.OPEN) socket.send(Uint8Array.from(text, (each) => each.charCodeAt(0))); });
+    const encoder = new TextEncoder();
+    const type = (bytes) => { // in pieces: a paste may be longer than a message may
+      for (let at = 0; at < bytes.length && socket.readyState === WebSocket.OPEN; at += 65536) socket.send(bytes.subarray(at, at + 65536));
+    };
+    terminal.onData((text) => type(encoder.encode(text)));
+    terminal.onBinary((text) => type(Uint8Array.from(text, (each) => each.charCodeAt(0))));
     terminal.onResize(size);
   }
 
