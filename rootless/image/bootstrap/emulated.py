@@ -94,9 +94,10 @@ def running(store: Store, command: list[str], environment: dict[str, str]) -> It
 
 def _end(pid: int) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):  # it is ours still: nobody else has its number
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    except ChildProcessError:
         pass  # it has been waited for
 
 
