@@ -30,11 +30,11 @@ process.wait()
 def test_the_owners_password_logs_in(vm: Machine) -> None:
     """His own alone; and not while the account is locked or has expired."""
     vm.run("root", f"printf %s {shlex.quote(TRY)} >/srv/try_passwords.py; chmod a+r /srv/try_passwords.py")
-    vm.run("root", "printf 'alice:right horse\\nbob:other horse\\n' | chpasswd")
+    vm.run("root", "install -d -m 700 -o alice /srv/alice; printf 'alice:right horse\\nbob:other horse\\n' | chpasswd")
 
     def tried(*passwords: str) -> list[str]:
         # By her uid, without a login of hers: a locked account has none.
-        environment = "env HOME=/home/alice PATH=/home/alice/venv/bin:$PATH"
+        environment = "env HOME=/home/alice XDG_RUNTIME_DIR=/srv/alice PATH=/home/alice/venv/bin:$PATH"
         words = " ".join(map(shlex.quote, passwords))
         return vm.run("root", f"runuser -u alice -- {environment} python3 /srv/try_passwords.py {words}").stdout.splitlines()
 
@@ -47,4 +47,4 @@ def test_the_owners_password_logs_in(vm: Machine) -> None:
             vm.run("root", back)
         assert tried("right horse") == ["200 True"]
     finally:
-        vm.run("root", "chage -E -1 alice; usermod -p '*' alice; usermod -p '*' bob", check=False)
+        vm.run("root", "rm -r /srv/alice; chage -E -1 alice; usermod -p '*' alice; usermod -p '*' bob", check=False)
