@@ -42,7 +42,7 @@ WORDS = (
     "localhost:1/x", "sha256:" + "0" * 64, "host", "container:", "container:cc",
 )  # fmt: skip
 # What would go to the network, or is for ever by its meaning: only its words are read.
-READ_ONLY = ("bootstrap", "search", "unshare", "login", "system reset", "stats", "pod stats")
+READ_ONLY = ("bootstrap", "search", "unshare", "login", "system reset", "stats", "pod stats", "console")
 SAFE = {"events": ["--until", "0s"], "system service": ["--print-env"], "compose stats": ["--no-stream"]}
 FOR_EVER = {("events", "--until"), ("system service", "--print-env"), ("compose stats", "--no-stream")}
 IMAGE = Image("sha256:" + "1" * 64, ("x",), ("sha256:" + "2" * 64,), {"config": {"Cmd": ["x"]}}, {}, 0)
