@@ -57,6 +57,7 @@ def test_every_option_of_every_command(step: int, rootless: Rootless, busybox_im
     assert sorted(os.listdir(tmp_path)) == ["a", "bin", "home"]
     assert sorted(os.listdir(tmp_path / "a/b")) == [f"c{part}" for part in range(PARTS)]
     shutil.rmtree(tmp_path / "a")
+    rootless("pod", "rm", "--force", "--time", "0", "--all", timeout=300)  # `pod start --all` may have come after the last that ends them
     rootless("rm", "cc")
     for name in ("containers", "pods", "names"):  # `pod create` with this and that: hundreds
         remove_tree(rootless.root / name)
