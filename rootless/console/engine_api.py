@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -86,6 +86,39 @@ class EngineApi:
         finally:
             writer.close()
 
+    @asynccontextmanager
+    async def send(
+        self, method: str, *path: str, pieces: AsyncIterator[bytes], size: int, query: Query | None = None, kind: str = "application/x-tar"
+    ) -> AsyncIterator[Reply]:
+        """As `open`, with a body of `size` bytes that is sent as it comes. An answer that comes before its end is the answer."""
+        reader, writer = await self._connect()
+        answered: asyncio.Future[Any] | None = None
+        try:
+            parser = h11.Connection(h11.CLIENT)
+            headers = [("Content-Type", kind), ("Content-Length", str(size))]
+            writer.write(parser.send(h11.Request(method=method, target=_target(path, query or {}), headers=[*_HEADERS, *headers])) or b"")
+            answered = asyncio.ensure_future(_next_event(parser, reader))
+            with suppress(ConnectionError):  # it has answered, and reads no further
+                async for piece in pieces:
+                    if answered.done():
+                        break
+                    writer.write(parser.send(h11.Data(data=piece)) or b"")
+                    await writer.drain()
+                else:
+                    writer.write(parser.send(h11.EndOfMessage()) or b"")
+            head = await answered
+            reply = Reply(head.status_code, parser, reader)
+            if head.status_code >= 400:
+                raise Problem(head.status_code, _message(await reply.body()))
+            yield reply
+        except (ConnectionError, h11.ProtocolError) as error:
+            raise Problem(502, f"the engine's service broke off: {error}") from None
+        finally:
+            if answered:
+                answered.cancel()
+                await asyncio.gather(answered, return_exceptions=True)
+            writer.close()
+
     async def hijack(self, *path: str, body: Any) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
         """A request that leaves HTTP: what has come already, and both ends. The caller closes the writer."""
         reader, writer = await self._connect()
@@ -111,10 +144,17 @@ class EngineApi:
             raise Problem(503, f"the engine's service does not answer: {error.strerror}") from None
 
 
-def _request(parser: h11.Connection, method: str, path: tuple[str, ...], query: Query, body: Any, *, upgrade: bool = False) -> bytes:
+_HEADERS = (("Host", "rootless"), ("User-Agent", "rootless-console"))
+
+
+def _target(path: tuple[str, ...], query: Query) -> str:
     # Every part is quoted whole: a name from an address line is a name, never a path of the API's. `.` and `..` are no names there.
-    target = "/".join(["", VERSION, *(quote(part, safe="") for part in path)]) + (f"?{urlencode(query)}" if query else "")
-    headers = [("Host", "rootless"), ("User-Agent", "rootless-console")]
+    return "/".join(["", VERSION, *(quote(part, safe="") for part in path)]) + (f"?{urlencode(query)}" if query else "")
+
+
+def _request(parser: h11.Connection, method: str, path: tuple[str, ...], query: Query, body: Any, *, upgrade: bool = False) -> bytes:
+    target = _target(path, query)
+    headers = list(_HEADERS)
     content = b"" if body is None else json.dumps(body).encode()
     if upgrade:
         headers += [("Connection", "Upgrade"), ("Upgrade", "tcp")]

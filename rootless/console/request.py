@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 BODY_LIMIT = 1 << 20
-"""Bytes of a request's body: a compose file, or a form."""
+"""Bytes of a request's body that is held in memory: a compose file, or a form."""
+UPLOAD_LIMIT = 16 << 30
+"""Bytes of a file that is brought. It goes on as it comes."""
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -74,6 +76,27 @@ class Request:
             raise Problem(400, "the request's body is no object of JSON")
         return found
 
+    def upload_size(self) -> int:
+        """How many bytes `upload` is going to give. Problem for what no page of ours sends, and for more than UPLOAD_LIMIT."""
+        if self.headers.get("content-type", "") != "application/octet-stream":
+            raise Problem(415, "a file is sent as application/octet-stream")
+        size = self.headers.get("content-length", "")
+        if not (size.isascii() and size.isdigit() and len(size) < 20):
+            raise Problem(411, "a file is sent with its size")
+        if int(size) > UPLOAD_LIMIT:
+            raise Problem(413, f"the file is larger than {UPLOAD_LIMIT >> 30} GiB")
+        return int(size)
+
+    async def upload(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece, which is a file."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(400, "the request's body breaks off")
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
+
     async def gone(self) -> None:
         """Return when the browser has hung up: of a request without a body."""
         while (await self._receive())["type"] != "http.disconnect":
@@ -116,3 +139,11 @@ def json_answer(document: object, status: int = 200, headers: dict[str, str] | N
 def redirect(where: str) -> Answer:
     """303: look there."""
     return Answer(b"", "text/plain", status=303, headers={"Location": where})
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Headers of what is taken away as a file called `name`, a stranger's word (RFC 6266, RFC 8187). It is no page of ours, whatever
+    is in it: no browser shows it, and one that did would run nothing of it."""
+    plain = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "_" for each in name) or "_"
+    exact = quote(name.encode("utf-8", "replace"), safe="")
+    return {"Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}", "Content-Security-Policy": "sandbox"}

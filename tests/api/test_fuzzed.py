@@ -96,7 +96,7 @@ def requests(draw: st.DrawFn, route: Route) -> tuple[Route, str, Any]:
     def word(found: re.Match[str]) -> str:
         if asks:
             return NOWHERE
-        noun = route.pattern.split("/")[1]
+        noun = route.pattern.removeprefix("/rootless").split("/")[1]
         known = THERE[noun] if noun in THERE and draw(st.integers(0, 3)) else NAMES
         return "nix" if route.pattern in SLOW else draw(st.sampled_from(known))
 

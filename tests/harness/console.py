@@ -123,6 +123,10 @@ class Browser:
     def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> Answer:
         return self.console.ask("POST", path, body or {}, {**self.headers, **headers})
 
+    def upload(self, path: str, data: bytes, **headers: str) -> Answer:
+        """A file, as it is."""
+        return self.console.ask("POST", path, data, {**self.headers, "Content-Type": "application/octet-stream", **headers})
+
 
 def secret_of(said: str) -> str:
     """The secret of the link in what the console printed."""

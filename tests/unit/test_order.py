@@ -18,8 +18,8 @@ ORDER = {
     "api/http": "exchange answers head limits",
     "api/request": "container host_config networking mounts security resources registry fields query filters",
     "api/routes":
-        "table absent archive attach build build_image commit containers distribution exec_instances grpc images lifecycle networks "
-        "streams system volumes found websocket hijacked progress tar_bodies route",
+        "table absent archive attach build build_image commit containers distribution exec_instances files grpc images lifecycle "
+        "networks projects streams system volumes found websocket hijacked progress tar_bodies route",
     "api/server": "front zygote worker pool listener wire ends",
     "build":
         "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "
@@ -77,15 +77,16 @@ ORDER = {
         "resolve_paths schema values paths_of_keys reader",
     "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
     "console": "server app routes pages running listening passwords pam_child engine_api peers guard request sessions",
-    "console/pages": "containers images volumes networks projects run system terminal logs live login static context render shapes",
+    "console/pages": "containers files images volumes networks projects run system terminal logs live login static context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container emulated_ids emulation host network pam storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
-    "engine/files": "archive export changes copy given view mounts incoming volumes copy_end copy_tree tar_stream hard_links entry",
+    "engine/files":
+        "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
-    "engine/files/volumes": "archive copy_up volumes options",
+    "engine/files/volumes": "files archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart create exec_instances exec remove "

@@ -15,10 +15,12 @@ from rootless.api.routes import (
     containers,
     distribution,
     exec_instances,
+    files,
     grpc,
     images,
     lifecycle,
     networks,
+    projects,
     streams,
     system,
     volumes,
@@ -27,8 +29,9 @@ from rootless.api.routes.route import Route
 from rootless.api.words import ApiWord
 
 NOUNS: tuple[tuple[Route, ...], ...] = (
-    system.ROUTES, containers.ROUTES, lifecycle.ROUTES, streams.ROUTES, attach.ROUTES, exec_instances.ROUTES, archive.ROUTES, images.ROUTES,
-    commit.ROUTES, volumes.ROUTES, networks.ROUTES, build.ROUTES, grpc.ROUTES, distribution.ROUTES, absent.ROUTES,
+    system.ROUTES, containers.ROUTES, lifecycle.ROUTES, streams.ROUTES, attach.ROUTES, exec_instances.ROUTES, archive.ROUTES, files.ROUTES,
+    projects.ROUTES, images.ROUTES, commit.ROUTES, volumes.ROUTES, networks.ROUTES, build.ROUTES, grpc.ROUTES, distribution.ROUTES,
+    absent.ROUTES,
 )  # fmt: skip
 """In this order: what several patterns match is the first one's."""
 

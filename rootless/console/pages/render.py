@@ -38,6 +38,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
+def one_line(text: str) -> str:
+    """A file's name, as one sees it: an end of line in it is shown, too."""
+    return printable(text.replace("\n", "\N{SYMBOL FOR LINE FEED}").replace("\t", "\N{SYMBOL FOR HORIZONTAL TABULATION}"))
+
+
 def command(*words: str) -> str:
     """A command line, to be pasted into a shell."""
     return printable(shlex.join(["rootless", *words]))

@@ -13,13 +13,11 @@
     setTimeout(() => line.remove(), problem ? 20000 : 8000);
   }
 
-  async function post(address, body = {}) {
+  const post = (address, body = {}) => send(address, JSON.stringify(body), "application/json");
+  async function send(address, body, kind) {
     let answer;
     try {
-      answer = await fetch(address, {
-        method: "POST", body: JSON.stringify(body),
-        headers: { "Content-Type": "application/json", "X-Rootless-Token": token ?? "" },
-      });
+      answer = await fetch(address, { method: "POST", body, headers: { "Content-Type": kind, "X-Rootless-Token": token ?? "" } });
     } catch {
       throw new Error("The console does not answer. Is it still running, and the tunnel open?");
     }
@@ -167,5 +165,5 @@
     if (event.key === "?") { keysOn.checked = true; help.showModal(); }
   });
 
-  window.rootless = { post, tell, follow };
+  window.rootless = { post, send, ask, tell, follow };
 })();

@@ -27,7 +27,7 @@ _UNTOUCHED = (0, 0, 0o700)
 
 def export_to(store: Store, name: str, out: write_tar.Sink) -> None:
     """Write what is in the volume `name`; NotFound. Wants the session joined."""
-    fd = _open(volumes.find(store, name))
+    fd = open_data(volumes.find(store, name))
     try:
         write_tar.write_tree(fd, out)
     finally:
@@ -43,7 +43,7 @@ def import_from(store: Store, name: str, stream: IO[bytes]) -> None:
     nothing in it lends our rights to others by set-user-id: the archive may be anybody's."""
     found = volumes.find(store, name)
     ours = not found.options
-    volume = _open(found)
+    volume = open_data(found)
     try:
         with unpacked(store, stream, special_bits=ours) as source, many_descriptors():
             try:
@@ -62,7 +62,8 @@ def import_from(store: Store, name: str, stream: IO[bytes]) -> None:
         os.close(volume)
 
 
-def _open(volume: Volume) -> int:
+def open_data(volume: Volume) -> int:
+    """The volume's directory, for listing; the caller's. NotSupported where there is none between two containers."""
     kind, source, _ = options.of_mount(volume)
     if kind != "bind":
         raise NotSupported(f"volume {volume.name} is a {kind}: it holds nothing while no container uses it")
