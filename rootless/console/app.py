@@ -54,12 +54,15 @@ class Console:
             answer.body = b""
         if isinstance(answer.body, bytes):
             await answer.send(send)
+            if answer.end:
+                await answer.end()
             return
         # What is followed ends with the page: else the engine would be asked on for nobody.
         sending = asyncio.ensure_future(answer.send(send))
         gone = asyncio.ensure_future(request.gone())
         try:
-            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+            with self.sessions.lasting(request.session):
+                await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (sending, gone):
                 task.cancel()
@@ -80,7 +83,7 @@ class Console:
         except guard.Refused as refused:
             raise Problem(403, str(refused)) from None
         route, parts = self._route(request.path, "GET" if request.method == "HEAD" else request.method)
-        session = self._session(request)
+        session = request.session = self._session(request)
         if not route.public:
             if session is None:
                 if request.method in guard.SAFE and not route.data:
@@ -101,12 +104,12 @@ class Console:
         raise Problem(405 if known else 404, "there is no such page")
 
     def _session(self, request: Request) -> Session | None:
-        value = guard.cookie(request.headers, guard.cookie_name(request.headers.get("host", "")))
-        return self.sessions.find(value) if value else None
+        values = guard.cookies(request.headers, guard.cookie_name(request.headers.get("host", "")))
+        return next((session for value in values if (session := self.sessions.find(value))), None)
 
     def _problem(self, request: Request, problem: Problem) -> Answer:
         if request.method not in guard.SAFE or request.headers.get("accept", "").startswith("application/json"):
-            return json_answer({"message": problem.text}, problem.status)
+            return json_answer({"message": render.printable(problem.text)}, problem.status)
         return Answer(
             render.page("problem.html", session=None, title="This did not work", text=problem.text), status=problem.status
         )
@@ -117,7 +120,8 @@ class Console:
         if session is None or handler is None:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
             return
-        await handler(Context(self.api, self.sessions, session, request, self.passwords), receive, send, *parts)
+        with self.sessions.lasting(session):
+            await handler(Context(self.api, self.sessions, session, request, self.passwords), receive, send, *parts)
 
     def _terminal(self, request: Request, scope: Scope) -> tuple[Session | None, Any, tuple[str, ...]]:
         """A WebSocket shows a ticket, by a subprotocol: no cookie counts here, and no address has a secret in it."""

@@ -1,7 +1,7 @@
 """What is refused before any page is looked for: other hosts' names, other origins, forms of strangers. Pure.
 
 A browser sends its cookies to every port of a host (RFC 6265, 8.5), and localhost:9999, which may be another user's tunnel, is the
-"same site" as localhost:8080. So a cookie alone permits nothing but reading by a page of this very origin.
+"same site" as localhost:8080. So a page of another origin gets nothing by the cookie that comes along: it can neither read nor change.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ def cookie_name(host: str) -> str:
     return f"rootless-console-{split_host(host)[1]}"
 
 
-def cookie(headers: Mapping[str, str], name: str) -> str:
-    """The value of a cookie; "" where there is none."""
-    for part in headers.get("cookie", "").split(";"):
-        key, _, value = part.strip().partition("=")
-        if key == name:
-            return value
-    return ""
+def cookies(headers: Mapping[str, str], name: str) -> list[str]:
+    """The values of all cookies of that name: a server on another port may have set one besides ours, for a longer path, that
+    comes first."""
+    pairs = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
+    return [value for key, _, value in pairs if key == name]

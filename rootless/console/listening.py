@@ -47,7 +47,7 @@ def _loopback(address: str) -> tuple[str, int]:
             raise ValueError
     except ValueError:
         raise InvalidInput(f"invalid --listen: {address}", hint="write 127.0.0.1:PORT; port 0 takes a free one") from None
-    if not found.is_loopback:
+    if not found.is_loopback or getattr(found, "ipv4_mapped", None):  # the kernel has those in another table: peers.py
         raise InvalidInput(
             f"--listen {address}: not an address of this machine alone",
             hint="the console is not encrypted: listen on 127.0.0.1, or leave --listen out, and come by ssh -L",

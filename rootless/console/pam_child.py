@@ -14,8 +14,8 @@ def main(user: str, service: str) -> int:
     """`resetcreds` would set credentials, which only root may: a right password would seem wrong."""
     from pam import PamAuthenticator
 
-    password = sys.stdin.buffer.read(_LIMIT)
-    if not password or b"\0" in password:
+    password = sys.stdin.buffer.read(_LIMIT + 1)
+    if not password or len(password) > _LIMIT or b"\0" in password:
         return 1
     # Authentication, then the account: one that is locked or has expired may not log in.
     return 0 if PamAuthenticator().authenticate(user, password, service=service, resetcreds=False) else 1

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from rootless.console.sessions import Session
+
 BODY_LIMIT = 1 << 20
 """Bytes of a request's body that is held in memory: a compose file, or a form."""
+BODY_S = 30.0
+"""Seconds in which that has to be there."""
 UPLOAD_LIMIT = 16 << 30
 """Bytes of a file that is brought. It goes on as it comes."""
 
@@ -53,21 +58,18 @@ class Request:
                 text = self.headers[key] + ("; " if key == "cookie" else ", ") + text
             self.headers[key] = text
         self._receive = receive
+        self.session: Session | None = None
+        """Whose it is, once that has been looked up."""
 
     async def document(self) -> dict[str, Any]:
         """The body, an object of JSON. Problem for anything else: a form of another page can send no such thing."""
         if self.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise Problem(415, "a change is sent as application/json")
-        body = b""
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Problem(400, "the request's body breaks off")
-            body += message.get("body", b"")
-            if len(body) > BODY_LIMIT:
-                raise Problem(413, f"the request's body is larger than {BODY_LIMIT >> 20} MiB")
-            if not message.get("more_body"):
-                break
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await self._body()
+        except TimeoutError:
+            raise Problem(408, "the request's body does not come") from None
         try:
             found = json.loads(body)
         except (ValueError, RecursionError):
@@ -96,6 +98,19 @@ class Request:
                 raise Problem(400, "the request's body breaks off")
             yield message.get("body", b"")
             more = message.get("more_body", False)
+
+    async def _body(self) -> bytes:
+        pieces, size = list[bytes](), 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(400, "the request's body breaks off")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > BODY_LIMIT:
+                raise Problem(413, f"the request's body is larger than {BODY_LIMIT >> 20} MiB")
+            if not message.get("more_body"):
+                return b"".join(pieces)
 
     async def gone(self) -> None:
         """Return when the browser has hung up: of a request without a body."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from rootless import atomic, paths
 from rootless.api.server import listener
+from rootless.console import peers
 from rootless.errors import RootlessError
 from rootless.linux.socket import address_in
 from rootless.record import Record
@@ -30,12 +31,15 @@ _STEP_S = 0.02
 
 
 class Place(Record):
-    """Where a console listens: `path` of a Unix socket, or `port` on `host`, an address of loopback. `key`: what it is shown."""
+    """Where a console listens: `path` of a Unix socket, or `port` on `host`, an address of loopback. `key`: what it is shown.
+    `name`: what a browser calls it behind a tunnel. Nobody has had that name before, so nothing that another server once left in
+    the browser for `localhost` (cookies, scripts kept for a year, a service worker) is there for ours (RFC 6761, 6.3: it is loopback)."""
 
     path: str
     host: str
     port: int
     key: str
+    name: str
 
 
 def file() -> str:
@@ -48,7 +52,8 @@ def remembered(sock: socket.socket) -> Iterator[Place]:
     """While entered, the command line finds the console that listens on `sock`."""
     name = sock.getsockname()
     path = f"{paths.runtime_dir()}/console.sock" if sock.family == socket.AF_UNIX else ""
-    place = Place(path, "" if path else name[0], 0 if path else name[1], secrets.token_urlsafe(32))
+    own = f"rootless-{secrets.token_hex(4)}.localhost" if path else ""
+    place = Place(path, "" if path else name[0], 0 if path else name[1], secrets.token_urlsafe(32), own)
     atomic.write_json(file(), place._asdict(), durable=False)
     try:
         yield place
@@ -78,6 +83,8 @@ def _connected(place: Place) -> socket.socket:
         with address_in(*os.path.split(place.path)) as address:
             sock.connect(address)
         return sock
+    if not peers.is_served_by_owner(place.host, place.port):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "another user listens there")
     return socket.create_connection((place.host, place.port), PATIENCE_S)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 LINK_S = 60.0
@@ -12,7 +13,7 @@ LINK_S = 60.0
 TICKET_S = 30.0
 """Seconds within which a page opens the WebSocket that it got a ticket for."""
 IDLE_S = 30 * 60.0
-"""Seconds without a request after which a session ends."""
+"""Seconds without a request, or a page that follows something, after which a session ends."""
 LIFETIME_S = 12 * 3600.0
 """Seconds after which a session ends, whatever was asked."""
 _LIMIT = 64
@@ -25,6 +26,8 @@ class Session:
     def __init__(self, now: float) -> None:
         self.token = secrets.token_urlsafe(32)
         self.began_s = self.used_s = now
+        self.lasting = 0
+        """Requests that last: pages that follow something, terminals. While there are any it is not idle."""
 
     def owns(self, token: str) -> bool:
         """Whether `token` is this session's, compared in constant time."""
@@ -65,7 +68,7 @@ class Sessions:
         session = self._sessions.get(key)
         if session is None:
             return None
-        if now - session.used_s > IDLE_S or now - session.began_s > LIFETIME_S:
+        if (not session.lasting and now - session.used_s > IDLE_S) or now - session.began_s > LIFETIME_S:
             del self._sessions[key]
             return None
         session.used_s = now
@@ -75,9 +78,18 @@ class Sessions:
         """Whether a session has not been ended since: asked by what lasts, streams and terminals."""
         return session in self._sessions.values() and self._clock() - session.began_s <= LIFETIME_S
 
-    def touch(self, session: Session) -> None:
-        """Somebody types in a terminal: the session is used."""
-        session.used_s = self._clock()
+    @contextlib.contextmanager
+    def lasting(self, session: Session | None) -> Iterator[None]:
+        """While entered, a request of the session's lasts: it does not end for being idle."""
+        if session is None:
+            yield
+            return
+        session.lasting += 1
+        try:
+            yield
+        finally:
+            session.lasting -= 1
+            session.used_s = self._clock()
 
     def new_ticket(self, session: Session) -> str:
         """What opens one WebSocket, within TICKET_S."""

@@ -65,5 +65,5 @@ def test_reading_is_for_visits_and_our_own_pages() -> None:
 
 def test_cookies_of_two_tunnels_are_two() -> None:
     assert guard.cookie_name("localhost:8080") != guard.cookie_name("localhost:8081")
-    assert guard.cookie({"cookie": "a=1; rootless-console-80=x=y; b"}, "rootless-console-80") == "x=y"
-    assert guard.cookie({}, "a") == ""
+    assert guard.cookies({"cookie": "a=1; rootless-console-80=x=y; b"}, "rootless-console-80") == ["x=y"]
+    assert guard.cookies({}, "a") == []

@@ -71,6 +71,23 @@ def test_a_strangers_words_are_text(browser: Browser, rootless: Rootless, busybo
     rootless("volume", "rm", "-f", "data")
 
 
+def test_an_image_does_not_say_of_which_files_a_project_is(browser: Browser, rootless: Rootless, busybox_image: str) -> None:
+    """Its labels are its containers': a line to be pasted would run a stranger's compose file."""
+    label = "com.docker.compose.project"
+    rootless("create", "--name", "own", "-l", f"{label}=shop", "-l", f"{label}.config_files=/home/ann/shop.yaml", busybox_image)
+    rootless("commit", "-q", "-c", f"LABEL {label}=shop {label}.config_files=/tmp/evil.yaml", "own", "evil:latest")
+    rootless("create", "--name", "evil", "-l", f"{label}=shop", "evil:latest")
+    page = browser.page("/projects")
+    assert "/tmp/evil.yaml" not in page
+    assert "compose -f /home/ann/shop.yaml up -d" in page
+    rootless("create", "--name", "other", "-l", f"{label}=shop", "-l", f"{label}.config_files=/tmp/other.yaml", busybox_image)
+    page = browser.page("/projects")
+    assert "not the same" in page
+    assert "compose -f" not in page
+    rootless("rm", "own", "evil", "other")
+    rootless("rmi", "evil:latest")
+
+
 def test_nothing_of_an_address_is_a_command(browser: Browser, box: str) -> None:
     """Cockpit's CVE-2026-4802: a log viewer's parameters reached a shell."""
     for name in ("$(id)", "a;id", "--help", "-f", "..", "a%2f..%2fb", "box%00", "box%0a"):

@@ -43,6 +43,26 @@ def test_a_session_ends_idle_and_after_its_time() -> None:
     assert found.find(cookie) is None
 
 
+def test_a_page_that_follows_something_is_a_use_of_its_session() -> None:
+    """A log that is looked at for an hour; a terminal that is left ends with the twelve hours, and is no use once it is closed."""
+    clock = Clock()
+    found = Sessions(clock)
+    cookie, session = found.begin()
+    with found.lasting(session):
+        clock.now += 2 * sessions.IDLE_S
+        assert found.find(cookie) is session
+        clock.now += 2 * sessions.IDLE_S
+    clock.now += sessions.IDLE_S - 1
+    assert found.find(cookie) is session
+    clock.now += sessions.IDLE_S + 1
+    assert found.find(cookie) is None
+    cookie, session = found.begin()
+    with found.lasting(session):
+        clock.now += sessions.LIFETIME_S + 1
+        assert found.find(cookie) is None
+    assert not found.alive(session)
+
+
 def test_a_ticket_is_its_sessions_and_used_once() -> None:
     clock = Clock()
     found = Sessions(clock)

@@ -125,6 +125,19 @@ def test_a_container_that_does_not_run_says_so(console: Console, browser: Browse
     assert "not running" in str(found.told["problem"])
 
 
+def test_a_flood_waits_until_it_is_shown(console: Console, browser: Browser, box: str) -> None:
+    """A browser that shows nothing is sent no more than a window's worth; one that does gets it all."""
+    found = Terminal(console, box, "rootless.console", ticket(browser))
+    found.say(b"stty -opost; head -c 4000000 /dev/zero | tr '\\0' x; exit\r")
+    shown = 0
+    while found.hear():
+        assert len(found.text) - shown < 1_500_000, "sent what nobody looks at"
+        if len(found.text) - shown > 1_000_000:
+            found.say(json.dumps({"shown": len(found.text) - shown}))
+            shown = len(found.text)
+    assert found.text.count("x") >= 4_000_000
+
+
 @pytest.mark.parametrize("data", [b"\x00" * 100_000, b"\xff\x1b[200~"])
 def test_bytes_are_bytes(console: Console, browser: Browser, box: str, data: bytes) -> None:
     """A paste of any length and any bytes reaches the program as it is."""

@@ -55,12 +55,12 @@ def _serve(args: Args) -> None:
 
     passwords = _passwords() if args.login == "pam" else None
     Store.open()
-    names = tuple(name.lower() for name in args.name)
     with listening(args.listen) as sock, running.remembered(sock) as place, contextlib.closing(running.EngineService()) as engine:
         port = sock.getsockname()[1] if sock.family != socket.AF_UNIX else None
-        served = Console(guard.Rules((*guard.LOOPBACK, *names), port), EngineApi(engine.connect), place.key, passwords)
-        _say_how(place, served.sessions.new_link())
-        Server(served, sock, args.time).serve_until_ended()
+        own = place.name or (f"[{place.host}]" if ":" in place.host else place.host)
+        names = (*guard.LOOPBACK, own, *(name.lower() for name in args.name))
+        served = Console(guard.Rules(names, port), EngineApi(engine.connect), place.key, passwords)
+        Server(served, sock, args.time, lambda: _say_how(place, served.sessions.new_link())).serve_until_ended()
 
 
 def _passwords() -> Passwords:
@@ -81,11 +81,15 @@ def _say_how(place: Place, secret: str) -> None:
 
         user = pwd.getpwuid(os.getuid()).pw_name
         host = socket.gethostname()
-        print("On your own computer:  " + shlex.join(["ssh", "-N", "-L", f"{_PORT}:{place.path}", f"{user}@{host}"]))
-        where = f"localhost:{_PORT}"
+        # Where the port is taken, ssh has to say so: the browser would show its link to who has it.
+        words = ["ssh", "-N", "-o", "ExitOnForwardFailure=yes", "-L", f"{_PORT}:{place.path}", f"{user}@{host}"]
+        print("On your own computer:  " + shlex.join(words))
+        where = f"{place.name}:{_PORT}"
     else:
         where = f"[{place.host}]:{place.port}" if ":" in place.host else f"{place.host}:{place.port}"
     print(f"In your browser:       http://{where}/login#login={secret}")
+    if place.path:
+        print(f"Where a browser does not find {place.name} (Safari): write localhost for it.")
     print("The link is good for one minute, once; `rootless console` in another terminal prints a new one.", flush=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from rootless.console.engine_api import Reply
 from rootless.console.pages import render
@@ -36,6 +37,13 @@ async def one(context: Context, identifier: str) -> Answer:
     return Answer(render.page("image.html", session=context.session, title=name, **values))
 
 
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of a line of progress; the registry's words as text."""
+    told: dict[str, Any] = {key: render.printable(str(found[key])) for key in ("id", "status", "error") if found.get(key)}
+    detail = found.get("progressDetail") or {}
+    return {**told, "progressDetail": {key: detail[key] for key in ("current", "total") if isinstance(detail.get(key), int)}}
+
+
 async def remove(context: Context, identifier: str) -> Answer:
     """Remove an image, by all its names where it has several."""
     await context.request.document()
@@ -52,7 +60,7 @@ async def pull(context: Context) -> Answer:
     async def progress(reply: Reply) -> AsyncIterator[bytes]:
         yield json.dumps({"command": render.command("pull", name.strip())}).encode() + b"\n"
         async for line in reply.lines():
-            yield line + b"\n"
+            yield json.dumps(_told(json.loads(line))).encode() + b"\n"
 
     asked = context.api.open("POST", "images", "create", query={"fromImage": name.strip()})
     return await streamed(asked, progress, "application/x-ndjson")

@@ -35,6 +35,8 @@ def ago(seconds: float) -> str:
 
 def printable(text: str) -> str:
     """What a terminal would take as its own, and what turns writing around, is made to be seen instead."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 

@@ -15,6 +15,8 @@ PROTOCOL = "rootless.console"
 SHELL = ["/bin/sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh"]
 """Docker's clients ask for sh; whoever has bash wants that."""
 _MOST = 1000
+_AHEAD_LIMIT = 1 << 20
+"""Bytes that the browser was sent and has not shown yet, from which on it gets no more."""
 _TERM = "TERM=xterm-256color"
 
 
@@ -27,7 +29,8 @@ async def show(context: Context, name: str) -> Answer:
 
 
 async def serve(context: Context, receive: Receive, send: Send, name: str) -> None:
-    """Binary messages are what is typed and shown; {"columns": 80, "rows": 24} says how large the window is."""
+    """Binary messages are what is typed and shown; {"columns": 80, "rows": 24} says how large the window is, {"shown": 4096} how
+    many more bytes it has shown."""
     try:
         asked = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": True, "Env": [_TERM], "Cmd": SHELL}
         identifier = (await context.api.call("POST", "containers", name, "exec", body=asked))["Id"]
@@ -39,8 +42,9 @@ async def serve(context: Context, receive: Receive, send: Send, name: str) -> No
         return
     try:
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        shown = asyncio.ensure_future(_show(reader, send, early))
-        typed = asyncio.ensure_future(_type(context, identifier, receive, writer))
+        ahead = _Ahead()
+        shown = asyncio.ensure_future(_show(reader, send, early, ahead))
+        typed = asyncio.ensure_future(_type(context, identifier, receive, writer, ahead))
         try:
             await asyncio.wait({shown, typed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -56,30 +60,56 @@ async def serve(context: Context, receive: Receive, send: Send, name: str) -> No
         writer.close()
 
 
-async def _show(reader: asyncio.StreamReader, send: Send, early: bytes) -> None:
+class _Ahead:
+    """How far the browser is behind. A WebSocket takes all that comes: what a container writes without end would fill the tab."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self.room = asyncio.Event()
+        self.room.set()
+
+    def add(self, size: int) -> None:
+        """`size` bytes were sent, or, where it is negative, have been shown."""
+        self._size = max(0, self._size + size)
+        (self.room.set if self._size < _AHEAD_LIMIT else self.room.clear)()
+
+
+async def _show(reader: asyncio.StreamReader, send: Send, early: bytes, ahead: _Ahead) -> None:
     while data := early or await reader.read(READ_SIZE):
         early = b""
         await send({"type": "websocket.send", "bytes": data})
+        ahead.add(len(data))
+        await ahead.room.wait()
 
 
-async def _type(context: Context, identifier: str, receive: Receive, writer: asyncio.StreamWriter) -> None:
+async def _type(context: Context, identifier: str, receive: Receive, writer: asyncio.StreamWriter, ahead: _Ahead) -> None:
     while (message := await receive())["type"] == "websocket.receive":
         session = context.session
         if session is None or not context.sessions.alive(session):
             return
-        context.sessions.touch(session)
         if (data := message.get("bytes")) is not None:
             writer.write(data)
             await writer.drain()
-        elif size := _size(message.get("text") or ""):
+            continue
+        told = _told(message.get("text") or "")
+        if type(told.get("shown")) is int:
+            ahead.add(-max(0, told["shown"]))
+        elif size := _size(told):
             await context.api.call("POST", "exec", identifier, "resize", query=size)
 
 
-def _size(text: str) -> dict[str, str] | None:
-    """`{"columns": 80, "rows": 24}` as the API's query; None for anything else."""
+def _told(text: str) -> dict[str, Any]:
     try:
         found: Any = json.loads(text)
-        size = {"w": int(found["columns"]), "h": int(found["rows"])}
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _size(told: dict[str, Any]) -> dict[str, str] | None:
+    """`{"columns": 80, "rows": 24}` as the API's query; None for anything else."""
+    try:
+        size = {"w": int(told["columns"]), "h": int(told["rows"])}
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return {key: str(value) for key, value in size.items()} if all(0 < value <= _MOST for value in size.values()) else None

@@ -37,7 +37,11 @@
     socket.addEventListener("open", () => { size(); terminal.focus(); });
     let why = "The connection is lost.";
     socket.addEventListener("message", (event) => {
-      if (typeof event.data !== "string") { terminal.write(new Uint8Array(event.data)); return; }
+      if (typeof event.data !== "string") { // what is said to be shown makes room for more
+        const shown = event.data.byteLength, from = socket;
+        terminal.write(new Uint8Array(event.data), () => { if (from.readyState === WebSocket.OPEN) from.send(JSON.stringify({ shown })); });
+        return;
+      }
       const told = JSON.parse(event.data);
       why = told.problem ?? `The shell has ended with status ${told.exit}.`;
     });
