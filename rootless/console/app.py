@@ -8,6 +8,7 @@ from typing import Any
 
 from rootless.console import guard
 from rootless.console.engine_api import EngineApi
+from rootless.console.jobs import Jobs
 from rootless.console.pages import login, render
 from rootless.console.pages.context import Context
 from rootless.console.passwords import Passwords
@@ -28,6 +29,7 @@ class Console:
         self.key = key
         self.passwords = passwords
         self.sessions = Sessions(time.monotonic)
+        self.jobs = Jobs()
         self.used_s = time.monotonic()
         self.streams = 0
         """Pages that follow something, and terminals: while there are any, the console is in use."""
@@ -44,6 +46,11 @@ class Console:
         finally:
             self.streams -= 1
             self.used_s = time.monotonic()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody follows something, or a command is at work."""
+        return bool(self.streams or len(self.jobs))
 
     async def _http(self, request: Request, send: Send) -> None:
         try:
@@ -91,7 +98,7 @@ class Console:
                 raise Problem(401, "log in first")
             if request.method not in guard.SAFE and not session.owns(request.headers.get(TOKEN, "")):
                 raise Problem(403, "the page is not of this session: load it again")
-        answer: Answer = await route.handler(Context(self.api, self.sessions, session, request, self.passwords), *parts)
+        answer: Answer = await route.handler(Context(self.api, self.sessions, session, request, self.jobs, self.passwords), *parts)
         return answer
 
     def _route(self, path: str, method: str) -> tuple[Route, tuple[str, ...]]:
@@ -121,7 +128,7 @@ class Console:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
             return
         with self.sessions.lasting(session):
-            await handler(Context(self.api, self.sessions, session, request, self.passwords), receive, send, *parts)
+            await handler(Context(self.api, self.sessions, session, request, self.jobs, self.passwords), receive, send, *parts)
 
     def _terminal(self, request: Request, scope: Scope) -> tuple[Session | None, Any, tuple[str, ...]]:
         """A WebSocket shows a ticket, by a subprotocol: no cookie counts here, and no address has a secret in it."""

@@ -90,10 +90,14 @@ class Request:
         return int(size)
 
     async def upload(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece, which is a file."""
+        """The body, piece by piece, which is a file. Each has to come within BODY_S seconds."""
         more = True
         while more:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(BODY_S):
+                    message = await self._receive()
+            except TimeoutError:
+                raise Problem(408, "the file does not come") from None
             if message["type"] == "http.disconnect":
                 raise Problem(400, "the request's body breaks off")
             yield message.get("body", b"")

@@ -118,11 +118,12 @@ class Server(uvicorn.Server):
         await self.serve(sockets=[self._sock])
         if idle:
             idle.cancel()
+        await self._console.jobs.close()
 
     async def _end_when_idle(self) -> None:
         console = self._console
         while True:
-            left = self._idle_s if console.streams else console.used_s + self._idle_s - time.monotonic()
+            left = self._idle_s if console.in_use else console.used_s + self._idle_s - time.monotonic()
             if left <= 0:
                 self.should_exit = True
                 self._over.set()

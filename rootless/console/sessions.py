@@ -28,6 +28,8 @@ class Session:
         self.began_s = self.used_s = now
         self.lasting = 0
         """Requests that last: pages that follow something, terminals. While there are any it is not idle."""
+        self.files: dict[str, None] = {}
+        """Compose files whose paths its user has typed, in that order."""
 
     def owns(self, token: str) -> bool:
         """Whether `token` is this session's, compared in constant time."""

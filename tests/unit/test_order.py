@@ -76,7 +76,8 @@ ORDER = {
         "load render files selection consistency defaults project canonical short merge tags interpolate dotenv template "
         "resolve_paths schema values paths_of_keys reader",
     "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
-    "console": "server app routes pages running listening passwords pam_child engine_api peers guard request sessions",
+    "console":
+        "server app routes pages compose_files jobs running listening passwords pam_child engine_api peers guard request sessions",
     "console/pages": "containers files images volumes networks projects run system terminal logs live login static context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "edits requests specs",

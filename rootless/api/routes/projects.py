@@ -6,9 +6,16 @@ from typing import Any
 
 from rootless.api.routes.route import READS, Call, Reply, Route
 from rootless.engine.state import compose_project, listing
+from rootless.engine.state.config import ContainerConfig
 from rootless.words import COMPOSE_LABEL
 
 _LISTS = {"ConfigFiles": "project.config_files", "EnvironmentFiles": "project.environment_file"}
+
+
+def _own(record: ContainerConfig, said: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Its labels without those that its image brought; none of an image that has gone, and may have brought any."""
+    image = said.get(record["image_id"])
+    return {} if image is None else {key: value for key, value in record["labels"].items() if image.get(key) != value}
 
 
 def list_all(call: Call) -> Reply:
@@ -20,7 +27,7 @@ def list_all(call: Call) -> Reply:
         name = compose_project.project_of(call.store, row.record, said)
         if not name:
             continue
-        labels = row.record["labels"]
+        labels = _own(row.record, said)
         # The newest container comes first: its files are the ones of the last `up`.
         project = projects.setdefault(name, {
             "Name": name, "Directory": labels.get(f"{COMPOSE_LABEL}project.working_dir", ""), "Containers": [],

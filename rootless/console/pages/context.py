@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rootless.console.engine_api import EngineApi
+from rootless.console.jobs import Jobs
 from rootless.console.passwords import Passwords
 from rootless.console.request import Request
 from rootless.console.sessions import Session, Sessions
@@ -16,4 +17,5 @@ class Context(Record):
     sessions: Sessions
     session: Session | None
     request: Request
+    jobs: Jobs
     passwords: Passwords | None = None
