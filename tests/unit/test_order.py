@@ -80,9 +80,9 @@ ORDER = {
         "server app routes pages compose_files jobs running listening passwords pam_child engine_api peers guard request sessions",
     "console/pages": "containers files images volumes networks projects run system terminal logs live login static context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
-    "engine/cdi": "edits requests specs",
+    "engine/cdi": "edits requests specs nvidia render_nodes libraries device",
     "engine/doctor": "probes run_probes result scratch",
-    "engine/doctor/probes": "bridges container emulated_ids emulation host network pam storage user_namespace",
+    "engine/doctor/probes": "bridges container devices emulated_ids emulation host network pam storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files":
         "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
@@ -91,7 +91,7 @@ ORDER = {
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart create exec_instances exec remove "
-        "create_rules user_defaults start "
+        "create_rules user_defaults device_groups start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers client_events attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rootless.engine.cdi import specs
+from rootless.engine.cdi import libraries, nvidia, specs
 from rootless.engine.options.mount_config import Mount, new
 from rootless.engine.options.values import DeviceOption, merge_env
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import FAILURES, InvalidInput, NotSupported, RootlessError
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.words import GuestPath
 
 _EDITS = {"env", "deviceNodes", "mounts", "hooks", "additionalGids", "netDevices", "intelRdt"}
@@ -18,20 +20,25 @@ _MOUNT_OPTIONS = {"ro", "rw", "bind", "rbind", "nosuid", "nodev", "noexec", "sui
                   "rslave", "shared", "rshared"}  # fmt: skip
 
 
+_LIBRARY = ("ro", "nosuid", "nodev", "rbind", "rprivate")
+
+
 class Edits(NamedTuple):
-    """The edits of some devices together. `hooks` are OCI's createContainer hooks; `groups` are gids of the host."""
+    """The edits of some devices together. `hooks` are OCI's createContainer hooks; `groups` are gids of the host; `libraries` files
+    of the host by the names that the image's loader is to find them by."""
 
     env: list[str]
     devices: list[DeviceOption]
     mounts: list[Mount]
     hooks: list[dict[str, Any]]
     groups: list[int]
+    libraries: dict[str, str]
 
 
 def find(names: Sequence[str]) -> Edits:
     """What these devices bring. NotFound for one that is not described, NotSupported for what cannot be had without root."""
     registry = specs.read()
-    found = Edits([], [], [], [], [])
+    found = Edits([], [], [], [], [], {})
     done: set[str] = set()
     for name in dict.fromkeys(names):
         device = registry.find(name)
@@ -45,11 +52,13 @@ def find(names: Sequence[str]) -> Edits:
             except FAILURES as error:
                 raise InvalidInput(f"{where}: does not follow CDI's schema: {error}") from None
         done.add(device.file)
+        found.libraries.update((name, path) for path, name in device.libraries)
     return found
 
 
-def apply(record: ContainerConfig) -> ContainerConfig:
-    """The record for this start, with `hooks`. What the user mounts himself at a place stands there."""
+def apply(record: ContainerConfig, root: Rootfs | None = None) -> ContainerConfig:
+    """The record for this start, with `hooks`. What the user mounts himself at a place stands there. `root`: the container's, to
+    find the place of libraries in it; None leaves them out, to see beforehand whether all else is there."""
     found = find(record.get("cdi") or ())
     if found.groups and "keep-groups" not in record["group_add"]:
         groups = ", ".join(map(str, found.groups))
@@ -61,6 +70,8 @@ def apply(record: ContainerConfig) -> ContainerConfig:
         raise NotSupported("the device needs hooks, which are not run where other containers see the processes",
                            hint="give it to one with processes of its own: no --pid container:..., no pod that shares pid")  # fmt: skip
     taken = {mount["target"] for mount in record["mounts"]} | {device["target"] for device in record["devices"]}
+    if found.libraries and root is not None:
+        found.mounts.extend(_placed(found.libraries, root))
     mounts = {mount["target"]: mount for mount in found.mounts if mount["target"] not in taken}
     devices = {device["target"]: device for device in found.devices if device["target"] not in taken}
     changed = record.copy()
@@ -70,6 +81,21 @@ def apply(record: ContainerConfig) -> ContainerConfig:
     changed["devices"] = [*devices.values(), *record["devices"]]
     changed["hooks"] = found.hooks
     return changed
+
+
+def _placed(wanted: dict[str, str], root: Rootfs) -> list[Mount]:
+    """The mounts that put the libraries where the image's loader looks. Said aloud where it will not take them."""
+    with mounted(root) as root_fd:
+        libc = libraries.of_image(root_fd)
+    if libc is None:
+        print("rootless: the image has no glibc, for which the driver's libraries are made: they are left out", file=sys.stderr)
+        return []
+    least = max((libraries.wanted_glibc(wanted[name]) for name in nvidia.FIRST if name in wanted), default=(0, 0))
+    if (0, 0) < libc.version < least:
+        print(f"rootless: the driver's libraries want glibc {least[0]}.{least[1]}, and the image has {libc.version[0]}.{libc.version[1]}: "
+              "what needs them may not start; an image of a newer distribution has it", file=sys.stderr)  # fmt: skip
+    return [_mount({"hostPath": path, "containerPath": f"{libc.directory}/{name}", "options": list(_LIBRARY)}, "the driver's libraries")
+            for name, path in wanted.items()]  # fmt: skip
 
 
 def _add(found: Edits, edits: dict[str, Any], where: str) -> None:
@@ -95,8 +121,10 @@ def _node(node: dict[str, Any], where: str) -> DeviceOption:
     try:
         there = os.stat(source)
     except OSError as error:
-        raise InvalidInput(f"{where}: {source}: {error.strerror}", hint="is the driver loaded? Nodes are the host's: making one "
-                           "needs root") from None  # fmt: skip
+        hint = "is the driver loaded? Nodes are the host's: making one needs root"
+        if source == nvidia.UVM:
+            hint = "on the host, nvidia-modprobe -u -c=0 makes it; nvidia-persistenced, which the administrator starts, keeps it"
+        raise InvalidInput(f"{where}: {source}: {error.strerror}", hint=hint) from None
     numbers = node.get("major"), node.get("minor")
     if node.get("type") != "p" and None not in numbers and numbers != (os.major(there.st_rdev), os.minor(there.st_rdev)):
         raise InvalidInput(f"{where}: {source} has the numbers {os.major(there.st_rdev)}:{os.minor(there.st_rdev)}, and not "

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rootless.engine.cdi import specs
+from rootless.engine.cdi import nvidia, specs
 from rootless.engine.options.values import whole
 from rootless.errors import InvalidInput, NotFound, NotSupported
 
 ALL = -1
-KINDS = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
-CAPABILITIES = {"gpu", "compute", "compat32", "display", "graphics", "ngx", "utility", "video", "nvidia", "amd"}
+KINDS = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu", "intel": "intel.com/gpu"}
+# What says which of them are the caller's: a cluster's scheduler writes it.
+_CHOSEN = {"nvidia.com/gpu": "CUDA_VISIBLE_DEVICES", "amd.com/gpu": "ROCR_VISIBLE_DEVICES"}
+CAPABILITIES = {"gpu", "compute", "compat32", "display", "graphics", "ngx", "utility", "video", "nvidia", "amd", "intel"}
 """What a specification for graphics processors brings: all of the driver."""
 
 
@@ -80,7 +83,9 @@ def names(asked: Sequence[DeviceRequest]) -> list[str]:
         if one.driver == "cdi":
             found += [_name(word) for word in one.ids]
             continue
-        registry = registry or specs.read()
+        if registry is None:
+            nvidia.make_nodes()
+            registry = specs.read()
         kind = _kind(one, registry)
         found += [word if specs.is_name(word) else f"{kind}={word}" for word in one.ids] or _some(one, kind, registry)
     return list(dict.fromkeys(found))
@@ -100,16 +105,37 @@ def _kind(one: DeviceRequest, registry: specs.Registry) -> str:
         wrong = "; ".join(f"{path}: {error}" for path, error in sorted(registry.errors.items()))
         raise NotFound(
             f'could not select device driver "{one.driver}" with capabilities: [[{" ".join(one.capabilities)}]]',
-            hint=wrong or f"devices are described by CDI: nvidia-ctk cdi generate --output={specs.directories()[-1]}/nvidia.yaml",
+            hint=wrong or "no driver of NVIDIA, AMD or Intel has devices here: `rootless doctor` lists those that it finds",
         )
     return found[0]
 
 
 def _some(one: DeviceRequest, kind: str, registry: specs.Registry) -> list[str]:
     here = [name.partition("=")[2] for name in registry.devices if name.startswith(f"{kind}=")]
-    if one.number == ALL:
+    chosen = _chosen(kind, here)
+    if one.number == ALL and chosen is None:
         return [f"{kind}=all"] if "all" in here else [f"{kind}={name}" for name in here]
-    numbered = sorted((name for name in here if name.isdecimal()), key=int)
-    if len(numbered) < one.number:
-        raise NotFound(f"{one.number} devices of {kind} are asked for, and there are {len(numbered)}", hint="a smaller number, or all")
-    return [f"{kind}={name}" for name in numbered[: one.number]]
+    numbered = sorted((name for name in here if name.isdecimal()), key=int) if chosen is None else chosen
+    if len(numbered) < (least := max(one.number, 1 if one.number == ALL else 0)):
+        of_those = f" among those of {_CHOSEN[kind]}" if chosen is not None else ""
+        raise NotFound(
+            f"{least} devices of {kind} are asked for, and there are {len(numbered)}{of_those}", hint="a smaller number, or all"
+        )
+    return [f"{kind}={name}" for name in (numbered if one.number == ALL else numbered[: one.number])]
+
+
+def _chosen(kind: str, here: Sequence[str]) -> list[str] | None:
+    """Those that the caller's environment names, in its order; None where it says nothing. In a job of a cluster the others are
+    somebody else's. As the drivers read it: the first word that is no device ends the list."""
+    word = os.environ.get(_CHOSEN.get(kind, ""))
+    if word is None:
+        return None
+    found: list[str] = []
+    for part in word.split(","):
+        name = part.strip()
+        # A UUID may be shortened.
+        whole = [device for device in here if device == name or (name.startswith("GPU-") and device.startswith(name))]
+        if len(whole) != 1:
+            break
+        found += whole
+    return found

@@ -1,4 +1,5 @@
-"""Where CDI's specification files are, who may have written them, and which devices they describe.
+"""Which devices there are by name: those of CDI's specification files, where they are and who may have written them, and those that
+the machine has without one.
 
 A specification mounts what it likes and runs programs, so only the administrator's files and the user's own count: a file, or a
 directory of them, that others may write is refused. Later directories win, as CDI's specification (SPEC.md) has it.
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from rootless import paths
+from rootless.engine.cdi import nvidia, render_nodes
+from rootless.engine.cdi.device import Device
 from rootless.errors import FAILURES, InvalidInput, NotFound, RootlessError
 
 LARGEST_BYTES = 8 << 20
@@ -23,16 +26,8 @@ _VENDOR = re.compile(r"[A-Za-z]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _CLASS = re.compile(r"[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?")
 
 
-class Device(NamedTuple):
-    """A device that a file describes: its edits of a container, and those that the file has for all its devices."""
-
-    file: str
-    edits: dict[str, Any]
-    common: dict[str, Any]
-
-
 class Registry(NamedTuple):
-    """What all files describe, by `vendor/class=name`; what is wrong with files, by path."""
+    """What all files and the machine describe, by `vendor/class=name`; what is wrong with files, by path."""
 
     devices: dict[str, Device]
     errors: dict[str, str]
@@ -44,8 +39,8 @@ class Registry(NamedTuple):
         wrong = "; ".join(f"{path}: {error}" for path, error in sorted(self.errors.items()))
         raise NotFound(
             f"CDI device injection failed: unresolvable CDI devices {name}",
-            hint=wrong or f"specifications are *.yaml and *.json in {', '.join(directories())}; for NVIDIA's devices: "
-            f"nvidia-ctk cdi generate --output={directories()[-1]}/nvidia.yaml",
+            hint=wrong or f"specifications are *.yaml and *.json in {', '.join(directories())}; those of NVIDIA, AMD and Intel are found "
+            "without one: `rootless doctor` lists them",
         )
 
 
@@ -63,7 +58,7 @@ def directories() -> tuple[str, ...]:
 
 
 def read() -> Registry:
-    """All that there are, read now: a driver's update writes them anew."""
+    """All that there are, read now: a driver's update writes them anew. Of a kind that a file describes, the file alone counts."""
     found: dict[str, Device] = {}
     errors: dict[str, str] = {}
     for directory in directories():
@@ -84,7 +79,14 @@ def read() -> Registry:
         found |= here
         for device in twice:
             del found[device]
-    return Registry(found, errors)
+    kinds = {name.partition("=")[0] for name in found}
+    own = {name: device for name, device in machine().items() if name.partition("=")[0] not in kinds}
+    return Registry(own | found, errors)
+
+
+def machine(root: str = "") -> dict[str, Device]:
+    """The devices that are found without a specification. `root`: of another tree than the machine's own."""
+    return nvidia.devices(root) | render_nodes.devices(root)
 
 
 def _files(directory: str, errors: dict[str, str], *, own: bool) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rootless.engine.doctor.probes import (
     bridges,
     container,
+    devices,
     emulated_ids,
     emulation,
     host,
@@ -33,6 +34,7 @@ PROBES = (
     *bridges.PROBES,
     *emulation.PROBES,
     *host.PROBES,
+    *devices.PROBES,
     *pam.PROBES,
 )
 

@@ -124,6 +124,10 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
         request = request._replace(network=endpoint_config.resolve(store, request.network))
     record = make_record(request, image)
     check(record)
+    if record["devices"] or request.cdi:
+        from rootless.engine.lifecycle import device_groups
+
+        device_groups.keep(record)
     if any(mount["type"] in ("volume", "image") for mount in record["mounts"]):
         from rootless.engine.files.mounts import mounted_volumes
 
@@ -197,11 +201,7 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "rootfs": os.path.abspath(request.rootfs) if request.rootfs else "",
         "entrypoint": entrypoint,
         "cmd": cmd,
-        "env": merge_env(
-            [DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal],
-            [word.text for word in config.env],
-            request.env,
-        ),
+        "env": merge_env([DEFAULT_PATH, f"HOSTNAME={hostname}", *terminal], [word.text for word in config.env], request.env),
         "workdir": request.workdir or config.workdir.text or "/",
         "user": request.user or default_user(request.userns, *_caller()) or config.user.text,
         "group_add": request.group_add,

@@ -118,7 +118,7 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     if record.get("cdi"):
         from rootless.engine.cdi import edits
 
-        record = edits.apply(record)
+        record = edits.apply(record, root)
     record = container_root.resolve_mounts(store, record)
     container_root.fill_volumes(store, record, root)
     if any(GIVEN in mount["options"] for mount in record["mounts"]):
