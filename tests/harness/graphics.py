@@ -18,7 +18,7 @@ _LIBRARIES = {
     "libcuda.so.1": f"libcuda.so.{DRIVER}", "libnvidia-ml.so.1": f"libnvidia-ml.so.{DRIVER}",
     "libGLX_nvidia.so.0": f"libGLX_nvidia.so.{DRIVER}", f"libnvidia-glcore.so.{DRIVER}": f"libnvidia-glcore.so.{DRIVER}",
     "libnvidia-egl-gbm.so.1": "libnvidia-egl-gbm.so.1.1.0", "libnvidia-allocator.so.1": f"libnvidia-allocator.so.{DRIVER}",
-    "libGL.so.1": "libGL.so.1.7.0", "libnvidia-container.so.1": "libnvidia-container.so.1.14.3", "libc.so.6": "libc.so.6",
+    "libGL.so.1": "libGL.so.1.7.0", "libnvidia-container.so.1": "libnvidia-container.so.1.14.3",
 }  # fmt: skip
 
 
@@ -51,7 +51,8 @@ def libraries(directory: Path) -> None:
     source = directory / "x.c"
     source.write_text("#include <stdio.h>\nint cuInit(unsigned flags) { puts(FILE_NAME); return 42; }\n")
     for name, file in _LIBRARIES.items():
-        subprocess.run(["gcc", "-shared", "-fPIC", f'-DFILE_NAME="{file}"', f"-Wl,-soname,{name}", "-o", directory / file, source], check=True)
+        words = ["-shared", "-fPIC", f'-DFILE_NAME="{file}"', f"-Wl,-soname,{name}", "-o", str(directory / file), str(source)]
+        subprocess.run(["gcc", *words], check=True)
         if not (directory / name).exists():
             (directory / name).symlink_to(file)
     source.unlink()

@@ -80,7 +80,7 @@ ORDER = {
         "server app routes pages compose_files jobs running listening passwords pam_child engine_api peers guard request sessions",
     "console/pages": "containers files images volumes networks projects run system terminal logs live login static context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
-    "engine/cdi": "edits requests specs nvidia render_nodes libraries device",
+    "engine/cdi": "places edits requests specs nvidia render_nodes libraries device",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container devices emulated_ids emulation host network pam storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",

@@ -15,7 +15,7 @@ import stat
 import subprocess
 from typing import NamedTuple
 
-from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
 
 _TRIPLETS = {"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
 _TAGS = {"x86_64": "x86-64", "aarch64": "AArch64"}
@@ -55,9 +55,15 @@ def cached(root: str = "") -> dict[str, str]:
 
 
 def of_image(root_fd: int) -> ImageLibc | None:
-    """Where the image's glibc is; None where it has none (musl's, or no libc at all). The image may be anybody's."""
+    """Where the image's glibc is, by a path without links, which is what a mount there shows as in the image's files; None where it
+    has none (musl's, or no libc at all). The image may be anybody's."""
     triplet = _TRIPLETS.get(platform.machine(), "")
-    for directory in (f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/usr/lib", "/lib"):
+    for directory in (f"/usr/lib/{triplet}", f"/lib/{triplet}", "/usr/lib64", "/lib64", "/usr/lib", "/lib"):
+        try:
+            place = openat2(root_fd, f".{directory}", os.O_PATH | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS)
+        except OSError:
+            continue
+        os.close(place)
         try:
             fd = openat2(root_fd, f".{directory}/libc.so.6", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC,
                          resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)  # fmt: skip

@@ -149,10 +149,6 @@ def _common(root: str, driver: str) -> dict[str, Any]:
     for name in _TOOLS:
         if program := shutil.which(name, path=f"{root}/usr/bin:{root}/usr/sbin"):
             paths.append(program.removeprefix(root))
-    for firmware in ("/lib/firmware", "/usr/lib/firmware"):
-        if os.path.isdir(f"{root}{firmware}/nvidia/{driver}"):
-            paths.append(f"/lib/firmware/nvidia/{driver}")
-            break
     mounts = [_mount(root, path) for path in paths]
     mounts += [_mount(root, path) for path in _SOCKETS if os.path.exists(root + path)]
     mounts += [_mount(root, _MPS)] if _own(root + _MPS) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rootless.engine.cdi import places
 from rootless.engine.files import incoming
 from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import NotSupported
@@ -41,7 +42,7 @@ def of(store: Store, identifier: str) -> Changes:
     id_map = record.get("id_map") if shifted.is_copy(directory) else None
     shown = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
     found = diff.diff(store, directory, record["diff_ids"], shown)
-    kept = without_mount_points(found, record)
+    kept = without_mount_points(found, record, places.known(directory) if record.get("cdi") else [])
     if coming := incoming.left(directory):
         kept = [change for change in kept if change.path.split("/", 2)[1] != coming]
     engines = {change.path for change in found} - {change.path for change in kept}
@@ -71,14 +72,15 @@ def write_layer(store: Store, changes: Changes, out: Sink) -> None:
     write_tar.write_changes(copied, out, changed=changed, gone=gone, owners=owners, shown=changes.shown, links=links)
 
 
-def without_mount_points(found: list[Change], record: ContainerConfig) -> list[Change]:
-    """The changes without the places that had to be made to mount something there; Docker's are in a
-    layer of their own. A directory that only counts as changed because of them goes too, and an /etc that
+def without_mount_points(found: list[Change], record: ContainerConfig, of_devices: list[str]) -> list[Change]:
+    """The changes without the places that had to be made to mount something there, `of_devices` those of named devices; Docker's
+    are in a layer of their own. A directory that only counts as changed because of them goes too, and an /etc that
     the image lacks."""
     ours = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys"}
     notes = ("/.dockerenv", "/run/.containerenv")  # which every start writes
     ours |= {mount["target"] for mount in record["mounts"]}
     ours |= {device["target"] for device in record["devices"]}
+    ours.update(of_devices)
     kept = [
         c
         for c in found
@@ -86,9 +88,16 @@ def without_mount_points(found: list[Change], record: ContainerConfig) -> list[C
         and not (c.kind == "A" and (c.path in ours or c.path.startswith(("/dev/", "/proc/", "/sys/"))))
     ]
     dropped = {c.path for c in found} - {c.path for c in kept}
-    above = {path.rpartition("/")[0] for path in dropped}
-    return [
-        c
-        for c in kept
-        if c.path not in above or (c.kind != "C" and c.path != "/etc") or any(o.path.startswith(c.path + "/") for o in kept)
-    ]
+    above: set[str] = set()
+    for path in dropped:
+        while path := path.rpartition("/")[0]:
+            above.add(path)
+    made = {"/etc", *(path.rpartition("/")[0] for path in of_devices)}
+    wanted: list[Change] = []
+    needed: set[str] = set()  # directories that hold a change that stays
+    for change in reversed(kept):  # what is in a directory comes before it
+        if change.path in above and change.path not in needed and (change.kind == "C" or change.path in made):
+            continue
+        wanted.append(change)
+        needed.add(change.path.rpartition("/")[0])
+    return wanted[::-1]

@@ -116,9 +116,10 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     root = container_root.prepare(store, record)
     facts = _start_facts(store, record)
     if record.get("cdi"):
-        from rootless.engine.cdi import edits
+        from rootless.engine.cdi import edits, places
 
         record = edits.apply(record, root)
+        places.add(directory, (mount["target"] for mount in record["mounts"]), durable=not record["auto_remove"])
     record = container_root.resolve_mounts(store, record)
     container_root.fill_volumes(store, record, root)
     if any(GIVEN in mount["options"] for mount in record["mounts"]):

@@ -85,6 +85,7 @@ def info(store: Store) -> gotypes.Object:
         "InitBinary": "rootless-init",
         "SecurityOptions": _security_options(),
         "CDISpecDirs": list(specs.directories()),
+        "DiscoveredDevices": [{"Source": "cdi", "ID": name} for name in sorted(specs.read().devices)],
         "Warnings": _warnings(controllers, here),
         "ClientInfo": {**versions.client(), "Debug": bool(os.environ.get("ROOTLESS_DEBUG")), "Plugins": []},
         "RuntimeDir": store.runtime,
