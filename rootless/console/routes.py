@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rootless.console.pages import (
+    build,
     containers,
     files,
     images,
@@ -62,6 +63,8 @@ ROUTES = (
     _route("POST", "/containers/NAME/files", files.container_upload),
     _route("GET", "/containers/NAME/file", files.container_file, data=True),
     _route("GET", r"/containers/NAME/files\.tar", files.container_archive, data=True),
+    _route("POST", "/containers/NAME/rename", containers.rename),
+    _route("POST", "/containers/NAME/limits", containers.limit),
     _route("POST", "/containers/NAME/ACTION", containers.act),
     _route("GET", "/containers/NAME/stats", live.stats, data=True),
     _route("GET", "/containers/NAME/logs", logs.show),
@@ -71,6 +74,9 @@ ROUTES = (
     _route("WEBSOCKET", "/containers/NAME/terminal", terminal.serve),
     _route("GET", "/run", run.show),
     _route("POST", "/run", run.make),
+    _route("GET", "/build", build.show),
+    _route("POST", "/build", build.make),
+    _route("POST", "/build/archive", build.bring),
     _route("GET", "/images", images.listing),
     _route("GET", "/images/IMAGE", images.one),
     _route("POST", "/images/pull", images.pull),
@@ -89,6 +95,7 @@ ROUTES = (
     _route("GET", "/projects/edit", projects.edit),
     _route("POST", "/projects/edit", projects.save),
     _route("GET", "/system", system.show),
+    _route("GET", "/disk", system.disk),
     _route("GET", "/doctor", system.doctor),
     _route("POST", "/prune/ACTION", system.prune),
 )

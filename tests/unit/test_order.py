@@ -78,7 +78,9 @@ ORDER = {
     "compose/plan": "machine down unsupported up images resources service_hash observed names steps",
     "console":
         "server app routes pages compose_files jobs running listening passwords pam_child engine_api peers guard request sessions",
-    "console/pages": "containers files images volumes networks projects run system terminal logs live login static context render shapes",
+    "console/pages":
+        "build containers files images volumes networks projects run quantities system terminal logs live login static "
+        "context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "places edits requests specs nvidia render_nodes libraries device",
     "engine/doctor": "probes run_probes result scratch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from rootless.console.pages import render
+from rootless.console.pages import quantities, render
 from rootless.console.pages.context import Context
 from rootless.console.pages.shapes import ports, shape_of
 from rootless.console.request import Answer, Problem, json_answer, redirect
@@ -91,6 +91,7 @@ async def one(context: Context, name: str) -> Answer:
     values = {
         "found": found, "name": shown, "shape": shape_of(state["Status"], health.get("Status", "")), "why": why, "health": health,
         "processes": processes, "actions": _offered(shown, state["Status"]), "limits": _limits(found["HostConfig"]),
+        "restarts": quantities.RESTARTS,
         "words": [*(found["Config"]["Entrypoint"] or []), *(found["Config"]["Cmd"] or [])],
     }  # fmt: skip
     return Answer(render.page("container.html", session=context.session, title=shown, **values))
@@ -119,3 +120,39 @@ async def act(context: Context, name: str, verb: str) -> Answer:
     # It is finished even where the page is left meanwhile: a stop that takes its ten seconds is a stop.
     await asyncio.shield(asyncio.ensure_future(work))
     return json_answer({"command": render.command(*action.words, name)})
+
+
+async def rename(context: Context, name: str) -> Answer:
+    """{"name": ANOTHER}."""
+    wanted = _text(await context.request.document(), "name")
+    await context.api.call("POST", "containers", name, "rename", query={"name": wanted})
+    return json_answer({"command": render.command("rename", name, wanted), "location": f"/containers/{wanted}"})
+
+
+async def limit(context: Context, name: str) -> Answer:
+    """{"memory": "512m", "cpus": "1.5", "pids": "100", "restart": "always"}: from now on; what is empty stays as it is."""
+    form = await context.request.document()
+    memory, cpus, pids, restart = (_text(form, key) for key in ("memory", "cpus", "pids", "restart"))
+    if restart and restart not in quantities.RESTARTS:
+        raise Problem(400, f"no restart policy: {restart}")
+    if pids and not (pids.isascii() and pids.isdigit() and 0 < int(pids) < 1 << 22):
+        raise Problem(400, f"no number of processes: {pids}")
+    body: dict[str, Any] = {"PidsLimit": int(pids)} if pids else {}
+    if memory:
+        body["Memory"] = quantities.memory(memory)
+    if cpus:
+        body["NanoCpus"] = quantities.nanocpus(cpus)
+    if restart:
+        body["RestartPolicy"] = {"Name": restart}
+    if not body:
+        raise Problem(400, "say what is to change")
+    await context.api.call("POST", "containers", name, "update", body=body)
+    given = (("--memory", memory), ("--cpus", cpus), ("--pids-limit", pids), ("--restart", restart))
+    return json_answer({"command": render.command("update", *(word for flag, value in given if value for word in (flag, value)), name)})
+
+
+def _text(form: dict[str, Any], key: str) -> str:
+    found = form.get(key, "")
+    if not isinstance(found, str):
+        raise Problem(400, "a field of the form is no text")
+    return found.strip()

@@ -6,15 +6,12 @@ import re
 import shlex
 from typing import Any
 
-from rootless.console.pages import render
+from rootless.console.pages import quantities, render
 from rootless.console.pages.context import Context
 from rootless.console.request import Answer, Problem, json_answer
 from rootless.record import Record
 
 _PORT = re.compile(r"(?:(\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?:([0-9]{0,5}):)?([0-9]{1,5})(?:/(tcp|udp))?", re.ASCII)
-_SIZE = re.compile(r"([0-9]{1,15})([kmg]?)b?", re.ASCII | re.IGNORECASE)
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-RESTARTS = ("no", "on-failure", "unless-stopped", "always")
 _TEXTS = ("image", "name", "command", "ports", "volumes", "environment", "network", "memory", "cpus", "restart")
 
 
@@ -30,7 +27,7 @@ async def show(context: Context) -> Answer:
     """The form, with the images and networks that there are."""
     images = sorted({tag for each in await context.api.get("images", "json") for tag in each["RepoTags"] or []})
     networks = sorted(each["Name"] for each in await context.api.get("networks"))
-    values = {"images": images, "networks": networks, "restarts": RESTARTS, "image": context.request.query.get("image", "")}
+    values = {"images": images, "networks": networks, "restarts": quantities.RESTARTS, "image": context.request.query.get("image", "")}
     return Answer(render.page("run.html", session=context.session, title="Run a container", **values))
 
 
@@ -65,12 +62,13 @@ def _wanted(form: dict[str, Any]) -> _Wanted:
     volumes, environment = _lines(fields["volumes"]), _lines(fields["environment"])
     terminal = form.get("tty") is True
     host: dict[str, Any] = {
-        "Binds": volumes, "PortBindings": _bindings(ports), "Memory": _bytes(fields["memory"]), "NanoCpus": _nanocpus(fields["cpus"]),
+        "Binds": volumes, "PortBindings": _bindings(ports), "Memory": quantities.memory(fields["memory"]),
+        "NanoCpus": quantities.nanocpus(fields["cpus"]),
     }  # fmt: skip
     if fields["network"]:
         host["NetworkMode"] = fields["network"]
     if fields["restart"]:
-        if fields["restart"] not in RESTARTS:
+        if fields["restart"] not in quantities.RESTARTS:
             raise Problem(400, f"no restart policy: {fields['restart']}")
         host["RestartPolicy"] = {"Name": fields["restart"]}
     body = {
@@ -114,22 +112,3 @@ def _bindings(ports: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
     for port in ports:
         found.setdefault(f"{port['container']}/{port['protocol']}", []).append({"HostIp": port["address"], "HostPort": port["host"]})
     return found
-
-
-def _bytes(text: str) -> int:
-    if not text:
-        return 0
-    found = _SIZE.fullmatch(text)
-    if not found:
-        raise Problem(400, f"no size: {text}; write 512m or 2g")
-    return int(found[1]) * _UNITS[found[2].lower()]
-
-
-def _nanocpus(text: str) -> int:
-    try:
-        count = float(text or 0)
-    except ValueError:
-        count = -1.0
-    if not 0 <= count < 10_000:
-        raise Problem(400, f"no number of processors: {text}; write 1.5")
-    return round(count * 1e9)

@@ -52,6 +52,20 @@
     }
   });
 
+  // Small forms: their fields as JSON.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("form[data-form]");
+    if (!form) return;
+    event.preventDefault();
+    try {
+      const done = await (await post(form.dataset.form, Object.fromEntries(new FormData(form)))).json();
+      tell(`$ ${done.command}`);
+      if (done.location) location.assign(done.location); else await look();
+    } catch (error) {
+      tell(error.message, true);
+    }
+  });
+
   document.getElementById("logout")?.addEventListener("click", async () => {
     try { await post("/logout"); } catch (error) { tell(error.message, true); return; }
     location.assign("/login");
