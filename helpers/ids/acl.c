@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ids.h"
+#include "search.h"
 #include "lib/text.h"
 
 /* <linux/posix_acl_xattr.h>, little endian */
@@ -53,6 +53,13 @@ static int64_t set_mode(const struct request *r, int fd, int mode)
     return chmod(name, (st.st_mode & 07000) | (mode_t)mode) < 0 ? -errno : 0;
 }
 
+/* The file of a setxattr(2). */
+static int64_t changed(const struct request *r)
+{
+    return r->nr == SYS_fsetxattr ? changed_file(r, (int)r->args[0])
+                                  : file_of(r, AT_FDCWD, r->args[0], r->nr == SYS_lsetxattr ? AT_SYMLINK_NOFOLLOW : 0);
+}
+
 int64_t call_set_attribute(const struct request *r)
 {
     char name[256];
@@ -63,6 +70,15 @@ int64_t call_set_attribute(const struct request *r)
         return result == GONE ? GONE : CONTINUE;
     bool access = !strcmp(name, access_list);
     const size_t size = r->args[3];
+    const struct credentials *by = credentials_of(r->task);
+    if (!credentials_over_files(by) && result > 0 && !(r->args[4] & ~3u) && strncmp(name, "system.", 7) != 0) {
+        int64_t file = changed(r);
+        if (file < 0)
+            return file == GONE || file == -EACCES ? file : CONTINUE;
+        result = may_set_attribute(by, (int)file, name);
+        close((int)file);
+        return result;
+    }
     if ((!access && strcmp(name, default_list) != 0) || size > sizeof list || size < sizeof list.version || size % sizeof(struct entry) != 4)
         return CONTINUE;
     if ((result = request_read(r, r->args[2], &list, size)) < 0)
@@ -70,8 +86,7 @@ int64_t call_set_attribute(const struct request *r)
     int mode = mode_of(&list, size / sizeof(struct entry));
     if (mode < 0)
         return CONTINUE;
-    int64_t fd = r->nr == SYS_fsetxattr ? changed_file(r, (int)r->args[0])
-                                        : file_of(r, AT_FDCWD, r->args[0], r->nr == SYS_lsetxattr ? AT_SYMLINK_NOFOLLOW : 0);
+    int64_t fd = changed(r);
     if (fd < 0)
         return fd;
     result = access ? set_mode(r, (int)fd, mode) : 0;

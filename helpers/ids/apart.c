@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ struct apart {
 };
 static struct apart apart[APART];
 static uint32_t bucket[BUCKETS]; /* number + 1 */
-static uint32_t apart_count, slot_count;
+static atomic_uint apart_count; /* read without the lock, too */
+static uint32_t slot_count;
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
 
 int owners_fd = -1, upper_fd = -1;
@@ -90,7 +92,7 @@ void owners_begin(void)
 
 bool owners_apart(void)
 {
-    return __atomic_load_n(&apart_count, __ATOMIC_RELAXED) != 0;
+    return apart_count != 0;
 }
 
 static bool key_of(int fd, const struct stat *st, struct apart *key)

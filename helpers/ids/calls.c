@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,8 @@ const struct call calls[] = {
     EACH(SYS_symlinkat, LEVEL_FULL, call_make),
     EACH(SYS_mknodat, LEVEL_FULL, call_make),
     EACH(SYS_bind, LEVEL_FULL, call_bind),
+    EACH(SYS_readlinkat, LEVEL_FULL, call_look),
+    EACH(SYS_utimensat, LEVEL_FULL, call_times),
     EACH(SYS_fchmod, LEVEL_FULL, call_chmod),
     EACH(SYS_fchmodat, LEVEL_FULL, call_chmod),
     EACH(SYS_fchmodat2, LEVEL_FULL, call_chmod),
@@ -51,6 +54,10 @@ const struct call calls[] = {
     EACH(SYS_symlink, LEVEL_FULL, call_make),
     EACH(SYS_mknod, LEVEL_FULL, call_make),
     EACH(SYS_chmod, LEVEL_FULL, call_chmod),
+    EACH(SYS_readlink, LEVEL_FULL, call_look),
+    EACH(SYS_utime, LEVEL_FULL, call_times),
+    EACH(SYS_utimes, LEVEL_FULL, call_times),
+    EACH(SYS_futimesat, LEVEL_FULL, call_times),
     EACH(SYS_chown, LEVEL_FAKE, call_chown),
     EACH(SYS_lchown, LEVEL_FAKE, call_chown),
 #endif
@@ -78,6 +85,23 @@ const struct call calls[] = {
     EACH(SYS_lsetxattr, LEVEL_IDS, call_set_attribute),
     EACH(SYS_fsetxattr, LEVEL_IDS, call_set_attribute),
     {SYS_getsockopt, LEVEL_IDS, EQUAL_TWO, 1, SOL_SOCKET, 2, SO_PEERCRED, call_peer},
+    EACH(SYS_removexattr, LEVEL_FULL, call_remove_attribute),
+    EACH(SYS_lremovexattr, LEVEL_FULL, call_remove_attribute),
+    EACH(SYS_fremovexattr, LEVEL_FULL, call_remove_attribute),
+    EACH(SYS_connect, LEVEL_FULL, call_connect),
+    EACH(SYS_fchdir, LEVEL_FULL, call_look),
+    EACH(SYS_statfs, LEVEL_FULL, call_look),
+    EACH(SYS_inotify_add_watch, LEVEL_FULL, call_look),
+    EACH(SYS_kill, LEVEL_FULL, call_signal),
+    EACH(SYS_tkill, LEVEL_FULL, call_signal),
+    EACH(SYS_tgkill, LEVEL_FULL, call_signal),
+    EACH(SYS_rt_sigqueueinfo, LEVEL_FULL, call_signal),
+    EACH(SYS_rt_tgsigqueueinfo, LEVEL_FULL, call_signal),
+    EACH(SYS_pidfd_send_signal, LEVEL_FULL, call_signal),
+    EACH(SYS_process_vm_readv, LEVEL_FULL, call_trace),
+    EACH(SYS_process_vm_writev, LEVEL_FULL, call_trace),
+    EACH(SYS_pidfd_getfd, LEVEL_FULL, call_trace),
+    {SYS_ptrace, LEVEL_FULL, EITHER, 0, PTRACE_ATTACH, 0, PTRACE_SEIZE, call_trace},
     EACH(SYS_chroot, LEVEL_FULL, call_leave_root),
     EACH(SYS_pivot_root, LEVEL_FULL, call_leave_root),
     EACH(SYS_setns, LEVEL_FULL, call_leave_root),

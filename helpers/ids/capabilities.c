@@ -23,7 +23,7 @@ int64_t call_keep_capabilities(const struct request *r)
     struct credentials changed = *credentials_of(r->task);
     if (r->args[1] <= 1) {
         changed.keep = (uint32_t)r->args[1];
-        int result = credentials_set(r->task, &changed, NULL);
+        int64_t result = credentials_set(r, &changed, NULL);
         if (result < 0)
             return result;
     }
@@ -68,7 +68,7 @@ int64_t call_set_capabilities(const struct request *r)
     changed.permitted = permitted != 0;
     changed.effective = effective != 0;
     changed.no_files = effective != 0 && !(data[0].effective & OVER_FILES);
-    if (memcmp(&changed, credentials_of(r->task), sizeof changed) != 0 && (result = credentials_set(r->task, &changed, NULL)) < 0)
+    if (memcmp(&changed, credentials_of(r->task), sizeof changed) != 0 && (result = credentials_set(r, &changed, NULL)) < 0)
         return result;
     return CONTINUE;
 }

@@ -105,13 +105,16 @@ static int number_of(const struct credentials *wanted, const uint32_t *groups)
     return number;
 }
 
-int credentials_set(pid_t task, const struct credentials *changed, const uint32_t *groups)
+int64_t credentials_set(const struct request *r, const struct credentials *changed, const uint32_t *groups)
 {
     int number = number_of(changed, groups);
     if (number < 0)
         return number;
     struct rlimit limit = {number ? HANDLE_BASE + (uint64_t)number : RLIM_INFINITY, RLIM_INFINITY};
-    return prlimit(task, RLIMIT_RTTIME, &limit, NULL) < 0 ? -errno : 0;
+    /* A call waits for us as long as a file system of the container's likes: its number may be a stranger's by now. */
+    if (!request_valid(r))
+        return GONE;
+    return prlimit(r->task, RLIMIT_RTTIME, &limit, NULL) < 0 ? -errno : 0;
 }
 
 static int by_number(const void *a, const void *b)

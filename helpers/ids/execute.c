@@ -67,7 +67,7 @@ int64_t call_execute(const struct request *r)
         changed.permitted = !changed.ruid || !changed.euid;
         changed.effective = !changed.euid;
         if (memcmp(&changed, old, sizeof changed) != 0)
-            credentials_set(r->task, &changed, NULL); /* the process is not told; at worst it stays who it is */
+            credentials_set(r, &changed, NULL); /* the process is not told; at worst it stays who it is */
     }
     close((int)fd);
     return CONTINUE;

@@ -26,6 +26,8 @@ static void put_call(const struct call *call, uint32_t action)
     size_t start = length;
     if (call->condition != ALWAYS) {
         put(BPF_LOAD, LOW(call->argument), 0, 0);
+        if (call->condition == EITHER)
+            put(BPF_EQUAL, call->second_value, 2, 0);
         put(call->condition == ANY_BIT ? BPF_ANY_BIT : BPF_EQUAL, call->value, 1, 0);
         put(BPF_RETURN, SECCOMP_RET_ALLOW, 0, 0);
     }

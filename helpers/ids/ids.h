@@ -47,8 +47,9 @@ bool credentials_given(void);
 const struct credentials *credentials_of(pid_t task);
 /* Those whose number is in a soft RLIMIT_RTTIME of `limit`. */
 const struct credentials *credentials_numbered(uint64_t limit);
-/* 0, or -errno. `groups` are those of new->groups unless NULL: new->group_count of them, sorted. */
-int credentials_set(pid_t task, const struct credentials *changed, const uint32_t *groups);
+struct request;
+/* Of the process that asks: 0, -errno, or GONE. `groups` are those of new->groups unless NULL: new->group_count of them, sorted. */
+int64_t credentials_set(const struct request *r, const struct credentials *changed, const uint32_t *groups);
 void credentials_sort(uint32_t *groups, uint32_t count);
 /* Those of a process that begins as this user; NULL: there is no room. */
 const struct credentials *credentials_beginning(uint32_t uid, uint32_t gid, uint32_t *groups, uint32_t count);
@@ -149,6 +150,12 @@ int64_t call_bind(const struct request *r);
 int64_t call_execute(const struct request *r);
 int64_t call_peer(const struct request *r);
 int64_t call_set_attribute(const struct request *r);
+int64_t call_remove_attribute(const struct request *r);
+int64_t call_times(const struct request *r);
+int64_t call_look(const struct request *r);
+int64_t call_connect(const struct request *r);
+int64_t call_signal(const struct request *r);
+int64_t call_trace(const struct request *r);
 /* chroot(2) and whatever else gives a task another root than the container's. paths.c */
 int64_t call_leave_root(const struct request *r);
 
@@ -157,7 +164,7 @@ void sockets_settle(const struct request *r);
 
 /* calls.c: which calls are notified, and what answers them. */
 typedef int64_t call_function(const struct request *r);
-enum condition { ALWAYS, ANY_BIT, EQUAL, EQUAL_TWO, SILENT_LIMIT, SILENT };
+enum condition { ALWAYS, ANY_BIT, EQUAL, EITHER, EQUAL_TWO, SILENT_LIMIT, SILENT };
 struct call {
     int nr;
     enum level level; /* from which on */

@@ -83,6 +83,12 @@ struct open_how {
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
 #endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+/* <linux/nsfs.h>: numbers of processes, from a pid namespace to ours and from ours to it; Linux 6.11 */
+#define NS_GET_PID_FROM_PIDNS _IOR(0xb7, 6, int)
+#define NS_GET_PID_IN_PIDNS _IOR(0xb7, 8, int)
 #ifndef SYS_faccessat2
 #define SYS_faccessat2 439
 #endif

@@ -8,7 +8,9 @@
 
 #include "search.h"
 
-static bool read_only(int fd)
+#define DONT_FOLLOW 0x02000000u /* IN_DONT_FOLLOW */
+
+bool read_only(int fd)
 {
     struct statvfs fs;
     return fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_RDONLY;
@@ -123,6 +125,33 @@ int64_t call_link(const struct request *r)
     }
     search_end(&from);
     search_end(&to);
+    return result;
+}
+
+/* readlink(2) and statfs(2) of a path, inotify_add_watch(2), fchdir(2). */
+int64_t call_look(const struct request *r)
+{
+    struct found found;
+    const struct credentials *by = credentials_of(r->task);
+    const uint64_t *a = r->args;
+    if (credentials_over_files(by))
+        return CONTINUE;
+    if (r->nr == SYS_fchdir) {
+        int fd = descriptor_of(r, (int)a[0]);
+        struct stat st;
+        bool let = fd < 0 || kernels_own(fd) || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) || may_by_bits(by, fd, S_IXOTH);
+        if (fd >= 0)
+            close(fd);
+        return let ? CONTINUE : -EACCES;
+    }
+    const bool watches = r->nr == SYS_inotify_add_watch, follows = r->nr == SYS_statfs || (watches && !(a[2] & DONT_FOLLOW));
+    const bool at = r->nr == SYS_readlinkat;
+    if (!watches && !follows && (int)a[2 + at] <= 0)
+        return CONTINUE;
+    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at || watches], follows, &found);
+    if (result == 0)
+        result = !watches || found.file < 0 || kernels_own(found.file) || may_by_bits(by, found.file, S_IROTH) ? CONTINUE : -EACCES;
+    search_end(&found);
     return result;
 }
 

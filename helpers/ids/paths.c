@@ -67,7 +67,9 @@ static int take_root(const struct request *r)
     int fd = open_of_task(r->task, "root", -1, O_DIRECTORY), result = 0;
     if (fd < 0)
         return -ESRCH;
-    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MOUNT | 0x100u /* STATX_INO */, &now) < 0)
+    if (!request_valid(r))
+        result = -ESRCH; /* the root of who has the task's number since, be it the host's: never ours */
+    else if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MOUNT | 0x100u /* STATX_INO */, &now) < 0)
         result = -errno;
     else if (!root.known || now.mount != root.mount || now.ino != root.ino || now.dev_major != root.major || now.dev_minor != root.minor) {
         put_number(number, (uint64_t)fd);

@@ -74,32 +74,43 @@ int64_t request_write(const struct request *r, uint64_t address, const void *buf
 
 #define STATUS_SIZE 4096
 
-static void read_status(pid_t task, char *text)
+/* The line that begins with `name`, "\nNAME:\t", in text; NULL: there is none. The line of the groups may be longer than all others. */
+static char *status_line(pid_t task, const char *name, char text[STATUS_SIZE])
 {
     int fd = open_of_task(task, "status", O_RDONLY);
-    ssize_t size = fd < 0 ? -1 : read(fd, text, STATUS_SIZE - 1);
+    char *found = NULL;
+    size_t kept = 0;
+    ssize_t size;
+    while (fd >= 0 && !found && (size = read(fd, text + kept, STATUS_SIZE - 1 - kept)) > 0) {
+        kept += (size_t)size;
+        text[kept] = 0;
+        found = strstr(text, name);
+        char *end = found ? strchr(found + 1, '\n') : NULL, *last = strrchr(text, '\n');
+        if (end)
+            *end = 0;
+        else {
+            found = NULL;
+            kept = last ? strlen(last) : 0;
+            kept = kept == STATUS_SIZE - 1 ? 0 : kept;
+            memmove(text, last ? last : text, kept);
+        }
+    }
     if (fd >= 0)
         close(fd);
-    text[size > 0 ? size : 0] = 0;
+    return found;
 }
 
 long request_status(pid_t task, const char *name, int base)
 {
     char text[STATUS_SIZE];
-    read_status(task, text);
     /* The first line is the task's own name, in which the kernel escapes line ends. */
-    char *found = strstr(text, name);
+    char *found = status_line(task, name, text);
     return found ? strtol(found + strlen(name), NULL, base) : -1;
 }
 
 long inner_pid(pid_t pid)
 {
     char text[STATUS_SIZE];
-    read_status(pid, text);
-    char *line = strstr(text, "\nNStgid:"), *end = line ? strchr(line + 1, '\n') : NULL;
-    if (!end)
-        return -1;
-    *end = 0;
-    char *last = strrchr(line, '\t');
+    char *line = status_line(pid, "\nNStgid:\t", text), *last = line ? strrchr(line, '\t') : NULL;
     return last ? strtol(last + 1, NULL, 10) : -1;
 }

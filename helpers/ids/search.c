@@ -151,7 +151,7 @@ int64_t call_open(const struct request *r)
     const struct credentials *by = credentials_of(r->task);
     const bool at = r->nr == SYS_openat;
     const uint64_t flags = r->args[at + 1];
-    if (flags & NEW_FILE)
+    if (flags & NEW_FILE && !(flags & O_PATH))
         return call_create(r);
     if (credentials_over_files(by))
         return CONTINUE;

@@ -16,7 +16,10 @@ int64_t search_path(const struct request *r, const struct credentials *by, int d
 void search_end(struct found *found);
 /* Whether it is none of the container's files: whose it is we do not know. */
 bool kernels_own(int fd);
+bool read_only(int fd);
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted);
+/* Whether it may set or remove the attribute: CONTINUE, or an error. change.c */
+int64_t may_set_attribute(const struct credentials *by, int fd, const char *name);
 /* What open(2) with these flags would say of what is there: -EACCES, -EPERM, or CONTINUE. */
 int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags);
 

@@ -46,11 +46,16 @@ static void respond(int listener, const struct seccomp_notif *n, int64_t result)
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response); /* ENOENT: the task has been killed meanwhile */
 }
 
+static struct request request_of(int listener, const struct seccomp_notif *n)
+{
+    return (struct request){listener, n->id, (pid_t)n->pid, n->data.nr, n->data.args};
+}
+
 static int receive_listener(int connection, struct beginning *beginning, uint32_t *groups)
 {
     struct iovec data = {beginning, sizeof *beginning};
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_LEN(sizeof(int))}; /* no second descriptor fits */
     /* Who connects sends at once: nobody waits for one that does not. */
     ssize_t received = recvmsg(connection, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -108,8 +113,9 @@ static int receive(struct seccomp_notif *n)
             if (ioctl(polls[i].fd, SECCOMP_IOCTL_NOTIF_RECV, n) < 0)
                 continue; /* the task has been killed meanwhile */
             listener = polls[i].fd;
+            const struct request r = request_of(listener, n);
             if (n->pid && first[i]) {
-                if (credentials_set((pid_t)n->pid, first[i], NULL) < 0) {
+                if (credentials_set(&r, first[i], NULL) < 0) {
                     respond(listener, n, -EPERM);
                     listener = -1;
                 } else
@@ -129,7 +135,7 @@ static int receive(struct seccomp_notif *n)
 
 static void answer_one(int listener, const struct seccomp_notif *n)
 {
-    struct request r = {listener, n->id, (pid_t)n->pid, n->data.nr, n->data.args};
+    const struct request r = request_of(listener, n);
     /* A task without a number for us is in no pid namespace below ours. */
     int64_t result = n->pid ? answer(&r) : CONTINUE;
     if (result != ANSWERED && result != GONE)

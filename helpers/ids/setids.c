@@ -125,7 +125,7 @@ int64_t call_set_ids(const struct request *r)
             *ids.files = a;
             if (of_users && !was != !a)
                 changed.no_files = a && changed.effective;
-            credentials_set(r->task, &changed, NULL);
+            credentials_set(r, &changed, NULL);
         }
         return was;
     }
@@ -134,7 +134,7 @@ int64_t call_set_ids(const struct request *r)
         return result;
     if (of_users)
         credentials_adjust(old, &changed);
-    return credentials_set(r->task, &changed, NULL);
+    return credentials_set(r, &changed, NULL);
 }
 
 int64_t call_set_groups(const struct request *r)
@@ -157,7 +157,7 @@ int64_t call_set_groups(const struct request *r)
         changed.group_count = (uint32_t)count;
         if (!count)
             changed.groups = 0;
-        result = credentials_set(r->task, &changed, groups);
+        result = credentials_set(r, &changed, groups);
     }
     free(groups);
     return result;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "create.h"
+#include "search.h"
 #include "lib/text.h"
 
 #define OVERFLOW_ID 65534u
@@ -117,20 +118,50 @@ void sockets_settle(const struct request *r)
     }
 }
 
-int64_t call_bind(const struct request *r)
+/* The path that it is, if it is one: 0, CONTINUE or GONE. */
+static int64_t path_of_address(const struct request *r, char path[PATH_SIZE])
 {
     struct sockaddr_un address;
-    struct making making;
     const socklen_t size = (socklen_t)r->args[2], least = offsetof(struct sockaddr_un, sun_path) + 1;
     if (size < least || size > sizeof address)
         return CONTINUE;
     memset(&address, 0, sizeof address);
-    making.opens = false;
     int64_t result = request_read(r, r->args[1], &address, size);
     if (result < 0 || address.sun_family != AF_UNIX || !address.sun_path[0])
         return result == GONE ? GONE : CONTINUE;
-    memcpy(making.place.path, address.sun_path, sizeof address.sun_path);
-    making.place.path[sizeof address.sun_path] = 0;
+    memcpy(path, address.sun_path, sizeof address.sun_path);
+    path[sizeof address.sun_path] = 0;
+    return 0;
+}
+
+/* Who connects to a socket writes to it. */
+int64_t call_connect(const struct request *r)
+{
+    struct place place;
+    struct found found;
+    const struct credentials *by = credentials_of(r->task);
+    if (credentials_over_files(by))
+        return CONTINUE;
+    int64_t result = path_of_address(r, place.path);
+    if (result != 0)
+        return result;
+    if ((result = place_resolve(r, AT_FDCWD, &place)) < 0)
+        return result == GONE ? GONE : CONTINUE;
+    result = search(&place, by, true, &found);
+    place_close(&place);
+    if (result == 0)
+        result = found.file < 0 || kernels_own(found.file) || may_by_bits(by, found.file, S_IWOTH) ? CONTINUE : -EACCES;
+    search_end(&found);
+    return result;
+}
+
+int64_t call_bind(const struct request *r)
+{
+    struct making making;
+    int64_t result = path_of_address(r, making.place.path);
+    if (result != 0)
+        return result;
+    making.opens = false;
     if ((result = place_resolve(r, AT_FDCWD, &making.place)) < 0)
         return result == GONE ? GONE : CONTINUE;
     if ((result = making_search(r, false, false, &making)) != 0)

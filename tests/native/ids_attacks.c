@@ -227,7 +227,7 @@ static void peers(void)
     pthread_t thread;
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "listening"};
     int listening = socket(AF_UNIX, SOCK_STREAM, 0), go[2];
-    if (pipe(go) < 0 || bind(listening, (struct sockaddr *)&address, sizeof address) < 0 || listen(listening, 5) < 0)
+    if (pipe(go) < 0 || bind(listening, (struct sockaddr *)&address, sizeof address) < 0 || listen(listening, 5) < 0 || chmod("listening", 0777) < 0)
         _exit(1);
     pid_t pid = fork();
     if (pid == 0) {

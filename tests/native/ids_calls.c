@@ -22,7 +22,9 @@
 
 static char text[SIZE], *lines[1024];
 
-static void say(const char *what, long result)
+int step_of_others(const char *op, const char *line); /* ids_others.c */
+void say(const char *what, long result);
+void say(const char *what, long result)
 {
     printf("%s %ld %d\n", what, result < 0 ? -1 : result, result < 0 ? errno : 0);
 }
@@ -213,7 +215,7 @@ static void step(const char *script, int at)
             waitpid(pid, NULL, 0);
             _exit(0);
         }
-    } else
+    } else if (!step_of_others(op, line))
         printf("unknown %s\n", line);
 }
 

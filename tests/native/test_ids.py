@@ -19,6 +19,7 @@ from tests.harness.trees import remove_tree
 from tests.need import need_program
 
 HERE = Path(__file__).parent
+HELPERS = HERE.parents[1] / "helpers"
 ONE_ID = ["unshare", "--user", "--map-root-user", "--mount"]
 ALL_IDS = [*ONE_ID, "--map-auto", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -67,7 +68,7 @@ class Side:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = tmp_path_factory.mktemp("calls") / "calls"
-    subprocess.run([need_program("cc"), "-static", "-O1", "-o", built, HERE / "ids_calls.c"], check=True, timeout=60)
+    subprocess.run([need_program("cc"), "-static", "-O1", "-o", built, HERE / "ids_calls.c", HERE / "ids_others.c"], check=True, timeout=60)
     return built
 
 
@@ -89,18 +90,19 @@ def same(sides: tuple[Side, Side], script: list[str]) -> list[str]:
 
 
 ALL_CALLS = """
-who|badpointers|open a 0101 0644|badpointers|chown a 33 44|stat a|lstat a|statx a|fchown a 12 13|opath a 14 15|symlink a l|lstat l
-stat l|lchown l 5 6|lstat l|mkdir d 0777|chmod d 02777|chown d 7 8|open d/x 0101 0600|stat d/x|mkdir c 0755|open c/x 0101 0644
-mkdir d/e/ 0755|stat d/e|fifo f 0600|chown f 3 3|stat f|device dev 0600|chown prog 0 0|chmod prog 06755|stat prog|peer|self
-setgroups 9 3 100|keep 1|setresgid 33 33 33|setresuid 33 33 33|who|setgid 5|caps 1 1|who|setgid 5|keep 0|caps 1 0|who|caps 1 1
-caps 0 0|who|caps 1 1|peer|self|umask 027|open d/y 0101 0666|stat d/y|open d/y 01 0666|chown d/y 33 33|chown d/y 33 100
+who|crowd|target 0 0 0 0|badpointers|open a 0101 0644|badpointers|chown a 33 44|stat a|lstat a|statx a|fchown a 12 13|opath a 14 15
+symlink a l|lstat l|stat l|lchown l 5 6|lstat l|mkdir d 0777|chmod d 02777|chown d 7 8|open d/x 0101 0600|stat d/x|mkdir c 0755
+open c/x 0101 0644|mkdir d/e/ 0755|stat d/e|fifo f 0600|chown f 3 3|stat f|device dev 0600|chown prog 0 0|chmod prog 06755|stat prog
+peer|self|setgroups 9 3 100|keep 1|setresgid 33 33 33|setresuid 33 33 33|who|setgid 5|caps 1 1|who|setgid 5|keep 0|caps 1 0|who
+caps 1 1|caps 0 0|who|caps 1 1|peer|self|umask 027|open d/y 0101 0666|stat d/y|open d/y 01 0666|chown d/y 33 33|chown d/y 33 100
 chown d/y 5 5|chown a 33 33|chmod a 0600|chmod d/y 06755|stat d/y|open d/y 0301 0644|mkdir d/z 0777|symlink z d/w|lstat d/w
 fifo d/f 0666|bind d/s|chmod d/s 0777|bind d/s|open c/x 0101 0644|open c/x 0301 0644|open c/x 0100 0644|open c/n 0101 0644
 mkdir c/m 0777|mkdir c/x 0777|bind c/s|bind c/x|lstat d/f|open d 020200001 0600|symlink d/new n|open n 0101 0644|stat d/new
-open /proc/self/fd/9 0101 0600|setuid 0|setreuid 33 0|mkdir s 0700|unlink c/x|rename c/x d/x|rename a d/aa|link prog d/p|link d/aa d/ab
-truncate c/x 0|open c/x 02 0|open c/x 0 0|access c/x 2|access c/x 4|eaccess d/aa 6|open2 d/aa 0 0|rmdir d/m|unlink d/aa|chdir c|chdir ..
-fork|exec prog|who|caps 1 1|open q 0101 0600|stat q|setuid 33|who
-setresuid 0 0 0|exec nothere|who|nnp|exec prog|who
+open /proc/self/fd/99 0101 0600|setuid 0|setreuid 33 0|mkdir s 0700|unlink c/x|rename c/x d/x|rename a d/aa|link prog d/p
+link d/aa d/ab|truncate c/x 0|open c/x 02 0|open c/x 0 0|access c/x 2|access c/x 4|eaccess d/aa 6|open2 d/aa 0 0|rmdir d/m|unlink d/aa
+chdir c|chdir ..|signal 0|signal 18|trace|memory|target 33 33 33 33|signal 0|trace|memory|target 33 5 33 33|signal 23|trace|memory
+times c/x -1|times c/x 0|times d/y 0|attribute c/x user.x|attribute d/y user.x|connect d/s|readlink d/w|fchdir d|fchdir ..|watch c/x
+watch d|statfs d|fork|exec prog|who|caps 1 1|open q 0101 0600|stat q|setuid 33|who|setresuid 0 0 0|exec nothere|who|nnp|exec prog|who
 """.strip().replace("\n", "|").split("|")
 
 
@@ -109,13 +111,15 @@ def test_all_calls(sides: tuple[Side, Side]) -> None:
     # That it is about ids at all: a file, a link, who runs, and what a set-user-id program becomes.
     assert "stat 33:44 100644\n" in found
     assert "lstat 5:6 120777\n" in found
+    assert "theirs 1, ours 0\n" in found
+    assert {"kill -1 1\n", "seize -1 1\n", "read memory -1 1\n"} <= set(found)
     assert any(line.startswith("who 0 0 33,33,33,33 5,5,5,5") for line in found)
     assert any(line.startswith("who 0 0 33,0,0,0 ") for line in found)
 
 
 IDS = st.sampled_from([0, 0, 1, 33, 33, 1000, -1])
 SOME = st.sampled_from([0, 1, 33, 44, 1000])
-NAMES = st.sampled_from(["a", "b", "d", "d/x", "d/y", "l", "prog", "d/../a", "nothere/x", "l/x", "d/x/", "./d/.", "e/x"])
+NAMES = st.sampled_from(["a", "b", "d", "d/x", "d/y", "l", "prog", "d/../a", "nothere/x", "l/x", "d/x/", "./d/.", "e/x", "l/", "d/.."])
 FILE_MODES = st.sampled_from(["0644", "0666", "0755", "04755", "02755", "06755", "02645", "0444", "06775", "0600", "0640", "0060", "0711"])
 DIRECTORY_MODES = st.sampled_from(["0777", "02777", "0755", "0700", "0711", "0770", "01777", "0070", "0666"])
 
@@ -125,7 +129,8 @@ def line(word: str, *parts: st.SearchStrategy[object]) -> st.SearchStrategy[str]
 
 
 OPENED = st.sampled_from(
-    ["0", "01", "02", "03", "01001", "010000000", "01000000", "0400000", "0200000", "0101", "0102", "0301", "01101", "020200002", "0400101"]
+    ["0", "01", "02", "03", "01001", "010000000", "01000000", "0400000", "0200000", "0101", "0102", "0301", "01101", "020200002", "0400101",
+     "0200101", "010000102"]
 )
 STEPS = st.one_of(
     *(line(word, IDS) for word in ("setuid", "setgid", "setfsuid", "setfsgid")),
@@ -153,6 +158,12 @@ STEPS = st.one_of(
     line("device", NAMES, FILE_MODES),
     *(line(word, NAMES, IDS, IDS) for word in ("chown", "chown", "lchown", "fchown", "opath")),
     *(line(word, NAMES) for word in ("stat", "stat", "lstat", "statx")),
+    line("target", SOME, SOME, SOME, SOME),
+    line("signal", st.sampled_from([0, 18, 23])),
+    st.sampled_from(["trace", "memory"]),
+    line("times", NAMES, st.integers(-1, 4), st.sampled_from([0, 0, 0x100])),
+    line("attribute", NAMES, st.sampled_from(["user.x", "user.x", "system.posix_acl_access"])),
+    *(line(word, NAMES) for word in ("connect", "readlink", "fchdir", "watch", "statfs")),
     line("exec", st.sampled_from(["prog", "prog", "a", "d"])),
 )
 
@@ -244,3 +255,18 @@ def test_what_the_kernel_would_not_let_it_write_is_not_written_for_it(helpers: P
     first = "mkdir in/theirs && chown 1000 in/theirs && chmod 700 in/theirs &&"
     assert attack(helpers, attacks, short, "dropped", "--map-auto", first=first) == ["list 1", "mkdir 13", "open 13", "chown 1"]
     subprocess.run([*ONE_ID, "--map-auto", "rm", "-r", short / "in" / "theirs"], check=True, timeout=60)
+
+
+def test_a_number_that_another_has_by_now_leads_to_nothing_of_his(tmp_path: Path) -> None:
+    """A task killed while it asks, and its number a process's of the host: whose root had become the program's, for all that
+    followed, and whose limit was set."""
+    parts = [each for each in (HELPERS / "ids").glob("*.c") if each.name != "main.c"] + list((HELPERS / "lib").glob("*.c"))
+    options = ["-std=c11", "-D_GNU_SOURCE", "-static", "-pthread", f"-I{HELPERS}", "-w"]
+    subprocess.run([need_program("cc"), *options, "-o", tmp_path / "root", HERE / "ids_root.c", *parts], check=True, timeout=60)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "which").write_text("container")
+    done = subprocess.run(
+        [*ONE_ID, "--pid", "--fork", "--kill-child", "--mount-proc", "./root"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["set 1", "limit 1", "resolved 1", "root container"]
