@@ -31,7 +31,7 @@ HEADERS = {
 }
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; connect-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 
 
@@ -50,7 +50,8 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope.get("method", "GET")
         self.path: str = scope["path"]
-        self.query: dict[str, str] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self._words = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.query: dict[str, str] = dict(self._words)
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -60,6 +61,10 @@ class Request:
         self._receive = receive
         self.session: Session | None = None
         """Whose it is, once that has been looked up."""
+
+    def words(self, key: str) -> list[str]:
+        """All words of this name behind the question mark."""
+        return [value for name, value in self._words if name == key]
 
     async def document(self) -> dict[str, Any]:
         """The body, an object of JSON. Problem for anything else: a form of another page can send no such thing."""

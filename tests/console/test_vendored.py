@@ -17,8 +17,8 @@ def test_files_of_others_are_unchanged_and_listed() -> None:
     rows = [line.split() for line in (ROOM / "vendored.txt").read_text("utf-8").splitlines()[3:]]
     listed = {row[0]: row[3] for row in rows}
     own = {
-        "build.js", "charts.js", "console.css", "console.js", "edit.js", "files.js", "icon.svg", "job.js", "login.js", "logs.js", "run.js",
-        "terminal.js", "theme.js",
+        "build.js", "charts.js", "console.css", "console.js", "edit.js", "events.js", "files.js", "icon.svg", "job.js", "login.js",
+        "logs.js", "run.js", "terminal.js", "theme.js",
     }  # fmt: skip
     assert {path.name for path in (ROOM / "static").iterdir()} == own | set(listed)
     for name, digest in listed.items():

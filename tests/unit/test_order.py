@@ -79,7 +79,7 @@ ORDER = {
     "console":
         "server app routes pages compose_files jobs running listening passwords pam_child engine_api peers guard request sessions",
     "console/pages":
-        "build containers files images volumes networks projects run quantities system terminal logs live login static "
+        "build containers events files images volumes networks projects run quantities system terminal several_logs logs live login static "
         "context render shapes",
     "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
     "engine/cdi": "places edits requests specs nvidia render_nodes libraries device",

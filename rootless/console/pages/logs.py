@@ -24,9 +24,9 @@ _FRAME = struct.Struct(">BxxxI")
 async def show(context: Context, name: str) -> Answer:
     """The last lines. The page's script follows from there."""
     found = await context.api.get("containers", name, "json")
-    async with _open(context, name, tail=str(SHOWN)) as reply:
-        lines = [line async for line in _lines(reply, tty=found["Config"]["Tty"])]
-    shown = [{"stream": stream, **_stamped(text)} for stream, text in lines]
+    async with open_log(context, name, tail=str(SHOWN)) as reply:
+        lines = [line async for line in lines_of(reply, tty=found["Config"]["Tty"])]
+    shown = [{"stream": stream, **stamped(text)} for stream, text in lines]
     last = shown[-1]["time"] if shown else ""
     return Answer(
         render.page(
@@ -43,16 +43,16 @@ async def follow(context: Context, name: str) -> Answer:
 
     async def lines(reply: Reply) -> AsyncIterator[bytes]:
         yield RETRY
-        async for stream, text in _lines(reply, tty=found["Config"]["Tty"]):
+        async for stream, text in lines_of(reply, tty=found["Config"]["Tty"]):
             if not logged_in(context):
                 return
-            line = _stamped(text)
+            line = stamped(text)
             if line["time"] != since or not since:
                 yield b"id: " + line["time"].encode() + b"\n" + event({"stream": stream, **line})
         yield b"event: end\n" + event({})
 
     query = {"since": since} if since else {"tail": "0"}
-    return await streamed(_open(context, name, follow="1", **query), lines)
+    return await streamed(open_log(context, name, follow="1", **query), lines)
 
 
 async def download(context: Context, name: str) -> Answer:
@@ -64,22 +64,24 @@ async def download(context: Context, name: str) -> Answer:
             yield piece
 
     disposition = f'attachment; filename="{name}.log"'  # a name has neither quotes nor slashes: the route's pattern
-    return await streamed(_open(context, name), text, "text/plain; charset=utf-8", {"Content-Disposition": disposition})
+    return await streamed(open_log(context, name), text, "text/plain; charset=utf-8", {"Content-Disposition": disposition})
 
 
-def _open(context: Context, name: str, **query: str) -> Any:
+def open_log(context: Context, name: str, **query: str) -> Any:
+    """The engine's answer with the container's log, opened by `async with`."""
     asked = {"stdout": "1", "stderr": "1", "timestamps": "1", **query}
     return context.api.open("GET", "containers", name, "logs", query=asked)
 
 
-def _stamped(line: bytes) -> dict[str, str]:
+def stamped(line: bytes) -> dict[str, str]:
+    """{"time", "text"}: when the engine wrote it (RFC 3339, "" for a piece of a line), and what is to be shown."""
     time, _, text = line.decode("utf-8", "replace").partition(" ")
     if not _TIME.fullmatch(time):  # a piece of a line; what stands here becomes an event's id, where a container has nothing to say
         time, text = "", line.decode("utf-8", "replace")
     return {"time": time, "text": render.printable(text.rstrip("\r"))}
 
 
-async def _lines(reply: Reply, *, tty: bool) -> AsyncIterator[tuple[str, bytes]]:
+async def lines_of(reply: Reply, *, tty: bool) -> AsyncIterator[tuple[str, bytes]]:
     """Stream and line, without its end; longer ones than LINE_LIMIT are cut, and what is held is bounded by that."""
     rests = {"stdout": b"", "stderr": b""}
     async for stream, piece in _pieces(reply, tty):

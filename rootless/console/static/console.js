@@ -167,7 +167,7 @@
   const keys = () => localStorage.getItem("rootless-keys") !== "off";
   document.getElementById("help-open")?.addEventListener("click", () => { keysOn.checked = keys(); help.showModal(); });
   keysOn?.addEventListener("change", () => localStorage.setItem("rootless-keys", keysOn.checked ? "on" : "off"));
-  const pages = { c: "containers", p: "projects", i: "images", v: "volumes", n: "networks", s: "system" };
+  const pages = { c: "containers", p: "projects", i: "images", v: "volumes", n: "networks", e: "events", s: "system" };
   let going = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, dialog, #terminal")) return;

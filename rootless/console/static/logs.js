@@ -12,6 +12,7 @@
     line.className = `line ${found.stream === "stderr" ? "stderr" : "stdout"}`;
     time.textContent = found.time;
     text.textContent = found.text;
+    if (found.who) { const who = document.createElement("b"); who.textContent = found.who; line.append(who, " "); }
     line.append(time, " ", text);
     line.classList.toggle("hidden", hidden(line));
     return line;
@@ -25,7 +26,7 @@
     if (following.checked) log.scrollTop = log.scrollHeight;
   }
   let since = log.dataset.since;
-  const source = window.rootless.follow(() => `${log.dataset.follow}?since=${encodeURIComponent(since)}`, {
+  const source = window.rootless.follow(() => `${log.dataset.follow}${log.dataset.follow.includes("?") ? "" : "?"}since=${encodeURIComponent(since)}`, {
     message(event) {
       if (event.lastEventId) since = event.lastEventId;
       waiting.push(JSON.parse(event.data));
@@ -33,7 +34,7 @@
       if (!drawing) { drawing = true; requestAnimationFrame(draw); }
     },
     open() { state.textContent = ""; },
-    end() { source.end(); state.textContent = "The container has ended."; },
+    end() { source.end(); state.textContent = log.dataset.ended ?? "The container has ended."; },
   });
 
   search.addEventListener("input", () => { for (const line of log.children) line.classList.toggle("hidden", hidden(line)); });
