@@ -97,3 +97,11 @@ def test_another_name_other_limits_and_what_takes_room(browser: Browser, box: st
     assert browser.get(f"/containers/{box}").status == 404
     assert json.loads(browser.post("/prune/build").body)["command"] == "rootless builder prune --force"
     rootless("rename", "other", box)
+    rootless("create", "--name", "idle", "--network", "none", "busybox")
+    rootless("network", "create", "idle")
+    rootless("volume", "create", "kept")
+    assert json.loads(browser.post("/prune/all").body)["command"] == "rootless system prune --force"
+    assert rootless("ps", "-a", "--format", "{{.Names}}").lines == [box]
+    assert "idle" not in rootless("network", "ls", "--format", "{{.Name}}").lines
+    assert rootless("volume", "ls", "-q").lines == ["kept"]
+    rootless("volume", "rm", "kept")

@@ -58,11 +58,11 @@ def test_a_project_from_its_file_to_its_end(browser: Browser, rootless: Rootless
     assert "&lt;b&gt;&amp;" in browser.page(f"/projects/edit?file={file}")
     assert f"rootless compose -f {file} up -d" in browser.page("/projects")
     command = done(browser.post("/projects/do", {"action": "up", "file": str(file)}))
-    assert command == f"rootless compose -f {file} up -d --remove-orphans"
+    assert command == f"rootless compose -f {file} up -d"
     page = browser.page("/projects")
     assert "1 of 1 containers run" in page
     assert 'href="/containers/real-one-1"' in page
-    for verb, words in (("restart", "restart"), ("stop", "stop"), ("up", "up -d --remove-orphans"), ("down", "down")):
+    for verb, words in (("restart", "restart"), ("stop", "stop"), ("up", "up -d"), ("down", "down")):
         command = done(browser.post("/projects/do", {"action": verb, "project": "real"}))
         assert command == f"rootless compose -p real -f {file} {words}"
     assert rootless("ps", "-aq").stdout == ""

@@ -30,7 +30,7 @@ _MOST_FILES = 32
 _LABEL = "com.docker.compose."
 _LINE = re.compile(r":([0-9]{1,7}):", re.ASCII)
 _ACTIONS = {
-    "up": ("Up", ("up", "-d", "--remove-orphans"), ""),
+    "up": ("Up", ("up", "-d"), ""),
     "restart": ("Restart", ("restart",), ""),
     "stop": ("Stop", ("stop",), ""),
     "down": ("Down", ("down",), "Remove the containers and networks of {}? Its volumes stay."),

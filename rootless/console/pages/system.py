@@ -14,7 +14,12 @@ PRUNE = {
     "networks": ("network", "prune", "--force"),
     "volumes": ("volume", "prune", "--force"),
     "build": ("builder", "prune", "--force"),
+    "all": ("system", "prune", "--force"),
 }
+
+_ALL = ("containers", "networks", "images", "build")
+"""What `system prune` goes through; volumes stay."""
+_WHAT = {"build": "the build cache", "all": "everything but volumes"}
 
 
 async def show(context: Context) -> Answer:
@@ -28,7 +33,7 @@ async def show(context: Context) -> Answer:
         ("volumes", len(volumes), sum(max(0, (each.get("UsageData") or {}).get("Size", 0)) for each in volumes)),
         ("build cache", len(disk.get("BuildCache") or []), sum(each["Size"] for each in disk.get("BuildCache") or [])),
     ]
-    prune = [{"noun": noun, "command": render.command(*words)} for noun, words in PRUNE.items()]
+    prune = [{"noun": noun, "what": _WHAT.get(noun, noun), "command": render.command(*words)} for noun, words in PRUNE.items()]
     return Answer(
         render.page(
             "system.html", session=context.session, title="System", info=info, rows=rows, prune=prune,
@@ -90,5 +95,8 @@ async def prune(context: Context, noun: str) -> Answer:
     if words is None:
         raise Problem(404, "there is nothing of that name to prune")
     await context.request.document()
-    found = await context.api.call("POST", noun, "prune")
-    return json_answer({"command": render.command(*words), "freed": render.size(found.get("SpaceReclaimed") or 0)})
+    freed = 0
+    for each in _ALL if noun == "all" else (noun,):
+        found = await context.api.call("POST", each, "prune")
+        freed += found.get("SpaceReclaimed") or 0
+    return json_answer({"command": render.command(*words), "freed": render.size(freed)})
