@@ -7,12 +7,15 @@ peer_packages="podman runc bubblewrap docker-registry busybox-static"
 test_packages="$peer_packages catatonit buildah crun containerd rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
     debootstrap acl attr cron curl groff-base iproute2 passt procps openssl socat util-linux
     openssh-server qemu-system-x86 qemu-utils e2fsprogs openssh-client" # tests/vm: from qemu on
+browser_packages="chromium chromium-driver" # tests/console/browser; of Debian: Ubuntu has them as snaps alone
 bench_packages="$peer_packages netavark aardvark-dns passt nginx wrk iproute2 util-linux"
 fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static mmdebstrap python3 libseccomp"
 
+is_debian() { [ "$(. /etc/os-release && echo "$ID")" = debian ]; }
+
 wanted_packages() { # VERB
     case $1 in
-    test) echo $run_packages $better_packages $test_packages ;;
+    test) echo $run_packages $better_packages $test_packages $(is_debian && echo $browser_packages) ;;
     bench) echo $run_packages $better_packages $bench_packages ;;
     required) echo $run_packages ;;
     *) echo $run_packages $better_packages ;;

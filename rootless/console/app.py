@@ -33,6 +33,8 @@ class Console:
         self.used_s = time.monotonic()
         self.streams = 0
         """Pages that follow something, and terminals: while there are any, the console is in use."""
+        self.ending = asyncio.Event()
+        """Set: what is followed ends, so that the console can."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
@@ -66,18 +68,20 @@ class Console:
             return
         # What is followed ends with the page: else the engine would be asked on for nobody.
         sending = asyncio.ensure_future(answer.send(send))
-        gone = asyncio.ensure_future(request.gone())
+        gone, ending = asyncio.ensure_future(request.gone()), asyncio.ensure_future(self.ending.wait())
         try:
             with self.sessions.lasting(request.session):
-                await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({sending, gone, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, gone):
+            for task in (sending, gone, ending):
                 task.cancel()
-            ended = await asyncio.gather(sending, gone, return_exceptions=True)
+            ended = await asyncio.gather(sending, gone, ending, return_exceptions=True)
             if answer.end:
                 await answer.end()
         if isinstance(ended[0], Exception):
             raise ended[0]
+        if self.ending.is_set():
+            raise Problem(503, "the console ends")  # and not: this was all
 
     async def _answer(self, request: Request) -> Answer:
         # The command line's own request: by the owner's socket and key. A page knows no key.

@@ -167,8 +167,11 @@ def _request(parser: h11.Connection, method: str, path: tuple[str, ...], query: 
 
 
 async def _next_event(parser: h11.Connection, reader: asyncio.StreamReader) -> Any:
-    while (event := parser.next_event()) is h11.NEED_DATA:
-        parser.receive_data(await reader.read(READ_SIZE))
+    try:
+        while (event := parser.next_event()) is h11.NEED_DATA:
+            parser.receive_data(await reader.read(READ_SIZE))
+    except (ConnectionError, h11.ProtocolError) as error:
+        raise Problem(502, f"the engine's service broke off: {error}") from None
     if isinstance(event, h11.ConnectionClosed):
         raise Problem(502, "the engine's service broke off")
     return event

@@ -113,6 +113,11 @@ class Server(uvicorn.Server):
         """Until told to end."""
         await self._over.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is followed, then all else."""
+        self._console.ending.set()
+        await super().shutdown(sockets)
+
     async def _run(self) -> None:
         idle = asyncio.ensure_future(self._end_when_idle()) if self._idle_s else None
         await self.serve(sockets=[self._sock])

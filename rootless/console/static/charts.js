@@ -3,7 +3,7 @@
 (() => {
   const place = document.getElementById("charts");
   if (!place) return;
-  const KEPT = 3600;
+  const KEPT = 3600, HEIGHT = 140;
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--text"), grid = { stroke: style.getPropertyValue("--line"), width: 1 };
   const scaled = (value) => {
@@ -13,6 +13,7 @@
     return `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ${units[unit]}`;
   };
   const percent = (value) => `${value.toFixed(1)} %`;
+  const width = () => Math.min(420, place.clientWidth || 320);
   const charts = [
     { title: "Processors", series: [["used", "cpu"]], show: percent },
     { title: "Memory", series: [["used", "memory"]], show: scaled },
@@ -28,12 +29,13 @@
     place.append(box);
     chart.data = [[], ...chart.series.map(() => [])];
     chart.plot = new uPlot({
-      width: Math.min(420, place.clientWidth || 320), height: 140, legend: { show: false }, cursor: { show: false },
+      width: width(), height: HEIGHT, legend: { show: false }, cursor: { show: false },
       axes: [{ stroke: ink, grid }, { stroke: ink, grid, size: 70, values: (_, ticks) => ticks.map(chart.show) }],
       scales: { x: { range: (_, low, high) => [Math.min(low, high - 60), high] }, y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
       series: [{}, ...chart.series.map(([label], at) => ({ label, stroke: colours[at], width: 1.5 }))],
     }, chart.data, box);
   }
+  addEventListener("resize", () => { for (const chart of charts) chart.plot.setSize({ width: width(), height: HEIGHT }); });
   let last, lastAt;
   window.rootless.follow(() => place.dataset.stats, { message(event) {
     const found = JSON.parse(event.data), now = Date.now() / 1000;

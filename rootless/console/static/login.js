@@ -16,7 +16,7 @@ document.getElementById("password-form")?.addEventListener("submit", async (even
     button.disabled = false;
   }
 });
-(async () => {
+async function useLink() {
   const secret = new URLSearchParams(location.hash.slice(1)).get("login");
   if (!secret) return;
   history.replaceState(null, "", "/login");
@@ -26,4 +26,6 @@ document.getElementById("password-form")?.addEventListener("submit", async (even
   } catch (error) {
     document.getElementById("login-state").textContent = error.message;
   }
-})();
+}
+addEventListener("hashchange", useLink); // another link, opened in this tab: no page is loaded for that
+useLink();
