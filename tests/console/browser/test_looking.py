@@ -24,10 +24,11 @@ EVIL = (
 )
 JAVASCRIPT = f"javascript:{SCRIPT}"
 PAGES = ("/containers", "/containers/evil", "/containers/evil/logs", "/containers/evil/terminal", "/run", "/images", "/images/{image}",
-         "/volumes", "/networks", "/projects", "/system", "/doctor", "/nothing")  # fmt: skip
+         "/volumes", "/networks", "/projects", "/system", "/doctor", "/nothing", "/containers/evil/files?path=/tmp", "/volumes/data/files",
+         "/logs?name=evil", "/events", "/build", "/disk")  # fmt: skip
 NARROW = 320
-DONE = """[window.evil, document.documentElement.dataset.evil, document.querySelectorAll('main b, main img').length,
-    [...document.querySelectorAll('[href], [src]')].filter((each) => /^ *javascript:/i.test(each.getAttribute('href') ?? each.src)).length]"""
+DONE = """[window.evil, document.documentElement.dataset.evil, document.querySelectorAll('b#main, main img').length,
+    [...document.querySelectorAll('[href], [src]')].filter((it) => /^ *javascript:/i.test(it.getAttribute('href') ?? it.src)).length]"""
 WIDE = """return [...document.querySelectorAll('body *')].filter((each) => each.getBoundingClientRect().right > arguments[0]
     && !each.closest('.scroll, .log, #terminal, .skip, dialog')).map((each) => each.outerHTML.slice(0, 200))"""
 
@@ -36,7 +37,7 @@ WIDE = """return [...document.querySelectorAll('body *')].filter((each) => each.
 def pages(rootless: Rootless, image: str) -> Iterator[list[str]]:
     """Every page, of a machine where all that can say something says EVIL."""
     label = "com.docker.compose.project"
-    says = """printf '%s\\n' "$X" "$X" >&2; printf '%s\\n' "$X"; echo "$X" >"/tmp/$(echo "$X" | tr -d /)"; sleep 1000; true "$X" """  # noqa: E501
+    says = """printf '%s\n' "$X" "$X" >&2; printf '%s\n' "$X"; echo "$X" >"/tmp/$(echo "$X" | tr -d /)"; sleep 1000; true "$X" """
     rootless(
         "run", "-d", "--name", "evil", "--network", "none", "-l", f"{label}={EVIL}", "-l", f"{label}.service={EVIL}",
         "-l", f"{label}.config_files={JAVASCRIPT}", "-l", f"{EVIL}={EVIL}", "-e", f"X={EVIL}", "-e", f"Y={JAVASCRIPT}",
