@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tarfile
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -108,6 +107,8 @@ def _text(form: dict[str, Any], key: str) -> str:
 
 
 def _archive(dockerfile: bytes) -> bytes:
+    import tarfile  # most consoles never want it
+
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         head = tarfile.TarInfo("Dockerfile")

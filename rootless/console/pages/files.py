@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tarfile
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -126,6 +125,8 @@ async def take_archive(context: Context, holder: Holder) -> Answer:
 
 async def bring(context: Context, holder: Holder) -> Answer:
     """The body is a file, which becomes ?name= in the directory ?path=."""
+    import tarfile  # most consoles never want it
+
     name = context.request.query.get("name", "")
     if name in ("", ".", "..") or "/" in name or "\0" in name or len(name.encode("utf-8", "replace")) > _NAME_BYTES:
         raise Problem(400, "a file's name is one word without a slash, of at most 255 bytes")
