@@ -25,6 +25,7 @@ struct apart {
     uint64_t ino;
     int64_t birth;
     uint32_t uid, gid, next, slot;
+    uint32_t same; /* number + 1 of the same file's by its other number */
 };
 static struct apart apart[APART];
 static uint32_t bucket[BUCKETS]; /* number + 1 */
@@ -39,7 +40,8 @@ struct kept {
     uint64_t ino; /* in the upper directory, if it is there */
     int64_t birth; /* nanoseconds */
     uint32_t uid, gid;
-    uint8_t spare[28];
+    uint64_t shown; /* until the next mount, 0: the same */
+    uint8_t spare[20];
     uint32_t check;
 };
 _Static_assert(sizeof(struct kept) == 64, "a record lies in one sector");
@@ -72,6 +74,7 @@ static struct apart *take(const struct apart *key)
     found = &apart[apart_count++];
     *found = *key;
     found->slot = NO_SLOT;
+    found->same = 0;
     found->next = bucket[key->ino % BUCKETS];
     bucket[key->ino % BUCKETS] = apart_count;
     return found;
@@ -141,7 +144,8 @@ bool apart_owner(int fd, const struct stat *st, struct owner *owner)
 
 static int keep(struct apart *record, uint64_t ino, uint32_t uid, uint32_t gid)
 {
-    struct kept kept = {.ino = ino, .birth = record->birth, .uid = uid, .gid = gid};
+    uint64_t shown = record->ino != ino ? record->ino : record->same ? apart[record->same - 1].ino : 0;
+    struct kept kept = {.ino = ino, .birth = record->birth, .uid = uid, .gid = gid, .shown = shown};
     uint32_t slot = record->slot == NO_SLOT ? slot_count : record->slot;
     memcpy(kept.magic, magic, sizeof magic);
     kept.check = check_of(&kept);
@@ -153,6 +157,19 @@ static int keep(struct apart *record, uint64_t ino, uint32_t uid, uint32_t gid)
     slot_count += record->slot == NO_SLOT;
     record->slot = slot;
     return 0;
+}
+
+/* A link of the image's that has been copied up keeps its number until the next mount, but a second name of it that is made has
+   the copy's at once. */
+static void join_numbers(struct apart *one, uint64_t ino)
+{
+    struct apart *other = ino == one->ino || one->same ? NULL : take(&(struct apart){.dev = one->dev, .ino = ino, .birth = one->birth});
+    if (!other)
+        return;
+    one->same = (uint32_t)(other - apart) + 1;
+    other->same = (uint32_t)(one - apart) + 1;
+    if (one->slot == NO_SLOT)
+        one->slot = other->slot;
 }
 
 int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
@@ -168,10 +185,18 @@ int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
     struct apart *found = find(&key);
     if (found || uid != st->st_uid || gid != st->st_gid) {
         found = take(&key);
+        if (found && !ends)
+            join_numbers(found, ino);
         result = !found ? -ENOSPC : ends ? 0 : keep(found, ino, uid, gid);
         if (found) { /* on an error, too: nobody must take an owner for another's */
             found->uid = result < 0 ? st->st_uid : uid;
             found->gid = result < 0 ? st->st_gid : gid;
+            if (found->same) {
+                struct apart *other = &apart[found->same - 1];
+                other->uid = found->uid;
+                other->gid = found->gid;
+                other->slot = found->slot;
+            }
         }
     }
     pthread_mutex_unlock(&reading);

@@ -45,6 +45,8 @@ int64_t call_times(const struct request *r)
     const int flags = r->nr == SYS_utimensat ? (int)a[3] : 0;
     struct times times;
     struct stat st;
+    if (r->nr == SYS_utimensat && a[1])
+        carry(r, (int)a[0], a[1], flags & AT_SYMLINK_NOFOLLOW);
     if (credentials_over_files(by) || flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return CONTINUE;
     int64_t result = read_times(r, a[at ? 2 : 1], &times);

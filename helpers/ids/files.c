@@ -98,9 +98,17 @@ int64_t call_chmod(const struct request *r)
 {
     struct stat st;
     const struct credentials *by = credentials_of(r->task);
-    if (credentials_over_files(by))
+    bool over = credentials_over_files(by);
+    if (over && !owners_apart())
         return CONTINUE;
     int64_t fd = file_of_call(r);
+    if (over) {
+        if (fd >= 0) {
+            owner_carry((int)fd);
+            close((int)fd);
+        }
+        return CONTINUE;
+    }
     if (fd < 0)
         return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     int64_t result = fstat((int)fd, &st) < 0 ? -errno : 0;

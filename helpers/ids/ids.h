@@ -113,6 +113,10 @@ struct owner owner_of(int fd, const struct stat *st);
 int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid);
 /* Whether no file has a record that is kept elsewhere than with itself. */
 bool owners_apart(void);
+/* Before a call that copies a link of the image's up, which is another file then: its owner is the copy's. names.c: the same of
+   the file of a call, if any link has an owner. */
+void owner_carry(int fd);
+void carry(const struct request *r, int dirfd, uint64_t address, int flags);
 
 /* capabilities.c: whether the kernel leaves the task this capability (--cap-drop): what it has not is not emulated. */
 #define CAP_SETGID 6

@@ -9,6 +9,8 @@
 #include "search.h"
 
 #define DONT_FOLLOW 0x02000000u /* IN_DONT_FOLLOW */
+#define RENAME_NOREPLACE 1u /* of <stdio.h>, which brings much else */
+#define RENAME_EXCHANGE 2u
 
 bool read_only(int fd)
 {
@@ -47,6 +49,15 @@ int64_t call_remove(const struct request *r)
     return result;
 }
 
+void carry(const struct request *r, int dirfd, uint64_t address, int flags)
+{
+    int64_t fd = owners_apart() ? file_of(r, dirfd, address, flags) : -ENOENT;
+    if (fd < 0)
+        return;
+    owner_carry((int)fd);
+    close((int)fd);
+}
+
 static int64_t moves(const struct credentials *by, const struct found *from, const struct found *to, bool new_only)
 {
     struct stat a, b, parent;
@@ -72,6 +83,9 @@ int64_t call_rename(const struct request *r)
     at = r->nr != SYS_rename;
 #endif
     const uint64_t *a = r->args;
+    carry(r, at ? (int)a[0] : AT_FDCWD, a[at], AT_SYMLINK_NOFOLLOW);
+    if (r->nr == SYS_renameat2 && a[4] & RENAME_EXCHANGE)
+        carry(r, (int)a[2], a[3], AT_SYMLINK_NOFOLLOW);
     if (credentials_over_files(by))
         return CONTINUE;
     int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], false, &from);
@@ -79,7 +93,7 @@ int64_t call_rename(const struct request *r)
         return result;
     result = search_path(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], false, &to);
     if (result == 0)
-        result = moves(by, &from, &to, r->nr == SYS_renameat2 && a[4] & 1 /* RENAME_NOREPLACE */);
+        result = moves(by, &from, &to, r->nr == SYS_renameat2 && a[4] & RENAME_NOREPLACE);
     search_end(&from);
     search_end(&to);
     return result;
@@ -107,6 +121,7 @@ int64_t call_link(const struct request *r)
     const struct credentials *by = credentials_of(r->task);
     const bool at = r->nr == SYS_linkat;
     const uint64_t *a = r->args;
+    carry(r, at ? (int)a[0] : AT_FDCWD, a[at], at && a[4] & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
     if (credentials_over_files(by))
         return CONTINUE;
     int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], at && a[4] & AT_SYMLINK_FOLLOW, &from);

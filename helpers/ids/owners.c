@@ -67,3 +67,13 @@ int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
         return 0;
     return errno == EOPNOTSUPP || errno == EPERM ? apart_set(fd, st, uid, gid) : -errno;
 }
+
+void owner_carry(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0 || has_attribute(&st))
+        return;
+    struct owner owner = {0};
+    if (apart_owner(fd, &st, &owner) && fchownat(fd, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) == 0 && fstat(fd, &st) == 0)
+        apart_set(fd, &st, owner.uid, owner.gid);
+}

@@ -2,7 +2,7 @@
 
 A process of the container that emulates ids writes it (helpers/ids/apart.c): records of 64 bytes by inode and time of birth,
 each with a check; one that is not whole counts as none. No container sees the file, and what it says is no more believed than
-the attribute.
+the attribute. The first records are those of the image's own links, which `prepare` writes.
 """
 
 from __future__ import annotations
@@ -10,26 +10,43 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rootless import atomic
 from rootless.linux.filesystem import birth_time
+from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+from rootless.linux.rlimit import many_descriptors
 from rootless.runtime.ids import OWNERS
 from rootless.storage import owner_record
 
-_RECORD = struct.Struct("=8sQqII28xI")
+_RECORD = struct.Struct("=8sQqIIQ20xI")
+_SHOWN = 5
 _MAGIC = b"owner 1\0"
-_MANY = 16384 * _RECORD.size  # bytes: half of what the program keeps
+_MANY = 16384 * _RECORD.size  # bytes: half of what the program keeps, and all that the image's links may take
+_MOST = 2 * _MANY
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WITHIN = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 
 Owner = tuple[int, int]
+Owners = Mapping[str, "Sequence[int]"]
+"""{path: (uid, gid)}, as of a layer's owners.json."""
+Key = tuple[int, int]  # inode and birth
 
 
 class LinkOwners:
-    """The owners of one container's links, pipes and sockets."""
+    """The owners of one container's links, pipes and sockets. `kept`: it has run with emulated owners; `complete`: and there
+    is a record of each link that is not root's, the image's among them."""
 
-    def __init__(self, records: dict[tuple[int, int], Owner]) -> None:
+    def __init__(self, records: dict[Key, Owner], *, kept: bool = False, complete: bool = False) -> None:
         self._records = records
         self._inodes = {inode for inode, _ in records}
+        self.kept = kept
+        self.complete = complete
+
+    def with_images(self, images: Iterable[tuple[str, Owners]]) -> LinkOwners:
+        """These, and those of links in trees of the image, as of `prepare`."""
+        theirs = _by_key(b"".join(_of_images(images).values()))
+        return LinkOwners({**theirs, **self._records}, kept=self.kept, complete=self.complete)
 
     def owner(self, name: str, dir_fd: int, status: os.stat_result) -> Owner | None:
         """The uid and gid of the file `name` of `dir_fd`, whose status that is; None: there is no record, or none is believed."""
@@ -42,34 +59,103 @@ class LinkOwners:
 def read(container_dir: str) -> LinkOwners:
     """Those of the container whose directory that is; none where it has kept none."""
     try:
-        with open(f"{container_dir}/{OWNERS}", "rb") as file:
-            return LinkOwners({(inode, birth): (uid, gid) for inode, birth, uid, gid, _ in _records(file.read())})
+        data = _read(f"{container_dir}/{OWNERS}")
     except FileNotFoundError:
         return LinkOwners({})
+    return LinkOwners(_by_key(data), kept=True, complete=len(data) < _MANY)
 
 
-def forget_removed(container_dir: str, root: str) -> None:
-    """Leave out the records of what is in the tree `root` no more, if there are many. The container must not run. OSError."""
+def prepare(container_dir: str, images: Callable[[], Iterable[tuple[str, Owners]]]) -> None:
+    """Before a start with emulated owners; the container must not run. OSError.
+
+    At the first, the image's links get their records: `images` is trees and the owners of links in them, by path. Once there
+    are many records, those of what is no more are left out.
+    """
     path = f"{container_dir}/{OWNERS}"
     try:
         if os.path.getsize(path) < _MANY:
             return
-        with open(path, "rb") as file:
-            data = file.read()
+        data = _read(path)
     except FileNotFoundError:
+        atomic.write_bytes(path, b"".join(_of_images(images()).values()), durable=False)
         return
-    there = {(status.st_ino, birth) for status, birth in _unattributed(root)}
-    newest = {record[:2]: record[4] for record in _records(data) if record[:2] in there and record[2:4] != (0, 0)}
-    atomic.write_bytes(path, b"".join(newest.values()))
+    kept = _of_images(images())
+    own = {(inode, birth): (uid, gid, record) for inode, birth, uid, gid, record in _records(data)}
+    there = _there(container_dir)
+    kept |= {
+        key: record for key, (uid, gid, record) in own.items() if (uid, gid) != (0, 0) and (there is None or key in there)
+    }
+    atomic.write_bytes(path, b"".join(kept.values()))
+
+
+def unattributed(tree: str, owners: Owners) -> dict[str, Sequence[int]]:
+    """Those of `owners` that are of links and pipes in the directory `tree`, which cannot say themselves whose they are."""
+    top = os.open(tree, _DIRECTORY)
+    try:
+        return {path: ids for path, ids in owners.items() if _key(top, path)}
+    finally:
+        os.close(top)
+
+
+def walk(tree: str) -> Iterator[tuple[str, int, str, os.stat_result]]:
+    """All that is in the directory `tree`, itself first ("", as "."), each directory before what is in it: its path, an open
+    directory with its name in it, and its status. How deep it is costs descriptors, no stack."""
+    with many_descriptors():
+        levels: list[tuple[int, str, list[str]]] = []
+        try:
+            levels.append(_level(os.open(tree, _DIRECTORY), ""))
+            yield "", levels[0][0], ".", os.fstat(levels[0][0])
+            while levels:
+                fd, above, names = levels[-1]
+                if not names:
+                    os.close(levels.pop()[0])
+                    continue
+                name = names.pop()
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                yield above + name, fd, name, status
+                if stat.S_ISDIR(status.st_mode):
+                    levels.append(_level(os.open(name, _DIRECTORY, dir_fd=fd), f"{above}{name}/"))
+        finally:
+            for fd, _, _ in levels:
+                os.close(fd)
+
+
+def _level(fd: int, path: str) -> tuple[int, str, list[str]]:
+    try:
+        return fd, path, os.listdir(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _by_key(data: bytes) -> dict[Key, Owner]:
+    found = {}
+    for inode, birth, uid, gid, record in _records(data):
+        found[inode, birth] = uid, gid
+        shown = _RECORD.unpack(record)[_SHOWN]  # where the container is mounted still
+        if shown:
+            found[shown, birth] = uid, gid
+    return found
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(_MOST)
 
 
 def _records(data: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
     """Inode, birth, uid and gid of each that is whole, and it itself."""
     for start in range(0, len(data) - _RECORD.size + 1, _RECORD.size):
         record = data[start : start + _RECORD.size]
-        magic, inode, birth, uid, gid, check = _RECORD.unpack(record)
+        magic, inode, birth, uid, gid, _, check = _RECORD.unpack(record)
         if magic == _MAGIC and check == check_of(record):
             yield inode, birth, uid, gid, record
+
+
+def encode(key: Key, owner: Sequence[int]) -> bytes:
+    """One record."""
+    record = _RECORD.pack(_MAGIC, *key, *owner, 0, 0)
+    return record[:-4] + check_of(record).to_bytes(4, "little")
 
 
 def check_of(record: bytes) -> int:
@@ -80,9 +166,50 @@ def check_of(record: bytes) -> int:
     return number
 
 
-def _unattributed(root: str) -> Iterator[tuple[os.stat_result, int]]:
-    for _, directories, files, fd in os.fwalk(root, follow_symlinks=False):
-        for name in directories + files:
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-                yield status, birth_time(name, dir_fd=fd) or -1
+def _of_images(images: Iterable[tuple[str, Owners]]) -> dict[Key, bytes]:
+    found: dict[Key, bytes] = {}
+    for tree, owners in images:
+        top = os.open(tree, _DIRECTORY)
+        try:
+            for path, ids in owners.items():
+                if len(found) * _RECORD.size == _MANY:
+                    return found  # the program has room for others, too
+                key = _key(top, path) if all(0 <= number < 1 << 32 for number in ids) else None
+                if key is not None:
+                    found[key] = encode(key, ids)
+        finally:
+            os.close(top)
+    return found
+
+
+def _key(top: int, path: str) -> Key | None:
+    """Inode and birth of the link or pipe at this path, in which no link is followed; None where none is there."""
+    above, _, name = path.rpartition("/")
+    try:
+        fd = openat2(top, above or ".", os.O_PATH | os.O_DIRECTORY, resolve=_WITHIN)
+    except OSError:
+        return None
+    try:
+        status = os.stat(name or ".", dir_fd=fd, follow_symlinks=False)
+        return (status.st_ino, birth_time(name, dir_fd=fd) or -1) if _cannot_say(status) else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _there(container_dir: str) -> set[Key] | None:
+    """What the container has of its own; None where that is not known: it was given its root."""
+    for name in ("rootfs", "upper"):
+        tree = f"{container_dir}/{name}"
+        if os.path.isdir(tree):
+            return {
+                (status.st_ino, birth_time(name, dir_fd=fd) or -1)
+                for _, fd, name, status in walk(tree)
+                if _cannot_say(status)
+            }
+    return None
+
+
+def _cannot_say(status: os.stat_result) -> bool:
+    return not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)

@@ -158,7 +158,11 @@ def remove(store: Store, name: str, *, missing_ok: bool = False) -> None:
         raise NotFound(f"get {name}: no such volume") from None
     failures = remove_tree(gone)
     if failures:
-        raise RootlessError(f"volume {name} is removed, but not all of its files: " + "; ".join(failures[:3]))
+        from rootless.storage import left_files
+
+        raise RootlessError(
+            f"volume {name} is removed, but not all of its files: " + "; ".join(failures[:3]), hint=left_files.hint(gone)
+        )
 
 
 def prune(store: Store, *, used: set[str], every: bool = False) -> list[str]:

@@ -10,12 +10,13 @@ import pytest
 from rootless.linux.filesystem import birth_time
 from rootless.runtime.ids import OWNERS
 from rootless.storage import owner_file
-from rootless.storage.owner_file import _MAGIC, _MANY, _RECORD, check_of
+from rootless.storage.layers import layer_owners
+from rootless.storage.owner_file import _MANY, _MOST, encode
+from tests.harness.trees import remove_tree
 
 
 def record(inode: int, birth: int, uid: int, gid: int) -> bytes:
-    whole = _RECORD.pack(_MAGIC, inode, birth, uid, gid, 0)
-    return whole[:-4] + check_of(whole).to_bytes(4, "little")
+    return encode((inode, birth), (uid, gid))
 
 
 def of_file(path: Path, uid: int, gid: int) -> bytes:
@@ -51,11 +52,56 @@ def test_only_whole_records_of_this_very_file_count(tmp_path: Path, link: Path) 
     assert owner(tmp_path, link) is None
 
 
-def test_what_is_no_more_is_forgotten_once_there_is_much(tmp_path: Path, link: Path) -> None:
-    good = of_file(link, 7, 8)
-    (tmp_path / OWNERS).write_bytes(record(5, 5, 7, 8) + good)
-    owner_file.forget_removed(str(tmp_path), str(tmp_path / "upper"))
+@pytest.mark.parametrize("tree", ["upper", "rootfs", ""])
+def test_what_is_no_more_is_forgotten_once_there_is_much(tmp_path: Path, tree: str) -> None:
+    """Also deep below, deeper than an interpreter's stack; of a root that the container was given nobody knows what is no more."""
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for name in [tree or "given", *["d"] * 1200]:
+        os.mkdir(name, dir_fd=fd)
+        fd, above = os.open(name, os.O_RDONLY, dir_fd=fd), fd
+        os.close(above)
+    os.symlink("nowhere", "link", dir_fd=fd)
+    good = record(os.stat("link", dir_fd=fd, follow_symlinks=False).st_ino, birth_time("link", dir_fd=fd) or -1, 7, 8)
+    gone = record(5, 5, 7, 8)
+    (tmp_path / OWNERS).write_bytes(gone + good)
+    owner_file.prepare(str(tmp_path), lambda: pytest.fail("it has them already"))
     assert (tmp_path / OWNERS).stat().st_size == 128
-    (tmp_path / OWNERS).write_bytes(record(5, 5, 7, 8) * (_MANY // 64) + good)
-    owner_file.forget_removed(str(tmp_path), str(tmp_path / "upper"))
-    assert (tmp_path / OWNERS).read_bytes() == good
+    (tmp_path / OWNERS).write_bytes(gone * (_MANY // 64) + good)
+    owner_file.prepare(str(tmp_path), list)
+    assert (tmp_path / OWNERS).read_bytes() == (good if tree else gone + good)
+    os.close(fd)
+    remove_tree(tmp_path / (tree or "given"))
+
+
+def test_the_image_s_links_have_theirs_from_the_first_start_on(tmp_path: Path) -> None:
+    """No name leads out of the tree or through a link, nor is any number believed that is no id; others keep room."""
+    tree = tmp_path / "fs"
+    (tree / "d").mkdir(parents=True)
+    (tree / "d/link").symlink_to("x")
+    os.mkfifo(tree / "pipe")
+    (tree / "file").touch()
+    (tree / "out").symlink_to(tmp_path)
+    (tmp_path / "other").symlink_to("x")
+    given = {"d/link": [7, 8], "pipe": [0, 9], "file": [7, 8], "out/other": [7, 8], "../other": [7, 8], "missing/x": [7, 8]}
+    layer_owners.write(str(tmp_path), given)
+    assert layer_owners.read(str(tmp_path)) == given
+    assert layer_owners.read_links(str(tmp_path)) == {"d/link": [7, 8], "pipe": [0, 9]}
+    owner_file.prepare(str(tmp_path), lambda: [(str(tree), {**given, "out": [1 << 32, 0]})])
+    assert (tmp_path / OWNERS).read_bytes() == of_file(tree / "d/link", 7, 8) + of_file(tree / "pipe", 0, 9)
+    assert owner(tmp_path, tree / "pipe") == (0, 9)
+    assert owner_file.read(str(tmp_path)).complete
+    # Not lost with those of what is no more.
+    (tmp_path / "upper").mkdir()
+    (tmp_path / OWNERS).write_bytes(record(5, 5, 7, 8) * (_MANY // 64))
+    owner_file.prepare(str(tmp_path), lambda: [(str(tree), {"pipe": [0, 9]})])
+    assert (tmp_path / OWNERS).read_bytes() == of_file(tree / "pipe", 0, 9)
+
+
+def test_no_file_is_too_large(tmp_path: Path, link: Path) -> None:
+    with open(tmp_path / OWNERS, "wb") as file:
+        file.truncate(1 << 40)
+    assert owner(tmp_path, link) is None
+    with open(tmp_path / OWNERS, "r+b") as file:
+        file.seek(_MOST)
+        file.write(of_file(link, 7, 8))
+    assert owner(tmp_path, link) is None

@@ -218,3 +218,19 @@ def test_a_record_of_an_owner_makes_nobody_root_where_ids_are_real(rootless: Roo
     seen = rootless("run", "--rm", "--network", "none", "kept", "/bin/stat", "-c", "%u:%g", "/tmp/x")
     assert seen.stdout == "1000:1000\n"
     rootless("rm", "box")
+
+
+@pytest.mark.own_store
+def test_nor_does_it_give_away_what_root_has_taken_over(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """The attribute stays at chown(2): in an image the file would be the user's again, who made it."""
+    host = [word for path in ("/usr", "/lib", "/lib64") for word in ("-v", f"{path}:{path}:ro")]
+    (tmp_path / "plant").write_text(PLANTED.replace("0:0:04755", "1000:1000:0755"))
+    words = "/bin/su user -c '/usr/bin/python3 /plant' && /bin/chown 0:0 /tmp/x"
+    rootless("run", "--name", "box", "--network", "none", *host, "-v", f"{tmp_path}/plant:/plant:ro", busybox_image, "/bin/sh", "-c", words)
+    rootless("export", "-o", tmp_path / "export.tar", "box")
+    with tarfile.open(tmp_path / "export.tar") as tar:
+        found = {entry.name.removeprefix("./"): (entry.uid, entry.gid) for entry in tar}
+    assert found["tmp/x"] == (0, 0)
+    rootless("commit", "box", "kept")
+    assert rootless("run", "--rm", "--network", "none", "kept", "/bin/stat", "-c", "%u:%g", "/tmp/x").stdout == "0:0\n"
+    rootless("rm", "box")

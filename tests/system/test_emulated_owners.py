@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -117,6 +118,50 @@ def test_a_range_that_comes_later(rootless: Rootless, busybox_archive: Path, tmp
     assert done.stdout.splitlines() == ["1000", "full", "full", "/f 33:44 4750", "1000", "2", "."]
     for name in ("before", "after"):
         assert owners_in((tmp_path / f"{name}.tar").read_bytes()) == {"f": (33, 44)}
+
+
+@pytest.mark.own_store
+def test_the_store_is_deleted_without_a_helper(rootless: Rootless, busybox_archive: Path) -> None:
+    """By the user alone, outside of any namespace, whatever owners and modes its files have for containers."""
+    script = """
+    rootless load -q -i "$1" >&2
+    rootless run --name box --network none -v vol:/v busybox:latest sh -c '
+        for d in /d /v/d; do mkdir -p $d/in && touch $d/in/f && mkfifo $d/in/p && ln -s x $d/in/l &&
+            chown -hR 33:44 $d && chmod 0 $d/in $d; done'
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive)
+    assert done.returncode == 0, done.stderr
+    store = rootless.environment["ROOTLESS_ROOT"]
+    subprocess.run(["sh", "-ec", 'chmod -R u+rwX "$1"; rm -rf "$1"', "sh", store], check=True, capture_output=True, timeout=60)
+    assert not os.path.exists(store)
+
+
+@pytest.mark.own_store
+def test_a_range_that_is_taken_away(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """What was made with it still starts, and is told to be nobody's; it is removed as far as can be, with who can do the rest."""
+    before = """
+    rootless load -q -i "$1" >&2
+    rootless run --name box --network none -v vol:/v busybox:latest sh -c 'mkdir -m 700 /d /v/d && touch /d/x /v/d/x &&
+        chown -R 5:6 /d /v/d' >&2
+    rootless create --name fresh busybox:latest sh -c 'id -u; su user -c "id -u"; touch /f; chown 7:8 /f; stat -c %u /f' >&2
+    """
+    after = """
+    rootless start -a fresh; rootless start -a box || true
+    rootless rm box || echo $?
+    rootless volume rm vol || echo $?
+    rootless ps -aq | wc -l; rootless volume ls -q | wc -l
+    rootless rm fresh >&2; rootless rmi -f busybox:latest >&2; rootless load -q -i "$1" >&2
+    rootless run --rm --network none busybox:latest stat -c %u /home/user 2>"$2/told"
+    """
+    again = 'rootless system prune -f --volumes >&2; cd "$ROOTLESS_ROOT"; ls -A containers volumes | grep -c rm- || true'
+    assert inside(rootless, ALL_IDS, before, busybox_archive).returncode == 0
+    done = inside(rootless, ONE_ID, after, busybox_archive, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["0", "1000", "7", "1", "1", "1", "0", "1000"]
+    assert done.stderr.count("the image was unpacked when you had a range of ids") == 2
+    assert done.stderr.count("files there belong to ids that you have no more") == 2
+    assert "range of ids" not in (tmp_path / "told").read_text()
+    assert inside(rootless, ALL_IDS, again).stdout == "0\n"
 
 
 def owners_in(*archives: bytes) -> dict[str, tuple[int, int]]:

@@ -159,12 +159,12 @@ ORDER = {
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
-        "quoted_names shape staging tar volumes names owner_file owner_record remove_tree store witness",
+        "quoted_names shape staging tar volumes left_files names owner_file owner_record remove_tree store witness",
     "storage/containers": "removal containers paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":
-        "diff known_blobs steps tar_pipe write_tar file_times layers extract recorded attributes entry_names layer_lock step_names "
-        "whiteouts directory_cache",
+        "diff known_blobs steps tar_pipe write_tar file_times image_owners layers extract layer_owners recorded attributes entry_names "
+        "layer_lock step_names whiteouts directory_cache",
     "storage/maintenance": "gc sweep usage",
     "storage/tar": "reader sparse header source",
     "yamltext": "emit document",

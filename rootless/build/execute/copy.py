@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from rootless import atomic
 from rootless.build.cache import keys
 from rootless.build.copy import step as copies
 from rootless.build.execute.finish import Top, finish, top_of
@@ -16,7 +15,7 @@ from rootless.build.execute.workers import Reporter
 from rootless.build.plan.steps import CopyStep
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage.drivers import rootfs
-from rootless.storage.layers import step_names, steps
+from rootless.storage.layers import steps
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -43,10 +42,7 @@ def copy(
             root, top, written = _upon(store, opened, layers, new.path)
         for note in written.notes:
             report.log(f"{note}\n".encode("utf-8", "replace"), error=True)
-        name = finish(new, root, top, [])
-        if name and written.owners:
-            owners = {path: list(ids) for path, ids in written.owners.items()}
-            atomic.write_json(f"{step_names.directory(store, name)}/owners.json", owners, durable=False)
+        name = finish(new, root, top, [], owners=written.owners)
         parts = keys.of_copy("" if step.link else chain, step, written.digest).parts
         return {"step": name, "parts": parts, "digest": written.digest}
 

@@ -56,12 +56,12 @@ def give(store: Store, step: str, times: FileTimes | None = None) -> dict[str, A
 
 
 def _at_times(store: Store, step: str, times: FileTimes) -> str:
-    from rootless.storage.layers import tar_pipe
-    from rootless.storage.layers.write_tar import true_owners, write_layer
+    from rootless.storage.layers import layer_owners, tar_pipe
+    from rootless.storage.layers.write_tar import write_layer
 
     def write(out: Sink) -> None:
         with steps.Mounting(store):  # it may become a layer meanwhile
-            where, owners = layers.path(store, step), true_owners(store, step)
+            where, owners = layers.path(store, step), layer_owners.read(layers.directory(store, step))
             write_layer(where, out, owners=owners, times=times)
 
     with tar_pipe.written_by(write, step="exporting layers") as tar:
@@ -77,10 +77,11 @@ def _at_times(store: Store, step: str, times: FileTimes) -> str:
 def _give(store: Store, step: str) -> dict[str, Any]:
     known = step_names.diff_id(store, step)
     if not known:
-        from rootless.storage.layers.write_tar import true_owners, write_layer
+        from rootless.storage.layers import layer_owners
+        from rootless.storage.layers.write_tar import write_layer
 
         sink = _Digest()
-        owners = true_owners(store, step)
+        owners = layer_owners.read(layers.directory(store, step))
         try:
             written = write_layer(layers.path(store, step), sink, owners=owners)
         except FileNotFoundError:
@@ -94,10 +95,11 @@ def _give(store: Store, step: str) -> dict[str, Any]:
             "entries": written.entries,
             "notes": {},
             "opaque_root": False,
+            "many_ids": written.many_ids,
             # The tree as a tar has these bytes: with it, its blob can be written whenever it is wanted.
             "tar_size": sink.size,
         }
-        steps.become_layer(store, step, known, record, owners)
+        steps.become_layer(store, step, known, record)
     else:
         _measure(store, known)
     return layer_of(store, known)

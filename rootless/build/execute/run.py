@@ -94,6 +94,7 @@ def _launch(
     configuration[NOTES] = []  # files that would be the image's
     place = cgroup.CgroupManager(record, own_user_namespace=True)
     ids = emulated_ids.decide(store, record, configuration, layers=layers)
+    emulated_ids.prepare_owners(store, ids, layers, directory)
 
     def note(_launched: runtime.LaunchedContainer) -> None:
         """In the supervisor: all is mounted, and the command waits."""

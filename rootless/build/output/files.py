@@ -9,7 +9,9 @@ from rootless.build.execute.stage_root import view
 from rootless.engine.files import copy_tree
 from rootless.storage import named_paths, output_file
 from rootless.storage.layers.file_times import FileTimes
-from rootless.storage.layers.write_tar import merged_owners, write_tree
+from rootless.storage.layers.image_owners import ImageOwners
+from rootless.storage.layers.write_tar import write_tree
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 
 
@@ -35,7 +37,7 @@ def write_directory(store: Store, layers: list[str], path: str) -> list[str]:
 def write_tar(store: Store, layers: list[str], out: BinaryIO, times: FileTimes | None = None) -> None:
     """Write the files, with their owners, as one tar stream."""
     with view(store, layers) as root:
-        write_tree(root, out, owners=merged_owners(store, layers), times=times)
+        write_tree(root, out, owners=ImageOwners(store, layers), times=times, links=LinkOwners({}))
 
 
 def write_tar_file(store: Store, layers: list[str], path: str, times: FileTimes | None = None) -> None:

@@ -15,6 +15,7 @@ from rootless.storage.drivers import shifted
 from rootless.storage.drivers.shifted import Owners
 from rootless.storage.layers import diff, write_tar
 from rootless.storage.layers.diff import Change
+from rootless.storage.layers.image_owners import ImageOwners
 from rootless.storage.layers.write_tar import Sink
 from rootless.storage.store import Store
 
@@ -51,7 +52,7 @@ def of(store: Store, identifier: str) -> Changes:
 
 def write_layer(store: Store, changes: Changes, out: Sink) -> None:
     """The container's own changes as the tar of a layer. Wants the session joined."""
-    owners = write_tar.merged_owners(store, changes.record["diff_ids"])
+    owners = ImageOwners(store, changes.record["diff_ids"])
     links = owner_file.read(changes.directory)
     copied = changes.directory + "/rootfs"
     if not diff.is_copy(changes.directory):

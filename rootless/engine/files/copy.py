@@ -110,7 +110,7 @@ def _check_replaced(
 def _policy(source: CopyEnd, target: CopyEnd, *, archive: bool) -> Policy:
     bits, top = not target.on_host, source.top
     if archive:
-        return Policy(None, special_bits=bits, kept=_kept(source.out_of, target.into), top=top)
+        return Policy(None, special_bits=bits, kept=_kept(source.out_of, target.into), top=top, links=source.links)
     return Policy(target.into(0, 0) if target.into else (0, 0), special_bits=bits, top=top)
 
 
@@ -140,7 +140,7 @@ def write_tar(source: CopyEnd, path: str, out: IO[bytes], *, follow_link: bool, 
     with ExitStack() as stack:
         origin = _origin(source, path, stack, follow_link=follow_link)
         name = (origin.name or ".") if name is None else name
-        return write(origin.entry, name, out, shown=source.out_of, top=source.top)
+        return write(origin.entry, name, out, shown=source.out_of, top=source.top, links=source.links)
 
 
 def read_tar(store: Store, target: CopyEnd, path: str, stream: IO[bytes]) -> list[str]:

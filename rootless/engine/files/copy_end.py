@@ -10,7 +10,9 @@ from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.filesystem import filesystem_type
 from rootless.linux.mount import mount_id
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from rootless.storage import owner_file
 from rootless.storage.drivers import shifted
+from rootless.storage.owner_file import LinkOwners
 
 PATH_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _MOST_LINKS = 40
@@ -19,12 +21,17 @@ _MOST_LINKS = 40
 class CopyEnd:
     """`root_fd`: the container's root, the caller's; -1 for the host. `id_map`: of a container whose files we
     see with other owners than it does. `runs`: its kernel file systems and what it has in memory are there.
+    `container_dir`: where it keeps whose its links are, "" for no container.
     `shown`: its root is mounted for reading, and may be written to all the same. `staged`: the name at its top of what is to
     be copied into it, "" where that lies elsewhere. `called`: the container, as the user wrote it, for errors."""
 
-    def __init__(self, root_fd: int, id_map: IdMap | None = None, *, runs: bool = False, shown: bool = False, staged: str = "") -> None:
+    def __init__(
+        self, root_fd: int, id_map: IdMap | None = None, container_dir: str = "",
+        *, runs: bool = False, shown: bool = False, staged: str = "",
+    ) -> None:  # fmt: skip
         self.root_fd = root_fd
         self.called = ""
+        self._container_dir = container_dir
         self.runs = runs
         self.shown = shown
         self.staged = staged
@@ -35,6 +42,11 @@ class CopyEnd:
     def on_host(self) -> bool:
         """Whether it is no container's."""
         return self.root_fd < 0
+
+    @property
+    def links(self) -> LinkOwners:
+        """The owners of its links and pipes, as far as they are recorded."""
+        return owner_file.read(self._container_dir) if self._container_dir else LinkOwners({})
 
     @property
     def top(self) -> tuple[int, int] | None:

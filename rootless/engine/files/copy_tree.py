@@ -26,6 +26,7 @@ from rootless.errors import Conflict, RootlessError
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage.copy_data import copy_attributes, copy_data, kept_attributes
 from rootless.storage.layers import recorded
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.remove_tree import remove_tree_at
 
 _DEEPEST = 2000  # above it PATH_MAX is near, and thousands of descriptors
@@ -42,6 +43,8 @@ class Policy(NamedTuple):
 
     `replace`: a directory gives way to a file, and a file to a directory.
 
+    `links`: whose the source's links and pipes are, where they are recorded.
+
     `moves`: the source is ours and deleted afterwards: files of it are renamed where that can be, and written once.
     """
 
@@ -51,6 +54,7 @@ class Policy(NamedTuple):
     top: tuple[int, int] | None = None
     replace: bool = False
     moves: bool = False
+    links: LinkOwners | None = None
 
 
 def copy(source: FileEntry, target: FileEntry, policy: Policy) -> list[str]:
@@ -121,9 +125,9 @@ class _TreeCopy:
             self._file(source, target, path)
         elif stat.S_ISLNK(status.st_mode):
             link = os.readlink(source.name, dir_fd=source.directory)
-            self._put(target, lambda new: self._made_by_name(new, status, link))
+            self._put(target, lambda new: self._made_by_name(source, new, status, link))
         elif stat.S_ISFIFO(status.st_mode):
-            self._put(target, lambda new: self._made_by_name(new, status, ""))
+            self._put(target, lambda new: self._made_by_name(source, new, status, ""))
         else:
             kind = "socket" if stat.S_ISSOCK(status.st_mode) else "device"
             self._warnings.append(f"{path}: {kind} left out")
@@ -247,7 +251,7 @@ class _TreeCopy:
         if failures:
             raise Conflict(f"cannot overwrite directory {target.name!r} with a non-directory: {failures[0]}")
 
-    def _made_by_name(self, new: FileEntry, status: os.stat_result, link: str) -> None:
+    def _made_by_name(self, source: FileEntry, new: FileEntry, status: os.stat_result, link: str) -> None:
         """Make the link, or the FIFO, that `status` is of."""
         if stat.S_ISLNK(status.st_mode):
             os.symlink(link, new.name, dir_fd=new.directory)
@@ -257,7 +261,7 @@ class _TreeCopy:
         try:
             if stat.S_IFMT(os.fstat(fd).st_mode) != stat.S_IFMT(status.st_mode):
                 raise Conflict(f"{new.name}: changed while it was copied")
-            self._give(fd, status, (status.st_uid, status.st_gid))
+            self._give(fd, status, recorded.owner_by_name(source.directory, source.name, status, self._policy.links))
         finally:
             os.close(fd)
 

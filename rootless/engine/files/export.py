@@ -13,6 +13,7 @@ from rootless.engine.state.events import events
 from rootless.storage import owner_file
 from rootless.storage.containers import containers
 from rootless.storage.layers import write_tar
+from rootless.storage.layers.image_owners import ImageOwners
 from rootless.storage.store import Store
 
 
@@ -22,7 +23,7 @@ def exporting(store: Store, identifier: str) -> Iterator[Callable[[IO[bytes]], o
     record = read_config(store, identifier)
     events.container(store, "export", record)
     running.join_session(store, identifier)
-    owners = write_tar.merged_owners(store, record["diff_ids"])
+    owners = ImageOwners(store, record["diff_ids"])
     links = owner_file.read(containers.directory(store, identifier))
     with view.root_alone(store, identifier) as place:
         yield lambda out: write_tar.write_tree(place.root_fd, out, owners=owners, shown=place.out_of, links=links)

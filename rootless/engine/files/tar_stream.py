@@ -18,6 +18,7 @@ from rootless.storage import staging
 from rootless.storage.copy_data import kept_attributes
 from rootless.storage.layers import recorded
 from rootless.storage.layers.extract import Extractor, Limits
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 from rootless.storage.tar.header import TarEntry as Member
 from rootless.storage.tar.source import TarSource
@@ -26,12 +27,13 @@ Shown = Callable[[int, int], "tuple[int, int]"]
 
 
 def write(
-    origin: FileEntry, name: str, out: IO[bytes], *, shown: Shown | None = None, top: tuple[int, int] | None = None
-) -> list[str]:
+    origin: FileEntry, name: str, out: IO[bytes],
+    *, shown: Shown | None = None, top: tuple[int, int] | None = None, links: LinkOwners | None = None,
+) -> list[str]:  # fmt: skip
     """Write `origin` and what is below it as `name`; sockets are left out, as tar(1) does. `shown`: the owner
-    to write, of the owner that stat(2) tells; `top` as in tree.Policy. What was left out, a line each."""
+    to write, of the owner that stat(2) tells; `top` and `links` as in copy_tree.Policy. What was left out, a line each."""
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive, many_descriptors():
-        return _StreamWriter(archive, shown, top).run(origin, name)
+        return _StreamWriter(archive, shown, top, links or LinkOwners({})).run(origin, name)
 
 
 class _Level(NamedTuple):
@@ -43,7 +45,8 @@ class _Level(NamedTuple):
 
 
 class _StreamWriter:
-    def __init__(self, archive: tarfile.TarFile, shown: Shown | None, top: tuple[int, int] | None) -> None:
+    def __init__(self, archive: tarfile.TarFile, shown: Shown | None, top: tuple[int, int] | None, links: LinkOwners) -> None:
+        self._link_owners = links
         self._archive = archive
         self._shown = shown
         self._top = top
@@ -72,7 +75,7 @@ class _StreamWriter:
             return
         info = tarfile.TarInfo(path)
         info.mode = stat.S_IMODE(status.st_mode)
-        info.uid, info.gid = recorded.owner_by_name(entry.directory, entry.name, status)
+        info.uid, info.gid = recorded.owner_by_name(entry.directory, entry.name, status, self._link_owners)
         info.mtime = int(status.st_mtime)
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)

@@ -77,12 +77,12 @@ def _files(store: Store, identifier: str, staged: str = "") -> Iterator[CopyEnd]
                 container_root.fill_volumes(store, record, root)
                 directory = containers.directory(store, record["id"])
                 with placed(directory, root, staged) as name, mounted(root, steps(store, record)) as fd:
-                    yield CopyEnd(fd, record.get("id_map"), staged=name)
+                    yield CopyEnd(fd, record.get("id_map"), directory, staged=name)
                 return
     with found:
         fd = _root_of(found)
     try:
-        yield CopyEnd(fd, containers.config(store, identifier).get("id_map"), runs=True)
+        yield CopyEnd(fd, containers.config(store, identifier).get("id_map"), containers.directory(store, identifier), runs=True)
     finally:
         os.close(fd)
 
@@ -145,7 +145,7 @@ def _to_be_read(store: Store, identifier: str, *, bare: bool = False) -> Iterato
                 container_root.fill_volumes(store, record, root)
                 wanted = steps(store, record)
             fd = _mounted_to_read(root, wanted, stack)
-        yield CopyEnd(fd, record.get("id_map"), shown=not record["read_only"])
+        yield CopyEnd(fd, record.get("id_map"), containers.directory(store, record["id"]), shown=not record["read_only"])
 
 
 def _mounted_to_read(root: Rootfs, wanted: list[Step], stack: ExitStack) -> int:

@@ -40,5 +40,6 @@ def prune(store: Store, *, filters: dict[str, list[str]]) -> Pruned:
             continue  # started, or removed, since we looked
         gone.append(identifier)
         reclaimed += size
+    remove.sweep(store)  # what is left of others
     events.pruned(store, "container", reclaimed)
     return Pruned("container", gone, reclaimed)

@@ -129,7 +129,8 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
     handed = socket_activation.handed(record)
     configuration = _configuration(record, facts, handed)
     ids = emulated_ids.decide(store, record, configuration, layers=record["diff_ids"], directory=directory)
-    emulated_ids.forget_removed(ids, directory)
+    emulated_ids.prepare_owners(store, ids, record["diff_ids"], directory)
+    emulated_ids.warn_of_a_lost_range(store, record["diff_ids"])
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers

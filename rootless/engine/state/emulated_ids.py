@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless import user_config
 from rootless.engine.options.ids import DEFAULT, parse_ids
@@ -64,6 +65,20 @@ def decide(store: Store, record: ContainerConfig, spec: dict[str, Any], *, layer
     return found
 
 
+def warn_of_a_lost_range(store: Store, layers: list[str]) -> None:
+    """Say so on stderr where a layer was made with ids that the session has no more: whoever owned its files is nobody now, for
+    the kernel and for emulated ids."""
+    from rootless.storage.layers.layers import info
+
+    if session.join().single_id and any(info(store, layer).get("many_ids") for layer in layers):
+        print(
+            "rootless: warning: the image was unpacked when you had a range of ids: its files of other users belong to nobody now, "
+            "and some cannot be read\nhint: `rootless rmi -f IMAGE`, pull or load it again and make the container anew; or have an "
+            "administrator give you the range again (/etc/subuid, /etc/subgid)",
+            file=sys.stderr,
+        )
+
+
 def _made_so(store: Store, layers: list[str], directory: str) -> bool:
     """Whether the container has run with emulated ids, or a layer was unpacked where there were less ids than now."""
     if directory and os.path.exists(directory + _MARK):
@@ -108,9 +123,10 @@ def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
     return ""
 
 
-def forget_removed(found: EmulatedIds, container_dir: str) -> None:
-    """Before a start of the container whose directory that is: the owners of links that it has no more, if they are many. OSError."""
+def prepare_owners(store: Store, found: EmulatedIds, layers: list[str], container_dir: str) -> None:
+    """Before a start of the container whose directory that is, its root made of `layers`: whose its links are. OSError."""
     if found.level == "full":
         from rootless.storage import owner_file
+        from rootless.storage.layers import image_owners
 
-        owner_file.forget_removed(container_dir, container_dir + "/upper")
+        owner_file.prepare(container_dir, lambda: image_owners.of_links(store, layers, container_dir))

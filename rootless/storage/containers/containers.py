@@ -229,10 +229,12 @@ def remove(store: Store, container_id: str) -> None:
 
     failures = remove_tree(gone)
     if failures:
+        from rootless.storage import left_files
+
         raise RootlessError(
             f"container {container_id[:12]} is removed, but some of its files could not be deleted: "
             + "; ".join(failures[:3]),
-            hint="immutable files (lsattr) or a mount below them hold on; later commands try again",
+            hint=left_files.hint(gone),
         )
 
 

@@ -8,6 +8,7 @@ import os
 from rootless.storage import owner_record
 from rootless.storage.tar.header import TarEntry
 
+_NO_ID = (1 << 32) - 1  # chown(2): leave it as it is
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL, errno.ENOSPC, errno.E2BIG)
 
 
@@ -35,14 +36,19 @@ class Attributes:
         self._gids = OwnerMapping("gid")
         self.owners: dict[str, tuple[int, int]] = {}
         self.notes: dict[str, int] = {}
+        self.many_ids = False
 
     def owner(self, entry: TarEntry, path: str) -> tuple[int, int]:
         """The ids that the file gets here."""
+        if not (0 <= entry.uid < _NO_ID and 0 <= entry.gid < _NO_ID):
+            self.note("owners that are no ids, kept as 0")
+            return 0, 0
         uid = entry.uid if self._uids.has(entry.uid) else 0
         gid = entry.gid if self._gids.has(entry.gid) else 0
         if uid != entry.uid or gid != entry.gid:
             self.owners[path] = (entry.uid, entry.gid)
             self.note("owners outside your subordinate ids, kept as 0")
+        self.many_ids |= uid != 0 or gid != 0
         return uid, gid
 
     def set_xattrs(self, fd: int, xattrs: dict[str, bytes]) -> None:

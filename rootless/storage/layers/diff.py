@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage.layers import recorded
+from rootless.storage import owner_file
+from rootless.storage.layers import image_owners, recorded
 from rootless.storage.layers.layers import path as layer_path
 from rootless.storage.layers.whiteouts import is_opaque
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,7 +39,10 @@ def diff(
     in it. Wants the session joined; the container may run.
     """
     with many_descriptors():  # one for each layer, at each level of the tree
-        return _diff([layer_path(store, diff_id) for diff_id in reversed(diff_ids)], container_dir, shown)
+        links = owner_file.read(container_dir)
+        if links.kept and is_copy(container_dir):
+            links = links.with_images(image_owners.of_links(store, diff_ids))
+        return _diff([layer_path(store, diff_id) for diff_id in reversed(diff_ids)], container_dir, shown, links)
 
 
 def is_copy(container_dir: str) -> bool:
@@ -45,7 +50,7 @@ def is_copy(container_dir: str) -> bool:
     return os.path.isdir(container_dir + "/rootfs")
 
 
-def _diff(lower: list[str], container_dir: str, shown: Shown | None) -> list[Change]:
+def _diff(lower: list[str], container_dir: str, shown: Shown | None, links: LinkOwners) -> list[Change]:
     copied = container_dir + "/rootfs"
     top = copied if is_copy(container_dir) else container_dir + "/upper"
     fds: list[int] = []
@@ -60,7 +65,7 @@ def _diff(lower: list[str], container_dir: str, shown: Shown | None) -> list[Cha
         if isinstance(error, FileNotFoundError) and error.filename == top:
             return []  # never started
         raise
-    found = _compare_trees(fds, copy=(shown or _as_it_is) if top == copied else None)
+    found = _compare_trees(fds, copy=(shown or _as_it_is) if top == copied else None, links=links)
     return [Change(kind, path) for path, kind in sorted(found.items())]
 
 
@@ -72,14 +77,14 @@ class _OpenDirectory(NamedTuple):
     subdirectories: Iterator[str]
 
 
-def _compare_trees(fds: list[int], *, copy: Shown | None) -> dict[str, str]:
+def _compare_trees(fds: list[int], *, copy: Shown | None, links: LinkOwners) -> dict[str, str]:
     """{path: kind} of the whole tree; the descriptors are closed. How deep it is costs descriptors, no stack."""
     found: dict[str, str] = {}
     opened: list[_OpenDirectory] = []
 
     def enter(fds: list[int], path: str) -> None:
         opened.append(_OpenDirectory(fds, path, iter(())))
-        names = _compare(fds[0], fds[1:], path, found, copy=copy)
+        names = _compare(fds[0], fds[1:], path, found, copy=copy, links=links)
         opened[-1] = opened[-1]._replace(subdirectories=iter(names))
 
     try:
@@ -99,7 +104,9 @@ def _compare_trees(fds: list[int], *, copy: Shown | None) -> dict[str, str]:
     return found
 
 
-def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None) -> list[str]:
+def _compare(
+    upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None, links: LinkOwners
+) -> list[str]:
     """Compare one directory, and return the subdirectories to compare next. `copy`: `upper` is a full copy with
     these owners, so what it lacks is deleted."""
     names = os.listdir(upper)
@@ -124,7 +131,7 @@ def _compare(upper: int, lowers: list[int], path: str, found: dict[str, str], *,
             continue
         if before is None:
             _record(found, "A", here)
-        elif not _same(before, now, copy) or _given_away(lowers, before, upper, now, name):
+        elif not _same(before, now, copy) or _given_away(lowers, before, upper, now, name, links):
             _record(found, "C", here)
         if stat.S_ISDIR(now.st_mode):
             inside.append(name)
@@ -173,13 +180,15 @@ def _same(before: os.stat_result, now: os.stat_result, copy: Shown | None) -> bo
     return False
 
 
-def _given_away(lowers: list[int], before: os.stat_result, upper: int, now: os.stat_result, name: str) -> bool:
+def _given_away(
+    lowers: list[int], before: os.stat_result, upper: int, now: os.stat_result, name: str, links: LinkOwners
+) -> bool:
     """Whether the file says that it is somebody else's than the lower one, of which `before` is: for the kernel both are root's."""
-    mine = recorded.owner_by_name(upper, name, now)
+    mine = recorded.owner_by_name(upper, name, now, links)
     for fd in lowers:
         try:
             if os.path.samestat(os.stat(name, dir_fd=fd, follow_symlinks=False), before):
-                theirs = recorded.owner_by_name(fd, name, before)
+                theirs = recorded.owner_by_name(fd, name, before, links)
                 return (mine, theirs) != ((now.st_uid, now.st_gid), (before.st_uid, before.st_gid)) and mine != theirs
         except OSError:
             continue

@@ -44,6 +44,7 @@ class Extracted(NamedTuple):
     opaque_root: bool
     owners: dict[str, tuple[int, int]]
     notes: dict[str, int]
+    many_ids: bool  # whether any file is for the kernel another's than root's
 
 
 class Extractor:
@@ -88,9 +89,8 @@ class Extractor:
     def outcome(self, digest: str) -> Extracted:
         """What came out of the stream that had `digest`."""
         kept = self._attributes
-        return Extracted(
-            digest, self._entries, self._bytes, self._whiteouts.opaque_root, kept.owners, kept.notes
-        )
+        opaque = self._whiteouts.opaque_root
+        return Extracted(digest, self._entries, self._bytes, opaque, kept.owners, kept.notes, kept.many_ids)
 
     def _too_big(self) -> None:
         if self._entries + self._parents.made > self._limits.entries:

@@ -1,8 +1,9 @@
 """Layers: image layers unpacked once, shared read-only by all containers.
 
     layers/<hex>/fs           the tree; whiteouts as overlayfs wants them
-    layers/<hex>/layer.json   {"diff_id", "size", "entries", "notes", "opaque_root"}
-    layers/<hex>/owners.json  {path: [uid, gid]} of what could not be chowned; only where there is any
+    layers/<hex>/layer.json   {"diff_id", "size", "entries", "notes", "opaque_root", "many_ids"}
+    layers/<hex>/owners.json  {path: [uid, gid]} of what could not be chowned; only where there is any (layer_owners.py)
+    layers/<hex>/links.json   the same of the links and pipes among them
     layers/<hex>/settled      symlink to the boot id it was unpacked in; to "yes" once it reached the disk
     layers/.new-<pid>-<rand>  being unpacked, flock held on the directory; swept when unlocked
     layers/.lock-<hex>        flocked while that layer is being made
@@ -136,6 +137,7 @@ def _existing(store: Store, diff_id: str) -> Unpacked:
 
 
 def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpacked:
+    from rootless.storage.layers import layer_owners
     from rootless.storage.layers.extract import extract
     from rootless.storage.tar.source import TarSource
 
@@ -161,10 +163,10 @@ def _unpack_new(store: Store, diff_id: str, fileobj: Any, limits: Any) -> Unpack
             "entries": result.entries,
             "notes": result.notes,
             "opaque_root": result.opaque_root,
+            "many_ids": result.many_ids,
         }
         atomic.write_json(new + "/layer.json", record, durable=False)
-        if result.owners:
-            atomic.write_json(new + "/owners.json", result.owners, durable=False)
+        layer_owners.write(new, result.owners)
         os.symlink(boot_id(), new + "/settled")
         if not diff_id:
             return _give_place(store, new, result.digest)
@@ -232,7 +234,11 @@ def remove(store: Store, diff_id: str) -> None:
         return
     failures = remove_tree(gone)
     if failures:
-        raise RootlessError(f"layer {diff_id[:19]}: not all could be deleted: " + "; ".join(failures[:3]))
+        from rootless.storage import left_files
+
+        raise RootlessError(
+            f"layer {diff_id[:19]}: not all could be deleted: " + "; ".join(failures[:3]), hint=left_files.hint(gone)
+        )
 
 
 def sweep(store: Store) -> list[str]:

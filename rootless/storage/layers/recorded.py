@@ -10,6 +10,7 @@ import stat
 from rootless import atomic
 from rootless.storage import owner_record
 from rootless.storage.layers.attributes import OwnerMapping
+from rootless.storage.owner_file import LinkOwners
 
 _NONE = (errno.ENODATA, errno.EOPNOTSUPP)
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
@@ -29,11 +30,12 @@ def owner(fd: int, status: os.stat_result) -> tuple[int, int]:
     return owner_record.decode(value.decode("ascii", "replace"), *ids) or ids
 
 
-def owner_by_name(directory: int, name: str, status: os.stat_result) -> tuple[int, int]:
-    """The same of a name whose lstat(2) is `status`; of another file of that name by now, what the kernel said."""
+def owner_by_name(directory: int, name: str, status: os.stat_result, links: LinkOwners | None = None) -> tuple[int, int]:
+    """The same of a name whose lstat(2) is `status`; of another file of that name by now, what the kernel said. `links`: what
+    the container has kept."""
     ids = status.st_uid, status.st_gid
     if ids != (0, 0) or not _can_say(status):
-        return ids
+        return (links.owner(name, directory, status) if links is not None else None) or ids
     try:
         fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     except OSError:

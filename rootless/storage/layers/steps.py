@@ -24,8 +24,7 @@ from rootless.storage.layers import step_names
 from rootless.storage.store import Store, is_called, make_directory, open_lock
 
 if TYPE_CHECKING:
-    pass
-
+    from rootless.storage.owner_file import Owners
 
 
 class NewStep:
@@ -59,14 +58,19 @@ class NewStep:
         remove_tree(self.path)
         os.close(self._held)
 
-    def commit(self, upper: str) -> str:
-        """Make the directory `upper`, which is below `path`, a step; its name, "step:<id>".
+    def commit(self, upper: str, owners: Owners) -> str:
+        """Make the directory `upper`, which is below `path`, a step; its name, "step:<id>". `owners`: of its files, where
+        they have no id here.
 
         What else is in `path` is deleted with it. Nothing is mounted from `upper` any more.
         """
         aside = f"{self.path}/step"
         os.mkdir(aside, 0o700)
         os.rename(upper, aside + "/fs")
+        if owners:
+            from rootless.storage.layers import layer_owners
+
+            layer_owners.write(aside, owners)
         os.symlink(boot_id(), aside + "/settled")
         name = os.urandom(16).hex()
         os.rename(aside, f"{step_names.top(self._store)}/{name}")
@@ -88,7 +92,7 @@ class Mounting:
         os.close(self._fd)
 
 
-def become_layer(store: Store, step: str, found: str, record: dict[str, object], owners: dict[str, list[int]]) -> None:
+def become_layer(store: Store, step: str, found: str, record: dict[str, object]) -> None:
     """Give the step its diff id `found`: it is the layer of that name from now on, or the one that is there already.
 
     `record` is layer.json's content. The caller holds `store.lease()` and has joined the session.
@@ -108,8 +112,6 @@ def become_layer(store: Store, step: str, found: str, record: dict[str, object],
             there = False
         if not there:
             atomic.write_json(own + "/layer.json", record, durable=False)
-            if owners:
-                atomic.write_json(own + "/owners.json", owners, durable=False)
         guard = open_lock(f"{store.root}/build/moving.lock")
         try:
             fcntl.flock(guard, fcntl.LOCK_EX)

@@ -13,14 +13,14 @@ import tarfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from rootless import atomic
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import owner_record
-from rootless.storage.layers import layers
+from rootless.storage.layers import layer_owners, layers
 from rootless.storage.layers.file_times import FileTimes
+from rootless.storage.layers.image_owners import ImageOwners, Whose
 from rootless.storage.layers.whiteouts import is_opaque
-from rootless.storage.owner_file import LinkOwners
+from rootless.storage.owner_file import LinkOwners, Owners
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,47 +36,46 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-Owners = Mapping[str, "tuple[int, int] | list[int]"]
-
-
 def write_tree(
-    root_fd: int, out: Sink, *, owners: Owners | None = None,
+    root_fd: int, out: Sink, *, owners: ImageOwners | None = None,
     shown: Callable[[int, int], tuple[int, int]] | None = None, times: FileTimes | None = None,
     links: LinkOwners | None = None,
 ) -> None:  # fmt: skip
     """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
-    in it, only where. `shown`: the owner to write, given the owner of stat(2)."""
-    _Writer(out, owners or {}, whiteouts=False, shown=shown, times=times, links=links).run(root_fd)
+    in it, only where. `shown`: the owner to write, given the owner of stat(2). `links`: of the container whose tree it is; None:
+    all that a file says of its owner is believed."""
+    _Writer(out, owners, whiteouts=False, shown=shown, times=times, links=links).run(root_fd)
 
 
 class LayerSize(NamedTuple):
-    """How many entries a layer's tar has, and the bytes of its files."""
+    """How many entries a layer's tar has, and the bytes of its files. `many_ids`: any is for the kernel another's than root's."""
 
     entries: int
     size: int
+    many_ids: bool
 
 
 def write_layer(
-    path: str, out: Sink, *, owners: Owners | None = None, left_out: Container[str] = frozenset(),
+    path: str, out: Sink, *, owners: Owners | ImageOwners | None = None, left_out: Container[str] = frozenset(),
     times: FileTimes | None = None, links: LinkOwners | None = None,
 ) -> LayerSize:  # fmt: skip
     """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files.
 
-    `left_out`: paths, without a leading slash, that do not belong to it, with all that is below them.
+    `left_out`: paths, without a leading slash, that do not belong to it, with all that is below them. `owners`: of a layer
+    by path, of a container's directory by its image.
     """
     fd = os.open(path, _DIRECTORY)
     try:
-        writer = _Writer(out, owners or {}, whiteouts=True, left_out=left_out, times=times, links=links)
+        writer = _Writer(out, owners, whiteouts=True, left_out=left_out, times=times, links=links or LinkOwners({}))
         writer.run(fd)
-        return LayerSize(writer.entries, writer.size)
+        return LayerSize(writer.entries, writer.size, writer.many_ids)
     finally:
         os.close(fd)
 
 
 def write_changes(
     path: str, out: Sink, *, changed: Container[str], gone: Mapping[str, Sequence[str]],
-    owners: Owners | None = None, shown: Callable[[int, int], tuple[int, int]] | None = None,
-    links: LinkOwners | None = None,
+    owners: ImageOwners, shown: Callable[[int, int], tuple[int, int]] | None, links: LinkOwners,
 ) -> None:  # fmt: skip
     """Some paths of the whole tree `path` as an OCI layer: those in `changed`, with the directories above them.
 
@@ -84,7 +83,7 @@ def write_changes(
     """
     fd = os.open(path, _DIRECTORY)
     try:
-        _Writer(out, owners or {}, whiteouts=False, shown=shown, changed=changed, gone=gone, links=links).run(fd)
+        _Writer(out, owners, whiteouts=False, shown=shown, changed=changed, gone=gone, links=links).run(fd)
     finally:
         os.close(fd)
 
@@ -92,23 +91,7 @@ def write_changes(
 def write_stored_layer(store: Store, diff_id: str, out: Sink) -> None:
     """A layer of the store whose blob is not there. The same bytes where we wrote them in the first place (a
     build, a commit); of a stranger's archive the same tree, but another digest."""
-    write_layer(layers.path(store, diff_id), out, owners=true_owners(store, diff_id))
-
-
-def true_owners(store: Store, diff_id: str) -> dict[str, list[int]]:
-    """{path: [uid, gid]} of files whose owners have no id here; mostly empty."""
-    try:
-        return atomic.read_json(layers.directory(store, diff_id) + "/owners.json")  # type: ignore[no-any-return]
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def merged_owners(store: Store, diff_ids: tuple[str, ...] | list[str]) -> dict[str, list[int]]:
-    """`true_owners` of all layers (bottom first), the topmost's word for each path."""
-    merged: dict[str, list[int]] = {}
-    for diff_id in diff_ids:
-        merged.update(true_owners(store, diff_id))
-    return merged
+    write_layer(layers.path(store, diff_id), out, owners=layer_owners.read(layers.directory(store, diff_id)))
 
 
 class _OpenDirectory(NamedTuple):
@@ -123,7 +106,7 @@ class _Writer:
     def __init__(
         self,
         out: Sink,
-        owners: Owners,
+        owners: Owners | ImageOwners | None,
         *,
         whiteouts: bool,
         shown: Callable[[int, int], tuple[int, int]] | None = None,
@@ -135,16 +118,17 @@ class _Writer:
     ) -> None:
         self._times = times
         self._link_owners = links or LinkOwners({})
+        self._whose = Whose(owners, links)
         self._out = out
         self._left_out = left_out
         self._changed = changed
         self._gone = gone or {}
         self._shown = shown
-        self._owners = owners
         self._whiteouts = whiteouts
-        self._links: dict[tuple[int, int], str] = {}
+        self._links: dict[tuple[int, int], tarfile.TarInfo] = {}
         self._open: list[_OpenDirectory] = []
         self.entries = self.size = 0
+        self.many_ids = False
 
     def run(self, root_fd: int) -> None:
         try:
@@ -165,15 +149,17 @@ class _Writer:
 
     def _enter(self, fd: int, path: str) -> None:
         """The directory `fd`, ours to close, with what is in it to come."""
-        self._open.append(_OpenDirectory(fd, path, iter(sorted(os.listdir(fd)))))
+        # What is gone in its place among the names, as it comes from a layer's tree: the bytes are the same.
+        self._open.append(_OpenDirectory(fd, path, iter(sorted({*os.listdir(fd), *self._gone.get(path, ())}))))
         self._header(_info(path or "./", os.fstat(fd)), path.removesuffix("/"), _xattrs(fd))
         if self._whiteouts and is_opaque(fd):
             self._empty(f"{path}.wh..wh..opq")
-        for name in self._gone.get(path, ()):
-            self._empty(f"{path}.wh.{name}")
 
     def _child(self, directory: _OpenDirectory, name: str) -> None:
         path = directory.path + name
+        if name in self._gone.get(directory.path, ()):
+            self._empty(f"{directory.path}.wh.{name}")
+            return
         if path in self._left_out or (self._changed is not None and path not in self._changed):
             return
         if self._whiteouts and name == ".wh..wh..opq":
@@ -206,11 +192,11 @@ class _Writer:
         first = self._links.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
         info = _info(path, status)
         if first is not None:
-            info.type, info.linkname, info.size = tarfile.LNKTYPE, first, 0
-            self._header(info, path, {})
+            info.type, info.linkname, info.size = tarfile.LNKTYPE, first.name, 0
+            self._header(info, path, {}, (first.uid, first.gid))
             return
         if status.st_nlink > 1:
-            self._links[(status.st_dev, status.st_ino)] = path
+            self._links[(status.st_dev, status.st_ino)] = info
         if stat.S_ISLNK(mode):
             info.linkname = os.readlink(name, dir_fd=fd)
             self._header(info, path, {}, self._link_owners.owner(name, fd, status))
@@ -252,16 +238,12 @@ class _Writer:
 
     def _header(self, info: tarfile.TarInfo, path: str, xattrs: dict[str, str], emulated: tuple[int, int] | None = None) -> None:
         self.entries += 1
+        self.many_ids |= info.uid != 0 or info.gid != 0
+        said = xattrs.pop(_OWNER, "")
+        by_kernel = self._shown(info.uid, info.gid) if self._shown is not None else (info.uid, info.gid)
+        info.uid, info.gid = emulated or self._whose.owner(info, path, said, by_kernel)
         if self._times is not None:
             self._times.apply(info)
-        emulated = owner_record.decode(xattrs.pop(_OWNER, ""), info.uid, info.gid) or emulated
-        if self._shown is not None:
-            info.uid, info.gid = self._shown(info.uid, info.gid)
-        owner = self._owners.get(path)
-        if emulated:
-            info.uid, info.gid = emulated
-        elif owner is not None and info.uid in (0, owner[0]) and info.gid in (0, owner[1]):
-            info.uid, info.gid = owner
         info.pax_headers = {**info.pax_headers, **xattrs}
         self._out.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 

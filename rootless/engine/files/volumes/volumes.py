@@ -102,7 +102,7 @@ def remove(store: Store, name: str) -> None:
 
 
 def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned:
-    """Remove the anonymous volumes, or all, that no container mounts."""
+    """Remove the anonymous volumes, or all, that no container mounts, and what was left of removed ones. Wants the session joined."""
     every = every or filters.get("all", ["false"])[-1] in ("true", "1")
     used = users(store)
     names, reclaimed = [], 0
@@ -118,5 +118,6 @@ def prune(store: Store, *, every: bool, filters: dict[str, list[str]]) -> Pruned
             continue  # taken into use since we looked
         names.append(volume.name)
         reclaimed += size
+    stored.sweep(store)
     events.pruned(store, "volume", reclaimed)
     return Pruned("volume", names, reclaimed)

@@ -1,0 +1,93 @@
+"""Owners of files, links and pipes through everything that keeps files: the same with emulated ids as with real ones."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.system.test_emulated_owners import owners_in
+from tests.system.test_hosts import ALL_IDS, ONE_ID, inside
+
+DOCKERFILE = """\
+FROM busybox:latest
+ADD tree.tar /i
+RUN mkdir /r && cd /r && touch file && ln -s x link && ln -s x second && mkfifo pipe && chown -h 7:8 *
+RUN cd /r && chown 5:6 . && rm second && ln -s y second
+RUN touch -h /i/touched && mv /i/moved /i/here && ln /i/linked /i/also && chown -h 9 /i/given && chmod 600 /i/pipe
+COPY --from=busybox:latest /bin/busybox /c/busybox
+"""
+SCRIPT = r"""
+mkdir -p "$2/store"; export ROOTLESS_ROOT="$2/store"; cd "$2"
+rootless load -q -i "$1" >&2
+rootless build -q -t built:latest . >&2
+rootless run -d --name box --network none built:latest sleep 1000 >&2
+look() { "$@" sh -c 'cd /; find i r c ! -name busybox -exec stat -c "%n %u:%g %a %F" {} + | sort'; echo; }
+look rootless exec box
+rootless exec box sh -c 'cd /i; mv box-moves box-moved; touch -h box-touches; ln box-links box-linked'
+rootless exec box sh -c 'cd /i; rm anew newfile; ln -s x anew; touch newfile'
+rootless exec box sh -c 'cd /r; mv link moved; chown -h 21:22 second; ln -s z new; chown -h 23 new; chmod 640 pipe'
+look rootless exec box
+rootless export -o live.tar box; rootless cp box:/i - >copied.tar
+rootless stop -t 0 box >&2; rootless start box >&2
+look rootless exec box
+rootless diff box | grep -e /i -e /r | sort
+rootless commit -q box kept:latest >&2
+rootless export -o export.tar box; rootless stop -t 0 box >&2; rootless export -o stopped.tar box; rootless cp box:/i - >copied2.tar
+look rootless run --rm --network none kept:latest
+rootless build -q -o type=tar,dest=files.tar . >&2
+rootless rm -f box >&2
+rootless save -o save.tar kept:latest; rootless rmi -f kept:latest >&2; rootless load -q -i save.tar >&2
+look rootless run --rm --network none kept:latest
+"""
+OTHER = r"""
+mkdir -p "$2/other"; export ROOTLESS_ROOT="$2/other"; cd "$2"
+rootless load -q -i "$1" >&2
+rootless run --rm --network none kept:latest sh -c 'cd /; find i r c ! -name busybox -exec stat -c "%n %u:%g %a %F" {} + | sort'
+"""
+NAMES = ("plain", "touched", "moved", "linked", "given", "box-moves", "box-touches", "box-links", "anew")
+
+
+def tree(path: Path) -> None:
+    """Links, a pipe, files, a directory and a hard link of a link, all somebody's."""
+    kinds = {tarfile.SYMTYPE: NAMES, tarfile.FIFOTYPE: ("pipe",), tarfile.REGTYPE: ("newfile", "file"), tarfile.DIRTYPE: ("d",)}
+    with tarfile.open(path, "w") as tar:
+        for kind, names in kinds.items():
+            for name in names:
+                entry = tarfile.TarInfo(name)
+                entry.type, entry.linkname, entry.uid, entry.gid, entry.mode = kind, "target", 33, 44, 0o755
+                tar.addfile(entry, io.BytesIO())
+        entry = tarfile.TarInfo("hard")
+        entry.type, entry.linkname = tarfile.LNKTYPE, "plain"
+        tar.addfile(entry)
+
+
+@pytest.mark.own_store
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("driver", ["", "directory"])
+def test_all_agree_with_real_ids(rootless: Rootless, busybox_archive: Path, tmp_path: Path, driver: str) -> None:
+    """Image, container, stop, start, commit, export, cp, diff, save, load, and then the other kind of host."""
+    said, archives = {}, {}
+    script = f"export ROOTLESS_STORAGE_DRIVER={driver}\n" * bool(driver) + SCRIPT
+    for name, namespace in (("real", ALL_IDS), ("emulated", ONE_ID)):
+        place = tmp_path / name
+        place.mkdir()
+        (place / "Dockerfile").write_text(DOCKERFILE)
+        tree(place / "tree.tar")
+        done = inside(rootless, namespace, script, busybox_archive, place, timeout_s=300)
+        assert done.returncode == 0, done.stderr
+        said[name] = done.stdout.splitlines()
+        archives[name] = {
+            each: owners_in((place / each).read_bytes())
+            for each in ("live.tar", "export.tar", "stopped.tar", "copied.tar", "copied2.tar", "files.tar")
+        }
+    assert said["emulated"] == said["real"]
+    assert "i/given 9:44 777 symbolic link" in said["real"]
+    assert archives["emulated"] == archives["real"]
+    for name, other in (("real", ONE_ID), ("emulated", ALL_IDS)):
+        done = inside(rootless, other, OTHER, tmp_path / name / "save.tar", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == said["real"][-len(done.stdout.splitlines()) - 1 : -1]
