@@ -114,8 +114,12 @@ int64_t making_begin(const struct request *r, bool in_directory, bool follows, s
         place_close(&making->place);
         return CONTINUE;
     }
-    struct owner directory = owner_of(making->parent, &st);
     bool gives_group = st.st_mode & S_ISGID;
+    if (!by->fsuid && !by->fsgid && !gives_group && credentials_over_files(by)) {
+        making_end(making);
+        return CONTINUE;
+    }
+    struct owner directory = owner_of(making->parent, &st);
     making->owner = (struct owner){by->fsuid, gives_group ? directory.gid : by->fsgid, true};
     if (!making->owner.uid && !making->owner.gid && credentials_over_files(by))
         result = CONTINUE;

@@ -6,12 +6,14 @@
 #include <string.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "ids.h"
 #include "lib/text.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
+#define NAME_SIZE 256
 static const char limit_name[] = "Max realtime timeout";
 
 /* Whether the task's descriptor only names a file (O_PATH): then the kernel changes nothing by it. */
@@ -41,6 +43,35 @@ int64_t changed_file(const struct request *r, int fd)
     return GONE;
 }
 
+/* Whether the kernel's answer is right at a glance: the file that the task's descriptor is, or has as `name` in it, has no record
+   there, and no file has one elsewhere. A name alone, and not followed: no link leads away, and the path to it, by the host's
+   /proc, is ours. */
+static bool unrecorded(const struct request *r, int dirfd, const char *name)
+{
+    char path[64 + NAME_SIZE], *end = path;
+    if (owners_apart() || (dirfd < 0 && dirfd != AT_FDCWD) || strlen(name) >= NAME_SIZE || strchr(name, '/') || !strcmp(name, ".."))
+        return false;
+    end = put_text(put_number(put_text(put_number(end, (uint64_t)proc_fd), "/"), (uint64_t)r->task), dirfd == AT_FDCWD ? "/cwd" : "/fd/");
+    if (dirfd != AT_FDCWD)
+        end = put_number(end, (uint64_t)dirfd);
+    if (*name)
+        put_text(put_text(end, "/"), name);
+    ssize_t size = *name ? lgetxattr(path, OWNER_ATTRIBUTE, NULL, 0) : getxattr(path, OWNER_ATTRIBUTE, NULL, 0);
+    return size < 0 && (errno == ENODATA || (*name && errno == ENOENT));
+}
+
+/* The file of a stat(2) with its flags, or CONTINUE where the kernel's answer is right. */
+static int64_t file_to_show(const struct request *r, int dirfd, uint64_t address, int flags)
+{
+    struct place place;
+    int64_t result = place_read(r, address, flags & AT_EMPTY_PATH, &place);
+    if (result < 0)
+        return result;
+    if ((!place.path[0] || (flags & AT_SYMLINK_NOFOLLOW && credentials_over_files(credentials_of(r->task)))) && unrecorded(r, dirfd, place.path))
+        return CONTINUE;
+    return file_at(r, dirfd, flags, &place);
+}
+
 /* The file of a chown, chmod or stat, whichever it is: a descriptor of ours, or an error. */
 static int64_t file_of_call(const struct request *r)
 {
@@ -48,13 +79,15 @@ static int64_t file_of_call(const struct request *r)
     switch (r->nr) {
 #ifdef SYS_chown
     case SYS_chown: case SYS_chmod: case SYS_stat: return file_of(r, AT_FDCWD, a[0], 0);
-    case SYS_lchown: case SYS_lstat: return file_of(r, AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW);
+    case SYS_lchown: return file_of(r, AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW);
+    case SYS_lstat: return file_to_show(r, AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW);
 #endif
     case SYS_fchown: case SYS_fchmod: return changed_file(r, (int)a[0]);
-    case SYS_fstat: return descriptor_of(r, (int)a[0]);
+    case SYS_fstat: return unrecorded(r, (int)a[0] < 0 ? -1 : (int)a[0], "") ? CONTINUE : descriptor_of(r, (int)a[0]);
     case SYS_fchmodat: return file_of(r, (int)a[0], a[1], 0);
-    case SYS_fchmodat2: case SYS_newfstatat: return file_of(r, (int)a[0], a[1], (int)a[3]);
-    case SYS_statx: return file_of(r, (int)a[0], a[1], (int)a[2]);
+    case SYS_fchmodat2: return file_of(r, (int)a[0], a[1], (int)a[3]);
+    case SYS_newfstatat: return file_to_show(r, (int)a[0], a[1], (int)a[3]);
+    case SYS_statx: return file_to_show(r, (int)a[0], a[1], (int)a[2]);
     default: return file_of(r, (int)a[0], a[1], (int)a[4]); /* fchownat */
     }
 }
@@ -150,6 +183,10 @@ static bool owner_of_process(int fd, const struct stat *st, struct owner *owner)
 /* The owner to show; CONTINUE where the kernel shows the right one. */
 static int64_t shown_owner(int fd, struct stat *st, struct owner *owner)
 {
+    char name[24];
+    put_number(name, (uint64_t)fd);
+    if (!owners_apart() && getxattr(name, OWNER_ATTRIBUTE, NULL, 0) < 0 && errno == ENODATA)
+        return CONTINUE;
     if (fstat(fd, st) < 0)
         return CONTINUE;
     *owner = owner_of(fd, st);

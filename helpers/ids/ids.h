@@ -88,6 +88,8 @@ struct place {
     char path[PATH_SIZE];
 };
 bool paths_begin(void);
+/* Its path is read; an empty one is taken only if `empty`. 0 or an error as above. */
+int64_t place_read(const struct request *r, uint64_t address, bool empty, struct place *place);
 /* Goes where the task is and reads its path; 0 or an error as above. An empty path is taken only if `empty`. */
 int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place);
 /* The same of a path that is in place->path already. */
@@ -103,12 +105,14 @@ int descriptor_of(const struct request *r, int fd);
 /* The same of one by which the file is changed: -EBADF if it only names it (O_PATH), or GONE. files.c */
 int64_t changed_file(const struct request *r, int fd);
 /* Both at once: the file of a call with dirfd, path and AT_ flags, if its user may search the directories above it: -EACCES. */
+int64_t file_at(const struct request *r, int dirfd, int flags, struct place *place);
 int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags);
 
 /* owners.c: who owns a file, as far as the container is concerned. */
 extern int owners_fd; /* of what can have no attribute, outliving us: struct kept; -1: nothing does */
 extern int upper_fd;  /* the overlay's upper directory; -1: none */
 void owners_begin(void);
+#define OWNER_ATTRIBUTE "user.containers.override_stat"
 struct owner owner_of(int fd, const struct stat *st);
 int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid);
 /* Whether no file has a record that is kept elsewhere than with itself. */

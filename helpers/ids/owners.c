@@ -11,7 +11,7 @@
 #include "apart.h"
 #include "lib/text.h"
 
-static const char attribute[] = "user.containers.override_stat";
+static const char attribute[] = OWNER_ATTRIBUTE;
 
 static const char *parse_id(const char *text, uint32_t *id)
 {

@@ -131,7 +131,7 @@ static void own_process(const struct request *r, char *path)
     memcpy(path, number, (size_t)(end - number));
 }
 
-int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place)
+int64_t place_read(const struct request *r, uint64_t address, bool empty, struct place *place)
 {
     place->at = -1;
     place->path[0] = 0;
@@ -142,7 +142,13 @@ int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empt
         if (!length && !empty)
             return -ENOENT;
     }
-    return place_resolve(r, dirfd, place);
+    return 0;
+}
+
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place)
+{
+    int64_t result = place_read(r, address, empty, place);
+    return result < 0 ? result : place_resolve(r, dirfd, place);
 }
 
 int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
@@ -153,7 +159,7 @@ int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
         return request_valid(r) ? result : GONE;
     if (place->path[0] == '/' && !own_descriptor(place->path, &fd)) {
         own_process(r, place->path);
-        return request_valid(r) ? 0 : GONE;
+        return 0; /* of the task's it has only what was read, and the root */
     }
     place->at = fd == AT_FDCWD ? open_of_task(r->task, "cwd", -1, 0) : descriptor_of(r, fd);
     if (!request_valid(r)) {
@@ -202,16 +208,22 @@ int place_parent(const struct place *place, const char **name)
 int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags)
 {
     struct place place;
-    int64_t result = place_of(r, dirfd, address, flags & AT_EMPTY_PATH, &place);
+    int64_t result = place_read(r, address, flags & AT_EMPTY_PATH, &place);
+    return result < 0 ? result : file_at(r, dirfd, flags, &place);
+}
+
+int64_t file_at(const struct request *r, int dirfd, int flags, struct place *place)
+{
+    int64_t result = place_resolve(r, dirfd, place);
     if (result < 0)
         return result;
-    if (!place.path[0])
-        return place.at;
+    if (!place->path[0])
+        return place->at;
     const struct credentials *by = credentials_of(r->task);
     result = CONTINUE;
     if (!credentials_over_files(by)) {
         struct found found;
-        result = search(&place, by, !(flags & AT_SYMLINK_NOFOLLOW), &found);
+        result = search(place, by, !(flags & AT_SYMLINK_NOFOLLOW), &found);
         if (result == 0) {
             result = found.file < 0 ? -ENOENT : found.file;
             found.file = -1;
@@ -219,7 +231,7 @@ int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags)
         }
     }
     if (result == CONTINUE)
-        result = place_open(&place, !(flags & AT_SYMLINK_NOFOLLOW));
-    place_close(&place);
+        result = place_open(place, !(flags & AT_SYMLINK_NOFOLLOW));
+    place_close(place);
     return result;
 }

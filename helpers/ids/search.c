@@ -151,6 +151,8 @@ int64_t call_open(const struct request *r)
     const struct credentials *by = credentials_of(r->task);
     const bool at = r->nr == SYS_openat;
     const uint64_t flags = r->args[at + 1];
+    if (flags & O_CREAT && flags & O_DIRECTORY)
+        return CONTINUE; /* an error of its own */
     if (flags & NEW_FILE && !(flags & O_PATH))
         return call_create(r);
     if (credentials_over_files(by))
