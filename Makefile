@@ -1,4 +1,4 @@
-.PHONY: demo test bench install lint pictures clean
+.PHONY: demo test bench install lint pictures screenshots clean
 
 demo:           ## set up what is missing and run a real container
 	@./demo
@@ -13,6 +13,8 @@ lint:           ## what tests/unit/test_linters.py runs, with the python of $(PY
 	@$(PYTHON) -m mypy --strict rootless tests benchmarks
 pictures:       ## docs/pictures anew, from what the command prints; debian:bookworm and web-image have to be there
 	@PATH="$(dir $(abspath $(PYTHON))):$$PATH" $(PYTHON) packaging/pictures.py docs/pictures
+screenshots:    ## docs/pictures/console-* anew, from the console in Chromium; as an ordinary user
+	@PATH="$(dir $(abspath $(PYTHON))):$$PATH" $(PYTHON) packaging/screenshots.py docs/pictures
 clean:
 	rm -rf build dist *.egg-info .venv .mypy_cache .ruff_cache .pytest_cache
 

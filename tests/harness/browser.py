@@ -48,7 +48,8 @@ axe.run(document, { runOnly: only }).then((found) => done(found.violations), (er
 class Window:
     """A tab, with a profile of its own. It asks for nothing but what is on this machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, height: int = HEIGHT) -> None:
+        self._height = height
         self._profile = tempfile.mkdtemp(prefix="rl-browser-", dir="/var/tmp")
         options = ChromeOptions()
         options.binary_location = need_program("chromium")
@@ -127,7 +128,7 @@ class Window:
     def width(self, pixels: int) -> None:
         """How wide the page is; 0: the window."""
         if pixels:
-            self.tell("Emulation.setDeviceMetricsOverride", width=pixels, height=HEIGHT, deviceScaleFactor=1, mobile=False)
+            self.tell("Emulation.setDeviceMetricsOverride", width=pixels, height=self._height, deviceScaleFactor=1, mobile=False)
         else:
             self.tell("Emulation.clearDeviceMetricsOverride")
 

@@ -46,10 +46,10 @@ async def first(context: Context) -> Answer:
 
 
 async def listing(context: Context) -> Answer:
-    """All containers, the running ones first."""
+    """All containers, those with processes first."""
     found = await context.api.get("containers", "json", all="1")
     rows = [_row(each) for each in found]
-    rows.sort(key=lambda row: (row["state"] != "running", row["name"]))
+    rows.sort(key=lambda row: (row["state"] in _RESTING, row["name"]))
     return Answer(render.page("containers.html", session=context.session, title="Containers", rows=rows))
 
 

@@ -12,13 +12,14 @@
     while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit += 1; }
     return `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ${units[unit]}`;
   };
+  const clock = (seconds) => new Date(seconds * 1000).toTimeString().slice(0, 8);
   const percent = (value) => `${value.toFixed(1)} %`;
   const width = () => Math.min(420, place.clientWidth || 320);
   const charts = [
-    { title: "Processors", series: [["used", "cpu"]], show: percent },
-    { title: "Memory", series: [["used", "memory"]], show: scaled },
-    { title: "Network, a second", series: [["in", "received"], ["out", "sent"]], show: scaled, rate: true },
-    { title: "Disk, a second", series: [["read", "read"], ["written", "written"]], show: scaled, rate: true },
+    { title: "Processors", series: [["used", "cpu"]], show: percent, least: 1 },
+    { title: "Memory", series: [["used", "memory"]], show: scaled, least: 1e6 },
+    { title: "Network, a second", series: [["in", "received"], ["out", "sent"]], show: scaled, rate: true, least: 1000 },
+    { title: "Disk, a second", series: [["read", "read"], ["written", "written"]], show: scaled, rate: true, least: 1000 },
   ];
   const colours = [style.getPropertyValue("--link"), style.getPropertyValue("--warn")];
   for (const chart of charts) {
@@ -30,8 +31,8 @@
     chart.data = [[], ...chart.series.map(() => [])];
     chart.plot = new uPlot({
       width: width(), height: HEIGHT, legend: { show: false }, cursor: { show: false },
-      axes: [{ stroke: ink, grid }, { stroke: ink, grid, size: 70, values: (_, ticks) => ticks.map(chart.show) }],
-      scales: { x: { range: (_, low, high) => [Math.min(low, high - 60), high] }, y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
+      axes: [{ stroke: ink, grid, space: 80, values: (_, ticks) => ticks.map(clock) }, { stroke: ink, grid, size: 70, values: (_, ticks) => ticks.map(chart.show) }],
+      scales: { x: { range: (_, low, high) => [Math.min(low, high - 60), high] }, y: { range: (_, low, high) => [0, Math.max(high, chart.least)] } },
       series: [{}, ...chart.series.map(([label], at) => ({ label, stroke: colours[at], width: 1.5 }))],
     }, chart.data, box);
   }
