@@ -55,6 +55,12 @@ def test_events_of_the_last_hour_and_from_now_on(console: Console, browser: Brow
     with console.open("GET", "/events/follow?type=container&since=1", headers={**cookie, "Last-Event-ID": identifier}) as stream:
         (_, first), = heard(stream, 1)
         assert first["action"] == "unpause"
+    # Who looks changes nothing: a page of a container looks at its processes, which is an event, and would look again for ever.
+    with console.open("GET", "/changes", headers=cookie) as stream:
+        browser.page(f"/containers/{box}")
+        rootless("pause", box)
+        assert heard(stream, 1)[0][1] == {"type": "container", "action": "pause"}
+    rootless("unpause", box)
     for path in ("/events?type=nonsense", "/events/follow?since=x;id", "/events/follow?type=%22"):
         assert browser.get(path).status == 400, path
 

@@ -62,6 +62,7 @@ def test_a_project_from_its_file_to_its_end(browser: Browser, rootless: Rootless
     page = browser.page("/projects")
     assert "1 of 1 containers run" in page
     assert 'href="/containers/real-one-1"' in page
+    assert 'href="/logs?name=real-one-1"' in page
     for verb, words in (("restart", "restart"), ("stop", "stop"), ("up", "up -d"), ("down", "down")):
         command = done(browser.post("/projects/do", {"action": verb, "project": "real"}))
         assert command == f"rootless compose -p real -f {file} {words}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ SHOWN = 300
 _READ = 20_000
 _HOUR_S = 3600
 _DETAILS = 300
+_ID = re.compile(r"\b[0-9a-f]{64}\b", re.ASCII)
 _HIDDEN = ("name", "com.docker.compose.", "org.opencontainers.")
 _SHAPES = {"start": "●", "die": "■", "kill": "✕", "create": "○", "destroy": "✕", "remove": "✕", "delete": "✕", "pause": "‖", "oom": "▲"}
 
@@ -31,10 +33,14 @@ def _query(context: Context) -> tuple[str, Query]:
     return wanted, {"filters": json.dumps({"type": [wanted]})} if wanted else {}
 
 
+def _short(identifier: re.Match[str]) -> str:
+    return identifier[0][:12]
+
+
 def _row(found: dict[str, Any]) -> dict[str, str]:
     attributes = found["Actor"]["Attributes"] or {}
     action = found["Action"]
-    details = ", ".join(f"{key}={value}" for key, value in sorted(attributes.items()) if not key.startswith(_HIDDEN))
+    details = ", ".join(f"{key}={_ID.sub(_short, str(value))}" for key, value in sorted(attributes.items()) if not key.startswith(_HIDDEN))
     nanoseconds = int(found["timeNano"])
     return {
         "id": f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09}", "time": time.strftime("%H:%M:%S", time.gmtime(nanoseconds / 1e9)),

@@ -12,6 +12,8 @@ from rootless.console.pages.context import Context
 from rootless.console.request import Answer
 
 KIND = "text/event-stream"
+LOOKS = ("top", "archive-path", "export", "attach", "detach", "resize")
+"""Events of who looks at a container, or is in it: a page that looked again would make the next one."""
 RETRY = b"retry: 2000\n\n"
 """Milliseconds after which a browser comes again where it was cut off."""
 
@@ -49,7 +51,7 @@ async def changes(context: Context) -> Answer:
                 return
             found = json.loads(line)
             action = found["Action"]
-            if not action.startswith("exec_"):
+            if not action.startswith("exec_") and action not in LOOKS:
                 yield event({"type": found["Type"], "action": action.partition(":")[0]})
 
     return await streamed(context.api.open("GET", "events"), follow)

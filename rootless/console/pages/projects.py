@@ -14,7 +14,7 @@ from typing import Any
 
 from rootless.console import compose_files
 from rootless.console.jobs import Job
-from rootless.console.pages import render
+from rootless.console.pages import render, several_logs
 from rootless.console.pages.context import Context
 from rootless.console.pages.live import logged_in
 from rootless.console.pages.shapes import shape_of
@@ -103,7 +103,7 @@ async def listing(context: Context) -> Answer:
     in_use = {file for project in known.values() for file in project.files}
     typed = context.session.files if context.session else {}
     opened = [_row(_Project("", [file], "", [])) for file in typed if file not in in_use]
-    values = {"rows": [*(rows[name] for name in sorted(rows)), *opened], "home": os.path.expanduser("~")}
+    values = {"rows": [*(rows[name] for name in sorted(rows)), *opened], "home": os.path.expanduser("~"), "most": several_logs.MOST}
     return Answer(render.page("projects.html", session=context.session, title="Projects", **values))
 
 

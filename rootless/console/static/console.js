@@ -36,6 +36,10 @@
     return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
   }
 
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("a[data-look]") && !event.ctrlKey && !event.metaKey) { event.preventDefault(); look(); }
+  });
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button[data-post]");
     if (!button) return;

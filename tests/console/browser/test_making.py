@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from tests.harness.browser import Window
 from tests.harness.command import Rootless
@@ -163,3 +164,15 @@ def test_another_name_and_other_rules(page: Window, pair: list[str], rootless: R
     page.click("[data-form$=rename] button")
     page.until_at("/containers/gone-left")
     rootless("rename", "gone-left", "left")
+
+
+def test_processes_are_looked_at_again(page: Window, pair: list[str], rootless: Rootless) -> None:
+    """When they are asked for: to look makes an event of the engine's, which no page takes for a change."""
+    page.open("/containers/right")
+    page.until_shown("Processes")
+    rootless("exec", "-d", "right", "sleep", "4242")
+    page.run("document.querySelector('[data-look]').focus()")
+    page.press(Keys.ENTER)
+    page.until_shown("sleep 4242")
+    page.until("the focus is lost", "document.activeElement.dataset.look !== undefined")
+    assert page.run("return location.pathname + location.hash") == "/containers/right"
