@@ -132,7 +132,7 @@ def test_waiting_for_the_lock_of_a_removed_container(store: Store) -> None:
     waiter.start()
     containers.remove(store, identifier)
     held.release()
-    waiter.join(10)
+    waiter.join(120)
     assert outcome
 
 
