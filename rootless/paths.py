@@ -97,6 +97,26 @@ def home_namespace() -> int:
     return user_namespace()
 
 
+# What batch systems call a job in its processes' environment. Grid Engine's word is everybody's, but for its SGE_ROOT.
+_JOBS = (
+    ("slurm", "SLURM_JOB_ID"), ("pbs", "PBS_JOBID"), ("lsf", "LSB_JOBID"), ("flux", "FLUX_JOB_ID"), ("sge", "JOB_ID"),
+)  # fmt: skip
+JOB = "-job-"
+"""What stands before a job's name in that of its RUNTIME."""
+
+
+def job() -> str:
+    """The batch job that we are in, as slurm-1234; "" outside of one.
+
+    A cluster ends a job with all its processes: a session of one job must not be another's, or a login's.
+    """
+    for system, variable in _JOBS:
+        word = os.environ.get(variable, "")
+        if word and (system != "sge" or "SGE_ROOT" in os.environ):
+            return f"{system}-" + "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in word[:40])
+    return ""
+
+
 _runtime_dir: str | None = None
 
 
@@ -105,7 +125,7 @@ def runtime_dir() -> str:
 
     $XDG_RUNTIME_DIR is verified, never trusted: `su`, `sudo` and batch systems leave it
     missing or pointing at somebody else's. In a user namespace that shares such a directory with
-    its host (a toolbox, `unshare -U`) it has a name of its own: the host's session is not ours to join.
+    its host (a toolbox, `unshare -U`) it has a name of its own: the host's session is not ours to join. So has each batch job.
     """
     global _runtime_dir
     if _runtime_dir is None:
@@ -117,11 +137,12 @@ def _find_runtime_dir() -> str:
     candidates = []
     home_inode = home_namespace()
     name = "rootless" if home_inode in (0, _INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
+    of_job = JOB + work if (work := job()) else ""
     session_dir = session_directory()
     if session_dir and _is_private(session_dir):
-        candidates.append(os.path.join(session_dir, name))
-    candidates.append(f"/tmp/{name}-{host_uid()}")
-    candidates.append(os.path.join(data_root(), "run" + name.removeprefix("rootless")))
+        candidates.append(os.path.join(session_dir, name) + of_job)
+    candidates.append(f"/tmp/{name}-{host_uid()}{of_job}")
+    candidates.append(os.path.join(data_root(), "run" + name.removeprefix("rootless")) + of_job)
     for candidate in candidates:
         try:
             if candidate.startswith(data_root()):

@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from rootless import paths
 from rootless.errors import RootlessError
 from rootless.linux.socket import address_in
-from rootless.session import session_file, surviving_hub
+from rootless.session import finished_jobs, session_file, surviving_hub
 from rootless.session.connection import (
     RECORD_NAME,
     SOCKET_NAME,
@@ -39,14 +39,13 @@ from rootless.session.holder import fork_holder
 from rootless.session.ids import idmap, mapping
 from rootless.session.ids.mapping import IdMapping
 
-_LOCK_NAME = "session.lock"
 _NEW_NAME = SOCKET_NAME + ".new"
 _START_TIMEOUT_S = 30  # it makes a network namespace first: seconds, while the kernel clears many others away
 
 
 @contextmanager
 def _locked(runtime: str) -> Iterator[None]:
-    fd = os.open(os.path.join(runtime, _LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(os.path.join(runtime, finished_jobs.LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -83,6 +82,8 @@ def start(runtime: str) -> int:
         try:
             if known is not None and living is not None:
                 session_file.kill_if_in_namespace(silent_pid, known.inode)
+            if paths.JOB in os.path.basename(runtime):
+                finished_jobs.sweep(runtime)
             return _start_holder(runtime, planned, existing=living)
         finally:
             if living is not None:

@@ -155,7 +155,7 @@ ORDER = {
     "runtime/process":
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
-    "session": "session start holder surviving_hub session_file connection ids diagnosis run_program",
+    "session": "session start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "

@@ -1,0 +1,79 @@
+"""Runtime directories of batch jobs that are over: no process of ours was there to remove them, since a job ends with all of its own.
+
+Removed when another job's session starts. A directory in which a session answers, or a container has its sockets, is in use: some batch
+systems leave processes behind that have left the job's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import shutil
+import socket
+import stat
+import time
+
+from rootless import paths
+from rootless.linux.socket import address_in
+
+LOCK_NAME = "session.lock"
+_CONTAINERS = "c"
+_YOUNG_S = 600  # a job that has just begun may have made its directory, and be about to lock it
+
+
+def sweep(runtime: str) -> None:
+    """Remove those beside the job's own `runtime`; nothing for a session of no job. What cannot be removed is left.
+
+    The caller holds the lock of `runtime`."""
+    name, mark, _ = os.path.basename(runtime).partition(paths.JOB)
+    if not mark:
+        return
+    parent = os.path.dirname(runtime)
+    for entry in os.listdir(parent):
+        if entry.startswith(name + mark) and entry != os.path.basename(runtime):
+            _remove_unused(f"{parent}/{entry}")
+
+
+def _remove_unused(directory: str) -> None:
+    try:
+        # Without O_CREAT: in /tmp the name may be anybody's, and a link.
+        top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        about = os.fstat(top)
+        if about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) != 0o700 or time.time() - about.st_mtime < _YOUNG_S:
+            return
+        lock = os.open(LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _in_use(directory):
+                shutil.rmtree(directory)
+        finally:
+            os.close(lock)
+    except OSError:
+        return  # somebody starts a session there just now, or it is no RUNTIME: it is left
+    finally:
+        os.close(top)
+
+
+def _in_use(directory: str) -> bool:
+    """Whether somebody still has one of the sockets there: the session's holder, a container's monitor, a service."""
+    for place in (directory, *sorted(glob.glob(f"{glob.escape(directory)}/{_CONTAINERS}/*"))):
+        for name in os.listdir(place):
+            if stat.S_ISSOCK(os.lstat(f"{place}/{name}").st_mode) and _answers(place, name):
+                return True
+    return False
+
+
+def _answers(place: str, name: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, address_in(place, name) as address:
+        client.setblocking(False)
+        try:
+            client.connect(address)
+        except ConnectionRefusedError:
+            return False  # nobody has it; one of another type than we ask for is another error
+        except OSError:
+            pass
+    return True
