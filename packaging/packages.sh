@@ -6,6 +6,7 @@ better_packages="musl-tools" # with musl a waiting monitor has a third of the me
 peer_packages="podman runc bubblewrap docker-registry busybox-static"
 test_packages="$peer_packages catatonit buildah crun containerd rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
     debootstrap acl attr cron curl groff-base iproute2 passt procps openssl socat util-linux
+    munge slurm-wlm slurm-wlm-basic-plugins
     openssh-server qemu-system-x86 qemu-utils e2fsprogs openssh-client" # tests/vm: from qemu on
 browser_packages="chromium chromium-driver" # tests/console/browser; of Debian: Ubuntu has them as snaps alone
 bench_packages="$peer_packages netavark aardvark-dns passt nginx wrk iproute2 util-linux"

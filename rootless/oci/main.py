@@ -40,6 +40,10 @@ def run(words: list[str]) -> int:
     try:
         args = parse(words)
         _check_globals(args)
+        if os.getuid() == 0:
+            from rootless.oci import other_users
+
+            other_users.become_owner(args)  # before anything is opened, the log too
         LOG.open(args)
         LOG.debug("called with: " + " ".join(words))
         status = _dispatch(args)
