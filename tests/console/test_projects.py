@@ -135,7 +135,8 @@ def test_files_that_are_not_edited(tmp_path: Path) -> None:
         with pytest.raises(Problem):
             compose_files.read(str(tmp_path / name))
     os.mkfifo(tmp_path / "fifo.yaml")
-    for path in (str(tmp_path / "fifo.yaml"), "/etc/passwd", str(tmp_path)):
+    (tmp_path / "real.yaml").write_text("services: {}\n")
+    for path in (str(tmp_path / "fifo.yaml"), "/etc/passwd", str(tmp_path), os.path.relpath(tmp_path / "real.yaml")):
         with pytest.raises(Problem):
             compose_files.read(path)
     (tmp_path / "dos.yaml").write_bytes(b"a: 1\r\nb: 2\r\n")

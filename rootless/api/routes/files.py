@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import IO, cast
 
 from rootless.api.routes.found import container
-from rootless.api.routes.route import ACTS, CHANGES, FOLLOWS, STREAMS, Call, Reply, Route
+from rootless.api.routes.route import CHANGES, FOLLOWS, STREAMS, Call, Reply, Route
 from rootless.api.routes.tar_bodies import TAR, ChunkedOut, body, clients
 from rootless.engine.files import copy, directory, view
 from rootless.engine.files.copy_end import CopyEnd
@@ -116,9 +116,9 @@ def write_volume(call: Call) -> Reply:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/rootless/containers/{id}/files", list_container, ACTS),
+    Route("GET", "/rootless/containers/{id}/files", list_container, STREAMS),
     Route("GET", "/rootless/containers/{id}/file", read_container, STREAMS),
-    Route("GET", "/rootless/volumes/{name}/files", list_volume, CHANGES),
+    Route("GET", "/rootless/volumes/{name}/files", list_volume, FOLLOWS),
     Route("GET", "/rootless/volumes/{name}/file", read_volume, FOLLOWS),
     Route("GET", "/rootless/volumes/{name}/archive", archive_volume, FOLLOWS),
     Route("PUT", "/rootless/volumes/{name}/archive", write_volume, CHANGES),
