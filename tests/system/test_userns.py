@@ -173,6 +173,20 @@ def test_a_volume_belongs_to_the_first(rootless: Rootless, busybox_image: str, w
     rootless("volume", "rm", "kept")
 
 
+def test_with_keep_id_a_new_volume_is_the_user_s(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
+    """As Podman's; where the image has something, that is whose it is there, and what is in use stays whose it is."""
+    words = ("run", "--rm", "--network", "none", "-v", "new:/new", "-v", "kept:/home/user", "-v", "etc:/etc")
+    look = (busybox_image, "stat", "-c", "%u:%g", "/new", "/home/user", "/etc")
+    own = f"{os.getuid()}:{os.getgid()}"
+    for mode, first in (("keep-id", own), ("keep-id:uid=7,gid=8", "7:8")):
+        for _ in range(2):
+            found = rootless(*words, f"--userns={mode}", *look, env=way, warns=True).lines
+            assert found == [first, "1000:1000", "0:0"]
+        rootless("volume", "rm", "new", "kept", "etc")
+    assert rootless(*words, "--userns=keep-id", "-u", "0:0", *look, env=way, warns=True).lines == ["0:0", "1000:1000", "0:0"]
+    rootless("volume", "rm", "new", "kept", "etc")
+
+
 def owners_in(tar: bytes) -> dict[str, str]:
     with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
         return {member.name.removeprefix("./"): f"{member.uid}:{member.gid}" for member in archive}

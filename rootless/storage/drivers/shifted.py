@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from rootless.linux.filesystem import chmod_nofollow
 from rootless.runtime.mounts.rootfs import Rootfs
+from rootless.storage import owner_file
 from rootless.storage.drivers.probe import find_program
 from rootless.storage.drivers.rootfs import prepare
 from rootless.storage.remove_tree import remove_tree
@@ -99,18 +100,12 @@ def give(path: str, uid: Extents, gid: Extents) -> None:
     container with these maps. To be done once."""
     seen: set[tuple[int, int]] = set()
 
-    def one(name: str, fd: int | None) -> None:
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    for _, fd, name, status in owner_file.walk(path):
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             if (status.st_dev, status.st_ino) in seen:
-                return  # another name of it came by before
+                continue  # another name of it came by before
             seen.add((status.st_dev, status.st_ino))
         owner = translate(status.st_uid, uid), translate(status.st_gid, gid)
         os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
         if not stat.S_ISLNK(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID):
             chmod_nofollow(name, stat.S_IMODE(status.st_mode), dir_fd=fd)
-
-    for _, directories, files, fd in os.fwalk(path, follow_symlinks=False):
-        for name in (*directories, *files):
-            one(name, fd)
-    one(path, None)

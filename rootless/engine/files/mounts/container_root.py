@@ -84,9 +84,13 @@ def fill_volumes(store: Store, record: ContainerConfig, root: Rootfs) -> None:
 
     empty = unused(store, used) if id_map else []
     given = id_map if root.driver == "directory" else None
-    fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given, open_directory)
+    bare = fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given, open_directory)
     if id_map:
-        from rootless.storage.drivers.shifted import give
+        from rootless.storage.drivers.shifted import give, translate
 
         for path in empty:
             give(path, id_map["uid"], id_map["gid"])
+        user, _, group = record["user"].partition(":")
+        if record["userns"].startswith("keep-id") and user.isdecimal() and group.isdecimal():
+            for path in bare:  # nobody's in the image: the user's, as Podman's, for keep-id is meant for who is not root
+                os.chown(path, translate(int(user), id_map["uid"]), translate(int(group), id_map["gid"]))

@@ -32,8 +32,9 @@ def unused(store: Store, mounts: list[Mount]) -> list[str]:
     return [volume.path for volume in found if not volume.options and _is_unused(volume, _open_plain)]
 
 
-def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, open_device: Opener) -> None:
-    """Copy the image's files into those of the volumes that are still empty; wants the session joined.
+def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, open_device: Opener) -> list[str]:
+    """Copy the image's files into those of the volumes that are still empty: the directories of those for which it has nothing.
+    Wants the session joined.
 
     `open_device` opens a directory of the host, as a mount of it does.
     `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.
@@ -49,10 +50,10 @@ def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, o
         if _is_unused(volume := volumes.find(store, mount["volume"]), open_device)
     ]
     if not empty:
-        return
+        return []
     with mounted(root) as root_fd:
-        for volume, target in empty:
-            _fill_one(volume, CopyEnd(root_fd, given), target, open_device)
+        left = [volume for volume, target in empty if not _fill_one(volume, CopyEnd(root_fd, given), target, open_device)]
+    return [volume.path for volume in left if not volume.options]
 
 
 def _open_plain(path: str) -> int:
@@ -81,21 +82,21 @@ def _mark(volume: Volume) -> str:
     return os.path.join(os.path.dirname(volume.path), "filling")
 
 
-def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) -> None:
+def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) -> bool:
     try:
         source = image.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
-        return  # nothing there: the volume stays empty, and root's
+        return False  # nothing there: the volume stays empty, and root's
     lock = os.open(os.path.dirname(volume.path), _DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_unused(volume, open_device):
-            return
+            return True
         directory = _open(volume, open_device)
         try:
             if volume.options:
                 _fill_aside(volume, source, directory, Policy(None, special_bits=False, kept=image.out_of))
-                return
+                return True
             os.close(os.open(_mark(volume), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
             _empty(volume.path)
             copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of))
@@ -109,6 +110,7 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) 
     finally:
         os.close(lock)
         os.close(source)
+    return True
 
 
 def _fill_aside(volume: Volume, source: int, directory: int, policy: Policy) -> None:
