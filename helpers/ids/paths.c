@@ -214,6 +214,8 @@ int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags)
 
 int64_t file_at(const struct request *r, int dirfd, int flags, struct place *place)
 {
+    if (!(flags & AT_SYMLINK_NOFOLLOW) && !strcmp(place->path, "/proc/self"))
+        put_text(place->path, "/proc/self/");
     int64_t result = place_resolve(r, dirfd, place);
     if (result < 0)
         return result;

@@ -189,7 +189,11 @@ static void step(const char *script, int at)
         long result = CALL(SYS_statx, AT_FDCWD, p, 0, STATX_BASIC_STATS, &sx);
         st.st_uid = sx.stx_uid, st.st_gid = sx.stx_gid, st.st_mode = sx.stx_mode;
         say_stat(op, result, &st);
-    } else if (!strcmp(op, "self")) say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, "/proc/self/", &st, 0), &st);
+    } else if (!strcmp(op, "self")) {
+        say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, "/proc/self/", &st, 0), &st);
+        say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, "/proc/self", &st, 0), &st);
+        say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, "/proc/self", &st, AT_SYMLINK_NOFOLLOW), &st);
+    }
     else if (!strcmp(op, "bind")) {
         struct sockaddr_un address = {.sun_family = AF_UNIX}, found;
         socklen_t size = sizeof found;

@@ -94,6 +94,19 @@ int main(void)
     if (fd < 0 || read(fd, found, sizeof found - 1) < 0)
         fail("open");
     printf("root %s\n", found);
+
+    /* Of a namespace that is ours, too, nobody is sent a signal by us: neither he of the same ids, nor the stranger. */
+    pid_t other = fork();
+    if (other == 0)
+        for (;;)
+            pause();
+    five.effective = five.permitted = 0;
+    if (credentials_set(&valid, &five, NULL) != 0 || prlimit(asker, RLIMIT_RTTIME, NULL, &limit) < 0 || prlimit(other, RLIMIT_RTTIME, &limit, NULL) < 0)
+        fail("limits");
+    const struct request all = {valid.listener, valid.id, asker, SYS_kill, (const uint64_t[]){(uint64_t)-1, SIGKILL}};
+    printf("kernel's %d\n", call_signal(&all) == CONTINUE);
+    printf("lives %d\n", waitpid(other, NULL, WNOHANG) == 0);
+    kill(other, SIGKILL);
     kill(asker, SIGKILL);
     kill(stranger, SIGKILL);
     return 0;

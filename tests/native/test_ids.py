@@ -269,4 +269,4 @@ def test_a_number_that_another_has_by_now_leads_to_nothing_of_his(tmp_path: Path
         [*ONE_ID, "--pid", "--fork", "--kill-child", "--mount-proc", "./root"],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["set 1", "limit 1", "resolved 1", "root container"]
+    assert done.stdout.splitlines() == ["set 1", "limit 1", "resolved 1", "root container", "kernel's 1", "lives 1"]
