@@ -42,6 +42,8 @@ const struct credentials *credentials_numbered(uint64_t limit)
 const struct credentials *credentials_of(pid_t task)
 {
     struct rlimit limit;
+    if (!credentials_given())
+        return sets;
     return credentials_numbered(prlimit(task, RLIMIT_RTTIME, NULL, &limit) < 0 ? 0 : limit.rlim_cur);
 }
 
