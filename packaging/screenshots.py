@@ -100,7 +100,7 @@ def _prepare(window: Window, what: str) -> None:
     if what == "walls":
         window.run("document.getElementById('walls-title').scrollIntoView()")
     if what == "log":
-        window.until("no lines", "document.getElementById('log').children.length > 40")
+        window.until("no lines", "document.querySelectorAll('#log .line').length > 40")
         window.run("document.getElementById('log-times').click()")
     if what == "terminal":
         shown = "document.querySelector('.xterm-rows')?.innerText"
