@@ -54,7 +54,7 @@ def window(console: Console) -> Iterator[Window]:
     """Logged in by the printed link, as a user opens it."""
     opened = Window()
     try:
-        log_in(opened, console)
+        log_in(opened, console.said)
         yield opened
     finally:
         opened.close()
@@ -68,9 +68,9 @@ def page(window: Window) -> Iterator[Window]:
     window.width(0)
 
 
-def log_in(window: Window, console: Console) -> None:
-    """Open the console's link; the address line forgets its secret."""
-    found = re.search(r"(http://127\.0\.0\.1:\d+)(/login#login=\S+)", console.said)
+def log_in(window: Window, said: str) -> None:
+    """Open the link in what a console has printed; the address line forgets its secret."""
+    found = re.search(r"(http://127\.0\.0\.1:\d+)(/login#login=\S+)", said)
     assert found
     window.address = found[1]
     window.open(found[2])

@@ -136,12 +136,13 @@ def _pids(option: str, value: int) -> list[int]:
     return [int(pid) for pid in listing.stdout.split()]
 
 
+@pytest.mark.usefixtures("console")
 def test_what_is_gone_says_so_and_comes_back(page: Window, rootless: Rootless, image: str, capfd: pytest.CaptureFixture[str]) -> None:
     """The engine's service killed: a page goes on by itself. The console killed: it says so, and asks to log in when one is there."""
     (rootless.runtime / "second").mkdir(mode=0o700)
     console = Console(Rootless(rootless.root, rootless.runtime / "second"), "--listen", "127.0.0.1:0")
     try:
-        log_in(page, console)
+        log_in(page, console.said)
         page.until("it follows nothing", "performance.getEntriesByType('resource').length && document.readyState === 'complete'")
         (service,) = _pids("--ppid", console.process.pid)
         (zygote,) = _pids("--ppid", service)
@@ -160,9 +161,10 @@ def test_what_is_gone_says_so_and_comes_back(page: Window, rootless: Rootless, i
         page.until_shown("lost")
         console = Console(console.rootless, "--listen", page.address.removeprefix("http://"))
         page.until_at("/login")
-        log_in(page, console)
+        log_in(page, console.said)
     finally:
         assert console.stop() == 0
         console.rootless.close()
+        log_in(page, rootless("console").stdout)  # the other one, for the tests that follow
     told = capfd.readouterr().err
     assert "Traceback" not in told, told
