@@ -55,3 +55,15 @@ def test_a_capability_stays_among_containers(rootless: Rootless, busybox_image: 
     rootless("cp", "other:/ping", tmp_path)
     assert os.listxattr(tmp_path / "ping") == []
     rootless("rm", "box", "other")
+
+
+def test_an_archive_that_leads_out_of_itself(rootless: Rootless, busybox_image: str) -> None:
+    """It is refused whole, and called what the user gave."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name in ("first", "../../up"):
+            tar.addfile(tarfile.TarInfo(name))
+    rootless("create", "--name", "box", "--network", "none", busybox_image, "true")
+    said = rootless("cp", "-", "box:/", stdin=made.getvalue(), status=1).stderr
+    assert "the archive has a name that leads out of it: '../../up'" in said
+    assert rootless("diff", "box").lines == []

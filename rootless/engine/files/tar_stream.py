@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from rootless.engine.files.entry import FILE, FileEntry, identity, kernels, left_out, read_kernels
-from rootless.errors import Corrupt
+from rootless.errors import Corrupt, RootlessError
 from rootless.image import decompress
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import staging
@@ -168,6 +168,11 @@ def staged(store: Store, stream: IO[bytes], *, special_bits: bool = True) -> Ite
         try:
             kind = Extractor if special_bits else _WithoutSpecialBits
             kind(fd, limits=Limits(), whiteouts=False).run(source)
+        except RootlessError as error:
+            of_layers, mark, rest = error.message.partition("the layer ")
+            if of_layers or not mark:
+                raise
+            raise type(error)(f"the archive {rest}", hint=error.hint) from None
         finally:
             source.close()
             os.close(fd)
