@@ -67,3 +67,4 @@ def test_an_archive_that_leads_out_of_itself(rootless: Rootless, busybox_image: 
     said = rootless("cp", "-", "box:/", stdin=made.getvalue(), status=1).stderr
     assert "the archive has a name that leads out of it: '../../up'" in said
     assert rootless("diff", "box").lines == []
+    rootless("rm", "box")
