@@ -98,10 +98,13 @@ def test_a_range_that_comes_later(rootless: Rootless, busybox_archive: Path, tmp
     rootless run --name box --network none busybox:latest sh -c 'touch /f; chown 33:44 /f; chmod 4750 /f'
     rootless create --name other busybox:latest stat -c %u /home/user >&2
     rootless cp -q box:/f - >"$2/before.tar"
+    printf 'FROM scratch\nCOPY --from=busybox:latest /bin /bin\nRUN mkdir /d && ln -s x /d/l && chown -hR 5:6 /d\n' >"$2/Dockerfile"
+    rootless build -q -t ran:latest "$2" >&2
     """
     after = """
     rootless start -a box
     rootless start -a other
+    rootless run --rm --network none ran:latest stat -c '%n %u:%g' /d /d/l
     rootless inspect -f '{{.EmulatedIds.Level}}' box other
     rootless commit -q box kept >&2
     rootless cp -q box:/f - >"$2/after.tar"
@@ -115,7 +118,7 @@ def test_a_range_that_comes_later(rootless: Rootless, busybox_archive: Path, tmp
     assert inside(rootless, ONE_ID, before, busybox_archive, tmp_path).returncode == 0
     done = inside(rootless, ALL_IDS, after, busybox_archive, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["1000", "full", "full", "/f 33:44 4750", "1000", "2", "."]
+    assert done.stdout.splitlines() == ["1000", "/d 5:6", "/d/l 5:6", "full", "full", "/f 33:44 4750", "1000", "2", "."]
     for name in ("before", "after"):
         assert owners_in((tmp_path / f"{name}.tar").read_bytes()) == {"f": (33, 44)}
 
