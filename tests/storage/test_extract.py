@@ -205,6 +205,20 @@ def test_whiteouts(store: Store, joined: Joined) -> None:
     joined(run)
 
 
+@pytest.mark.parametrize("number", [-5, (1 << 32) - 1, 1 << 40])
+def test_an_owner_that_is_no_id_is_root(store: Store, joined: Joined, number: int) -> None:
+    """chown(2) would leave the file alone, or an archive of it be read by nobody."""
+    data = tars.archive(tars.file("a", b"x", uid=number), tars.symlink("l", "a", gid=number), form=tarfile.GNU_FORMAT)
+
+    def body() -> None:
+        layer = unpack(store, data)
+        assert layer.notes == {"owners that are no ids, kept as 0": 2}
+        assert not os.path.exists(os.path.dirname(layer.path) + "/owners.json")
+        assert os.lstat(layer.path + "/a").st_uid == os.lstat(layer.path + "/l").st_gid == 0
+
+    joined(body)
+
+
 def test_owners_outside_the_mapping_are_kept_aside(store: Store, joined: Joined) -> None:
     from rootless.storage.layers import write_tar as writing
 
