@@ -117,10 +117,9 @@ def _console() -> Iterator[tuple[Console, Rootless]]:
     try:
         console = Console(rootless, "--listen", "127.0.0.1:0")
         yield console, rootless
-        console.stop()
-        rootless("rm", "-fv", *rootless("ps", "-aq").stdout.split())
-        rootless("system", "reset", "-f")
     finally:
+        rootless("rm", "-fv", *rootless("ps", "-aq").stdout.split(), status=None)
+        rootless("system", "reset", "-f", status=None)
         rootless.close()
         remove_tree(runtime)
         remove_tree(root)
