@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -60,7 +61,8 @@ class Window:
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost", "--disable-dev-shm-usage",
         ):  # fmt: skip
             options.add_argument(word)
-        self.driver = Chrome(options=options, service=Service(need_program("chromedriver")))
+        environment = {**os.environ, "TMPDIR": self._profile}  # what it leaves behind there goes with it
+        self.driver = Chrome(options=options, service=Service(need_program("chromedriver"), env=environment))
         self.tell("Page.addScriptToEvaluateOnNewDocument", source=WITNESS)
         self.address = ""
 
