@@ -121,6 +121,18 @@ def test_a_machine_with_none(tmp_path: Path) -> None:
     assert specs.machine(str(tmp_path)) == {}
 
 
+def test_a_driver_that_shows_itself_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`info` and other vendors' devices do not fail with it; `doctor` says what is wrong."""
+    graphics.nvidia(tmp_path)
+    strange = tmp_path / "proc/driver/nvidia/gpus/0000:17:00.0/information"
+    strange.unlink()
+    strange.mkdir()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    found = nvidia.devices
+    monkeypatch.setattr(nvidia, "devices", lambda root: found(str(tmp_path)))
+    assert specs.read() == specs.Registry({}, {str(strange): "cannot be read: Is a directory"})
+
+
 @pytest.mark.parametrize(
     ("asked", "chosen", "wanted"),
     [

@@ -80,7 +80,11 @@ def read() -> Registry:
         for device in twice:
             del found[device]
     kinds = {name.partition("=")[0] for name in found}
-    own = {name: device for name, device in machine().items() if name.partition("=")[0] not in kinds}
+    try:
+        own = {name: device for name, device in machine().items() if name.partition("=")[0] not in kinds}
+    except OSError as error:  # a driver that shows itself in another way than any we know
+        own = {}
+        errors[str(error.filename)] = f"cannot be read: {error.strerror}"
     return Registry(own | found, errors)
 
 
