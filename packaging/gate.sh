@@ -61,13 +61,14 @@ trap 'exit 143' INT TERM HUP
 say "all is installed: $(($(seconds) - began)) s"
 
 for name in without_machines with_machines; do
+    : >"$logs/$name.log" # the lane may open it later than tail(1) does
     setsid packaging/gate.sh --lane $name "$logs" "$@" >"$logs/$name.log" 2>&1 </dev/null &
     lanes="$lanes $!"
 done
 name=without_machines
 for pid in $lanes; do
     tail -n +1 -f --pid="$pid" "$logs/$name.log" &
-    wait $! # in the foreground it would keep a signal from this shell
+    wait $! || true # in the foreground it would keep a signal from this shell
     wait "$pid" || true
     name=with_machines
 done
