@@ -27,6 +27,7 @@ def use(places: Places) -> None:
     """In a forked child: make `paths` find these, whatever this process knew before."""
     os.environ.update(XDG_RUNTIME_DIR=str(places.runtime.parent), ROOTLESS_ROOT=str(places.root))
     paths._runtime_dir = None
+    paths._host_uid = None  # in a user namespace of the child's own it is another one than the test process once asked for
 
 
 def stop_session(places: Places) -> None:
