@@ -76,11 +76,7 @@ class EngineApi:
             parser = h11.Connection(h11.CLIENT)
             writer.write(_request(parser, method, path, query or {}, body))
             await writer.drain()
-            head = await _next_event(parser, reader)
-            reply = Reply(head.status_code, parser, reader)
-            if head.status_code >= 400:
-                raise Problem(head.status_code, _message(await reply.body()))
-            yield reply
+            yield await _accepted(await _next_event(parser, reader), parser, reader)
         except (ConnectionError, h11.ProtocolError) as error:
             raise Problem(502, f"the engine's service broke off: {error}") from None
         finally:
@@ -106,11 +102,7 @@ class EngineApi:
                     await writer.drain()
                 else:
                     writer.write(parser.send(h11.EndOfMessage()) or b"")
-            head = await answered
-            reply = Reply(head.status_code, parser, reader)
-            if head.status_code >= 400:
-                raise Problem(head.status_code, _message(await reply.body()))
-            yield reply
+            yield await _accepted(await answered, parser, reader)
         except (ConnectionError, h11.ProtocolError) as error:
             raise Problem(502, f"the engine's service broke off: {error}") from None
         finally:
@@ -164,6 +156,14 @@ def _request(parser: h11.Connection, method: str, path: tuple[str, ...], query: 
     if content:
         sent.append(parser.send(h11.Data(data=content)))
     return b"".join([*(each or b"" for each in sent), parser.send(h11.EndOfMessage()) or b""])
+
+
+async def _accepted(head: h11.Response, parser: h11.Connection, reader: asyncio.StreamReader) -> Reply:
+    """The reply of which `head` is the beginning; Problem for a refusal, with what it says."""
+    reply = Reply(head.status_code, parser, reader)
+    if head.status_code >= 400:
+        raise Problem(head.status_code, _message(await reply.body()))
+    return reply
 
 
 async def _next_event(parser: h11.Connection, reader: asyncio.StreamReader) -> Any:

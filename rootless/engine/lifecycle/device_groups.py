@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from rootless.engine.cdi import edits
 from rootless.engine.state.config import ContainerConfig
 from rootless.runtime.process.credentials import KEEP_GROUPS
 
@@ -19,6 +18,8 @@ def keep(record: ContainerConfig) -> None:
         return
     nodes = [device["source"] for device in record["devices"]]
     if record.get("cdi"):
+        from rootless.engine.cdi import edits
+
         nodes += [device["source"] for device in edits.find(record["cdi"]).devices]
     if by_groups(nodes):
         record["group_add"] = [KEEP_GROUPS]
