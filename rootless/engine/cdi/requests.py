@@ -105,7 +105,7 @@ def _kind(one: DeviceRequest, registry: specs.Registry) -> str:
         wrong = "; ".join(f"{path}: {error}" for path, error in sorted(registry.errors.items()))
         raise NotFound(
             f'could not select device driver "{one.driver}" with capabilities: [[{" ".join(one.capabilities)}]]',
-            hint=wrong or "no driver of NVIDIA, AMD or Intel has devices here: `rootless doctor` lists those that it finds",
+            hint=wrong or "no driver of NVIDIA, AMD or Intel has devices here: `rootless doctor -v` lists those that it finds",
         )
     return found[0]
 

@@ -40,7 +40,7 @@ class Registry(NamedTuple):
         raise NotFound(
             f"CDI device injection failed: unresolvable CDI devices {name}",
             hint=wrong or f"specifications are *.yaml and *.json in {', '.join(directories())}; those of NVIDIA, AMD and Intel are found "
-            "without one: `rootless doctor` lists them",
+            "without one: `rootless doctor -v` lists them",
         )
 
 
