@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -80,9 +81,12 @@ def _new_cgroups(before: Before) -> list[str]:
 
 
 def _cgroups() -> frozenset[str]:
-    """Cgroups with our name in them; a path relative to the directories we can read."""
+    """Cgroups of this account with our name in them; a path relative to the directories we can read."""
     found: set[str] = set()
     for path, names, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(path, name) for name in names
-                     if "rootless" in name and not name.startswith("rootless-tests-"))  # the tests' own
+        for name in names:
+            if "rootless" in name and not name.startswith("rootless-tests-"):  # the tests' own
+                with contextlib.suppress(FileNotFoundError):
+                    if os.stat(os.path.join(path, name)).st_uid == os.getuid():
+                        found.add(os.path.join(path, name))
     return frozenset(found)
