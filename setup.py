@@ -36,6 +36,7 @@ PROGRAMS = {
     "rootless-init": ["init.c", "lib"],
     "rootless-exec": ["exec.c", "lib"],
     "rootless-holder": ["holder.c", "lib"],
+    "rootless-imagefs": ["imagefs.c", "lib"],
     "rootless-monitor": ["monitor", "lib"],
     "rootless-netd": ["netd", "lib"],
     "rootless-tether": ["tether.c", "lib"],
@@ -57,12 +58,12 @@ COMPILE = shlex.split(
 LINK = shlex.split("-static -pthread -s -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none")
 
 NO_COMPILER = """\
-rootless builds eight small static C programs and found no working C compiler ({tried}). \
+rootless builds nine small static C programs and found no working C compiler ({tried}). \
 Debian, Ubuntu: apt install gcc libc6-dev. Fedora, RHEL: dnf install gcc glibc-static. Alpine: apk add gcc \
 musl-dev. Another compiler is named by the environment variable CC. Without root, take a wheel: it carries \
 the programs and needs no compiler."""
 NO_STATIC_LIBC = """\
-rootless builds eight small static C programs, and {compiler} cannot link a static program: the C library's \
+rootless builds nine small static C programs, and {compiler} cannot link a static program: the C library's \
 static half (libc.a) is missing. Debian, Ubuntu: apt install libc6-dev. Fedora, RHEL: dnf install \
 glibc-static. Alpine: apk add musl-dev. Or set CC to a compiler that has one (CC=musl-gcc). Without root, \
 take a wheel: it carries the programs and needs no compiler."""

@@ -2,7 +2,9 @@
 
 host_packages="uidmap slirp4netns fuse-overlayfs python3-venv libseccomp2 ca-certificates" # with a wheel these are all
 run_packages="$host_packages gcc libc6-dev mmdebstrap"
-better_packages="musl-tools" # with musl a waiting monitor has a third of the memory that it has with glibc
+# With musl a waiting monitor has a third of the memory that it has with glibc; image files are mounted and made by squashfuse
+# and mksquashfs.
+better_packages="musl-tools squashfuse squashfs-tools"
 peer_packages="podman runc bubblewrap docker-registry busybox-static"
 test_packages="$peer_packages catatonit buildah crun containerd rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
     debootstrap acl attr cron curl groff-base iproute2 passt procps openssl socat util-linux

@@ -36,7 +36,7 @@ CONFIG: dict[str, Any] = {
     "shm_size": int, "stop_signal": str, "stop_timeout": (int, type(None)), "oom_score_adj": (int, type(None)),
     "pid": str, "ipc": str, "uts": str, "userns": str, "cgroupns": str, "network": _NETWORK,
     "log": {"driver": str, "max_size": int, "max_files": int}, "security": _SECURITY,
-    "restart": {"name": str, "retries": int}, "pod?": str, "infra?": bool, "exit_policy?": str,
+    "restart": {"name": str, "retries": int}, "pod?": str, "infra?": bool, "exit_policy?": str, "image_file?": bool,
 }  # fmt: skip
 """config.json, as far as every container has it (engine/state/config.py)."""
 RESTART: dict[str, Any] = {

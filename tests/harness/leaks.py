@@ -12,7 +12,8 @@ from rootless.network.hub.uplink import CIDR
 from tests.harness import processes
 
 # What stays between commands by design: our session's holder, and Podman's.
-STAYING = ("rootless: session", "rootless-holder", "podman")
+STAYING = ("rootless: session", "rootless-holder", "podman",
+           "rootless: image", "rootless-imagefs", "squashfuse_ll")  # of an image file, for a minute
 PATIENCE_S = 20.0
 
 
@@ -54,7 +55,7 @@ def _processes(before: Before) -> list[str]:
 
 def is_holder(process: processes.Process) -> bool:
     """Whether this holds a user's session open, which is meant to stay between commands."""
-    return process.command.startswith(STAYING) or os.path.basename(process.command).startswith(STAYING)
+    return process.command.startswith(STAYING) or os.path.basename(process.command.partition(" ")[0]).startswith(STAYING)
 
 
 def is_hubs(process: processes.Process) -> bool:

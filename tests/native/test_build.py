@@ -15,7 +15,8 @@ from tests.need import need_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PT_INTERP = 3
-PROGRAMS = ("rootless-init", "rootless-exec", "rootless-holder", "rootless-monitor", "rootless-netd", "rootless-tether")
+PROGRAMS = ("rootless-init", "rootless-exec", "rootless-holder", "rootless-imagefs", "rootless-monitor",
+            "rootless-netd", "rootless-tether")
 
 
 def build(target: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:

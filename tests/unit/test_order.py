@@ -88,7 +88,7 @@ ORDER = {
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files":
         "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
-    "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources bind_sources mount_points",
+    "engine/files/mounts": "container_root empty_root image_file mounted_volumes mount_sources bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
@@ -146,7 +146,7 @@ ORDER = {
         "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
         "user_namespace",
     "runtime":
-        "exec inside launch hooks listen_fds child monitor mounts seccomp clone descriptors namespaces process ids mounting sync "
+        "exec inside launch hooks listen_fds child monitor mounts squashfs seccomp clone descriptors namespaces process ids mounting sync "
         "rootfs_path",
     "runtime/launch": "launch report container_hooks emulation init_config start_init intermediate cgroup init",
     "runtime/mounts":
@@ -155,6 +155,7 @@ ORDER = {
     "runtime/process":
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
+    "runtime/squashfs": "connect serve jail header",
     "session": "session start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":

@@ -50,12 +50,14 @@ def to_request(args: Args) -> Request:
     environment = client_config.proxies(config, [*environment, *args.env]) + environment
     environment += [entry for word in args.env if (entry := parse_env(word)) is not None]
     labels = [line for path in args.label_file for line in read_label_file(path)] + args.label
+    image_file = name.startswith(("/", "./", "../")) and not args.rootfs
     entrypoint = None
     if args.entrypoint is not None:
         entrypoint = [args.entrypoint] if args.entrypoint else []
     return Request(
-        image="" if args.rootfs else name,
-        rootfs=name if args.rootfs else "",
+        image="" if args.rootfs or image_file else name,
+        rootfs=name if args.rootfs or image_file else "",
+        image_file=image_file,
         name=names.check(args.name),
         entrypoint=entrypoint,
         cmd=command,

@@ -37,7 +37,8 @@ def of(store: Store, identifier: str) -> Changes:
     """The container's changes; it may run. Joins the session. NotSupported where it has no image."""
     record = read_config(store, identifier)
     if record["rootfs"]:
-        raise NotSupported("a container made with --rootfs has no image to compare with")
+        made = "from an image file" if record.get("image_file") else "with --rootfs"
+        raise NotSupported(f"a container made {made} has no image to compare with")
     session.join()
     directory = containers.directory(store, identifier)
     id_map = record.get("id_map") if shifted.is_copy(directory) else None

@@ -90,8 +90,9 @@ def _base(store: Store, record: ContainerConfig) -> Image:
     if record.get("infra"):
         raise errors.NotSupported("the infra container of a pod has no image and no files", hint="commit a container of the pod")
     if record["rootfs"]:
+        made = "from an image file" if record.get("image_file") else "with --rootfs"
         raise errors.NotSupported(
-            "a container made with --rootfs has no image to build on", hint="`rootless export` and `import` make one"
+            f"a container made {made} has no image to build on", hint="`rootless export` and `import` make one"
         )
     try:
         return images.find(store, record["image_id"])

@@ -14,13 +14,7 @@ from rootless.engine.options.resources import Resources
 from rootless.engine.options.userns import IdMap, default_user
 from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
 from rootless.engine.state import user_namespace
-from rootless.engine.state.config import (
-    ContainerConfig,
-    LogConfig,
-    Network,
-    RestartPolicy,
-    Security,
-)
+from rootless.engine.state.config import ContainerConfig, LogConfig, Network, RestartPolicy, Security
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput
 from rootless.image import run_config
@@ -47,6 +41,7 @@ class Request(Record):
     restart: RestartPolicy
     image: str = ""
     rootfs: str = ""
+    image_file: bool = False  # what `rootfs` is then
     name: str = ""
     entrypoint: list[str] | None = None
     cmd: list[str] = []
@@ -243,6 +238,8 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
+    if request.image_file:
+        record["image_file"] = True
     if request.cdi:
         record["cdi"] = request.cdi
     if request.ids:

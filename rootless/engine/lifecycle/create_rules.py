@@ -41,6 +41,8 @@ def _emulated_ids(record: ContainerConfig) -> None:
 
 def _command(record: ContainerConfig) -> None:
     if not record["entrypoint"] and not record["cmd"]:
+        if record.get("image_file"):
+            raise InvalidInput("no command specified", hint="an image file names none: add one after its path")
         raise InvalidInput("no command specified", hint="the image names none: add one after its name")
 
 
@@ -60,7 +62,11 @@ def _limits(record: ContainerConfig) -> None:
 
 
 def _root(record: ContainerConfig) -> None:
-    if record["rootfs"] and not os.path.isdir(record["rootfs"]):
+    if record.get("image_file"):
+        from rootless.engine.files.mounts import image_file
+
+        image_file.check(record)
+    elif record["rootfs"] and not os.path.isdir(record["rootfs"]):
         raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
 
 

@@ -130,6 +130,7 @@ class ContainerConfig(TypedDict):
     diff_ids: list[str]
     platform: str
     rootfs: str
+    image_file: NotRequired[bool]  # which is no directory then, but a squashfs or SIF file
     entrypoint: list[str]
     cmd: list[str]
     env: list[str]

@@ -227,7 +227,7 @@ def handed_over(config: InitConfig) -> tuple[int, ...]:
     """The descriptors that are for the init alone, -1 among them: its parent closes them after the clone."""
     callbacks = config.callbacks.descriptors() if config.callbacks else ()
     trees = (step.fd for step in config.plan if isinstance(step, Bind))
-    return (config.program, *(config.stdio or ()), *trees, *callbacks)
+    return (config.program, *(config.stdio or ()), *trees, config.root.image_mount, *callbacks)
 
 
 def needed_descriptors(config: InitConfig, channel: Channel) -> tuple[int, ...]:

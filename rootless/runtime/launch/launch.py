@@ -27,7 +27,7 @@ from rootless.runtime.launch.start_init import start_init
 from rootless.runtime.monitor import MonitorOptions as MonitorOptions
 from rootless.runtime.monitor import Stdio as Stdio
 from rootless.runtime.mounts.plan import with_trees
-from rootless.runtime.mounts.rootfs import Rootfs, fuse_overlay
+from rootless.runtime.mounts.rootfs import Rootfs, fuse_overlay, with_image
 from rootless.runtime.process.init_program import is_pause, open_first, wants_init
 from rootless.runtime.process.run_command import Progress
 from rootless.runtime.process.sealed_exec import raise_exec_error, terminal_of
@@ -110,10 +110,13 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
 
     Raises a RootlessError, after which nothing is left running.
     """
+    borrowed: tuple[int, ...] = ()
     try:
+        root, borrowed = with_image(request.root)
+        request = request._replace(root=root, hold_fds=(*request.hold_fds, *borrowed[1:]))
         config, joined, maps = _prepare(request)
     except BaseException:
-        close_all(request.attachers)
+        close_all((*request.attachers, *borrowed))
         raise
     debug = bool(os.environ.get("ROOTLESS_DEBUG"))
     if debug:
@@ -135,7 +138,9 @@ def launch(request: LaunchRequest) -> LaunchedContainer:
     theirs.close()
     close_all(fd for _, fd in joined.fds)
     to_journal = request.supervision.journal, request.supervision.journal_fields
-    close_all((client_fd, config.program, *to_journal, *request.attachers, *request.hold_fds, *request.trees.values()))
+    close_all(
+        (client_fd, config.program, *to_journal, *request.attachers, *request.hold_fds, *request.trees.values(), request.root.image_mount)
+    )
     try:
         data = ours.expect("launched").data
         ours.receive()  # the end: the supervisor is the monitor now; or an error

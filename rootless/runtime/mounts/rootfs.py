@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rootless.runtime.mounts.steps import Step
+    from rootless.runtime.squashfs.header import ImageFile
     from rootless.runtime.sync import Message
 
     # Data and descriptors, as a message has them.
@@ -48,6 +49,8 @@ class Rootfs(Record):
     uid_map: str = ""
     gid_map: str = ""
     exact: bool = False  # of "directory": `lower` was resolved, a link in it now was put there since
+    image: ImageFile | None = None  # of "overlay": a file with a squashfs, below all of `lower`
+    image_mount: int = -1  # its mount, detached, good for one mount_root()
 
 
 def mount_root(root: Rootfs) -> int:
@@ -57,7 +60,7 @@ def mount_root(root: Rootfs) -> int:
     daemon that ends when the mount goes.
     """
     if root.driver == "overlay":
-        mount_overlay(root.path, root.lower, upper=root.upper, work=root.work)
+        mount_overlay(root.path, _lower(root), upper=root.upper, work=root.work)
     elif root.driver == "fuse-overlayfs":
         return attach_root(root, fuse_overlay(root))
     elif root.driver == "directory":
@@ -73,6 +76,25 @@ def mount_root(root: Rootfs) -> int:
     else:
         raise RootlessError(f"unknown storage driver {root.driver!r}")
     return open_root(root)
+
+
+def with_image(root: Rootfs) -> tuple[Rootfs, tuple[int, ...]]:
+    """`root` for one mount_root(), with its image file's mount, and what the caller closes: that, and a connection, kept for as
+    long as the root is used."""
+    if root.image is None:
+        return root, ()
+    from rootless.runtime.squashfs import connect
+
+    borrowed = connect.borrow(root.image)
+    return root._replace(image_mount=borrowed.mount), (borrowed.mount, borrowed.connection)
+
+
+def _lower(root: Rootfs) -> tuple[str, ...]:
+    """The overlay's layers. The kernel wants each to be in this mount namespace: an image file's goes where the overlay will be."""
+    if root.image is None:
+        return root.lower
+    m.move_mount(root.image_mount, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_SYMLINKS)
+    return (*root.lower, f"/proc/self/fd/{root.image_mount}")
 
 
 def open_root(root: Rootfs) -> int:
@@ -160,7 +182,12 @@ class mounted:
         self._fds: tuple[int, ...] = ()
 
     def __enter__(self) -> int:
-        self._fds = tuple(_mounted_elsewhere(self._root, self._steps))
+        root, borrowed = with_image(self._root)
+        try:
+            self._fds = (*_mounted_elsewhere(root, self._steps), *borrowed)
+        except BaseException:
+            close_all(borrowed)
+            raise
         return self._fds[0]
 
     def __exit__(self, *_: object) -> None:
@@ -190,6 +217,8 @@ def run_in_root(root: Rootfs, action: Callable[[], Any]) -> Any:
     the session; descriptors it holds are usable in `action`.
     """
 
+    root, borrowed = with_image(root)
+
     def act(doing: _Doing) -> Answer:
         doing.step = f"mount the root ({root.driver})"
         enter_root(mount_root(root))
@@ -197,7 +226,10 @@ def run_in_root(root: Rootfs, action: Callable[[], Any]) -> Any:
         doing.step = ""
         return {"value": action()}, ()
 
-    return _apart(act).data["value"]
+    try:
+        return _apart(act).data["value"]
+    finally:
+        close_all(borrowed)
 
 
 class _Doing:

@@ -23,6 +23,10 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
         from rootless.engine.files.mounts import empty_root
 
         return empty_root.prepare(directory, record.get("id_map"))
+    if record["rootfs"] and record.get("image_file"):
+        from rootless.engine.files.mounts import image_file
+
+        return image_file.prepare(record, directory)
     if record["rootfs"]:
         from rootless.engine.files.mounts import bind_sources
 

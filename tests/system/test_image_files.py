@@ -1,0 +1,137 @@
+"""Image files as roots: `rootless run ./image.sqsh`, `rootless run ./image.sif`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rootless.linux import mount as m
+from rootless.linux import namespace as n
+from rootless.runtime.squashfs import serve
+from tests.harness import images, processes
+from tests.harness.command import Rootless
+from tests.harness.forked import forked
+from tests.need import need_program
+from tests.runtime.test_image_header import BASE, PRIMARY, SQUASHFS, sif
+from tests.system.test_hosts import ONE_ID, inside
+
+NOW = ("--network", "none")
+OWNER = "user.containers.override_stat"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A squashfs with busybox in it, all of it root's, and a file that is www-data's by its attribute."""
+    need_program("squashfuse_ll")
+    root = tmp_path / "tree"
+    images.plain_busybox(root)
+    for name in ("etc", "tmp", "proc", "dev", "sys"):
+        (root / name).mkdir()
+    for applet in ("sh", "cat", "stat", "sleep", "id", "ls", "find", "touch"):
+        (root / "bin" / applet).symlink_to("busybox")
+    (root / "etc/motd").write_text("from the image\n")
+    (root / "etc/www").write_text("x\n")
+    os.setxattr(root / "etc/www", OWNER, b"33:44:100640")
+    os.chmod(root / "etc/www", 0o640)
+    return squashed(root, tmp_path / "image.sqsh")
+
+
+def squashed(tree: Path, path: Path) -> Path:
+    program = need_program("mksquashfs")
+    subprocess.run([program, tree, path, "-all-root", "-noappend", "-quiet", "-no-progress"], check=True, capture_output=True)
+    return path
+
+
+def servers() -> list[processes.Process]:
+    return [process for process in processes.descendants().values() if "/dev/fd/3" in process.command and "squashfuse" in process.command]
+
+
+def test_one_mount_for_all_and_what_they_write_is_their_own(rootless: Rootless, image: Path) -> None:
+    script = "cat /etc/motd; touch /etc/mine; echo more >>/etc/motd; cat /etc/motd; ls /etc; while :; do sleep 1; done"
+    rootless("run", "-d", "--name", "one", *NOW, str(image), "sh", "-c", script)
+    rootless("run", "-d", "--name", "two", *NOW, f"./{image.name}", "sleep", "1000", cwd=image.parent)
+    assert len(servers()) == 1
+    processes.wait_until(lambda: "mine" in rootless("logs", "one").stdout, "the first container's output")
+    assert rootless("logs", "one").lines[:3] == ["from the image", "from the image", "more"]
+    assert rootless("exec", "two", "cat", "/etc/motd").stdout == "from the image\n"
+    assert rootless("exec", "two", "ls", "/etc").stdout.split() == ["hostname", "hosts", "motd", "resolv.conf", "www"]
+    # Stopped and started it has what it wrote; looked at while it is stopped, too.
+    rootless("stop", "-t", "0", "one")
+    rootless("cp", "one:/etc/motd", str(image.parent / "copied"))
+    assert (image.parent / "copied").read_text() == "from the image\nmore\n"
+    rootless("start", "one")
+    assert rootless("exec", "one", "cat", "/etc/motd").stdout.startswith("from the image\nmore\n")
+    assert str(image) in rootless("ps", "--no-trunc").stdout
+    for verb in (("diff", "one"), ("commit", "one", "x")):
+        assert "made from an image file" in rootless(*verb, status=1).stderr
+    assert "image file cannot be shown with other ids" in rootless("run", "--userns=keep-id", str(image), "id", status=125).stderr
+    rootless("rm", "-f", "one", "two")
+
+
+def test_the_server_is_locked_in_and_its_end_is_the_mounts(rootless: Rootless, image: Path) -> None:
+    rootless("run", "-d", "--name", "box", *NOW, str(image), "sleep", "1000")
+    (server,) = servers()
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{server.pid}/status").read_text().splitlines() if ":\t" in line)
+    assert (status["CapPrm"], status["CapEff"], status["NoNewPrivs"], status["Seccomp"]) == ("0" * 16, "0" * 16, "1", "2")
+    assert Path(f"/proc/{server.pid}/uid_map").read_text() == ""
+    for kind in ("user", "mnt", "net", "pid", "ipc", "uts"):
+        assert os.readlink(f"/proc/{server.pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
+    points = {line.split()[4] for line in Path(f"/proc/{server.pid}/mountinfo").read_text().splitlines()}
+    assert all(point in ("/", "/image") or point.startswith(("/usr", "/lib", "/bin", "/sbin")) for point in points), points
+    os.kill(server.pid, signal.SIGKILL)
+    processes.wait_until(lambda: not servers(), "the server's end")
+    assert rootless("exec", "box", "cat", "/etc/motd", status=None).status != 0
+    rootless("rm", "-f", "box")
+    assert rootless("run", "--rm", *NOW, str(image), "cat", "/etc/motd").stdout == "from the image\n"
+    assert len(servers()) == 1
+
+
+def test_a_changed_file_is_another_image(rootless: Rootless, image: Path, tmp_path: Path) -> None:
+    assert rootless("run", "--rm", *NOW, str(image), "cat", "/etc/motd").stdout == "from the image\n"
+    (tmp_path / "tree/etc/motd").write_text("another\n")
+    squashed(tmp_path / "tree", image)
+    assert rootless("run", "--rm", *NOW, str(image), "cat", "/etc/motd").stdout == "another\n"
+
+
+def test_a_sif_file_is_run_and_bad_ones_are_named(rootless: Rootless, image: Path, tmp_path: Path) -> None:
+    data = image.read_bytes()
+    file = tmp_path / "image.sif"
+    file.write_bytes(sif((SQUASHFS, PRIMARY, BASE, len(data)))[:BASE] + data)
+    assert rootless("run", "--rm", *NOW, str(file), "cat", "/etc/motd").stdout == "from the image\n"
+    # A header that is well, over a file system that is not: its directories are no directories.
+    file.write_bytes(data[:96] + bytes(len(data) - 96))
+    assert "cannot mount" in rootless("run", "--rm", *NOW, str(file), "sh", status=125).stderr
+    file.write_bytes(data[:-5000])
+    assert "is damaged" in rootless("run", "--rm", *NOW, str(file), "sh", status=125).stderr
+    assert "is no image file" in rootless("run", "--rm", *NOW, "/etc/passwd", "sh", status=125).stderr
+    assert "--rootfs" in rootless("run", "--rm", *NOW, str(tmp_path), "sh", status=125).stderr
+    assert "no such file" in rootless("run", "--rm", *NOW, "./nothing", "sh", status=125).stderr
+    assert "after its path" in rootless("run", "--rm", *NOW, str(image), status=125).stderr
+    os.mkfifo(tmp_path / "fifo")
+    assert "is no file" in rootless("run", "--rm", *NOW, str(tmp_path / "fifo"), "sh", status=125).stderr
+
+
+def test_owners_of_a_user_without_a_range(rootless: Rootless, image: Path) -> None:
+    """They are in the attribute that emulated ids are kept in."""
+    script = """
+    rootless run --rm --network none "$1" stat -c '%u:%g %a' /etc/www /etc/motd
+    rootless run --rm --network none "$1" sh -c 'touch /etc/new && cat /etc/www'
+    """
+    done = inside(rootless, ONE_ID, script, image)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["33:44 640", "0:0 644", "x"]
+
+
+def test_without_squashfuse_its_package_is_named() -> None:
+    program = need_program("squashfuse_ll")
+
+    def hidden() -> str | None:
+        n.unshare(n.CLONE_NEWUSER | n.CLONE_NEWNS)
+        m.mount("/dev/null", os.path.realpath(program), None, m.MS_BIND)
+        return serve.find_program()
+
+    assert forked(hidden) is None
