@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ def ptmx(spec: dict[str, Any]) -> None:
     spec["linux"]["devices"] = [{"path": "/dev//ptmx", "type": "c", "major": 5, "minor": 2}]
 
 
+def masked_link(spec: dict[str, Any]) -> None:
+    """What the link leads to is hidden, by whatever name it is called."""
+    link = Path(spec["root"]["path"]) / "link"
+    if not link.is_symlink():  # both runtimes have this root
+        link.symlink_to("data/kept")
+    spec["linux"]["maskedPaths"] += ["/link", "/nowhere"]
+
+
 SHOWN = "grep -E ' /(x|x/a|dev|data|t|) ' /proc/self/mountinfo | cut -d' ' -f5,6 | sort; "
 
 CASES: list[tuple[str, Change, str]] = [
@@ -48,6 +57,7 @@ CASES: list[tuple[str, Change, str]] = [
     ("dev", readonly_dev, SHOWN + "ls /dev; touch /dev/x; echo $?; echo a > /dev/null; touch /dev/shm/x; echo $?"),
     ("working directory", readonly_root, SHOWN + "pwd; touch x; echo $?"),
     ("hooks", hooked, SHOWN + "ls -d /made; touch /made/x; echo $?"),
+    ("a mask over a link", masked_link, "cat /link /data/kept; echo $?; test -L /link; echo $?; test -c /data/kept; echo $?"),
     ("ptmx", ptmx, "readlink /dev/ptmx; test $(stat -L -c %d /dev/ptmx) = $(stat -c %d /dev/pts); echo $?"),
     ("mode of a directory", mounting(tmpfs("/private", "nodev"), tmpfs("/sticky")), "stat -c '%n %a' /private /sticky"),
 ]  # fmt: skip

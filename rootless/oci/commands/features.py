@@ -8,6 +8,7 @@ import os
 from rootless.linux.capability import CAPABILITIES, last_cap
 from rootless.oci.config.bundle import VERSION_MAX, VERSION_MIN
 from rootless.oci.config.config_linux import SECCOMP_ARCHITECTURES
+from rootless.oci.container.user_namespace import is_initial
 from rootless.oci.hooks import POINTS
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.mounts.mount_options import KNOWN_WORDS
@@ -57,7 +58,8 @@ def command(_: Arguments) -> int:
             "apparmor": {"enabled": os.path.isdir("/sys/kernel/security/apparmor")},
             "selinux": {"enabled": os.path.isdir("/sys/fs/selinux")},
             "intelRdt": {"enabled": False},
-            "mountExtensions": {"idmap": {"enabled": True}},
+            # Of the host's files, which is what containerd and CRI-O ask for: the kernel lets nobody else.
+            "mountExtensions": {"idmap": {"enabled": os.geteuid() == 0 and is_initial()}},
             "netDevices": {"enabled": True},
         },
         "annotations": {"io.rootless.version": _version()},

@@ -26,6 +26,7 @@ from rootless.runtime import child
 from rootless.runtime.descriptors import close_all
 from rootless.runtime.hooks import run_hooks
 from rootless.runtime.launch.start_init import StartedInit, start_init
+from rootless.runtime.namespaces import is_mapped
 from rootless.runtime.process.sealed_exec import terminal_of
 from rootless.runtime.sync import Channel
 from rootless.undo import Undo
@@ -103,6 +104,7 @@ def _prepare(request: CreateRequest, new_state: NewStateDirectory) -> _Prepared:
     own_user = user_namespace.wants_user_namespace(linux, capable=capable)
     maps = user_namespace.maps(linux, capable=capable) if own_user else None
     _mark_idmapped(spec)
+    _leave_out_unmapped_groups(spec, maps)
     joined = open_namespaces(linux, own_user=own_user)
     if linux.get("netDevices"):
         from rootless.oci.container import net_devices
@@ -160,6 +162,22 @@ def _mark_idmapped(spec: dict[str, Any]) -> None:
         words = entry.get("options") or []
         if entry.get("uidMappings") and not {"idmap", "ridmap"} & set(words):
             entry["options"] = [*words, "idmap"]
+
+
+def _leave_out_unmapped_groups(spec: dict[str, Any], maps: user_namespace.Maps | None) -> None:
+    """devpts refuses a `gid=` without an id in the container; everybody asks for 5. Terminals are then their opener's
+    group's."""
+    text = ""
+    for index, entry in enumerate(spec.get("mounts") or []):
+        words = entry.get("options") or []
+        if entry.get("type") != "devpts" or not any(word.startswith("gid=") for word in words):
+            continue
+        text = text or user_namespace.gid_map(spec["linux"], maps)
+        for word in words:
+            group = word.removeprefix("gid=")
+            if group != word and group.isdecimal() and not is_mapped(text, int(group)):
+                entry["options"] = [kept for kept in entry["options"] if kept != word]
+                LOG.warn(f"config.json: mounts[{index}].options: {word} is left out: the container has no such group")
 
 
 def _default_names(spec: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def maps(linux: dict[str, Any], *, capable: bool) -> Maps:
         missing = "gidMappings" if uid else "uidMappings"
         raise InvalidInput(f"config.json: linux.{missing}: is required where the other one is given")
     if capable:
-        if not uid and os.getuid() == 0 and _is_initial():
+        if not uid and os.getuid() == 0 and is_initial():
             raise InvalidInput("config.json: linux.uidMappings: is required for real root's user namespace")
         return Maps(namespaces.id_map("uid", uid), namespaces.id_map("gid", gid), "direct")
     if not uid:
@@ -65,7 +65,24 @@ def maps(linux: dict[str, Any], *, capable: bool) -> Maps:
     return text
 
 
-def _is_initial() -> bool:
+def gid_map(linux: dict[str, Any], new: Maps | None) -> str:
+    """The lines of gid_map of the container's user namespace: of `new`, of the one it joins, or ours. All ids where
+    the one it joins is no process's path: then the kernel refuses what has none."""
+    if new is not None:
+        return new.gid
+    path = next((entry.get("path") for entry in linux.get("namespaces") or [] if entry["type"] == "user"), None)
+    source = "/proc/self/gid_map"
+    if path:
+        process, separator, _ = path.rpartition("/ns/user")
+        if not separator or os.path.dirname(process) != "/proc":
+            return "0 0 4294967295"
+        source = f"{process}/gid_map"
+    with open(source) as file:
+        return file.read()
+
+
+def is_initial() -> bool:
+    """Whether our user namespace is the machine's own, as far as its map says."""
     with open("/proc/self/uid_map") as file:
         return file.read().split() == ["0", "0", "4294967295"]
 

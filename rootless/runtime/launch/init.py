@@ -160,10 +160,17 @@ def prepare_isolation(config: InitConfig, channel: Channel, progress: Progress) 
 
 def mount_filesystem(config: InitConfig, channel: Channel, progress: Progress) -> MountedRoot:
     """Mount all of the plan while the host's paths can still be seen, with the terminal and the hooks."""
+    plan = []
+    for step in config.plan:
+        if isinstance(step, Bind) and step.fd < 0 and step.options.propagation == m.MS_SHARED:
+            # While this is still a peer of its source: a slave's copy sends nothing back.
+            progress.step = step.describe()
+            step = step._replace(fd=step.open())
+        plan.append(step)
     progress.step = "private mount propagation"
     m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
     root_fd = _mount_root(config, channel, progress)
-    for step in config.plan:
+    for step in plan:
         if not isinstance(step, CLOSING):
             progress.step = step.describe()
             step.apply(root_fd)

@@ -271,11 +271,11 @@ def _apart(act: Callable[[_Doing], Answer], *, user_namespace: int = -1) -> Mess
 
 
 def enter_root(root_fd: int) -> None:
-    """Make the mount `root_fd` "/" and drop everything that was outside it. pivot_root(2)."""
+    """Make the mount `root_fd` "/" and drop everything that was outside it, which the caller has made slaves: so
+    detaching it tells nobody. pivot_root(2)."""
     os.fchdir(root_fd)
     m.pivot_root(".", ".")
-    # The old root now lies on top of the new one. Slave first, so that detaching it tells nobody.
-    m.mount(None, ".", None, m.MS_SLAVE | m.MS_REC)
+    # The old root now lies on top of the new one, and that is what is unmounted. (mount(2) of "." is the new one.)
     m.umount2(".", m.MNT_DETACH)
     os.chdir("/")
 
