@@ -1,0 +1,106 @@
+"""A pod as the kubelet makes one, by CRI calls."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.cri.containerd import Containerd
+from tests.cri.grpc import CallError
+
+POD, CONTAINER, NODE = range(3)  # NamespaceMode
+RUNNING, EXITED = 1, 2  # ContainerState
+EXEC_TIMEOUT_S = 30
+
+
+class Pod:
+    """A sandbox of `handler`; `sandbox` are fields of its LinuxPodSandboxConfig."""
+
+    def __init__(self, daemon: Containerd, name: str, handler: str, *, network: int = POD, **sandbox: Any) -> None:
+        self.daemon = daemon
+        self.logs = daemon.data / "logs" / name
+        security = {"namespace_options": {"network": network, "pid": CONTAINER}}
+        self.config = {
+            "metadata": {"name": name, "uid": f"uid-{name}", "namespace": "default"},
+            "hostname": name if network != NODE else "",
+            "log_directory": str(self.logs),
+            "dns_config": {"servers": ["10.0.2.3"], "searches": ["pods.test"]},
+            "linux": {"security_context": security, **sandbox},
+        }
+        answer = daemon.call("RunPodSandbox", "RunPodSandboxRequest", "RunPodSandboxResponse", config=self.config, runtime_handler=handler)
+        self.id: str = answer["pod_sandbox_id"]
+        self.containers: list[str] = []
+
+    def status(self) -> dict[str, Any]:
+        answer = self.daemon.call("PodSandboxStatus", "PodSandboxRequest", "PodSandboxStatusResponse", pod_sandbox_id=self.id)
+        found: dict[str, Any] = answer["status"]
+        return found
+
+    def create(
+        self, name: str, script: str, *, security: dict[str, Any] | None = None, resources: dict[str, int] | None = None, **more: Any
+    ) -> str:
+        """The id of a container of busybox that will run `script`."""
+        linux = {
+            "security_context": {"namespace_options": {"pid": CONTAINER}, **(security or {})},
+            "resources": resources or {},
+        }
+        config = {
+            "metadata": {"name": name}, "image": {"image": "busybox:latest"}, "command": ["sh", "-c", script],
+            "log_path": f"{name}.log", "linux": linux, **more,
+        }  # fmt: skip
+        answer = self.daemon.call(
+            "CreateContainer", "CreateContainerRequest", "CreateContainerResponse",
+            pod_sandbox_id=self.id, config=config, sandbox_config=self.config,
+        )  # fmt: skip
+        self.containers.append(answer["container_id"])
+        return self.containers[-1]
+
+    def start(self, container: str) -> None:
+        self.daemon.call("StartContainer", "ContainerRequest", "Empty", container_id=container)
+
+    def run(self, name: str, script: str, **more: Any) -> str:
+        container = self.create(name, script, **more)
+        self.start(container)
+        return container
+
+    def container(self, container: str) -> dict[str, Any]:
+        answer = self.daemon.call("ContainerStatus", "ContainerRequest", "ContainerStatusResponse", container_id=container)
+        found: dict[str, Any] = answer["status"]
+        return found
+
+    def wait(self, container: str) -> dict[str, Any]:
+        """Its status, once it has ended."""
+        deadline = time.monotonic() + 60
+        while (status := self.container(container))["state"] != EXITED:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)
+        return status
+
+    def exec(self, container: str, *words: str) -> tuple[int, str]:
+        """ExecSync: its exit status, and all that it wrote."""
+        answer = self.daemon.call(
+            "ExecSync", "ExecSyncRequest", "ExecSyncResponse", container_id=container, cmd=list(words), timeout=EXEC_TIMEOUT_S
+        )
+        return answer["exit_code"], (answer["stdout"] + answer["stderr"]).decode()
+
+    def exec_error(self, container: str, *words: str) -> str:
+        """Why ExecSync refuses, in lower case."""
+        try:
+            self.exec(container, *words)
+        except CallError as error:
+            return error.message.lower()
+        raise AssertionError(f"{words} ran")
+
+    def log(self, name: str) -> list[str]:
+        """A container's log, its lines without their times."""
+        return [line.split(" ", 1)[1] for line in (self.logs / f"{name}.log").read_text().splitlines()]
+
+    def stop(self, container: str, *, timeout_s: int = 30) -> None:
+        self.daemon.call("StopContainer", "StopContainerRequest", "Empty", container_id=container, timeout=timeout_s)
+
+    def remove(self) -> None:
+        """The pod and all of its containers."""
+        self.daemon.call("StopPodSandbox", "PodSandboxRequest", "Empty", pod_sandbox_id=self.id)
+        for container in self.containers:
+            self.daemon.call("RemoveContainer", "ContainerRequest", "Empty", container_id=container)
+        self.daemon.call("RemovePodSandbox", "PodSandboxRequest", "Empty", pod_sandbox_id=self.id)
