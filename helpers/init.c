@@ -4,18 +4,24 @@
    is no such command, 126 if it cannot be run. As tini and catatonit do.
 
    `rootless-init -P` starts nothing: it keeps the namespaces of a pod, reaps what is orphaned in them, and ends,
-   with status 0, when SIGTERM or SIGINT comes from outside. What shares the pid namespace can neither end nor trace it. */
+   with status 0, when SIGTERM or SIGINT comes from outside. What shares the pid namespace can neither end nor trace it.
+
+   `rootless-init -S` starts nothing either: it is PID 1 of a container that several commands share (members.h), and ends with
+   the last of them. */
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
+#include "lib/members.h"
 #include "lib/text.h"
 #include "lib/tracee.h"
 
@@ -78,16 +84,44 @@ _Noreturn static void keep_namespaces(void)
     }
 }
 
+/* Ends when the last member has gone. SIGTERM is no reason: a batch system sends it to every process of a job, and the commands
+   see to theirs; the stop signal is SIGPWR. */
+_Noreturn static void serve_members(void)
+{
+    sigset_t all, before;
+    int listener = 3;
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    take_signals(&all, &before);
+    keep_only(&listener, 1);
+    int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    struct members *members = signals < 0 ? NULL : new_members(listener, signals);
+    if (!members)
+        usage_error("rootless-init", strerror(errno));
+    trim_footprint();
+    while (wait_for_members(members)) {
+        struct signalfd_siginfo info;
+        while (read(signals, &info, sizeof info) == sizeof info) {
+            if (info.ssi_signo == SIGCHLD)
+                reap(0);
+            else if (info.ssi_signo == SIGPWR && (getpid() != 1 || info.ssi_pid == 0))
+                _exit(0);
+        }
+    }
+    _exit(0);
+}
+
 int main(int argc, char **argv)
 {
     sigset_t all, before;
     char **command = argv + 1;
     if (argc == 2 && strcmp(*command, "-P") == 0)
         keep_namespaces();
+    if (argc == 2 && strcmp(*command, "-S") == 0)
+        serve_members();
     if (argc > 1 && strcmp(*command, "--") == 0)
         command++;
     if (!argv[0] || !*command)
-        usage_error("rootless-init", "usage: rootless-init [--] COMMAND [ARGUMENT...] | -P");
+        usage_error("rootless-init", "usage: rootless-init [--] COMMAND [ARGUMENT...] | -P | -S");
     if (getpid() != 1) /* a shared pid namespace: orphans of the command still come to us */
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     take_signals(&all, &before);

@@ -157,6 +157,16 @@ def install() -> None:
     sys.meta_path.insert(0, Finder)
 
 
+def make_room(number: int) -> None:
+    """Leave the descriptor `number` to somebody else, if it is the file's."""
+    global _fd
+    if _fd == number:
+        import fcntl
+
+        _fd = fcntl.fcntl(_fd, fcntl.F_DUPFD_CLOEXEC, number + 1)
+        os.close(number)
+
+
 def forget() -> None:
     """Import nothing from the file any more: its descriptor is about to be closed, and the file that gets
     that number next would be taken for code."""

@@ -55,12 +55,13 @@ class ExecProcess(Record):
 
 class ExecStdio(Record):
     """The process's standard streams: a new terminal (its size, 0 = unset), pipes (stdin only if asked for),
-    /dev/null, or the caller's own."""
+    /dev/null, or the caller's own, which become the user's of the process unless they `keep_owner`."""
 
     kind: str
     open_stdin: bool = False
     rows: int = 0
     columns: int = 0
+    keep_owner: bool = False
 
 
 class CgroupTarget(Record):
@@ -84,6 +85,7 @@ class ExecRequest(Record):
     linux: dict[str, Any] = {}
     cache_dir: str = ""  # of compiled filters, ROOT/seccomp; "": this user's own
     preserve_fds: int = 0  # how many descriptors after stderr the process inherits
+    passed_fds: tuple[int, ...] = ()  # what it inherits besides, with the numbers that they have
     # The namespaces to join, as namespaces.differing has them, where PID 1 is an init that waits for `start`: nobody
     # may read them through /proc. Closed. None: those of PID 1.
     namespaces: tuple[tuple[int, int], ...] | None = None
@@ -229,7 +231,7 @@ def _run_exec_intermediate(execution: _Exec, channel: sync.Channel, *, in_cgroup
         else:
             namespaces.enter_each(execution.fds)
         # What our caller had open is nothing of the container's, not even for a moment.
-        kept = range(3, 3 + request.preserve_fds)
+        kept = (*range(3, 3 + request.preserve_fds), *request.passed_fds)
         descriptors.keep_only((channel.fileno(), execution.program, *(execution.streams.child or ()), *kept))
         descriptors.stop_importing()
         progress.step = "fork into the container"
@@ -279,13 +281,13 @@ def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoRe
         channel.send("terminal", {}, (master,))
         os.close(master)
     command = become_process(
-        process, progress, stdio=execution.streams.child, terminal_fd=slave, emulated=bool(execution.confinement.ids.bpf)
-    )
+        process, progress, stdio=execution.streams.child, terminal_fd=slave, keep_owner=request.stdio.keep_owner,
+        emulated=bool(execution.confinement.ids.bpf))  # fmt: skip
     # As Docker's, it lives on when the command that started it is killed. After the change of ids, which clears it.
     set_pdeathsig(signal.SIGKILL if request.dies_with_parent else 0)
     execute_command(
         command, process, execution.confinement, channel, progress,
-        program=execution.program, preserve_fds=request.preserve_fds,
+        program=execution.program, preserve_fds=request.preserve_fds, passed_fds=request.passed_fds,
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ ORDER = {
         "log_lines screen display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
-        "stats top unpause update wait run stop",
+        "stats top unpause update wait run run_shared stop",
     "cli/commands/image": "bootstrap build history import_ load ls pull push rm save tag untag",
     "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",
@@ -67,7 +67,7 @@ ORDER = {
     "cli/output": "for_each image_tree listing progress errors format units columns messages template",
     "cli/output/template":
         "template template_parser template_functions template_lexer template_printf template_values",
-    "cli/terminal": "attachment confirm",
+    "cli/terminal": "attachment confirm job_end",
     "compose": "converge discover disk plan load",
     "compose/converge":
         "executor providers api_socket apply init_containers conditions syncing contents hooks images log_stream observe watching "
@@ -92,7 +92,8 @@ ORDER = {
     "engine/files/volumes": "files archive copy_up volumes options",
     "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
-        "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart create exec_instances exec remove "
+        "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
+        "exec_instances exec remove "
         "create_rules user_defaults device_groups start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers client_events attach terminal",
@@ -161,7 +162,7 @@ ORDER = {
     "storage":
         "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
         "quoted_names shape staging tar volumes left_files names owner_file owner_record remove_tree store witness",
-    "storage/containers": "removal containers paused status restart",
+    "storage/containers": "removal containers members paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",
     "storage/layers":
         "diff known_blobs steps tar_pipe write_tar file_times image_owners layers extract layer_owners recorded attributes entry_names "

@@ -14,7 +14,14 @@ from rootless.engine.options.resources import Resources
 from rootless.engine.options.userns import IdMap, default_user
 from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
 from rootless.engine.state import user_namespace
-from rootless.engine.state.config import ContainerConfig, LogConfig, Network, RestartPolicy, Security
+from rootless.engine.state.config import (
+    ContainerConfig,
+    LogConfig,
+    Network,
+    RestartPolicy,
+    Security,
+    SharedConfig,
+)
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput
 from rootless.image import run_config
@@ -90,6 +97,7 @@ class Request(Record):
     pod: str = ""  # the id of the pod, whose lock the caller holds
     id_map: IdMap | None = None  # the pod's
     exit_policy: str = ""  # the pod's, where somebody has to look once the container has ended
+    shared: SharedConfig | None = None  # where several commands share it (shared.py): `cmd` is PID 1's, not theirs
     infra: bool = False  # it is the pod's infra: no image, and no root but what is mounted in it
 
 
@@ -238,14 +246,9 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
-    if request.image_file:
-        record["image_file"] = True
-    if request.cdi:
-        record["cdi"] = request.cdi
-    if request.ids:
-        record["ids"] = request.ids
-    if request.stdin_once:
-        record["stdin_once"] = True
+    for key in ("image_file", "cdi", "ids", "stdin_once", "shared"):
+        if value := getattr(request, key):
+            record[key] = value
     if request.pod:
         record["pod"] = request.pod
         if request.infra:

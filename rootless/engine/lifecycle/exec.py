@@ -24,6 +24,8 @@ from rootless.storage.store import Store
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from rootless.engine.lifecycle.attach.exec_streams import OnSignals
+
 
 class ExecOptions(Record):
     """What a user asked `exec` for; empty words mean the container's own."""
@@ -38,6 +40,7 @@ class ExecOptions(Record):
     privileged: bool = False
     rows: int = 0
     columns: int = 0
+    passed_fds: tuple[int, ...] = ()
 
 
 class Execution(Record):
@@ -82,10 +85,12 @@ def enter(
                     start_time=found.start_time,
                     process=configuration,
                     stdio=stdio,
-                    cgroup=_cgroup(found.state),
+                    # Each of those who share it stays where the batch system has put it.
+                    cgroup=runtime_exec.CgroupTarget() if record.get("shared") else _cgroup(found.state),
                     linux={"seccomp": process_spec.seccomp(_privileged(record, request))},
                     cache_dir=store.root + "/seccomp",
                     dies_with_parent=dies_with_parent,
+                    passed_fds=request.passed_fds,
                     ids=str(found.state.get("ids") or ""),
                     run_dir=str(found.state.get("run_dir") or ""),
                 )
@@ -187,6 +192,11 @@ def streams(entered: ExecProcess, *, stdin: int | None) -> ExecStreams:
         stdin=stdin,
         ended=entered.pidfd,
     )
+
+
+def wait_for_end(entered: ExecProcess, signals: int, on_signals: OnSignals) -> None:
+    """Until a process that has our own streams has ended; what is read from `signals` is acted on meanwhile."""
+    ExecStreams(outputs={}, to_process=-1, stdin=None, ended=entered.pidfd).run(signals, on_signals)
 
 
 def resize(entered: ExecProcess, rows: int, columns: int) -> None:

@@ -118,6 +118,10 @@ def discard(store: Store, identifier: str, *, volumes: bool) -> None:
     from rootless.storage.remove_tree import remove_tree
 
     remove_tree(sockets)
+    if record is not None and (shared := record.get("shared")):
+        from rootless.storage.containers import members
+
+        members.forget(shared["directory"], shared["key"], identifier)
     for name in anonymous:
         from rootless.storage import volumes as stored
 

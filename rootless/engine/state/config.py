@@ -118,6 +118,16 @@ class Security(TypedDict):
     mask: list[str]
 
 
+class SharedConfig(TypedDict):
+    """Of a container that several commands share (`run --shared`): the directory and the name of its socket
+    (storage/containers/members.py), and what the image or --entrypoint says they execute. PID 1 is a program of ours."""
+
+    directory: str
+    key: str
+    entrypoint: list[str]
+    cmd: list[str]
+
+
 class ContainerConfig(TypedDict):
     """config.json of a container."""
 
@@ -166,6 +176,7 @@ class ContainerConfig(TypedDict):
     ids: NotRequired[str]  # the word of --emulate-ids
     pod: NotRequired[str]  # the id of the pod that it is in
     infra: NotRequired[bool]  # and keeps the namespaces of
+    shared: NotRequired[SharedConfig]
     exit_policy: NotRequired[str]  # the pod's, where it is "stop"
     id_map: NotRequired[IdMap | None]
     emulate: NotRequired[str]  # the image's architecture, where this machine's processor does not execute it

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 KILLED_S = 10.0
 """How long the end of a killed PID 1 may take."""
+REMOVED_S = 30.0
+"""How long a --rm container's removal may keep the command that was its last."""
 
 
 class RunningContainer(Record):

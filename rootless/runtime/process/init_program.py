@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 ANNOTATION = "io.rootless.init"
 PAUSE = "pause"
 """The annotation's value for a program that starts nothing and keeps its namespaces (helpers/init.c)."""
+SHARED_COMMAND = ["rootless-init", "-S"]
+"""That program's words where it is to end with the last that shares the container; its descriptor 3 is what they connect to."""
 
 
 def wants_init(spec: dict[str, Any]) -> bool:

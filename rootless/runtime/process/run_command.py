@@ -12,6 +12,7 @@ so in the container's root and, but for the user, with the ids that the command 
 from __future__ import annotations
 
 import errno
+import os
 
 from rootless.linux import signal
 from rootless.linux.process import set_pdeathsig
@@ -80,11 +81,13 @@ def become_process(
     *,
     stdio: tuple[int, int, int] | None,
     terminal_fd: int,
+    keep_owner: bool = False,
     pause: bool = False,
     emulated: bool = False,
 ) -> Command:
-    """Become the user of `process` (an OCI process object) with its limits, label and streams: `stdio`, or where
-    that is None the terminal whose slave is `terminal_fd`. Returns the command, found as that user; with `pause`
+    """Become the user of `process` (an OCI process object) with its limits, label and streams: `stdio`, given to the
+    user unless it is to `keep_owner`, or where that is None the terminal whose slave is `terminal_fd`. Returns the command,
+    found as that user; with `pause`
     there is none in the container: the words are the init program's own. With `emulated` ids it stays root for the
     kernel.
 
@@ -101,7 +104,7 @@ def become_process(
     if stdio is None:
         terminal.use_terminal(terminal_fd, uid=real.uid)
     else:
-        terminal.use_pipes(stdio, uid=real.uid)
+        terminal.use_pipes(stdio, uid=0 if keep_owner else real.uid)
     progress.step = "become the user"
     credentials.become(real, umask=(process.get("user") or {}).get("umask"))
     # A change of uid clears it.
@@ -124,15 +127,18 @@ def execute_command(
     *,
     program: int,
     preserve_fds: int,
+    passed_fds: tuple[int, ...] = (),
     init: bool = False,
 ) -> NoReturn:
     """Confine ourselves and execute the command by way of `program` (sealed_exec.open_exec_helper); with `init`,
     `program` is the init program, which starts the command, if there is one. Sends the descriptor of a filter that notifies.
 
-    The command inherits the `preserve_fds` descriptors after stderr, and nothing else.
+    The command inherits the `preserve_fds` descriptors after stderr and those of `passed_fds`, and nothing else.
     """
     progress.step = "close descriptors"
     credentials.close_all_but_stdio(preserve=preserve_fds)
+    for fd in passed_fds:
+        os.set_inheritable(fd, True)
     if not init:
         # Before the filter, which may forbid it.
         keep_channel(program, channel)

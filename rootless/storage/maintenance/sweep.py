@@ -13,7 +13,7 @@ from collections.abc import Callable
 from rootless.errors import RootlessError
 from rootless.linux.process import alive, boot_id
 from rootless.storage import abandoned, names, shape
-from rootless.storage.containers import containers
+from rootless.storage.containers import containers, members
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, open_lock
 
@@ -74,9 +74,14 @@ def sweep_pods(store: Store) -> None:
 
 
 def _has_lost_everybody(store: Store, container_id: str) -> bool:
-    """Whether a --rm container has ended and neither its monitor nor a command is left to remove it."""
+    """Whether a --rm container has ended and neither its monitor nor a command is left to remove it; or whether it was to be
+    shared, and who made it is dead."""
     try:
-        if containers.status(store, container_id).state != "exited":
+        found = containers.status(store, container_id).state
+        if found == "created":
+            shared = containers.config(store, container_id).get("shared")
+            return shared is not None and members.is_abandoned(shared, container_id)
+        if found != "exited":
             return False
         state = shape.read_state(containers.directory(store, container_id))
     except (RootlessError, OSError, ValueError):

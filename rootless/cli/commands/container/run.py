@@ -7,9 +7,9 @@ import sys
 
 from rootless.cli.flags.container_options import OPTIONS
 from rootless.cli.flags.container_request import to_request
-from rootless.cli.grammar.command import FLAG, RUN, Args, Command, Option
+from rootless.cli.grammar.command import FLAG, RUN, VALUE, Args, Command, Option
 from rootless.cli.output.messages import say
-from rootless.cli.terminal import attachment
+from rootless.cli.terminal import attachment, job_end
 from rootless.engine.images import lookup as local
 from rootless.engine.lifecycle import create, remove, start
 from rootless.engine.lifecycle.attach import attach, terminal
@@ -103,6 +103,12 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
 
 def run(args: Args) -> int:
     """Create, start and, unless detached, stay with the container until it ends."""
+    if args.env_host and args.shared is None:
+        raise InvalidInput("--env-host goes with --shared alone", hint="name what the container is to have: -e NAME")
+    if args.shared is not None:
+        from rootless.cli.commands.container import run_shared
+
+        return run_shared.run(args, find_image, make)
     if args.rmi:
         if args.detach or args.rootfs:
             raise InvalidInput("--rmi needs an image, and somebody who stays: neither --detach nor --rootfs go with it")
@@ -206,7 +212,7 @@ def stay(
     connection = socket.socket(fileno=launched.attach_fd)
     with (
         attachment.Signals(
-            forward=(lambda number: start.send(launched, number)) if sig_proxy else None,
+            forward=job_end.forwarder(lambda number: start.send(launched, number), record["stop_timeout"]) if sig_proxy else None,
             resize=(lambda rows, columns: resize(store, record, rows, columns)) if tty else None,
         ) as signals,
         terminal.RawMode(0 if tty and interactive else -1),
@@ -254,7 +260,12 @@ COMMAND = Command(
     options=(
         *OPTIONS,
         Option(("-d", "--detach"), "detach", FLAG, help="Run container in background and print container ID"),
+        Option(("--env-host",), "env_host", FLAG,
+               help="With --shared: give the command the environment of this one, but for what the image sets"),
         Option(("--rmi",), "rmi", FLAG, help="As --rm, and remove the image, too, unless other containers need it"),
+        Option(("--shared",), "shared", VALUE, metavar="string", implied="",
+               help="Run in one container with all other commands of this step of the batch job (elsewhere: of this login) on this "
+                    "machine that name the same image and options, or, with a name, the same name; the last one removes it"),
         Option(("--sig-proxy",), "sig_proxy", FLAG, default=True, help="Proxy received signals to the process"),
     ),
     handler=run,

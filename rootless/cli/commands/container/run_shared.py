@@ -1,0 +1,193 @@
+"""`rootless run --shared`: enter the container that the commands of one step share on this machine, or be the first."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from rootless import paths
+from rootless.cli.flags.container_request import to_request
+from rootless.cli.flags.limits import LIMITS
+from rootless.cli.grammar.command import Args
+from rootless.cli.terminal import attachment, job_end
+from rootless.engine.lifecycle import exec as engine_exec
+from rootless.engine.lifecycle import shared
+from rootless.engine.lifecycle.attach import attach, terminal
+from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.exec import ExecOptions
+from rootless.engine.options.health import NOTHING_ASKED
+from rootless.engine.state.config import ContainerConfig, SharedConfig, read_config
+from rootless.errors import InvalidInput, NotSupported
+from rootless.image import run_config
+from rootless.record import TYPE_CHECKING
+from rootless.runtime import exec as runtime_exec
+from rootless.runtime.process.init_program import ANNOTATION, PAUSE, SHARED_COMMAND
+from rootless.session import session
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rootless.storage.images import Image
+
+_OF_ONE = (
+    "detach", "attach", "detach_keys", "cidfile", "pod", "pod_id_file", "replace", "restart", "rmi", "init", "sdnotify", "timeout",
+    "health_cmd", "name",
+)  # fmt: skip
+"""Options that are of one command with a container of its own."""
+_MPI = (
+    "SLURM_", "SLURMD_", "PMI_", "PMIX_", "PMI2_", "MPI_", "MPICH_", "MPIR_", "HYDRA_", "HYDI_", "I_MPI_", "OMPI_", "OPAL_", "PRTE_",
+    "PALS_", "PBS_", "FLUX_", "LSB_", "MV2_", "UCX_", "FI_", "OMP_",
+)  # fmt: skip
+_DEVICES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
+_DESCRIPTORS = ("PMI_FD", "HYDI_CONTROL_FD")
+"""Variables that hold the number of a descriptor to the process manager (PMI-1 and PMI-2, MPICH's)."""
+
+
+def run(args: Args, find_image: Callable[[Store, Request, Args], Image], make: Callable[[Store, Request, Args], object]) -> int:
+    """Run the command in the shared container; its exit status. `find_image` and `make` are those of `run`."""
+    _refuse(args)
+    request = to_request(args)
+    store = Store.open()
+    of_all = _of_all(request)
+    key = _key(store, args.shared, of_all)
+
+    def make_shared(identifier: str) -> None:
+        session.join()
+        image = None if of_all.rootfs else find_image(store, of_all, args)
+        make(store, _container(store, of_all, image, key, identifier), args)
+
+    member = shared.join(store, key, make_shared)
+    record = read_config(store, member.id)
+    keys = terminal.parse_detach_keys(terminal.DEFAULT_DETACH_KEYS) if request.tty else None
+    rows, columns = attachment.window() if request.tty else (0, 0)
+    options = ExecOptions(
+        _argv(record, request, args),
+        env=_environment(record, request, every=args.env_host),
+        workdir=request.workdir,
+        tty=request.tty,
+        interactive=request.open_stdin,
+        rows=rows,
+        columns=columns,
+        passed_fds=_passed(),
+    )
+    kind = runtime_exec.TERMINAL if request.tty else runtime_exec.INHERITED
+    stdio = runtime_exec.ExecStdio(kind, request.open_stdin, rows, columns, keep_owner=True)
+    try:
+        entered = engine_exec.enter(store, record, options, stdio, dies_with_parent=True)
+        send = job_end.forwarder(lambda number: engine_exec.send(entered, number), request.stop_timeout)
+        with (
+            attachment.Signals(
+                forward=send if args.sig_proxy else None,
+                resize=(lambda rows, columns: engine_exec.resize(entered, rows, columns)) if request.tty else None,
+                children=lambda: engine_exec.look_after(entered),
+            ) as signals,
+            terminal.RawMode(0 if request.tty and request.open_stdin else -1),
+        ):
+            if request.tty:
+                streams = engine_exec.streams(entered, stdin=0 if request.open_stdin else None)
+                streams.detach_keys = keys
+                streams.run(signals.fd, signals.on_arrival)
+            else:
+                engine_exec.wait_for_end(entered, signals.fd, signals.on_arrival)
+        return attach.exit_code(runtime_exec.wait(entered))
+    finally:
+        shared.leave(store, member)
+
+
+def _refuse(args: Args) -> None:
+    for dest in (*_OF_ONE, *(option.dest for option in LIMITS)):
+        if dest in args.given:
+            raise InvalidInput(
+                f"conflicting options: --shared and --{dest.replace('_', '-')}",
+                hint="a shared container ends with the last command in it, and its limits are those of the batch job",
+            )
+    if args.pid:
+        raise NotSupported(
+            "--shared wants a pid namespace of the container's own: what is left when the last command ends is ended by it",
+            hint="leave --pid out: processes of one container see each other",
+        )
+
+
+def _of_all(request: Request) -> Request:
+    """What must be the same for all who share a container; the rest is each command's own."""
+    security = request.security
+    return request._replace(
+        cmd=[],
+        env=[],
+        workdir="",
+        tty=False,
+        open_stdin=False,
+        detach_keys="",
+        auto_remove=True,
+        attached=[],
+        cgroups="disabled",
+        health={**NOTHING_ASKED, "test": ["NONE"]},
+        log={"driver": "none", "max_size": 0, "max_files": 1},
+        stop_signal="SIGPWR",
+        # Each command would be in a domain of its own, from which no other's memory can be read: MPI's single copy.
+        security={**security, "landlock": security.get("landlock") or "off"},
+    )
+
+
+def _key(store: Store, name: str, of_all: Request) -> str:
+    from _blake2 import blake2b  # hashlib loads OpenSSL
+
+    job, node = paths.job(), os.environ.get("SLURMD_NODENAME", "")
+    if name:
+        scope = [job, node, "name", name]
+    elif job:
+        scope = [job, node, os.environ.get("SLURM_STEP_ID", ""), repr(of_all)]
+    else:
+        scope = ["", "", str(os.getsid(0)), repr(of_all)]
+    return str(blake2b("\0".join([store.root, *scope]).encode(errors="surrogateescape"), digest_size=16).hexdigest())
+
+
+def _container(store: Store, of_all: Request, image: Image | None, key: str, identifier: str) -> Request:
+    """The request for the container itself, whose PID 1 is ours."""
+    entrypoint, cmd = of_all.entrypoint, []
+    if image is not None and entrypoint is None:
+        config = run_config.read(image.config.get("config"))
+        entrypoint = [word.text for word in config.entrypoint]
+        cmd = [word.text for word in config.cmd]
+    for_members: SharedConfig = {
+        "directory": store.runtime + "/shared", "key": key, "entrypoint": entrypoint or [], "cmd": cmd,
+    }  # fmt: skip
+    annotations = {**of_all.annotations, ANNOTATION: PAUSE}
+    return of_all._replace(id=identifier, entrypoint=[], cmd=SHARED_COMMAND, annotations=annotations, shared=for_members)
+
+
+def _argv(record: ContainerConfig, request: Request, args: Args) -> list[str]:
+    words = record.get("shared", {})
+    found = [*words.get("entrypoint", []), *(request.cmd or words.get("cmd", []))]
+    if not found:
+        raise InvalidInput("no command specified", hint="the image names none: add one after its name")
+    return found
+
+
+def _environment(record: ContainerConfig, request: Request, *, every: bool) -> list[str]:
+    """What comes to the image's: of our own what an MPI library reads, and with `every` all else that the image does not set;
+    then -e's."""
+    set_by_image = {entry.partition("=")[0] for entry in record["env"]}
+    ours = [
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if name.startswith(_MPI) or name in _DEVICES or (every and name not in set_by_image and name != paths.SESSION_VARIABLE)
+    ]
+    return [*ours, *request.env]
+
+
+def _passed() -> tuple[int, ...]:
+    """The descriptors by which a process manager talks to its ranks. Sockets and pipes alone: a directory would be a way out."""
+    found = []
+    for name in _DESCRIPTORS:
+        word = os.environ.get(name, "")
+        if not word.isdecimal() or int(word) < 3:
+            continue
+        try:
+            mode = os.fstat(int(word)).st_mode
+        except OSError:
+            continue  # of a launcher further away, whose descriptors we have not
+        if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+            found.append(int(word))
+    return tuple(found)
