@@ -238,10 +238,11 @@ class platform_package(Distribution):
 
 
 class platform_wheel(bdist_wheel):
-    """py3-none-linux_ARCH: no extension module, but programs for one machine."""
+    """py3-none-linux_ARCH: no extension module, but programs for one machine. $ROOTLESS_WHEEL_PLATFORM is another tag for it:
+    packaging/wheels.py knows for which machine it has had the programs compiled."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        return "py3", "none", super().get_tag()[2]
+        return "py3", "none", os.environ.get("ROOTLESS_WHEEL_PLATFORM") or super().get_tag()[2]
 
 
 setup(

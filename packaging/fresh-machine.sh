@@ -184,7 +184,7 @@ inside "./test $*" "$place/bare" /srv/checkout/test "$@"
 inside "a wheel made there" "$place/bare" sh -euc '
     cd /home/rootless-user/rootless
     exec setpriv --reuid rootless-user --regid rootless-user --init-groups env HOME=/home/rootless-user sh -euc "
-        .venv/bin/pip wheel -q --disable-pip-version-check --no-deps --wheel-dir /tmp/wheel .
+        .venv/bin/python packaging/wheels.py /tmp/wheel
         .venv/bin/rootless save -o /tmp/wheel/image.tar debian:bookworm"
 '
 mv "$place"/bare/tmp/wheel/* "$place/shared"

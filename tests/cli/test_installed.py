@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import platform
 import subprocess
 import sys
 import tempfile
@@ -16,34 +16,26 @@ from rootless.cli.command_table import COMMANDS
 from tests.harness.trees import remove_tree
 from tests.need import need
 
-TREE = Path(__file__).parents[2]
-COPIED = (
-    "rootless", "helpers", "bin", "packaging/completions", "setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "MANIFEST.in",
-)  # fmt: skip
+WHEELS = Path(__file__).parents[2] / "packaging/wheels.py"
 
 
 @pytest.mark.timeout(300)
 def test_an_environment_and_a_source_with_blanks() -> None:
     directory = Path(tempfile.mkdtemp(prefix="rl with blanks-", dir="/var/tmp"))
     try:
-        source, environment = directory / "the source", directory / "my env"
-        source.mkdir()
-        for name in COPIED:
-            if (TREE / name).is_dir():
-                shutil.copytree(TREE / name, source / name, ignore=shutil.ignore_patterns("_helpers", "__pycache__"))
-            elif (TREE / name).exists():
-                shutil.copy(TREE / name, source / name)
+        environment, scratch = directory / "my env", directory / "my tmp"
+        scratch.mkdir()
         # What it depends on is taken from this environment: nothing is to be fetched.
         made = subprocess.run([sys.executable, "-m", "venv", str(environment)], capture_output=True, text=True, check=False)
         need(made.returncode == 0, f"python -m venv: {made.stderr}")
         libraries = next(path for path in sys.path if path.endswith("site-packages"))
         (environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages/ours.pth"
          ).write_text(libraries + "\n")  # fmt: skip
-        # A wheel made elsewhere, for an environment without a blank.
-        pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-w", str(directory), str(source)],
-                       check=True, cwd=directory)  # fmt: skip
+        # Out of the source distribution, in a directory with a blank, for an environment without one.
+        subprocess.run([sys.executable, WHEELS, directory, "--no-build-isolation"], check=True, cwd=directory,
+                       env={**os.environ, "TMPDIR": str(scratch)}, stdout=subprocess.PIPE)  # fmt: skip
         (wheel,) = directory.glob("*.whl")
+        assert wheel.name.endswith(f".musllinux_1_1_{platform.machine()}.whl")
         pip = [str(environment / "bin/python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--ignore-installed", str(wheel)], check=True, cwd=directory)
         link = directory / "link"
