@@ -37,10 +37,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--machine", action="append", choices=MACHINES)
+    parser.add_argument("--sdist", action="store_true", help="only the source distribution")
     arguments, pip = parser.parse_known_args()
     os.umask(UMASK)  # modes get into archives
     arguments.directory.mkdir(parents=True, exist_ok=True)
-    made = make(arguments.directory.resolve(), machines=arguments.machine or [platform.machine()], pip=pip)
+    made = make(arguments.directory.resolve(), machines=[] if arguments.sdist else arguments.machine or [platform.machine()], pip=pip)
     sys.stdout.write("".join(f"{path}\n" for path in made))
 
 

@@ -15,8 +15,8 @@ OLDEST = (3, 11)
 
 def main():
     if sys.version_info < OLDEST:
-        sys.exit("rootless: this is Python %d.%d; 3.11 or later is needed" % sys.version_info[:2])
-    place = "%s/%s-%s-%s" % (directory(), DIGEST[:16], sys.implementation.cache_tag, os.uname().machine)
+        sys.exit(f"rootless: this is Python {sys.version_info[0]}.{sys.version_info[1]}; 3.11 or later is needed")
+    place = f"{directory()}/{DIGEST[:16]}-{sys.implementation.cache_tag}-{os.uname().machine}"
     if not whole(place):
         from unpack import unpack
 
@@ -35,13 +35,14 @@ def directory():
 
 
 def whole(place):
-    """Whether it is there, and ours alone to write to: what lies in it is executed."""
-    try:
-        status = os.lstat(place)
-    except FileNotFoundError:
-        return False
-    if status.st_uid != os.getuid() or status.st_mode & 0o170022 != 0o040000:
-        sys.exit(f"rootless: {place} is not a directory that only you can write to\nhint: remove it; it is made anew")
+    """Whether it is there, it and its directory ours alone to write to: what lies in it is executed."""
+    for path in (os.path.dirname(place), place):
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return False
+        if status.st_uid != os.getuid() or status.st_mode & 0o170022 != 0o040000:
+            sys.exit(f"rootless: {path} is not a directory that only you can write to\nhint: remove it; it is made anew")
     return True
 
 

@@ -18,8 +18,11 @@ COMMON, MACHINE, PYTHON = "common/", "machine/{machine}/", "python/{tag}-{machin
 
 def unpack(archive, member, digest, place):
     """Make `place` of the payload; two that do it at once both have it. SystemExit with one line where that cannot be."""
-    with zipfile.ZipFile(archive) as app:
-        packed = app.read(member)
+    try:
+        with zipfile.ZipFile(archive) as app:
+            packed = app.read(member)
+    except zipfile.BadZipFile:
+        packed = b""
     if hashlib.sha256(packed).hexdigest() != digest:
         sys.exit(f"rootless: {archive} is damaged\nhint: fetch it again")
     parent = os.path.dirname(place)

@@ -21,7 +21,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_there_is_one_for_each_command(pages: Path) -> None:
-    assert len(list(pages.iterdir())) == len(COMMANDS) + 1
+    assert len(list(pages.iterdir())) == len(COMMANDS) + 2
     listed = (pages / "rootless.1").read_text().replace("\\-", "-")
     for entry in COMMANDS:
         assert f".BR rootless-{entry.name.replace(' ', '-')} (1)" in listed

@@ -1,6 +1,6 @@
 """Manual pages from the command tables: `python -m rootless.cli.help.man DIRECTORY`. setup.py makes those of the wheel.
 
-One page a command, rootless-run(1), and rootless(1). man(7)'s own macros, and nothing of a terminal's.
+One page a command, rootless-run(1), and rootless(1), rootless-oci(1). man(7)'s own macros, and nothing of a terminal's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from rootless.cli.command_table import COMMANDS, GLOBAL_OPTIONS, CommandEntry, l
 from rootless.cli.grammar.command import COUNT, FLAG, LIST, Command, Option
 from rootless.cli.help import help as page
 from rootless.cli.help.examples import examples
+from rootless.oci import arguments as oci
 
 _ENVIRONMENT = (
     ("ROOTLESS_ROOT", "where images, containers and volumes are kept; --root goes before it"),
@@ -32,6 +33,7 @@ _AS_TYPED = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", 
 def pages() -> dict[str, str]:
     """File name -> text of every page."""
     found = {"rootless.1": _program()}
+    found["rootless-oci.1"] = _oci()
     for entry in COMMANDS:
         found[_name(entry) + ".1"] = _command(entry, load(entry))
     return found
@@ -54,7 +56,23 @@ def _program() -> str:
     lines += [".SH OPTIONS", *_options(GLOBAL_OPTIONS), ".SH ENVIRONMENT"]
     for name, meaning in _ENVIRONMENT:
         lines += [".TP", f".B {_text(name)}", _text(meaning)]
-    return "\n".join([*lines, ".SH EXIT STATUS", _text("Of run and exec: " + _STATUS)]) + "\n"
+    return "\n".join([*lines, ".SH EXIT STATUS", _text("Of run and exec: " + _STATUS), ".SH SEE ALSO", ".BR rootless\\-oci (1)"]) + "\n"
+
+
+def _oci() -> str:
+    lines = [*_heading("rootless-oci", "an OCI runtime for ordinary users, and for root"), ".SH SYNOPSIS", ".B rootless\\-oci"]
+    lines += ["[OPTIONS] COMMAND [OPTIONS] [ARG...]", ".SH DESCRIPTION"]
+    lines += ["Called by container engines, Slurm and Kubernetes in the place of runc or crun, whose words it takes.", ".SH COMMANDS"]
+    for name, command in oci.COMMANDS.items():
+        lines += [".TP", f"\\fB{_text(name)}\\fR [OPTIONS] {_text(command.words)}".rstrip(), _text(command.help)]
+        short = {long: letter for letter, long in command.short.items()}
+        for option, kind in command.options.items():
+            names = ", ".join(f"\\fB{_text(word)}\\fR" for word in (short.get(option), option) if word)
+            lines += [".br", names + ("" if kind == oci.FLAG else " \\fIvalue\\fR")]
+    lines += [".SH OPTIONS", "Before or after the command."]
+    for option, kind in oci.GLOBAL.items():
+        lines += [".br", f"\\fB{_text(option)}\\fR" + ("" if kind == oci.FLAG else " \\fIvalue\\fR")]
+    return "\n".join([*lines, ".SH SEE ALSO", ".BR rootless (1)"]) + "\n"
 
 
 def _command(entry: CommandEntry, command: Command) -> str:
