@@ -23,7 +23,11 @@ static int64_t read_times(const struct request *r, uint64_t address, struct time
     if (r->nr != SYS_utimensat)
         return 0;
 #endif
-    int64_t result = address ? request_read(r, address, given, sizeof given) : 0;
+    int32_t narrow[4];
+    const bool wide = r->form == WIDE;
+    int64_t result = !address ? 0 : request_read(r, address, wide ? (void *)given : narrow, wide ? sizeof given : sizeof narrow);
+    for (int i = 0; i < 2 && address && !wide && result == 0; i++)
+        given[i] = (struct timespec){narrow[2 * i], narrow[2 * i + 1]};
     if (result < 0 || !address)
         return result == -EFAULT ? CONTINUE : result;
     for (int i = 0; i < 2; i++)

@@ -206,7 +206,8 @@ int64_t call_stat(const struct request *r)
         return result;
     st.st_uid = owner.uid;
     st.st_gid = owner.gid;
-    return request_write(r, r->args[r->nr == SYS_newfstatat ? 2 : 1], &st, sizeof st);
+    const uint64_t address = r->args[r->nr == SYS_newfstatat ? 2 : 1];
+    return r->form == WIDE ? request_write(r, address, &st, sizeof st) : compat_write_stat(r, address, &st);
 }
 
 int64_t call_statx(const struct request *r)

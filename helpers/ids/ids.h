@@ -62,6 +62,9 @@ bool credentials_over_files(const struct credentials *of);
 /* Whether the file's bits let it do what is `wanted` (S_IROTH, S_IWOTH, S_IXOTH). */
 bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted);
 
+/* compat.c: how what a call's arguments point to is laid out: as here; for a 32-bit program; and with ids of 16 bits. */
+enum form { WIDE, NARROW, HALF };
+
 /* request.c: the call that is answered now, and the memory of the task that made it. */
 struct request {
     int listener;
@@ -69,6 +72,7 @@ struct request {
     pid_t task;
     int nr;
     const uint64_t *args;
+    enum form form;
 };
 bool request_valid(const struct request *r);
 /* Each 0, or -EFAULT, or GONE. */
@@ -186,6 +190,12 @@ struct call {
 extern const struct call calls[];
 extern const size_t call_count;
 int64_t answer(const struct request *r);
+
+/* compat.c: a call of a 32-bit program. */
+int64_t compat_answer(const struct request *r);
+int64_t compat_write_stat(const struct request *r, uint64_t address, const struct stat *st);
+/* The id as it is shown in 16 bits. */
+uint32_t half_of(uint32_t id);
 
 /* filter.c: the BPF program of a level to descriptor 1; whether that could be written. */
 bool filter_write(enum level level);

@@ -55,6 +55,7 @@ struct sock_filter {
 #define BPF_EQUAL 0x15u
 #define BPF_AT_LEAST 0x35u
 #define BPF_ANY_BIT 0x45u
+#define BPF_GO 0x05u
 #define BPF_RETURN 0x06u
 
 #if defined __x86_64__

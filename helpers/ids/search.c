@@ -171,7 +171,7 @@ int64_t call_open_how(const struct request *r)
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
     const uint64_t args[6] = {r->args[0], r->args[1], how.flags, how.mode};
-    const struct request as = {r->listener, r->id, r->task, SYS_openat, args};
+    const struct request as = {r->listener, r->id, r->task, SYS_openat, args, r->form};
     /* A path that must not lead anywhere is the kernel's to walk; a program does without, as on an older kernel. */
     if (how.flags & NEW_FILE && how.resolve & ~(uint64_t)RESOLVE_NO_MAGICLINKS)
         return credentials_over_files(credentials_of(r->task)) ? CONTINUE : -ENOSYS;

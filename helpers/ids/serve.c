@@ -48,7 +48,7 @@ static void respond(int listener, const struct seccomp_notif *n, int64_t result)
 
 static struct request request_of(int listener, const struct seccomp_notif *n)
 {
-    return (struct request){listener, n->id, (pid_t)n->pid, n->data.nr, n->data.args};
+    return (struct request){listener, n->id, (pid_t)n->pid, n->data.nr, n->data.args, WIDE};
 }
 
 static int receive_listener(int connection, struct beginning *beginning, uint32_t *groups)
@@ -137,7 +137,7 @@ static void answer_one(int listener, const struct seccomp_notif *n)
 {
     const struct request r = request_of(listener, n);
     /* A task without a number for us is in no pid namespace below ours. */
-    int64_t result = n->pid ? answer(&r) : CONTINUE;
+    int64_t result = !n->pid ? CONTINUE : n->data.arch == AUDIT_ARCH_NATIVE ? answer(&r) : compat_answer(&r);
     if (result != ANSWERED && result != GONE)
         respond(listener, n, result);
 }

@@ -9,12 +9,23 @@
 int64_t call_get_id(const struct request *r)
 {
     const struct credentials *of = credentials_of(r->task);
-    switch (r->nr) {
-    case SYS_getuid: return of->ruid;
-    case SYS_geteuid: return of->euid;
-    case SYS_getgid: return of->rgid;
-    default: return of->egid;
-    }
+    const uint32_t id = r->nr == SYS_getuid ? of->ruid : r->nr == SYS_geteuid ? of->euid : r->nr == SYS_getgid ? of->rgid : of->egid;
+    return r->form == HALF ? half_of(id) : id;
+}
+
+/* Ids for the task, each of the size that it expects. */
+static int64_t write_ids(const struct request *r, uint64_t address, const uint32_t *ids, uint32_t count)
+{
+    if (r->form != HALF)
+        return request_write(r, address, ids, count * sizeof *ids);
+    uint16_t *halves = calloc(count, sizeof *halves);
+    if (!halves)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        halves[i] = (uint16_t)half_of(ids[i]);
+    int64_t result = request_write(r, address, halves, count * sizeof *halves);
+    free(halves);
+    return result;
 }
 
 int64_t call_get_three(const struct request *r)
@@ -23,7 +34,7 @@ int64_t call_get_three(const struct request *r)
     const uint32_t uids[] = {of->ruid, of->euid, of->suid}, gids[] = {of->rgid, of->egid, of->sgid};
     const uint32_t *ids = r->nr == SYS_getresuid ? uids : gids;
     for (int i = 0; i < 3; i++) {
-        int64_t result = request_write(r, r->args[i], &ids[i], sizeof *ids);
+        int64_t result = write_ids(r, r->args[i], &ids[i], 1);
         if (result < 0)
             return result;
     }
@@ -39,7 +50,7 @@ int64_t call_get_groups(const struct request *r)
     if (room && of->group_count) {
         if ((uint32_t)room < of->group_count)
             return -EINVAL;
-        int64_t result = request_write(r, r->args[1], credentials_groups(of), of->group_count * sizeof(uint32_t));
+        int64_t result = write_ids(r, r->args[1], credentials_groups(of), of->group_count);
         if (result < 0)
             return result;
     }
@@ -148,7 +159,10 @@ int64_t call_set_groups(const struct request *r)
     uint32_t *groups = calloc((size_t)count + 1, sizeof *groups);
     if (!groups)
         return -ENOMEM;
-    int64_t result = count ? request_read(r, r->args[1], groups, (size_t)count * sizeof *groups) : 0;
+    const size_t size = r->form == HALF ? sizeof(uint16_t) : sizeof *groups;
+    int64_t result = count ? request_read(r, r->args[1], groups, (size_t)count * size) : 0;
+    for (int i = count; i-- > 0 && r->form == HALF;) /* from the end on: they are widened where they are */
+        groups[i] = ((const uint16_t *)groups)[i];
     for (int i = 0; result == 0 && i < count; i++)
         if (groups[i] == NO_ID)
             result = -EINVAL;

@@ -20,35 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void fuse(void); /* ids_fuse.c */
-
-static const long calls[] = {
-    SYS_newfstatat, SYS_fstat, SYS_statx, SYS_stat, SYS_lstat, SYS_openat, SYS_open, SYS_creat, SYS_mkdirat, SYS_mkdir,
-    SYS_symlinkat, SYS_symlink, SYS_mknodat, SYS_mknod, SYS_fchmod, SYS_fchmodat, SYS_chmod, SYS_chown, SYS_lchown,
-    SYS_fchown, SYS_fchownat, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_setgroups, SYS_setxattr, SYS_lsetxattr,
-    SYS_fsetxattr, SYS_getsockopt, SYS_bind, SYS_capset, SYS_capget, SYS_execve, SYS_execveat, SYS_prlimit64, SYS_setrlimit, SYS_prctl,
-};
-#define CALLS (sizeof calls / sizeof *calls)
-
-/* Every call with every kind of wrong argument in every place. A child each: execve(2) might succeed, setrlimit(2) hurt. */
-static void pointers(void)
-{
-    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    munmap(page + 4096, 4096);
-    memset(page, 'a', 4096); /* a text without an end, before memory that is not there */
-    const long wrong[] = {0, 8, -1, (long)page, (long)(page + 4095), (long)0x7fffffffffff, (long)0x8000000000000000ul, INT32_MAX, INT32_MIN};
-    const size_t kinds = sizeof wrong / sizeof *wrong;
-    for (size_t call = 0; call < CALLS; call++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            for (size_t i = 0; i < kinds; i++)
-                for (size_t j = 0; j < kinds; j++)
-                    syscall(calls[call], wrong[i], wrong[j], wrong[(i + j) % kinds], wrong[(i * j) % kinds], wrong[(i + 2 * j) % kinds]);
-            _exit(0);
-        }
-        waitpid(pid, NULL, 0);
-    }
-}
+void fuse(void);     /* ids_fuse.c */
+void pointers(void); /* ids_pointers.c */
 
 static void paths(void)
 {

@@ -17,7 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef COMPAT
 #define CALL(...) (errno = 0, syscall(__VA_ARGS__))
+#endif
 #define SIZE (1 << 16)
 
 static char text[SIZE], *lines[1024];
@@ -223,7 +225,12 @@ static void step(const char *script, int at)
         printf("unknown %s\n", line);
 }
 
-static int run(const char *script, int at)
+#ifdef COMPAT
+#define run(script, at) on_low_stack(run_here, (script), (at))
+#else
+#define run run_here
+#endif
+static int run_here(const char *script, int at)
 {
     FILE *file = fopen(script, "r");
     if (!file) {

@@ -20,7 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef COMPAT
 #define CALL(...) (errno = 0, syscall(__VA_ARGS__))
+#endif
 
 int step_of_others(const char *op, const char *line);
 void say(const char *what, long result);

@@ -65,10 +65,16 @@ class Side:
         return code
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+BITS = [64, pytest.param(32, marks=pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls of 32 bits are x86's"))]
+
+
+@pytest.fixture(scope="module", params=BITS)
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Makes the calls; of 32 bits: as a program of 32-bit x86 makes them, and needs no library of such."""
     built = tmp_path_factory.mktemp("calls") / "calls"
-    subprocess.run([need_program("cc"), "-static", "-O1", "-o", built, HERE / "ids_calls.c", HERE / "ids_others.c"], check=True, timeout=60)
+    narrow = ["-mno-red-zone", "-include", str(HERE / "ids_compat.h"), str(HERE / "ids_compat.c")] if request.param == 32 else []
+    command = [need_program("cc"), "-static", "-O1", "-o", str(built), *narrow]
+    subprocess.run([*command, HERE / "ids_calls.c", HERE / "ids_others.c"], check=True, timeout=60)
     return built
 
 
@@ -181,11 +187,26 @@ def test_any_calls(sides: tuple[Side, Side], script: list[str]) -> None:
     same(sides, [*script, "who"])
 
 
+ASKS = 'void _start(void) { __asm__("mov $24, %eax; int $0x80; mov %eax, %ebx; mov $1, %eax; int $0x80"); }'  # exit(getuid())
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="32-bit x86 runs on x86")
+def test_a_program_of_32_bits_is_who_it_is(helpers: Path, tmp_path: Path) -> None:
+    (tmp_path / "asks.c").write_text(ASKS)
+    options = ["-m32", "-nostdlib", "-static", "-o", str(tmp_path / "asks")]
+    subprocess.run([need_program("cc"), *options, tmp_path / "asks.c"], check=True, timeout=60)
+    tmp_path.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    for command, uid in ((["./asks"], 0), (["setpriv", "--reuid", "33", "./asks"], 33)):
+        done = subprocess.run(emulated(helpers, "full", *command), cwd=tmp_path, env=environment, timeout=60, check=False)
+        assert done.returncode == uid
+
+
 @pytest.fixture(scope="module")
 def attacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = tmp_path_factory.mktemp("attacks") / "attacks"
     command = [need_program("cc"), "-static", "-pthread", "-O1", "-w", "-o", str(built)]
-    subprocess.run([*command, HERE / "ids_attacks.c", HERE / "ids_fuse.c"], check=True, timeout=60)
+    subprocess.run([*command, HERE / "ids_attacks.c", HERE / "ids_fuse.c", HERE / "ids_pointers.c"], check=True, timeout=60)
     return built
 
 

@@ -7,6 +7,8 @@ import random
 import select
 import signal
 
+import pytest
+
 from tests.harness.command import Rootless
 from tests.system.test_emulated_ids import NOW, helpers_below
 
@@ -62,6 +64,7 @@ def kill_within(rootless: Rootless, chance: random.Random) -> str:
     return rootless("wait", "box").stdout
 
 
+@pytest.mark.timeout(120 + 20 * KILLS)
 def test_killed_at_any_instant_of_an_installation(rootless: Rootless, tools_image: str) -> None:
     """ROOTLESS_IDS_KILLS=N: so many times."""
     chance = random.Random()
