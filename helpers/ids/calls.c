@@ -102,6 +102,12 @@ const struct call calls[] = {
     EACH(SYS_process_vm_writev, LEVEL_FULL, call_trace),
     EACH(SYS_pidfd_getfd, LEVEL_FULL, call_trace),
     {SYS_ptrace, LEVEL_FULL, EITHER, 0, PTRACE_ATTACH, 0, PTRACE_SEIZE, call_trace},
+    EACH(SYS_setpriority, LEVEL_FULL, call_priority),
+    EACH(SYS_ioprio_set, LEVEL_FULL, call_priority),
+    EACH(SYS_sched_setaffinity, LEVEL_FULL, call_priority),
+    EACH(SYS_sched_setscheduler, LEVEL_FULL, call_priority),
+    EACH(SYS_sched_setparam, LEVEL_FULL, call_priority),
+    EACH(SYS_sched_setattr, LEVEL_FULL, call_priority),
     EACH(SYS_chroot, LEVEL_FULL, call_leave_root),
     EACH(SYS_pivot_root, LEVEL_FULL, call_leave_root),
     EACH(SYS_setns, LEVEL_FULL, call_leave_root),
@@ -110,7 +116,7 @@ const struct call calls[] = {
     BITS(SYS_unshare, LEVEL_FULL, 0, NEW_MOUNTS, call_leave_root),
     {SYS_prctl, LEVEL_IDS, EQUAL, 0, PR_SET_KEEPCAPS, 0, 0, call_keep_capabilities},
     /* Programs that log users in set every limit there is, and this one is not theirs to set. */
-    {SYS_prlimit64, LEVEL_IDS, SILENT_LIMIT, 1, RLIMIT_RTTIME, 2, 0, NULL},
+    {SYS_prlimit64, LEVEL_IDS, LIMIT, 1, RLIMIT_RTTIME, 2, 0, call_priority},
 #ifdef SYS_setrlimit
     {SYS_setrlimit, LEVEL_IDS, SILENT, 0, RLIMIT_RTTIME, 0, 0, NULL},
 #endif

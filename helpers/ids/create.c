@@ -40,9 +40,7 @@ static bool may_open(const struct credentials *by, const struct making *making)
     bool may = true;
     if (fstat(fd, &st) == 0) {
         struct owner owner = owner_of(fd, &st);
-        int how = (int)flags & O_ACCMODE;
-        mode_t wanted = (how == O_WRONLY ? 0 : S_IROTH) | (how == O_RDONLY && !(flags & O_TRUNC) ? 0 : S_IWOTH);
-        may = S_ISDIR(st.st_mode) || credentials_may(by, &st, &owner, wanted);
+        may = S_ISDIR(st.st_mode) || credentials_may(by, &st, &owner, wanted_by(flags));
     }
     close(fd);
     return may;
@@ -84,6 +82,8 @@ int64_t making_search(const struct request *r, bool in_directory, bool follows, 
     const struct credentials *by = credentials_of(r->task);
     if (!credentials_over_files(by)) {
         struct found found;
+        if (making->opens)
+            making->place.wanted = wanted_by(making->flags);
         int64_t result = search(&making->place, by, follows, &found);
         bool there = result == 0 && making->opens && found.file >= 0;
         if (there)

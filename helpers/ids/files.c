@@ -4,17 +4,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "ids.h"
+#include "search.h"
 #include "lib/text.h"
 
-#define PROC_SUPER_MAGIC 0x9fa0
 #define NAME_SIZE 256
-static const char limit_name[] = "Max realtime timeout";
 
 /* Whether the task's descriptor only names a file (O_PATH): then the kernel changes nothing by it. */
 static bool names_only(const struct request *r, int fd)
@@ -162,22 +159,13 @@ int64_t call_chmod(const struct request *r)
     return result;
 }
 
-/* A process's directory in /proc belongs to whom the process is: its list of limits has the number of its set. */
+/* A process's directory in /proc belongs to whom the process is. */
 static bool owner_of_process(int fd, const struct stat *st, struct owner *owner)
 {
-    struct statfs fs;
-    char text[2048];
-    if (!S_ISDIR(st->st_mode) || fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-        return false;
-    int limits = open_beneath(fd, "limits", O_RDONLY, 0);
-    ssize_t size = limits < 0 ? -1 : read(limits, text, sizeof text - 1);
-    if (limits >= 0)
-        close(limits);
-    text[size > 0 ? size : 0] = 0;
-    const char *found = strstr(text, limit_name);
-    const struct credentials *of = credentials_numbered(found ? strtoull(found + strlen(limit_name), NULL, 10) : 0);
-    *owner = (struct owner){of->euid, of->egid, of->euid || of->egid};
-    return owner->emulated;
+    const struct credentials *of = S_ISDIR(st->st_mode) ? process_of_directory(fd) : NULL;
+    if (of)
+        *owner = (struct owner){of->euid, of->egid, of->euid || of->egid};
+    return of && owner->emulated;
 }
 
 /* The owner to show; CONTINUE where the kernel shows the right one. */

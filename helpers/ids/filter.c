@@ -25,7 +25,7 @@ static void put_call(int nr, const struct call *call, uint32_t action)
 {
     put(BPF_EQUAL, (size_t)nr, 0, 0);
     size_t start = length;
-    if (call->condition != ALWAYS) {
+    if (call->condition != ALWAYS && call->condition != LIMIT) {
         put(BPF_LOAD, LOW(call->argument), 0, 0);
         if (call->condition == EITHER)
             put(BPF_EQUAL, call->second_value, 2, 0);
@@ -37,10 +37,15 @@ static void put_call(int nr, const struct call *call, uint32_t action)
         put(BPF_EQUAL, call->second_value, 1, 0);
         put(BPF_RETURN, SECCOMP_RET_ALLOW, 0, 0);
     }
-    if (call->condition == SILENT_LIMIT) { /* prlimit(2) that only asks has no new limit */
+    if (call->condition == LIMIT) { /* prlimit(2) that only asks has no new limit; of another process it is asked for */
+        put(BPF_LOAD, LOW(call->argument), 0, 0);
+        put(BPF_EQUAL, call->value, 0, 5);
         put(BPF_LOAD, LOW(call->second), 0, 0);
-        put(BPF_EQUAL, 0, 0, 3);
+        put(BPF_EQUAL, 0, 0, 2);
         put(BPF_LOAD, HIGH(call->second), 0, 0);
+        put(BPF_EQUAL, 0, 1, 0);
+        put(BPF_RETURN, SECCOMP_RET_ERRNO, 0, 0);
+        put(BPF_LOAD, LOW(0), 0, 0);
         put(BPF_EQUAL, 0, 0, 1);
         put(BPF_RETURN, SECCOMP_RET_ALLOW, 0, 0);
     }
@@ -51,8 +56,7 @@ static void put_call(int nr, const struct call *call, uint32_t action)
 /* Whether anything is done at a call of the table at this level, and what. */
 static bool action_of(const struct call *call, enum level level, uint32_t *action)
 {
-    bool silent = call->condition == SILENT || call->condition == SILENT_LIMIT;
-    *action = silent || level == LEVEL_FAKE ? SECCOMP_RET_ERRNO : SECCOMP_RET_USER_NOTIF;
+    *action = call->condition == SILENT || level == LEVEL_FAKE ? SECCOMP_RET_ERRNO : SECCOMP_RET_USER_NOTIF;
     return level == LEVEL_FAKE ? call->level == LEVEL_FAKE : call->level <= level;
 }
 

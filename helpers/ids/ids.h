@@ -15,6 +15,7 @@
 
 #define NO_ID UINT32_MAX
 #define PATH_SIZE 4096
+#define LEADS ((mode_t)S_IRUSR) /* readlink(2): none of the bits of others */
 #define NEW_FILE ((uint32_t)(O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) /* of open(2)'s flags */
 
 /* Answers of a call that are no results: the kernel does it; it has been sent already; nobody waits for it any more. */
@@ -89,6 +90,7 @@ long inner_pid(pid_t task);
 extern int proc_fd; /* the host's /proc */
 struct place {
     int at; /* where a relative path begins, ours to close; -1: the path is absolute */
+    mode_t wanted; /* of a file of /proc: S_IROTH and S_IWOTH, what it is opened for; LEADS, where a link leads */
     char path[PATH_SIZE];
 };
 bool paths_begin(void);
@@ -168,6 +170,7 @@ int64_t call_look(const struct request *r);
 int64_t call_connect(const struct request *r);
 int64_t call_signal(const struct request *r);
 int64_t call_trace(const struct request *r);
+int64_t call_priority(const struct request *r);
 /* chroot(2) and whatever else gives a task another root than the container's. paths.c */
 int64_t call_leave_root(const struct request *r);
 
@@ -176,7 +179,7 @@ void sockets_settle(const struct request *r);
 
 /* calls.c: which calls are notified, and what answers them. */
 typedef int64_t call_function(const struct request *r);
-enum condition { ALWAYS, ANY_BIT, EQUAL, EITHER, EQUAL_TWO, SILENT_LIMIT, SILENT };
+enum condition { ALWAYS, ANY_BIT, EQUAL, EITHER, EQUAL_TWO, LIMIT, SILENT };
 struct call {
     int nr;
     enum level level; /* from which on */

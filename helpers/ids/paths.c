@@ -91,15 +91,17 @@ static int own_descriptor(char *path, int *fd)
     static const struct {
         const char *prefix;
         int fd;
-    } names[] = {{"/proc/self/fd/", -1}, {"/proc/thread-self/fd/", -1}, {"/dev/fd/", -1},
-                 {"/dev/stdin", 0},      {"/dev/stdout", 1},            {"/dev/stderr", 2}};
+    } names[] = {{"/proc/self/fd/", -1}, {"/proc/thread-self/fd/", -1}, {"/dev/fd/", -1},         {"/dev/stdin", 0},
+                 {"/dev/stdout", 1},     {"/dev/stderr", 2},            {"/proc/self/cwd/", AT_FDCWD}, {"/proc/thread-self/cwd/", AT_FDCWD}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t length = strlen(names[i].prefix);
         if (strncmp(path, names[i].prefix, length) != 0)
             continue;
         char *rest = path + length;
         *fd = names[i].fd;
-        if (*fd < 0) {
+        if (*fd == AT_FDCWD)
+            rest--; /* what follows begins with a slash */
+        else if (*fd < 0) {
             if (*rest < '0' || *rest > '9')
                 return 0;
             for (*fd = 0; *rest >= '0' && *rest <= '9' && *fd < 1 << 24; rest++)
@@ -118,11 +120,15 @@ static int own_descriptor(char *path, int *fd)
 /* Below /proc/self: in the container's own /proc, by the number that the task has there. */
 static void own_process(const struct request *r, char *path)
 {
-    static const char prefix[] = "/proc/self/";
+    static const char prefix[] = "/proc/self/", own_root[] = "/proc/self/root/";
     char number[32];
     size_t length = strlen(path), skip = sizeof prefix - 2;
     if (strncmp(path, prefix, sizeof prefix - 1) != 0)
         return;
+    if (!strncmp(path, own_root, sizeof own_root - 1)) {
+        memmove(path, path + sizeof own_root - 2, length - sizeof own_root + 3);
+        return;
+    }
     long pid = inner_pid(r->task);
     char *end = pid < 0 ? NULL : put_number(put_text(number, "/proc/"), (uint64_t)pid);
     if (!end || length - skip + (size_t)(end - number) >= PATH_SIZE)
@@ -154,6 +160,7 @@ int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empt
 int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
 {
     place->at = -1;
+    place->wanted = 0;
     int result = place->path[0] ? take_root(r) : 0, fd = dirfd;
     if (result < 0)
         return request_valid(r) ? result : GONE;

@@ -68,8 +68,13 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
             found->file = at;
             return 0;
         }
-        if (length >= sizeof name || kernels_own(at))
+        if (length >= sizeof name)
             break;
+        if (kernels_own(at)) {
+            int64_t result = process_search(at, rest, by, follows, place->wanted);
+            close(at);
+            return result;
+        }
         memcpy(name, rest + start, length);
         name[length] = 0;
         memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
@@ -117,6 +122,25 @@ void search_end(struct found *found)
     found->parent = found->file = -1;
 }
 
+mode_t wanted_by(uint64_t flags)
+{
+    const int how = (int)flags & O_ACCMODE;
+    return (how == O_WRONLY ? 0 : S_IROTH) | (how == O_RDONLY && !(flags & O_TRUNC) ? 0 : S_IWOTH);
+}
+
+static mode_t wanted_of(const struct request *r)
+{
+    switch (r->nr) {
+#ifdef SYS_open
+    case SYS_open: return r->args[1] & O_PATH ? 0 : wanted_by(r->args[1]);
+    case SYS_readlink: return LEADS;
+#endif
+    case SYS_openat: return r->args[2] & O_PATH ? 0 : wanted_by(r->args[2]);
+    case SYS_readlinkat: return LEADS;
+    default: return 0;
+    }
+}
+
 int64_t search_path(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, bool follows, struct found *found)
 {
     struct place place;
@@ -124,6 +148,7 @@ int64_t search_path(const struct request *r, const struct credentials *by, int d
     int64_t result = place_of(r, dirfd, address, false, &place);
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
+    place.wanted = wanted_of(r);
     result = search(&place, by, follows, found);
     place_close(&place);
     return result;
@@ -133,8 +158,7 @@ int64_t search_path(const struct request *r, const struct credentials *by, int d
 int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags)
 {
     struct stat st;
-    const int how = (int)flags & O_ACCMODE;
-    mode_t wanted = (how == O_WRONLY ? 0 : S_IROTH) | (how == O_RDONLY && !(flags & O_TRUNC) ? 0 : S_IWOTH);
+    const mode_t wanted = wanted_by(flags);
     if (found->file < 0 || flags & O_PATH || kernels_own(found->file) || fstat(found->file, &st) < 0 || S_ISLNK(st.st_mode))
         return CONTINUE;
     if (S_ISDIR(st.st_mode) && wanted & S_IWOTH)

@@ -18,8 +18,14 @@ void search_end(struct found *found);
 bool kernels_own(int fd);
 bool read_only(int fd);
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted);
+/* process.c: whose process the directory of /proc is; NULL: nobody's. */
+const struct credentials *process_of_directory(int fd);
+/* Of a path from a directory in /proc on, which is opened for what is `wanted` (0: not opened): -EACCES or CONTINUE. */
+int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, mode_t wanted);
 /* Whether it may set or remove the attribute: CONTINUE, or an error. change.c */
 int64_t may_set_attribute(const struct credentials *by, int fd, const char *name);
+/* What open(2) with these flags asks for: S_IROTH, S_IWOTH. */
+mode_t wanted_by(uint64_t flags);
 /* What open(2) with these flags would say of what is there: -EACCES, -EPERM, or CONTINUE. */
 int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags);
 

@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ids.h"
 #include "lib/text.h"
 
 #define KNOWN_SIGNALS 64u
+#define IOPRIO_WHO_PROCESS 1
 
 /* The task's pid namespace, to be closed; -1. */
 static int namespace_of(const struct request *r)
@@ -157,6 +159,37 @@ int64_t call_signal(const struct request *r)
     int64_t result = r->nr == SYS_kill && (int)r->args[0] <= 0 ? kill_many(r, namespace) : kill_one(r, namespace);
     close(namespace);
     return result;
+}
+
+/* Whether it may set the priority of the other's, and the like: each call has its own rule (kernel/sys.c, kernel/sched,
+   block/ioprio.c). */
+static bool may_set(const struct credentials *by, const struct credentials *of, int nr)
+{
+    switch (nr) {
+    case SYS_prlimit64:
+        return by->ruid == of->euid && by->ruid == of->suid && by->ruid == of->ruid && by->rgid == of->egid && by->rgid == of->sgid && by->rgid == of->rgid;
+    case SYS_ioprio_set: return of->ruid == by->euid || of->ruid == by->ruid;
+    default: return of->ruid == by->euid || of->euid == by->euid;
+    }
+}
+
+/* setpriority(2), ioprio_set(2), sched_setaffinity(2), sched_setscheduler(2), sched_setparam(2), sched_setattr(2), prlimit(2) of
+   one process that is another. */
+int64_t call_priority(const struct request *r)
+{
+    const struct credentials *by = credentials_of(r->task);
+    const bool by_kind = r->nr == SYS_setpriority || r->nr == SYS_ioprio_set;
+    const int one = r->nr == SYS_ioprio_set ? IOPRIO_WHO_PROCESS : PRIO_PROCESS;
+    if (by->effective || (by_kind && (int)r->args[0] != one) || (int)r->args[by_kind] <= 0)
+        return CONTINUE;
+    int namespace = namespace_of(r);
+    if (namespace < 0)
+        return request_valid(r) ? CONTINUE : GONE;
+    const pid_t to = thread_of(namespace, r->args[by_kind]);
+    close(namespace);
+    if (to <= 0 || process_of(r->task) == process_of(to))
+        return CONTINUE;
+    return may_set(by, credentials_of(to), r->nr) ? CONTINUE : -EPERM;
 }
 
 /* ptrace(2) that begins, process_vm_readv(2), process_vm_writev(2), pidfd_getfd(2). */

@@ -22,6 +22,7 @@
 
 void fuse(void);     /* ids_fuse.c */
 void pointers(void); /* ids_pointers.c */
+void threads(void);  /* ids_threads.c */
 
 static void paths(void)
 {
@@ -219,29 +220,6 @@ static void peers(void)
     waitpid(pid, NULL, 0);
     who_is_it(&accepted);
     printf("ended %d\n", asked);
-}
-
-static pthread_barrier_t changed;
-static void *who_am_i(void *id)
-{
-    pthread_barrier_wait(&changed);
-    *(long *)id = syscall(SYS_getuid) * 1000 + syscall(SYS_getegid);
-    return NULL;
-}
-
-/* The C library has each thread set the ids, one after the other: those that are second are not root any more. */
-static void threads(void)
-{
-    pthread_t thread[3];
-    long id[3];
-    pthread_barrier_init(&changed, NULL, 4);
-    for (int i = 0; i < 3; i++)
-        pthread_create(&thread[i], NULL, who_am_i, &id[i]);
-    int result = setgroups(2, (const gid_t[]){5, 6}) | setresgid(33, 33, 33) | setresuid(33, 33, 33);
-    pthread_barrier_wait(&changed);
-    for (int i = 0; i < 3; i++)
-        pthread_join(thread[i], NULL);
-    printf("threads %d %ld %ld %ld %d\n", result, id[0], id[1], id[2], getgroups(0, NULL));
 }
 
 int main(int argc, char **argv)

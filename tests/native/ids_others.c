@@ -168,6 +168,56 @@ static void reach(const char *path)
     close(fd);
 }
 
+static void files_of_process(pid_t pid)
+{
+    static const struct { const char *name; int flags; } files[] = {
+        {"environ", O_RDONLY}, {"mem", O_RDWR}, {"maps", O_RDONLY}, {"smaps", O_RDONLY}, {"fd", O_RDONLY}, {"fd/0", O_RDONLY | O_PATH},
+        {"status", O_RDONLY}, {"comm", O_WRONLY}, {"limits", O_RDONLY}, {"oom_score_adj", O_RDWR}, {"task", O_RDONLY},
+        {"cwd", O_RDONLY}, {"root/", O_RDONLY}, {"exe", O_RDONLY}, {"exe", O_PATH | O_NOFOLLOW}, {"ns/user", O_RDONLY}, {"ns", O_RDONLY},
+        {"cwd/d", O_RDONLY}, {"task/../maps", O_RDONLY}, {"nothere", O_RDONLY}, {"net/dev", O_RDONLY}, {"../uptime", O_RDONLY},
+        {"../self/environ", O_RDONLY}, {"../thread-self/comm", O_RDONLY}, {"../sys/kernel/hostname", O_RDONLY},
+    };
+    char path[128], text[8];
+    struct stat st;
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    const int directory = (int)CALL(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "/proc/%d/%s", pid, files[i].name);
+        int fd = (int)CALL(SYS_openat, AT_FDCWD, path, files[i].flags, 0);
+        say(files[i].name, fd < 0 ? fd : 0);
+        close(fd);
+        fd = (int)CALL(SYS_openat, directory, files[i].name, files[i].flags, 0);
+        say("from there", fd < 0 ? fd : 0);
+        close(fd);
+        const long size = CALL(SYS_readlinkat, AT_FDCWD, path, text, sizeof text);
+        say("leads", size < 0 ? size : 0);
+        say("seen", CALL(SYS_newfstatat, AT_FDCWD, path, &st, 0));
+    }
+    close(directory);
+    /* Where a link of its own leads, the bits hold. */
+    static const char *const own[] = {"/proc/self/root/etc/shadow", "/proc/self/cwd/c/x", "/proc/thread-self/cwd/a"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        const int fd = (int)CALL(SYS_openat, AT_FDCWD, own[i], O_RDONLY, 0);
+        say(own[i], fd < 0 ? fd : 0);
+        close(fd);
+    }
+}
+
+static void priority(void)
+{
+    static unsigned long limits[2], mask[16] = {~0ul};
+    static int normal;
+    say("nice", CALL(SYS_setpriority, 0, target, 5));
+    say("nice itself", CALL(SYS_setpriority, 0, 0, 5));
+    say("nice nobody", CALL(SYS_setpriority, 0, 999999, 5));
+    say("io", CALL(SYS_ioprio_set, 1, target, 2 << 13 | 5));
+    say("processors", CALL(SYS_sched_setaffinity, target, sizeof mask, mask));
+    say("scheduler", CALL(SYS_sched_setscheduler, target, 0, &normal));
+    say("limits", CALL(SYS_prlimit64, target, 7, NULL, limits));
+    say("own limits", CALL(SYS_prlimit64, getpid(), 7, NULL, limits));
+}
+
 /* Whether the word is one of ours. */
 int step_of_others(const char *op, const char *line)
 {
@@ -181,7 +231,11 @@ int step_of_others(const char *op, const char *line)
         sscanf(line, "%*s %ld", &a);
         if (target)
             signals((int)a);
-    } else if (!strcmp(op, "crowd"))
+    } else if (!strcmp(op, "process"))
+        target ? files_of_process(target), files_of_process(getpid()) : (void)0;
+    else if (!strcmp(op, "priority"))
+        target ? priority() : (void)0;
+    else if (!strcmp(op, "crowd"))
         fflush(stdout), crowd();
     else if (!strcmp(op, "trace") || !strcmp(op, "memory"))
         target ? *op == 't' ? trace() : memory() : (void)0;

@@ -1,0 +1,113 @@
+/* Files of /proc: those of a process are its user's (fs/proc/base.c, kernel/ptrace.c), all others root's. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "search.h"
+
+#define PROC_SUPER_MAGIC 0x9fa0
+#define ROOT 1u  /* the number of /proc itself */
+#define DEPTH 16 /* no directory of /proc lies deeper */
+static const char limit_name[] = "Max realtime timeout";
+
+static bool in_proc(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+const struct credentials *process_of_directory(int fd)
+{
+    char text[2048];
+    if (!in_proc(fd))
+        return NULL;
+    int limits = open_beneath(fd, "limits", O_RDONLY, 0);
+    ssize_t size = limits < 0 ? -1 : read(limits, text, sizeof text - 1);
+    if (limits >= 0)
+        close(limits);
+    text[size > 0 ? size : 0] = 0;
+    const char *found = strstr(text, limit_name);
+    return limits < 0 ? NULL : credentials_numbered(found ? strtoull(found + strlen(limit_name), NULL, 10) : 0);
+}
+
+/* ptrace_may_access() of the ids of files. */
+static bool may_look(const struct credentials *by, const struct credentials *of)
+{
+    return by == of || by->effective ||
+           (by->fsuid == of->euid && by->fsuid == of->suid && by->fsuid == of->ruid && by->fsgid == of->egid && by->fsgid == of->sgid &&
+            by->fsgid == of->rgid);
+}
+
+/* What everybody may open by its bits, and only who may trace the process for all that. */
+static bool is_of_memory(const char *name)
+{
+    static const char *const names[] = {"maps", "smaps", "smaps_rollup", "numa_maps"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool may(const struct credentials *by, const struct credentials *of, const struct stat *st, mode_t wanted)
+{
+    const struct owner owner = {of ? of->euid : 0, of ? of->egid : 0, true};
+    return credentials_may(by, st, &owner, wanted);
+}
+
+/* A directory of /proc, ours to close; *of: whose process it belongs to, NULL for none's. -1: not found out. */
+static int find_process(int from, const struct credentials **of)
+{
+    struct stat st;
+    int at = fcntl(from, F_DUPFD_CLOEXEC, 0);
+    for (int up = 0; at >= 0 && up < DEPTH && fstat(at, &st) == 0; up++) {
+        const int next = (*of = process_of_directory(at)) || st.st_ino == ROOT ? -1 : open_beneath(at, "..", O_PATH | O_DIRECTORY, 0);
+        close(at);
+        if (next < 0)
+            return *of || st.st_ino == ROOT ? fcntl(from, F_DUPFD_CLOEXEC, 0) : -1;
+        at = next;
+    }
+    if (at >= 0)
+        close(at);
+    return -1;
+}
+
+int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, mode_t wanted)
+{
+    const struct credentials *of = NULL;
+    struct stat st;
+    int at = in_proc(from) ? find_process(from, &of) : -1;
+    int64_t result = CONTINUE;
+    while (at >= 0 && result == CONTINUE && in_proc(at) && fstat(at, &st) == 0 && S_ISDIR(st.st_mode)) {
+        char name[256];
+        path += strspn(path, "/");
+        const size_t length = strcspn(path, "/");
+        if (length >= sizeof name)
+            break;
+        memcpy(name, path, length);
+        name[length] = 0;
+        path += length;
+        const bool last = !path[strspn(path, "/")];
+        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO))
+            result = -EACCES;
+        const int next = result == CONTINUE && length ? open_beneath(at, name, O_PATH | O_NOFOLLOW, 0) : -1;
+        if (next >= 0 && fstat(next, &st) == 0) {
+            if (!strcmp(name, "..") || (!of && *name >= '0' && *name <= '9'))
+                of = process_of_directory(next);
+            if (S_ISLNK(st.st_mode))
+                result = of && (!last || follows || wanted) && !may_look(by, of) ? -EACCES : CONTINUE;
+            else if (last && wanted & S_IRWXO && in_proc(next) && (!may(by, of, &st, wanted & S_IRWXO) || (of && is_of_memory(name) && !may_look(by, of))))
+                result = -EACCES;
+        }
+        close(at);
+        at = last ? -1 : next;
+        if (last && next >= 0)
+            close(next);
+    }
+    if (at >= 0)
+        close(at);
+    return result;
+}

@@ -1,0 +1,37 @@
+"""Emulated ids and programs of other kinds: of 32 bits, of musl."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.native.test_ids import HERE, TOLD, emulated
+from tests.need import need_program
+
+ASKS = 'void _start(void) { __asm__("mov $24, %eax; int $0x80; mov %eax, %ebx; mov $1, %eax; int $0x80"); }'  # exit(getuid())
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="32-bit x86 runs on x86")
+def test_a_program_of_32_bits_is_who_it_is(helpers: Path, tmp_path: Path) -> None:
+    (tmp_path / "asks.c").write_text(ASKS)
+    options = ["-m32", "-nostdlib", "-static", "-o", str(tmp_path / "asks")]
+    subprocess.run([need_program("cc"), *options, tmp_path / "asks.c"], check=True, timeout=60)
+    tmp_path.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    for command, uid in ((["./asks"], 0), (["setpriv", "--reuid", "33", "./asks"], 33)):
+        done = subprocess.run(emulated(helpers, "full", *command), cwd=tmp_path, env=environment, timeout=60, check=False)
+        assert done.returncode == uid
+
+
+def test_all_threads_become_another_with_musl(helpers: Path, tmp_path: Path) -> None:
+    """Whose static programs set the ids of threads in a way of their own."""
+    command = [need_program("musl-gcc"), "-static", "-pthread", "-DALONE", "-o", str(tmp_path / "threads")]
+    subprocess.run([*command, HERE / "ids_threads.c"], check=True, timeout=60)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run(
+        emulated(helpers, "full", "./threads"), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
+    )  # fmt: skip
+    assert done.stdout.splitlines() == TOLD
