@@ -182,7 +182,7 @@ def _unlink(path: str) -> None:
 
 
 def _warn_of_single_id(planned: IdMapping) -> None:
-    """Say once per reason and data root that images with several users will not fully work."""
+    """Say once per reason and data root that the users of an image will not be real ones."""
     root = paths.data_root()
     marker = os.path.join(root, "single-id-told")
     try:
@@ -191,7 +191,7 @@ def _warn_of_single_id(planned: IdMapping) -> None:
                 return
     except OSError:
         pass
-    _warn(f"containers have one user id only: {planned.reason}", planned.hint)
+    _warn(f"containers have one real user id, and emulate the others where they can (`rootless doctor`): {planned.reason}", planned.hint)
     try:
         os.makedirs(root, mode=0o700, exist_ok=True)
         with open(marker, "w") as file:

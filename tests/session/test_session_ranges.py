@@ -88,7 +88,7 @@ def test_without_helpers_there_is_one_id_and_that_is_told_once(
     joined = forked(child)
     assert joined == Session((idmap.IdRange(0, uid, 1),), (idmap.IdRange(0, os.getgid(), 1),), True)
     told = capfd.readouterr().err
-    assert "one user id only" in told
+    assert "one real user id" in told
     assert "no_new_privs" in told
     kill_and_wait(holder_pid(places))
     assert forked(child).single_id

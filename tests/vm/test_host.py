@@ -102,7 +102,7 @@ def test_without_subordinate_ids_there_is_one_id_and_it_is_said_once(vm: Machine
         """,
     )
     assert done.stdout.split() == ["0", "1", "0", "1", "33:44:4755", "33", "44", "33:44"]
-    assert done.stderr.count("one user id only") == 1, done.stderr
+    assert done.stderr.count("one real user id") == 1, done.stderr
 
 
 @pytest.mark.differs
