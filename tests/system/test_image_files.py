@@ -135,3 +135,36 @@ def test_without_squashfuse_its_package_is_named() -> None:
         return serve.find_program()
 
     assert forked(hidden) is None
+
+
+def test_a_directory_is_packed_and_mounted(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    need_program("mksquashfs")
+    environment = tmp_path / "envs/torch"
+    (environment / "lib").mkdir(parents=True)
+    (environment / "lib/one").write_text("of the environment\n")
+    place = f"target={environment}"
+    said = rootless("image", "pack", environment, "torch").stdout
+    assert f"type=squashfs,source=torch,{place}" in said
+    assert rootless("image", "pack").stdout.startswith("torch\t")
+    rootless("run", "-d", "--name", "box", *NOW, "--mount", f"type=squashfs,source=torch,{place}", busybox_image, "sleep", "1000")
+    assert rootless("exec", "box", "cat", f"{environment}/lib/one").stdout == "of the environment\n"
+    assert rootless("exec", "box", "sh", "-c", f"echo x >{environment}/lib/one", status=1).stderr.count("Read-only") == 1
+    assert rootless("inspect", "-f", "{{(index .Mounts 0).Type}}", "box").stdout == "squashfs\n"
+    rootless("stop", "-t", "0", "box")
+    rootless("cp", f"box:{environment}/lib/one", tmp_path / "copied")
+    assert (tmp_path / "copied").read_text() == "of the environment\n"
+    # A name may be packed anew while its file is in use, and files of one's own are mounted from any byte on.
+    rootless("start", "box")
+    (environment / "lib/one").write_text("newer\n")
+    rootless("image", "pack", environment, "torch")
+    assert rootless("exec", "box", "cat", f"{environment}/lib/one").stdout == "of the environment\n"
+    rootless("image", "pack", "-o", tmp_path / "file.sqfs", environment)
+    (tmp_path / "shifted").write_bytes(bytes(8192) + (tmp_path / "file.sqfs").read_bytes())
+    word = f"type=squashfs,source={tmp_path}/shifted,target=/opt/e,offset=8192"
+    assert rootless("run", "--rm", *NOW, "--mount", word, busybox_image, "cat", "/opt/e/lib/one").stdout == "newer\n"
+    assert "is no image file" in rootless("run", "--rm", "--mount", word[:-1], busybox_image, "true", status=125).stderr
+    rootless("rm", "-f", "box")
+    rootless("image", "pack", "--rm", "torch")
+    assert "no such packed directory" in rootless("run", "--mount", f"type=squashfs,source=torch,{place}", busybox_image, status=125).stderr
+    assert "outside of the directory" in rootless("image", "pack", "-o", environment / "x", environment, status=1).stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -53,7 +53,7 @@ ORDER = {
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run run_shared stop",
-    "cli/commands/image": "bootstrap build history import_ load ls pull push rm save tag untag",
+    "cli/commands/image": "bootstrap build history import_ load ls pack pull push rm save tag untag",
     "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",
     "cli/commands/network": "connect create ls prune rm",
@@ -88,9 +88,9 @@ ORDER = {
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files":
         "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
-    "engine/files/mounts": "container_root empty_root image_file mounted_volumes mount_sources bind_sources mount_points",
+    "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources image_file bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
-    "engine/images": "imagetools lists logins pushing removal saving listing remote lookup platform repair similar",
+    "engine/images": "imagetools lists logins packing pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
         "exec_instances exec remove "
@@ -160,7 +160,7 @@ ORDER = {
     "session": "session start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
-        "drivers copy_data maintenance pods images blobs containers indexes image_names layers abandoned output_file named_paths "
+        "drivers copy_data maintenance packs pods images blobs containers indexes image_names layers abandoned output_file named_paths "
         "quoted_names shape staging tar volumes left_files names owner_file owner_record remove_tree store witness",
     "storage/containers": "removal containers members paused status restart",
     "storage/drivers": "shifted rootfs choose vfs probe",

@@ -19,6 +19,7 @@ from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
+from rootless.runtime.descriptors import close_all
 from rootless.runtime.mounting import attach
 from rootless.runtime.mounts.masks import ReadonlyRoot
 from rootless.runtime.mounts.overlay import MOST_LAYERS
@@ -76,7 +77,7 @@ def _files(store: Store, identifier: str, staged: str = "") -> Iterator[CopyEnd]
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
                 directory = containers.directory(store, record["id"])
-                with placed(directory, root, staged) as name, mounted(root, steps(store, record)) as fd:
+                with image_files(record), placed(directory, root, staged) as name, mounted(root, steps(store, record)) as fd:
                     yield CopyEnd(fd, record.get("id_map"), directory, staged=name)
                 return
     with found:
@@ -144,6 +145,7 @@ def _to_be_read(store: Store, identifier: str, *, bare: bool = False) -> Iterato
                 record = container_root.resolve_mounts(store, record)
                 container_root.fill_volumes(store, record, root)
                 wanted = steps(store, record)
+                stack.enter_context(image_files(record))
             fd = _mounted_to_read(root, wanted, stack)
         yield CopyEnd(fd, record.get("id_map"), containers.directory(store, record["id"]), shown=not record["read_only"])
 
@@ -184,6 +186,21 @@ def steps(store: Store, record: ContainerConfig) -> list[Step]:
     if record["read_only"]:
         found.append(ReadonlyRoot())
     return found
+
+
+@contextmanager
+def image_files(record: ContainerConfig) -> Iterator[None]:
+    """Keep the mounts of image files that the container has served: `steps` borrows them in a child, which does not stay."""
+    connections: tuple[int, ...] = ()
+    if any(mount["type"] == "squashfs" for mount in record["mounts"]):
+        from rootless.engine.files.mounts import image_file
+
+        trees, connections = image_file.borrow(record)
+        close_all(trees.values())
+    try:
+        yield
+    finally:
+        close_all(connections)
 
 
 def _owner_of_etc(store: Store, record: ContainerConfig) -> str:

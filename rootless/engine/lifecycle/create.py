@@ -131,7 +131,7 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
         from rootless.engine.lifecycle import device_groups
 
         device_groups.keep(record)
-    if any(mount["type"] in ("volume", "image") for mount in record["mounts"]):
+    if any(mount["type"] in ("volume", "image", "squashfs") for mount in record["mounts"]):
         from rootless.engine.files.mounts import mounted_volumes
 
         mounted_volumes.make(store, record)

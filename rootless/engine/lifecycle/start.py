@@ -33,10 +33,8 @@ SHARED_KINDS = ("pid", "ipc", "network", "uts")
 
 
 class StartedContainer(Record):
-    """A container that has begun to run its command.
-
-    `attach_fd` is a connection to its monitor that misses no output (the caller's to close), or -1.
-    """
+    """A container that has begun to run its command. `attach_fd` is a connection to its monitor that misses no output (the
+    caller's to close), or -1."""
 
     pid: int
     start_time: int
@@ -141,6 +139,11 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         from rootless.engine.lifecycle.ipc import shared_trees
 
         trees = shared_trees(store, record)
+    if any(mount["type"] == "squashfs" for mount in record["mounts"]):
+        from rootless.engine.files.mounts import image_file
+
+        found, connections = image_file.borrow(record)
+        trees, emulation = trees | found, emulation + connections
     started_at = clock.now()
     create_cgroup = cgroup.CgroupManager(record, own_user_namespace=not facts.shared)
 
@@ -224,9 +227,7 @@ def host_facts(record: ContainerConfig, *, etc: str, volumes: str, shared: dict[
     )
 
 
-def _configuration(
-    record: ContainerConfig, facts: spec.StartFacts, handed: socket_activation.Handed
-) -> dict[str, Any]:
+def _configuration(record: ContainerConfig, facts: spec.StartFacts, handed: socket_activation.Handed) -> dict[str, Any]:
     """The OCI configuration of this start."""
     configuration = spec.build(record, facts)
     if record["userns"].startswith("keep-id") and not record["rootfs"]:

@@ -16,7 +16,7 @@ GIVEN = "U"
 _HEX = frozenset("0123456789abcdef")
 
 class Mount(TypedDict):
-    """One mount of a container's record; `source` is a host path (bind) or "" (volume, tmpfs).
+    """One mount of a container's record; `source` is a host path (bind, squashfs: a packed tree's name until create) or "" (volume, tmpfs).
 
     `create_source`: a start makes the directory where it is missing. `recursive`: "writable" or "readonly",
     where --mount says it. `image` is a reference, made an id at create; `subpath` leads to a part of a volume
@@ -36,6 +36,7 @@ class Mount(TypedDict):
     image: NotRequired[str]
     diff_ids: NotRequired[list[str]]
     subpath: NotRequired[str]
+    offset: NotRequired[int]  # of a squashfs in its file, in bytes
     volume_options: NotRequired[dict[str, str]]
     volume_labels: NotRequired[dict[str, str]]
     long: NotRequired[bool]  # written as --mount: `inspect` shows it among Mounts, not Binds

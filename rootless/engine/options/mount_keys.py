@@ -21,6 +21,10 @@ def apply(mount: Mount, key: str, value: str, word: str) -> None:
         if value not in _BOOLEANS:
             raise InvalidInput(f"invalid value for {key}: {value} (in '{word}')")
         mount["options"] += [GIVEN] * _BOOLEANS[value]
+    elif key == "offset" and mount["type"] == "squashfs":
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise InvalidInput(f"invalid offset '{value}' (in '{word}')", hint="write the number of bytes before the squashfs")
+        mount["offset"] = int(value)
     elif key == "bind-recursive":
         mount["recursive"] = _recursive(mount, value, word)
     elif key == "volume-driver":

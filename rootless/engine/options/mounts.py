@@ -130,9 +130,9 @@ def parse_mount(word: UserWord) -> Mount:
         else:
             fields[key] = value
     kind = fields.pop("type", "volume")
-    if kind not in ("bind", "volume", "tmpfs", "image"):
+    if kind not in ("bind", "volume", "tmpfs", "image", "squashfs"):
         raise InvalidInput(
-            f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume, tmpfs and image are supported"
+            f"invalid mount type '{kind}' (in '{word}')", hint="bind, volume, tmpfs, image and squashfs are supported"
         )
     target = _first(fields, "target", "dst", "destination")
     if not target:
@@ -151,6 +151,11 @@ def parse_mount(word: UserWord) -> Mount:
         if not source:
             raise InvalidInput(f"source is required for an image mount (in '{word}')")
         mount["image"], mount["read_only"], mount["resolve"] = source, True, True
+    elif kind == "squashfs":
+        if not source:
+            raise InvalidInput(f"source is required for a squashfs mount (in '{word}')")
+        mount["source"] = os.path.abspath(os.path.expanduser(source)) if "/" in source else source
+        mount["read_only"], mount["resolve"] = True, True
     elif source:
         raise InvalidInput(f"a tmpfs mount has no source (in '{word}')")
     for key, value in [*fields.items(), *repeated]:

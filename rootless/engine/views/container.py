@@ -157,7 +157,7 @@ def mount_point(store: Store, mount: Mount) -> dict[str, Any]:
         found["Source"] = f"{store.volumes}/{mount['volume']}/_data"
     if kind == "image":
         found["Name"] = mount.get("image", "")
-    if kind in ("tmpfs", "image"):
+    if kind in ("tmpfs", "image", "squashfs"):
         return found
     words = [word for word in mount["options"] if word not in ("bind", "rbind", "anonymous")]
     found["Mode"] = ",".join(["ro"] * mount["read_only"] + words)

@@ -108,7 +108,7 @@ def _long_mount(mount: Mount) -> dict[str, Any]:
     """One word of --mount, as Docker's API has it."""
     kind, subpath = mount["type"], mount.get("subpath", "")
     source = (
-        mount["source"] if kind == "bind" else mount["volume"] if kind == "volume" else mount.get("image", "")
+        mount["source"] if kind in ("bind", "squashfs") else mount["volume"] if kind == "volume" else mount.get("image", "")
     )
     found: dict[str, Any] = {
         "Type": kind,

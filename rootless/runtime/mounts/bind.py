@@ -16,6 +16,7 @@ from rootless.runtime.mounts import refusals
 if TYPE_CHECKING:
     from rootless.runtime.mounts.idmap import MountIdMap
     from rootless.runtime.mounts.mount_options import MountOptions
+    from rootless.runtime.squashfs.header import ImageFile
 
 EXACT = "io.rootless.exact"
 """In a bind mount of our OCI configurations: its source has no links, and none is followed."""
@@ -30,6 +31,7 @@ class Bind(Record):
     fd: int = -1  # the source, opened by a process that may see it where the init may not; -1: by path
     idmap: MountIdMap | None = None
     exact: bool = False  # `host_path` was resolved: a link in it now was put there since, and is not followed
+    image: ImageFile | None = None  # what is mounted is the squashfs in it, which `open` borrows for this process's life
 
     def describe(self) -> str:
         return f"bind {self.host_path} to {self.guest_path}"
@@ -45,6 +47,10 @@ class Bind(Record):
 
     def open(self) -> int:
         """The detached mount, with all that is asked of it; the caller's."""
+        if self.image is not None:
+            from rootless.runtime.squashfs import connect
+
+            return connect.borrow(self.image).mount
         options = self.options
         if self.idmap is not None and self.idmap.fd < 0:
             raise self.idmap.refused("its file system belongs to another user namespace")

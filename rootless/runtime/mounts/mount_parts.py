@@ -14,9 +14,10 @@ from rootless.errors import InvalidInput
 from rootless.linux import mount as m
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach, set_attributes
-from rootless.runtime.mounts.bind import EXACT, open_exact
+from rootless.runtime.mounts.bind import EXACT, Bind, open_exact
 from rootless.runtime.mounts.rootfs import Rootfs, mount_root
 from rootless.runtime.rootfs_path import mount_target, open_in_root
+from rootless.runtime.squashfs.header import ImageFile
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +29,12 @@ SUBPATH = "io.rootless.subpath"
 """In a mount of our OCI configurations: what below its source is meant."""
 IMAGE = "io.rootless.image"
 """A mount's type: `lower`, layers' directories, topmost first."""
+
+IMAGE_FILE = "io.rootless.image-file"
+"""A mount's type: `source`, a file with a squashfs in it, that begins at `offset`, or where its header says (None)."""
+
+IMAGE_FILE = "io.rootless.image-file"
+"""A mount's type: `source`, a file with a squashfs in it, that begins at `offset`, or where its header says (None)."""
 
 _TOP = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -117,6 +124,9 @@ def of(entry: dict[str, Any], options: MountOptions) -> Step:
         from rootless.runtime.mounts import build_mounts
 
         return build_mounts.of(entry, entry[SUBPATH])
+    if entry.get("type") == IMAGE_FILE:
+        image = ImageFile(entry["source"], bool(entry.get(EXACT)), entry.get("offset"))
+        return Bind(entry["source"], entry["destination"], options, image=image)
     if entry.get("type") == IMAGE:
         return ImageMount(tuple(entry["lower"]), entry[SUBPATH], entry["destination"])
     return Part(entry["source"], entry[SUBPATH], entry["destination"], options, exact=bool(entry.get(EXACT)))

@@ -1,4 +1,4 @@
-"""The root of a container that runs from an image file, a squashfs or a SIF file at a path of the user's: nothing is unpacked,
+"""Image files, a squashfs or a SIF file at a path of the user's, as a container's root and in it: nothing is unpacked,
 and what the container writes is in its own directory. Imported where there is one.
 """
 
@@ -8,11 +8,21 @@ import os
 import sys
 
 from rootless.engine.files.mounts import bind_sources
+from rootless.engine.options.mount_config import Mount
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported
+from rootless.record import TYPE_CHECKING
+from rootless.runtime.descriptors import close_all
+from rootless.runtime.mounts.bind import EXACT
+from rootless.runtime.mounts.mount_parts import IMAGE_FILE, SUBPATH
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.runtime.squashfs import connect, header
 from rootless.session import session
+from rootless.storage import packs
+from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def check(record: ContainerConfig) -> None:
@@ -34,17 +44,50 @@ def check(record: ContainerConfig) -> None:
         )
 
 
-def _find(path: str) -> header.Squashfs:
-    fd = connect.open_image(_image(path))
+def pin(store: Store, mount: Mount) -> None:
+    """At create: a packed tree's name becomes its path. NotFound, InvalidInput where it is no squashfs."""
+    if "/" not in mount["source"]:
+        mount["source"] = packs.find(store, mount["source"])
+    _find(mount["source"], mount.get("offset"))
+
+
+def oci(mount: Mount) -> dict[str, Any]:
+    """The mount for the runtime, at a start."""
+    image = _image(mount["source"], mount.get("offset"))
+    return {
+        "destination": mount["target"], "type": IMAGE_FILE, "source": image.path, "offset": image.offset,
+        SUBPATH: "", EXACT: image.exact,
+    }  # fmt: skip
+
+
+def borrow(record: ContainerConfig) -> tuple[dict[str, int], tuple[int, ...]]:
+    """The detached mounts of the image files that the container has in it, by their places, and the connections that keep
+    them; the caller's to close. Wants the session joined."""
+    trees: dict[str, int] = {}
+    connections: list[int] = []
     try:
-        return header.find(fd, path)
+        for mount in record["mounts"]:
+            if mount["type"] == "squashfs":
+                borrowed = connect.borrow(_image(mount["source"], mount.get("offset")))
+                trees[mount["target"]] = borrowed.mount
+                connections.append(borrowed.connection)
+    except BaseException:
+        close_all((*trees.values(), *connections))
+        raise
+    return trees, tuple(connections)
+
+
+def _find(path: str, offset: int | None = None) -> header.Squashfs:
+    fd = connect.open_image(_image(path, offset))
+    try:
+        return header.find(fd, path, offset)
     finally:
         os.close(fd)
 
 
-def _image(path: str) -> header.ImageFile:
+def _image(path: str, offset: int | None = None) -> header.ImageFile:
     exact = bind_sources.follow(path)
-    return header.ImageFile(exact or path, exact is not None)
+    return header.ImageFile(exact or path, exact is not None, offset)
 
 
 def prepare(record: ContainerConfig, directory: str) -> Rootfs:

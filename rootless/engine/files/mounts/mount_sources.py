@@ -63,6 +63,10 @@ def _prepare_image(store: Store, record: ContainerConfig, mount: Mount) -> None:
 
 def _oci(store: Store, mount: Mount) -> dict[str, Any]:
     """The mount for the runtime; `subpath` travels along, resolved where nobody can change it any more."""
+    if mount["type"] == "squashfs":
+        from rootless.engine.files.mounts import image_file
+
+        return image_file.oci(mount)
     if mount["type"] == "image":
         from rootless.storage.drivers.rootfs import lower_directories
 

@@ -18,6 +18,10 @@ def make(store: Store, record: ContainerConfig) -> None:
             from rootless.engine.files.mounts import mount_sources
 
             mount_sources.pin_image(store, mount)
+        if mount["type"] == "squashfs":
+            from rootless.engine.files.mounts import image_file
+
+            image_file.pin(store, mount)
     for mount in record["mounts"]:
         if mount["type"] != "volume":
             continue

@@ -1,0 +1,56 @@
+"""A directory as one squashfs file: what a network home takes where it would not take 80,000 files."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.session import run_program, session
+from rootless.words import plain
+
+PROGRAM = "mksquashfs"
+# zstd at its quick end: a quarter larger than the best, ten times as fast to make, and the fastest to read.
+_OPTIONS = ("-noappend", "-no-progress", "-quiet", "-all-root", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
+
+
+def pack(source: str, target: str) -> int:
+    """Make the file `target` of what is below the directory `source`; its size in bytes. Joins the session.
+
+    Made beside it, synced and renamed: `target` is the old one or the new one, whole. NotSupported without mksquashfs.
+    """
+    program = run_program.find(PROGRAM)
+    if program is None:
+        raise NotSupported(
+            f"a directory is packed by {PROGRAM}, which is not installed",
+            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
+        )
+    if not os.path.isdir(source):
+        raise InvalidInput(f"{source} is no directory")
+    source, target = os.path.realpath(source), os.path.abspath(target)
+    if os.path.isdir(target) or (target + "/").startswith(source + "/"):
+        raise InvalidInput(f"{target} cannot be the packed file of {source}", hint="name a file outside of the directory")
+    session.join()  # files of other ids of the user's can be read then
+    aside = f"{os.path.dirname(target)}/.{os.path.basename(target)}.{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        done = run_program.run([program, source, aside, *_OPTIONS])
+        if done.status != 0:
+            lines = [line for line in done.output.splitlines() if line.strip()]
+            raise RootlessError(
+                f"{PROGRAM} could not pack {source} (exit status {done.status}): {plain(lines[-1]) if lines else 'it said nothing'}",
+                hint=f"is there room in {os.path.dirname(target)}, and may you read all of {source}?",
+            )
+        fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+            size = os.fstat(fd).st_size
+        finally:
+            os.close(fd)
+        os.rename(aside, target)
+        return size
+    except OSError as error:
+        raise RootlessError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        try:
+            os.unlink(aside)
+        except OSError:
+            pass  # it was renamed, or never made
