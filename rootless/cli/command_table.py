@@ -110,6 +110,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("save", "image save"), "image.save",
           "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     CommandEntry(("search",), "registry.search", "Search a registry for images"),
+    CommandEntry(("srun",), "system.srun", "Run the tasks of a step of a Slurm job in containers"),
     CommandEntry(("start", "container start"), "container.start", "Start one or more stopped containers"),
     CommandEntry(("stats", "container stats"), "container.stats",
           "Display a live stream of container(s) resource usage statistics"),

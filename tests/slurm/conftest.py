@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.account import User
+from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 from tests.slurm.cluster import Cluster
 
@@ -23,3 +25,11 @@ def cluster(user: User) -> Iterator[Cluster]:
     finally:
         found.close()
         remove_tree(directory)
+
+
+@pytest.fixture
+def job_environment(rootless: Rootless) -> Iterator[dict[str, str]]:
+    """The command's, for jobs, as a user has it there; `rootless` alone is the command."""
+    environment = rootless.environment
+    yield {**environment, "PATH": f"{os.path.dirname(rootless.argv[0])}:{environment['PATH']}"}
+    rootless("unshare", "true")  # the session's holder for no job, by which all of them are ended

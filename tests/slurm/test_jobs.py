@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +15,6 @@ from tests.oci.bundles import installed, make_rootfs, rootless_spec
 from tests.slurm.cluster import NODES, Cluster
 
 RECIPE = Path(__file__).parents[2] / "packaging/slurm/oci.conf"
-
-
-@pytest.fixture
-def job_environment(rootless: Rootless) -> Iterator[dict[str, str]]:
-    """The command's, for jobs, as a user has it there; `rootless` alone is the command."""
-    environment = rootless.environment
-    yield {**environment, "PATH": f"{os.path.dirname(rootless.argv[0])}:{environment['PATH']}"}
-    rootless("unshare", "true")  # the session's holder for no job, by which all of them are ended
 
 
 def test_a_container_on_each_node(cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str]) -> None:

@@ -65,7 +65,7 @@ static int single_copy(const char *directory, int ranks)
     return 0;
 }
 
-/* The answer to a command, of which the value after `key` is returned. */
+/* The answer to a command, of which the value after `key`, "name=", is returned. */
 static char *ask(FILE *to, FILE *from, const char *command, const char *key)
 {
     static char line[4096], value[1024];
@@ -74,7 +74,7 @@ static char *ask(FILE *to, FILE *from, const char *command, const char *key)
     if (!fgets(line, sizeof line, from))
         exit(3);
     char *found = strstr(line, key);
-    if (!found || sscanf(found + strlen(key), "=%1023[^ \n]", value) != 1) {
+    if (!found || sscanf(found + strlen(key), "%1023[^ \n]", value) != 1) {
         fprintf(stderr, "%s: %s", command, line);
         exit(4);
     }
@@ -88,15 +88,15 @@ static int speak_pmi(void)
     char command[512], name[256], expected[64];
     if (!to || !from)
         return 2;
-    ask(to, from, "cmd=init pmi_version=1 pmi_subversion=1", "rc");
-    snprintf(name, sizeof name, "%s", ask(to, from, "cmd=get_my_kvsname", "kvsname"));
+    ask(to, from, "cmd=init pmi_version=1 pmi_subversion=1", "rc=");
+    snprintf(name, sizeof name, "%s", ask(to, from, "cmd=get_my_kvsname", "kvsname="));
     snprintf(command, sizeof command, "cmd=put kvsname=%s key=rank%d value=of-%d", name, rank, rank);
-    ask(to, from, command, "rc");
-    ask(to, from, "cmd=barrier_in", "cmd");
+    ask(to, from, command, "rc=");
+    ask(to, from, "cmd=barrier_in", "cmd=");
     snprintf(command, sizeof command, "cmd=get kvsname=%s key=rank%d", name, (rank + 1) % size);
     snprintf(expected, sizeof expected, "of-%d", (rank + 1) % size);
-    int same = strcmp(ask(to, from, command, "value"), expected) == 0;
-    ask(to, from, "cmd=finalize", "cmd");
+    int same = strcmp(ask(to, from, command, "value="), expected) == 0;
+    ask(to, from, "cmd=finalize", "cmd=");
     printf("%d of %d: %s\n", rank, size, same ? "ring" : "broken");
     return !same;
 }

@@ -87,6 +87,7 @@ class Command(Record):
     `usage` is what follows the name, `[OPTIONS] IMAGE [COMMAND] [ARG...]`. `interspersed` False ends the
     options at the first argument, so that the rest belongs to the container's command. `handler`
     returns the exit status and raises RootlessError; `status` says what that becomes (PLAIN, EXEC, RUN).
+    `verbatim`: the words are mostly another program's, and all of them positional, as they stand.
     `complete` says what its arguments name, as Option.complete; a trailing "file" word list is not needed.
     """
 
@@ -102,6 +103,7 @@ class Command(Record):
     description: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     complete: str = ""
+    verbatim: bool = False
 
 
 def integer(text: str) -> int:

@@ -34,6 +34,8 @@ def parse(command: Command, words: list[str], *, name: str | None = None) -> Arg
 
     Raises UsageError or HelpWanted.
     """
+    if command.verbatim and words[:1] not in (["--help"], ["-h"]):
+        words = ["--", *words]
     args = parse_options(command.options, words, interspersed=command.interspersed, command=command.name)
     count = len(args.positional)
     # --latest stands for a name, --all for any number (cli/flags/chosen.py).

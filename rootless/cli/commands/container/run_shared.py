@@ -16,6 +16,8 @@ from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.create import Request
 from rootless.engine.lifecycle.exec import ExecOptions
 from rootless.engine.options.health import NOTHING_ASKED
+from rootless.engine.options.mount_config import Mount
+from rootless.engine.options.mounts import parse_volume
 from rootless.engine.state.config import ContainerConfig, SharedConfig, read_config
 from rootless.errors import InvalidInput, NotSupported
 from rootless.image import run_config
@@ -24,6 +26,7 @@ from rootless.runtime import exec as runtime_exec
 from rootless.runtime.process.init_program import ANNOTATION, PAUSE, SHARED_COMMAND
 from rootless.session import session
 from rootless.storage.store import Store
+from rootless.words import UserWord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +46,18 @@ _DEVICES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", 
 _DESCRIPTORS = ("PMI_FD", "HYDI_CONTROL_FD")
 """Variables that hold the number of a descriptor to the process manager (PMI-1 and PMI-2, MPICH's)."""
 
+_PMIX_DIRECTORY = "PMIX_SERVER_TMPDIR"
+# Who a rank is, the server knows of the kernel: "native" compares with what the rank calls itself, which another user namespace
+# translates. And the files of the other way to hand values over are the server's user's.
+_PMIX_CHOICES = {"PMIX_MCA_psec": "none", "PMIX_MCA_gds": "hash"}
+
 
 def run(args: Args, find_image: Callable[[Store, Request, Args], Image], make: Callable[[Store, Request, Args], object]) -> int:
     """Run the command in the shared container; its exit status. `find_image` and `make` are those of `run`."""
     _refuse(args)
     request = to_request(args)
     store = Store.open()
-    of_all = _of_all(request)
+    of_all = _of_all(request, shm_size=request.shm_size if args.shm_size else _half_the_memory())
     key = _key(store, args.shared, of_all)
 
     def make_shared(identifier: str) -> None:
@@ -109,7 +117,12 @@ def _refuse(args: Args) -> None:
         )
 
 
-def _of_all(request: Request) -> Request:
+def _half_the_memory() -> int:
+    """The size that the kernel gives a tmpfs, as is /dev/shm on the host: MPI libraries keep all that ranks of a node exchange there."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _of_all(request: Request, *, shm_size: int) -> Request:
     """What must be the same for all who share a container; the rest is each command's own."""
     security = request.security
     return request._replace(
@@ -121,6 +134,8 @@ def _of_all(request: Request) -> Request:
         detach_keys="",
         auto_remove=True,
         attached=[],
+        mounts=_with_pmix(request.mounts),
+        shm_size=shm_size,
         cgroups="disabled",
         health={**NOTHING_ASKED, "test": ["NONE"]},
         log={"driver": "none", "max_size": 0, "max_files": 1},
@@ -128,6 +143,14 @@ def _of_all(request: Request) -> Request:
         # Each command would be in a domain of its own, from which no other's memory can be read: MPI's single copy.
         security={**security, "landlock": security.get("landlock") or "off"},
     )
+
+
+def _with_pmix(mounts: list[Mount]) -> list[Mount]:
+    """The mounts, and the directory by which a PMIx server and its ranks meet."""
+    directory = os.environ.get(_PMIX_DIRECTORY, "")
+    if not directory.startswith("/") or not os.path.isdir(directory) or any(mount["target"] == directory for mount in mounts):
+        return mounts
+    return [*mounts, parse_volume(UserWord(f"{directory}:{directory}"))]
 
 
 def _key(store: Store, name: str, of_all: Request) -> str:
@@ -174,6 +197,8 @@ def _environment(record: ContainerConfig, request: Request, *, every: bool) -> l
         for name, value in os.environ.items()
         if name.startswith(_MPI) or name in _DEVICES or (every and name not in set_by_image and name != paths.SESSION_VARIABLE)
     ]
+    if _PMIX_DIRECTORY in os.environ:
+        ours += [f"{name}={value}" for name, value in _PMIX_CHOICES.items() if name not in os.environ]
     return [*ours, *request.env]
 
 
