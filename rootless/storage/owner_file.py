@@ -45,7 +45,7 @@ class LinkOwners:
 
     def with_images(self, images: Iterable[tuple[str, Owners]]) -> LinkOwners:
         """These, and those of links in trees of the image, as of `prepare`."""
-        theirs = _by_key(b"".join(_of_images(images).values()))
+        theirs = _by_key(b"".join(_of_images(images)[0].values()))
         return LinkOwners({**theirs, **self._records}, kept=self.kept, complete=self.complete)
 
     def owner(self, name: str, dir_fd: int, status: os.stat_result) -> Owner | None:
@@ -65,8 +65,9 @@ def read(container_dir: str) -> LinkOwners:
     return LinkOwners(_by_key(data), kept=True, complete=len(data) < _MANY)
 
 
-def prepare(container_dir: str, images: Callable[[], Iterable[tuple[str, Owners]]]) -> None:
-    """Before a start with emulated owners; the container must not run. OSError.
+def prepare(container_dir: str, images: Callable[[], Iterable[tuple[str, Owners]]]) -> bool:
+    """Before a start with emulated owners; the container must not run. False where the image has more links of others than are kept:
+    those beyond are root's in the container. OSError.
 
     At the first, the image's links get their records: `images` is trees and the owners of links in them, by path. Once there
     are many records, those of what is no more are left out.
@@ -74,18 +75,20 @@ def prepare(container_dir: str, images: Callable[[], Iterable[tuple[str, Owners]
     path = f"{container_dir}/{OWNERS}"
     try:
         if os.path.getsize(path) < _MANY:
-            return
+            return True
         data = _read(path)
     except FileNotFoundError:
-        atomic.write_bytes(path, b"".join(_of_images(images()).values()), durable=False)
-        return
-    kept = _of_images(images())
+        kept, whole = _of_images(images(), _MANY // _RECORD.size)
+        atomic.write_bytes(path, b"".join(kept.values()), durable=False)
+        return whole
+    kept, whole = _of_images(images(), _MANY // _RECORD.size)
     own = {(inode, birth): (uid, gid, record) for inode, birth, uid, gid, record in _records(data)}
     there = _there(container_dir)
     kept |= {
         key: record for key, (uid, gid, record) in own.items() if (uid, gid) != (0, 0) and (there is None or key in there)
     }
     atomic.write_bytes(path, b"".join(kept.values()))
+    return whole
 
 
 def unattributed(tree: str, owners: Owners) -> dict[str, Sequence[int]]:
@@ -166,20 +169,22 @@ def check_of(record: bytes) -> int:
     return number
 
 
-def _of_images(images: Iterable[tuple[str, Owners]]) -> dict[Key, bytes]:
+def _of_images(images: Iterable[tuple[str, Owners]], most: int | None = None) -> tuple[dict[Key, bytes], bool]:
+    """The records, `most` of them, and whether there are no more."""
     found: dict[Key, bytes] = {}
     for tree, owners in images:
         top = os.open(tree, _DIRECTORY)
         try:
             for path, ids in owners.items():
-                if len(found) * _RECORD.size == _MANY:
-                    return found  # the program has room for others, too
                 key = _key(top, path) if all(0 <= number < 1 << 32 for number in ids) else None
-                if key is not None:
-                    found[key] = encode(key, ids)
+                if key is None:
+                    continue
+                if len(found) == most and key not in found:
+                    return found, False  # the program has room for others, too
+                found[key] = encode(key, ids)
         finally:
             os.close(top)
-    return found
+    return found, True
 
 
 def _key(top: int, path: str) -> Key | None:

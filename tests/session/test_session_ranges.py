@@ -12,7 +12,7 @@ from rootless import paths
 from rootless.errors import NotSupported
 from rootless.linux import namespace, process
 from rootless.session import connection, session, session_file
-from rootless.session.ids import idmap
+from rootless.session.ids import idmap, subids
 from rootless.session.session import Session
 from tests.harness.forked import forked
 from tests.session.conftest import Places, use
@@ -93,6 +93,28 @@ def test_without_helpers_there_is_one_id_and_that_is_told_once(
     kill_and_wait(holder_pid(places))
     assert forked(child).single_id
     assert capfd.readouterr().err == ""
+
+
+def test_newuidmap_that_fails_is_an_error_and_no_single_id(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids that were granted and cannot be had are not emulated in silence."""
+    fake = tmp_path / "newuidmap"
+    fake.write_text("#!/bin/sh\necho 'newuidmap: write to uid_map failed: Operation not permitted'\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(subids, "obstacle", lambda *_, **__: None)  # the file looks well: it has its rights
+
+    def child() -> list[str | None]:
+        use(places)
+        with pytest.raises(NotSupported) as raised:
+            session.join()
+        return [raised.value.message, raised.value.hint]
+
+    message, hint = forked(child)
+    assert message is not None
+    assert message.startswith("newuidmap failed: newuidmap: write to uid_map failed")
+    assert hint
 
 
 def test_ranges_that_were_added_renew_the_session(places: Places) -> None:

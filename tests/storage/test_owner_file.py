@@ -97,6 +97,22 @@ def test_the_image_s_links_have_theirs_from_the_first_start_on(tmp_path: Path) -
     assert (tmp_path / OWNERS).read_bytes() == of_file(tree / "pipe", 0, 9)
 
 
+def test_more_links_than_are_kept_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each start; what is no link takes no room."""
+    tree = tmp_path / "fs"
+    tree.mkdir()
+    for name in "abc":
+        (tree / name).symlink_to("x")
+    (tree / "file").touch()
+    monkeypatch.setattr(owner_file, "_MANY", 2 * 64)
+    two = {"a": [7, 8], "b": [7, 8], "file": [7, 8]}
+    assert owner_file.prepare(str(tmp_path), lambda: [(str(tree), two)])
+    assert owner(tmp_path, tree / "b") == (7, 8)
+    assert not owner_file.prepare(str(tmp_path), lambda: [(str(tree), {**two, "c": [7, 8]})])
+    assert owner(tmp_path, tree / "c") is None
+    assert not owner_file.read(str(tmp_path)).complete  # a commit takes the image's word for them
+
+
 def test_no_file_is_too_large(tmp_path: Path, link: Path) -> None:
     with open(tmp_path / OWNERS, "wb") as file:
         file.truncate(1 << 40)

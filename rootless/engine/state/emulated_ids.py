@@ -129,4 +129,10 @@ def prepare_owners(store: Store, found: EmulatedIds, layers: list[str], containe
         from rootless.storage import owner_file
         from rootless.storage.layers import image_owners
 
-        owner_file.prepare(container_dir, lambda: image_owners.of_links(store, layers, container_dir))
+        if not owner_file.prepare(container_dir, lambda: image_owners.of_links(store, layers, container_dir)):
+            print(
+                "rootless: warning: the image has more than 16384 links and pipes of other users: those beyond are root's in this "
+                "container\nhint: `commit` and `export` keep the image's owners of them; `chown -h` in the container, where a program "
+                "asks, or a range of ids (/etc/subuid, /etc/subgid)",
+                file=sys.stderr,
+            )
