@@ -170,6 +170,27 @@ def _is_private(path: str) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
+# Where distributions hide programs that no user's PATH has.
+_PROGRAM_PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/libexec/podman", "/usr/lib/podman")
+
+
+def helpers_directory() -> str:
+    """Where `rootless helpers install` puts programs: the user's and this machine's, whichever store is used."""
+    base = _xdg("XDG_DATA_HOME") or os.path.join(home(), ".local/share")
+    return os.path.join(base, "rootless-helpers", os.uname().machine)
+
+
+def find_program(name: str) -> str | None:
+    """Absolute path of a program that we start: on $PATH or in the system's places; else one of `rootless helpers install`.
+    None without one. The administrator's goes first: he keeps it up to date."""
+    for directory in (*os.environ.get("PATH", "").split(":"), *_PROGRAM_PLACES):
+        path = f"{directory}/{name}"
+        if directory.startswith("/") and os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    path = f"{helpers_directory()}/{name}/bin/{name}"
+    return path if os.access(path, os.X_OK) else None
+
+
 def own_program() -> tuple[str, ...]:
     """The command line that runs `rootless` again, the same one, whatever is in the environment then."""
     return (sys.executable, "-EPS", f"{os.path.dirname(os.path.abspath(__file__))}/cli/__main__.py")

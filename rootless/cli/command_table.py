@@ -42,6 +42,7 @@ GLOBAL_OPTIONS = (
 )  # fmt: skip
 
 NOUNS = {
+    "helpers": "Programs that rootless starts, without an administrator",
     "binfmt": "Run programs of other architectures",
     "builder": "Manage builds",
     "buildx": "Build with what docker buildx knows",
@@ -180,6 +181,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("system service",), "system.service", "Serve the Docker Engine API on a Unix socket"),
     CommandEntry(("system shims",), "system.shims", "Make docker, podman or docker-compose mean rootless"),
     CommandEntry(("system reset",), "system.reset", "Remove all containers, images, volumes and the session"),
+    CommandEntry(("helpers install",), "system.host_programs:INSTALL", "Get programs that this machine lacks into your home"),
+    CommandEntry(("helpers ls", "helpers list"), "system.host_programs:LS", "List the programs that rootless starts, and where each is"),
+    CommandEntry(("helpers rm", "helpers remove"), "system.host_programs:RM", "Remove installed helpers"),
     CommandEntry(("binfmt install",), "system.binfmt:INSTALL", "Get qemu-user for other architectures into your home"),
     CommandEntry(("binfmt ls", "binfmt list"), "system.binfmt:LS", "List architectures and what runs their programs"),
     CommandEntry(("binfmt rm", "binfmt remove"), "system.binfmt:RM", "Remove installed interpreters"),

@@ -1,7 +1,8 @@
-"""What packaging/wheels.py makes: for another machine as well, and twice the same."""
+"""The packages that packaging/ makes: for another machine as well, and twice the same."""
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import struct
@@ -12,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from rootless import __version__
 from rootless.engine.emulation.architectures import ARCHITECTURES
 from tests.harness.command import Rootless
-from tests.need import need_program
+from tests.need import need, need_program
 
 WHEELS = Path(__file__).parents[2] / "packaging/wheels.py"
 HERE = platform.machine()
 OTHER, ARCHITECTURE = ("aarch64", "arm64") if HERE == "x86_64" else ("x86_64", "amd64")
+TREE = WHEELS.parents[1]
 
 
 def make(directory: Path, *machines: str) -> list[Path]:
-    wanted = [word for machine in machines for word in ("--machine", machine)]
+    wanted = [word for machine in machines for word in (("--machine", machine) if machine in (HERE, OTHER) else (machine,))]
     subprocess.run([sys.executable, WHEELS, directory, *wanted, "--no-build-isolation"], check=True, stdout=subprocess.PIPE)
     return sorted(directory.iterdir())
 
@@ -45,7 +48,7 @@ def test_wheels_of_both_machines(rootless: Rootless, tmp_path: Path) -> None:
         names = [name for name in archive.namelist() if compiled.fullmatch(name)]
         for name in names:
             archive.extract(name, programs)
-    assert len(names) == 9
+    assert len(names) == 2 + len(list((WHEELS.parents[1] / "rootless/_helpers").glob("rootless-*")))
     for name in names:
         path = programs / name
         path.chmod(0o755)
@@ -67,3 +70,53 @@ def test_wheels_of_both_machines(rootless: Rootless, tmp_path: Path) -> None:
     (launcher.parent / "rootless-python").chmod(0o755)
     done = subprocess.run([qemu, launcher, "version"], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("rootless version\n", "")
+
+
+@pytest.mark.full  # debhelper, lintian and what they need, in a tree of their own: minutes
+@pytest.mark.timeout(1800)
+def test_the_debian_package(tmp_path: Path) -> None:
+    """The script says what it tries: a build, lintian, an installation in a bare machine, and its end."""
+    need_program("mmdebstrap")
+    done = subprocess.run(
+        [TREE / "packaging/debian/build.sh", tmp_path / "out"], env={**os.environ, "PYTHON": sys.executable},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert [path.name.rpartition("_")[0] for path in (tmp_path / "out").iterdir()] == [f"rootless_{__version__}"]
+
+
+@pytest.mark.full  # it compiles the programs
+@pytest.mark.timeout(600)
+def test_the_rpm(tmp_path: Path) -> None:
+    """The spec is Fedora's; here rpmbuild makes it without what is named as needed."""
+    need_program("rpmbuild")
+    make(tmp_path / "dist", "--sdist")
+    wanted = {"_topdir": tmp_path / "top", "_sourcedir": tmp_path / "dist", "__python3": sys.executable}
+    defined = [word for name, value in wanted.items() for word in ("--define", f"{name} {value}")]
+    done = subprocess.run(["rpmbuild", "-bb", "--nodeps", *defined, TREE / "packaging/rpm/rootless.spec"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:]
+    (package,) = tmp_path.glob("top/RPMS/*/rootless-*.rpm")
+    listed = subprocess.run(["rpm", "-qpl", package], check=True, capture_output=True, text=True).stdout.splitlines()
+    for name in ("/usr/bin/rootless-oci", "/usr/share/man/man1/rootless-oci.1", "/usr/lib/systemd/user/rootless.socket"):
+        assert any(line.startswith(name) for line in listed), name
+    assert not [line for line in listed if line.endswith("direct_url.json")]
+
+
+@pytest.mark.full  # lmod is no small package
+def test_the_module_of_a_cluster(tmp_path: Path) -> None:
+    lmod = Path("/usr/share/lmod/lmod/libexec/lmod")
+    need(lmod.exists(), "lmod is not installed")
+    (tmp_path / "rootless").mkdir()
+    (tmp_path / "rootless/1.lua").write_text((TREE / "packaging/lmod/rootless.lua").read_text())
+    environment = {"PATH": "/usr/bin:/bin", "MODULEPATH": str(tmp_path), "HOME": str(tmp_path)}
+    script = f'eval "$({lmod} bash load rootless)"; echo "$PATH"; echo "$XDG_DATA_DIRS"; echo "${{FPATH-none}}"'
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "/opt/rootless/commands:/usr/bin:/bin", "/opt/rootless/share:/usr/local/share:/usr/share", "none"], done.stderr  # fmt: skip
+
+
+def test_versions_are_the_same() -> None:
+    log = (TREE / "packaging/debian/changelog").read_text()
+    assert log.startswith(f"rootless ({__version__}) ")
+    assert f"\nVersion:        {__version__}\n" in (TREE / "packaging/rpm/rootless.spec").read_text()

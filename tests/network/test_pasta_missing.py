@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rootless import paths
 from rootless.errors import InvalidInput, NotSupported, RootlessError
-from rootless.network.uplink import program
 from rootless.network.uplink.pasta import options as pasta_options
 from tests.network.asking import descriptors
 from tests.network.conftest import Namespace
@@ -24,7 +24,8 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
 
 def test_no_pasta(namespace: Namespace, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(program, "PLACES", ())
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "_PROGRAM_PLACES", ())
     with pytest.raises(NotSupported, match="no network: pasta was not found on PATH") as caught:
         connect(namespace)
     assert caught.value.hint is not None

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from rootless import paths
 from rootless.errors import NotSupported, RootlessError
 from rootless.network import ports
-from rootless.network.uplink import program
 from rootless.network.uplink.slirp4netns import start
 from tests.harness.importing import PYTHON_PATH
 from tests.network.asking import ask, descriptors
@@ -24,7 +24,8 @@ Connect = Callable[..., dict[str, Any]]
 
 def test_no_slirp4netns(namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(program, "PLACES", ())
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "_PROGRAM_PLACES", ())
     with pytest.raises(NotSupported, match="no network: slirp4netns was not found on PATH") as caught:
         start.start(namespace.pid, run_dir=str(tmp_path))
     assert caught.value.hint is not None

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2] / "rootless"
 ROOMS = ["cli", "console", "api", "kube", "compose", "yamltext", "build", "engine", "image", "storage", "network", "oci", "runtime",
          "cgroup", "session", "linux"]  # fmt: skip
 # The engine's own rooms, by the same rule; __init__.py stands below them.
-ENGINE = ["doctor", "views", "pods", "lifecycle", "networks", "files", "images", "emulation", "cdi", "state", "options"]
+ENGINE = ["doctor", "views", "pods", "lifecycle", "networks", "files", "images", "emulation", "host_programs", "cdi", "state", "options"]
 # Rooms that know no file and no kernel, and what they may import of ours besides themselves.
 PURE = {
     "build/dockerfile": set[str](), "build/plan": {"rootless.build.dockerfile"},

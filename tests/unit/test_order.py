@@ -59,7 +59,7 @@ ORDER = {
     "cli/commands/network": "connect create ls prune rm",
     "cli/commands/pod": "create inspect look ps rm verbs",
     "cli/commands/registry": "login logout search",
-    "cli/commands/system": "binfmt df doctor enable events info reset service shims srun unshare version srun_words",
+    "cli/commands/system": "binfmt df doctor enable events host_programs info reset service shims srun unshare version srun_words",
     "cli/commands/volume": "archive create ls rm",
     "cli/flags": "compose build_options build_request chosen container_options container_request pod filters limits network",
     "cli/grammar": "parser command refused suggest",
@@ -81,7 +81,7 @@ ORDER = {
     "console/pages":
         "build containers events files images volumes networks projects run quantities system terminal several_logs logs live login static "
         "context render shapes",
-    "engine": "pods doctor lifecycle emulation views networks files images cdi state options",
+    "engine": "pods doctor lifecycle emulation host_programs views networks files images cdi state options",
     "engine/cdi": "places edits requests specs nvidia render_nodes libraries device",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container devices emulated_ids emulation host network pam storage user_namespace",
@@ -90,6 +90,7 @@ ORDER = {
         "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources image_file bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
+    "engine/host_programs": "install apt",
     "engine/images": "imagetools lists logins packing pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "

@@ -5,7 +5,7 @@ click renders and completes; it never parses: `parse_args` is ours. Not for the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -25,7 +25,13 @@ from rootless.cli.grammar.parser import HelpWanted, UsageError, parse_options
 PROGRAM = "rootless"
 
 
-class ClickWord(click.ParamType[str]):
+if TYPE_CHECKING:
+    _Word = click.ParamType[str]
+else:
+    _Word = click.ParamType  # Debian 12's and 13's click has no generic one
+
+
+class ClickWord(_Word):
     """What an option or argument names, for completion only."""
 
     name = "word"

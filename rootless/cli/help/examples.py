@@ -83,6 +83,8 @@ _OF: dict[str, Examples] = {
     "system df": (("rootless system df", ""), ("rootless system df -v", "each image, container and volume")),
     "system dial-stdio": (("rootless system dial-stdio", "what `docker -H ssh://` runs here"),),
     "system reset": (("rootless system reset", "asks before"),),
+    "helpers ls": (("rootless helpers ls", ""),),
+    "helpers rm": (("rootless helpers rm slirp4netns", ""),),
     "binfmt ls": (("rootless binfmt ls", ""),),
     "binfmt rm": (("rootless binfmt rm arm64", ""),),
     "manifest add": (("rootless manifest add app:all app:arm64", ""),),

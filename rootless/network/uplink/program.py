@@ -19,7 +19,6 @@ READY_TIMEOUT_S = 20.0
 
 _SIGKILL = 9
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME")
-PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/libexec/podman", "/usr/lib/podman")
 
 
 class UplinkProcess(Record):
@@ -33,15 +32,6 @@ class UplinkProcess(Record):
 
 class NotReady(Exception):
     """The time is over, or the program has ended: then its stderr is the argument."""
-
-
-def find(name: str) -> str | None:
-    """Absolute path of the program on $PATH or where distributions hide it; None without one."""
-    for directory in (*os.environ.get("PATH", "").split(":"), *PLACES):
-        path = f"{directory}/{name}"
-        if directory.startswith("/") and os.access(path, os.X_OK):
-            return path
-    return None
 
 
 def spawn(path: str, argv: list[str], descriptors: Sequence[int]) -> UplinkProcess:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
+from rootless import paths
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
@@ -143,6 +143,10 @@ def _run_fuse_overlayfs(root: Rootfs) -> None:
             f"an image of {len(root.lower)} layers is more than fuse-overlayfs can be told of",
             hint="squash the image, or give each container a copy: ROOTLESS_STORAGE_DRIVER=directory",
         )
+    program = paths.find_program("fuse-overlayfs")
+    if program is None:
+        hint = "`rootless helpers install fuse-overlayfs`, the administrator's package of that name, or a local file system"
+        raise NotSupported("fuse-overlayfs is not installed", hint=hint)
     pid = os.fork()
     if pid == 0:
         try:
@@ -150,15 +154,10 @@ def _run_fuse_overlayfs(root: Rootfs) -> None:
             null = os.open("/dev/null", os.O_RDWR)
             for fd in range(3):
                 os.dup2(null, fd)
-            os.execvp("fuse-overlayfs", ["fuse-overlayfs", "-o", options, root.path])
-        except OSError as error:
-            os._exit(127 if error.errno == errno.ENOENT else 126)
+            os.execv(program, ["fuse-overlayfs", "-o", options, root.path])
+        except OSError:
+            os._exit(126)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status == 127:
-        raise NotSupported(
-            "fuse-overlayfs is not installed",
-            hint="ask the administrator for the package fuse-overlayfs, or use a local file system",
-        )
     if status != 0:
         raise NotSupported(
             f"fuse-overlayfs could not mount the container's root (exit status {status})",

@@ -40,11 +40,8 @@ _BACKLOG = 1024
 
 def find_program() -> str | None:
     """squashfuse_ll's absolute path, without links."""
-    for directory in (*os.environ.get("PATH", "").split(":"), "/usr/local/bin", "/usr/bin", "/bin"):
-        path = f"{directory}/{PROGRAM}"
-        if directory.startswith("/") and os.path.isfile(path) and os.access(path, os.X_OK):
-            return os.path.realpath(path)
-    return None
+    path = paths.find_program(PROGRAM)
+    return os.path.realpath(path) if path else None
 
 
 def start(fd: int, image: ImageFile, directory: str, name: str) -> None:
@@ -57,7 +54,8 @@ def start(fd: int, image: ImageFile, directory: str, name: str) -> None:
     if program is None:
         raise NotSupported(
             f"an image file is mounted by {PROGRAM}, which is not installed",
-            hint="as administrator: apt install squashfuse (Debian, Ubuntu), dnf install squashfuse (Fedora)",
+            hint="`rootless helpers install squashfuse` gets it into your home (Debian, Ubuntu); "
+            "as administrator: apt install squashfuse (Debian, Ubuntu), dnf install squashfuse (Fedora)",
         )
     keeper = paths.helper("imagefs")
     found = header.find(fd, image.path, image.offset)

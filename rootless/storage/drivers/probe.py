@@ -13,6 +13,7 @@ from collections.abc import Callable
 from rootless.errors import NotSupported
 from rootless.linux import mount, namespace
 from rootless.linux.filesystem import filesystem_type
+from rootless.paths import find_program
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, make_directory
 
@@ -195,12 +196,3 @@ def _try_fuse(place: str) -> str:
             pass
         if server:
             os.waitpid(server, 0)
-
-
-def find_program(name: str) -> str | None:
-    """Absolute path of an executable on $PATH or in the usual sbin directories."""
-    for directory in [*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin", "/usr/sbin"]:
-        path = f"{directory}/{name}"
-        if directory.startswith("/") and os.access(path, os.X_OK):
-            return path
-    return None

@@ -15,10 +15,10 @@ import os
 import stat
 from collections.abc import Callable
 
+from rootless import paths
 from rootless.linux.filesystem import chmod_nofollow
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage import owner_file
-from rootless.storage.drivers.probe import find_program
 from rootless.storage.drivers.rootfs import prepare
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store
@@ -46,7 +46,7 @@ def prepare_shifted(
         not copied
         and asked != "directory"
         and os.access("/dev/fuse", os.R_OK | os.W_OK)
-        and find_program("fuse-overlayfs")
+        and paths.find_program("fuse-overlayfs")
     ):
         root = prepare(store, container_dir, diff_ids, readonly=readonly, driver="fuse-overlayfs")
         return root._replace(uid_map=_words(uid), gid_map=_words(gid))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless import paths
 from rootless.errors import NotSupported, RootlessError, Unavailable
 from rootless.linux.process import start_time
 from rootless.network import ports
@@ -35,7 +36,7 @@ _OLD = "unrecognized option '--map-host-loopback"
 
 def find() -> str | None:
     """Absolute path of pasta; None without one."""
-    return program.find("pasta")
+    return paths.find_program("pasta")
 
 
 def publishes(path: str) -> bool:

@@ -67,8 +67,8 @@ def missing_program() -> Finding:
     return Finding(
         "slirp4netns was not found on PATH",
         EFFECT,
-        "use --network host or --network none meanwhile, or put a static slirp4netns into a "
-        "directory on your PATH",
+        "`rootless helpers install slirp4netns` gets it into your home (Debian, Ubuntu); else use --network host or "
+        "--network none meanwhile, or put a static slirp4netns into a directory on your PATH",
         PACKAGES,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from rootless import paths
 from rootless.linux.process import start_time
 from rootless.network import ports
 from rootless.network.uplink import program
@@ -32,7 +33,7 @@ PROTECTIONS = ("sandbox", "seccomp")
 
 def find() -> str | None:
     """Absolute path of slirp4netns; None without one."""
-    return program.find("slirp4netns")
+    return paths.find_program("slirp4netns")
 
 
 def start(
