@@ -38,6 +38,19 @@ static int64_t read_times(const struct request *r, uint64_t address, struct time
     return 0;
 }
 
+/* The same of the task's descriptor: the times of a pipe are set by it, too. */
+static int64_t carry_descriptor(const struct request *r, int number)
+{
+    if (!owners_apart() || number < 0)
+        return 0;
+    int64_t fd = changed_file(r, number);
+    if (fd >= 0) {
+        owner_carry((int)fd);
+        close((int)fd);
+    }
+    return fd == GONE ? GONE : 0;
+}
+
 int64_t call_times(const struct request *r)
 {
     const struct credentials *by = credentials_of(r->task);
@@ -51,6 +64,8 @@ int64_t call_times(const struct request *r)
     struct stat st;
     if (r->nr == SYS_utimensat && a[1])
         carry(r, (int)a[0], a[1], flags & AT_SYMLINK_NOFOLLOW);
+    else if (r->nr == SYS_utimensat && carry_descriptor(r, (int)a[0]) == GONE)
+        return GONE;
     if (credentials_over_files(by) || flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return CONTINUE;
     int64_t result = read_times(r, a[at ? 2 : 1], &times);

@@ -91,3 +91,26 @@ def test_all_agree_with_real_ids(rootless: Rootless, busybox_archive: Path, tmp_
         done = inside(rootless, other, OTHER, tmp_path / name / "save.tar", tmp_path / name)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines() == said["real"][-len(done.stdout.splitlines()) - 1 : -1]
+
+
+TOUCHED = """
+import os
+pipe = os.open("/i/pipe", os.O_RDWR)
+os.utime(pipe, (1, 2))
+found = os.stat("/i/pipe")
+print(found.st_uid, found.st_gid, int(found.st_mtime))
+"""
+
+
+@pytest.mark.own_store
+def test_a_pipe_of_the_image_s_whose_times_are_set_by_descriptor(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """It is copied up, and was root's then."""
+    tree(tmp_path / "tree.tar")
+    (tmp_path / "Dockerfile").write_text("FROM busybox:latest\nADD tree.tar /i\n")
+    host = " ".join(f"-v {path}:{path}:ro" for path in ("/usr", "/lib", "/lib64"))
+    script = f"""
+    rootless load -q -i "$1" >&2; cd "$2"; rootless build -q -t built:latest . >&2
+    rootless run --rm --network none {host} built:latest /usr/bin/python3 -c "$3"
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path, TOUCHED)
+    assert done.stdout == "33 44 2\n", done.stderr
