@@ -54,6 +54,7 @@ class Cluster:
             need(bool(shutil.which(program, path=SYSTEM_PATH)), f"{program} is not installed")
         self.directory = directory
         self._started: list[subprocess.Popen[bytes]] = []
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("state", *(f"spool/{node}" for node in NODES)):
             (directory / name).mkdir(parents=True)
         (directory / "key").write_bytes(os.urandom(1024))
@@ -67,7 +68,7 @@ class Cluster:
         self._wait(lambda: (directory / "munge.sock").exists(), "munged does not listen")
         self._start("slurmctld", "-D")
         for node in NODES:
-            self._start("slurmd", "-D", "-N", node)
+            self.start_node(node)
         self._wait(lambda: self.call("sinfo", "-h", "-o", "%T %D", status=None).split() == ["idle", "4"], "the nodes are not idle")
 
     @property
@@ -97,17 +98,28 @@ class Cluster:
         """Until it is over."""
         self._wait(lambda: not self.call("squeue", "-h", "-j", job, status=None), f"job {job} does not end")
 
+    def start_node(self, node: str) -> None:
+        """Start its slurmd."""
+        self._nodes[node] = self._start("slurmd", "-D", "-N", node)
+
+    def kill_node(self, node: str) -> None:
+        """SIGKILL for its slurmd, which then cannot be asked, and ends no job."""
+        self._nodes[node].kill()
+        self._nodes[node].wait()
+
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + _START_S
         while not condition():
             assert time.monotonic() < deadline, f"{what}: {self._said()}"
             time.sleep(0.2)
 
-    def _start(self, program: str, *words: str) -> None:
+    def _start(self, program: str, *words: str) -> subprocess.Popen[bytes]:
         path = shutil.which(program, path=SYSTEM_PATH)
         assert path is not None
         with open(self.directory / f"{program}{words[-1] if program == 'slurmd' else ''}.err", "wb") as err:
-            self._started.append(subprocess.Popen([path, *words], env=self.environment, stdin=subprocess.DEVNULL, stdout=err, stderr=err))
+            process = subprocess.Popen([path, *words], env=self.environment, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+        self._started.append(process)
+        return process
 
     def _said(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-1000:] for path in sorted(self.directory.glob("*.err")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from tests.harness.trees import remove_tree
 from tests.slurm.cluster import Cluster
 
 
-@pytest.fixture(scope="session")
-def cluster(user: User) -> Iterator[Cluster]:
+@contextlib.contextmanager
+def _running(user: User) -> Iterator[Cluster]:
     # In /tmp, not tmp_path: a socket's address has 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="rl-slurm-", dir="/tmp"))
     found = Cluster(directory, user.name)
@@ -25,6 +26,19 @@ def cluster(user: User) -> Iterator[Cluster]:
     finally:
         found.close()
         remove_tree(directory)
+
+
+@pytest.fixture(scope="session")
+def cluster(user: User) -> Iterator[Cluster]:
+    with _running(user) as found:
+        yield found
+
+
+@pytest.fixture
+def own_cluster(user: User) -> Iterator[Cluster]:
+    """One whose nodes are the test's to kill."""
+    with _running(user) as found:
+        yield found
 
 
 @pytest.fixture

@@ -29,12 +29,13 @@ def test_a_container_on_each_node(cluster: Cluster, rootless: Rootless, busybox_
     assert rootless("ps", "-aq").lines == []
 
 
-def test_an_array_of_jobs(cluster: Cluster, busybox_image: str, job_environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("count", [24, pytest.param(100, marks=pytest.mark.full)])
+def test_an_array_of_jobs(cluster: Cluster, busybox_image: str, job_environment: dict[str, str], count: int) -> None:
     script = f"rootless run --rm --network none -e SLURM_ARRAY_TASK_ID {busybox_image} sh -c 'echo task $SLURM_ARRAY_TASK_ID'"
-    job = cluster.batch(script, "--array=1-24", "-o", f"{cluster.directory}/out.%A.%a", env=job_environment)
+    job = cluster.batch(script, f"--array=1-{count}", "-o", f"{cluster.directory}/out.%A.%a", env=job_environment)
     cluster.wait_for(job)
-    said = {number: (cluster.directory / f"out.{job}.{number}").read_text() for number in range(1, 25)}
-    assert said == {number: f"task {number}\n" for number in range(1, 25)}
+    said = {number: (cluster.directory / f"out.{job}.{number}").read_text() for number in range(1, count + 1)}
+    assert said == {number: f"task {number}\n" for number in range(1, count + 1)}
 
 
 def test_a_cancelled_job_leaves_nothing(cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str]) -> None:
