@@ -31,7 +31,7 @@ class AllNames(NamedTuple):
 def every(store: Store) -> AllNames:
     """All names there are."""
     found = AllNames({}, {}, {}, {})
-    base = f"{store.root}/images/names"
+    base = f"{store.images}/names"
     above = [""]
     while above:
         directory = above.pop()
@@ -109,7 +109,7 @@ def unlink(store: Store, name: str) -> None:
 def unnamed(store: Store) -> list[str]:
     """The ids of the indexes that nobody has named."""
     try:
-        entries = os.listdir(f"{store.root}/images/names")
+        entries = os.listdir(f"{store.images}/names")
     except FileNotFoundError:
         return []
     return [name for entry in entries if entry[:1] != "." and (name := unquoted(entry)).startswith(UNNAMED)]

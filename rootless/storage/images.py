@@ -46,7 +46,7 @@ class Image(Record):
 
 
 def _record_path(store: Store, image_id: str) -> str:
-    return f"{store.root}/images/by-id/{image_id.removeprefix('sha256:')}.json"
+    return f"{store.images}/by-id/{image_id.removeprefix('sha256:')}.json"
 
 
 def _image(record: dict[str, Any], names: tuple[str, ...]) -> Image:
@@ -78,7 +78,7 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
     """
     record = None
     if "/" in ref or ":" in ref:
-        record = _load(f"{store.root}/images/names/{quoted(ref)}")
+        record = _load(f"{store.images}/names/{quoted(ref)}")
     names: tuple[str, ...] = (ref,) if record is not None else ()
     if record is None:
         prefix = ref.removeprefix("sha256:")
@@ -130,7 +130,7 @@ def _find_by_prefix(store: Store, prefix: str) -> dict[str, Any] | None:
     if len(prefix) == 64:
         return _load(_record_path(store, prefix))
     try:
-        entries = os.listdir(f"{store.root}/images/by-id")
+        entries = os.listdir(f"{store.images}/by-id")
     except FileNotFoundError:
         return None
     matches = [entry for entry in entries if entry.startswith(prefix) and entry.endswith(".json")]
@@ -139,13 +139,13 @@ def _find_by_prefix(store: Store, prefix: str) -> dict[str, Any] | None:
             f"multiple IDs found with provided prefix: {prefix}",
             hint="give more characters: " + ", ".join(entry[:12] for entry in sorted(matches)[:5]),
         )
-    return _load(f"{store.root}/images/by-id/{matches[0]}") if matches else None
+    return _load(f"{store.images}/by-id/{matches[0]}") if matches else None
 
 
 def list_images(store: Store) -> list[Image]:
     """All images, dangling ones too, newest first by the configuration's `created`."""
     try:
-        entries = os.listdir(f"{store.root}/images/by-id")
+        entries = os.listdir(f"{store.images}/by-id")
     except FileNotFoundError:
         return []
     every = _all_names(store)
@@ -153,7 +153,7 @@ def list_images(store: Store) -> list[Image]:
     for entry in entries:
         if entry[:1] == "." or not entry.endswith(".json"):
             continue
-        record = _load(f"{store.root}/images/by-id/{entry}")
+        record = _load(f"{store.images}/by-id/{entry}")
         if record is not None:
             found.append(_named(record, every))
     return sorted(found, key=lambda image: str(image.config.get("created") or ""), reverse=True)
@@ -181,6 +181,10 @@ def add(
         "config": config,
         "size": sum(layers.size(store, diff_id) for diff_id in diff_ids),
     }
+    if store.shared:
+        from rootless.storage import squashed
+
+        squashed.make(store, list(diff_ids))
     path = _record_path(store, image_id)
     make_directory(os.path.dirname(path))
     before = _load(path)

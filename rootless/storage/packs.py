@@ -16,7 +16,7 @@ _SUFFIX = ".sqfs"
 
 def directory(store: Store) -> str:
     """Where they lie; it may not be there yet."""
-    return store.root + "/packs"
+    return store.home + "/packs"
 
 
 def path_of(store: Store, name: str) -> str:

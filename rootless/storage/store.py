@@ -10,8 +10,9 @@ import fcntl
 import os
 
 from rootless import paths
-from rootless.errors import NotSupported
 from rootless.record import Record
+from rootless.storage import places
+from rootless.storage.directories import make_directory as make_directory
 
 
 class Lease:
@@ -41,10 +42,15 @@ class Lease:
 
 
 class Store(Record):
-    """ROOT and RUNTIME, absolute; `Store.open` finds them."""
+    """ROOT and RUNTIME, absolute; `Store.open` finds them.
+
+    `root` holds all, or, where `shared` is set, what is this machine's: then images, their blobs, packed directories and
+    volumes are in `shared`, which a network file system may hold (places.py).
+    """
 
     root: str
     runtime: str
+    shared: str = ""
 
     @classmethod
     def open(cls, root: str | None = None, runtime: str | None = None) -> Store:
@@ -54,7 +60,15 @@ class Store(Record):
         """
         if root is None:
             root = paths.data_root()
-        return cls(os.path.abspath(root), paths.runtime_dir() if runtime is None else runtime)
+        root = os.path.abspath(root)
+        runtime = paths.runtime_dir() if runtime is None else runtime
+        local = places.find(root, runtime).local
+        return cls(local, runtime, "" if local == root else root)
+
+    @property
+    def home(self) -> str:
+        """ROOT as it was named: what outlives this machine is there."""
+        return self.shared or self.root
 
     @property
     def containers(self) -> str:
@@ -66,7 +80,7 @@ class Store(Record):
 
     @property
     def images(self) -> str:
-        return self.root + "/images"
+        return self.home + "/images"
 
     @property
     def layers(self) -> str:
@@ -74,11 +88,11 @@ class Store(Record):
 
     @property
     def blobs(self) -> str:
-        return self.root + "/blobs"
+        return self.home + "/blobs"
 
     @property
     def volumes(self) -> str:
-        return self.root + "/volumes"
+        return self.home + "/volumes"
 
     def run_directory(self, container_id: str) -> str:
         """RUNTIME/c/<id>, created 0700: sockets and what must not outlive a reboot.
@@ -103,40 +117,6 @@ class Store(Record):
         if fd >= 0:
             fcntl.flock(fd, fcntl.LOCK_SH)
         return Lease(fd)
-
-
-def make_directory(path: str) -> None:
-    """Create `path` and its missing parents with mode 0700; nothing if it is there.
-
-    Raises NotSupported with a hint where the file system or its owner refuse.
-    """
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        parent = os.path.dirname(path)
-        if not os.path.isdir(parent):
-            make_directory(parent)
-        try:  # the parent is there now, made by us or meanwhile by another process
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            return
-        except OSError as error:  # /proc and the like: ENOENT for what they do not let anybody make
-            raise _cannot_create(path, error) from error
-    except OSError as error:
-        raise _cannot_create(path, error) from error
-    # Below a group's directory (set-group-id) all would get a group that containers have no number for.
-    if os.stat(path).st_mode & 0o2000:
-        os.chown(path, -1, os.getegid())
-        os.chmod(path, 0o700)
-
-
-def _cannot_create(path: str, error: OSError) -> NotSupported:
-    return NotSupported(
-        f"cannot create {path}: {error.strerror}",
-        hint="point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
-    )
 
 
 def open_lock(path: str, *, missing_ok: bool = False) -> int:

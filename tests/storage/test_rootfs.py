@@ -12,7 +12,8 @@ import pytest
 from rootless.errors import InvalidInput
 from rootless.linux import mount, namespace
 from rootless.runtime.mounts.rootfs import mount_root
-from rootless.storage.drivers import choose, probe, rootfs
+from rootless.storage import driver_probe
+from rootless.storage.drivers import choose, rootfs
 from rootless.storage.layers import diff, layers
 from rootless.storage.layers import write_tar as writing
 from rootless.storage.store import Store
@@ -87,7 +88,7 @@ def prepared(store: Store, which: str) -> tuple[str, str]:
 def usable(store: Store, which: str) -> str:
     """Why the driver cannot be used here, or nothing."""
     try:
-        probe.try_drivers(store, which)
+        driver_probe.try_drivers(store.root, which)
     except Exception as error:  # noqa: BLE001
         return str(error)
     return ""

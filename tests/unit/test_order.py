@@ -161,13 +161,14 @@ ORDER = {
     "session": "session start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
-        "drivers copy_data maintenance packs pods images blobs containers indexes image_names layers abandoned output_file named_paths "
-        "quoted_names shape staging tar volumes left_files names owner_file owner_record remove_tree store witness",
+        "drivers maintenance packs pods images squashed copy_data blobs containers indexes image_names layers abandoned output_file "
+        "named_paths quoted_names shape staging tar volumes left_files names owner_file owner_record store places probe_places "
+        "driver_probe directories remove_tree witness",
     "storage/containers": "removal containers members paused status restart",
-    "storage/drivers": "shifted rootfs choose vfs probe",
+    "storage/drivers": "shifted rootfs choose vfs",
     "storage/layers":
-        "diff known_blobs steps tar_pipe write_tar file_times image_owners layers extract layer_owners recorded attributes entry_names "
-        "layer_lock step_names whiteouts directory_cache",
+        "diff known_blobs steps tar_pipe write_tar file_times image_owners lower layers extract layer_owners recorded attributes "
+        "entry_names layer_lock step_names whiteouts directory_cache",
     "storage/maintenance": "gc sweep usage",
     "storage/tar": "reader sparse header source",
     "yamltext": "emit document",

@@ -63,7 +63,7 @@ def _tagged(store: Store, image: str) -> float:
     from rootless.storage.quoted_names import quoted
 
     try:
-        path = f"{store.root}/images/names/{quoted(reference.parse(image).canonical)}"
+        path = f"{store.images}/names/{quoted(reference.parse(image).canonical)}"
         return os.lstat(path).st_mtime
     except (OSError, RootlessError):
         return 0.0

@@ -13,7 +13,7 @@ from rootless.storage import owner_file
 from rootless.storage.containers import containers
 from rootless.storage.drivers import shifted
 from rootless.storage.drivers.shifted import Owners
-from rootless.storage.layers import diff, write_tar
+from rootless.storage.layers import diff, layers, write_tar
 from rootless.storage.layers.diff import Change
 from rootless.storage.layers.image_owners import ImageOwners
 from rootless.storage.layers.write_tar import Sink
@@ -40,6 +40,10 @@ def of(store: Store, identifier: str) -> Changes:
         made = "from an image file" if record.get("image_file") else "with --rootfs"
         raise NotSupported(f"a container made {made} has no image to compare with")
     session.join()
+    if store.shared and not all(layers.has(store, diff_id) for diff_id in record["diff_ids"]):
+        from rootless.engine.images.repair import restore
+
+        restore(store, record)  # it runs from the image's one file, and what is compared are layers
     directory = containers.directory(store, identifier)
     id_map = record.get("id_map") if shifted.is_copy(directory) else None
     shown = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None

@@ -63,7 +63,8 @@ def _reset_inside(store: Store) -> int:
             except (RootlessError, OSError) as error:
                 failures.append(error.message if isinstance(error, RootlessError) else str(error))
         for name in OURS:
-            failures += remove_tree(f"{store.root}/{name}")
+            for place in {store.root, store.home}:
+                failures += remove_tree(f"{place}/{name}")
         failures += _remove_sockets(store)
     except (RootlessError, OSError) as error:
         failures.append(str(error))

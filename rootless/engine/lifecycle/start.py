@@ -126,9 +126,10 @@ def _start(store: Store, record: ContainerConfig, *, client: bool, rows: int, co
         given.give(store, record, root)
     handed = socket_activation.handed(record)
     configuration = _configuration(record, facts, handed)
-    ids = emulated_ids.decide(store, record, configuration, layers=record["diff_ids"], directory=directory)
-    emulated_ids.prepare_owners(store, ids, record["diff_ids"], directory)
-    emulated_ids.warn_of_a_lost_range(store, record["diff_ids"])
+    layers = [] if root.image else record["diff_ids"]  # which are not on this machine then
+    ids = emulated_ids.decide(store, record, configuration, layers=layers, directory=directory)
+    emulated_ids.prepare_owners(store, ids, layers, directory)
+    emulated_ids.warn_of_a_lost_range(store, layers)
     emulation: tuple[int, ...] = ()
     if record.get("emulate"):
         from rootless.engine.emulation import handlers

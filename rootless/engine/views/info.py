@@ -18,7 +18,7 @@ from rootless.engine.views.types import system as system_types
 from rootless.errors import RootlessError
 from rootless.linux.filesystem import filesystem_type
 from rootless.session import session
-from rootless.storage import images
+from rootless.storage import images, places
 from rootless.storage.containers import containers
 from rootless.storage.drivers import choose
 from rootless.storage.store import Store
@@ -45,7 +45,7 @@ def info(store: Store) -> gotypes.Object:
         "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
         "Images": len(images.list_images(store)),
         "Driver": choose.remembered(store),
-        "DriverStatus": [["Backing Filesystem", _filesystem(store)]],
+        "DriverStatus": [["Backing Filesystem", _filesystem(store)], *_places(store)],
         "Plugins": {
             "Volume": ["local"],
             "Network": ["bridge", "host", "null"],
@@ -106,6 +106,15 @@ def _session(here: session.SessionStatus, store: Store) -> dict[str, Any]:
         "EmulatedIds": {"Level": emulated.level, "Why": emulated.why},
         "Outdated": here.outdated,
     }
+
+
+def _places(store: Store) -> list[list[str]]:
+    """Where the store is, where it is in two places, and why."""
+    if not store.shared:
+        return []
+    found = places.find(store.shared, store.runtime)
+    kind = filesystem_type(places.nearest(store.shared))
+    return [["Images", f"{store.shared} ({kind})"], ["Containers", f"{store.root}: {found.why}"]]
 
 
 def _states(store: Store) -> list[str]:

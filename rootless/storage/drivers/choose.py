@@ -47,9 +47,9 @@ def report(store: Store) -> dict[str, Any]:
             return known  # type: ignore[no-any-return]
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    from rootless.storage.drivers.probe import try_drivers
+    from rootless.storage.driver_probe import try_drivers
 
-    driver, refused = try_drivers(store, asked)
+    driver, refused = try_drivers(store.root, asked)
     here = f"{os.stat(store.root).st_dev:x}-{os.statvfs(store.root).f_fsid:x}"
     found = {
         "driver": driver,
@@ -101,6 +101,6 @@ def check(store: Store, driver: str) -> str:
     found = report(store)
     if found["driver"] == driver:
         return driver
-    from rootless.storage.drivers.probe import try_drivers
+    from rootless.storage.driver_probe import try_drivers
 
-    return try_drivers(store, driver)[0]
+    return try_drivers(store.root, driver)[0]

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import Corrupt, NotFound
-from rootless.linux.process import boot_id
+from rootless.errors import NotFound
 from rootless.runtime.mounts.rootfs import Rootfs
-from rootless.storage.layers.layers import directory as layer_directory
-from rootless.storage.layers.layers import is_synced
+from rootless.storage.layers.lower import lower_directories as lower_directories
 from rootless.storage.store import Store
 
 
@@ -30,7 +28,13 @@ def prepare(
     one; both: unpack it again (the engine does). Wants the session joined. `driver` overrides
     `probe`.
     """
-    lower = lower_directories(store, diff_ids)
+    try:
+        lower = lower_directories(store, diff_ids)
+    except NotFound:
+        found = _from_file(store, container_dir, diff_ids, readonly=readonly) if store.shared and driver is None else None
+        if found is None:
+            raise
+        return found
     if driver is None:
         # What the container wrote before is where the driver of that time put it.
         driver = "directory" if os.path.isdir(container_dir + "/rootfs") else probe(store)
@@ -63,36 +67,22 @@ def prepare(
     return Rootfs(driver, tuple(lower), upper, work, merged, readonly)
 
 
-def lower_directories(store: Store, diff_ids: tuple[str, ...] | list[str]) -> list[str]:
-    """The layers' directories, topmost first, as far down as anything shows; NotFound, Corrupt.
+def _from_file(
+    store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str], *, readonly: bool
+) -> Rootfs | None:
+    """The root of an image whose layers are not on this machine, over the one file that they were made; None without that."""
+    from rootless.storage import squashed
 
-    A layer that an image has several times (BuildKit's empty ones, mostly) counts where it is highest: all
-    that it adds and hides it adds and hides there again, so nothing of the lower one is seen. The kernel
-    takes a directory only once.
-    """
-    booted = boot_id()
-    lower: list[str] = []
-    seen: set[str] = set()
-    for diff_id in reversed(diff_ids):
-        if diff_id in seen:
-            continue
-        seen.add(diff_id)
-        layer = layer_directory(store, diff_id)
-        lower.append(layer + "/fs")
-        if not is_synced(layer, booted):
-            if not os.path.isdir(layer):
-                raise NotFound(f"layer {diff_id[:19]} is missing", hint="`rootless pull` the image again")
-            raise Corrupt(
-                f"layer {diff_id[:19]} was not written out before the machine went down",
-                hint="`rootless pull` the image again",
-            )
+    image = squashed.find(store, diff_ids)
+    if image is None:
+        return None
+    own = [f"{container_dir}/{name}" for name in ("upper", "work", "merged")]
+    for path, mode in zip(own, (0o755, 0o700, 0o700), strict=True):
         try:
-            # overlayfs does not look at the top of a lower directory for this.
-            if os.getxattr(lower[-1], "user.overlay.opaque") == b"y":
-                break
-        except OSError:
+            os.mkdir(path, mode)
+        except FileExistsError:
             pass
-    return lower
+    return Rootfs("overlay", (), own[0], own[1], own[2], readonly, image=image)
 
 
 def probe(store: Store) -> str:

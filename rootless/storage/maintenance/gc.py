@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import NamedTuple
 
 from rootless.errors import RootlessError
@@ -15,6 +16,9 @@ from rootless.storage import blobs, images, indexes, staging, volumes
 from rootless.storage.containers import containers
 from rootless.storage.layers import layers, step_names, steps
 from rootless.storage.store import Store, open_lock
+
+_YOUNG_S = 24 * 3600.0
+"""What of a store for several machines is younger may be another one's work."""
 
 
 class Collected(NamedTuple):
@@ -64,10 +68,15 @@ def _collect(store: Store) -> Collected:
     wanted_layers |= step_names.layers_of_steps(store)
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
-        if digest not in wanted_blobs:
+        if digest not in wanted_blobs and not _may_be_wanted_elsewhere(store, digest):
             freed += blobs.size(store, digest)
             blobs.remove(store, digest)
             gone_blobs += 1
+    if store.shared:
+        from rootless.storage import squashed
+
+        every = [image.diff_ids for image in images.list_images(store)]
+        freed += squashed.sweep(store, every, time.time() - _YOUNG_S)
     for diff_id in layers.list_layers(store):
         if diff_id not in wanted_layers:
             freed += layers.size(store, diff_id)
@@ -79,6 +88,16 @@ def _collect(store: Store) -> Collected:
     volumes.sweep(store)
     staging.sweep(store)
     return Collected(gone_blobs, gone_layers, freed, False)
+
+
+def _may_be_wanted_elsewhere(store: Store, digest: str) -> bool:
+    """Of a store that other machines have, too: its lock is this one's, and a pull there refers to its blobs in the end."""
+    if not store.shared:
+        return False
+    try:
+        return time.time() - os.stat(blobs.path(store, digest)).st_mtime < _YOUNG_S
+    except FileNotFoundError:
+        return True
 
 
 def _drop_partial(store: Store) -> int:

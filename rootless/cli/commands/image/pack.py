@@ -34,7 +34,7 @@ def pack(args: Args) -> int:
     else:
         source = words[1]
         target = packs.path_of(store, source)
-        make_directory(store.root)
+        make_directory(store.home)
         make_directory(packs.directory(store))
     size = packing.pack(directory, target)
     print(f"{units.human_size_short(size)} in {target}")

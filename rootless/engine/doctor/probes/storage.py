@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 
+from rootless import paths
 from rootless.engine.doctor.result import ProbeResult, error, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.linux.filesystem import filesystem_type
 from rootless.network.uplink.slirp4netns.diagnosis import module_fix, udev_fix
-from rootless.storage.drivers.probe import try_drivers
+from rootless.storage import places, squashed
+from rootless.storage.driver_probe import try_drivers
 from rootless.storage.remove_tree import remove_tree
-from rootless.storage.store import Store
 
 NETWORK_FILESYSTEMS = {"nfs", "smb2", "cifs", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p"}
 LITTLE_SPACE_BYTES = 2 << 30
@@ -21,16 +22,23 @@ FUSE_RULE = 'KERNEL=="fuse", MODE="0666", OPTIONS+="static_node=fuse"'
 
 
 def driver(scene: Scene) -> ProbeResult:
-    """Each driver of the ladder, tried where the store is or will be."""
-    here = scene.store_place()
+    """Each driver of the ladder, tried where containers are or will be."""
+    where = places.find(scene.root, paths.runtime_dir())
+    here = places.nearest(where.local)
     scene.join()
     scratch = f"{here}/.rootless-doctor-{os.getpid()}"
     os.mkdir(scratch, 0o700)
     try:
-        best, refused = try_drivers(Store(scratch, scratch))
+        best, refused = try_drivers(scratch)
     finally:
         remove_tree(scratch)
     kind = filesystem_type(here)
+    if where.local != where.root:
+        shared = f"images are in {where.root}, containers in {where.local}, by {best} on {kind}: {where.why}"
+        if best == "overlay" and squashed.can_be_made():
+            return ok("storage", shared)
+        return warning("storage", shared, "other machines and jobs unpack images anew", "",
+                       "install squashfuse and squashfs-tools; a local disk for users")  # fmt: skip
     if best == "overlay":
         return ok("storage", f"native overlay works on {kind} ({here})")
     why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
@@ -51,7 +59,7 @@ def filesystem(scene: Scene) -> list[ProbeResult]:
     flags = os.statvfs(here)
     if kind in NETWORK_FILESYSTEMS:
         found.append(warning("store", f"{here} is on a network file system ({kind})",
-                             "slow, and native overlay does not work there", ELSEWHERE,
+                             "images are kept there as one file each, containers in a local place", ELSEWHERE,
                              "a directory for each user on a local disk"))  # fmt: skip
     if flags.f_flag & os.ST_RDONLY or not os.access(here, os.W_OK | os.X_OK):
         found.append(error("store", f"{here} cannot be written", "nothing can be stored", ELSEWHERE))

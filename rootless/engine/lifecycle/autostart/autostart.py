@@ -160,7 +160,7 @@ def unit(store: Store, name: str) -> str:
 def environment(store: Store) -> list[str]:
     """What a unit has to say so that our program finds the same store."""
     default = paths.home() + "/.local/share/rootless"
-    return [] if store.root == default else [f"ROOTLESS_ROOT={store.root}"]
+    return [] if store.home == default else [f"ROOTLESS_ROOT={store.home}"]
 
 
 def quoted(words: list[str]) -> str:

@@ -14,14 +14,14 @@ from rootless.errors import NotSupported
 from rootless.linux import mount, namespace
 from rootless.linux.filesystem import filesystem_type
 from rootless.paths import find_program
+from rootless.storage.directories import make_directory
 from rootless.storage.remove_tree import remove_tree
-from rootless.storage.store import Store, make_directory
 
 
-def try_drivers(store: Store, asked: str = "") -> tuple[str, dict[str, str]]:
-    """The best driver that works (or exactly the one asked for) and why better ones do not."""
-    make_directory(store.root)
-    place = f"{store.root}/.probe-{os.getpid()}-{os.urandom(4).hex()}"
+def try_drivers(root: str, asked: str = "") -> tuple[str, dict[str, str]]:
+    """For a store at `root`: the best driver that works (or exactly the one asked for) and why better ones do not."""
+    make_directory(root)
+    place = f"{root}/.probe-{os.getpid()}-{os.urandom(4).hex()}"
     refused: dict[str, str] = {}
     try:
         make_directory(place)
@@ -29,7 +29,7 @@ def try_drivers(store: Store, asked: str = "") -> tuple[str, dict[str, str]]:
         why = _in_child(lambda: _try_owners(place))
         if why:
             raise NotSupported(
-                f"the file system of {store.root} ({kind}) cannot hold containers' files: {why}",
+                f"the file system of {root} ({kind}) cannot hold containers' files: {why}",
                 hint="set ROOTLESS_ROOT to a directory on a local disk (ext4, xfs, btrfs, tmpfs)",
             )
         for driver, attempt in (

@@ -1,0 +1,70 @@
+"""Directories of a store's, made by whoever writes in them first. Hot path."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.errors import NotSupported
+from rootless.record import Record
+
+VARIABLE = "ROOTLESS_LOCAL"
+"""Of the environment: the local place, in which a store has what its ROOT is not to hold."""
+
+
+class Places(Record):
+    """`local` is `root` where the store is in one piece. `why` says why it is where it is; `refused` why not elsewhere."""
+
+    root: str
+    local: str
+    why: str
+    refused: dict[str, str]
+
+
+def nearest(path: str) -> str:
+    """`path`, or the first directory above it that is there."""
+    while path != "/" and not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def is_private(path: str) -> bool:
+    """Whether that is a directory of the caller's that nobody else may enter: others can write to /tmp, too."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return status.st_mode & 0o170077 == 0o040000 and status.st_uid == os.getuid()
+
+
+def make_directory(path: str) -> None:
+    """Create `path` and its missing parents with mode 0700; nothing if it is there.
+
+    Raises NotSupported with a hint where the file system or its owner refuse.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        parent = os.path.dirname(path)
+        if not os.path.isdir(parent):
+            make_directory(parent)
+        try:  # the parent is there now, made by us or meanwhile by another process
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            return
+        except OSError as error:  # /proc and the like: ENOENT for what they do not let anybody make
+            raise _cannot_create(path, error) from error
+    except OSError as error:
+        raise _cannot_create(path, error) from error
+    # Below a group's directory (set-group-id) all would get a group that containers have no number for.
+    if os.stat(path).st_mode & 0o2000:
+        os.chown(path, -1, os.getegid())
+        os.chmod(path, 0o700)
+
+
+def _cannot_create(path: str, error: OSError) -> NotSupported:
+    return NotSupported(
+        f"cannot create {path}: {error.strerror}",
+        hint="point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
+    )

@@ -1,0 +1,67 @@
+"""Where a store's parts lie: all in ROOT, or images there and everything else in a local place.
+
+A network file system takes an image's blobs and records. It refuses files of subordinate ids and what an overlay writes
+to, and many a FUSE home does, too. So there ROOT keeps blobs, records, packed directories and volumes, and containers,
+unpacked layers, locks and state are in the first local place that an overlay can be made in. What a file system can do is
+tried; its number only says that nothing has to be tried (a local one), or must not be (it works until it does not).
+
+Asked by every command: one statfs(2), and elsewhere than on a local file system one small file. Hot path.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rootless import atomic
+from rootless.linux.filesystem import filesystem_type
+from rootless.record import TYPE_CHECKING
+from rootless.storage.directories import VARIABLE, Places, is_private
+from rootless.storage.directories import nearest as nearest
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_LOCAL = frozenset({"ext4", "xfs", "btrfs", "tmpfs", "zfs", "bcachefs", "f2fs", "overlay", "ramfs"})
+
+
+def find(root: str, runtime: str) -> Places:
+    """Where the parts of the store at `root` are on this machine; tried out once for each RUNTIME and boot, with a line
+    on stderr where they are in two places."""
+    asked = os.environ.get(VARIABLE, "")
+    if not asked:
+        kind = filesystem_type(nearest(root))
+        if kind in _LOCAL:
+            return Places(root, root, f"{kind} is a local file system", {})
+    found = remembered(root, runtime, asked)
+    if found is None:
+        from rootless.storage import probe_places
+
+        found = probe_places.choose(root, asked)
+        remember(found, runtime, asked)
+    return found
+
+
+def remember(found: Places, runtime: str, asked: str) -> None:
+    """Keep the choice for the next commands on this machine."""
+    try:
+        known = {"root": found.root, "asked": asked, "local": found.local, "why": found.why, "refused": found.refused}
+        atomic.write_json(record_path(found.root, runtime), known, durable=False)
+    except OSError:
+        pass  # a full disk: it is tried out again
+
+
+def record_path(root: str, runtime: str) -> str:
+    """Where the choice is remembered: in RUNTIME, which is this machine's, and a job's."""
+    return f"{runtime}/places-{root.replace('/', '-')[-100:]}.json"
+
+
+def remembered(root: str, runtime: str, asked: str) -> Places | None:
+    """The choice made before, if its place is still there and ours alone."""
+    try:
+        known: dict[str, Any] = atomic.read_json(record_path(root, runtime))
+        if (known["root"], known["asked"]) != (root, asked):
+            return None
+        found = Places(root, str(known["local"]), str(known["why"]), dict(known["refused"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if found.local == root or is_private(found.local) else None

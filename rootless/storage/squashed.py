@@ -1,0 +1,157 @@
+"""An image's layers as one squashfs, images/sqfs/<digest of their ids>.sqfs, where the store is in two places (places.py).
+
+Layers are unpacked in the local place, which is another one on the next machine and gone after the job. The file is what all
+machines run the image from, without unpacking it, and all that there is of an image which was built or committed here. Made
+in the local place, copied beside its name, renamed: it is whole or not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+
+from rootless.errors import RootlessError
+from rootless.runtime.mounts.rootfs import Rootfs, mounted
+from rootless.runtime.squashfs.header import ImageFile
+from rootless.runtime.squashfs.serve import find_program
+from rootless.session import run_program, session
+from rootless.storage.copy_data import copy_data
+from rootless.storage.layers import lower
+from rootless.storage.store import Store, make_directory
+from rootless.words import plain
+
+_PROGRAM = "mksquashfs"
+_OPTIONS = ("-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
+_SUFFIX, _ONE_ID = ".sqfs", ".one.sqfs"
+
+
+def directory(store: Store) -> str:
+    """Where they lie; it may not be there yet."""
+    return store.images + "/sqfs"
+
+
+def name_of(diff_ids: Sequence[str], *, single_id: bool) -> str:
+    """The file's name. Owners are numbers in the one of a user with a range, attributes in that of a user without."""
+    return hashlib.sha256("\n".join(diff_ids).encode()).hexdigest() + (_ONE_ID if single_id else _SUFFIX)
+
+
+def find(store: Store, diff_ids: Sequence[str]) -> ImageFile | None:
+    """The file of the image with these layers, bottom first, if there is one. Wants the session joined."""
+    if not diff_ids:
+        return None
+    path = f"{directory(store)}/{name_of(diff_ids, single_id=session.join().single_id)}"
+    return ImageFile(path) if os.path.isfile(path) else None
+
+
+def can_be_made() -> bool:
+    """Whether the programs are there that make such files and mount them."""
+    return run_program.find(_PROGRAM) is not None and find_program() is not None
+
+
+def make(store: Store, diff_ids: Sequence[str]) -> None:
+    """Make the file of the image with these layers, which are all unpacked; nothing where it is there. Joins the session.
+
+    Where that cannot be done here a line on stderr says so: the image runs on this machine all the same. RootlessError where
+    there is no room for it.
+    """
+    single = session.join().single_id
+    target = f"{directory(store)}/{name_of(diff_ids, single_id=single)}"
+    if not diff_ids or os.path.exists(target):
+        return
+    program = run_program.find(_PROGRAM)
+    if program is None or not can_be_made():
+        sys.stderr.write(
+            f"rootless: without mksquashfs and squashfuse_ll the image's files are in {plain(store.root)} alone: other machines unpack "
+            "it anew, and what was built here is lost with that directory\nhint: as administrator: apt install squashfuse squashfs-tools\n"
+        )
+        return
+    aside = f"{store.root}/.sqfs-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        below = tuple(lower.lower_directories(store, list(diff_ids)))
+        place = aside + ".d"
+        os.mkdir(place, 0o700)
+        try:
+            # The kernel's overlay wants two layers, or one and an upper.
+            root = Rootfs("overlay" if len(below) > 1 else "directory", below, "", "", place, True)
+            with mounted(root) as fd:
+                _squash(program, fd, aside, ("-all-root",) if single else ())
+        finally:
+            os.rmdir(place)
+        _move(aside, target)
+    except OSError as error:
+        raise RootlessError(
+            f"cannot keep the image's files as {target}: {error.strerror}",
+            hint=f"is there room in {store.home} and in {store.root}, and does your quota allow it?",
+        ) from error
+    finally:
+        try:
+            os.unlink(aside)
+        except OSError:
+            pass  # never made
+
+
+def _squash(program: str, source: int, target: str, options: tuple[str, ...]) -> None:
+    """A squashfs of what is below the directory `source`. RootlessError with what mksquashfs says."""
+    said = os.memfd_create("said", os.MFD_CLOEXEC)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.fchdir(source)
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+                for fd in (1, 2):
+                    os.dup2(said, fd)
+                os.execve(program, [program, ".", target, *_OPTIONS, *options], {"LC_ALL": "C", "PATH": os.defpath})
+            finally:
+                os._exit(127)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status:
+            lines = [line for line in os.pread(said, 1 << 16, 0).decode(errors="replace").splitlines() if line.strip()]
+            raise RootlessError(
+                f"{_PROGRAM} could not make the image's file (exit status {status}): {plain(lines[-1]) if lines else 'it said nothing'}",
+                hint=f"is there room in {os.path.dirname(target)}?",
+            )
+    finally:
+        os.close(said)
+
+
+def _move(source: str, target: str) -> None:
+    make_directory(os.path.dirname(target))
+    beside = f"{os.path.dirname(target)}/.new-{os.urandom(8).hex()}"
+    try:
+        one = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            other = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                copy_data(one, other, os.fstat(one).st_size)
+                os.fsync(other)
+            finally:
+                os.close(other)
+        finally:
+            os.close(one)
+        os.rename(beside, target)
+    except BaseException:
+        try:
+            os.unlink(beside)
+        except FileNotFoundError:
+            pass
+        raise
+
+
+def sweep(store: Store, wanted: Sequence[Sequence[str]], young: float) -> int:
+    """Remove the files of no image, `wanted` being the layers of all, but for those changed after `young` (a time of
+    time.time()), which another machine may be making; the bytes."""
+    kept = {name_of(diff_ids, single_id=single) for diff_ids in wanted for single in (False, True)}
+    freed = 0
+    try:
+        with os.scandir(directory(store)) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if entry.name not in kept and status.st_mtime < young:
+                    os.unlink(entry.path)
+                    freed += status.st_size
+    except FileNotFoundError:
+        pass  # there are none, or another machine removes them, too
+    return freed
