@@ -37,7 +37,7 @@ def directory() -> Iterator[Path]:
         remove_tree(directory)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # with the wheel
 def test_an_environment_and_a_source_with_blanks(directory: Path) -> None:
     environment = directory / "my env"
     # What it depends on is taken from this environment: nothing is to be fetched.

@@ -14,7 +14,7 @@ from rootless.cli.help import error_texts
 
 TREE = Path(__file__).parents[2]
 DOCUMENTS = sorted([*TREE.glob("*.md"), *TREE.glob("docs/**/*.md")])
-SCRIPTS = [TREE / name for name in ("demo", "test", ".ci/run", "packaging/setup.sh", "packaging/demo.sh")]
+SCRIPTS = [TREE / name for name in ("demo", "test", ".ci/run", "packaging/setup.sh", "packaging/demo.sh", "packaging/debian/build.sh")]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(TREE)))
