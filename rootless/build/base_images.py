@@ -7,10 +7,11 @@ from rootless.build.plan.contexts import LAYOUT
 from rootless.build.plan.sources import ImageSource
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.engine.images import lookup
-from rootless.errors import NotFound, RootlessError
+from rootless.errors import NotFound, NotSupported, RootlessError
 from rootless.image import platforms, reference
 from rootless.image.progress import Event, Phase
 from rootless.image.progress import Progress as ImageProgress
+from rootless.storage import host_images
 from rootless.storage.images import Image
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
@@ -42,6 +43,18 @@ def _name(text: str) -> str:
 
 
 def _ensure(
+    store: Store, source: ImageSource, policy: str, progress: Progress, vertex: Vertex, *, tls_verify: bool
+) -> Image:
+    image = _found_or_pulled(store, source, policy, progress, vertex, tls_verify=tls_verify)
+    if host_images.is_one(store, image.id):
+        raise NotSupported(
+            f"{source.reference} is this machine itself, which nothing can be built on",
+            hint="`rootless run host` and `rootless commit` make an image of what is changed",
+        )
+    return image
+
+
+def _found_or_pulled(
     store: Store, source: ImageSource, policy: str, progress: Progress, vertex: Vertex, *, tls_verify: bool
 ) -> Image:
     if source.reference.startswith(LAYOUT):

@@ -88,10 +88,10 @@ ORDER = {
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files":
         "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
-    "engine/files/mounts": "container_root empty_root mounted_volumes mount_sources image_file bind_sources mount_points",
+    "engine/files/mounts": "container_root empty_root host_root mounted_volumes mount_sources image_file bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
     "engine/host_programs": "install apt",
-    "engine/images": "imagetools lists logins packing pushing removal saving listing remote lookup platform repair similar",
+    "engine/images": "host_image imagetools lists logins packing pushing removal saving listing remote lookup platform repair similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
         "exec_instances exec remove "
@@ -152,8 +152,8 @@ ORDER = {
         "rootfs_path",
     "runtime/launch": "launch report container_hooks emulation init_config start_init intermediate cgroup init",
     "runtime/mounts":
-        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs overlay steps "
-        "copyup refusals",
+        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs fuse_overlayfs "
+        "host_lower overlay steps copyup refusals",
     "runtime/process":
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
@@ -161,8 +161,8 @@ ORDER = {
     "session": "session start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
-        "drivers maintenance packs pods images squashed copy_data blobs containers indexes image_names layers abandoned output_file "
-        "named_paths quoted_names shape staging tar volumes left_files names owner_file owner_record store places probe_places "
+        "drivers maintenance packs pods host_images images squashed copy_data blobs containers indexes image_names layers abandoned "
+        "output_file named_paths quoted_names shape staging tar volumes left_files names owner_file owner_record store places probe_places "
         "driver_probe directories remove_tree witness",
     "storage/containers": "removal containers members paused status restart",
     "storage/drivers": "shifted rootfs choose vfs",

@@ -47,7 +47,7 @@ def of(store: Store, identifier: str) -> Changes:
     directory = containers.directory(store, identifier)
     id_map = record.get("id_map") if shifted.is_copy(directory) else None
     shown = shifted.out_of(id_map["uid"], id_map["gid"]) if id_map else None
-    found = diff.diff(store, directory, record["diff_ids"], shown)
+    found = diff.diff(store, directory, record["diff_ids"], shown, over_host=bool(record.get("over_host")))
     kept = without_mount_points(found, record, places.known(directory) if record.get("cdi") else [])
     if coming := incoming.left(directory):
         kept = [change for change in kept if change.path.split("/", 2)[1] != coming]
@@ -62,7 +62,8 @@ def write_layer(store: Store, changes: Changes, out: Sink) -> None:
     copied = changes.directory + "/rootfs"
     if not diff.is_copy(changes.directory):
         left_out = {path[1:] for path in changes.engines}
-        write_tar.write_layer(changes.directory + "/upper", out, owners=owners, left_out=left_out, links=links)
+        shown = _of_the_machine if changes.record.get("over_host") else None
+        write_tar.write_layer(changes.directory + "/upper", out, owners=owners, left_out=left_out, links=links, shown=shown)
         return
     gone: dict[str, list[str]] = {}
     changed: set[str] = set()
@@ -76,6 +77,11 @@ def write_layer(store: Store, changes: Changes, out: Sink) -> None:
             changed.add(above)
             above = above.rpartition("/")[0]
     write_tar.write_changes(copied, out, changed=changed, gone=gone, owners=owners, shown=changes.shown, links=links)
+
+
+def _of_the_machine(uid: int, gid: int) -> tuple[int, int]:
+    """A file of the machine's own that was changed has the number there that its owner, who has none here, was shown with."""
+    return (0 if uid == shifted.NOBODY else uid), (0 if gid == shifted.NOBODY else gid)
 
 
 def without_mount_points(found: list[Change], record: ContainerConfig, of_devices: list[str]) -> list[Change]:

@@ -31,7 +31,7 @@ from rootless.image.progress import silent
 from rootless.image.transfer import new_image
 from rootless.image.transfer.layers import Layer
 from rootless.session import session
-from rootless.storage import blobs, images
+from rootless.storage import blobs, host_images, images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.layers import layers
@@ -72,6 +72,8 @@ def commit(store: Store, identifier: str, request: CommitRequest) -> Image:
             store, [*stack, *([layer] if layer else [])], data, document,
             progress=silent, docker_types=request.docker_types,
         )  # fmt: skip
+        if record.get("over_host"):
+            host_images.mark(store, image.id)
         if name is not None:
             images.tag(store, image.id, name)
     reference_given = {"imageRef": familiar(name)} if name is not None else {}

@@ -27,13 +27,13 @@ from rootless.errors import Conflict, InvalidInput
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
 from rootless.record import Record
+from rootless.storage import host_images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 VERSION = 1
-
 
 # What the commonest processors execute, by uname(2)'s names: all others take a longer look.
 _EXECUTED = {"x86_64": ("amd64", "386"), "aarch64": ("arm64", "arm")}
@@ -126,6 +126,8 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
 
         request = request._replace(network=endpoint_config.resolve(store, request.network))
     record = make_record(request, image)
+    if image and host_images.is_one(store, image.id):
+        record["over_host"] = True
     check(record)
     if record["devices"] or request.cdi:
         from rootless.engine.lifecycle import device_groups
@@ -184,8 +186,7 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
     """The record that `request` and the image's configuration describe."""
     config = run_config.read(image.config.get("config")) if image else RunConfig()
     identifier = request.id or containers.new_id()
-    entrypoint = request.entrypoint
-    cmd = list(request.cmd)
+    entrypoint, cmd = request.entrypoint, list(request.cmd)
     if entrypoint is None:
         entrypoint = [word.text for word in config.entrypoint]
         cmd = cmd or [word.text for word in config.cmd]

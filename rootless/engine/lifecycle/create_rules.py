@@ -7,7 +7,8 @@ import os
 from rootless.engine.options.signals import parse_signal
 from rootless.engine.state import resources
 from rootless.engine.state.config import ContainerConfig
-from rootless.errors import InvalidInput, NotFound
+from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.storage import host_images
 
 
 def check(record: ContainerConfig) -> None:
@@ -70,6 +71,19 @@ def _root(record: ContainerConfig) -> None:
         raise NotFound(f"--rootfs {record['rootfs']}: no such directory")
 
 
+def _over_host(record: ContainerConfig) -> None:
+    if record.get("over_host") and record.get("ids", "off") not in ("off", "auto"):
+        raise NotSupported(
+            f"ids cannot be emulated over the machine's own files (--emulate-ids={record.get('ids')})",
+            hint="leave --emulate-ids away; an administrator can give you a range of ids (/etc/subuid, /etc/subgid)",
+        )
+    if record["labels"].get(host_images.LABEL) == "host" and not record.get("over_host"):
+        raise NotSupported(
+            f"the image {record['image']} is what was changed of another machine's own files, or says so",
+            hint="it would get this machine's for the rest: make it here, by `rootless run host` and `rootless commit`",
+        )
+
+
 def _bind_sources(record: ContainerConfig) -> None:
     for mount in record["mounts"]:
         if mount["type"] == "bind" and not os.path.exists(mount["source"]):
@@ -111,6 +125,6 @@ def _published_ports(record: ContainerConfig) -> None:
 
 
 _RULES = (
-    _user_namespace_of_its_own, _emulated_ids, _command, _working_directory, _stop_signal, _limits, _root, _bind_sources, _devices,
-    _restart_policy, _hostname, _published_ports,
+    _user_namespace_of_its_own, _emulated_ids, _command, _working_directory, _stop_signal, _limits, _root, _over_host, _bind_sources,
+    _devices, _restart_policy, _hostname, _published_ports,
 )  # fmt: skip

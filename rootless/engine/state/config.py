@@ -140,6 +140,7 @@ class ContainerConfig(TypedDict):
     diff_ids: list[str]
     platform: str
     rootfs: str
+    over_host: NotRequired[bool]  # the machine's own files are below the layers
     image_file: NotRequired[bool]  # which is no directory then, but a squashfs or SIF file
     entrypoint: list[str]
     cmd: list[str]

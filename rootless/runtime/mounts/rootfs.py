@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import paths
-from rootless.errors import NotSupported, RootlessError
+from rootless.errors import RootlessError
 from rootless.linux import mount as m
 from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
 from rootless.linux.openat2 import open_without_links
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     # Data and descriptors, as a message has them.
     Answer = tuple[dict[str, Any], tuple[int, ...]]
-
-# MAX_ARG_STRLEN, the longest word that a program can be given.
-_ARGUMENT_BYTES = 1 << 17
 
 
 class Rootfs(Record):
@@ -50,6 +46,7 @@ class Rootfs(Record):
     gid_map: str = ""
     exact: bool = False  # of "directory": `lower` was resolved, a link in it now was put there since
     image: ImageFile | None = None  # of "overlay": a file with a squashfs, below all of `lower`
+    host: tuple[str, ...] | None = None  # of "fuse-overlayfs": the machine's "/" is below all of `lower`, less these directories
     image_mount: int = -1  # its mount, detached, good for one mount_root()
 
 
@@ -111,9 +108,12 @@ def fuse_overlay(root: Rootfs, *, user_namespace: int = -1) -> int:
     joined first; the daemon becomes the child of the nearest subreaper.
     """
 
+    from rootless.runtime.mounts.fuse_overlayfs import run_daemon
+
     def mount(doing: _Doing) -> Answer:
         doing.step = "mount the root (fuse-overlayfs)"
-        _run_fuse_overlayfs(root)
+        maps = (root.uid_map, root.gid_map)
+        run_daemon(root.path, root.lower, upper=root.upper, work=root.work, maps=maps, host=root.host, others=user_namespace < 0)
         fd = m.open_tree(m.AT_FDCWD, root.path, m.OPEN_TREE_CLONE)
         m.umount2(root.path, m.MNT_DETACH)
         return {}, (fd,)
@@ -125,44 +125,6 @@ def attach_root(root: Rootfs, mount_fd: int) -> int:
     """Mount the detached `mount_fd` at `root.path`; the same descriptor, of the root from now on."""
     m.move_mount(mount_fd, "", m.AT_FDCWD, root.path, m.MOVE_MOUNT_F_EMPTY_PATH | m.MOVE_MOUNT_T_SYMLINKS)
     return mount_fd
-
-
-def _run_fuse_overlayfs(root: Rootfs) -> None:
-    """Returns when the mount stands and its daemon runs."""
-    # By names relative to where they all are: hundreds of absolute ones would not fit into a word.
-    common = os.path.commonpath(root.lower) if len(root.lower) > 1 else "/"
-    lower = [os.path.relpath(path, common) if common != "/" else path for path in root.lower]
-    words = ["lowerdir=" + ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in lower)]
-    if root.upper:
-        words += [f"upperdir={root.upper}", f"workdir={root.work}"]
-    if root.uid_map:
-        words += [f"uidmapping={root.uid_map}", f"gidmapping={root.gid_map}", "allow_other"]
-    options = ",".join(words)
-    if len(options) >= _ARGUMENT_BYTES:
-        raise NotSupported(
-            f"an image of {len(root.lower)} layers is more than fuse-overlayfs can be told of",
-            hint="squash the image, or give each container a copy: ROOTLESS_STORAGE_DRIVER=directory",
-        )
-    program = paths.find_program("fuse-overlayfs")
-    if program is None:
-        hint = "`rootless helpers install fuse-overlayfs`, the administrator's package of that name, or a local file system"
-        raise NotSupported("fuse-overlayfs is not installed", hint=hint)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.chdir(common)
-            null = os.open("/dev/null", os.O_RDWR)
-            for fd in range(3):
-                os.dup2(null, fd)
-            os.execv(program, ["fuse-overlayfs", "-o", options, root.path])
-        except OSError:
-            os._exit(126)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status != 0:
-        raise NotSupported(
-            f"fuse-overlayfs could not mount the container's root (exit status {status})",
-            hint="run `rootless doctor`: it says whether /dev/fuse can be used here",
-        )
 
 
 class mounted:

@@ -29,11 +29,12 @@ Shown = Callable[[int, int], "tuple[int, int]"]
 
 
 def diff(
-    store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str], shown: Shown | None = None
+    store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str], shown: Shown | None = None, *, over_host: bool = False
 ) -> list[Change]:
     """Changes of the container against its layers (bottom first), sorted by path.
 
-    `shown`: the image's numbers of the owners in a copy that was given to other ids.
+    `shown`: the image's numbers of the owners in a copy that was given to other ids. `over_host`: the machine's own files are
+    below its layers.
 
     Directories above a change are listed as changed, a deleted directory once, without what was
     in it. Wants the session joined; the container may run.
@@ -42,7 +43,8 @@ def diff(
         links = owner_file.read(container_dir)
         if links.kept and is_copy(container_dir):
             links = links.with_images(image_owners.of_links(store, diff_ids))
-        return _diff([layer_path(store, diff_id) for diff_id in reversed(diff_ids)], container_dir, shown, links)
+        lower = [layer_path(store, diff_id) for diff_id in reversed(diff_ids)]
+        return _diff([*lower, "/"] if over_host else lower, container_dir, shown, links)
 
 
 def is_copy(container_dir: str) -> bool:

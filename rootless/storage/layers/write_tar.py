@@ -57,16 +57,16 @@ class LayerSize(NamedTuple):
 
 def write_layer(
     path: str, out: Sink, *, owners: Owners | ImageOwners | None = None, left_out: Container[str] = frozenset(),
-    times: FileTimes | None = None, links: LinkOwners | None = None,
+    times: FileTimes | None = None, links: LinkOwners | None = None, shown: Callable[[int, int], tuple[int, int]] | None = None,
 ) -> LayerSize:  # fmt: skip
     """The upper directory or layer tree `path` as an OCI layer: whiteouts as .wh. files.
 
     `left_out`: paths, without a leading slash, that do not belong to it, with all that is below them. `owners`: of a layer
-    by path, of a container's directory by its image.
+    by path, of a container's directory by its image. `shown`: as for write_tree.
     """
     fd = os.open(path, _DIRECTORY)
     try:
-        writer = _Writer(out, owners, whiteouts=True, left_out=left_out, times=times, links=links or LinkOwners({}))
+        writer = _Writer(out, owners, whiteouts=True, left_out=left_out, times=times, links=links or LinkOwners({}), shown=shown)
         writer.run(fd)
         return LayerSize(writer.entries, writer.size, writer.many_ids)
     finally:
@@ -162,7 +162,7 @@ class _Writer:
             return
         if path in self._left_out or (self._changed is not None and path not in self._changed):
             return
-        if self._whiteouts and name == ".wh..wh..opq":
+        if self._whiteouts and name in (".wh..wh..opq", ".wh..opq"):  # fuse-overlayfs makes both, the second as a whiteout
             return
         try:
             status = os.stat(name, dir_fd=directory.fd, follow_symlinks=False)

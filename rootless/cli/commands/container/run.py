@@ -85,7 +85,10 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
         try:
             return local.find(store, request.image, all_names=False)
         except NotFound:
-            pass
+            if request.image in ("host", "host:latest"):
+                from rootless.engine.images import host_image
+
+                return host_image.make(store)
     from rootless.cli.output import progress
     shown = progress.for_stream(quiet=args.quiet)
     try:

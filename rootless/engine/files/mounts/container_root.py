@@ -47,7 +47,7 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
 
         restore(store, record)
         root = _layers(store, record, directory)
-    if root.driver != "overlay" and not record.get("id_map"):
+    if root.driver != "overlay" and not record.get("id_map") and root.host is None:
         from rootless.storage.drivers import choose
 
         warning = choose.take_warning(store)
@@ -58,6 +58,11 @@ def prepare(store: Store, record: ContainerConfig) -> Rootfs:
 
 def _layers(store: Store, record: ContainerConfig, directory: str) -> Rootfs:
     id_map = record.get("id_map")
+    if record.get("over_host"):
+        from rootless.engine.files.mounts.host_root import over_host
+
+        root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"], driver="fuse-overlayfs")
+        return over_host(store, root, record)
     if not id_map:
         return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
     from rootless.storage.drivers.shifted import prepare_shifted
