@@ -11,6 +11,9 @@
 #define LOW(argument) (offsetof(struct seccomp_data, args) + 8 * (size_t)(argument))
 #define HIGH(argument) (LOW(argument) + 4)
 #define X32_BIT 0x40000000u
+/* Linux 6.13, the same on every architecture. */
+#define SET_ATTRIBUTE_AT 463
+#define REMOVE_ATTRIBUTE_AT 466
 #define STEP 16 /* calls of 32-bit programs that are looked at one after the other */
 
 static struct sock_filter program[1024];
@@ -81,12 +84,23 @@ static void put_compat(const struct compat *compat, enum level level)
             put_call(compat->nr, &calls[i], action);
 }
 
+/* What changes attributes beside the calls that are answered: there is none such, as on an older kernel, and programs do without. */
+static void put_unanswered(enum level level)
+{
+    if (level == LEVEL_FAKE)
+        return;
+    put(BPF_EQUAL, SET_ATTRIBUTE_AT, 1, 0);
+    put(BPF_EQUAL, REMOVE_ATTRIBUTE_AT, 0, 1);
+    put(BPF_RETURN, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
+}
+
 /* A call of another architecture's. */
 static void put_compat_calls(enum level level)
 {
     put(BPF_EQUAL, AUDIT_ARCH_I386, 1, 0);
     put(BPF_RETURN, SECCOMP_RET_ALLOW, 0, 0);
     put(BPF_LOAD, NUMBER, 0, 0);
+    put_unanswered(level);
     for (size_t i = 0; i < compat_count; i += STEP) {
         const size_t end = i + STEP < compat_count ? i + STEP : compat_count;
         put(BPF_AT_LEAST, (size_t)compat_calls[end - 1].nr + 1, 0, 1);
@@ -116,6 +130,7 @@ bool filter_write(enum level level)
     put(BPF_AT_LEAST, X32_BIT, 0, 1);
     put(BPF_RETURN, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
 #endif
+    put_unanswered(level);
     for (size_t i = 0; i < call_count; i++)
         if (action_of(&calls[i], level, &action))
             put_call(calls[i].nr, &calls[i], action);

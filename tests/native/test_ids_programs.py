@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -24,6 +25,25 @@ def test_a_program_of_32_bits_is_who_it_is(helpers: Path, tmp_path: Path) -> Non
     for command, uid in ((["./asks"], 0), (["setpriv", "--reuid", "33", "./asks"], 33)):
         done = subprocess.run(emulated(helpers, "full", *command), cwd=tmp_path, env=environment, timeout=60, check=False)
         assert done.returncode == uid
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="32-bit x86 runs on x86")
+@pytest.mark.parametrize("call", [463, 466])
+def test_the_newer_calls_that_change_attributes_are_none(helpers: Path, tmp_path: Path, call: int) -> None:
+    """setxattrat(2) and removexattrat(2), which nobody would answer: of both widths."""
+    asks = {
+        "wide": f'void _start(void) {{ long r; __asm__("syscall" : "=a"(r) : "a"({call}L) : "rcx", "r11", "memory");'
+        ' __asm__("syscall" : : "a"(60L), "D"(-r)); }',
+        "narrow": f'void _start(void) {{ __asm__("mov ${call}, %eax; int $0x80; neg %eax; mov %eax, %ebx; mov $1, %eax; int $0x80"); }}',
+    }
+    tmp_path.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    for name, text in asks.items():
+        (tmp_path / f"{name}.c").write_text(text)
+        options = ["-m32" if name == "narrow" else "-m64", "-nostdlib", "-static", "-o", str(tmp_path / name)]
+        subprocess.run([need_program("cc"), *options, tmp_path / f"{name}.c"], check=True, timeout=60)
+        done = subprocess.run(emulated(helpers, "full", f"./{name}"), cwd=tmp_path, env=environment, timeout=60, check=False)
+        assert done.returncode == errno.ENOSYS, name
 
 
 def test_all_threads_become_another_with_musl(helpers: Path, tmp_path: Path) -> None:
