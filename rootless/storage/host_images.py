@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 
+from rootless.record import TYPE_CHECKING
 from rootless.storage.directories import make_directory
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 LABEL = "io.rootless.base"
 """In the configuration of such an image, for those who look at it: "host"."""
@@ -17,6 +21,12 @@ LABEL = "io.rootless.base"
 def is_one(store: Store, image_id: str) -> bool:
     """Whether this store made the image over the machine's files."""
     return os.path.exists(_mark(store, image_id))
+
+
+def is_anothers(store: Store, image_id: str, config: dict[str, Any]) -> bool:
+    """Whether it is another machine's `host`, in a store that several machines have, and no image of the user's own."""
+    labels = (config.get("config") or {}).get("Labels") or {}
+    return labels.get(LABEL) == "host" and not is_one(store, image_id)
 
 
 def mark(store: Store, image_id: str) -> None:

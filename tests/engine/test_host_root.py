@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rootless.engine.files.mounts.host_root import hide
+from pathlib import Path
+
+from rootless.engine.files.mounts.host_root import hide, reached
 
 LINE = "36 35 98:0 / {} rw,noatime master:1 - {} /dev/root rw\n"
 
@@ -16,3 +18,10 @@ def test_hidden() -> None:
     assert hide(text, ("/home", "/proc", "/run", "/home/ann", "/site/ann")) == [
         "/data/with blank", "/home", "/proc", "/run", "/scratch", "/site/ann", "/usrlocal", "/var/lib/lxcfs",
     ]  # fmt: skip
+
+
+def test_a_home_behind_a_link_is_hidden_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "export/home/ann").mkdir(parents=True)
+    (tmp_path / "home").symlink_to("export/home")
+    found = reached((str(tmp_path / "home"), str(tmp_path / "home/ann"), "/proc"))
+    assert hide(LINE.format("/", "ext4"), found) == sorted([f"{tmp_path}/export/home", "/proc"])

@@ -19,7 +19,7 @@ from rootless.engine.state.config import ContainerConfig, read_config
 from rootless.errors import CommandNotFound, Conflict, InvalidInput, NotFound, NotSupported, RootlessError
 from rootless.linux import signal
 from rootless.session import session
-from rootless.storage import images
+from rootless.storage import host_images, images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -82,13 +82,17 @@ def _make_room(store: Store, name: str) -> None:
 def find_image(store: Store, request: Request, args: Args) -> Image:
     """The image of the request; what the store has is found without loading what pulls."""
     if args.pull == "missing" and not request.platform:
+        of_machine = request.image in ("host", "host:latest")
         try:
-            return local.find(store, request.image, all_names=False)
+            found = local.find(store, request.image, all_names=False)
+            if not (of_machine and host_images.is_anothers(store, found.id, found.config)):
+                return found
         except NotFound:
-            if request.image in ("host", "host:latest"):
-                from rootless.engine.images import host_image
+            pass
+        if of_machine:
+            from rootless.engine.images import host_image
 
-                return host_image.make(store)
+            return host_image.make(store)
     from rootless.cli.output import progress
     shown = progress.for_stream(quiet=args.quiet)
     try:

@@ -41,8 +41,13 @@ def over_host(store: Store, root: Rootfs, record: ContainerConfig) -> Rootfs:
     # that fuse-overlayfs looks at: what root makes is 0's.
     mapped = "65534:0:1:0:0:65534" if sum(size for _, _, size in ranges) > 65534 else ""
     with open("/proc/self/mountinfo") as file:
-        hidden = hide(file.read(), (*_HIDDEN, *_homes(ranges[0][1]), store.root, store.runtime))
+        hidden = hide(file.read(), reached((*_HIDDEN, *_homes(ranges[0][1]), store.root, store.home, store.runtime)))
     return root._replace(host=tuple(hidden), uid_map=mapped, gid_map=mapped)
+
+
+def reached(named: tuple[str, ...]) -> tuple[str, ...]:
+    """Where these are: /home may be a link, and what is behind it is in the root file system all the same."""
+    return tuple(os.path.realpath(path) for path in named)
 
 
 def hide(mountinfo: str, always: tuple[str, ...]) -> list[str]:
