@@ -1,5 +1,5 @@
 """The pictures of the terminal in docs/: the script that made them makes the same today, but for numbers. Those of the console
-are packaging/screenshots.py's."""
+are packaging/screenshots.py's, the plot is benchmarks/storm.py's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_command_prints_what_they_show(rootless: Rootless, debian_image: str
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     made = sorted(path.name for path in tmp_path.iterdir())
-    assert made == sorted(path.name for path in COMMITTED.glob("*.svg"))
+    assert made == sorted({path.name for path in COMMITTED.glob("*.svg")} - {"storm.svg"})
     for name in made:
         assert shape(tmp_path / name) == shape(COMMITTED / name), f"make pictures; {name}"
 

@@ -10,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from rootless import bytecode
 from rootless.build.cache import digests
 from rootless.errors import FAILURES, InvalidInput
 from rootless.storage.layers import layers
@@ -57,6 +58,7 @@ def _detach() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)
+    bytecode.forget()
     os.closerange(3, 1024)
     os.nice(10)
 

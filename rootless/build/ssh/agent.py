@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from rootless import errors, jsontext
+from rootless import bytecode, errors, jsontext
 from rootless.build.ssh.keys import Key, string
 from rootless.errors import FAILURES, NotSupported
 from rootless.linux import process
@@ -146,6 +146,7 @@ def _only(listener: int, answer: int) -> tuple[int, int]:
     for fd in range(3):
         os.dup2(null, fd)
     kept = sorted((listener, answer))
+    bytecode.forget()
     os.closerange(3, kept[0])
     os.closerange(kept[0] + 1, kept[1])
     os.closerange(kept[1] + 1, os.sysconf("SC_OPEN_MAX"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from rootless import bytecode
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotFound
 from rootless.image import manifest
@@ -63,5 +64,6 @@ def _settle(store: Store) -> Any:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)
+    bytecode.forget()
     os.closerange(3, 256)
     layers.sync(store)

@@ -22,6 +22,7 @@ from rootless.engine.lifecycle import remove, start
 from rootless.engine.state import running
 from rootless.errors import FAILURES, Conflict, RootlessError, raise_data, to_data
 from rootless.linux import socket
+from rootless.linux.socket import address_in
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import sync
 from rootless.storage.containers import containers, members
@@ -106,7 +107,7 @@ def _connect_or_listen(directory: str, key: str) -> tuple[socket.socket, socket.
         members.unlink(directory, key)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         atomic.write_bytes(f"{directory}/{key}.id", containers.new_id().encode(), durable=False)
-        with socket.address_in(directory, key) as address:
+        with address_in(directory, key) as address:
             listener.bind(address)
         listener.listen(_BACKLOG)
         # Before anybody can be counted, so that PID 1 never finds nobody while we live.

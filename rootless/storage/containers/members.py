@@ -7,6 +7,7 @@ import fcntl
 import os
 
 from rootless.linux import socket
+from rootless.linux.socket import address_in
 from rootless.storage.store import open_lock
 
 _ID = ".id"
@@ -16,7 +17,7 @@ def connect(directory: str, key: str) -> socket.socket | None:
     """A connection with who listens; None where nobody does."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        with socket.address_in(directory, key) as address:
+        with address_in(directory, key) as address:
             connection.connect(address)
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
