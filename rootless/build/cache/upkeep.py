@@ -10,9 +10,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from rootless import bytecode
 from rootless.build.cache import digests
 from rootless.errors import FAILURES, InvalidInput
+from rootless.runtime.descriptors import keep_only
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
@@ -58,8 +58,7 @@ def _detach() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)
-    bytecode.forget()
-    os.closerange(3, 1024)
+    keep_only(())
     os.nice(10)
 
 

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from rootless import bytecode, errors, jsontext
+from rootless import errors, jsontext
 from rootless.build.ssh.keys import Key, string
 from rootless.errors import FAILURES, NotSupported
 from rootless.linux import process
 from rootless.linux.openat2 import open_without_links
 from rootless.linux.socket import address_in
+from rootless.runtime.descriptors import keep_only
 from rootless.storage import named_paths
 
 FAILURE, REQUEST_IDENTITIES, IDENTITIES_ANSWER, SIGN_REQUEST, SIGN_RESPONSE = 5, 11, 12, 13, 14
@@ -145,11 +146,7 @@ def _only(listener: int, answer: int) -> tuple[int, int]:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in range(3):
         os.dup2(null, fd)
-    kept = sorted((listener, answer))
-    bytecode.forget()
-    os.closerange(3, kept[0])
-    os.closerange(kept[0] + 1, kept[1])
-    os.closerange(kept[1] + 1, os.sysconf("SC_OPEN_MAX"))
+    keep_only((listener, answer))
     return listener, answer
 
 

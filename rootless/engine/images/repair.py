@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rootless import bytecode
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotFound
 from rootless.image import manifest
 from rootless.image.manifest import Manifest
 from rootless.image.progress import silent
 from rootless.image.transfer.layers import Layer, fetch_layers
+from rootless.runtime.descriptors import keep_only
 from rootless.storage import blobs, images
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
@@ -64,6 +64,5 @@ def _settle(store: Store) -> Any:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)
-    bytecode.forget()
-    os.closerange(3, 256)
+    keep_only(())
     layers.sync(store)
