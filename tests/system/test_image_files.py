@@ -115,6 +115,17 @@ def test_a_sif_file_is_run_and_bad_ones_are_named(rootless: Rootless, image: Pat
     assert "is no file" in rootless("run", "--rm", *NOW, str(tmp_path / "fifo"), "sh", status=125).stderr
 
 
+def test_an_account_file_that_cannot_be_read_is_no_empty_one(rootless: Rootless, image: Path, tmp_path: Path) -> None:
+    # Most of the image is this file, which does not compress well: what is spoiled there is of it.
+    (tmp_path / "tree/etc/passwd").write_text("".join(f"{os.urandom(30).hex()}:x:1000:1000::/:/bin/sh\n" for _ in range(40_000)))
+    squashed(tmp_path / "tree", image)
+    data = image.read_bytes()
+    at = len(data) * 7 // 10
+    image.write_bytes(data[:at] + bytes(300_000) + data[at + 300_000 :])
+    said = rootless("run", "--rm", *NOW, "-u", "1000", str(image), "id", status=125).stderr
+    assert "the image's /etc/passwd cannot be read: Input/output error" in said
+
+
 def test_owners_of_a_user_without_a_range(rootless: Rootless, image: Path) -> None:
     """They are in the attribute that emulated ids are kept in."""
     script = """

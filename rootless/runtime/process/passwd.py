@@ -6,16 +6,19 @@ can only lead to a file of the image. passwd(5), group(5); rules and wording as 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, RootlessError
 from rootless.record import Record
 from rootless.runtime.rootfs_path import open_in_root
 
 # A passwd file is small; an image that brings gigabytes wants to exhaust our memory.
 LIMIT_BYTES = 4 << 20
 MAX_ID = (1 << 32) - 2
+_FAILED = frozenset((errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EUCLEAN))
+"""What a damaged image file, or a network file system, says of a file that is there."""
 
 
 class User(Record):
@@ -117,17 +120,31 @@ def _groups(text: str) -> list[Group]:
 
 
 def _read(root: str | int, path: str) -> str:
-    """The text of an image's file; "" where it is missing, no regular file, or too large."""
+    """The text of an image's file; "" where it is missing, no regular file, or too large. RootlessError where the
+    file system that it is on fails."""
     try:
         # O_NONBLOCK: a FIFO in its place must not hang us.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         fd = os.open(os.path.join(root, path), flags) if isinstance(root, str) else open_in_root(root, path, flags)
-    except OSError:
+    except OSError as error:
+        if error.errno in _FAILED:
+            raise _unreadable(path, error) from error
         return ""
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LIMIT_BYTES:
             return ""
-        return os.read(fd, LIMIT_BYTES).decode("utf-8", "surrogateescape")
+        data = bytearray()
+        while len(data) < LIMIT_BYTES and (part := os.read(fd, LIMIT_BYTES)):
+            data += part  # short where the rest could not be read: asked for again, that is an error
+        return data.decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise _unreadable(path, error) from error
     finally:
         os.close(fd)
+
+
+def _unreadable(path: str, error: OSError) -> RootlessError:
+    return RootlessError(
+        f"the image's /{path} cannot be read: {error.strerror}", hint="an image file may be damaged, or its file system gone"
+    )
