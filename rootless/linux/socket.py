@@ -60,6 +60,18 @@ else:
             return data, fds, flags, address
 
 
+def receive_packet(connection: socket, size: int) -> bytes:
+    """recv(2) of a Unix socket of packets: the next one, at most `size` bytes of it, or b"" at the end. OSError.
+
+    Where the other side has closed with packets of ours unread, the kernel says ECONNRESET, once, and before it
+    gives what that side had sent: its last words are still to be read.
+    """
+    try:
+        return connection.recv(size)
+    except ConnectionResetError:
+        return connection.recv(size)
+
+
 def is_address(path: str) -> bool:
     """Whether the path of a Unix socket fits into an address: sun_path holds 107 bytes, unix(7)."""
     return len(os.fsencode(path)) <= 107

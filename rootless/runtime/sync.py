@@ -147,8 +147,8 @@ class Channel:
     def _receive(self, kinds: tuple[Kind, ...]) -> tuple[Message | None, int]:
         try:
             packet, ancillary, flags, _ = self._socket.recvmsg(_LARGEST_BYTES, _ROOM, socket.MSG_CMSG_CLOEXEC)
-        except ConnectionResetError:
-            return None, 0
+        except ConnectionResetError:  # it ended with a message of ours unread: what it said before comes now
+            packet, ancillary, flags, _ = self._socket.recvmsg(_LARGEST_BYTES, _ROOM, socket.MSG_CMSG_CLOEXEC)
         fds: list[int] = []
         pid = 0
         for _, kind, packed in ancillary:

@@ -8,9 +8,11 @@ import threading
 
 import pytest
 
+from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.exec_streams import ExecStreams
 from rootless.engine.lifecycle.attach.terminal import parse_detach_keys
 from rootless.errors import InvalidInput
+from rootless.linux import socket, struct
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,17 @@ def test_process_that_does_not_read_its_input() -> None:
 
 def test_background_process_holding_the_pipes_does_not_keep_us() -> None:
     assert _run(["sh", "-c", "sleep 30 & echo gone"], b"")[0] == b"gone\n"
+
+
+def test_a_monitor_that_ends_with_our_input_unread(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Its connection is reset: what it had said, and how the container ended, are in it all the same."""
+    connection, monitor = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    attach.send(connection, bytes([attach.STDIN]) + b"unread")
+    monitor.send(bytes([attach.STDOUT]) + b"last words\n")
+    monitor.send(bytes([attach.EXITED]) + struct.pack("=i", 7 << 8))
+    monitor.close()
+    with connection:
+        outcome = attach.relay(connection, stdin=None, detach_keys=None)
+        attach.report_cleaned(connection)  # nobody hears it
+    assert outcome == (7 << 8, False)
+    assert capfdbinary.readouterr().out == b"last words\n"

@@ -1,4 +1,4 @@
-"""Addresses of Unix sockets, which hold 107 bytes, in directories of any length."""
+"""Unix sockets: their addresses, which hold 107 bytes, in directories of any length; the last words of who has closed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rootless.linux.socket import address_in, is_address
+from rootless.linux import socket as kernel
+from rootless.linux.socket import address_in, is_address, receive_packet
 
 
 @pytest.mark.parametrize("length", [1, 107, 108, 200, 900])
@@ -39,3 +40,15 @@ def test_what_fits(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), address_in(str(tmp_path / ("d" * 200)), "s"):
         pass
+
+
+def test_what_was_said_before_a_reset_is_read() -> None:
+    """Who closes with packets unread resets the connection: the kernel says so before it gives what that side had sent."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        theirs.send(b"one")
+        theirs.send(b"last")
+        ours.send(b"unread")
+        theirs.close()
+        with kernel.socket(fileno=os.dup(ours.fileno())) as reading:
+            assert [receive_packet(reading, 100) for _ in range(4)] == [b"one", b"last", b"", b""]

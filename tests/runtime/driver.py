@@ -10,14 +10,15 @@ import json
 import os
 import select
 import signal
-import socket
 import struct
 import sys
 import time
 from typing import Any
 
 from rootless.errors import RootlessError, to_data
+from rootless.linux import socket
 from rootless.linux.process import start_time
+from rootless.linux.socket import receive_packet
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime.launch.launch import LaunchedContainer, LaunchRequest, MonitorOptions, Stdio, launch
 from rootless.runtime.mounts.rootfs import Rootfs, mounted, run_in_root
@@ -89,18 +90,18 @@ def follow(launched: LaunchedContainer, stdin: str) -> dict[str, Any]:
         if stdin:
             client.send(b"\0" + stdin.encode())
             client.send(b"\1")
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         pass  # it has ended already; what it said is still to be read
     output = {0x10: b"", 0x11: b""}
     status = None
     while status is None:
-        packet = client.recv(1 << 16)
+        packet = receive_packet(client, 1 << 16)
         assert packet, "the monitor went away"
         if packet[0] == 0x12:
             status = struct.unpack("i", packet[1:])[0]
         else:
             output[packet[0]] += packet[1:]
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         client.send(b"\4")
     client.close()
     os.waitpid(launched.monitor_pid, 0)

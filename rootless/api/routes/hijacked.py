@@ -93,10 +93,7 @@ class Hijacked:
 
     def _receive(self, connection: kernel.socket) -> bool:
         """One packet of the monitor's; False where it was the last."""
-        try:
-            packet = connection.recv(attach.PACKET_LIMIT)
-        except ConnectionResetError:
-            return False
+        packet = attach.receive(connection)
         if not packet or packet[0] == attach.EXITED:
             return False
         self.say(STDERR if packet[0] == attach.STDERR else STDOUT, packet[1:])

@@ -127,7 +127,7 @@ def _follow(launched: runtime.LaunchedContainer, directory: str, report: Reporte
     connection = socket.socket(fileno=launched.attach_fd)
     status: int | None = None
     try:
-        while (packet := _receive(connection)) and packet[0] != attach.EXITED:
+        while (packet := attach.receive(connection)) and packet[0] != attach.EXITED:
             report.log(packet[1:], error=packet[0] == attach.STDERR)
         if len(packet) >= 5:
             status = struct.unpack_from("=i", packet, 1)[0]
@@ -139,13 +139,6 @@ def _follow(launched: runtime.LaunchedContainer, directory: str, report: Reporte
     if status is None:
         raise RootlessError("the monitor of the step's container was lost", hint="was it killed? try again")
     return attach.exit_code(status), _oom_killed(directory)
-
-
-def _receive(connection: socket.socket) -> bytes:
-    try:
-        return connection.recv(attach.PACKET_LIMIT)
-    except ConnectionResetError:
-        return b""
 
 
 def _kill(launched: runtime.LaunchedContainer) -> None:

@@ -101,10 +101,7 @@ class Waiter:
 
     def _take(self, connection: socket.socket) -> None:
         self._connection = connection
-        try:
-            connection.send(attach.ONLY_END)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has ended; its last words are still to be read
+        attach.send(connection, attach.ONLY_END)
 
     def wait(self, hangup: int | None = None) -> Exit | None:
         """Wait until the condition holds: how the container ended. None where `hangup`, a descriptor, is hung up from
@@ -190,10 +187,7 @@ class Waiter:
             self._take(connection)
 
     def _receive(self, connection: socket.socket) -> None:
-        try:
-            packet = connection.recv(attach.PACKET_LIMIT)
-        except ConnectionResetError:
-            packet = b""
+        packet = attach.receive(connection)
         if packet and packet[0] == attach.EXITED and len(packet) >= 5:
             self._last = Exit(attach.exit_code(unpack_from("=i", packet, 1)[0]))
             self._over = True

@@ -12,7 +12,7 @@ import select
 from rootless.engine.lifecycle.attach.terminal import DetachKeys
 from rootless.errors import Conflict, NotSupported, RootlessError
 from rootless.linux import socket, struct
-from rootless.linux.socket import address_in
+from rootless.linux.socket import address_in, receive_packet
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -68,20 +68,25 @@ def _not_running(run_dir: str) -> Conflict:
 
 def resize(connection: socket.socket, rows: int, columns: int) -> None:
     """Tell the container's terminal its size, in characters."""
-    _send(connection, struct.pack("=BHH", RESIZE, rows, columns))
+    send(connection, struct.pack("=BHH", RESIZE, rows, columns))
 
 
 def report_cleaned(connection: socket.socket) -> None:
     """Tell the monitor that the container is removed."""
-    _send(connection, bytes([CLEANED]))
+    send(connection, bytes([CLEANED]))
 
 
-def _send(connection: socket.socket, packet: bytes) -> bool:
+def send(connection: socket.socket, packet: bytes) -> None:
+    """Send a packet to the monitor, waiting until it takes it; nothing where it has ended: its last words are still to be read."""
     try:
         connection.send(packet)
     except (BrokenPipeError, ConnectionResetError):
-        return False  # the monitor has ended; its last words are still to be read
-    return True
+        pass
+
+
+def receive(connection: socket.socket) -> bytes:
+    """The monitor's next packet, or b"" where it has ended and all its words are read."""
+    return receive_packet(connection, PACKET_LIMIT)
 
 
 class Outbox:
@@ -163,10 +168,7 @@ def relay(
 
 def _receive(connection: socket.socket, stdout: int, stderr: int) -> Outcome | None:
     """Write a packet's output; the Outcome where it says that the container has ended, or the monitor is lost."""
-    try:
-        packet = connection.recv(PACKET_LIMIT)
-    except ConnectionResetError:
-        packet = b""
+    packet = receive(connection)
     if not packet or (packet[0] == EXITED and len(packet) < 5):
         return Outcome(None, detached=False)
     if packet[0] == EXITED:

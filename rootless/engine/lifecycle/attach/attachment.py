@@ -91,7 +91,7 @@ class Attachment:
     def _take(self, connection: socket.socket) -> None:
         self.connection = connection
         if self._stdin:
-            connection.send(OWN_STDIN)
+            attach.send(connection, OWN_STDIN)
 
     def wait(self, hangup: int | None = None) -> socket.socket | None:
         """Wait for the start: the connection, whose first output is the container's first.
