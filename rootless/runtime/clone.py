@@ -64,11 +64,11 @@ def fork_into(cgroup: str) -> tuple[int, bool]:
     Where only systemd can move it there (join.join), the child is not; with an empty `cgroup` it stays where we
     are, which counts as there. NotFound where the cgroup is gone, Conflict where it may hold no more processes.
     """
+    if not cgroup:
+        return os.fork(), True
     from rootless.cgroup import cgroupfs, join
 
     fd = join.open_cgroup(cgroup)
-    if fd < 0:
-        return os.fork(), True
     try:
         return clone_into(0, fd), True
     except OSError as error:

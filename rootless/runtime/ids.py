@@ -21,6 +21,7 @@ from rootless.linux.seccomp import (
 )
 from rootless.linux.socket import address_in
 from rootless.record import Record
+from rootless.runtime.clone import fork_into
 
 LEVELS = ("fake", "ids", "full")
 """What is emulated: success and nothing else; ids; ids and owners."""
@@ -129,10 +130,10 @@ def _written(program: str, level: str) -> bytes:
     return bpf
 
 
-def start(listening: socket.socket, container_dir: str = "") -> int:
-    """Start the program as our child, with the socket that `hand_over` connects to, which is closed here. Returns its pid.
+def start(listening: socket.socket, container_dir: str = "", cgroup: str = "") -> int:
+    """Start the program as our child, in `cgroup`, with the socket that `hand_over` connects to, which is closed here. Returns its pid.
 
-    In `container_dir`, "" for none, it keeps the owners of what can have no attribute: OWNERS. OSError."""
+    In `container_dir`, "" for none, it keeps the owners of what can have no attribute: OWNERS. OSError or RootlessError."""
     program = paths.helper("ids")
     fds = {
         "--proc": os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
@@ -144,16 +145,28 @@ def start(listening: socket.socket, container_dir: str = "") -> int:
             fds["--upper"] = os.open(f"{container_dir}/upper", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             pass  # a root without layers
-    pid = os.fork()
+    for fd in fds.values():
+        os.set_inheritable(fd, True)
+    words = ["rootless-ids", *(str(word) for option in fds.items() for word in option)]
+    try:
+        # A fork would have us copy each page of ours that we write to from then on.
+        return _start_in(cgroup, program, words) if cgroup else os.posix_spawn(program, words, os.environ)
+    finally:
+        for fd in fds.values():
+            os.close(fd)
+
+
+def _start_in(cgroup: str, program: str, words: list[str]) -> int:
+    pid, there = fork_into(cgroup)
     if pid == 0:
         try:
-            for fd in fds.values():
-                os.set_inheritable(fd, True)
-            os.execv(program, ["rootless-ids", *(str(word) for option in fds.items() for word in option)])
+            os.execv(program, words)
         finally:
             os._exit(127)
-    for fd in fds.values():
-        os.close(fd)
+    if not there:
+        from rootless.cgroup import cgroupfs
+
+        cgroupfs.write(cgroup + "/cgroup.procs", str(pid))
     return pid
 
 

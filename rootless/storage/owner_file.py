@@ -22,7 +22,7 @@ from rootless.storage import owner_record
 _RECORD = struct.Struct("=8sQqIIQ20xI")
 _SHOWN = 5
 _MAGIC = b"owner 1\0"
-_MANY = 16384 * _RECORD.size  # bytes: half of what the program keeps, and all that the image's links may take
+_MANY = owner_record.MANY_BYTES
 _MOST = 2 * _MANY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WITHIN = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS

@@ -1,12 +1,14 @@
 """The owner of a file that has no id of that number here: an attribute, as fuse-overlayfs and Podman write it.
 
 `UID:GID:0MODE`, decimal and octal, with more words for what is no file or directory. Emulated ids (helpers/ids) are read
-from it and written to it; `commit`, `save` and `export` write the owners that it has. Pure.
+from it and written to it; `commit`, `save` and `export` write the owners that it has. Pure. Hot path.
 """
 
 from __future__ import annotations
 
 NAME = "user.containers.override_stat"
+MANY_BYTES = 16384 * 64
+"""Of records in the file beside a container (owner_file.py): half of what the program keeps, and all that the image's links may take."""
 _MOST = (1 << 32) - 1  # which is no id
 
 

@@ -33,6 +33,27 @@ for word in sys.argv[1:2]:
 print('\\n'.join(sorted(set(sys.modules) - before)), file=sys.stderr)
 """
 
+OWNERS = """
+import os, sys
+sys.modules["typing"] = None
+from rootless.engine.state import emulated_ids
+from rootless.storage.store import Store
+layer, container = os.path.join(sys.argv[1], "layers", "a" * 64), os.path.join(sys.argv[1], "container")
+os.makedirs(layer)
+os.mkdir(container)
+level = emulated_ids.EmulatedIds("full")
+for words in (), ("owners",):
+    for word in words:
+        open(os.path.join(container, word), "w").close()
+    emulated_ids.prepare_owners(Store(sys.argv[1], sys.argv[1]), level, ["sha256:" + "a" * 64], container)
+    print(*(module for module in sys.modules if module.startswith("rootless.storage.owner_file")))
+os.remove(os.path.join(container, "owners"))
+with open(os.path.join(layer, "links.json"), "w") as file:
+    file.write("{}")
+emulated_ids.prepare_owners(Store(sys.argv[1], sys.argv[1]), level, ["sha256:" + "a" * 64], container)
+print(*os.listdir(container))
+"""
+
 ALL = """
 import sys
 import rootless.cli.main
@@ -70,6 +91,12 @@ def test_exec_needs_nothing_of_a_start() -> None:
     useless = ("rootless.network", "rootless.image", "rootless.session", "rootless.runtime.mounts.plan", "rootless.engine.state.listing",
                "rootless.engine.files", "rootless.engine.state.resources", "rootless.cgroup.create")  # fmt: skip
     assert not [module for module in ours if module.startswith(useless)]
+
+
+def test_a_start_with_emulated_ids_reads_no_links_of_an_image_that_has_none(tmp_path: Path) -> None:
+    """Neither at the first start nor later; what reads them brings no typing."""
+    done = subprocess.run([sys.executable, "-c", OWNERS, tmp_path], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "\n\nowners\n"
 
 
 def test_help_imports_no_command() -> None:

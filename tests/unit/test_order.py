@@ -148,7 +148,7 @@ ORDER = {
         "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
         "user_namespace",
     "runtime":
-        "exec inside launch hooks listen_fds child monitor mounts squashfs seccomp clone descriptors namespaces process ids mounting sync "
+        "exec inside launch hooks listen_fds child monitor mounts squashfs seccomp descriptors namespaces process ids clone mounting sync "
         "rootfs_path",
     "runtime/launch": "launch report container_hooks emulation init_config start_init intermediate cgroup init",
     "runtime/mounts":

@@ -12,6 +12,8 @@ from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import ids
 from rootless.session import session
+from rootless.storage import owner_record
+from rootless.storage.layers.layers import directory as layer_directory
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -127,7 +129,7 @@ def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
 
 def prepare_owners(store: Store, found: EmulatedIds, layers: list[str], container_dir: str) -> None:
     """Before a start of the container whose directory that is, its root made of `layers`: whose its links are. OSError."""
-    if found.level == "full":
+    if found.level == "full" and _owners_wanted(store, layers, container_dir):
         from rootless.storage import owner_file
         from rootless.storage.layers import image_owners
 
@@ -138,3 +140,11 @@ def prepare_owners(store: Store, found: EmulatedIds, layers: list[str], containe
                 "asks, or a range of ids (/etc/subuid, /etc/subgid)",
                 file=sys.stderr,
             )
+
+
+def _owners_wanted(store: Store, layers: list[str], container_dir: str) -> bool:
+    """Whether owner_file.prepare has anything to do, which costs a dozen modules: at most starts it has not."""
+    try:
+        return os.stat(f"{container_dir}/{ids.OWNERS}").st_size >= owner_record.MANY_BYTES
+    except FileNotFoundError:  # the first start; the program makes the file where nothing is to be in it
+        return any(os.path.exists(layer_directory(store, layer) + "/links.json") for layer in layers)

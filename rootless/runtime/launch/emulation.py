@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from rootless.cgroup import cgroupfs
 from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import ids, monitor
@@ -15,19 +14,23 @@ if TYPE_CHECKING:
     from rootless.undo import Undo
 
 
-def answer_for_ids(channel: Channel, container_dir: str, run_dir: str, cgroup: str, undo: Undo) -> tuple[int, int]:
-    """Start the program that answers for ids as our child, and give it the init's listener. Returns its pid and the listener, to be
-    held: if it is killed, what the container asks waits for its own end, instead of being no call of this kernel (ENOSYS).
+def start_answering(container_dir: str, run_dir: str, cgroup: str, undo: Undo) -> int:
+    """Start the program that answers for ids as our child, while the init still sets its container up; its pid.
 
     What it does is the container's doing, and is counted there: it goes into a cgroup inside the container's `cgroup`, ""
     for none. There it is in nobody's way who divides the container's; what freezes the one freezes the other."""
-    pid = ids.start(monitor.listen(run_dir, ids.SOCKET), container_dir)
-    undo.add(lambda: os.kill(pid, signal.SIGKILL))
-    if cgroup:
-        leaf = f"{cgroup}/{ids.LEAF}"
+    leaf = f"{cgroup}/{ids.LEAF}" if cgroup else ""
+    if leaf:
         os.makedirs(leaf, 0o755, exist_ok=True)
-        cgroupfs.write(leaf + "/cgroup.procs", str(pid))
+    pid = ids.start(monitor.listen(run_dir, ids.SOCKET), container_dir, leaf)
+    undo.add(lambda: os.kill(pid, signal.SIGKILL))
+    return pid
+
+
+def answer(channel: Channel, run_dir: str) -> int:
+    """Give the program the init's listener, which is returned, to be held: if the program is killed, what the container asks waits
+    for its own end, instead of being no call of this kernel (ENOSYS)."""
     message = channel.expect("ids")
     listener = listener_of(message)
     ids.hand_over(run_dir, listener, message.data["ids"])
-    return pid, listener
+    return listener

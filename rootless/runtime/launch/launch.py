@@ -240,6 +240,11 @@ def _supervise(
     undo.add(lambda: child.end(started.pidfd))
     for fd in range(3, 3 + config.preserve_fds):
         os.set_inheritable(fd, False)  # the init has them
+    answering = 0
+    if config.confinement.ids.asks:
+        from rootless.runtime.launch import emulation
+
+        answering = emulation.start_answering(request.container_dir, request.run_dir, cgroup.result.path, undo)
     found = _connect(request, started.pid, started.channel, (started.user_fd, started.network_fd), progress)
     hold = (*found.pop("hold_fds", ()), *request.hold_fds)
     supervision = request.supervision._replace(**found.pop("supervision", {}))
@@ -255,14 +260,8 @@ def _supervise(
     progress.step = "execute the command"
     started.channel.send("start")
     started.channel.expect("executing")
-    answering = 0
     if config.confinement.ids.asks:
-        from rootless.runtime.launch.emulation import answer_for_ids
-
-        answering, listener = answer_for_ids(
-            started.channel, request.container_dir, request.run_dir, cgroup.result.path, undo
-        )
-        hold = (*hold, listener)
+        hold = (*hold, emulation.answer(started.channel, request.run_dir))
     raise_exec_error(started.channel.receive("refused"), config.spec["process"]["args"])
     started.channel.close()
     progress.step = "set the limits"

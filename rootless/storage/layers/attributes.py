@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
+from rootless.record import TYPE_CHECKING
 from rootless.storage import owner_record
-from rootless.storage.tar.header import TarEntry
+
+if TYPE_CHECKING:
+    from rootless.storage.tar.header import TarEntry
 
 _NO_ID = (1 << 32) - 1  # chown(2): leave it as it is
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL, errno.ENOSPC, errno.E2BIG)
