@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 
 from rootless import atomic, jsontext, paths
 from rootless.errors import InvalidInput, NotFound, NotSupported
@@ -40,7 +41,8 @@ def default_root() -> str:
 
 
 def open_root(path: str) -> str:
-    """The state directory, made 0700 where it is missing; absolute. One in /tmp must be ours."""
+    """The state directory, made 0700 where it is missing; absolute. NotSupported for one that others may change: they would
+    say which processes are to be signalled, and which files are a container's."""
     path = os.path.abspath(path)
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
@@ -48,8 +50,13 @@ def open_root(path: str) -> str:
         raise NotSupported(
             f"cannot make the state directory {path}: {error.strerror}", hint="--root names another one"
         ) from None
-    if path.startswith("/tmp/") and (os.lstat(path).st_uid != os.getuid() or os.path.islink(path)):
-        raise NotSupported(f"{path} belongs to somebody else", hint="--root names another directory")
+    about, owner = os.lstat(path), os.getuid()
+    if stat.S_ISLNK(about.st_mode) and about.st_uid == owner:
+        about = os.stat(path)
+    if about.st_uid != owner or not stat.S_ISDIR(about.st_mode):
+        raise NotSupported(f"the state directory {path} belongs to somebody else", hint="--root names another one")
+    if about.st_mode & 0o022:
+        raise NotSupported(f"others may write to the state directory {path}", hint=f"chmod go-w {path}")
     return path
 
 

@@ -64,6 +64,18 @@ def test_values_of_global_options(oci: Runtime, option: str, value: str, said: s
     assert said in done.stderr
 
 
+def test_a_state_directory_that_others_may_change(oci: Runtime) -> None:
+    """Whoever writes a container's state says which processes `kill` signals."""
+    oci.create("sleep", "60")
+    oci.state.chmod(0o777)
+    for words in (("state", "c"), ("kill", "c", "KILL"), ("start", "c"), ("delete", "--force", "c"), ("run", "-b", str(oci.bundle), "d")):
+        assert f"chmod go-w {oci.state}" in oci(*words, status=1).stderr
+    oci.state.chmod(0o755)
+    # Another option of the same name counts, and this one is root's.
+    assert "belongs to somebody else" in oci("--root", "/usr", "run", "-b", str(oci.bundle), "d", status=1).stderr
+    oci("delete", "--force", "c")
+
+
 def test_options_before_and_after_the_command(oci: Runtime) -> None:
     oci.spec["process"]["args"] = ["echo", "ran"]
     oci.write()
