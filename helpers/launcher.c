@@ -7,6 +7,9 @@
    Called as `podman`, through a link, the command is that: some things it prints are shaped as Podman's. It is the
    one name we know, and no other word of the caller's goes where a command's name is expected.
 
+   `rootless-oci` does by itself what takes no interpreter (oci/quick.h). A `start` that was asked for there and went wrong is
+   reported by Python, which is called "rootless-oci:N" then: N is the descriptor with the init's answer.
+
    0, 1 and 2 are open then: what came closed is /dev/null. Else the next file opened would be taken for the
    user's stream. So is a directory, which nobody can read or write: the interpreter would not start. */
 
@@ -20,6 +23,7 @@
 #include <unistd.h>
 
 #include "lib/text.h"
+#include "oci/quick.h"
 
 #define SCRIPT "rootless-python"
 
@@ -70,15 +74,22 @@ static char *interpreter(char *line)
 
 int main(int argc, char **argv)
 {
-    static char options[] = "-EPS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + 1];
+    static char options[] = "-EPS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + 32];
     ssize_t size = readlink("/proc/self/exe", script, PATH_MAX - 1);
     char *name = size > 0 ? strrchr(script, '/') + 1 : NULL;
-    if (name == NULL || strlen(name) >= sizeof command)
+    if (name == NULL || strlen(name) > NAME_MAX)
         fail("rootless", "read", "/proc/self/exe");
     put_text(command, name);
     if (strcmp(command, "rootless") == 0 && called(argv, "podman"))
         put_text(command, "podman");
     fill_streams(command);
+    if (strcmp(command, "rootless-oci") == 0) {
+        int connection, status = run_quickly(argc, argv, &connection);
+        if (status >= 0)
+            return status;
+        if (connection >= 0 && fcntl(connection, F_SETFD, 0) == 0)
+            put_number(put_text(command + strlen(command), ":"), (uint64_t)connection);
+    }
     put_text(name, SCRIPT);
 
     int fd = open(script, O_RDONLY | O_CLOEXEC);

@@ -2,6 +2,7 @@
 
     state.json    pid, start time, boot; where the bundle is. Written aside and linked: the commit
     config.json   the configuration as it was at create
+    facts         the same as state.json, for the launcher (facts.py)
     start         the socket at which the container's init waits; gone when it has been started
 
 A directory is made aside, locked, and renamed to its id, which claims it. Without state.json and

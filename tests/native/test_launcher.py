@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -11,24 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.need import need
+from tests.harness.launcher import build_commands
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SHOW = "import os, sys; print(sys.flags.no_site, sys.flags.safe_path, sys.argv[1:], [os.path.exists(f'/dev/fd/{fd}') for fd in range(3)])"
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A command as the build makes it."""
-    need(importlib.util.find_spec("setuptools"), "setuptools is not installed")
-    build = tmp_path_factory.mktemp("commands")
-    environment = {**os.environ, "CFLAGS": "-Werror"}
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "setup.py", "-q", "build_scripts", "--build-dir", build],
-        cwd=REPOSITORY, check=True, timeout=100, env=environment,
-    )  # fmt: skip
-    assert sorted(path.name for path in build.iterdir()) == ["rootless", "rootless-oci", "rootless-python"]
-    return build / "rootless-oci"
+    return build_commands(tmp_path_factory.mktemp("commands"))
 
 
 class Place:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness.processes import wait_until
 from tests.oci.bundles import Runtime
+from tests.runtime.conftest import gone
 
 
 def refused(oci: Runtime, *said: str, verb: str = "create", options: tuple[str, ...] = ()) -> None:
@@ -191,10 +192,12 @@ def test_options_that_are_none(oci: Runtime) -> None:
 def test_state_files_of_others_are_not_believed(oci: Runtime) -> None:
     """A pid that is another process by now is no running container."""
     oci.create("sleep", "60")
-    path = oci.state / "c/state.json"
+    path, facts = oci.state / "c/state.json", oci.state / "c/facts"
     record = json.loads(path.read_text())
     os.kill(record["pid"], 9)
+    assert gone(record["pid"])
     path.write_text(json.dumps({**record, "pid": os.getpid()}))
+    facts.write_text(facts.read_text().replace(f"\n{record['pid']} ", f"\n{os.getpid()} ", 1))
     assert oci.document()["status"] == "stopped"
     assert "container not running" in oci("kill", "c", "KILL", status=1).stderr
     oci("delete", "c")

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.harness.processes import wait_until
 from tests.oci.bundles import Runtime
 from tests.runtime.conftest import gone
 
@@ -27,6 +28,7 @@ def test_the_whole_life(oci: Runtime) -> None:
     assert not (oci.rootfs / "tmp/mark").exists(), "nothing runs before start"
     oci("start", "c")
     wait_for("running", oci)
+    wait_until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0060\x00", "the shell executes sleep")
     assert (oci.rootfs / "tmp/mark").read_text() == "started\n"
     assert oci("exec", "c", "sh", "-c", "echo inside; exit 3", status=3).stdout == "inside\n"
     assert json.loads(oci("ps", "--format", "json", "c").stdout) == [pid]

@@ -140,7 +140,7 @@ ORDER = {
     "network/uplink": "driver pasta slirp4netns program connection",
     "network/uplink/pasta": "uplink start arguments diagnosis options",
     "network/uplink/slirp4netns": "uplink start port_forward arguments diagnosis options",
-    "oci": "commands main other_users container terminal_relay cgroup config console state hooks log arguments",
+    "oci": "commands main other_users container terminal_relay cgroup config console facts state hooks log arguments",
     "oci/cgroup": "manager stats cgroupfs resources cgroup device_filter systemd",
     "oci/commands": "delete events exec features kill list ps resume run spec start state update create pause flags",
     "oci/config": "bundle config_schema config_linux defs validate",

@@ -12,6 +12,7 @@ from rootless.oci.container.end import end, forget
 from rootless.oci.container.wait_for_exec import wait_for_exec
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.hooks import run_hooks
+from rootless.runtime.process import sealed_exec
 from rootless.runtime.sync import Channel
 
 if TYPE_CHECKING:
@@ -19,9 +20,16 @@ if TYPE_CHECKING:
     from rootless.oci.state import Container
 
 
+begun = -1
+"""The connection to an init that the launcher has told to start (helpers/oci/quick.c), and that did not run its command then, or -1."""
+
+
 def command(args: Arguments) -> int:
     """Start the container; returns when its command has been executed."""
     root = root_of(args)
+    if begun >= 0:
+        os.set_inheritable(begun, False)
+        return _report(Channel(socket.socket(fileno=begun)), state.find(root, args.words[0]))
     with state.Held(root, args.words[0]) as container:
         _demand(container, state.CREATED, "start")
         spec = container.config()
@@ -43,6 +51,18 @@ def command(args: Arguments) -> int:
             end(container)
             forget(container, spec)
             raise
+    return 0
+
+
+def _report(channel: Channel, container: Container) -> int:
+    """Raise the error of an init that was told to start, whose "executing" may have been read."""
+    message = channel.receive("executing", "refused")
+    if message is None:
+        raise Conflict("the container's init has ended before it was started")
+    if message.kind == "executing":
+        message = channel.receive("refused")
+    sealed_exec.raise_exec_error(message, container.config()["process"]["args"])
+    os.unlink(os.path.join(container.directory, state.SOCKET))
     return 0
 
 

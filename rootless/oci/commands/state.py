@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rootless import jsontext
-from rootless.oci import state
+from rootless.oci import facts, state
 from rootless.oci.commands.flags import root_of
 from rootless.record import TYPE_CHECKING
 
@@ -14,10 +13,8 @@ if TYPE_CHECKING:
 def command(args: Arguments) -> int:
     """Print the state as JSON."""
     container = state.find(root_of(args), args.words[0])
-    document = container.document()
-    document.setdefault("pid", 0)
-    document["rootfs"] = container.rootfs
-    document["created"] = container.created
-    document["owner"] = ""
-    print(jsontext.dumps(document))
+    status = container.status()
+    before, after = facts.around_status(container)
+    pid = 0 if status == state.STOPPED else container.pid
+    print(f'{before}{status}", "pid": {pid}{after}')
     return 0

@@ -14,13 +14,13 @@ from rootless.linux import socket
 from rootless.linux.namespace import CLONE_NEWNET
 from rootless.linux.process import boot_id, start_time
 from rootless.linux.socket import address_in
-from rootless.oci import console
+from rootless.oci import console, facts
 from rootless.oci.container import user_namespace
 from rootless.oci.container.init_callbacks import OciInitCallbacks
 from rootless.oci.container.init_config import CreateRequest, build_config, open_namespaces
 from rootless.oci.container.new_state import NewStateDirectory
 from rootless.oci.log import LOG
-from rootless.oci.state import CREATING, SOCKET, state_document
+from rootless.oci.state import CREATING, SOCKET, Container, state_document
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child
 from rootless.runtime.descriptors import close_all
@@ -89,7 +89,9 @@ def create(request: CreateRequest, new_state: NewStateDirectory) -> CreatedConta
             from rootless.oci.container.pid_file import write_pid
 
             write_pid(request.pid_file, started.pid)
-        new_state.commit(record)  # from now on the container exists
+        if (known := facts.text(Container(root=request.root, **record), request.bundle.spec)) is not None:
+            new_state.write("facts", known)
+        new_state.commit(jsontext.dumps(record).encode())  # from now on the container exists
     return CreatedContainer(started.pid, started.pidfd, terminal, started.channel, prepared.state, cgroup)
 
 
@@ -196,10 +198,10 @@ def _listen(directory: str) -> int:
     return sock.detach()
 
 
-def _record(request: CreateRequest, pid: int, started: int, cgroup: Cgroup) -> bytes:
-    """The text of state.json."""
+def _record(request: CreateRequest, pid: int, started: int, cgroup: Cgroup) -> dict[str, Any]:
+    """What state.json says."""
     spec = request.bundle.spec
-    document = {
+    return {
         "id": request.id,
         "version": spec["ociVersion"],
         "pid": pid,
@@ -213,7 +215,6 @@ def _record(request: CreateRequest, pid: int, started: int, cgroup: Cgroup) -> b
         "cgroup": cgroup.path,
         "unit": cgroup.unit,
     }
-    return jsontext.dumps(document).encode()
 
 
 def _now() -> str:
