@@ -7,6 +7,7 @@
     ├─ NotSupported               this host cannot give it: the hint says who can mend that
     ├─ Corrupt                    data does not match its digest or format: fetch it again
     ├─ Unavailable                a registry or a helper did not answer: try again
+    ├─ FileSystemFailed           a file system is full, read-only or gone: the message names it
     ├─ CommandNotExecutable       exit status 126
     └─ CommandNotFound            exit status 127
 
@@ -17,6 +18,7 @@ the hot path: standard library only, and little of it. Hot path.
 from __future__ import annotations
 
 import errno
+import os
 
 from rootless.record import TYPE_CHECKING
 
@@ -71,6 +73,10 @@ class Unavailable(RootlessError):
     """A registry, helper or peer did not answer."""
 
 
+class FileSystemFailed(RootlessError):
+    """A file system has no room, allows no more, is read-only or gone. The message says which (storage/disk_errors.py)."""
+
+
 class CommandNotExecutable(RootlessError):
     """The container's command exists but cannot be run."""
 
@@ -90,6 +96,10 @@ FROM_DATA: tuple[type[Exception], ...] = (
 text that is none, lists in lists. Bases, not the names of what has been seen: the next one is another."""
 FAILURES: tuple[type[Exception], ...] = (OSError, ImportError, RootlessError, *FROM_DATA)
 """The failures that a process of a launch reports to the one that waits for it."""
+DISK_ERRORS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ECONNABORTED,
+)  # fmt: skip
+"""What the kernel says where a file system has failed. The last two: a FUSE file system without its server."""
 
 
 KINDS: dict[str, type[RootlessError]] = {
@@ -102,6 +112,7 @@ KINDS: dict[str, type[RootlessError]] = {
         NotSupported,
         Corrupt,
         Unavailable,
+        FileSystemFailed,
         CommandNotExecutable,
         CommandNotFound,
     )
@@ -115,6 +126,17 @@ def hint_for(error: BaseException) -> str | None:
     return None
 
 
+def disk_cause(error: BaseException | None) -> OSError | None:
+    """The error of a file system that `error` is or comes from, where no message names the file system as yet."""
+    for _ in range(16):
+        if error is None or isinstance(error, FileSystemFailed):
+            return None
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return error
+        error = error.__cause__
+    return None
+
+
 _LONGEST = 2000
 """Characters of a message that crosses: some 12 bytes each at worst, and a packet has 64 KiB."""
 
@@ -125,13 +147,15 @@ def _bounded(text: str) -> str:
 
 def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | None]:
     """The error as plain data, to cross a process boundary; see `raise_data`."""
+    cause = disk_cause(error)
     if isinstance(error, RootlessError):
         return {
             "kind": type(error).__name__,
             "message": _bounded(error.message),
             "hint": None if error.hint is None else _bounded(error.hint),
-            "errno": None,
+            "errno": None if cause is None else cause.errno,
             "step": step,
+            "path": path_of(cause),
         }
     where = f"{step}: " if step else ""
     number = error.errno if isinstance(error, OSError) else None
@@ -141,7 +165,21 @@ def to_data(error: BaseException, *, step: str = "") -> dict[str, str | int | No
         "hint": hint_for(error),
         "errno": number,
         "step": step,
+        "path": path_of(cause),
     }
+
+
+def path_of(error: OSError | None) -> str:
+    """The file that the error is about, by its absolute path; "" where that is not known: a name may be one in a directory
+    that a call was given as a descriptor."""
+    name = error.filename if error is not None else None
+    path = os.fsdecode(name) if isinstance(name, (str, bytes)) else ""
+    if path.startswith("/proc/self/fd/"):
+        try:
+            path = os.readlink(path)
+        except OSError:
+            return ""  # closed since
+    return path if path.startswith("/") else ""
 
 
 def _words(error: BaseException) -> str:
@@ -158,4 +196,6 @@ def raise_data(data: dict[str, str | int | None]) -> NoReturn:
     """Raise what `to_data` described in another process, as the same class."""
     kind = KINDS.get(str(data.get("kind")), RootlessError)
     hint = data.get("hint")
-    raise kind(str(data.get("message")), hint=None if hint is None else str(hint))
+    number, path = data.get("errno"), data.get("path")
+    cause = OSError(number, os.strerror(number), path or None) if isinstance(number, int) and number in DISK_ERRORS else None
+    raise kind(str(data.get("message")), hint=None if hint is None else str(hint)) from cause

@@ -209,7 +209,11 @@ def _raise_sent(data: dict[str, Any]) -> NoReturn:
     kind, message, hint = data.get("kind"), data.get("message"), data.get("hint")
     if type(kind) is not str or type(message) is not str or (hint is not None and type(hint) is not str):
         raise _tampered("its error has another form")
-    raise_data({"kind": kind, "message": _text(message), "hint": None if hint is None else _text(hint)})
+    number = data.get("errno")
+    raise_data({
+        "kind": kind, "message": _text(message), "hint": None if hint is None else _text(hint),
+        "errno": number if type(number) is int else None,
+    })  # fmt: skip
 
 
 def _text(text: str) -> str:

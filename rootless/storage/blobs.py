@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from types import TracebackType
 
-from rootless.errors import Conflict, Corrupt, InvalidInput, NotFound, RootlessError
+from rootless.errors import Conflict, Corrupt, InvalidInput, NotFound
 from rootless.storage.store import Store, make_directory
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\Z")
@@ -117,10 +117,9 @@ class Writer:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            raise RootlessError(
-                f"cannot store blob {self._digest[:19]}: {error.strerror}",
-                hint="free space, or `rootless system prune`",
-            ) from error
+            from rootless.storage import disk_errors
+
+            raise disk_errors.failed(f"cannot store blob {self._digest[:19]}", error, self._partial) from error
         return done
 
     def commit(self, *, durable: bool = True) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from rootless.storage import named_paths
+from rootless.storage import disk_errors, named_paths
 
 
 @contextmanager
@@ -24,7 +24,8 @@ def writing(path: str) -> Iterator[BinaryIO]:
         path = f"{named_paths.follow(os.path.abspath(above + slash), 'the directory') or above}/{name}"
     aside = f"{path}.{os.getpid()}.partial"
     try:
-        with open(aside, "xb", opener=_private) as file:
+        where = os.path.dirname(os.path.abspath(aside))
+        with disk_errors.named(f"cannot write {path}", where), open(aside, "xb", opener=_private) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -17,6 +17,7 @@ from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.squashfs.header import ImageFile
 from rootless.runtime.squashfs.serve import find_program
 from rootless.session import run_program, session
+from rootless.storage import disk_errors
 from rootless.storage.copy_data import copy_data
 from rootless.storage.layers import lower
 from rootless.storage.store import Store, make_directory
@@ -81,10 +82,7 @@ def make(store: Store, diff_ids: Sequence[str]) -> None:
             os.rmdir(place)
         _move(aside, target)
     except OSError as error:
-        raise RootlessError(
-            f"cannot keep the image's files as {target}: {error.strerror}",
-            hint=f"is there room in {store.home} and in {store.root}, and does your quota allow it?",
-        ) from error
+        raise disk_errors.failed(f"cannot keep the image's files as {target}", error, store.root) from error
     finally:
         try:
             os.unlink(aside)
@@ -108,7 +106,9 @@ def _squash(program: str, source: int, target: str, options: tuple[str, ...]) ->
                 os._exit(127)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if status:
-            lines = [line for line in os.pread(said, 1 << 16, 0).decode(errors="replace").splitlines() if line.strip()]
+            output = os.pread(said, 1 << 16, 0).decode(errors="replace")
+            disk_errors.raise_said(output, target)
+            lines = [line for line in output.splitlines() if line.strip()]
             raise RootlessError(
                 f"{_PROGRAM} could not make the image's file (exit status {status}): {plain(lines[-1]) if lines else 'it said nothing'}",
                 hint=f"is there room in {os.path.dirname(target)}?",

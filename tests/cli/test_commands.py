@@ -117,9 +117,9 @@ def raising(error: BaseException) -> CommandEntry:
         (
             OSError(28, "No space left on device", "/x"),
             1,
-            "rootless: no space left on the device: /x\nhint: ",
+            "rootless: no space left on / (",
         ),
-        (OSError(30, "Read-only file system", "/x"), 1, "rootless: the file system is read-only: /x\nhint: "),
+        (OSError(30, "Read-only file system", "/x"), 1, "rootless: / ("),
         (PermissionError(13, "Permission denied", "/x"), 1, "rootless: permission denied: /x\n"),
         (KeyboardInterrupt(), 130, ""),
         (

@@ -129,8 +129,8 @@ ORDER = {
     "kube": "generate export_container play volumes requests load",
     "kube/load": "objects pod container probe volumes confinement environment values model node",
     "linux":
-        "binfmt_misc bpf capability filesystem host inotify interface keyring landlock namespace netlink openat2 ptrace rlimit seccomp "
-        "signals terminal mount process signal socket libc struct ctypes",
+        "binfmt_misc bpf capability filesystem host inotify interface keyring landlock namespace netlink openat2 ptrace quota rlimit "
+        "seccomp signals terminal mount process signal socket libc struct ctypes",
     "linux/netlink": "connection link route traffic address message",
     "network": "hub etc uplink port_errors privileged_ports ports",
     "network/etc": "hosts resolv",
@@ -162,8 +162,8 @@ ORDER = {
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers maintenance packs pods host_images images squashed copy_data blobs containers indexes image_names layers abandoned "
-        "output_file named_paths quoted_names shape staging tar volumes left_files names owner_file owner_record store places probe_places "
-        "driver_probe directories remove_tree witness",
+        "output_file named_paths quoted_names shape staging tar volumes left_files names owner_file owner_record disk_errors store places "
+        "probe_places driver_probe directories remove_tree witness",
     "storage/containers": "removal containers members paused status restart",
     "storage/drivers": "shifted rootfs choose vfs",
     "storage/layers":

@@ -15,6 +15,7 @@ from rootless.errors import (
     RootlessError,
     Unavailable,
 )
+from rootless.storage import disk_errors
 
 _STATUS: tuple[tuple[type[RootlessError], int], ...] = (
     (InvalidInput, 400),
@@ -53,7 +54,8 @@ def status(error: RootlessError) -> int:
 
 def message(error: RootlessError) -> str:
     """What the client's user reads: the error, and what can be done."""
-    return f"{error.message}\n{error.hint}" if error.hint else error.message
+    text, hint = disk_errors.words(error)
+    return f"{text}\n{hint}" if hint else text
 
 
 def body(text: str) -> bytes:

@@ -20,6 +20,7 @@ from rootless.api.routes.route import Call, Reply
 from rootless.api.server import wire
 from rootless.errors import NotFound, RootlessError, Unavailable, hint_for
 from rootless.session import session
+from rootless.storage import disk_errors
 from rootless.storage.store import Store
 from rootless.words import plain_lines
 
@@ -83,7 +84,11 @@ def answer(exchange: Exchange, may_wait: Callable[[], bool], last: Callable[[], 
     except OSError as error:
         last()
         text = f"{error.strerror or error}: {error.filename}" if error.filename else str(error.strerror or error)
-        _refuse(exchange, 500, f"{text}\n{hint}" if (hint := hint_for(error)) else text)
+        told = disk_errors.explain(error)
+        if told is not None:
+            text = f"{text} ({told.what})"
+        hint = told.hint if told is not None else hint_for(error)
+        _refuse(exchange, 500, f"{text}\n{hint}" if hint else text)
         return
     except Exception as error:  # noqa: BLE001 - the end of the ladder, as in cli/main.py
         last()

@@ -17,6 +17,7 @@ from rootless.build.copy import destination
 from rootless.build.copy.entries import Entry, EntryDigest, LeftOut, Rules, open_file, payload_of
 from rootless.errors import Conflict, RootlessError
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+from rootless.storage import disk_errors
 from rootless.storage.copy_data import copy_data
 from rootless.storage.layers import recorded
 
@@ -217,10 +218,7 @@ class Writer:
 
 def cannot_write(what: str, error: OSError) -> RootlessError:
     """The error where the kernel refuses a file of the copy."""
-    hint = None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "free space (`rootless system prune`) or move ROOTLESS_ROOT to a larger file system"
-    return RootlessError(f"cannot write {what!r}: {error.strerror or error}", hint=hint)
+    return disk_errors.failed(f"cannot write {what!r}", error, "")
 
 
 def _put(parent: int, name: str, make: Callable[[], T]) -> T:

@@ -27,13 +27,12 @@ from rootless.runtime.launch import launch as runtime
 from rootless.runtime.monitor import MonitorOptions
 from rootless.runtime.mounts.notes import NOTES
 from rootless.runtime.mounts.rootfs import Rootfs
+from rootless.storage import disk_errors
 from rootless.storage.drivers import rootfs
 from rootless.storage.layers import steps
 from rootless.storage.store import Store, make_directory
 
 _NOTED = "engine-files.json"
-# So little is left where a write has failed: what did not fit is larger.
-_NO_SPACE_BYTES = 256 << 10
 
 
 class ProcessFailed(RootlessError):
@@ -176,12 +175,8 @@ def _failure(store: Store, request: RunRequest, code: int, *, oom: bool) -> Proc
     words = f'process "{" ".join(request.args)}" did not complete successfully: exit code: {code}'
     if oom:
         return ProcessFailed(f"{words}: cannot allocate memory", hint="the kernel's OOM killer ended it: raise --memory")
-    space = os.statvfs(store.root)
-    if space.f_bavail * space.f_frsize < _NO_SPACE_BYTES:
-        # Programs say so themselves, but not all, and nobody would look at this disk for what went wrong at /tmp.
-        return ProcessFailed(
-            f"{words}: no space left on device", hint=f"{store.root} is full: `rootless system prune` frees what is not needed"
-        )
-    return ProcessFailed(words)
+    # Programs say so themselves, but not all, and nobody would look at this disk for what went wrong at /tmp.
+    lacking = disk_errors.lacking(store.root)
+    return ProcessFailed(f"{words}: {lacking.what}", hint=lacking.hint) if lacking else ProcessFailed(words)
 
 

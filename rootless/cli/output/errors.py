@@ -7,12 +7,16 @@ import os
 import shlex
 
 from rootless import paths
-from rootless.errors import NotSupported, RootlessError, hint_for
+from rootless.errors import FileSystemFailed, NotSupported, RootlessError, hint_for
+from rootless.storage import disk_errors
 
 
 def translate(error: OSError) -> RootlessError:
     """`error` as a RootlessError that says what, where and what to do."""
     place = _place(error)
+    told = disk_errors.explain(error)
+    if told is not None:
+        return FileSystemFailed(f"{told.what}{place}", hint=told.hint)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         what = "the disk quota is used up" if error.errno == errno.EDQUOT else "no space left on the device"
         return NotSupported(

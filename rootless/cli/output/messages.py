@@ -6,6 +6,7 @@ import os
 import sys
 
 from rootless.cli.grammar.command import EXEC, RUN
+from rootless.errors import disk_cause
 from rootless.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ def complain(error: RootlessError) -> None:
         import traceback
 
         traceback.print_exception(error)
-    say(error.message, error.hint)
+    if disk_cause(error) is None:
+        say(error.message, error.hint)
+        return
+    from rootless.storage import disk_errors
+
+    say(*disk_errors.words(error))
 
 
 def say(message: str, hint: str | None = None) -> None:

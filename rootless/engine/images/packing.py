@@ -6,6 +6,7 @@ import os
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.session import run_program, session
+from rootless.storage import disk_errors
 from rootless.words import plain
 
 PROGRAM = "mksquashfs"
@@ -34,6 +35,7 @@ def pack(source: str, target: str) -> int:
     try:
         done = run_program.run([program, source, aside, *_OPTIONS])
         if done.status != 0:
+            disk_errors.raise_said(done.output, aside)
             lines = [line for line in done.output.splitlines() if line.strip()]
             raise RootlessError(
                 f"{PROGRAM} could not pack {source} (exit status {done.status}): {plain(lines[-1]) if lines else 'it said nothing'}",
@@ -48,7 +50,7 @@ def pack(source: str, target: str) -> int:
         os.rename(aside, target)
         return size
     except OSError as error:
-        raise RootlessError(f"cannot write {target}: {error.strerror}") from error
+        raise disk_errors.failed(f"cannot write {target}", error, os.path.dirname(target)) from error
     finally:
         try:
             os.unlink(aside)

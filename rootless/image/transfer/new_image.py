@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from rootless.errors import RootlessError
 from rootless.image import compress, manifest, platforms
 from rootless.image.decompress import ByteSource
 from rootless.image.manifest import Descriptor
@@ -23,7 +22,7 @@ from rootless.image.platforms import Platform
 from rootless.image.progress import Progress
 from rootless.image.transfer.layers import Layer, fetch_layers
 from rootless.inherited import LAST_S
-from rootless.storage import blobs, images
+from rootless.storage import blobs, disk_errors, images
 from rootless.storage.images import Image
 from rootless.storage.store import Store, make_directory
 
@@ -144,7 +143,8 @@ def nameless_file(store: Store) -> Iterator[int]:
         named = f"{store.blobs}/partial/new-{os.getpid()}-{os.urandom(4).hex()}"
         descriptor = os.open(named, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        yield descriptor
+        with disk_errors.named("cannot store what was read", store.blobs):
+            yield descriptor
     finally:
         os.close(descriptor)
         if named is not None:
@@ -167,6 +167,4 @@ def write_all(descriptor: int, data: bytes) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:
-        raise RootlessError(
-            f"cannot store the layer: {error.strerror}", hint="free space, or `rootless system prune`"
-        ) from error
+        raise disk_errors.failed("cannot store the layer", error, os.readlink(f"/proc/self/fd/{descriptor}")) from error

@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rootless.errors import RootlessError
 from rootless.linux.rlimit import many_descriptors
+from rootless.storage import disk_errors
 from rootless.storage.copy_data import copy_data
 from rootless.storage.layers.whiteouts import is_opaque
 from rootless.storage.remove_tree import remove_tree, remove_tree_at
@@ -42,11 +42,9 @@ def copy_layers(lower: list[str], path: str) -> None:
             os.close(top)
         os.rename(aside, path)
     except OSError as error:
+        refused = disk_errors.failed(f"cannot copy the image's files to {path}", error, aside)
         remove_tree(aside)
-        raise RootlessError(
-            f"cannot copy the image's files to {path}: {error.strerror}",
-            hint="free space, or have a storage driver that needs no copy: see `rootless doctor`",
-        ) from error
+        raise refused from error
     except BaseException:
         remove_tree(aside)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless.errors import Corrupt, RootlessError
+from rootless.errors import DISK_ERRORS, Corrupt, RootlessError
 from rootless.storage.tar.header import TarEntry
 
 
@@ -30,14 +30,13 @@ def clean(name: str) -> str:
     return "/".join(parts)
 
 
-def explained(error: OSError, entry: TarEntry) -> RootlessError:
-    """What the user reads when the kernel refused an entry."""
+def explained(error: OSError, entry: TarEntry, root: int) -> RootlessError:
+    """What the user reads when the kernel refused an entry; `root` is the open directory that it was to be in."""
     where = f"cannot unpack {entry.name[:200]!r}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RootlessError(
-            f"{where}: {os.strerror(error.errno)}",
-            hint="free space (`rootless system prune`) or move ROOTLESS_ROOT to a larger file system",
-        )
+    if error.errno in DISK_ERRORS:
+        from rootless.storage import disk_errors
+
+        return disk_errors.failed(where, error, os.readlink(f"/proc/self/fd/{root}"))
     if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EXDEV, errno.EOVERFLOW):
         return Corrupt(f"{where}: {os.strerror(error.errno)}")
     return RootlessError(f"{where}: {error.strerror or error}")

@@ -79,7 +79,7 @@ class Extractor:
                 try:
                     self._extract(entry, source)
                 except OSError as error:
-                    raise explained(error, entry) from error
+                    raise explained(error, entry, self._root) from error
             self._whiteouts.remove_aufs_links(self._root, self._attributes.owners)
             self._finish_times()
         finally:
