@@ -11,6 +11,8 @@
    keeps in mind which calls a filter always allows. */
 #define EACH(number, level, function) {(number), (level), ALWAYS, 0, 0, 0, 0, (function)}
 #define BITS(number, level, argument, bits, function) {(number), (level), ANY_BIT, (argument), (bits), 0, 0, (function)}
+/* glibc's realpath(3) asks of each part of a path whether it is a link, with this size: most of all calls of a compiler. */
+#define REALPATH_SIZE 1023u
 #define NEW_MOUNTS 0x00020000u /* CLONE_NEWNS */
 
 const struct call calls[] = {
@@ -18,6 +20,10 @@ const struct call calls[] = {
     EACH(SYS_newfstatat, LEVEL_FULL, call_stat),
     EACH(SYS_fstat, LEVEL_FULL, call_stat),
     BITS(SYS_statx, LEVEL_FULL, 3, STATX_UID | STATX_GID, call_statx),
+#ifdef SYS_readlink
+    {SYS_readlink, LEVEL_FULL, UNLESS, 2, REALPATH_SIZE, 0, 0, call_look},
+#endif
+    {SYS_readlinkat, LEVEL_FULL, UNLESS, 3, REALPATH_SIZE, 0, 0, call_look},
     EACH(SYS_execve, LEVEL_FULL, call_execute),
     EACH(SYS_execveat, LEVEL_FULL, call_execute),
     EACH(SYS_faccessat, LEVEL_FULL, call_access),
@@ -35,7 +41,6 @@ const struct call calls[] = {
     EACH(SYS_symlinkat, LEVEL_FULL, call_make),
     EACH(SYS_mknodat, LEVEL_FULL, call_make),
     EACH(SYS_bind, LEVEL_FULL, call_bind),
-    EACH(SYS_readlinkat, LEVEL_FULL, call_look),
     EACH(SYS_utimensat, LEVEL_FULL, call_times),
     EACH(SYS_fchmod, LEVEL_FULL, call_chmod),
     EACH(SYS_fchmodat, LEVEL_FULL, call_chmod),
@@ -54,7 +59,6 @@ const struct call calls[] = {
     EACH(SYS_symlink, LEVEL_FULL, call_make),
     EACH(SYS_mknod, LEVEL_FULL, call_make),
     EACH(SYS_chmod, LEVEL_FULL, call_chmod),
-    EACH(SYS_readlink, LEVEL_FULL, call_look),
     EACH(SYS_utime, LEVEL_FULL, call_times),
     EACH(SYS_utimes, LEVEL_FULL, call_times),
     EACH(SYS_futimesat, LEVEL_FULL, call_times),

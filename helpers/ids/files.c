@@ -41,14 +41,14 @@ int64_t changed_file(const struct request *r, int fd)
 }
 
 /* Whether the kernel's answer is right at a glance: the file that the task's descriptor is, or has as `name` in it, has no record
-   there, and no file has one elsewhere. A name alone, and not followed: no link leads away, and the path to it, by the host's
-   /proc, is ours. */
+   there, and no file has one elsewhere. A name alone, and not followed: no link leads away, and the path to it, up from our working
+   directory into the host's /proc, is ours. */
 static bool unrecorded(const struct request *r, int dirfd, const char *name)
 {
     char path[64 + NAME_SIZE], *end = path;
     if (owners_apart() || (dirfd < 0 && dirfd != AT_FDCWD) || strlen(name) >= NAME_SIZE || strchr(name, '/') || !strcmp(name, ".."))
         return false;
-    end = put_text(put_number(put_text(put_number(end, (uint64_t)proc_fd), "/"), (uint64_t)r->task), dirfd == AT_FDCWD ? "/cwd" : "/fd/");
+    end = put_text(put_number(put_text(end, "../../"), (uint64_t)r->task), dirfd == AT_FDCWD ? "/cwd" : "/fd/");
     if (dirfd != AT_FDCWD)
         end = put_number(end, (uint64_t)dirfd);
     if (*name)

@@ -28,7 +28,11 @@ static void put_call(int nr, const struct call *call, uint32_t action)
 {
     put(BPF_EQUAL, (size_t)nr, 0, 0);
     size_t start = length;
-    if (call->condition != ALWAYS && call->condition != LIMIT) {
+    if (call->condition == UNLESS) {
+        put(BPF_LOAD, LOW(call->argument), 0, 0);
+        put(BPF_EQUAL, call->value, 0, 1);
+        put(BPF_RETURN, SECCOMP_RET_ALLOW, 0, 0);
+    } else if (call->condition != ALWAYS && call->condition != LIMIT) {
         put(BPF_LOAD, LOW(call->argument), 0, 0);
         if (call->condition == EITHER)
             put(BPF_EQUAL, call->second_value, 2, 0);

@@ -179,7 +179,7 @@ void sockets_settle(const struct request *r);
 
 /* calls.c: which calls are notified, and what answers them. */
 typedef int64_t call_function(const struct request *r);
-enum condition { ALWAYS, ANY_BIT, EQUAL, EITHER, EQUAL_TWO, LIMIT, SILENT };
+enum condition { ALWAYS, ANY_BIT, EQUAL, EITHER, EQUAL_TWO, UNLESS, LIMIT, SILENT };
 struct call {
     int nr;
     enum level level; /* from which on */

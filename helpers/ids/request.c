@@ -30,14 +30,16 @@ int64_t request_read(const struct request *r, uint64_t address, void *buffer, si
     return count < 0 ? count : (size_t)count == size ? 0 : -EFAULT;
 }
 
+#define SHORT 256u
+
 int64_t request_text(const struct request *r, uint64_t address, char *buffer, size_t size)
 {
     size_t length = 0;
     while (length < size) {
-        /* To the end of a page, and no further: the next may not be there. */
-        size_t part = 4096 - ((address + length) & 4095);
-        if (part > size - length)
-            part = size - length;
+        /* To the end of a page, and no further: the next may not be there. Most are short. */
+        size_t part = 4096 - ((address + length) & 4095), most = length ? size - length : SHORT < size ? SHORT : size;
+        if (part > most)
+            part = most;
         int64_t count = read_some(r, address + length, buffer + length, part);
         if (count < 0)
             return count;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ def test_the_newer_calls_that_change_attributes_are_none(helpers: Path, tmp_path
         subprocess.run([need_program("cc"), *options, tmp_path / f"{name}.c"], check=True, timeout=60)
         done = subprocess.run(emulated(helpers, "full", f"./{name}"), cwd=tmp_path, env=environment, timeout=60, check=False)
         assert done.returncode == errno.ENOSYS, name
+
+
+LEADS = """
+import ctypes, os
+libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(1024)
+os.mkdir("locked", 0o700)
+os.symlink("there", "locked/link")
+os.setresuid(33, 33, 33)
+for size in 1022, 1023, 1024:
+    print(libc.readlink(b"locked/link", room, size), libc.readlinkat(-100, b"locked/link", room, size), ctypes.get_errno())
+"""
+
+
+def test_what_realpath_asks_is_the_kernel_s_to_answer(helpers: Path, tmp_path: Path) -> None:
+    """glibc's, known by its size: the bits that hold for all other readlink(2) are not looked at."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    argv = emulated(helpers, "full", sys.executable, "-c", LEADS)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    refused = f"-1 -1 {errno.EACCES}"
+    assert done.stdout.splitlines() == [refused, f"5 5 {errno.EACCES}", refused]
 
 
 def test_all_threads_become_another_with_musl(helpers: Path, tmp_path: Path) -> None:
