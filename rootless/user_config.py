@@ -11,7 +11,8 @@ from rootless import paths
 from rootless.errors import InvalidInput
 from rootless.record import Record
 
-KEYS = ("emulate_ids", "limits", "network", "registries", "userns")
+KEYS = ("emulate_ids", "limits", "network", "registries", "stores", "trusted_stores", "userns")
+STORES_VARIABLE = "ROOTLESS_STORES"
 ERROR, WARN = "error", "warn"
 """The values of `limits`: a limit that this host cannot give is an error, or is said each time and left out."""
 
@@ -70,3 +71,38 @@ def limits_are_optional() -> str:
     """"" where a limit that cannot be given is an error; else where `limits = "warn"` stands."""
     setting = settings().get("limits")
     return setting.source if setting and setting.value == WARN else ""
+
+
+def stores() -> tuple[str, ...]:
+    """The directories of other people's images, in the order in which they are looked into: of $ROOTLESS_STORES where that is set,
+    else of the file. InvalidInput where one is no absolute path."""
+    text = os.environ.get(STORES_VARIABLE)
+    if text is not None:
+        return split_stores(text, STORES_VARIABLE)
+    setting = settings().get("stores")
+    return split_stores(setting.value, setting.source) if setting else ()
+
+
+def trusted_stores() -> tuple[str, ...]:
+    """Those of which the user says that whoever owns them may choose what runs."""
+    setting = settings().get("trusted_stores")
+    return split_stores(setting.value, setting.source) if setting else ()
+
+
+def split_stores(text: str, source: str) -> tuple[str, ...]:
+    """The paths of a list with colons, each once. InvalidInput that names `source`."""
+    found = [os.path.expanduser(path) for path in text.split(":") if path]
+    for path in found:
+        if not path.startswith("/"):
+            raise InvalidInput(f"{source}: {path} is no absolute path", hint="paths from / or ~/ on, with colons between them")
+    return tuple(dict.fromkeys(os.path.normpath(path) for path in found))
+
+
+def may_name_stores() -> bool:
+    """Whether there may be any: a mistake in the file is said by whoever needs what is in it."""
+    if os.environ.get(STORES_VARIABLE):
+        return True
+    try:
+        return "stores" in settings()
+    except InvalidInput:
+        return False

@@ -8,7 +8,7 @@ import tomllib
 from typing import Any
 
 from rootless.errors import InvalidInput
-from rootless.user_config import ERROR, KEYS, WARN, Setting
+from rootless.user_config import ERROR, KEYS, WARN, Setting, split_stores
 
 LARGEST = 16 << 10
 _HINT = "the keys are " + ", ".join(KEYS)
@@ -51,6 +51,8 @@ def _setting(setting: Setting, value: Any) -> Setting:
         if not expanded.startswith("/"):
             raise setting.refused(f"{value} is no absolute path", "the path of a registries.conf, from / or ~/ on")
         return setting._replace(value=expanded)
+    if setting.key in ("stores", "trusted_stores"):
+        split_stores(value, f"{setting.source}: {setting.key}")
     return setting
 
 

@@ -116,6 +116,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(("stats", "container stats"), "container.stats",
           "Display a live stream of container(s) resource usage statistics"),
     CommandEntry(("stop", "container stop"), "container.stop", "Stop one or more running containers"),
+    CommandEntry(("image publish",), "image.publish", "Publish images in a directory, for other users and machines to run from"),
     CommandEntry(("image pack",), "image.pack", "Pack a directory (a conda or venv environment) into one squashfs file"),
     CommandEntry(("tag", "image tag"), "image.tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
     CommandEntry(("top", "container top"), "container.top", "Display the running processes of a container"),

@@ -77,7 +77,7 @@ def play(store: Store, pod: Pod, known: dict[str, Image], choice: Choice, *, sta
     the session."""
     request = requests.pod_request(pod, choice)
     with store.lease():
-        known = {name: images.find(store, image.id, all_names=False) for name, image in known.items()}
+        known = {name: image if image.published else images.find(store, image.id, all_names=False) for name, image in known.items()}
         identifier = pods_create.create_pod(store, request, replace=replace)
         try:
             made = volumes.make(store, pod)

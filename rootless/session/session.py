@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 
-from rootless import paths
+from rootless import paths, user_config
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import namespace, process
 from rootless.record import Record
@@ -86,6 +86,10 @@ def _join_from_outside(uid: int) -> Session:
 
         fd = start.start(runtime)
     try:
+        if user_config.may_name_stores():
+            from rootless.session import outside
+
+            outside.start()
         enter(fd, uid)
     finally:
         os.close(fd)

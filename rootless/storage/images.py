@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _HEX = frozenset("0123456789abcdef")
 
 
+class Published(Record):
+    """Where an image is that is in somebody else's store alone (image/stores): nothing of it is in ours."""
+
+    store: str  # its directory
+    files: dict[str, dict[str, Any]]  # of "range" and "one": a squashfs with real owners or with attributes: digest, size
+    layer_sizes: tuple[int, ...]  # bytes of each layer, unpacked; bottom first
+
+
 class Image(Record):
     """One image as stored; `names` are canonical ones, sorted."""
 
@@ -43,6 +51,7 @@ class Image(Record):
     pushed: dict[str, str] = {}
     # Names of the indexes that have it as one of their images, whatever machine it is for.
     lists: tuple[str, ...] = ()
+    published: Published | None = None
 
 
 def _record_path(store: Store, image_id: str) -> str:

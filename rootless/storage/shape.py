@@ -38,7 +38,7 @@ CONFIG: dict[str, Any] = {
     "log": {"driver": str, "max_size": int, "max_files": int}, "security": _SECURITY,
     "restart": {"name": str, "retries": int}, "pod?": str, "infra?": bool, "exit_policy?": str, "image_file?": bool,
     "shared?": {"directory": str, "key": str, "entrypoint": _TEXTS, "cmd": _TEXTS},
-    "over_host?": bool,
+    "over_host?": bool, "store_file?": {"path": str, "identity": [int]},
 }  # fmt: skip
 """config.json, as far as every container has it (engine/state/config.py)."""
 RESTART: dict[str, Any] = {

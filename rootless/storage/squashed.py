@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rootless.errors import RootlessError
+from rootless.errors import NotSupported, RootlessError
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.squashfs.header import ImageFile
 from rootless.runtime.squashfs.serve import find_program
@@ -61,25 +61,15 @@ def make(store: Store, diff_ids: Sequence[str]) -> None:
     target = f"{directory(store)}/{name_of(diff_ids, single_id=single)}"
     if not diff_ids or os.path.exists(target):
         return
-    program = run_program.find(_PROGRAM)
-    if program is None or not can_be_made():
+    if not can_be_made():
         sys.stderr.write(
             f"rootless: without mksquashfs and squashfuse_ll the image's files are in {plain(store.root)} alone: other machines unpack "
             "it anew, and what was built here is lost with that directory\nhint: as administrator: apt install squashfuse squashfs-tools\n"
         )
         return
-    aside = f"{store.root}/.sqfs-{os.getpid()}-{os.urandom(4).hex()}"
+    aside = aside_path(store)
     try:
-        below = tuple(lower.lower_directories(store, list(diff_ids)))
-        place = aside + ".d"
-        os.mkdir(place, 0o700)
-        try:
-            # The kernel's overlay wants two layers, or one and an upper.
-            root = Rootfs("overlay" if len(below) > 1 else "directory", below, "", "", place, True)
-            with mounted(root) as fd:
-                _squash(program, fd, aside, ("-all-root",) if single else ())
-        finally:
-            os.rmdir(place)
+        write(store, diff_ids, aside, single_id=single)
         _move(aside, target)
     except OSError as error:
         raise disk_errors.failed(f"cannot keep the image's files as {target}", error, store.root) from error
@@ -88,6 +78,32 @@ def make(store: Store, diff_ids: Sequence[str]) -> None:
             os.unlink(aside)
         except OSError:
             pass  # never made
+
+
+def aside_path(store: Store) -> str:
+    """Where a file is made, in the local place."""
+    return f"{store.root}/.sqfs-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def write(store: Store, diff_ids: Sequence[str], target: str, *, single_id: bool) -> None:
+    """Make the squashfs `target` of the layers, which are all unpacked. The session is joined, and has one id or not.
+    RootlessError, OSError, NotSupported without mksquashfs; what is at `target` then is the caller's to remove."""
+    program = run_program.find(_PROGRAM)
+    if program is None:
+        raise NotSupported(
+            f"an image's file is made by {_PROGRAM}, which is not installed",
+            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
+        )
+    below = tuple(lower.lower_directories(store, list(diff_ids)))
+    place = target + ".d"
+    os.mkdir(place, 0o700)
+    try:
+        # The kernel's overlay wants two layers, or one and an upper.
+        root = Rootfs("overlay" if len(below) > 1 else "directory", below, "", "", place, True)
+        with mounted(root) as fd:
+            _squash(program, fd, target, ("-all-root",) if single_id else ())
+    finally:
+        os.rmdir(place)
 
 
 def _squash(program: str, source: int, target: str, options: tuple[str, ...]) -> None:

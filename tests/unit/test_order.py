@@ -53,7 +53,7 @@ ORDER = {
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
         "stats top unpause update wait run run_shared stop",
-    "cli/commands/image": "bootstrap build history import_ load ls pack pull push rm save tag untag",
+    "cli/commands/image": "bootstrap build history import_ load ls pack publish pull push rm save tag untag",
     "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",
     "cli/commands/network": "connect create ls prune rm",
@@ -88,10 +88,12 @@ ORDER = {
     "engine/emulation": "handlers install interpreters architectures",
     "engine/files":
         "archive export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
-    "engine/files/mounts": "container_root empty_root host_root mounted_volumes mount_sources image_file bind_sources mount_points",
+    "engine/files/mounts": "container_root empty_root host_root mounted_volumes mount_sources image_file store_file "
+        "bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
     "engine/host_programs": "install apt",
-    "engine/images": "host_image imagetools lists logins packing pushing removal saving listing remote lookup platform repair similar",
+    "engine/images": "host_image imagetools lists logins packing publishing pushing removal saving listing remote lookup platform repair "
+        "from_store similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
         "exec_instances exec remove "
@@ -117,12 +119,14 @@ ORDER = {
         "host_config types network_settings",
     "engine/views/types": "pod image imagetools system container host_config network gotypes",
     "image":
-        "archive bootstrap transfer compress config decompress index progress trust registry run_config manifest platforms reference",
+        "stores archive bootstrap transfer compress config decompress index progress trust registry run_config manifest platforms "
+        "reference",
     "image/archive": "layout save load archive_reader import_tar instructions",
     "image/bootstrap": "bootstrap busybox_image distributions emulated",
     "image/registry":
         "catalog upload blob_stream blob_upload client transport authorization connection registries_conf auth_file challenge "
         "responses credential_helper",
+    "image/stores": "upkeep publish writing lookup reading layout",
     "image/transfer":
         "pull push_index copy push push_layer ahead work layer_blob packed_forms spool new_image layers layer_stream workers",
     "image/trust": "policy signatures keys simple_signing",
@@ -158,7 +162,7 @@ ORDER = {
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
     "runtime/seccomp": "profile compiler newer_calls socketcall",
     "runtime/squashfs": "connect serve jail header",
-    "session": "session start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
+    "session": "session outside start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers maintenance packs pods host_images images squashed copy_data blobs containers indexes image_names layers abandoned "

@@ -60,7 +60,7 @@ def create(call: Call) -> Reply:
     found = lookup.ensure(store, request.image, policy="never", platform=request.platform or None, quiet=True)
     with store.lease():
         # Nothing is collected from here on until there is a container that refers to the image.
-        image = images.find(store, found.id, all_names=False)
+        image = found if found.published else images.find(store, found.id, all_names=False)
         identifier = creating.create(store, _with_image_command(request, image), image)
     warnings += _of_platform(request, image)
     return Reply({"Id": identifier, "Warnings": warnings}, 201)

@@ -40,7 +40,7 @@ def of(store: Store, identifier: str) -> Changes:
         made = "from an image file" if record.get("image_file") else "with --rootfs"
         raise NotSupported(f"a container made {made} has no image to compare with")
     session.join()
-    if store.shared and not all(layers.has(store, diff_id) for diff_id in record["diff_ids"]):
+    if (store.shared or record.get("store_file")) and not all(layers.has(store, diff_id) for diff_id in record["diff_ids"]):
         from rootless.engine.images.repair import restore
 
         restore(store, record)  # it runs from the image's one file, and what is compared are layers

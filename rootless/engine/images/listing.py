@@ -6,6 +6,7 @@ import fnmatch
 import os
 from typing import NamedTuple
 
+from rootless import user_config
 from rootless.engine.images.lookup import digest_of, familiar, find, find_for
 from rootless.engine.options import clock
 from rootless.engine.options.patterns import has_labels
@@ -51,13 +52,17 @@ def _seconds(text: object) -> float:
         return 0.0
 
 
-def rows(store: Store, *, repository: str | None = None, filters: dict[str, list[str]]) -> list[ImageRow]:
-    """A row for each name that passes, newest image first; dangling images as <none>."""
+def rows(store: Store, *, repository: str | None = None, filters: dict[str, list[str]], own: bool = False) -> list[ImageRow]:
+    """A row for each name that passes, newest image first; dangling images as <none>. Those of others' stores come with one's
+    own, unless these are wanted alone."""
     from rootless.storage import image_names
 
     found = []
     unnamed = image_names.every(store).unnamed
-    for image in select(store, filters):
+    everything = images.list_images(store)
+    if not own and user_config.stores():
+        everything = _with_published(everything)
+    for image in select(store, filters, everything):
         made = created(image)
         digest = digest_of(image) or NONE
         named = []
@@ -77,6 +82,19 @@ def rows(store: Store, *, repository: str | None = None, filters: dict[str, list
     return found
 
 
+def _with_published(own: list[Image]) -> list[Image]:
+    """One's own images and those of stores, less what one's own names and ids hide; newest first."""
+    from rootless.image.stores import lookup as stores
+
+    names, ids = {name for image in own for name in image.names}, {image.id for image in own}
+    found = list(own)
+    for image in stores.every():
+        seen = tuple(name for name in image.names if name not in names)
+        if seen and image.id not in ids:
+            found.append(image._replace(names=seen))
+    return sorted(found, key=lambda image: str(image.config.get("created") or ""), reverse=True)
+
+
 def _stands_for(store: Store, name: str, image: Image) -> bool:
     from rootless.storage import image_names, indexes
 
@@ -86,9 +104,9 @@ def _stands_for(store: Store, name: str, image: Image) -> bool:
     return next((entry["image"] for entry in stored.entries if entry["image"]), "") == image.id
 
 
-def select(store: Store, filters: dict[str, list[str]]) -> list[Image]:
-    """The images that pass all filters but `reference`, which is about names."""
-    everything = images.list_images(store)
+def select(store: Store, filters: dict[str, list[str]], everything: list[Image] | None = None) -> list[Image]:
+    """The images, of `everything` or of one's own, that pass all filters but `reference`, which is about names."""
+    everything = images.list_images(store) if everything is None else everything
     dangling = filters.get("dangling", [None])[-1]
     if dangling not in (None, "true", "1", "false", "0"):
         raise InvalidInput(f"invalid filter 'dangling={dangling}'", hint="dangling=true or dangling=false")
@@ -138,7 +156,7 @@ def history(store: Store, text: str, *, platform: str = "") -> list[Step]:
     from rootless.storage.layers import layers
 
     image = find_for(store, text, platform)
-    sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
+    sizes = list(image.published.layer_sizes) if image.published else [layers.size(store, diff_id) for diff_id in image.diff_ids]
     entries = [entry for entry in image.config.get("history") or () if isinstance(entry, dict)]
     if sum(not entry.get("empty_layer") for entry in entries) != len(sizes):
         entries = [{"created": image.config.get("created")} for _ in sizes]  # says nothing we can trust

@@ -6,6 +6,7 @@ stand in listing.py and removal.py. Hot path.
 
 from __future__ import annotations
 
+from rootless import user_config
 from rootless.engine.state.events import events as log
 from rootless.errors import InvalidInput, NotFound, Unavailable
 from rootless.image import reference
@@ -28,8 +29,23 @@ _HEX = frozenset("0123456789abcdef")
 def find(store: Store, text: str, *, all_names: bool = True) -> Image:
     """The stored image that `text` means: a name first, then an id or a unique prefix of one.
 
-    NotFound, Conflict for an ambiguous prefix, InvalidInput for what is neither, in Docker's words.
+    After one's own come those of the stores that are listed (image/stores): `published` is set then. NotFound, Conflict for an
+    ambiguous prefix, InvalidInput for what is neither, in Docker's words.
     """
+    try:
+        return _find_own(store, text, all_names=all_names)
+    except NotFound:
+        if not user_config.stores():
+            raise
+        from rootless.engine.images import from_store
+
+        found = from_store.find(text)
+        if found is None:
+            raise
+        return found
+
+
+def _find_own(store: Store, text: str, *, all_names: bool) -> Image:
     wrong: InvalidInput | None = None
     try:
         wanted = reference.parse(text)
@@ -236,6 +252,10 @@ def tag(store: Store, source: str, target: str) -> None:
         log.write(store, "image", "tag", stored.id, name=familiar(wanted.canonical))
         return
     image = find(store, source, all_names=False)
+    if image.published:
+        from rootless.engine.images import from_store
+
+        image = from_store.owned(store, image.id, "a name of your own is one of an image of your own", image)
     images.tag(store, image.id, wanted.canonical)
     log.write(store, "image", "tag", image.id, name=familiar(wanted.canonical))
 

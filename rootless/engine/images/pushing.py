@@ -87,6 +87,11 @@ def push(
     """
     key = _signing_key(*sign_by) if sign_by else None  # before anything is sent
     image = target.image
+    if image is not None and image.published:
+        from rootless.engine.images import from_store
+
+        image = from_store.owned(store, image.id, "it is pushed from there", image)
+        target = target._replace(image=image)
     if platform:
         image = _for_platform(store, target, platform)
     # Mirrors are for reading; the last endpoint is the registry itself.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rootless import user_config
 from rootless.engine.images.listing import labels, select
 from rootless.engine.images.lookup import familiar, find, is_id
 from rootless.engine.images.platform import require
@@ -38,9 +39,19 @@ def remove(store: Store, text: str, *, force: bool = False, platform: str = "") 
     image = find(store, text)
     if platform:
         require(image, text, platform)
+    _refuse_published(image, text)
     removed = _remove(store, text, image, force=force)
     _report(store, image.id, removed, text, _labels(image))
     return removed
+
+
+def _refuse_published(image: Image, text: str) -> None:
+    if image.published:
+        raise Conflict(
+            f"image {text} is read-only: it is in the store {image.published.store}",
+            hint=f"who keeps that store takes it out: rootless image publish --rm {image.published.store} {text}; "
+            f"to see no images of it leave it out of {user_config.STORES_VARIABLE}",
+        )
 
 
 def _report(store: Store, image_id: str, removed: Removed, text: str, labels: dict[str, str] | None = None) -> None:
@@ -61,6 +72,7 @@ def untag(store: Store, text: str, names: list[str]) -> None:
     """Take the `names`, or all, from the image that `text` means; NotFound for one that it has not. The
     image stays, without a name perhaps."""
     image = find(store, text)
+    _refuse_published(image, text)
     wanted = []
     for name in names:
         canonical = reference.parse(name).canonical

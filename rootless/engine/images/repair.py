@@ -12,7 +12,7 @@ from rootless.image.manifest import Manifest
 from rootless.image.progress import silent
 from rootless.image.transfer.layers import Layer, fetch_layers
 from rootless.runtime.descriptors import keep_only
-from rootless.storage import blobs, images
+from rootless.storage import blobs
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
@@ -27,7 +27,9 @@ def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | 
 
     Joins the session. NotFound where a blob is gone too: then only a pull, or a build, helps.
     """
-    image = images.find(store, image_id, all_names=False)
+    from rootless.engine.images import from_store
+
+    image = from_store.owned(store, image_id, "its layers are needed here")
     document = blobs.read(store, str(image.manifest["digest"]))
     parsed = manifest.parse(document, str(image.manifest.get("mediaType", "")))
     gone = NotFound(

@@ -29,7 +29,15 @@ def choose(store: Store, texts: Sequence[str], platform: str = "") -> list[tuple
         for image, names in _meant(store, text, platform):
             _, known = chosen.setdefault(image.id, (image, []))
             known += [name for name in names if name not in known]
-    return list(chosen.values())
+    return [(_own(store, image), names) for image, names in chosen.values()]
+
+
+def _own(store: Store, image: Image) -> Image:
+    if not image.published:
+        return image
+    from rootless.engine.images import from_store
+
+    return from_store.owned(store, image.id, "it is saved from there", image)
 
 
 def _meant(store: Store, text: str, platform: str) -> list[tuple[Image, list[str]]]:

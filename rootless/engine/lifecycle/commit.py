@@ -96,8 +96,10 @@ def _base(store: Store, record: ContainerConfig) -> Image:
         raise errors.NotSupported(
             f"a container made {made} has no image to build on", hint="`rootless export` and `import` make one"
         )
+    from rootless.engine.images import from_store
+
     try:
-        return images.find(store, record["image_id"])
+        return from_store.owned(store, record["image_id"], "the new image has its layers")
     except NotFound:
         raise NotFound(
             f"the image of container {record['id'][:12]} has been removed",

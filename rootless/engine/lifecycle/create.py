@@ -129,6 +129,12 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
     if image and host_images.is_one(store, image.id):
         record["over_host"] = True
     check(record)
+    if image and image.published:
+        from rootless.engine.images import from_store
+
+        own_ids = bool(request.id_map) or record["userns"] not in ("", "host", "private")
+        if found := from_store.take(store, image, own_ids=own_ids):
+            record["store_file"] = found
     if record["devices"] or request.cdi:
         from rootless.engine.lifecycle import device_groups
 
@@ -247,15 +253,9 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
         "volumes_from": request.volumes_from,
         "cidfile": request.cidfile,
     }
-    for key in ("image_file", "cdi", "ids", "stdin_once", "shared"):
+    for key in ("image_file", "cdi", "ids", "stdin_once", "shared", "pod", "infra", "exit_policy"):
         if value := getattr(request, key):
             record[key] = value
-    if request.pod:
-        record["pod"] = request.pod
-        if request.infra:
-            record["infra"] = True
-        if request.exit_policy:
-            record["exit_policy"] = request.exit_policy
     if image and (architecture := foreign_architecture(image)):
         record["emulate"] = architecture
     return record

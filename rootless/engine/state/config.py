@@ -128,6 +128,14 @@ class SharedConfig(TypedDict):
     cmd: list[str]
 
 
+class StoreFile(TypedDict):
+    """Of a container whose image is in somebody else's store: the squashfs that it runs from, and by what that is known again
+    (runtime/squashfs/header.py)."""
+
+    path: str
+    identity: list[int]
+
+
 class ContainerConfig(TypedDict):
     """config.json of a container."""
 
@@ -141,6 +149,7 @@ class ContainerConfig(TypedDict):
     platform: str
     rootfs: str
     over_host: NotRequired[bool]  # the machine's own files are below the layers
+    store_file: NotRequired[StoreFile]
     image_file: NotRequired[bool]  # which is no directory then, but a squashfs or SIF file
     entrypoint: list[str]
     cmd: list[str]

@@ -53,7 +53,9 @@ def _fields(store: Store, image: Image) -> dict[str, Any]:
 
 
 def _directories(store: Store, image: Image) -> dict[str, str]:
-    """The uppermost layer as overlayfs sees it, and those below."""
+    """The uppermost layer as overlayfs sees it, and those below; of an image of somebody else's store where that is."""
+    if image.published:
+        return {"Store": image.published.store}
     paths = [f"{store.layers}/{diff_id.removeprefix('sha256:')}/fs" for diff_id in reversed(image.diff_ids)]
     return {
         name: text

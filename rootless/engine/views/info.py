@@ -16,6 +16,7 @@ from rootless.engine.views import version as versions
 from rootless.engine.views.types import gotypes
 from rootless.engine.views.types import system as system_types
 from rootless.errors import RootlessError
+from rootless.image.stores import lookup as stores
 from rootless.linux.filesystem import filesystem_type
 from rootless.session import session
 from rootless.storage import images, places
@@ -45,7 +46,7 @@ def info(store: Store) -> gotypes.Object:
         "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
         "Images": len(images.list_images(store)),
         "Driver": choose.remembered(store),
-        "DriverStatus": [["Backing Filesystem", _filesystem(store)], *_places(store)],
+        "DriverStatus": [["Backing Filesystem", _filesystem(store)], *_places(store), *_stores()],
         "Plugins": {
             "Volume": ["local"],
             "Network": ["bridge", "host", "null"],
@@ -115,6 +116,11 @@ def _places(store: Store) -> list[list[str]]:
     found = places.find(store.shared, store.runtime)
     kind = filesystem_type(places.nearest(store.shared))
     return [["Images", f"{store.shared} ({kind})"], ["Containers", f"{store.root}: {found.why}"]]
+
+
+def _stores() -> list[list[str]]:
+    """The stores of others, and what was found about each."""
+    return [["Read-only store", f"{path}: {wrong or how}"] for path, wrong, how in stores.described()]
 
 
 def _states(store: Store) -> list[str]:

@@ -29,6 +29,14 @@ def view() -> dict[str, Any]:
         for key, value in values.items()
     ]
     rows.append(_registries(found))
+    variable = os.environ.get(user_config.STORES_VARIABLE)
+    if variable is not None:
+        rows.append({"Key": "stores", "Value": ":".join(user_config.stores()), "Source": f"environment: {user_config.STORES_VARIABLE}"})
+    rows += [
+        {"Key": key, "Value": found[key].value, "Source": found[key].source}
+        for key in ("stores", "trusted_stores")
+        if key in found and not (key == "stores" and variable is not None)
+    ]
     return {"Path": user_config.path(), "Exists": bool(found) or os.path.exists(user_config.path()),
             "Values": sorted(rows, key=lambda row: row["Key"])}  # fmt: skip
 

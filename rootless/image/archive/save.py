@@ -6,12 +6,13 @@ readers. oci-archive is the layout alone, oci-dir the same as a directory. Blobs
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import IO, Any, NamedTuple
 
@@ -75,14 +76,31 @@ def save_directory(store: Store, wanted: Sequence[tuple[Image, Sequence[str]]], 
         os.makedirs(f"{directory}/blobs/sha256")
         for name, data in _contents(store, saved, docker=False):
             with open(f"{directory}/{name}", "xb") as out:
-                if isinstance(data, bytes):
-                    out.write(data)
-                elif isinstance(data, _Unpacked):
-                    _write_unpacked(store, data, out)
-                else:
-                    with open(data.path, "rb") as file:
-                        while block := file.read(_BLOCK_BYTES):
-                            out.write(block)
+                _write_member(store, data, out)
+
+
+def give_blobs(
+    store: Store, image: Image, put: Callable[[str, int, Callable[[write_tar.Sink], None]], None]
+) -> tuple[Descriptor, list[Descriptor]]:
+    """Give `put` each blob of the image: digest, size, and what writes it. Returns the manifest's descriptor, and the layers'.
+    The caller holds a lease."""
+    saved = _describe(store, image, ())
+    for name, data in _contents(store, [saved], docker=False):
+        if name.startswith("blobs/sha256/"):
+            size = len(data) if isinstance(data, bytes) else data.size
+            put("sha256:" + name.rpartition("/")[2], size, functools.partial(_write_member, store, data))
+    return saved.descriptor, saved.layers
+
+
+def _write_member(store: Store, data: bytes | _Stored | _Unpacked, out: write_tar.Sink) -> None:
+    if isinstance(data, bytes):
+        out.write(data)
+    elif isinstance(data, _Unpacked):
+        _write_unpacked(store, data, out)
+    else:
+        with open(data.path, "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                out.write(block)
 
 
 class _Stored(NamedTuple):

@@ -11,12 +11,12 @@ import os
 import stat
 
 from rootless import paths
-from rootless.errors import InvalidInput, NotFound, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.linux import socket, struct
 from rootless.linux.openat2 import open_without_links
 from rootless.linux.socket import address_in
 from rootless.record import Record
-from rootless.runtime.squashfs.header import ImageFile
+from rootless.runtime.squashfs.header import ImageFile, identity_of
 
 DIRECTORY = "images"
 _ANSWER_TIMEOUT_S = 10
@@ -84,6 +84,9 @@ def open_image(image: ImageFile) -> int:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise InvalidInput(f"{image.path} is no file", hint="a directory is a container's root with --rootfs")
+    if image.identity and tuple(identity_of(os.fstat(fd))) != image.identity:
+        os.close(fd)
+        raise Conflict(f"the image file {image.path} is not the one any more that the container was made from", hint="start it again")
     return fd
 
 

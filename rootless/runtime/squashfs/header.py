@@ -34,11 +34,17 @@ _MOST_OBJECTS = 4096
 
 class ImageFile(Record):
     """A file with a squashfs in it; `exact`: links in the path were followed, one that is there now was put there since.
-    `offset` is where the squashfs begins, None: where the file's own header says."""
+    `offset` is where the squashfs begins, None: where the file's own header says. `identity`: of the one that is meant, see below."""
 
     path: str
     exact: bool = False
     offset: int | None = None
+    identity: tuple[int, ...] = ()
+
+
+def identity_of(status: os.stat_result) -> list[int]:
+    """What tells that a file is still the same, unchanged. Without its device, whose number another mount of a share changes."""
+    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 class Squashfs(Record):

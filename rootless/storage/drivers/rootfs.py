@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 
 from rootless.errors import NotFound
+from rootless.record import TYPE_CHECKING
 from rootless.runtime.mounts.rootfs import Rootfs
 from rootless.storage.layers.lower import lower_directories as lower_directories
 from rootless.storage.store import Store
+
+if TYPE_CHECKING:
+    from rootless.runtime.squashfs.header import ImageFile
 
 
 def prepare(
@@ -20,21 +24,27 @@ def prepare(
     *,
     readonly: bool = False,
     driver: str | None = None,
+    file: ImageFile | None = None,
 ) -> Rootfs:
     """The root of the container in `container_dir`, its own directories made where missing.
 
     `diff_ids` bottom first, as in an image's configuration. Idempotent: a stopped container gets
     back what it wrote. NotFound if a layer is not there, Corrupt if a power cut may have damaged
     one; both: unpack it again (the engine does). Wants the session joined. `driver` overrides
-    `probe`.
+    `probe`. `file` has all layers in it, where they are not in the store.
     """
     try:
         lower = lower_directories(store, diff_ids)
     except NotFound:
-        found = _from_file(store, container_dir, diff_ids, readonly=readonly) if store.shared and driver is None else None
-        if found is None:
+        if driver is not None:
             raise
-        return found
+        if file is None and store.shared:
+            from rootless.storage import squashed
+
+            file = squashed.find(store, diff_ids)
+        if file is None:
+            raise
+        return _from_file(file, container_dir, readonly=readonly)
     if driver is None:
         # What the container wrote before is where the driver of that time put it.
         driver = "directory" if os.path.isdir(container_dir + "/rootfs") else probe(store)
@@ -67,15 +77,8 @@ def prepare(
     return Rootfs(driver, tuple(lower), upper, work, merged, readonly)
 
 
-def _from_file(
-    store: Store, container_dir: str, diff_ids: tuple[str, ...] | list[str], *, readonly: bool
-) -> Rootfs | None:
-    """The root of an image whose layers are not on this machine, over the one file that they were made; None without that."""
-    from rootless.storage import squashed
-
-    image = squashed.find(store, diff_ids)
-    if image is None:
-        return None
+def _from_file(image: ImageFile, container_dir: str, *, readonly: bool) -> Rootfs:
+    """The root of an image whose layers are not on this machine, over the one file that they were made."""
     own = [f"{container_dir}/{name}" for name in ("upper", "work", "merged")]
     for path, mode in zip(own, (0o755, 0o700, 0o700), strict=True):
         try:

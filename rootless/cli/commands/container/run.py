@@ -42,7 +42,7 @@ def make(store: Store, request: Request, args: Args) -> str:
     with store.lease():
         # Nothing is collected from here on until there is a container that refers to the image.
         if image is not None:
-            image = images.find(store, image.id, all_names=False)
+            image = image if image.published else images.find(store, image.id, all_names=False)
             if not request.platform and create.foreign_architecture(image):
                 _warn_of_platform(image)
         if args.pod or args.pod_id_file:

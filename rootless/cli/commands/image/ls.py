@@ -26,6 +26,8 @@ HEADERS = {
     "VirtualSize": "SIZE",
     "SharedSize": "SHARED SIZE",
     "UniqueSize": "UNIQUE SIZE",
+    "ReadOnly": "R/O",
+    "Store": "STORE",
 }
 
 # Podman's words. What is newest, or largest, comes first.
@@ -49,6 +51,8 @@ def list_images(args: Args) -> int:
     if args.tree:
         return _tree(store, args, found)
     columns = ["Repository", "Tag", *(["Digest"] if args.digests else []), "ID", "CreatedSince", "Size"]
+    if any(row.image.published for row in found):
+        columns.append("ReadOnly")
     print_listing(
         [_fields(row, whole=args.no_trunc) for row in found],
         columns,
@@ -89,6 +93,8 @@ def _fields(row: ImageRow, *, whole: bool) -> dict[str, Any]:
         "VirtualSize": units.human_size(row.image.size),
         "SharedSize": "N/A",
         "UniqueSize": "N/A",
+        "ReadOnly": "true" if row.image.published else "false",
+        "Store": row.image.published.store if row.image.published else "",
     }
 
 

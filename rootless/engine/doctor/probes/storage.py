@@ -8,6 +8,7 @@ from rootless import paths
 from rootless.engine.doctor.result import ProbeResult, error, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
+from rootless.image.stores import lookup
 from rootless.linux.filesystem import filesystem_type
 from rootless.network.uplink.slirp4netns.diagnosis import module_fix, udev_fix
 from rootless.storage import places, squashed
@@ -109,8 +110,20 @@ def fuse(_: Scene) -> ProbeResult:
     return ok("/dev/fuse", "can be opened")
 
 
+def others(_: Scene) -> list[ProbeResult]:
+    """The stores of others that the user has listed."""
+    found = []
+    for path, wrong, how in lookup.described():
+        if wrong:
+            found.append(warning("stores", wrong, "its images, or some of them, are not found", how or f"tell whoever keeps {path}"))
+        else:
+            found.append(ok("stores", f"{path}: {how}"))
+    return found
+
+
 PROBES = (
     Probe("storage", driver, essential=True, needs="user namespace"),
     Probe("store", filesystem),
     Probe("/dev/fuse", fuse),
+    Probe("stores", others),
 )

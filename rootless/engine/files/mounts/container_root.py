@@ -64,7 +64,12 @@ def _layers(store: Store, record: ContainerConfig, directory: str) -> Rootfs:
         root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"], driver="fuse-overlayfs")
         return over_host(store, root, record)
     if not id_map:
-        return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"])
+        file = None
+        if record.get("store_file"):
+            from rootless.engine.files.mounts import store_file
+
+            file = store_file.find(record["store_file"])
+        return rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"], file=file)
     from rootless.storage.drivers.shifted import prepare_shifted
 
     return prepare_shifted(

@@ -1,0 +1,57 @@
+"""`rootless image publish`."""
+
+from __future__ import annotations
+
+import os
+
+from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
+from rootless.cli.output import units
+from rootless.cli.output.messages import say
+from rootless.errors import InvalidInput
+from rootless.image.stores.upkeep import KEEP_DAYS
+from rootless.storage.store import Store
+
+
+def publish(args: Args) -> int:
+    """Publish images, list what is published, or take images away."""
+    from rootless.engine.images import publishing
+
+    directory, texts = os.path.abspath(args.positional[0]), args.positional[1:]
+    if args.remove:
+        if not texts:
+            raise InvalidInput("--rm takes names of images, after the directory")
+        for name in publishing.remove(directory, texts, keep_days=args.keep_days):
+            print(f"Untagged: {name}")
+        return 0
+    if not texts:
+        for name, identifier, size in publishing.listed(directory):
+            print(f"{name}\t{identifier[7:19]}\t{units.human_size_short(size)}")
+        return 0
+    for name in publishing.publish(Store.open(), directory, texts, keep_days=args.keep_days, say=say):
+        print(name)
+    return 0
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 5:
+        raise InvalidInput(f"invalid number of days: {text!r}", hint="--keep-days 14")
+    return int(text)
+
+
+COMMAND = Command(
+    name="image publish",
+    summary="Publish images in a directory, for other users and machines to run from",
+    usage="[OPTIONS] DIR [IMAGE...]",
+    options=(
+        Option(("--keep-days",), "keep_days", VALUE, metavar="days", default=KEEP_DAYS, convert=_days,
+               help=f"Remove files that no name of the directory has needed for so many days (default {KEEP_DAYS})"),
+        Option(("--rm",), "remove", FLAG, help="Take the images of these names away; their files go after --keep-days"),
+    ),
+    handler=publish,
+    min_args=1,
+    examples=(
+        ("rootless image publish /shared/rootless debian:bookworm", "others run it with ROOTLESS_STORES=/shared/rootless"),
+        ("rootless image publish /shared/rootless", "what is published there"),
+        ("rootless image publish --rm /shared/rootless debian:bookworm", "nobody new can use it, who runs it still can"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,51 @@
+"""`image publish`: images of one's own store into a directory that others read, and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rootless.engine.images import repair, saving
+from rootless.engine.images.lookup import familiar
+from rootless.engine.state.events import events
+from rootless.errors import InvalidInput, NotSupported
+from rootless.image import reference
+from rootless.image.stores import lookup as stores
+from rootless.image.stores import publish as publishing
+from rootless.image.stores import upkeep
+from rootless.storage import host_images
+from rootless.storage.layers import layers
+from rootless.storage.store import Store
+
+
+def publish(store: Store, directory: str, texts: Sequence[str], *, keep_days: int, say: Callable[[str], None]) -> list[str]:
+    """Publish the images that `texts` mean, under the names that were given (by an id: all it has), and remove what is old there.
+    Returns the names. All are looked up before the first is written. Call single-threaded; joins the session."""
+    wanted = [(image, [name for name in names or image.names if "@" not in name]) for image, names in saving.choose(store, texts)]
+    for image, names in wanted:
+        if not names:
+            raise InvalidInput(f"image {image.id[7:19]} has no name to publish it under", hint="`rootless tag` gives it one")
+        if host_images.is_one(store, image.id):
+            raise NotSupported(f"{familiar(names[0])} lies over this machine's own files, which other machines do not have")
+    done: list[str] = []
+    for image, names in wanted:
+        if not all(layers.has(store, diff_id) for diff_id in image.diff_ids):
+            repair.restore_image(store, image.id, familiar(names[0]), image.diff_ids)
+        publishing.publish(store, image, names, directory, say)
+        events.write(store, "image", "save", image.id, name=familiar(names[0]))
+        done += [familiar(name) for name in names]
+    upkeep.sweep(directory, keep_days)
+    return done
+
+
+def remove(directory: str, texts: Sequence[str], *, keep_days: int) -> list[str]:
+    """Take the names away, and what is old. NotFound, with nothing done, for one that is not there."""
+    names = [reference.parse(text).canonical for text in texts]
+    upkeep.unpublish(directory, names)
+    upkeep.sweep(directory, keep_days)
+    return [familiar(name) for name in names]
+
+
+def listed(directory: str) -> list[tuple[str, str, int]]:
+    """Name, id and size in bytes of each image that is published there, by name."""
+    with upkeep.opened(directory) as opened:
+        return sorted((familiar(name), image.id, image.size) for image in stores.in_store(opened) for name in image.names)

@@ -1,0 +1,76 @@
+"""What is where in a store for others. No link is in it, and nothing that is there is ever written again:
+
+    rootless-store.json             {"version": 1}
+    blobs/sha256/<hex>              manifests, configurations, layers
+    images/sqfs/<hex>.sqfs          all layers of an image as one squashfs, by its own digest
+    images/by-id/<hex>.json         of an image: "id", "manifest", "layers" {digest, size}, "sizes" (of the unpacked layers), "files"
+    images/names/<quoted name>      {"name", "id"}
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+from rootless.image import reference
+from rootless.storage.quoted_names import quoted
+
+MARKER = "rootless-store.json"
+VERSION = 1
+BLOBS, FILES, RECORDS, NAMES = "blobs/sha256", "images/sqfs", "images/by-id", "images/names"
+DIRECTORIES = ("blobs", BLOBS, "images", FILES, RECORDS, NAMES)
+RANGE, ONE = "range", "one"
+"""Which owners a squashfs has: numbers, for who has a range of them; or attributes, for who has one id and emulates the others."""
+ASIDE = ".new-"
+"""Begins the name of what is being written."""
+
+
+def blob(digest: str) -> str:
+    """The path of a blob in a store; `digest` is known to be a sha256 one."""
+    return f"{BLOBS}/{digest.removeprefix('sha256:')}"
+
+
+def squashfs(digest: str) -> str:
+    """The path of an image's squashfs in a store."""
+    return f"{FILES}/{digest.removeprefix('sha256:')}.sqfs"
+
+
+def record(image_id: str) -> str:
+    """The path of an image's record in a store."""
+    return f"{RECORDS}/{image_id.removeprefix('sha256:')}.json"
+
+
+def name(canonical: str) -> str:
+    """The path of a name in a store."""
+    return f"{NAMES}/{quoted(canonical)}"
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether that is the sha256 digest that it has to be."""
+    return isinstance(value, str) and value.startswith("sha256:") and reference.is_digest(value)
+
+
+def is_size(value: object) -> bool:
+    """Whether that is a number of bytes."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 50
+
+
+def files_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The squashfs files of a record, digest and size by kind; what is none is left out."""
+    raw = record.get("files")
+    found: dict[str, dict[str, Any]] = {}
+    for kind in (RANGE, ONE):
+        entry = raw.get(kind) if isinstance(raw, dict) else None
+        if isinstance(entry, dict) and is_id(entry.get("digest")) and is_size(entry.get("size")):
+            found[kind] = {"digest": entry["digest"], "size": entry["size"]}
+    return found
+
+
+def paths_of(record: dict[str, Any]) -> set[str]:
+    """The files that the image of a record consists of, but for the record. ValueError for one that is none."""
+    try:
+        digests = [record["id"], record["manifest"]["digest"], *(layer["digest"] for layer in record["layers"])]
+    except (KeyError, TypeError) as error:
+        raise ValueError("it is no record of an image") from error
+    if not all(map(is_id, digests)):
+        raise ValueError("it is no record of an image")
+    return {blob(digest) for digest in digests} | {squashfs(entry["digest"]) for entry in files_of(record).values()}

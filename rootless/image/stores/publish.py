@@ -1,0 +1,147 @@
+"""`image publish`: an image into a store that others read (layout.py).
+
+Blobs and the squashfs first, then the record, then the names: each file written aside, synced and renamed, none ever changed.
+Nobody takes a lock, for a shared file system may have none. Several publishers write the same bytes under the same digests,
+and the last one's record and name count; a kill at any moment leaves files without a name, which upkeep.py removes later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rootless.errors import Conflict, Corrupt, NotSupported, RootlessError
+from rootless.image.archive import save
+from rootless.image.stores import layout, writing
+from rootless.session import session
+from rootless.storage import squashed
+from rootless.storage.images import Image
+from rootless.storage.layers import layers, write_tar
+from rootless.storage.store import Store
+
+_BLOCK_BYTES = 1 << 20
+_ATTEMPTS = 3
+
+Say = Callable[[str], None]
+
+
+def publish(store: Store, image: Image, names: Sequence[str], directory: str, say: Say) -> None:
+    """Put the image, whose layers are all unpacked, into the store `directory` under the canonical `names`; `say` gets what
+    somebody should know. Joins the session. RootlessError, Conflict for a directory with other things in it."""
+    single = session.join().single_id
+    try:
+        _make(directory)
+        for _ in range(_ATTEMPTS):
+            _publish(store, image, names, directory, say, single=single)
+            # Somebody who removed what had no name may have met us.
+            if not _missing(directory, image.id):
+                return
+    except OSError as error:
+        raise RootlessError(
+            f"cannot publish in {directory}: {error.strerror}" + (f": {error.filename}" if error.filename else ""),
+            hint="may you write there, and is there room, and quota?",
+        ) from error
+    raise Conflict(f"files of {directory} are removed while they are published", hint="let nobody remove anything there meanwhile")
+
+
+def _make(directory: str) -> None:
+    """Make the store, or what is missing of it. Conflict where the directory is another's. OSError."""
+    if not os.path.isdir(directory):
+        above, base = os.path.split(directory.rstrip("/"))
+        writing.make_directory(above, base)
+    # Listed first: where another publisher makes it at the same time, the marker is there before anything else.
+    strange = [name for name in os.listdir(directory) if not name.startswith(layout.ASIDE)]
+    if not os.path.lexists(f"{directory}/{layout.MARKER}"):
+        if strange:
+            raise Conflict(f"{directory} is not empty, and no store of images", hint="name a new directory, or an empty one")
+        writing.write(directory, layout.MARKER, json.dumps({"version": layout.VERSION}).encode())
+    for name in layout.DIRECTORIES:
+        writing.make_directory(directory, name)
+
+
+def _publish(store: Store, image: Image, names: Sequence[str], directory: str, say: Say, *, single: bool) -> None:
+    writing.touch(directory, layout.record(image.id))  # so that nobody takes it for old while we use its files
+    files = layout.files_of(writing.document(directory, layout.record(image.id)))
+
+    def put(digest: str, size: int, writes: Callable[[write_tar.Sink], None]) -> None:
+        path = layout.blob(digest)
+        if _is_there(directory, path, size) and writing.touch(directory, path):
+            return
+        try:
+            writing.write_from(directory, path, writes, digest)
+        except ValueError:
+            raise Corrupt(f"blob {digest} of the store is damaged", hint="pull or load the image again") from None
+
+    with store.lease():
+        described, parts = save.give_blobs(store, image, put)
+        sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
+        kind = layout.ONE if single else layout.RANGE
+        known = files.pop(kind, None)
+        if known and not _is_there(directory, layout.squashfs(known["digest"]), known["size"]):
+            known = None
+        if image.diff_ids and known is None:
+            known = _file(store, image, directory, say, single=single)
+        if known:
+            files[kind] = known
+    record = {
+        "id": image.id, "manifest": described.to_json(), "sizes": sizes, "files": files,
+        "layers": [{"digest": part.digest, "size": part.size} for part in parts],
+    }  # fmt: skip
+    writing.write(directory, layout.record(image.id), _json(record))
+    for name in names:
+        path = layout.name(name)
+        for at, letter in enumerate(path):
+            if letter == "+" and path[at + 1 : at + 2] == "/":
+                writing.make_directory(directory, path[: at + 1])
+        old = writing.document(directory, path).get("id")
+        if old != image.id:
+            if layout.is_id(old):  # it goes without a name from now on: its days are counted anew
+                writing.touch(directory, layout.record(old))
+            writing.write(directory, path, _json({"name": name, "id": image.id}))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _file(store: Store, image: Image, directory: str, say: Say, *, single: bool) -> dict[str, Any] | None:
+    """The image's squashfs, made and put there: its digest and size. None, said aloud, without mksquashfs."""
+    aside = squashed.aside_path(store)
+    try:
+        try:
+            squashed.write(store, image.diff_ids, aside, single_id=single)
+        except NotSupported as error:
+            say(f"WARNING: {error.message}: whoever uses the image unpacks it ({error.hint})")
+            return None
+        with open(aside, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+
+            def put(out: write_tar.Sink) -> None:
+                while block := file.read(_BLOCK_BYTES):
+                    out.write(block)
+
+            writing.write_from(directory, layout.squashfs(digest), put)
+        return {"digest": digest, "size": size}
+    finally:
+        try:
+            os.unlink(aside)
+        except FileNotFoundError:
+            pass  # never made
+
+
+def _missing(directory: str, image_id: str) -> bool:
+    try:
+        paths = layout.paths_of(writing.document(directory, layout.record(image_id)))
+    except ValueError:
+        return True
+    return not all(writing.status(directory, path) for path in paths)
+
+
+def _is_there(directory: str, name: str, size: int) -> bool:
+    found = writing.status(directory, name)
+    return found is not None and found.st_size == size

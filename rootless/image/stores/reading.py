@@ -1,0 +1,233 @@
+"""A store of somebody else's, opened: every file in it is found without links, is a regular one, and is read up to a limit.
+
+Whoever wrote it may be hostile, and the file server behind it dead. Nothing is locked there, and nothing written.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+from typing import Any
+
+from rootless import paths, user_config
+from rootless.errors import Corrupt, NotFound, NotSupported, RootlessError, Unavailable
+from rootless.image import manifest
+from rootless.image.stores import layout
+from rootless.linux import process, signal
+from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from rootless.session import outside
+
+ANSWER_S = 5
+"""How long a file server may take to say that a store is there."""
+_BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+_LIMIT_BYTES = manifest.DOCUMENT_LIMIT_BYTES
+_ALL_BYTES = 64 << 20
+_reached: dict[str, str] = {}
+
+
+class OpenStore:
+    """The store at `path`; a context manager. `named`: the user's configuration trusts it, whoever owns it."""
+
+    def __init__(self, path: str, *, limited: bool = True) -> None:
+        """`limited`: how much is read of it in all is. Unavailable where it cannot be reached, NotFound where it is none."""
+        self.path = path
+        self.named = path in user_config.trusted_stores()
+        self._left = _ALL_BYTES if limited else 1 << 62
+        why = _reached.setdefault(path, _reach(path))
+        if why:
+            raise Unavailable(f"the store {path} cannot be read: {why}",
+                              hint=f"is its file system mounted, and may you enter it? {user_config.STORES_VARIABLE} names it")  # fmt: skip
+        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            version = self.document(layout.MARKER).get("version")
+        except NotFound:
+            os.close(self.fd)
+            raise NotFound(f"{path} is no store of images: it has no {layout.MARKER}",
+                           hint=f"`rootless image publish {path} IMAGE` makes one") from None  # fmt: skip
+        except BaseException:
+            os.close(self.fd)
+            raise
+        if version != layout.VERSION:
+            os.close(self.fd)
+            raise NotSupported(f"{path}/{layout.MARKER}: version {version!r} of stores is not known", hint="use a newer rootless")
+
+    def __enter__(self) -> OpenStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def open_file(self, name: str) -> int:
+        """The regular file, open for reading; the caller's. NotFound, Corrupt and Unavailable name it."""
+        where = f"{self.path}/{name}"
+        try:
+            # Looked at first: to open a device may do something, and a FIFO may wait.
+            found = openat2(self.fd, name, os.O_PATH, resolve=_BENEATH)
+            try:
+                if not stat.S_ISREG(os.fstat(found).st_mode):
+                    raise Corrupt(f"{where} is no regular file", hint=_tell(self.path))
+                return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+            finally:
+                os.close(found)
+        except FileNotFoundError:
+            raise NotFound(f"{where}: no such file", hint=_tell(self.path)) from None
+        except OSError as error:
+            raise Unavailable(f"{where}: {error.strerror}", hint=_tell(self.path)) from None
+
+    def read(self, name: str) -> bytes:
+        """A small file. Raises as `open_file`."""
+        fd = self.open_file(name)
+        try:
+            data = os.pread(fd, _LIMIT_BYTES + 1, 0)
+            while len(data) <= _LIMIT_BYTES and (more := os.pread(fd, _LIMIT_BYTES + 1 - len(data), len(data))):
+                data += more
+        except OSError as error:
+            raise Unavailable(f"{self.path}/{name}: {error.strerror}", hint=_tell(self.path)) from None
+        finally:
+            os.close(fd)
+        self._left -= len(data)
+        if self._left < 0:
+            raise Corrupt(f"the store {self.path} has more than {_ALL_BYTES} bytes of records", hint=_tell(self.path))
+        if len(data) > _LIMIT_BYTES:
+            raise Corrupt(f"{self.path}/{name} is larger than {_LIMIT_BYTES} bytes", hint=_tell(self.path))
+        return data
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A small file with a JSON object. Raises as `open_file`."""
+        value = manifest.load_json(self.read(name), f"{self.path}/{name}")
+        if not isinstance(value, dict):
+            raise self.wrong(name, "no JSON object")
+        return value
+
+    def wrong(self, name: str, why: str) -> Corrupt:
+        """The error for a file that is not what it should be."""
+        return Corrupt(f"{self.path}/{name}: {why}", hint=_tell(self.path))
+
+    def names(self, directory: str, most: int, *, asides: bool = False) -> list[str]:
+        """What is in a directory of it, at most so many, less what is being written; or that alone. Unavailable, Corrupt."""
+        try:
+            fd = openat2(self.fd, directory, os.O_RDONLY | os.O_DIRECTORY, resolve=_BENEATH)
+        except OSError as error:
+            raise Unavailable(f"{self.path}/{directory}: {error.strerror}", hint=_tell(self.path)) from None
+        found: list[str] = []
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    if len(found) == most:
+                        raise self.wrong(directory, f"more than {most} entries")
+                    if entry.name.startswith(layout.ASIDE) if asides else entry.name[:1] != ".":
+                        found.append(entry.name)
+        except OSError as error:
+            raise Unavailable(f"{self.path}/{directory}: {error.strerror}", hint=_tell(self.path)) from None
+        finally:
+            os.close(fd)
+        return found
+
+    # ArchiveFiles, so that an image comes into our store as one of a layout does: every blob checked.
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        try:
+            os.close(self.open_file(name))
+        except NotFound:
+            return False
+        return True
+
+    def size(self, name: str) -> int:
+        """In bytes. Raises as `open_file`."""
+        fd = self.open_file(name)
+        try:
+            return os.fstat(fd).st_size
+        finally:
+            os.close(fd)
+
+    def open(self, name: str) -> Any:
+        """The file's bytes. Raises as `open_file`."""
+        return os.fdopen(self.open_file(name), "rb")
+
+    def strangers(self, *names: str) -> str:
+        """Who else than root and the caller could change the store, or these files of it: words for people; "" for nobody."""
+        for name in (".", *layout.DIRECTORIES, *names):
+            try:
+                found = openat2(self.fd, name, os.O_PATH, resolve=_BENEATH)
+            except OSError as error:
+                return f"{self.path}/{name}: {error.strerror}"
+            try:
+                why = _stranger(found)
+            finally:
+                os.close(found)
+            if why:
+                return f"{self.path if name == '.' else f'{self.path}/{name}'} {why}"
+        return ""
+
+
+def _stranger(fd: int) -> str:
+    owner = outside.owner(fd)
+    if owner == outside.UNKNOWN:
+        return "has an owner that cannot be told here"
+    if owner not in (0, paths.host_uid()):
+        return f"belongs to {_account(owner)}"
+    return "may be written by others" if os.fstat(fd).st_mode & 0o022 else ""
+
+
+def _account(uid: int) -> str:
+    import pwd
+
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _tell(path: str) -> str:
+    return f"tell whoever keeps the store {path}; or leave it out of {user_config.STORES_VARIABLE}"
+
+
+def _reach(path: str) -> str:
+    """Why the directory cannot be listed, or "". Asked by another process: one that waits for a dead file server cannot be
+    interrupted, and must not be us."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            # Nobody who waits for the end of our output is to wait for this.
+            os.dup2(writing, 0)
+            process.close_range(1, 0xFFFFFFFF)
+            try:
+                os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
+                os.stat(f"{path}/{layout.MARKER}", follow_symlinks=False)
+                why = b"."
+            except FileNotFoundError as error:
+                why = b"." if str(error.filename).endswith(layout.MARKER) else os.strerror(errno.ENOENT).encode()
+            except OSError as error:
+                why = os.strerror(error.errno or errno.EIO).encode()
+            os.write(0, why)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        poll = select.poll()
+        poll.register(reading, select.POLLIN)
+        if not poll.poll(ANSWER_S * 1000):
+            os.kill(pid, signal.SIGKILL)  # some file systems heed it; not waited for
+            return f"its file system has not answered for {ANSWER_S} s"
+        said = os.read(reading, 200).decode(errors="replace")
+    finally:
+        os.close(reading)
+    os.waitpid(pid, 0)
+    return "" if said == "." else said or "its file system does not answer"
+
+
+def usable(problems: list[RootlessError]) -> list[OpenStore]:
+    """The stores that the user has listed, open; the caller closes them. What is wrong with the others is added to `problems`."""
+    found = []
+    for path in user_config.stores():
+        try:
+            found.append(OpenStore(path))
+        except RootlessError as error:
+            problems.append(error)
+        except OSError as error:
+            problems.append(Unavailable(f"the store {path} cannot be read: {error.strerror}", hint=_tell(path)))
+    return found

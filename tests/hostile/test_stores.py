@@ -1,0 +1,193 @@
+"""Stores that others publish images in, when those are hostile, or their file server is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rootless.image.stores import lookup, reading
+from tests.harness import processes
+from tests.harness.command import Rootless
+from tests.harness.trees import remove_tree
+from tests.need import need_program
+
+NOW = ("--network", "none")
+
+
+@pytest.fixture
+def share() -> Iterator[Path]:
+    """A directory that everybody may look into."""
+    path = Path(tempfile.mkdtemp(prefix="rl-share-", dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    remove_tree(path)
+
+
+@pytest.fixture
+def store(rootless: Rootless, busybox_image: str, share: Path) -> Path:
+    """A store with busybox in it as `lab/tool` and `lab/other`."""
+    names = ("lab/tool", "lab/other")
+    for name in names:
+        rootless("tag", busybox_image, name)
+    rootless("image", "publish", share / "images", *names)
+    rootless("rmi", *names)
+    return share / "images"
+
+
+@pytest.fixture
+def reader(share: Path) -> dict[str, str]:
+    """The environment of a user who has no image and lists that store."""
+    return {"ROOTLESS_ROOT": str(share / "reader"), "ROOTLESS_STORES": str(share / "images"), "XDG_CONFIG_HOME": str(share / "config")}
+
+
+def as_stranger(*words: str | Path) -> None:
+    """Run a command as root over our subordinate ids."""
+    subprocess.run(["unshare", "--user", "--map-root-user", "--map-auto", *words], check=True, timeout=60)
+
+
+@pytest.mark.full
+def test_a_strangers_store(rootless: Rootless, store: Path, share: Path, reader: dict[str, str]) -> None:
+    """What is run from it is checked by its layers' digests, and its squashfs not looked at, unless it is trusted by name."""
+    need_program("squashfuse_ll")
+    (file,) = (store / "images/sqfs").iterdir()
+    as_stranger("chown", "-R", "7:7", store)
+    trusting = share / "config/rootless"
+    trusting.mkdir(parents=True)
+    (trusting / "config.toml").write_text(f'stores = "{store}"\ntrusted_stores = "{store}"\n')
+    from_file = {key: value for key, value in reader.items() if key != "ROOTLESS_STORES"}
+    assert rootless("run", "--rm", *NOW, "lab/tool", "echo", "hello", env=from_file).lines == ["hello"]
+    assert not (share / "reader/layers").exists()
+    # Then he changes it.
+    as_stranger("sh", "-c", 'dd if=/dev/zero of="$1" bs=1 seek=200 count=50 conv=notrunc status=none', "sh", file)
+    done = rootless("run", "--rm", *NOW, "lab/tool", "echo", "hello", env=from_file)
+    assert done.lines == ["hello"]
+    assert f"{file}: its digest is another one" in done.stderr
+    rootless("rmi", "lab/tool", env=reader)
+    # Nobody has said that he is trusted.
+    (trusting / "config.toml").unlink()
+    done = rootless("run", "--rm", *NOW, "lab/tool", "stat", "-c", "%u %a", "/home/user", env=reader)
+    assert done.lines == ["1000 755"]
+    assert f"lab/tool:latest of the store {store} is copied into your own: {store} belongs to" in done.stderr
+    # One file of his in a store of ours is his word, too.
+    rootless("rmi", "lab/tool", env=reader)
+    as_stranger("chown", "-R", "0:0", store)
+    as_stranger("chown", "7:7", file)
+    done = rootless("create", *NOW, "lab/tool", "true", env=reader)
+    assert f"{file} belongs to" in done.stderr
+    rootless("rm", "-a", env=reader)
+
+
+def test_hostile_files(
+    rootless: Rootless, store: Path, share: Path, reader: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Each is a warning that names the file; the rest of the store can be used, and what needs no store never looks."""
+    names = store / "images/names"
+    (record,) = (store / "images/by-id").iterdir()
+    good = json.loads(record.read_text())
+    tool = names / "docker.io%2Flab%2Ftool:latest"
+    named = json.loads(tool.read_text())
+
+    monkeypatch.setenv("ROOTLESS_STORES", str(store))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(share / "config"))
+
+    def listed() -> tuple[list[str], str]:
+        monkeypatch.setattr(lookup, "_said", set())
+        monkeypatch.setattr(reading, "_reached", {})
+        found = sorted(name for image in lookup.every() for name in image.names)
+        return [name.split("/")[2].removesuffix(":latest") for name in found], capsys.readouterr().err
+
+    def replace(path: Path, make: Callable[[Path], object]) -> tuple[list[str], str]:
+        before = path.read_bytes()
+        path.unlink()
+        try:
+            make(path)
+            return listed()
+        finally:
+            path.unlink()
+            path.write_bytes(before)
+
+    # Whose it is: one file of another's, or a directory that others may write, and it is a stranger's.
+    (file,) = (store / "images/sqfs").iterdir()
+    with reading.OpenStore(str(store)) as opened:
+        its = f"images/sqfs/{file.name}"
+        assert opened.strangers(its) == ""
+        as_stranger("chown", "7:7", file)
+        assert opened.strangers(its).startswith(f"{file} belongs to ")
+        as_stranger("chown", "0:0", file)
+        names.chmod(0o777)
+        assert opened.strangers(its) == f"{names} may be written by others"
+        names.chmod(0o755)
+    secret = share / "secret"
+    secret.write_bytes(tool.read_bytes())
+    assert listed() == (["other", "tool"], "")
+    for make, word in (
+        (os.mkfifo, "is no regular file"),
+        (lambda path: path.symlink_to(secret), "Too many levels of symbolic links"),
+        (lambda path: path.write_bytes(b"[" * 100_000), "is no valid JSON"),
+        (lambda path: os.truncate(os.open(path, os.O_WRONLY | os.O_CREAT), 1 << 40), "is larger than"),
+        (lambda path: path.write_text(json.dumps({**named, "name": "docker.io/library/debian:latest"})), "another name than it says"),
+        (lambda path: path.write_text(json.dumps({**named, "id": "sha256:../../../../secret"})), "no proper id"),
+    ):
+        rows, said = replace(tool, make)
+        assert rows == ["other"]
+        assert str(tool) in said
+        assert word in said
+    other = {**good, "manifest": {**good["manifest"], "digest": good["id"], "size": 1}}
+    for document in ({**good, "id": "sha256:" + 64 * "0"}, other, {**good, "sizes": ["1"]}, {**good, "manifest": {}}):
+        rows, said = replace(record, lambda path: path.write_text(json.dumps(document)))  # noqa: B023
+        assert rows == []
+        assert "WARNING" in said
+    config = store / "blobs/sha256" / good["id"][7:]
+    assert "its digest is another one" in replace(config, lambda path: path.write_bytes(b"{}"))[1]
+    layer = store / "blobs/sha256" / good["layers"][0]["digest"][7:]
+    file.rename(share / "elsewhere.sqfs")
+    file.symlink_to(share / "elsewhere.sqfs")
+    layer.write_bytes(bytes(layer.stat().st_size))
+    said = rootless("create", *NOW, "lab/tool", env=reader, status=None).stderr
+    assert str(store) in said
+    assert "is corrupt" in said
+    assert not list((share / "reader").glob("blobs/sha256/*"))
+
+    # Not to be entered, gone, none.
+    for change, word in (
+        (lambda: store.chmod(0), "Permission denied"), (lambda: store.chmod(0o755), ""),
+        (lambda: (store / "rootless-store.json").unlink(), "is no store of images"), (lambda: store.rename(share / "away"), "No such file"),
+    ):
+        change()
+        rows, said = listed()
+        assert word in said
+        assert said.count("\n") == bool(word)
+    done = rootless("images", env=reader, warns=True)
+    assert done.stderr.count("\n") == 1
+    assert f"the store {store} cannot be read: No such file" in done.stderr
+    assert f"Read-only store: {store}: the store {store} cannot be read" in rootless("info", env=reader, warns=True).stdout
+    assert rootless("ps", "-a", env=reader).stderr == ""
+
+
+@pytest.mark.full
+def test_a_dead_file_server(rootless: Rootless, store: Path, share: Path, reader: dict[str, str]) -> None:
+    """What needs the store says so after a while, and goes on; what does not need it never waits."""
+    program = need_program("fuse-overlayfs")
+    for name in ("upper", "work", "mounted"):
+        (share / name).mkdir()
+    options = f"lowerdir={store},upperdir={share}/upper,workdir={share}/work"
+    server = subprocess.Popen([program, "-f", "-o", options, share / "mounted"], stderr=subprocess.DEVNULL)
+    dead = {**reader, "ROOTLESS_STORES": f"{share}/mounted"}
+    try:
+        processes.wait_until(lambda: os.path.ismount(share / "mounted"), "the file system")
+        server.send_signal(signal.SIGSTOP)
+        assert rootless("ps", "-a", env=dead).stderr == ""
+        said = rootless("images", env=dead, warns=True).stderr
+        assert f"the store {share}/mounted cannot be read: its file system has not answered for" in said
+    finally:
+        server.send_signal(signal.SIGCONT)
+        subprocess.run([need_program("fusermount3"), "-u", "-z", share / "mounted"], check=False)
+        server.wait(60)
