@@ -83,6 +83,8 @@ bool open_container(const char *root, const char *id, bool locked, struct contai
     found->root = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (found->root < 0 || fstat(found->root, &status) < 0 || status.st_uid != getuid() || getuid() != geteuid())
         return false;
+    if (status.st_mode & (S_IWGRP | S_IWOTH)) /* which Python refuses */
+        return false;
     found->directory = openat(found->root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (found->directory < 0 || fstat(found->directory, &status) < 0 || status.st_uid != getuid())
         return false;
