@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options.health import NOTHING_ASKED, SECOND_NS, HealthRequest
 from rootless.engine.options.mount_config import Mount, new
 from rootless.engine.options.mounts import guest_path, volume_name

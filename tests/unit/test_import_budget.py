@@ -28,6 +28,8 @@ from rootless.cli.command_table import BY_PATH, load
 for word in sys.argv[1:2]:
     if word.startswith('import:'):
         load(BY_PATH[word.removeprefix('import:')])
+        for late in sys.argv[2:]:
+            __import__('rootless.' + late)
     else:
         run(sys.argv[1:])
 print('\\n'.join(sorted(set(sys.modules) - before)), file=sys.stderr)
@@ -54,6 +56,9 @@ emulated_ids.prepare_owners(Store(sys.argv[1], sys.argv[1]), level, ["sha256:" +
 print(*os.listdir(container))
 """
 
+OWN, SHARED = "cli.commands.container.run_container", "cli.commands.container.run_shared"
+"""What `run` imports once it has read its words."""
+
 ALL = """
 import sys
 import rootless.cli.main
@@ -61,7 +66,7 @@ from rootless.cli.command_table import BY_PATH, load
 for word in sys.argv[1].split(","):
     load(BY_PATH[word])
 for word in sys.argv[2].split(","):
-    __import__("rootless.oci." + word)
+    __import__("rootless." + word)
 print("\\n".join(module for module in sys.modules if module.startswith("rootless")))
 """
 
@@ -76,7 +81,7 @@ def imported(*words: str) -> set[str]:
 
 @pytest.mark.parametrize("name", ["run", "exec", "start", "ps", "stop", "rm", "logs", "kill"])
 def test_the_hot_path(name: str) -> None:
-    modules = imported(f"import:{name}")
+    modules = imported(f"import:{name}", *([OWN, SHARED] if name == "run" else []))
     heavy = {module for module in modules if module.partition(".")[0] in FORBIDDEN}
     assert not heavy, f"`{name}` imports {sorted(heavy)}; import them in the function that needs them"
 
@@ -86,8 +91,11 @@ def test_a_list_of_a_project_by_its_name_needs_no_loader() -> None:
     assert not heavy & imported("import:compose ps")
 
 
-def test_exec_needs_nothing_of_a_start() -> None:
-    ours = {module for module in imported("import:exec") if module.startswith("rootless.")}
+@pytest.mark.parametrize("words", [("import:exec",), ("import:run", SHARED)], ids=["exec", "run --shared"])
+def test_exec_needs_nothing_of_a_start(words: tuple[str, ...]) -> None:
+    """Nor does entering a shared container: a hundred ranks do that at once."""
+    ours = {module for module in imported(*words) if module.startswith("rootless.")}
+    assert "rootless.runtime.exec" in ours
     useless = ("rootless.network", "rootless.image", "rootless.session", "rootless.runtime.mounts.plan", "rootless.engine.state.listing",
                "rootless.engine.files", "rootless.engine.state.resources", "rootless.cgroup.create")  # fmt: skip
     assert not [module for module in ours if module.startswith(useless)]
@@ -119,8 +127,9 @@ def test_version_imports_next_to_nothing() -> None:
 def test_the_modules_of_the_hot_path_say_so() -> None:
     """`Hot path.` ends the docstring of exactly those modules that the quick commands import: who edits one knows."""
     words = ",".join(["run", "exec", "start", "ps", "stop", "rm", "logs", "kill", "create", "version"])
-    for_oci = ",".join(["main", *(f"commands.{name}" for name in ("run", "create", "start", "state", "kill", "delete", "exec"))])
-    done = subprocess.run([sys.executable, "-c", ALL, words, for_oci], capture_output=True, text=True, timeout=60, check=True)
+    for_oci = ["main", *(f"commands.{name}" for name in ("run", "create", "start", "state", "kill", "delete", "exec"))]
+    more = ",".join([OWN, SHARED, *(f"oci.{name}" for name in for_oci)])
+    done = subprocess.run([sys.executable, "-c", ALL, words, more], capture_output=True, text=True, timeout=60, check=True)
     hot = set(done.stdout.split())
     package = Path(rootless.__file__).parent
     for path in package.rglob("*.py"):

@@ -52,7 +52,7 @@ ORDER = {
         "log_lines screen display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
-        "stats top unpause update wait run run_shared stop",
+        "stats top unpause update wait run run_shared run_container stop",
     "cli/commands/image": "bootstrap build history import_ load ls pack publish pull push rm save tag untag",
     "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",
@@ -97,7 +97,7 @@ ORDER = {
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
         "exec_instances exec remove "
-        "create_rules user_defaults device_groups start "
+        "create_rules request user_defaults device_groups start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers client_events attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",

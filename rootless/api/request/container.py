@@ -5,7 +5,7 @@ from __future__ import annotations
 from rootless.api.request import host_config, mounts, networking, security
 from rootless.api.request.fields import Fields
 from rootless.api.request.resources import resources, ulimits
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options import names
 from rootless.engine.options.health import NOTHING_ASKED, SHORTEST_NS, HealthRequest
 from rootless.engine.options.ids import parse_ids

@@ -12,7 +12,7 @@ from rootless.engine.files import changes
 from rootless.engine.images import lookup
 from rootless.engine.lifecycle import create as creating
 from rootless.engine.lifecycle import prune, remove, rename, update, user_defaults
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.state import listing
 from rootless.engine.views import container as view
 from rootless.engine.views import container_filters, top

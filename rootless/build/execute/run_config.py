@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from rootless.build.execute.run_mounts import StepMount
 from rootless.build.plan.steps import PipeFile
-from rootless.engine.lifecycle.create import Request, make_record
+from rootless.engine.lifecycle.create import make_record
 from rootless.engine.lifecycle.create_rules import check
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.resources import Resources
 from rootless.engine.options.values import Ulimit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli import client_config
 from rootless.cli.grammar.command import Args
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options import names, namespaces
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest, duration
 from rootless.engine.options.ids import parse_ids

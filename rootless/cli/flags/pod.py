@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootless.cli.grammar.command import FLAG, LIST, Args, Option
 from rootless.engine.lifecycle import create, pod_member
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.pods import create as pods_create
 from rootless.engine.pods import remove
 from rootless.engine.pods.create import PodRequest

@@ -13,7 +13,7 @@ from rootless.compose.plan.service_hash import service_hash
 from rootless.engine.cdi import requests
 from rootless.engine.cdi.requests import DeviceRequest
 from rootless.engine.cdi.specs import is_name
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options import security_words
 from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.options.resources import Resources, parse_cpus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options.mount_config import GIVEN
 
 _ROOT = ("0", "root")

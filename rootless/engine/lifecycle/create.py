@@ -6,27 +6,21 @@ import os
 
 from rootless import user_config
 from rootless.engine.lifecycle.create_rules import check
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options import clock, names
-from rootless.engine.options.health import NOTHING_ASKED, HealthRequest
 from rootless.engine.options.health import merge as merge_healthcheck
 from rootless.engine.options.mount_config import Mount, image_volume
-from rootless.engine.options.resources import Resources
-from rootless.engine.options.userns import IdMap, default_user
-from rootless.engine.options.values import DeviceOption, Ulimit, merge_env
+from rootless.engine.options.userns import default_user
+from rootless.engine.options.values import merge_env
 from rootless.engine.state import user_namespace
 from rootless.engine.state.config import (
     ContainerConfig,
-    LogConfig,
     Network,
-    RestartPolicy,
-    Security,
-    SharedConfig,
 )
 from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
-from rootless.record import Record
 from rootless.storage import host_images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
@@ -37,68 +31,6 @@ VERSION = 1
 
 # What the commonest processors execute, by uname(2)'s names: all others take a longer look.
 _EXECUTED = {"x86_64": ("amd64", "386"), "aarch64": ("arm64", "arm")}
-
-
-class Request(Record):
-    """What a user asked for, parsed; what was left out is the image's or Docker's default."""
-
-    network: Network
-    log: LogConfig
-    security: Security
-    restart: RestartPolicy
-    image: str = ""
-    rootfs: str = ""
-    image_file: bool = False  # what `rootfs` is then
-    name: str = ""
-    entrypoint: list[str] | None = None
-    cmd: list[str] = []
-    env: list[str] = []
-    workdir: str = ""
-    user: str = ""
-    group_add: list[str] = []
-    umask: str = ""
-    hostname: str = ""
-    domainname: str = ""
-    tty: bool = False
-    open_stdin: bool = False
-    stdin_once: bool = False  # Docker's StdinOnce, where who attaches is not who starts it
-    detach_keys: str = ""
-    auto_remove: bool = False
-    init: bool = False
-    read_only: bool = False
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    mounts: list[Mount] = []
-    volumes_from: list[str] = []
-    devices: list[DeviceOption] = []
-    cdi: list[str] = []  # devices by name, looked up at each start
-    ulimits: list[Ulimit] = []
-    sysctls: dict[str, str] = {}
-    shm_size: int = 64 * 1024 * 1024
-    stop_signal: str = ""
-    stop_timeout: int | None = None
-    timeout: int = 0
-    oom_score_adj: int | None = None
-    pid: str = ""
-    ipc: str = ""
-    uts: str = ""
-    userns: str = ""
-    ids: str = ""  # the word of --emulate-ids
-    cgroupns: str = ""
-    resources: Resources = {}
-    cgroups: str = "enabled"
-    cgroup_parent: str = ""
-    platform: str = ""
-    health: HealthRequest = NOTHING_ASKED
-    sdnotify: str = ""
-    attached: list[str] = []
-    cidfile: str = ""
-    id: str = ""  # "": any
-    pod: str = ""  # the id of the pod, whose lock the caller holds
-    id_map: IdMap | None = None  # the pod's
-    exit_policy: str = ""  # the pod's, where somebody has to look once the container has ended
-    shared: SharedConfig | None = None  # where several commands share it (shared.py): `cmd` is PID 1's, not theirs
-    infra: bool = False  # it is the pod's infra: no image, and no root but what is mounted in it
 
 
 def create(store: Store, request: Request, image: Image | None) -> str:

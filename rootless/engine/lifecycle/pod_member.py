@@ -11,7 +11,7 @@ from rootless.storage import pods as stored
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from rootless.engine.lifecycle.create import Request
+    from rootless.engine.lifecycle.request import Request
     from rootless.engine.state.config import Network
     from rootless.storage.store import Store
 

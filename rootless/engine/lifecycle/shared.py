@@ -9,7 +9,7 @@ connect meanwhile, and wait until PID 1 answers. Nobody's death keeps anybody wa
 closes the socket, so who waits hears of it, and is or finds the next one to try. PID 1 ends with the last member, however that
 ended, and the container, which is a --rm one, is removed by its monitor.
 
-RUNTIME is this machine's, so no lock here is on a shared file system.
+RUNTIME is this machine's, so no lock here is on a shared file system. Hot path.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import fcntl
 import os
 
 from rootless import atomic, bytecode, jsontext
-from rootless.engine.lifecycle import remove, start
 from rootless.engine.state import running
 from rootless.errors import FAILURES, Conflict, RootlessError, raise_data, to_data
 from rootless.linux import socket
@@ -143,6 +142,9 @@ def _run_starter(
     store: Store, identifier: str, listener: socket.socket, make: Callable[[str], object], to_caller: sync.Channel
 ) -> NoReturn:
     try:
+        # What the other members have no need of.
+        from rootless.engine.lifecycle import remove, start
+
         make(identifier)
         os.dup2(listener.fileno(), _LISTEN_FD)
         # start() hands on what systemd would have handed to us.

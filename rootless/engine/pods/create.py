@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rootless.engine.lifecycle import create, pod_member, remove
-from rootless.engine.lifecycle.create import Request
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options import clock, names
 from rootless.engine.state import pods
 from rootless.engine.state.config import Network, RestartPolicy

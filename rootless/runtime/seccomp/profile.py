@@ -8,6 +8,7 @@ file and neither parses a profile nor loads libseccomp. The compiler is imported
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless import atomic, jsontext, paths
 from rootless.errors import InvalidInput
@@ -132,14 +133,15 @@ def _notifies(profile: dict[str, Any]) -> bool:
 
 
 def _digest(text: str) -> str:
-    # hashlib loads OpenSSL; the interpreter has its own copy of this one.
+    # hashlib loads OpenSSL; the interpreter has its own copy of this one. Asked for by the name that this version has: for one that
+    # cannot be found `site` is loaded (bytecode.Site), which takes longer than all the rest.
     try:
-        from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]  # 3.12
+        if sys.version_info >= (3, 12):
+            from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
+        else:
+            from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]  # 3.11
-        except ImportError:
-            from hashlib import sha256
+        from hashlib import sha256
     return str(sha256(text.encode()).hexdigest())
 
 

@@ -1,4 +1,4 @@
-"""The sockets of containers that several commands share, in RUNTIME/shared (engine/lifecycle/shared.py), and which of them are dead.
+"""The sockets of containers that several commands share, in RUNTIME/shared (engine/lifecycle/shared.py), and which of them are dead. Hot path.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def connect(directory: str, key: str) -> socket.socket | None:
 
 def identifier(directory: str, key: str) -> str:
     """The id of the container that is shared under `key`. FileNotFoundError."""
-    with open(f"{directory}/{key}{_ID}", encoding="ascii") as file:
-        return file.read()
+    with open(f"{directory}/{key}{_ID}", "rb", buffering=0) as file:
+        return file.read().decode()
 
 
 def is_dead(directory: str, key: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from rootless.cli.commands.compose import creation
 from rootless.cli.commands.compose import project as projects
 from rootless.cli.commands.compose.carry_out import Work
-from rootless.cli.commands.container.run import stay
+from rootless.cli.commands.container.run_container import stay
 from rootless.cli.grammar.command import FLAG, LIST, RUN, VALUE, Args, Command, Option
 from rootless.cli.terminal import attachment
 from rootless.compose.converge.apply import Context, make_container

@@ -6,7 +6,7 @@ import signal
 import sys
 
 from rootless.cli import client_config
-from rootless.cli.commands.container.run import resize
+from rootless.cli.commands.container.run_container import resize
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.terminal import attachment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.cli.commands.container.run import make
+from rootless.cli.commands.container.run_container import make
 from rootless.cli.flags.container_options import OPTIONS
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.grammar.command import RUN, Args, Command

@@ -1,4 +1,4 @@
-"""`rootless run --shared`: enter the container that the commands of one step share on this machine, or be the first."""
+"""`rootless run --shared`: enter the container that the commands of one step share on this machine, or be the first. Hot path."""
 
 from __future__ import annotations
 
@@ -13,24 +13,20 @@ from rootless.cli.terminal import attachment, job_end
 from rootless.engine.lifecycle import exec as engine_exec
 from rootless.engine.lifecycle import shared
 from rootless.engine.lifecycle.attach import attach, terminal
-from rootless.engine.lifecycle.create import Request
 from rootless.engine.lifecycle.exec import ExecOptions
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.options.health import NOTHING_ASKED
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.mounts import parse_volume
 from rootless.engine.state.config import ContainerConfig, SharedConfig, read_config
 from rootless.errors import InvalidInput, NotSupported
-from rootless.image import run_config
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime.process.init_program import ANNOTATION, PAUSE, SHARED_COMMAND
-from rootless.session import session
 from rootless.storage.store import Store
 from rootless.words import UserWord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rootless.storage.images import Image
 
 _OF_ONE = (
@@ -52,8 +48,8 @@ _PMIX_DIRECTORY = "PMIX_SERVER_TMPDIR"
 _PMIX_CHOICES = {"PMIX_MCA_psec": "none", "PMIX_MCA_gds": "hash"}
 
 
-def run(args: Args, find_image: Callable[[Store, Request, Args], Image], make: Callable[[Store, Request, Args], object]) -> int:
-    """Run the command in the shared container; its exit status. `find_image` and `make` are those of `run`."""
+def run(args: Args) -> int:
+    """Run the command in the shared container; its exit status."""
     _refuse(args)
     request = to_request(args)
     store = Store.open()
@@ -61,9 +57,13 @@ def run(args: Args, find_image: Callable[[Store, Request, Args], Image], make: C
     key = _key(store, args.shared, of_all)
 
     def make_shared(identifier: str) -> None:
+        # For one of them alone: what it imports takes the others as long as all the rest.
+        from rootless.cli.commands.container import run_container
+        from rootless.session import session
+
         session.join()
-        image = None if of_all.rootfs else find_image(store, of_all, args)
-        make(store, _container(store, of_all, image, key, identifier), args)
+        image = None if of_all.rootfs else run_container.find_image(store, of_all, args)
+        run_container.make(store, _container(store, of_all, image, key, identifier), args)
 
     member = shared.join(store, key, make_shared)
     record = read_config(store, member.id)
@@ -170,6 +170,8 @@ def _container(store: Store, of_all: Request, image: Image | None, key: str, ide
     """The request for the container itself, whose PID 1 is ours."""
     entrypoint, cmd = of_all.entrypoint, []
     if image is not None and entrypoint is None:
+        from rootless.image import run_config
+
         config = run_config.read(image.config.get("config"))
         entrypoint = [word.text for word in config.entrypoint]
         cmd = [word.text for word in config.cmd]

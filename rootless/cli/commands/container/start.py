@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rootless.cli import client_config
-from rootless.cli.commands.container.run import stay
+from rootless.cli.commands.container.run_container import stay
 from rootless.cli.flags import chosen
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output.for_each import for_each

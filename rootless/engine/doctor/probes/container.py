@@ -14,8 +14,9 @@ from rootless.engine.doctor.result import ProbeResult, error, ok
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
 from rootless.engine.lifecycle import spec
-from rootless.engine.lifecycle.create import Request, make_record
+from rootless.engine.lifecycle.create import make_record
 from rootless.engine.lifecycle.network import write_etc
+from rootless.engine.lifecycle.request import Request
 from rootless.engine.lifecycle.start import host_facts
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import RootlessError
