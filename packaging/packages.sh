@@ -11,7 +11,9 @@ test_packages="$peer_packages catatonit buildah crun containerd containernetwork
     munge slurm-wlm slurm-wlm-basic-plugins
     openssh-server qemu-system-x86 qemu-utils e2fsprogs openssh-client" # tests/vm: from qemu on
 browser_packages="chromium chromium-driver" # tests/console/browser; of Debian: Ubuntu has them as snaps alone
-full_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross rpm lmod libmpich12" # tests marked `full`, where ROOTLESS_TEST_MARKS leaves them in
+full_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross rpm lmod
+    libmpich12 libopenmpi3 libpmix-dev" # tests marked `full`, where ROOTLESS_TEST_MARKS leaves them in; libpmix-dev has the name that
+# Slurm's PMIx plugin opens, libpmix.so
 bench_packages="$peer_packages netavark aardvark-dns passt nginx wrk iproute2 util-linux"
 fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static mmdebstrap python3 libseccomp"
 

@@ -26,6 +26,7 @@ SlurmUser={user}
 SlurmdUser={user}
 StateSaveLocation={directory}/state
 SlurmdSpoolDir={directory}/spool/%n
+TmpFS={directory}/tmp/%n
 SlurmdPidFile={directory}/%n.pid
 SlurmctldPidFile={directory}/ctld.pid
 SlurmdParameters=config_overrides
@@ -55,7 +56,8 @@ class Cluster:
         self.directory = directory
         self._started: list[subprocess.Popen[bytes]] = []
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
-        for name in ("state", *(f"spool/{node}" for node in NODES)):
+        # A /tmp for each node: the four PMIx servers of a step would meet in one.
+        for name in ("state", *(f"{name}/{node}" for node in NODES for name in ("spool", "tmp"))):
             (directory / name).mkdir(parents=True)
         (directory / "key").write_bytes(os.urandom(1024))
         (directory / "key").chmod(0o400)

@@ -1,4 +1,5 @@
-"""The sockets of containers that several commands share, in RUNTIME/shared (engine/lifecycle/shared.py), and which of them are dead. Hot path.
+"""The sockets of containers that several commands share, in RUNTIME/shared (engine/lifecycle/shared.py), and which of them are dead.
+Hot path.
 """
 
 from __future__ import annotations

@@ -16,15 +16,12 @@ from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.exec import ExecOptions
 from rootless.engine.lifecycle.request import Request
 from rootless.engine.options.health import NOTHING_ASKED
-from rootless.engine.options.mount_config import Mount
-from rootless.engine.options.mounts import parse_volume
 from rootless.engine.state.config import ContainerConfig, SharedConfig, read_config
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime.process.init_program import ANNOTATION, PAUSE, SHARED_COMMAND
 from rootless.storage.store import Store
-from rootless.words import UserWord
 
 if TYPE_CHECKING:
     from rootless.storage.images import Image
@@ -42,10 +39,9 @@ _DEVICES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", 
 _DESCRIPTORS = ("PMI_FD", "HYDI_CONTROL_FD")
 """Variables that hold the number of a descriptor to the process manager (PMI-1 and PMI-2, MPICH's)."""
 
-_PMIX_DIRECTORY = "PMIX_SERVER_TMPDIR"
-# Who a rank is, the server knows of the kernel: "native" compares with what the rank calls itself, which another user namespace
-# translates. And the files of the other way to hand values over are the server's user's.
-_PMIX_CHOICES = {"PMIX_MCA_psec": "none", "PMIX_MCA_gds": "hash"}
+# The other way to hand values over, files in shared memory, is closed to whoever has another uid than the server's user. How a rank
+# says who it is cannot be chosen: the server takes that which it has named (PMIX_SECURITY_MODE).
+_PMIX_CHOICES = {"PMIX_MCA_gds": "hash"}
 
 
 def run(args: Args) -> int:
@@ -58,12 +54,13 @@ def run(args: Args) -> int:
 
     def make_shared(identifier: str) -> None:
         # For one of them alone: what it imports takes the others as long as all the rest.
-        from rootless.cli.commands.container import run_container
+        from rootless.cli.commands.container import pmix, run_container
         from rootless.session import session
 
         session.join()
         image = None if of_all.rootfs else run_container.find_image(store, of_all, args)
-        run_container.make(store, _container(store, of_all, image, key, identifier), args)
+        request = of_all._replace(mounts=[*of_all.mounts, *pmix.mounts(of_all.mounts)])
+        run_container.make(store, _container(store, request, image, key, identifier), args)
 
     member = shared.join(store, key, make_shared)
     record = read_config(store, member.id)
@@ -134,7 +131,6 @@ def _of_all(request: Request, *, shm_size: int) -> Request:
         detach_keys="",
         auto_remove=True,
         attached=[],
-        mounts=_with_pmix(request.mounts),
         shm_size=shm_size,
         cgroups="disabled",
         health={**NOTHING_ASKED, "test": ["NONE"]},
@@ -143,14 +139,6 @@ def _of_all(request: Request, *, shm_size: int) -> Request:
         # Each command would be in a domain of its own, from which no other's memory can be read: MPI's single copy.
         security={**security, "landlock": security.get("landlock") or "off"},
     )
-
-
-def _with_pmix(mounts: list[Mount]) -> list[Mount]:
-    """The mounts, and the directory by which a PMIx server and its ranks meet."""
-    directory = os.environ.get(_PMIX_DIRECTORY, "")
-    if not directory.startswith("/") or not os.path.isdir(directory) or any(mount["target"] == directory for mount in mounts):
-        return mounts
-    return [*mounts, parse_volume(UserWord(f"{directory}:{directory}"))]
 
 
 def _key(store: Store, name: str, of_all: Request) -> str:
@@ -199,7 +187,7 @@ def _environment(record: ContainerConfig, request: Request, *, every: bool) -> l
         for name, value in os.environ.items()
         if name.startswith(_MPI) or name in _DEVICES or (every and name not in set_by_image and name != paths.SESSION_VARIABLE)
     ]
-    if _PMIX_DIRECTORY in os.environ:
+    if "PMIX_SERVER_TMPDIR" in os.environ:
         ours += [f"{name}={value}" for name, value in _PMIX_CHOICES.items() if name not in os.environ]
     return [*ours, *request.env]
 
