@@ -14,7 +14,7 @@ browser_packages="chromium chromium-driver" # tests/console/browser; of Debian: 
 full_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross rpm lmod
     libmpich12 libopenmpi3 libpmix-dev" # tests marked `full`, where ROOTLESS_TEST_MARKS leaves them in; libpmix-dev has the name that
 # Slurm's PMIx plugin opens, libpmix.so
-bench_packages="$peer_packages netavark aardvark-dns passt nginx wrk iproute2 util-linux"
+bench_packages="$peer_packages charliecloud-runtime netavark aardvark-dns passt nginx wrk iproute2 util-linux"
 fedora_packages="shadow-utils-subid slirp4netns fuse-overlayfs gcc glibc-static mmdebstrap python3 libseccomp"
 
 is_debian() { [ "$(. /etc/os-release && echo "$ID")" = debian ]; }

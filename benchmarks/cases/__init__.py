@@ -3,5 +3,5 @@
 NAMES = (
     "startup", "run", "oci", "cri", "network", "network_tcp", "network_http", "network_many", "resolver", "exec", "ps", "parallel",
     "memory", "pods", "compose", "api", "api_copy", "many", "sandbox", "pull", "push", "build_steps", "build_context", "build_stages",
-    "build_apps", "emulated_ids", "console", "keep_id", "image_files",
+    "build_apps", "emulated_ids", "console", "keep_id", "image_files", "ranks",
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,35 @@ def test_a_lost_node(own_cluster: Cluster, rootless: Rootless, busybox_image: st
     own_cluster.call("scancel", job)
     own_cluster.wait_for(job)
     processes.wait_until(lambda: rootless("ps", "-aq").lines == [], "nothing is left")
+    # slurmstepd as well: nobody is left who would end the ranks. Who clears the node up kills them, and the container goes with them.
+    job = own_cluster.batch(script, "-n2", "-w", "n3", "-o", f"{own_cluster.directory}/out.%j", env=job_environment)
+    _is_written(own_cluster.directory / f"out.{job}", "up\n", 2)
+    own_cluster.kill_node("n3")
+    found = processes.table()
+    for pid in [pid for pid, process in found.items() if _is_of(pid, job) and process.command.startswith("slurmstepd")]:
+        os.kill(pid, signal.SIGKILL)
+    assert len(rootless("ps", "-q").lines) == 1
+    for pid in [pid for pid in found if _is_of(pid, job) and b"--shared" in _words(pid)]:  # srun and the ranks
+        os.kill(pid, signal.SIGKILL)
+    processes.wait_until(lambda: rootless("ps", "-aq").lines == [], "nothing is left")
     own_cluster.close()  # before what is left is looked for
+
+
+def _words(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []  # it has gone
+
+
+def _is_of(pid: int, job: str) -> bool:
+    """Whether a process is of a job's steps: a rank's own command, or who watches over it, which tells of it in its name."""
+    if any(f"[{job}." in word.decode(errors="replace") for word in _words(pid)[:2]):
+        return True
+    try:
+        return f"SLURM_JOB_ID={job}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def test_64_ranks_at_once(

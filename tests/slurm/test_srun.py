@@ -29,6 +29,25 @@ exit $((SLURM_PROCID == 15 ? 9 : 0))"""
     assert rootless("ps", "-aq").lines == []
 
 
+def test_a_container_that_steps_share(
+    cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str]
+) -> None:
+    """As pyxis's --container-name: what one step installs the next one finds, as long as somebody is in the container."""
+    step = f"rootless srun -n1 --overlap --container-name=tools --container-image={busybox_image}"
+    script = f"""{step} sh -c 'echo kept; exec sleep 1000' >up & keeper=$!
+until grep -q kept up; do sleep 0.1; done
+{step} sh -c 'echo installed >/tmp/new'
+{step} sh -c 'cat /tmp/new; echo $SLURM_STEP_ID'
+kill -TERM $keeper; wait $keeper
+{step} sh -c 'cat /tmp/new 2>&1'"""
+    job = cluster.batch(script, "-n2", "-o", f"{cluster.directory}/out.%j", env=job_environment)
+    cluster.wait_for(job)
+    lines = (cluster.directory / f"out.{job}").read_text().splitlines()
+    assert lines[:2] == ["installed", "2"]
+    assert any("can't open '/tmp/new'" in line for line in lines[2:])
+    assert rootless("ps", "-aq").lines == []
+
+
 def test_words(cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "data").write_text("mine\n")
     environment = {**job_environment, "MINE": "of the job"}
