@@ -57,6 +57,7 @@ def owner(fd: int) -> int:
 def _serve(asking: int) -> None:
     """In the process: answer until nobody is left to ask."""
     os.setsid()
+    os.chdir("/")  # nobody is to wait for us who unmounts something
     os.dup2(asking, 0)
     process.close_range(1, 0xFFFFFFFF)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, 0) as end:

@@ -13,7 +13,7 @@ import sys
 
 from rootless import atomic, paths, user_config
 from rootless.engine.state.config import StoreFile
-from rootless.errors import InvalidInput, NotFound, RootlessError
+from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.image import platforms, reference
 from rootless.image.archive.load import add_from_layout
 from rootless.image.manifest import Descriptor
@@ -26,7 +26,7 @@ from rootless.image.trust import policy
 from rootless.runtime.squashfs.header import identity_of
 from rootless.runtime.squashfs.serve import find_program
 from rootless.session import session
-from rootless.storage import images
+from rootless.storage import blobs, images
 from rootless.storage.directories import make_directory
 from rootless.storage.drivers import rootfs
 from rootless.storage.images import Image
@@ -127,14 +127,14 @@ def _bring(store: Store, image: Image, why: str) -> None:
     stderr says so."""
     if image.published is None:
         return
-    name = image.names[0] if image.names else image.id[:19]
+    name = reference.parse(image.names[0]).familiar() if image.names else image.id[:19]
     directory = image.published.store
     sys.stderr.write(plain(f"rootless: {name} of the store {directory} is copied into your own: {why}") + "\n")
     policy.check_archive("oci", directory)
     entry = Descriptor(str(image.manifest["mediaType"]), str(image.manifest["digest"]), int(image.manifest["size"]))
     with store.lease(), OpenStore(directory) as opened:
         try:
-            brought = add_from_layout(store, opened, entry, platforms.host(), silent)[0]
+            brought = _add(store, opened, image, entry)
         except RootlessError as error:
             error.message = f"{name} of the store {directory}: {error.message}"
             raise
@@ -143,6 +143,16 @@ def _bring(store: Store, image: Image, why: str) -> None:
                 images.find(store, name, all_names=False)
             except NotFound:
                 images.tag(store, brought.id, name)
+
+
+def _add(store: Store, opened: OpenStore, image: Image, entry: Descriptor) -> Image:
+    """The image as one of ours, without a name. Where another command copies the same, as all ranks of a job do, that is waited for."""
+    while True:
+        try:
+            return add_from_layout(store, opened, entry, platforms.host(), silent)[0]
+        except Conflict:
+            for digest in image.layers:
+                blobs.wait(store, digest)
 
 
 def owned(store: Store, identifier: str, why: str, image: Image | None = None) -> Image:

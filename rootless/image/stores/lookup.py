@@ -95,6 +95,8 @@ def _add(store: OpenStore, known: dict[str, Image], problems: list[RootlessError
 def warn(problems: list[RootlessError]) -> None:
     """A line on stderr for each thing that is wrong with a store, the first ones; each once."""
     new = [problem for problem in problems if problem.message not in _said]
+    if len(_said) > _MOST_NAMES:
+        _said.clear()
     _said.update(problem.message for problem in new)
     for problem in new[:_MOST_SAID]:
         hint = f"; {problem.hint}" if problem.hint else ""

@@ -9,6 +9,7 @@ import errno
 import os
 import select
 import stat
+import time
 from typing import Any
 
 from rootless import paths, user_config
@@ -24,7 +25,8 @@ ANSWER_S = 5
 _BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 _LIMIT_BYTES = manifest.DOCUMENT_LIMIT_BYTES
 _ALL_BYTES = 64 << 20
-_reached: dict[str, str] = {}
+_LATELY_S = 10
+_reached: dict[str, tuple[float, str]] = {}
 
 
 class OpenStore:
@@ -35,7 +37,7 @@ class OpenStore:
         self.path = path
         self.named = path in user_config.trusted_stores()
         self._left = _ALL_BYTES if limited else 1 << 62
-        why = _reached.setdefault(path, _reach(path))
+        why = _reached_lately(path)
         if why:
             raise Unavailable(f"the store {path} cannot be read: {why}",
                               hint=f"is its file system mounted, and may you enter it? {user_config.STORES_VARIABLE} names it")  # fmt: skip
@@ -183,6 +185,15 @@ def _account(uid: int) -> str:
 
 def _tell(path: str) -> str:
     return f"tell whoever keeps the store {path}; or leave it out of {user_config.STORES_VARIABLE}"
+
+
+def _reached_lately(path: str) -> str:
+    """As `_reach`; asked again after a while, since a process may serve requests for days."""
+    now = time.monotonic()
+    if path not in _reached or now - _reached[path][0] > _LATELY_S:
+        why = _reach(path)
+        _reached[path] = (time.monotonic(), why)
+    return _reached[path][1]
 
 
 def _reach(path: str) -> str:
