@@ -73,6 +73,8 @@ bool parse_arguments(int argc, char **argv, struct arguments *found)
                 return false;
         } else if (count > 0 && strcmp(words[0], "delete") == 0 && (!strcmp(*place, "--force") || !strcmp(*place, "-f"))) {
             found->force = true;
+        } else if (count > 0 && strcmp(words[0], "kill") == 0 && (!strcmp(*place, "--all") || !strcmp(*place, "-a"))) {
+            found->everyone = true;
         } else if (strcmp(*place, "--systemd-cgroup") != 0) {
             return false;
         }

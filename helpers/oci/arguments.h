@@ -11,7 +11,8 @@ struct arguments {
     const char *root, *log; /* NULL where none was named */
     const char *id;
     int signal; /* of KILL */
-    bool force; /* of DELETE */
+    bool everyone; /* of KILL */
+    bool force;    /* of DELETE */
 };
 
 /* False for every other command line, the wrong ones too. */

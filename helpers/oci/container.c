@@ -86,6 +86,7 @@ bool open_container(const char *root, const char *id, bool locked, struct contai
     if (status.st_mode & (S_IWGRP | S_IWOTH)) /* which Python refuses */
         return false;
     found->directory = openat(found->root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    found->absent = found->directory < 0 && errno == ENOENT;
     if (found->directory < 0 || fstat(found->directory, &status) < 0 || status.st_uid != getuid())
         return false;
     if (locked && flock(found->directory, LOCK_EX) < 0)
@@ -121,15 +122,21 @@ bool is_alive(const struct container *container)
     return container->this_boot && letter_of(container) > 0;
 }
 
-static bool is_frozen(const char *cgroup)
+/* Whether cgroup.events says so; false where there is none. */
+static bool cgroup_says(const char *cgroup, const char *what)
 {
     char text[4096];
     int directory = *cgroup ? open(cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     if (directory < 0)
         return false;
-    bool frozen = read_file(directory, "cgroup.events", text, sizeof text) && strstr(text, "frozen 1");
+    bool said = read_file(directory, "cgroup.events", text, sizeof text) && strstr(text, what);
     close(directory);
-    return frozen;
+    return said;
+}
+
+bool has_empty_cgroup(const struct container *container)
+{
+    return *container->cgroup == 0 || cgroup_says(container->cgroup, "populated 0");
 }
 
 enum status status_of(const struct container *container)
@@ -144,7 +151,7 @@ enum status status_of(const struct container *container)
     }
     if (errno != ENOENT && errno != ECONNREFUSED)
         return UNKNOWN;
-    return is_frozen(container->cgroup) ? PAUSED : RUNNING;
+    return cgroup_says(container->cgroup, "frozen 1") ? PAUSED : RUNNING;
 }
 
 int connect_to_init(const struct container *container)

@@ -11,6 +11,7 @@ struct container {
     pid_t pid;
     uint64_t start_time;
     bool this_boot;
+    bool absent;              /* there is no ROOT/ID, and nothing else is known */
     const char *cgroup;       /* "" where it has none */
     bool can_start, can_delete; /* without what takes the interpreter: hooks, say */
     const char *head, *tail;  /* what `state` prints before the status and after the pid */
@@ -31,6 +32,9 @@ bool is_alive(const struct container *container);
 
 /* A connection to the init that waits to be started; -1 with errno: ENOENT or ECONNREFUSED where none waits. */
 int connect_to_init(const struct container *container);
+
+/* Whether it has no cgroup, or one without a process in it and below it. */
+bool has_empty_cgroup(const struct container *container);
 
 /* A descriptor of the init, and of no other process that has its pid by now; -1 where it has ended. */
 int open_init(const struct container *container);

@@ -78,10 +78,13 @@ static int print_state(const struct container *container)
     return 0;
 }
 
-static int send_signal(const struct container *container, int number)
+static int send_signal(const struct container *container, const struct arguments *arguments)
 {
+    /* Of all there are, none is left: so a shim asks once more, when the init has ended. */
+    if (arguments->everyone)
+        return status_of(container) == STOPPED && has_empty_cgroup(container) ? 0 : -1;
     int pidfd = open_init(container);
-    return pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0 ? 0 : -1;
+    return pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, arguments->signal, NULL, 0) == 0 ? 0 : -1;
 }
 
 /* SIGKILL, and until the init is dead. */
@@ -154,15 +157,22 @@ int run_quickly(int argc, char **argv, int *connection)
     *connection = -1;
     const char *root = parse_arguments(argc, argv, &arguments) ? root_of(&arguments) : NULL;
     bool locked = arguments.verb == START || arguments.verb == DELETE;
-    if (root == NULL || !open_container(root, arguments.id, locked, &container) || !make_log(arguments.log))
+    if (root == NULL)
         return -1;
+    bool known = open_container(root, arguments.id, locked, &container);
+    /* A shim deletes once more by force what has been deleted. */
+    bool gone = container.absent && arguments.verb == DELETE && arguments.force;
+    if ((!known && !gone) || !make_log(arguments.log))
+        return -1;
+    if (gone)
+        return 0;
     switch (arguments.verb) {
     case START:
         return start(&container, connection);
     case STATE:
         return print_state(&container);
     case KILL:
-        return send_signal(&container, arguments.signal);
+        return send_signal(&container, &arguments);
     case DELETE:
         return delete(&container, &arguments);
     }

@@ -71,10 +71,13 @@ def test_the_whole_life(oci: Runtime, alone: Alone) -> None:
     alone.wait_for("running")
     assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0060\x00"
     alone("kill", "c", "SIGCONT")
+    alone("kill", "--all", "c", "9", status=PYTHON)
     alone("kill", "c", "9")
     alone.wait_for("stopped")
+    alone("kill", "--all", "c", "9")
     assert json.loads(alone("state", "c"))["pid"] == 0
     alone("delete", "c")
+    alone("delete", "--force", "c")
     assert list(oci.state.iterdir()) == [] or [path.name for path in oci.state.iterdir()] == [".seccomp"]
 
 
@@ -89,7 +92,8 @@ def test_delete_ends_what_was_not_started_and_with_force_what_runs(oci: Runtime,
 
 
 def test_what_is_left_to_python(oci: Runtime, alone: Alone, directory: Path) -> None:
-    alone("state", "c", status=PYTHON)
+    for verb in ("state", "delete"):
+        alone(verb, "c", status=PYTHON)
     oci.create("sleep", "60")
     link = directory / "link"
     link.symlink_to(oci.state)
