@@ -77,8 +77,15 @@ def test_a_strangers_store(rootless: Rootless, store: Path, share: Path, reader:
         out, said = run.communicate(timeout=60)
         assert (run.returncode, out) == (0, b"1000 755\n"), said
     assert f"rootless: lab/tool:latest of the store {store} is copied into your own: {store} belongs to" in said.decode()
-    # One file of his in a store of ours is his word, too.
+    # Other names that he gives the same image come with none that was asked for.
+    assert rootless("images", "--format", "{{.Repository}} {{.ReadOnly}}", env=reader).lines == ["lab/tool false"]
     rootless("rmi", "lab/tool", env=reader)
+    identifier = rootless("images", "-q", env=reader).lines[0]
+    rootless("create", *NOW, identifier, "true", env=reader)
+    assert rootless("images", "--format", "{{.Repository}}", env=reader).lines == ["<none>"]
+    rootless("rm", "-a", env=reader)
+    rootless("rmi", identifier, env=reader)
+    # One file of his in a store of ours is his word, too.
     as_stranger("chown", "-R", "0:0", store)
     as_stranger("chown", "7:7", file)
     done = rootless("create", *NOW, "lab/tool", "true", env=reader)

@@ -74,6 +74,15 @@ def take(store: Store, image: Image, *, own_ids: bool) -> StoreFile | None:
     return found
 
 
+def _called(name: str, identifier: str) -> Image | None:
+    """The image of that id, if that is what the name means in a store."""
+    try:
+        found = stores.find(canonical=reference.parse(name).canonical) if name and user_config.stores() else None
+    except InvalidInput:
+        return None  # it was run by its id
+    return found if found is not None and found.id == identifier else None
+
+
 def _file(store: Store, image: Image) -> tuple[StoreFile | None, str]:
     """The image's squashfs in the store that has it, or why it is not used."""
     published = image.published
@@ -155,13 +164,13 @@ def _add(store: Store, opened: OpenStore, image: Image, entry: Descriptor) -> Im
                 blobs.wait(store, digest)
 
 
-def owned(store: Store, identifier: str, why: str, image: Image | None = None) -> Image:
-    """The image of that id as one of our own, brought here where a store has it alone. `image`: as it was found, with its names.
-    NotFound."""
+def owned(store: Store, identifier: str, why: str, image: Image | None = None, name: str = "") -> Image:
+    """The image of that id as one of our own, brought here where a store has it alone. `image`: as it was found; `name`: what people
+    call it, which it gets, as we have none of that name, if it is so called in a store. NotFound."""
     try:
         return images.find(store, identifier)
     except NotFound:
-        found = image if image is not None and image.published else None
+        found = image if image is not None and image.published else _called(name, identifier)
         found = found or stores.find(identifier=identifier.removeprefix("sha256:"))
         if found is None:
             raise

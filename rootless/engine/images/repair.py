@@ -29,7 +29,7 @@ def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | 
     """
     from rootless.engine.images import from_store
 
-    image = from_store.owned(store, image_id, "its layers are needed here")
+    image = from_store.owned(store, image_id, "its layers are needed here", name=name)
     document = blobs.read(store, str(image.manifest["digest"]))
     parsed = manifest.parse(document, str(image.manifest.get("mediaType", "")))
     gone = NotFound(

@@ -99,7 +99,7 @@ def _base(store: Store, record: ContainerConfig) -> Image:
     from rootless.engine.images import from_store
 
     try:
-        return from_store.owned(store, record["image_id"], "the new image has its layers")
+        return from_store.owned(store, record["image_id"], "the new image has its layers", name=record["image"])
     except NotFound:
         raise NotFound(
             f"the image of container {record['id'][:12]} has been removed",

@@ -26,8 +26,8 @@ _said: set[str] = set()
 
 
 def find(canonical: str = "", identifier: str = "") -> Image | None:
-    """The image of that name, or of that id or beginning of one (hexadecimal digits), in the first store that has it. What is
-    wrong with a store is a warning."""
+    """The image of that name, or of that id or beginning of one (hexadecimal digits), in the first store that has it. It has the
+    name that was asked for, or none: of other names that a store gives it nothing follows. What is wrong with a store is a warning."""
     problems: list[RootlessError] = []
     found = None
     for store in reading.usable(problems):
@@ -115,8 +115,7 @@ def _in(store: OpenStore, canonical: str, identifier: str) -> Image | None:
     identifier = "sha256:" + identifier
     if not layout.is_id(identifier) or not store.has(layout.record(identifier)):
         return None
-    names = sorted(name for name, meant in ids(store, []).items() if meant == identifier)
-    return _image(store, identifier)._replace(names=tuple(names))
+    return _image(store, identifier)
 
 
 def named(store: OpenStore, canonical: str) -> str:
