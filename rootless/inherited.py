@@ -79,6 +79,15 @@ def _bear_the_clock() -> None:
     vars(time).update(time=now, time_ns=now_ns)
 
 
+def leave_streams() -> None:
+    """In a process that goes on without its caller: 0, 1 and 2 are /dev/null, and no pipe or terminal of his stays open by us."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for fd in range(3):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
 def give_descriptors_back() -> None:
     """In a process that becomes the user's: the caller's limit of open files. What is open stays open."""
     if descriptors is not None:

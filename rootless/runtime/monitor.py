@@ -265,11 +265,7 @@ def _directory(path: str) -> int:
 
 
 def _execute(argv: list[str], *, dies_with_parent: bool = False) -> NoReturn:
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    if null > 2:
-        os.close(null)
+    inherited.leave_streams()
     if not dies_with_parent:
         # The launch is complete: from now on the container outlives the command that started it.
         set_pdeathsig(0)

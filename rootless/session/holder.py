@@ -18,6 +18,7 @@ import signal
 import socket
 from typing import NoReturn
 
+from rootless import inherited
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import namespace, process, struct
 from rootless.session.ids import mapping
@@ -143,9 +144,7 @@ def _exec_holder(command: list[str], listener: int, report: int) -> None:
     # Out of the way first: either may be one of the numbers it has to get out of.
     listener = fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, 10)
     report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, 10)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
+    inherited.leave_streams()
     os.dup2(listener, _LISTEN_FD)
     os.dup2(report, _REPORT_FD, inheritable=False)
     # listen(2) notes the caller as the socket's peer: that is how others learn the holder's pid.

@@ -10,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from rootless import inherited
 from rootless.build.cache import digests
 from rootless.errors import FAILURES, InvalidInput
 from rootless.runtime.descriptors import keep_only
@@ -55,9 +56,7 @@ def in_background(store: Store) -> None:
 
 def _detach() -> None:
     os.setsid()
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
+    inherited.leave_streams()
     keep_only(())
     os.nice(10)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from rootless import errors, jsontext
+from rootless import errors, inherited, jsontext
 from rootless.build.ssh.keys import Key, string
 from rootless.errors import FAILURES, NotSupported
 from rootless.linux import process
@@ -143,9 +143,7 @@ def _start(listener: socket.socket, connect: Callable[[], Callable[[], Agent]]) 
 
 def _only(listener: int, answer: int) -> tuple[int, int]:
     """The two descriptors, under other numbers; all others are closed: pipes and locks of the build."""
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for fd in range(3):
-        os.dup2(null, fd)
+    inherited.leave_streams()
     keep_only((listener, answer))
     return listener, answer
 

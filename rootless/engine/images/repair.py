@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from rootless import inherited
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import NotFound
 from rootless.image import manifest
@@ -63,8 +64,6 @@ def sync_in_background(store: Store) -> None:
 
 def _settle(store: Store) -> Any:
     os.setsid()
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
+    inherited.leave_streams()
     keep_only(())
     layers.sync(store)

@@ -18,7 +18,7 @@ import errno
 import fcntl
 import os
 
-from rootless import paths
+from rootless import inherited, paths
 from rootless.errors import RootlessError, Unavailable
 from rootless.linux import process, signal, socket, struct
 from rootless.linux.socket import address_in
@@ -149,9 +149,7 @@ def _child(netd: Netd, program: str, listener: int, report: int) -> NoReturn:
             scope.move_out(os.getpid(), "netd")
             # Out of the way first: any may be one of the numbers they have to get.
             sources = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (listener, netd.hub, report)]
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            for number in range(3):
-                os.dup2(null, number)
+            inherited.leave_streams()
             for number, fd in enumerate(sources, 3):
                 os.dup2(fd, number, inheritable=number < 5)
             process.close_range(6, 0xFFFFFFFF)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import paths
+from rootless import inherited, paths
 from rootless.errors import NotSupported
 from rootless.runtime.mounts.host_lower import mount_host
 
@@ -48,9 +48,7 @@ def run_daemon(
     if pid == 0:
         try:
             os.chdir(common)
-            null = os.open("/dev/null", os.O_RDWR)
-            for fd in range(3):
-                os.dup2(null, fd)
+            inherited.leave_streams()
             os.execv(program, ["fuse-overlayfs", "-o", options, path])
         except OSError:
             os._exit(126)

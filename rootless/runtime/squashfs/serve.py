@@ -18,7 +18,7 @@ import os
 import signal
 from typing import NoReturn
 
-from rootless import paths
+from rootless import inherited, paths
 from rootless.errors import FAILURES, InvalidInput, NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.linux import namespace as n
@@ -162,8 +162,6 @@ def _exec_keeper(program: str, listener: int, server: int, path: str, where: str
     os.dup2(listener, _LISTEN_FD)
     os.dup2(server, _SERVER_FD)
     process.close_range(_SERVER_FD + 1, 0xFFFFFFFF)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
+    inherited.leave_streams()
     words = ["--listen", str(_LISTEN_FD), "--socket", path, "--mount", where, "--server", str(_SERVER_FD), "--idle", str(IDLE_S)]
     os.execve(program, [program, *words], {})
