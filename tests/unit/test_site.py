@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ TREE = Path(__file__).parents[2]
 
 def test_the_site_has_no_broken_link(tmp_path: Path) -> None:
     """By mkdocs' own theme: that of the published site changes no link, and has a hundred times the size."""
+    contents, index = (TREE / "mkdocs.yml").read_text(), (TREE / "docs/index.md").read_text()
+    for path in (path for place in (".", "recipes", "tools") for path in (TREE / "docs" / place).glob("*.md")):
+        name = str(path.relative_to(TREE / "docs"))
+        assert re.search(rf"[\[ ]{re.escape(name)}\b", contents), "the site has no way to it"
+        assert name == "index.md" or f"({name})" in index, "the index has no way to it"
     need(importlib.util.find_spec("mkdocs"), "mkdocs is not installed (pip install -e '.[dev]')")
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--theme", "mkdocs", "-f", TREE / "mkdocs.yml", "-d",
