@@ -196,6 +196,30 @@ def own_program() -> tuple[str, ...]:
     return (sys.executable, "-EPS", f"{os.path.dirname(os.path.abspath(__file__))}/cli/__main__.py")
 
 
+def launcher() -> str | None:
+    """Absolute path of the command `rootless` (helpers/launcher.c) that starts this very package in this interpreter. None in a
+    development tree, and where an installer put the package or wrote the interpreter in another way."""
+    site = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    libraries = os.path.dirname(os.path.dirname(site))
+    if os.path.basename(site) not in ("site-packages", "dist-packages") or os.path.basename(libraries) not in ("lib", "lib64"):
+        return None
+    commands = f"{os.path.dirname(libraries)}/bin"
+    try:
+        with open(commands + "/rootless-python", "rb") as file:
+            first = file.readline(4096)
+        same = first.startswith(b"#!/") and os.path.samefile(first[2:].rstrip(b"\n"), sys.executable)
+    except (OSError, ValueError):
+        return None
+    return commands + "/rootless" if same and os.access(commands + "/rootless", os.X_OK) else None
+
+
+def installed_program() -> tuple[str, ...]:
+    """As own_program(), for what starts us without any command of ours before it (units, crontabs): by the launcher where there is
+    one, since a profile of AppArmor's names that and not the interpreter."""
+    command = launcher()
+    return own_program() if command is None else (command,)
+
+
 def helper(name: str) -> str:
     """Absolute path of one of our C programs: "init", "monitor" or "holder"."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_helpers", f"rootless-{name}")

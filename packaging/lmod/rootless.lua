@@ -1,6 +1,6 @@
 -- The module `rootless` of a cluster, for Lmod: its commands, manual pages and completions, and nothing else.
 --
---   python3 -m venv --copies /opt/rootless && /opt/rootless/bin/pip install rootless-*.whl
+--   python3 -m venv /opt/rootless && /opt/rootless/bin/pip install rootless-*.whl
 --   mkdir /opt/rootless/commands && ln -s ../bin/rootless ../bin/rootless-oci /opt/rootless/commands
 --   cp packaging/lmod/rootless.lua DIRECTORY-OF-MODULES/rootless/VERSION.lua
 --

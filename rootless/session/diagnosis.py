@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 
+from rootless import paths
 from rootless.finding import Finding
 from rootless.linux import namespace, process
 
@@ -108,10 +109,14 @@ def _sysctl_clone(proc: str) -> Finding | None:
     )
 
 
-def apparmor_profile(interpreter: str | None = None) -> tuple[str, str]:
-    """(file, text) of the AppArmor profile that gives our interpreter user namespaces."""
-    path = os.path.realpath(interpreter or sys.executable)
+def apparmor_profile(program: str | None = None) -> tuple[str, str]:
+    """(file, text) of the AppArmor profile that gives user namespaces to our commands, and so to what they execute; to our
+    interpreter where there is no launcher of ours (paths.py)."""
+    launcher = paths.launcher() if program is None else None
+    path = os.path.realpath(program or launcher or sys.executable)
     name = path.strip("/").replace("/", ".")
+    if os.path.basename(path) == "rootless":
+        path += "{,-oci}"
     text = (
         "abi <abi/4.0>,\n"
         "include <tunables/global>\n"
@@ -131,12 +136,13 @@ def _apparmor(proc: str) -> Finding | None:
     if label.startswith("rootless"):
         return None
     file, text = apparmor_profile()
+    launcher = paths.launcher()
     return Finding(
         "kernel.apparmor_restrict_unprivileged_userns is 1 and no AppArmor profile allows "
-        f"user namespaces to {os.path.realpath(sys.executable)}",
+        f"user namespaces to {os.path.realpath(launcher or sys.executable)}",
         _EFFECT,
-        "to keep the permission to rootless alone, install it in an environment with an interpreter "
-        "of its own: python3 -m venv --copies DIR",
+        "" if launcher else "to keep the permission to rootless alone, install it with pip into an environment (venv): "
+        "its command is a program then that a profile can name",
         f"sudo tee {file} <<'EOF' && sudo apparmor_parser -r {file}\n{text}EOF",
     )
 

@@ -126,3 +126,9 @@ def test_the_apparmor_profile_names_the_real_interpreter(tmp_path: Path) -> None
     (tmp_path / "python").symlink_to("/usr/bin/env")
     _, text = diagnosis.apparmor_profile(str(tmp_path / "python"))
     assert 'profile rootless "/usr/bin/env" flags=(unconfined) {\n  userns,\n' in text
+
+
+def test_the_apparmor_profile_names_both_commands_where_there_is_a_launcher() -> None:
+    file, text = diagnosis.apparmor_profile("/opt/rootless/bin/rootless")
+    assert file == "/etc/apparmor.d/opt.rootless.bin.rootless"
+    assert 'profile rootless "/opt/rootless/bin/rootless{,-oci}" flags=(unconfined) {\n  userns,\n' in text

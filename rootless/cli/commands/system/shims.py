@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import stat
-import sys
 
 from rootless import __version__, atomic, inherited, paths
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
@@ -41,7 +40,7 @@ def _write(directory: str, name: str) -> None:
     if os.path.lexists(path) and not _is_ours(path):
         raise Conflict(f"{path} is there, and is none of ours", hint="move it away, or say --dir DIRECTORY")
     os.makedirs(directory, exist_ok=True)
-    command = shlex.join([*_ourselves(), *WORDS[name]])
+    command = shlex.join([*paths.installed_program(), *WORDS[name]])
     about = _dockers_version(command) if name == "docker" else ""
     atomic.write_bytes(path, f'#!/bin/sh\n{_MARK}\n{about}exec {command} "$@"\n'.encode(), mode=0o755)
 
@@ -60,12 +59,6 @@ def _remove(path: str) -> None:
     if not _is_ours(path):
         raise Conflict(f"{path} is none of ours")
     os.unlink(path)
-
-
-def _ourselves() -> tuple[str, ...]:
-    """The installed command; a development tree has none."""
-    command = os.path.abspath(sys.argv[0])
-    return (command,) if os.path.basename(command) == "rootless" and os.access(command, os.X_OK) else paths.own_program()
 
 
 def _is_ours(path: str) -> bool:
