@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
-from rootless import paths
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.mounts import parse_volume
+from rootless.paths import host_uid
 from rootless.words import UserWord
 
 _CONFIGURATIONS = ("/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf", "/etc/slurm-llnl/slurm.conf")
@@ -18,21 +18,18 @@ def mounts(present: list[Mount]) -> list[Mount]:
     """Those to be added to `present`: of the server's directory, and of the ranks' own for their sessions, which the server names to
     them, under the same paths."""
     taken = {os.path.normpath(mount["target"]) for mount in present}
-    found = []
-    for path in map(os.path.normpath, _directories()):
-        if path not in taken and ":" not in path and _is_ours(path):
-            taken.add(path)
-            found.append(parse_volume(UserWord(f"{path}:{path}")))
-    return found
-
-
-def _directories() -> list[str]:
     server, job, step = (os.environ.get(name, "") for name in ("PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"))
-    if not server:
-        return []
+    paths = [path for path in _session_directories(job, step) if _is_ours(path)] if server else []
+    if server.startswith("/") and os.path.isdir(server):  # it may be root's
+        paths.append(os.path.normpath(server))
+    return [parse_volume(UserWord(f"{path}:{path}")) for path in paths if path not in taken and ":" not in path]
+
+
+def _session_directories(job: str, step: str) -> list[str]:
     # Slurm's mpi/pmix plugin, pmixp_info.c: its users may choose, the administrator's TmpFS otherwise.
     base = os.environ.get("SLURM_PMIX_TMPDIR") or _tmp_fs()
-    return [server, f"{base}/spmix_appdir_{paths.host_uid()}_{job}.{step}", f"{base}/spmix_appdir_{job}.{step}"]
+    names = (f"spmix_appdir_{host_uid()}_{job}.{step}", f"spmix_appdir_{job}.{step}")
+    return [os.path.normpath(f"{base}/{name}") for name in names]
 
 
 def _is_ours(path: str) -> bool:
