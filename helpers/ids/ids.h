@@ -83,14 +83,16 @@ int64_t request_write(const struct request *r, uint64_t address, const void *buf
 int64_t request_text(const struct request *r, uint64_t address, char *buffer, size_t size);
 /* A number in a line of /proc/TASK/status, as `name` ("Umask:\t") has it there; -1: none. */
 long request_status(pid_t task, const char *name, int base);
-/* The number of the process in the innermost pid namespace that it is in; -1: not known. */
+/* The number of the process, and of the thread, in the innermost pid namespace that it is in; -1: not known. */
 long inner_pid(pid_t task);
+long inner_tid(pid_t task);
 
 /* paths.c: files as the task sees them. */
 extern int proc_fd; /* the host's /proc */
 struct place {
     int at; /* where a relative path begins, ours to close; -1: the path is absolute */
     mode_t wanted; /* of a file of /proc: S_IROTH and S_IWOTH, what it is opened for; LEADS, where a link leads */
+    pid_t task; /* whose path it is */
     char path[PATH_SIZE];
 };
 bool paths_begin(void);

@@ -161,6 +161,7 @@ int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
 {
     place->at = -1;
     place->wanted = 0;
+    place->task = r->task;
     int result = place->path[0] ? take_root(r) : 0, fd = dirfd;
     if (result < 0)
         return request_valid(r) ? result : GONE;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "search.h"
+#include "lib/text.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
 #define ROOT 1u  /* the number of /proc itself */
@@ -25,7 +26,7 @@ const struct credentials *process_of_directory(int fd)
     char text[2048];
     if (!in_proc(fd))
         return NULL;
-    int limits = open_beneath(fd, "limits", O_RDONLY, 0);
+    int limits = open_beneath(fd, "limits", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0); /* the container may have mounted anything there */
     ssize_t size = limits < 0 ? -1 : read(limits, text, sizeof text - 1);
     if (limits >= 0)
         close(limits);
@@ -52,8 +53,10 @@ static bool is_of_memory(const char *name)
     return false;
 }
 
-static bool may(const struct credentials *by, const struct credentials *of, const struct stat *st, mode_t wanted)
+static bool may(const struct credentials *by, const struct credentials *of, const struct stat *st, mode_t wanted, bool fds)
 {
+    if (fds && by == of)
+        return true; /* one's own, whatever setfsuid(2) has made of the user of files */
     const struct owner owner = {of ? of->euid : 0, of ? of->egid : 0, true};
     return credentials_may(by, st, &owner, wanted);
 }
@@ -75,12 +78,26 @@ static int find_process(int from, const struct credentials **of)
     return -1;
 }
 
-int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, mode_t wanted)
+/* What the link `name` of /proc itself leads to for the task, in its place: for us it leads to us. */
+static void own_link(pid_t task, char name[256])
 {
+    const bool of_thread = !strcmp(name, "thread-self");
+    const long pid = of_thread || !strcmp(name, "self") ? inner_pid(task) : -1, tid = of_thread ? inner_tid(task) : 0;
+    if (pid < 0 || tid < 0)
+        return;
+    char *end = put_number(name, (uint64_t)pid);
+    if (of_thread)
+        put_number(put_text(end, "/task/"), (uint64_t)tid);
+}
+
+int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, const struct place *place)
+{
+    const mode_t wanted = place->wanted;
     const struct credentials *of = NULL;
     struct stat st;
     int at = in_proc(from) ? find_process(from, &of) : -1;
     int64_t result = CONTINUE;
+    bool fds = false; /* that is a process's directory of descriptors */
     while (at >= 0 && result == CONTINUE && in_proc(at) && fstat(at, &st) == 0 && S_ISDIR(st.st_mode)) {
         char name[256];
         path += strspn(path, "/");
@@ -91,15 +108,18 @@ int64_t process_search(int from, const char *path, const struct credentials *by,
         name[length] = 0;
         path += length;
         const bool last = !path[strspn(path, "/")];
-        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO))
+        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds))
             result = -EACCES;
+        if (!of && st.st_ino == ROOT && (!last || follows))
+            own_link(place->task, name);
         const int next = result == CONTINUE && length ? open_beneath(at, name, O_PATH | O_NOFOLLOW, 0) : -1;
+        fds = !strcmp(name, "fd");
         if (next >= 0 && fstat(next, &st) == 0) {
             if (!strcmp(name, "..") || (!of && *name >= '0' && *name <= '9'))
                 of = process_of_directory(next);
             if (S_ISLNK(st.st_mode))
                 result = of && (!last || follows || wanted) && !may_look(by, of) ? -EACCES : CONTINUE;
-            else if (last && wanted & S_IRWXO && in_proc(next) && (!may(by, of, &st, wanted & S_IRWXO) || (of && is_of_memory(name) && !may_look(by, of))))
+            else if (last && wanted & S_IRWXO && in_proc(next) && (!may(by, of, &st, wanted & S_IRWXO, fds) || (of && is_of_memory(name) && !may_look(by, of))))
                 result = -EACCES;
         }
         close(at);

@@ -110,9 +110,20 @@ long request_status(pid_t task, const char *name, int base)
     return found ? strtol(found + strlen(name), NULL, base) : -1;
 }
 
-long inner_pid(pid_t pid)
+/* The last number of the line. */
+static long innermost(pid_t task, const char *name)
 {
     char text[STATUS_SIZE];
-    char *line = status_line(pid, "\nNStgid:\t", text), *last = line ? strrchr(line, '\t') : NULL;
+    char *line = status_line(task, name, text), *last = line ? strrchr(line, '\t') : NULL;
     return last ? strtol(last + 1, NULL, 10) : -1;
+}
+
+long inner_pid(pid_t task)
+{
+    return innermost(task, "\nNStgid:\t");
+}
+
+long inner_tid(pid_t task)
+{
+    return innermost(task, "\nNSpid:\t");
 }

@@ -71,7 +71,7 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
         if (length >= sizeof name)
             break;
         if (kernels_own(at)) {
-            int64_t result = process_search(at, rest, by, follows, place->wanted);
+            int64_t result = process_search(at, rest, by, follows, place);
             close(at);
             return result;
         }

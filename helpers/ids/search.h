@@ -20,8 +20,8 @@ bool read_only(int fd);
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted);
 /* process.c: whose process the directory of /proc is; NULL: nobody's. */
 const struct credentials *process_of_directory(int fd);
-/* Of a path from a directory in /proc on, which is opened for what is `wanted` (0: not opened): -EACCES or CONTINUE. */
-int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, mode_t wanted);
+/* Of a path from a directory in /proc on, which the place's task opens for what is wanted there (0: not): -EACCES or CONTINUE. */
+int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, const struct place *place);
 /* Whether it may set or remove the attribute: CONTINUE, or an error. change.c */
 int64_t may_set_attribute(const struct credentials *by, int fd, const char *name);
 /* What open(2) with these flags asks for: S_IROTH, S_IWOTH. */

@@ -180,7 +180,8 @@ int64_t call_priority(const struct request *r)
     const struct credentials *by = credentials_of(r->task);
     const bool by_kind = r->nr == SYS_setpriority || r->nr == SYS_ioprio_set;
     const int one = r->nr == SYS_ioprio_set ? IOPRIO_WHO_PROCESS : PRIO_PROCESS;
-    if (by->effective || (by_kind && (int)r->args[0] != one) || (int)r->args[by_kind] <= 0)
+    /* Root's right to set another's ioprio is the host's root's alone. */
+    if ((by->effective && r->nr != SYS_ioprio_set) || (by_kind && (int)r->args[0] != one) || (int)r->args[by_kind] <= 0)
         return CONTINUE;
     int namespace = namespace_of(r);
     if (namespace < 0)
