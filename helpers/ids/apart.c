@@ -108,19 +108,24 @@ static bool key_of(int fd, const struct stat *st, struct apart *key)
     return true;
 }
 
-/* A link of the image's keeps its number when it is copied up, until the next mount: that is the copy's. */
-static uint64_t number_in_upper(int fd, const struct stat *st, const struct apart *key)
+int open_in_upper(int fd)
 {
     char name[24], path[PATH_SIZE];
-    struct stat above;
-    struct apart found;
     struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
     put_number(name, (uint64_t)fd);
     ssize_t size = upper_fd < 0 ? -1 : readlink(name, path, sizeof path - 1);
-    if (size < 2 || *path != '/')
-        return key->ino;
+    if (size < 1 || *path != '/')
+        return -1;
     path[size] = 0;
-    int copy = (int)syscall(SYS_openat2, upper_fd, path + 1, &how, sizeof how);
+    return (int)syscall(SYS_openat2, upper_fd, size > 1 ? path + 1 : ".", &how, sizeof how);
+}
+
+/* A link of the image's keeps its number when it is copied up, until the next mount: that is the copy's. */
+static uint64_t number_in_upper(int fd, const struct stat *st, const struct apart *key)
+{
+    struct stat above;
+    struct apart found;
+    int copy = open_in_upper(fd);
     if (copy < 0)
         return key->ino;
     bool same = fstat(copy, &above) == 0 && (above.st_mode & S_IFMT) == (st->st_mode & S_IFMT) &&

@@ -10,5 +10,7 @@
 bool apart_owner(int fd, const struct stat *st, struct owner *owner);
 /* 0, or -errno: -ENOSPC, where there are too many. */
 int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid);
+/* What the upper directory has at the file's path, O_PATH, ours to close; -1: nothing. */
+int open_in_upper(int fd);
 
 #endif

@@ -47,6 +47,23 @@ struct owner owner_of(int fd, const struct stat *st)
     return owner;
 }
 
+/* fuse-overlayfs shows this attribute and refuses to set it: it is set below it, and then seen by the file. */
+static bool below_fuse(int fd, const struct stat *st, const char *text, size_t size)
+{
+    struct stat above;
+    char name[24], seen[64];
+    int copy = open_in_upper(fd);
+    if (copy < 0)
+        return false;
+    put_number(name, (uint64_t)copy);
+    bool set = fstat(copy, &above) == 0 && above.st_mode == st->st_mode && above.st_size == st->st_size &&
+               above.st_mtim.tv_sec == st->st_mtim.tv_sec && above.st_mtim.tv_nsec == st->st_mtim.tv_nsec &&
+               setxattr(name, attribute, text, size, 0) == 0;
+    close(copy);
+    put_number(name, (uint64_t)fd);
+    return set && getxattr(name, attribute, seen, sizeof seen) == (ssize_t)size && !memcmp(seen, text, size);
+}
+
 int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
 {
     if (!has_attribute(st))
@@ -63,9 +80,12 @@ int owner_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
     p = put_text(put_number(put_text(put_number(p, uid), ":"), gid), ":0");
     for (int shift = 9; shift >= 0; shift -= 3)
         *p++ = (char)('0' + (st->st_mode >> shift & 7));
-    if (setxattr(name, attribute, text, (size_t)(p - text), 0) == 0)
+    const size_t size = (size_t)(p - text);
+    if (setxattr(name, attribute, text, size, 0) == 0)
         return 0;
-    return errno == EOPNOTSUPP || errno == EPERM ? apart_set(fd, st, uid, gid) : -errno;
+    if (errno != EOPNOTSUPP && errno != EPERM)
+        return -errno;
+    return below_fuse(fd, st, text, size) ? 0 : getxattr(name, attribute, NULL, 0) < 0 ? apart_set(fd, st, uid, gid) : -EPERM;
 }
 
 void owner_carry(int fd)

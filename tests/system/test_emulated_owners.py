@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.command import Rootless
+from tests.need import need_program
 from tests.system.test_hosts import ALL_IDS, ONE_ID, inside
 
 DOCKERFILE = """\
@@ -32,7 +33,9 @@ BUILT = {"f": (33, 44), "d": (5, 6), "d/in": (5, 6), "copied": (7, 8), "srv/work
 
 @pytest.mark.own_store
 def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
-    """Steps run as other users, what is copied is whose it is said to be, in layers, tar streams, volumes and on the host."""
+    """Steps run as other users, what is copied is whose it is said to be, in layers, tar streams, volumes and on the host; by each
+    storage driver."""
+    need_program("fuse-overlayfs")
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
     with tarfile.open(tmp_path / "tree.tar", "w") as tar:
         tar.addfile(entry := tarfile.TarInfo("t"))
@@ -69,6 +72,11 @@ def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive
     rootless run --name copy --network none busybox:latest sh -c 'chown 5:6 /etc/passwd /tmp'
     rootless diff copy | grep -e passwd -e tmp; rootless commit -q copy copied >&2
     seen copied stat -c '%n %u:%g' /etc/passwd /tmp; rootless rm copy >&2
+    export ROOTLESS_STORAGE_DRIVER=fuse-overlayfs
+    rootless run -d --name fused --network none busybox:latest sleep 1000 >&2
+    rootless exec fused sh -c 'touch /g; chown 5:6 /g; chown 7:8 /home/user; chown 9 /bin/busybox'
+    rootless restart -t 0 fused >&2; rootless exec -u user fused id -u; rootless commit -q fused below >&2; rootless rm -f fused >&2
+    seen below stat -c '%n %u:%g' /g /home/user /bin/busybox
     """
     done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -78,6 +86,7 @@ def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive
         "C /added/t", "C /srv", "/d 5:6", "/d/in 5:6", "/d/new 11:12",
         "user", "user", "33", "33:44", "1000",
         "C /etc/passwd", "C /tmp", "/etc/passwd 5:6", "/tmp 5:6",
+        "1000", "/g 5:6", "/home/user 7:8", "/bin/busybox 9:0",
     ]  # fmt: skip
     with tarfile.open(tmp_path / "save.tar") as saved:
         found = owners_in(*(data for entry in saved if entry.isfile() and (data := saved.extractfile(entry).read())[257:262] == b"ustar"))  # type: ignore[union-attr]
