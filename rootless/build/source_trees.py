@@ -23,6 +23,7 @@ from rootless.build.remotecache.imported import Absent, Imported
 from rootless.build.request import BuildRequest
 from rootless.build.secrets import authorization
 from rootless.build.stage_state import StageState
+from rootless.engine.state import emulated_ids
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
@@ -88,7 +89,8 @@ class SourceTrees:
     def _tree_of_layers(self, source: Source) -> SourceTree:
         root = self._stack.enter_context(self._view(self.layers(source)))
         name = "the stage" if isinstance(source, StageSource) else getattr(source, "reference", "scratch")
-        return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True)
+        emulated = emulated_ids.made_so(self._store, self.layers(source))
+        return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True, emulated=emulated)
 
     def as_directory(self, source: ContextSource) -> Tree:
         """A context for a RUN to mount: its directory, and what is to be hidden of it."""

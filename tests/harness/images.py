@@ -55,19 +55,25 @@ def foreign_busybox_archive(cache: Path, architecture: str) -> Path:
         return path
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        state = [f"Dir::State={scratch}/state", f"Dir::Cache={scratch}/cache", f"Dir::State::status={scratch}/status"]
-        names = [f"APT::Architecture={architecture}", f"APT::Architectures={architecture}", "APT::Sandbox::User="]
-        options = [word for option in (*state, *names) for word in ("-o", option)]
-        for directory in ("state/lists/partial", "cache/archives/partial"):
-            (Path(scratch) / directory).mkdir(parents=True)
-        (Path(scratch) / "status").touch()
-        for words in (("update",), ("download", "busybox-static")):
-            subprocess.run(["apt-get", "-qq", *options, *words], cwd=scratch, check=True, capture_output=True, timeout=300)
-        (package,) = Path(scratch).glob("busybox-static_*.deb")
-        subprocess.run(["dpkg-deb", "-x", package, f"{scratch}/root"], check=True, timeout=60)
-        layer = busybox_layer(Path(scratch) / "root/bin/busybox", lister=static_busybox())
+        root = debian_packages(Path(scratch), architecture, "busybox-static")
+        layer = busybox_layer(root / "bin/busybox", lister=static_busybox())
     _replace(path, docker_archive(f"busybox:{architecture}", [layer], {"Cmd": ["sh"]}, architecture))
     return path
+
+
+def debian_packages(scratch: Path, architecture: str, *names: str) -> Path:
+    """What is in Debian's packages of these names, and in none that they need, unpacked below the empty directory `scratch`."""
+    state = [f"Dir::State={scratch}/state", f"Dir::Cache={scratch}/cache", f"Dir::State::status={scratch}/status"]
+    words = [f"APT::Architecture={architecture}", f"APT::Architectures={architecture}", "APT::Sandbox::User="]
+    options = [word for option in (*state, *words) for word in ("-o", option)]
+    for directory in ("state/lists/partial", "cache/archives/partial"):
+        (scratch / directory).mkdir(parents=True)
+    (scratch / "status").touch()
+    for command in (("update",), ("download", *names)):
+        subprocess.run(["apt-get", "-qq", *options, *command], cwd=scratch, check=True, capture_output=True, timeout=300)
+    for package in scratch.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", package, scratch / "root"], check=True, timeout=60)
+    return scratch / "root"
 
 
 def static_busybox() -> Path:

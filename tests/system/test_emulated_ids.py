@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from rootless.engine.lifecycle import architecture
 from rootless.errors import RootlessError
 from rootless.runtime import ids
 from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.system.test_hosts import ONE_ID, inside
 
+ARM = "the image's programs are of 32-bit ARM, whose calls are not answered on a 64-bit one"
 NOW = ("--network", "none", "--emulate-ids", "full")
 
 
@@ -86,14 +88,36 @@ sys.exit(subprocess.run(sys.argv[1:]).returncode)
 """
 
 
+# What lends ids, where it runs, answers so.
+LENDER = r"""
+import socket
+listening = socket.socket(socket.AF_UNIX)
+listening.bind("/run/systemd/io.systemd.NamespaceResource")
+listening.listen()
+while True:
+    asks, _ = listening.accept()
+    asks.recv(4096)
+    asks.sendall(b'{"parameters":{"interfaces":["io.systemd.NamespaceResource"]}}\0')
+    asks.close()
+"""
+
+
 @pytest.mark.own_store
 def test_what_stands_against_it_is_told(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
-    """No error, where nobody asked for it: a limit that is needed, a word, a listener that is there already."""
+    """No error, where nobody asked for it: a limit that is needed, a word, programs whose calls are not answered, a listener that is
+    there already."""
+    (tmp_path / "lender").write_text(LENDER)
     script = """
     rootless load -q -i "$1" >&2
     told() { rootless inspect -f '{{.EmulatedIds.Level}}: {{.EmulatedIds.Why}}' box; rootless rm -f box >&2; }
     rootless run --name box --network none --ulimit rttime=500 busybox:latest sh -c 'su user -c id 2>/dev/null || echo one id'; told
     rootless run --name box --network none --emulate-ids off busybox:latest true; told
+    narrow() { rootless create --name box "$@" busybox:latest true >&2
+        sed -i '1s/{/{"narrow":true,/' "$ROOTLESS_ROOT"/containers/*/config.json; }
+    narrow --network none; rootless start -a box; told
+    narrow --emulate-ids full; rootless start box 2>&1 || rootless rm box >&2
+    mount -t tmpfs none /run; mkdir /run/systemd; "$3" "${2%/*}/lender" &
+    until [ -S /run/systemd/io.systemd.NamespaceResource ]; do sleep 0.05; done
     rootless doctor --json >"$2"
     rootless info -f '{{.Session.EmulatedIds.Level}}'
     shift 2
@@ -103,13 +127,18 @@ def test_what_stands_against_it_is_told(rootless: Rootless, busybox_archive: Pat
     done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path / "doctor", sys.executable, "-c", LISTENED, *rootless.argv)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "one id", ": --ulimit rttime: a process's ids are kept in that limit", ": --emulate-ids=off", "full",
+        "one id", ": --ulimit rttime: a process's ids are kept in that limit", ": --emulate-ids=off", f": {ARM}",
+        f"rootless: --emulate-ids=full: {ARM}", "hint: take the image's build for 64-bit ARM, --platform linux/arm64", "full",
         ": ids are emulated out here already, and not twice", "125",
     ]  # fmt: skip
     assert "leave --emulate-ids out" in done.stderr
+    assert done.stderr.count(f"warning: the container has one user: {ARM}") == 1
+    machines = (("aarch64", "arm"), ("aarch64", "arm64"), ("armv7l", "arm"))
+    assert [architecture.unanswered(*each) for each in machines] == [True, False, False]
     (told,) = [each for each in json.loads((tmp_path / "doctor").read_text())["findings"] if each["name"] == "emulated ids"]
     assert told["status"] == "ok"
     assert told["what"].startswith("no range: ids are emulated (full)")
+    assert "systemd-nsresourced runs here, and is not used" in told["what"]
 
 
 def test_servers_of_a_distribution(rootless: Rootless, tools_archive: Path) -> None:
@@ -220,17 +249,44 @@ def test_a_record_of_an_owner_makes_nobody_root_where_ids_are_real(rootless: Roo
     rootless("rm", "box")
 
 
+# Three files that say they are the user's, in whole or in half; of the other half there is no such id.
+GIVEN_AWAY = """
+import os
+for name, owner in {"x": b"1000:1000:04755", "y": b"1000:4000000000:04755", "z": b"4000000000:1000:04755"}.items():
+    for path in ("/tmp/" + name, "/v/" + name):
+        open(path, "w")
+        os.setxattr(path, "user.containers.override_stat", owner)
+        os.chmod(path, 0o4755)
+"""
+COPIED = """\
+FROM kept AS kept
+FROM busybox:latest
+COPY --from=kept /tmp /tmp
+"""
+
+
 @pytest.mark.own_store
 def test_nor_does_it_give_away_what_root_has_taken_over(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
-    """The attribute stays at chown(2): in an image the file would be the user's again, who made it."""
+    """The attribute stays at chown(2): in an image, a copy or another volume the file would be the user's again, who made it."""
     host = [word for path in ("/usr", "/lib", "/lib64") for word in ("-v", f"{path}:{path}:ro")]
-    (tmp_path / "plant").write_text(PLANTED.replace("0:0:04755", "1000:1000:0755"))
-    words = "/bin/su user -c '/usr/bin/python3 /plant' && /bin/chown 0:0 /tmp/x"
-    rootless("run", "--name", "box", "--network", "none", *host, "-v", f"{tmp_path}/plant:/plant:ro", busybox_image, "/bin/sh", "-c", words)
+    (tmp_path / "plant").write_text(GIVEN_AWAY)
+    words = "/bin/chmod 777 /v; /bin/su user -c '/usr/bin/python3 /plant' && /bin/chown 0:0 /tmp/? /v/? && /bin/chmod 4755 /tmp/? /v/?"
+    mounts = ["-v", f"{tmp_path}/plant:/plant:ro", "-v", "vol:/v"]
+    rootless("run", "--name", "box", "--network", "none", *host, *mounts, busybox_image, "/bin/sh", "-c", words)
     rootless("export", "-o", tmp_path / "export.tar", "box")
-    with tarfile.open(tmp_path / "export.tar") as tar:
-        found = {entry.name.removeprefix("./"): (entry.uid, entry.gid) for entry in tar}
-    assert found["tmp/x"] == (0, 0)
+    warned = rootless("volume", "export", "-o", tmp_path / "volume.tar", "vol", warns=True).stderr
+    assert "written as root's: 3 files" in warned
+    (tmp_path / "cp.tar").write_bytes(rootless("cp", "box:/tmp", "-").raw)
+    for name, above in (("export", "tmp/"), ("volume", ""), ("cp", "tmp/")):
+        with tarfile.open(tmp_path / f"{name}.tar") as tar:
+            found = {entry.name.removeprefix("./"): (entry.uid, entry.gid, entry.mode) for entry in tar}
+        assert [found[above + each] for each in "xyz"] == [(0, 0, 0o4755)] * 3, name
     rootless("commit", "box", "kept")
-    assert rootless("run", "--rm", "--network", "none", "kept", "/bin/stat", "-c", "%u:%g", "/tmp/x").stdout == "0:0\n"
-    rootless("rm", "box")
+    (tmp_path / "Dockerfile").write_text(COPIED)
+    rootless("build", "-q", "-t", "copied", "-f", tmp_path / "Dockerfile", tmp_path)
+    shown = [f"/{above}/{each}" for above in ("tmp", "v") for each in "xyz"]
+    rootless("create", "--name", "other", "--network", "none", "copied", "/bin/stat", "-c", "%u:%g", *shown)
+    rootless("cp", "-a", "box:/v", "other:/v")
+    assert rootless("start", "-a", "other").stdout == "0:0\n" * 6
+    assert rootless("run", "--rm", "--network", "none", "kept", "/bin/stat", "-c", "%u:%g", *shown[:3]).stdout == "0:0\n" * 3
+    rootless("rm", "box", "other")

@@ -183,8 +183,10 @@ def test_with_keep_id_a_new_volume_is_the_user_s(rootless: Rootless, busybox_ima
             found = rootless(*words, f"--userns={mode}", *look, env=way, warns=True).lines
             assert found == [first, "1000:1000", "0:0"]
         rootless("volume", "rm", "new", "kept", "etc")
-    assert rootless(*words, "--userns=keep-id", "-u", "0:0", *look, env=way, warns=True).lines == ["0:0", "1000:1000", "0:0"]
-    rootless("volume", "rm", "new", "kept", "etc")
+    for user, first in (("0:0", "0:0"), ("user", "1000:1000")):
+        found = rootless(*words, "--userns=keep-id", "-u", user, *look, env=way, warns=True).lines
+        assert found == [first, "1000:1000", "0:0"]
+        rootless("volume", "rm", "new", "kept", "etc")
 
 
 def owners_in(tar: bytes) -> dict[str, str]:

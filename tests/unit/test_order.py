@@ -97,7 +97,7 @@ ORDER = {
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
         "exec_instances exec remove "
-        "create_rules request user_defaults device_groups start "
+        "create_rules request architecture user_defaults device_groups start "
         "pod_names stop volumes_from attach ipc monitor_options network pause socket_activation spec process_spec",
     "engine/lifecycle/attach": "exec_streams attachment attachers client_events attach terminal",
     "engine/lifecycle/autostart": "autostart lingering crontab",

@@ -10,8 +10,8 @@ from rootless.api.routes.found import container
 from rootless.api.routes.route import ACTS, CHANGES, EMPTY, READS, Call, Reply, Route
 from rootless.engine.files import changes
 from rootless.engine.images import lookup
+from rootless.engine.lifecycle import architecture, prune, remove, rename, update, user_defaults
 from rootless.engine.lifecycle import create as creating
-from rootless.engine.lifecycle import prune, remove, rename, update, user_defaults
 from rootless.engine.lifecycle.request import Request
 from rootless.engine.state import listing
 from rootless.engine.views import container as view
@@ -74,7 +74,7 @@ def _with_image_command(request: Request, image: Image) -> Request:
 
 
 def _of_platform(request: Request, image: Image) -> list[str]:
-    if request.platform or not creating.foreign_architecture(image):
+    if request.platform or not architecture.foreign(image):
         return []
     return [
         f"The requested image's platform ({platforms.of(image.config)}) does not match the detected host platform "

@@ -23,6 +23,7 @@ class SourceTree(NamedTuple):
     `root_fd` is a directory that can be listed; nothing is ever opened outside of it. `patterns` are what the
     ignore file called `ignored_by` leaves out. `keeps_owners`: of an image, whose files are somebody's; those
     of a context are root's when they are copied. `owners`: {path: (uid, gid)} of those whose owners have no id here.
+    `emulated`: what is recorded in the files is believed (recorded.Reader): emulated ids wrote it, or unpacking.
     """
 
     root_fd: int
@@ -32,6 +33,7 @@ class SourceTree(NamedTuple):
     ignored_by: str = ""
     keeps_owners: bool = False
     owners: Mapping[str, tuple[int, int]] = {}
+    emulated: bool = False
 
     def open(self, path: str, flags: int) -> int:
         """Open a path inside the tree, links followed inside it; the caller's."""

@@ -20,7 +20,7 @@ from rootless.build.copy.mode import Mode
 from rootless.build.copy.owner import Owner
 from rootless.build.copy.select import Selected
 from rootless.errors import RootlessError
-from rootless.storage.layers import recorded
+from rootless.storage.layers.recorded import Reader
 
 
 class Entry(NamedTuple):
@@ -41,13 +41,15 @@ class Rules(NamedTuple):
 
     owner: Owner
     mode: Mode
+    records: Reader
 
     def ids(self, entry: Entry, status: os.stat_result) -> tuple[int, int]:
         """Whose the entry will be; `status` is that of what was read."""
         if self.owner.ids is not None:
             return self.owner.ids
         found = entry.found
-        said = recorded.owner(found.fd, status) if found.fd >= 0 else recorded.owner_by_name(found.directory, found.name, status)
+        by_name = found.fd < 0
+        said = self.records.owner_by_name(found.directory, found.name, status) if by_name else self.records.owner(found.fd, status)
         return said if said != (status.st_uid, status.st_gid) else entry.tree.owners.get(entry.source, said)
 
     def bits(self, status: os.stat_result) -> int:

@@ -36,6 +36,7 @@ from rootless.build.plan.sources import Source
 from rootless.build.plan.steps import CopyStep, GitSource, PathSource
 from rootless.errors import InvalidInput
 from rootless.linux.rlimit import many_descriptors
+from rootless.storage.layers.recorded import Reader
 from rootless.storage.store import Store
 
 TreeOf = Callable[[Source], SourceTree]
@@ -113,7 +114,8 @@ def key_part(copy: OpenCopy, users_root: UsersRoot) -> str:
     left_out, mode = LeftOut(), Mode(copy.step.chmod)
     with many_descriptors():
         for part in copy.parts:
-            rules = Rules(resolve(copy.step.chown, users_root, keeps_owners=part.tree.keeps_owners), mode)
+            owner = resolve(copy.step.chown, users_root, keeps_owners=part.tree.keeps_owners)
+            rules = Rules(owner, mode, Reader(kept=part.tree.emulated))
             links = HardLinks()
             for selected in _selected(part):
                 found = entries(selected, links, left_out)
@@ -199,7 +201,7 @@ class _Application:
         mode = Mode(self._step.chmod)
         for part in self._copy.parts:
             owner = resolve(self._step.chown, self._users_root, keeps_owners=part.tree.keeps_owners)
-            rules, links = Rules(owner, mode), HardLinks()
+            rules, links = Rules(owner, mode, Reader(kept=part.tree.emulated)), HardLinks()
             for selected in _selected(part):
                 if self._as_file:
                     raise InvalidInput(_SEVERAL.format("ADD" if self._step.add else "COPY"))

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from rootless.build.execute.stage_root import view
 from rootless.build.execute.tree import Tree
 from rootless.engine.files import copy_tree
+from rootless.engine.state import emulated_ids
 from rootless.errors import InvalidInput
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.rootfs_path import open_in_root
@@ -24,6 +25,7 @@ def _view(store: Store, tree: Tree, aside: str) -> AbstractContextManager[int]:
 
 def copy(store: Store, tree: Tree, source: str, data: str, aside: str) -> None:
     """Copy the content of the directory `source` of `tree` into `data`; owners and modes are kept."""
+    policy = copy_tree.Policy(None, special_bits=True, emulated=emulated_ids.made_so(store, tree.layers))
     os.mkdir(aside, 0o700)
     with _view(store, tree, aside) as top:
         try:
@@ -33,7 +35,7 @@ def copy(store: Store, tree: Tree, source: str, data: str, aside: str) -> None:
         try:
             target = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                copy_tree.contents(found, target, copy_tree.Policy(None, special_bits=True))
+                copy_tree.contents(found, target, policy)
             finally:
                 os.close(target)
         finally:

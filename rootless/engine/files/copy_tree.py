@@ -43,7 +43,8 @@ class Policy(NamedTuple):
 
     `replace`: a directory gives way to a file, and a file to a directory.
 
-    `links`: whose the source's links and pipes are, where they are recorded.
+    `links`: what the source's container has kept of its files' owners. `emulated`: what is recorded of them is believed: emulated
+    ids wrote it, or unpacking.
 
     `moves`: the source is ours and deleted afterwards: files of it are renamed where that can be, and written once.
     """
@@ -55,6 +56,7 @@ class Policy(NamedTuple):
     replace: bool = False
     moves: bool = False
     links: LinkOwners | None = None
+    emulated: bool = False
 
 
 def copy(source: FileEntry, target: FileEntry, policy: Policy) -> list[str]:
@@ -93,6 +95,7 @@ class _TreeCopy:
         self._warnings: list[str] = []
         self._links: HardLinks | None = None
         self._giver = recorded.Giver()
+        self._owners = recorded.Reader(policy.links, kept=policy.emulated)
 
     def run(self, source: FileEntry, target: FileEntry) -> list[str]:
         self._links = HardLinks(source, target)
@@ -168,7 +171,7 @@ class _TreeCopy:
         try:
             if level.status is not None:
                 copy_attributes(level.inside, level.outside, capabilities=False)
-                self._give(level.outside, level.status, recorded.owner(level.inside, level.status))
+                self._give(level.outside, level.status, self._owners.owner(level.inside, level.status))
         finally:
             os.close(level.inside)
             os.close(level.outside)
@@ -194,7 +197,7 @@ class _TreeCopy:
                         os.write(outside, read_kernels(inside))
                     else:
                         copy_data(inside, outside, status.st_size)
-                    self._give(outside, status, recorded.owner(inside, status))
+                    self._give(outside, status, self._owners.owner(inside, status))
                     copy_attributes(inside, outside, capabilities=self._policy.special_bits)
                     if links is not None:
                         links.remember(status, path, os.fstat(outside))
@@ -216,7 +219,7 @@ class _TreeCopy:
             if error.errno != errno.EXDEV:
                 raise
             return False
-        self._give(inside, status, recorded.owner(inside, status))
+        self._give(inside, status, self._owners.owner(inside, status))
         return True
 
     def _put(self, target: FileEntry, make: Callable[[FileEntry], None]) -> None:
@@ -261,7 +264,7 @@ class _TreeCopy:
         try:
             if stat.S_IFMT(os.fstat(fd).st_mode) != stat.S_IFMT(status.st_mode):
                 raise Conflict(f"{new.name}: changed while it was copied")
-            self._give(fd, status, recorded.owner_by_name(source.directory, source.name, status, self._policy.links))
+            self._give(fd, status, self._owners.owner_by_name(source.directory, source.name, status))
         finally:
             os.close(fd)
 

@@ -19,7 +19,7 @@ from rootless.engine.files.copy_end import CopyEnd
 from rootless.engine.files.entry import kernels
 from rootless.engine.options import clock
 from rootless.errors import InvalidInput, NotSupported
-from rootless.storage.layers import recorded
+from rootless.storage.layers.recorded import Reader
 
 MOST_ENTRIES = 5000
 """Names of a directory that are listed; of more the document says that there are more."""
@@ -40,11 +40,11 @@ def look(place: CopyEnd, path: str) -> dict[str, Any]:
     """{"Path", "Entry": what it is itself, "Entries": what is in a directory, by name, None for anything else, "More": whether
     there are more than MOST_ENTRIES}. An entry: Name, Type, Size in bytes, Mode as `ls -l` has it, Uid and Gid as the container has
     them, Modified (RFC 3339), Target of a link, Named: whether a path of the API's can name it. NotFound."""
-    path = clean(path)
+    path, owners = clean(path), Reader(place.links)
     fd = _open(place, path, os.O_PATH)
     try:
         found = os.fstat(fd)
-        itself = _entry(os.path.basename(path) or "/", found, recorded.owner(fd, found), place)
+        itself = _entry(os.path.basename(path) or "/", found, owners.owner(fd, found), place)
     finally:
         os.close(fd)
     if not stat.S_ISDIR(found.st_mode):
@@ -53,7 +53,7 @@ def look(place: CopyEnd, path: str) -> dict[str, Any]:
     try:
         with os.scandir(fd) as names:
             some = [each.name for each in itertools.islice(names, MOST_ENTRIES + 1)]
-        entries = [_named(fd, name, place) for name in sorted(some[:MOST_ENTRIES])]
+        entries = [_named(fd, name, place, owners) for name in sorted(some[:MOST_ENTRIES])]
     finally:
         os.close(fd)
     return {"Path": path, "Entry": itself, "Entries": [each for each in entries if each], "More": len(some) > MOST_ENTRIES}
@@ -87,13 +87,13 @@ def _open(place: CopyEnd, path: str, flags: int) -> int:
         raise
 
 
-def _named(directory: int, name: str, place: CopyEnd) -> dict[str, Any] | None:
+def _named(directory: int, name: str, place: CopyEnd, owners: Reader) -> dict[str, Any] | None:
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
         target = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(found.st_mode) else ""
     except OSError:
         return None  # it has gone since, or is another one already
-    return _entry(name, found, recorded.owner_by_name(directory, name, found), place, target)
+    return _entry(name, found, owners.owner_by_name(directory, name, found), place, target)
 
 
 def _entry(name: str, found: os.stat_result, owner: tuple[int, int], place: CopyEnd, target: str = "") -> dict[str, Any]:

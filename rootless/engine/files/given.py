@@ -31,7 +31,7 @@ from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.process.passwd import find_user
 from rootless.runtime.rootfs_path import open_in_root
 from rootless.session import session
-from rootless.storage.layers.recorded import Giver, owner
+from rootless.storage.layers.recorded import Giver, Reader
 from rootless.storage.store import Store
 
 _DEEPEST = 300
@@ -121,6 +121,7 @@ class _Tree:
         self._name = name
         self._uid, self._gid = owner
         self._giver = giver
+        self._owners = Reader()
 
     def give(self, top: int) -> None:
         """`top` (O_PATH) and what is below it, deepest names of one directory at a time."""
@@ -170,7 +171,7 @@ class _Tree:
 
     def _one(self, fd: int, name: str) -> None:
         status = os.fstat(fd)
-        now = owner(fd, status) if self._giver else (status.st_uid, status.st_gid)
+        now = self._owners.owner(fd, status) if self._giver else (status.st_uid, status.st_gid)
         if now == (self._uid, self._gid):
             return
         try:

@@ -46,7 +46,7 @@ class _Level(NamedTuple):
 
 class _StreamWriter:
     def __init__(self, archive: tarfile.TarFile, shown: Shown | None, top: tuple[int, int] | None, links: LinkOwners) -> None:
-        self._link_owners = links
+        self._owners = recorded.Reader(links)
         self._archive = archive
         self._shown = shown
         self._top = top
@@ -75,7 +75,7 @@ class _StreamWriter:
             return
         info = tarfile.TarInfo(path)
         info.mode = stat.S_IMODE(status.st_mode)
-        info.uid, info.gid = recorded.owner_by_name(entry.directory, entry.name, status, self._link_owners)
+        info.uid, info.gid = self._owners.owner_by_name(entry.directory, entry.name, status)
         info.mtime = int(status.st_mtime)
         if self._shown is not None:
             info.uid, info.gid = self._shown(info.uid, info.gid)

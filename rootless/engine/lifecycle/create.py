@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from rootless import user_config
+from rootless.engine.lifecycle import architecture
 from rootless.engine.lifecycle.create_rules import check
 from rootless.engine.lifecycle.request import Request
 from rootless.engine.options import clock, names
@@ -28,9 +29,6 @@ from rootless.storage.store import Store
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 VERSION = 1
-
-# What the commonest processors execute, by uname(2)'s names: all others take a longer look.
-_EXECUTED = {"x86_64": ("amd64", "386"), "aarch64": ("arm64", "arm")}
 
 
 def create(store: Store, request: Request, image: Image | None) -> str:
@@ -188,18 +186,9 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
     for key in ("image_file", "cdi", "ids", "stdin_once", "shared", "pod", "infra", "exit_policy"):
         if value := getattr(request, key):
             record[key] = value
-    if image and (architecture := foreign_architecture(image)):
-        record["emulate"] = architecture
+    if image:
+        architecture.note(record, image)
     return record
-
-
-def foreign_architecture(image: Image) -> str:
-    """The architecture of the image's programs where this machine's processor does not execute them, else ""."""
-    if image.config.get("architecture") in _EXECUTED.get(os.uname().machine, ()):
-        return ""
-    from rootless.engine.emulation import architectures
-
-    return architectures.foreign(image.config)
 
 
 def _network(asked: Network, config: RunConfig) -> Network:

@@ -190,6 +190,7 @@ class ContainerConfig(TypedDict):
     exit_policy: NotRequired[str]  # the pod's, where it is "stop"
     id_map: NotRequired[IdMap | None]
     emulate: NotRequired[str]  # the image's architecture, where this machine's processor does not execute it
+    narrow: NotRequired[bool]  # the image's programs are 32-bit ones, whose calls emulated ids do not answer on this machine
     cgroupns: str
     network: Network
     log: LogConfig

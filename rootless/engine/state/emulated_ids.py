@@ -17,10 +17,13 @@ from rootless.storage.layers.layers import directory as layer_directory
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 MANY = "the session has many ids"
 _MARK = "/emulated-ids"
+_NARROW = "the image's programs are of 32-bit ARM, whose calls are not answered on a 64-bit one"
+_NARROW_HINT = "take the image's build for 64-bit ARM, --platform linux/arm64"
 
 
 class EmulatedIds(Record):
@@ -57,10 +60,14 @@ def decide(store: Store, record: ContainerConfig, spec: dict[str, Any], *, layer
     if word == "off":
         return EmulatedIds(why="--emulate-ids=off")
     if word != "auto":
+        if record.get("narrow") and word != "fake":
+            raise NotSupported(f"--emulate-ids={word}: {_NARROW}", hint=_NARROW_HINT)
         return EmulatedIds(word)
-    if not session.join().single_id and not _made_so(store, layers, directory):
+    if not session.join().single_id and not made_so(store, layers, directory):
         return EmulatedIds(why=MANY)
     why = _excluded(record, spec)
+    if why == _NARROW:
+        print(f"rootless: warning: the container has one user: {_NARROW}\nhint: {_NARROW_HINT}", file=sys.stderr)
     found = EmulatedIds(why=why) if why else _automatic(store.root + "/seccomp")
     if found.level and directory:
         os.close(os.open(directory + _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -81,8 +88,9 @@ def warn_of_a_lost_range(store: Store, layers: list[str]) -> None:
         )
 
 
-def _made_so(store: Store, layers: list[str], directory: str) -> bool:
-    """Whether the container has run with emulated ids, or a layer was unpacked where there were less ids than now."""
+def made_so(store: Store, layers: Sequence[str], directory: str = "") -> bool:
+    """Whether the container has run with emulated ids, or a layer was unpacked where there were less ids than now: what files say of
+    their owners counts. Wants the session joined."""
     if directory and os.path.exists(directory + _MARK):
         return True
     for layer in layers:
@@ -117,6 +125,8 @@ def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
         return "fuse-overlayfs does not keep their records, and nothing else has the machine's files below it"
     if record.get("infra"):
         return "a pod's infra has no users"
+    if record.get("narrow"):
+        return _NARROW
     if record["userns"] not in ("", "host", "private"):
         return f"--userns={record['userns']}"
     if any(limit["name"] == "rttime" for limit in record["ulimits"]):

@@ -31,6 +31,17 @@ class OwnerMapping:
         return known
 
 
+class RealIds:
+    """Whether a record of an owner is about anybody who exists here: whose files may say what he likes."""
+
+    def __init__(self) -> None:
+        self._mappings = OwnerMapping("uid"), OwnerMapping("gid")
+
+    def named_by(self, owner: tuple[int, int]) -> bool:
+        """Whether it is root, or one of the two is another id of this user namespace."""
+        return not any(owner) or any(number and mapping.has(number) for number, mapping in zip(owner, self._mappings, strict=True))
+
+
 class Attributes:
     """What one extraction kept aside (`owners`) or left out (`notes`: counts by reason)."""
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import owner_file
-from rootless.storage.layers import image_owners, recorded
+from rootless.storage.layers import image_owners
 from rootless.storage.layers.layers import path as layer_path
+from rootless.storage.layers.recorded import Reader
 from rootless.storage.layers.whiteouts import is_opaque
-from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,7 +44,7 @@ def diff(
         if links.kept and is_copy(container_dir):
             links = links.with_images(image_owners.of_links(store, diff_ids))
         lower = [layer_path(store, diff_id) for diff_id in reversed(diff_ids)]
-        return _diff([*lower, "/"] if over_host else lower, container_dir, shown, links)
+        return _diff([*lower, "/"] if over_host else lower, container_dir, shown, Reader(links))
 
 
 def is_copy(container_dir: str) -> bool:
@@ -52,7 +52,7 @@ def is_copy(container_dir: str) -> bool:
     return os.path.isdir(container_dir + "/rootfs")
 
 
-def _diff(lower: list[str], container_dir: str, shown: Shown | None, links: LinkOwners) -> list[Change]:
+def _diff(lower: list[str], container_dir: str, shown: Shown | None, owners: Reader) -> list[Change]:
     copied = container_dir + "/rootfs"
     top = copied if is_copy(container_dir) else container_dir + "/upper"
     fds: list[int] = []
@@ -67,7 +67,7 @@ def _diff(lower: list[str], container_dir: str, shown: Shown | None, links: Link
         if isinstance(error, FileNotFoundError) and error.filename == top:
             return []  # never started
         raise
-    found = _compare_trees(fds, copy=(shown or _as_it_is) if top == copied else None, links=links)
+    found = _compare_trees(fds, copy=(shown or _as_it_is) if top == copied else None, owners=owners)
     return [Change(kind, path) for path, kind in sorted(found.items())]
 
 
@@ -79,14 +79,14 @@ class _OpenDirectory(NamedTuple):
     subdirectories: Iterator[str]
 
 
-def _compare_trees(fds: list[int], *, copy: Shown | None, links: LinkOwners) -> dict[str, str]:
+def _compare_trees(fds: list[int], *, copy: Shown | None, owners: Reader) -> dict[str, str]:
     """{path: kind} of the whole tree; the descriptors are closed. How deep it is costs descriptors, no stack."""
     found: dict[str, str] = {}
     opened: list[_OpenDirectory] = []
 
     def enter(fds: list[int], path: str) -> None:
         opened.append(_OpenDirectory(fds, path, iter(())))
-        names = _compare(fds[0], fds[1:], path, found, copy=copy, links=links)
+        names = _compare(fds[0], fds[1:], path, found, copy=copy, owners=owners)
         opened[-1] = opened[-1]._replace(subdirectories=iter(names))
 
     try:
@@ -107,7 +107,7 @@ def _compare_trees(fds: list[int], *, copy: Shown | None, links: LinkOwners) -> 
 
 
 def _compare(
-    upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None, links: LinkOwners
+    upper: int, lowers: list[int], path: str, found: dict[str, str], *, copy: Shown | None, owners: Reader
 ) -> list[str]:
     """Compare one directory, and return the subdirectories to compare next. `copy`: `upper` is a full copy with
     these owners, so what it lacks is deleted."""
@@ -133,7 +133,7 @@ def _compare(
             continue
         if before is None:
             _record(found, "A", here)
-        elif not _same(before, now, copy) or _given_away(lowers, before, upper, now, name, links):
+        elif not _same(before, now, copy) or _given_away(lowers, before, upper, now, name, owners):
             _record(found, "C", here)
         if stat.S_ISDIR(now.st_mode):
             inside.append(name)
@@ -183,14 +183,14 @@ def _same(before: os.stat_result, now: os.stat_result, copy: Shown | None) -> bo
 
 
 def _given_away(
-    lowers: list[int], before: os.stat_result, upper: int, now: os.stat_result, name: str, links: LinkOwners
+    lowers: list[int], before: os.stat_result, upper: int, now: os.stat_result, name: str, owners: Reader
 ) -> bool:
     """Whether the file says that it is somebody else's than the lower one, of which `before` is: for the kernel both are root's."""
-    mine = recorded.owner_by_name(upper, name, now, links)
+    mine = owners.owner_by_name(upper, name, now)
     for fd in lowers:
         try:
             if os.path.samestat(os.stat(name, dir_fd=fd, follow_symlinks=False), before):
-                theirs = recorded.owner_by_name(fd, name, before, links)
+                theirs = owners.owner_by_name(fd, name, before)
                 return (mine, theirs) != ((now.st_uid, now.st_gid), (before.st_uid, before.st_gid)) and mine != theirs
         except OSError:
             continue

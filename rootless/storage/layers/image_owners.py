@@ -15,7 +15,7 @@ from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from rootless.record import TYPE_CHECKING
 from rootless.storage import owner_file, owner_record
 from rootless.storage.layers import layer_owners, layers
-from rootless.storage.layers.attributes import OwnerMapping
+from rootless.storage.layers.attributes import RealIds
 from rootless.storage.owner_file import LinkOwners, Owners
 from rootless.storage.store import Store
 
@@ -69,17 +69,21 @@ class Whose:
         self._layer: Owners = {} if owners is None or isinstance(owners, ImageOwners) else owners
         self._believes = links is None or links.kept
         self._links = links is None or not links.complete
-        self._here: tuple[OwnerMapping, OwnerMapping] | None = None
+        self._here: RealIds | None = None
+        self.doubted = 0
+        """How many files say that they are an id's that exists here, and are not believed."""
 
     def owner(self, info: TarInfo, path: str, said: str, by_kernel: tuple[int, int]) -> tuple[int, int]:
         """The uid and gid of the file at `path`, of which `info` is, which says that it is `said`'s.
 
         A user whose ids are real may write into his files what he likes, and have root own them afterwards: what such a
-        file says counts where that is no id here, so that none of the container's users can become its owner.
+        file says counts where neither is an id here, so that none of the container's users can become its owner.
         """
         named = owner_record.decode(said, info.uid, info.gid)
-        if named is not None and (self._believes or not self._exists(named)):
-            return named
+        if named is not None:
+            if self._believes or not self._exists(named):
+                return named
+            self.doubted += any(named)
         owner = self._layer.get(path)
         if self._image is not None:
             owner = self._image.owner(path, lambda status: _may_be(info, status), said, links=self._links)
@@ -89,8 +93,8 @@ class Whose:
 
     def _exists(self, owner: tuple[int, int]) -> bool:
         if self._here is None:
-            self._here = OwnerMapping("uid"), OwnerMapping("gid")
-        return self._here[0].has(owner[0]) and self._here[1].has(owner[1])
+            self._here = RealIds()
+        return self._here.named_by(owner)
 
 
 def _may_be(info: TarInfo, status: os.stat_result) -> bool:

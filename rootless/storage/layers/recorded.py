@@ -9,41 +9,60 @@ import stat
 
 from rootless import atomic
 from rootless.storage import owner_record
-from rootless.storage.layers.attributes import OwnerMapping
+from rootless.storage.layers.attributes import OwnerMapping, RealIds
 from rootless.storage.owner_file import LinkOwners
 
 _NONE = (errno.ENODATA, errno.EOPNOTSUPP)
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
 
 
-def owner(fd: int, status: os.stat_result) -> tuple[int, int]:
-    """The owner of the open file (O_PATH will do) whose fstat(2) is `status`: whom it names, where that is believed."""
-    ids = status.st_uid, status.st_gid
-    if ids != (0, 0) or not _can_say(status):
-        return ids
-    try:
-        value = os.getxattr(_named(fd), owner_record.NAME)
-    except OSError as error:
-        if error.errno not in _NONE:
-            raise
-        return ids
-    return owner_record.decode(value.decode("ascii", "replace"), *ids) or ids
+class Reader:
+    """Whose files are. `links`: what their container has kept; None: they are no container's. `kept`: emulated ids wrote what
+    they say, as where the container has kept anything.
 
+    Elsewhere a user may write into his files what he likes, and have root own them afterwards: what they say counts where
+    neither is an id here (image_owners.Whose).
+    """
 
-def owner_by_name(directory: int, name: str, status: os.stat_result, links: LinkOwners | None = None) -> tuple[int, int]:
-    """The same of a name whose lstat(2) is `status`; of another file of that name by now, what the kernel said. `links`: what
-    the container has kept."""
-    ids = status.st_uid, status.st_gid
-    if ids != (0, 0) or not _can_say(status):
-        return (links.owner(name, directory, status) if links is not None else None) or ids
-    try:
-        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    except OSError:
-        return ids
-    try:
-        return owner(fd, status) if os.path.samestat(os.fstat(fd), status) else ids
-    finally:
-        os.close(fd)
+    def __init__(self, links: LinkOwners | None = None, *, kept: bool = False) -> None:
+        self._links = links
+        self._kept = kept or (links is not None and links.kept)
+        self._here: RealIds | None = None
+
+    def owner(self, fd: int, status: os.stat_result) -> tuple[int, int]:
+        """The owner of the open file (O_PATH will do) whose fstat(2) is `status`: whom it names, where that is believed."""
+        ids = status.st_uid, status.st_gid
+        if ids != (0, 0) or not _can_say(status):
+            return ids
+        try:
+            value = os.getxattr(_named(fd), owner_record.NAME)
+        except OSError as error:
+            if error.errno not in _NONE:
+                raise
+            return ids
+        named = owner_record.decode(value.decode("ascii", "replace"), *ids)
+        return ids if named is None or self._doubts(named) else named
+
+    def owner_by_name(self, directory: int, name: str, status: os.stat_result) -> tuple[int, int]:
+        """The same of a name whose lstat(2) is `status`; of another file of that name by now, what the kernel said."""
+        ids = status.st_uid, status.st_gid
+        if ids != (0, 0) or not _can_say(status):
+            return (self._links.owner(name, directory, status) if self._links is not None else None) or ids
+        try:
+            fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except OSError:
+            return ids
+        try:
+            return self.owner(fd, status) if os.path.samestat(os.fstat(fd), status) else ids
+        finally:
+            os.close(fd)
+
+    def _doubts(self, named: tuple[int, int]) -> bool:
+        if self._kept:
+            return False
+        if self._here is None:
+            self._here = RealIds()
+        return self._here.named_by(named)
 
 
 def have_ids_by_now(path: str) -> bool:

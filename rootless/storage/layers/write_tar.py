@@ -40,11 +40,13 @@ def write_tree(
     root_fd: int, out: Sink, *, owners: ImageOwners | None = None,
     shown: Callable[[int, int], tuple[int, int]] | None = None, times: FileTimes | None = None,
     links: LinkOwners | None = None,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """The tree below the directory `root_fd` as a tar stream, its end mark included; of what is mounted
     in it, only where. `shown`: the owner to write, given the owner of stat(2). `links`: of the container whose tree it is; None:
-    all that a file says of its owner is believed."""
-    _Writer(out, owners, whiteouts=False, shown=shown, times=times, links=links).run(root_fd)
+    all that a file says of its owner is believed. How many files were not believed (Whose.doubted)."""
+    writer = _Writer(out, owners, whiteouts=False, shown=shown, times=times, links=links)
+    writer.run(root_fd)
+    return writer.doubted
 
 
 class LayerSize(NamedTuple):
@@ -129,6 +131,10 @@ class _Writer:
         self._open: list[_OpenDirectory] = []
         self.entries = self.size = 0
         self.many_ids = False
+
+    @property
+    def doubted(self) -> int:
+        return self._whose.doubted
 
     def run(self, root_fd: int) -> None:
         try:

@@ -10,7 +10,7 @@ from rootless.cli.grammar.command import Args
 from rootless.cli.output.messages import say
 from rootless.cli.terminal import attachment, job_end
 from rootless.engine.images import lookup as local
-from rootless.engine.lifecycle import create, remove, start
+from rootless.engine.lifecycle import architecture, create, remove, start
 from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.autostart import lingering
 from rootless.engine.lifecycle.request import Request
@@ -42,7 +42,7 @@ def make(store: Store, request: Request, args: Args) -> str:
         # Nothing is collected from here on until there is a container that refers to the image.
         if image is not None:
             image = image if image.published else images.find(store, image.id, all_names=False)
-            if not request.platform and create.foreign_architecture(image):
+            if not request.platform and architecture.foreign(image):
                 _warn_of_platform(image)
         if args.pod or args.pod_id_file:
             from rootless.cli.flags import pod

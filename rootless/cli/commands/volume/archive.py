@@ -6,6 +6,7 @@ import os
 import sys
 
 from rootless.cli.grammar.command import VALUE, Args, Command, Option
+from rootless.cli.output.messages import say
 from rootless.engine.files.volumes import archive
 from rootless.errors import InvalidInput
 from rootless.image.archive.import_tar import open_input
@@ -24,11 +25,17 @@ def export_volume(args: Args) -> int:
     session.join()
     if not output:
         sys.stdout.flush()
-        archive.export_to(store, name, sys.stdout.buffer)
+        doubted = archive.export_to(store, name, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        return 0
-    with output_file.writing(output) as file:
-        archive.export_to(store, name, file)
+    else:
+        with output_file.writing(output) as file:
+            doubted = archive.export_to(store, name, file)
+    if doubted:
+        say(
+            f"warning: written as root's: {doubted} files that say they belong to ids which are real here; a user of a container can "
+            "write that into a file of his own that root then takes over",
+            hint=f"if they are from a time of emulated ids: rootless run --rm --emulate-ids=full -v {name}:/v IMAGE tar -C /v -c .",
+        )
     return 0
 
 

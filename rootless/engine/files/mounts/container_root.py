@@ -98,13 +98,30 @@ def fill_volumes(store: Store, record: ContainerConfig, root: Rootfs) -> None:
 
     empty = unused(store, used) if id_map else []
     given = id_map if root.driver == "directory" else None
-    bare = fill(store, fresh, root._replace(uid_map="", gid_map="") if id_map else root, given, open_directory)
+    plain = root._replace(uid_map="", gid_map="") if id_map else root
+    bare = fill(store, fresh, plain, given, open_directory, emulated=_emulated(store, record))
     if id_map:
         from rootless.storage.drivers.shifted import give, translate
 
         for path in empty:
             give(path, id_map["uid"], id_map["gid"])
-        user, _, group = record["user"].partition(":")
-        if record["userns"].startswith("keep-id") and user.isdecimal() and group.isdecimal():
-            for path in bare:  # nobody's in the image: the user's, as Podman's, for keep-id is meant for who is not root
-                os.chown(path, translate(int(user), id_map["uid"]), translate(int(group), id_map["gid"]))
+        if bare and record["userns"].startswith("keep-id"):
+            # nobody's in the image: the user's, as Podman's, for keep-id is meant for who is not root
+            from rootless.runtime.mounts.rootfs import mounted
+            from rootless.runtime.process.passwd import find_user
+
+            with mounted(plain) as root_fd:
+                user = find_user(record["user"], root=root_fd)
+            for path in bare:
+                os.chown(path, translate(user.uid, id_map["uid"]), translate(user.gid, id_map["gid"]))
+
+
+def _emulated(store: Store, record: ContainerConfig) -> bool:
+    """Whether what the container's files say of their owners was written by emulated ids, or by unpacking."""
+    from rootless.engine.state import emulated_ids
+    from rootless.storage import owner_file
+
+    directory = containers.directory(store, record["id"])
+    if owner_file.read(directory).kept:
+        return True
+    return record.get("ids") not in ("off", "fake", "ids") and emulated_ids.made_so(store, record["diff_ids"], directory)

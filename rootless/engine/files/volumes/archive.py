@@ -19,17 +19,19 @@ from rootless.linux.filesystem import RENAME_NOREPLACE, renameat2
 from rootless.linux.rlimit import many_descriptors
 from rootless.storage import volumes
 from rootless.storage.layers import recorded, write_tar
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 from rootless.storage.volumes import Volume
 
 _UNTOUCHED = (0, 0, 0o700)
 
 
-def export_to(store: Store, name: str, out: write_tar.Sink) -> None:
-    """Write what is in the volume `name`; NotFound. Wants the session joined."""
+def export_to(store: Store, name: str, out: write_tar.Sink) -> int:
+    """Write what is in the volume `name`; NotFound. How many files of root's say that they are somebody's who exists here: whether
+    emulated ids wrote that is not known, and they are written as root's. Wants the session joined."""
     fd = open_data(volumes.find(store, name))
     try:
-        write_tar.write_tree(fd, out)
+        return write_tar.write_tree(fd, out, links=LinkOwners({}))
     finally:
         os.close(fd)
 
@@ -54,7 +56,7 @@ def import_from(store: Store, name: str, stream: IO[bytes]) -> None:
                 # A directory of another file system, or one that renames otherwise.
                 copy_tree.contents(source, volume, Policy(None, special_bits=ours))
             top = os.fstat(source)
-            owner = recorded.owner(source, top)
+            owner = recorded.Reader().owner(source, top)
             if ours and (*owner, stat.S_IMODE(top.st_mode)) != _UNTOUCHED:  # the archive has a word on it
                 recorded.Giver().give(volume, owner)
                 os.fchmod(volume, stat.S_IMODE(top.st_mode))

@@ -32,12 +32,15 @@ def unused(store: Store, mounts: list[Mount]) -> list[str]:
     return [volume.path for volume in found if not volume.options and _is_unused(volume, _open_plain)]
 
 
-def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, open_device: Opener) -> list[str]:
+def fill(
+    store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, open_device: Opener, *, emulated: bool
+) -> list[str]:
     """Copy the image's files into those of the volumes that are still empty: the directories of those for which it has nothing.
     Wants the session joined.
 
     `open_device` opens a directory of the host, as a mount of it does.
     `given`: the root is a copy that belongs to a container with these ids; the volume gets the image's owners.
+    `emulated`: whose the files say that they are is believed, also of ids that are here (recorded.Reader).
 
     A volume being filled is locked; one that a kill left half filled has a mark beside it, and is
     emptied and filled again. A directory of the host (`device=`) is never emptied: it is filled aside, in a directory
@@ -52,7 +55,7 @@ def fill(store: Store, mounts: list[Mount], root: Rootfs, given: IdMap | None, o
     if not empty:
         return []
     with mounted(root) as root_fd:
-        left = [volume for volume, target in empty if not _fill_one(volume, CopyEnd(root_fd, given), target, open_device)]
+        left = [volume for volume, target in empty if not _fill_one(volume, CopyEnd(root_fd, given), target, open_device, emulated)]
     return [volume.path for volume in left if not volume.options]
 
 
@@ -82,7 +85,7 @@ def _mark(volume: Volume) -> str:
     return os.path.join(os.path.dirname(volume.path), "filling")
 
 
-def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) -> bool:
+def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener, emulated: bool) -> bool:
     try:
         source = image.open(target, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -95,13 +98,13 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener) 
         directory = _open(volume, open_device)
         try:
             if volume.options:
-                _fill_aside(volume, source, directory, Policy(None, special_bits=False, kept=image.out_of))
+                _fill_aside(volume, source, directory, Policy(None, special_bits=False, kept=image.out_of, emulated=emulated))
                 return True
             os.close(os.open(_mark(volume), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
             _empty(volume.path)
-            copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of))
+            copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of, emulated=emulated))
             status = os.fstat(source)
-            owner = recorded.owner(source, status)
+            owner = recorded.Reader(kept=emulated).owner(source, status)
             recorded.Giver().give(directory, image.out_of(*owner) if image.out_of else owner)
             os.fchmod(directory, status.st_mode & 0o7777)
             os.unlink(_mark(volume))
