@@ -93,6 +93,8 @@ int64_t may_set_attribute(const struct credentials *by, int fd, const char *name
     if (credentials_over_files(by) || fstat(fd, &st) < 0 || read_only(fd) || kernels_own(fd))
         return CONTINUE;
     struct owner owner = owner_of(fd, &st);
+    if (!strcmp(name, OWNER_ATTRIBUTE))
+        return -EPERM; /* who may not chown(2) does not by this: a set-user-id program of his would be root's */
     if (!strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8))
         return -EPERM;
     if (strncmp(name, "user.", 5) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))

@@ -74,6 +74,7 @@ struct open_how {
 #define RESOLVE_NO_MAGICLINKS 2u
 #define RESOLVE_NO_SYMLINKS 4u
 #define RESOLVE_BENEATH 8u
+#define RESOLVE_IN_ROOT 16u
 
 #ifndef SYS_openat2
 #define SYS_openat2 437 /* these have one number on every architecture */

@@ -196,8 +196,9 @@ int64_t call_open_how(const struct request *r)
         return result == GONE ? GONE : CONTINUE;
     const uint64_t args[6] = {r->args[0], r->args[1], how.flags, how.mode};
     const struct request as = {r->listener, r->id, r->task, SYS_openat, args, r->form};
-    /* A path that must not lead anywhere is the kernel's to walk; a program does without, as on an older kernel. */
-    if (how.flags & NEW_FILE && how.resolve & ~(uint64_t)RESOLVE_NO_MAGICLINKS)
+    /* A path that must not lead anywhere is the kernel's to walk, and so is one whose root is a directory; a program does without, as on
+       an older kernel. */
+    if (how.resolve & (how.flags & NEW_FILE ? ~(uint64_t)RESOLVE_NO_MAGICLINKS : RESOLVE_IN_ROOT))
         return credentials_over_files(credentials_of(r->task)) ? CONTINUE : -ENOSYS;
     return call_open(&as);
 }
