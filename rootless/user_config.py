@@ -11,7 +11,10 @@ from rootless import paths
 from rootless.errors import InvalidInput
 from rootless.record import Record
 
-KEYS = ("emulate_ids", "limits", "network", "registries", "stores", "trusted_stores", "userns")
+KEYS = ("cache_days", "cache_max", "emulate_ids", "limits", "network", "registries", "stores", "trusted_stores", "userns")
+CACHE_MAX, CACHE_DAYS = "ROOTLESS_CACHE_MAX", "ROOTLESS_CACHE_DAYS"
+"""Of the environment: before `cache_max` and `cache_days` of the file (engine/images/budget.py)."""
+DEFAULT_CACHE_DAYS = 30
 STORES_VARIABLE = "ROOTLESS_STORES"
 ERROR, WARN = "error", "warn"
 """The values of `limits`: a limit that this host cannot give is an error, or is said each time and left out."""
@@ -59,6 +62,16 @@ def settings() -> dict[str, Setting]:
 
         _settings = user_config_file.read(fd, path())
     return _settings
+
+
+def size_of(text: str) -> int | None:
+    """The bytes that `20G` means, by powers of 1024; None for what is no size."""
+    word = text.lower().removesuffix("b")
+    unit = word[-1:] if word[-1:] in "kmgt" else ""
+    digits = word.removesuffix(unit)
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 16):
+        return None
+    return int(digits) << (10 * (1 + "kmgt".index(unit)) if unit else 0)
 
 
 def forget() -> None:

@@ -11,7 +11,7 @@ from rootless.errors import NotFound, NotSupported, RootlessError
 from rootless.image import platforms, reference
 from rootless.image.progress import Event, Phase
 from rootless.image.progress import Progress as ImageProgress
-from rootless.storage import host_images
+from rootless.storage import host_images, images
 from rootless.storage.images import Image
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
@@ -27,6 +27,7 @@ def resolve(store: Store, source: ImageSource, policy: str, progress: Progress, 
     progress.start(vertex)
     try:
         image = _ensure(store, source, policy, progress, vertex, tls_verify=tls_verify)
+        images.note_use(store, image.id)
         _restore(store, image, source.reference)
     except RootlessError as error:
         progress.failed(vertex, error.message)

@@ -33,6 +33,7 @@ from rootless.build.ssh import sources as agents
 from rootless.build.stage_state import StageState, needed_by
 from rootless.build.targets import has_index, platforms_of
 from rootless.build.worker_pool import StepFailed
+from rootless.engine.images import budget
 from rootless.session import session
 from rootless.storage.layers import steps
 from rootless.storage.store import Store
@@ -60,6 +61,7 @@ def build(store: Store, request: BuildRequest, progress: Progress) -> Result:
         progress.close()
     if did:
         upkeep.in_background(store)
+        budget.keep(store)
     return result
 
 

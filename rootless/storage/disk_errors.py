@@ -192,7 +192,9 @@ def _has_failed(place: str, number: int | None) -> bool:
     except OSError as error:
         return error.errno == number
     if number == errno.ENOSPC:
-        return status.f_bavail * status.f_frsize < _LITTLE_BYTES or bool(status.f_files and not status.f_favail)
+        # Without any blocks it is one that does not count them.
+        little = bool(status.f_blocks) and status.f_bavail * status.f_frsize < _LITTLE_BYTES
+        return little or bool(status.f_files and not status.f_favail)
     if number == errno.EROFS:
         return bool(status.f_flag & os.ST_RDONLY)
     return number == errno.EDQUOT and _is_refused(place)

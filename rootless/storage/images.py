@@ -12,6 +12,7 @@ An image without a name is dangling. The id is the digest of its configuration, 
 from __future__ import annotations
 
 import os
+import time
 
 from rootless import atomic
 from rootless.errors import Conflict, NotFound, RootlessError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rootless.storage.image_names import AllNames
 
 _HEX = frozenset("0123456789abcdef")
+_DAY_S = 86_400
 
 
 class Published(Record):
@@ -98,9 +100,7 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
     if record is not None and "entries" in record:
         record = _default(store, record, ref)
     if record is None:
-        raise NotFound(
-            f"No such image: {ref}", hint="`rootless images` lists them, `rootless pull` gets more"
-        )
+        raise NotFound(f"No such image: {ref}", hint="`rootless images` lists them, `rootless pull` gets more")
     if all_names:
         return _named(record, _all_names(store))
     return _image(record, names)
@@ -203,6 +203,24 @@ def add(
     if name is not None:
         tag(store, image_id, name)
     return find(store, image_id)
+
+
+def note_use(store: Store, image_id: str) -> None:
+    """Note that the image is used: its record's time, set once a day. Nothing where that cannot be written, or for ""."""
+    path = _record_path(store, image_id)
+    try:
+        if time.time() - os.stat(path).st_mtime > _DAY_S:
+            os.utime(path)
+    except OSError:
+        pass  # a store that is only read, or a full one; or the image has just been removed
+
+
+def last_used(store: Store, image_id: str) -> float:
+    """When the image was added, or noted as used, as time.time(); now where its record is gone."""
+    try:
+        return os.stat(_record_path(store, image_id)).st_mtime
+    except OSError:
+        return time.time()
 
 
 def note_pushed(store: Store, image_id: str, repository: str, digest: str) -> None:

@@ -25,6 +25,8 @@ from rootless.words import plain
 
 _PROGRAM = "mksquashfs"
 _OPTIONS = ("-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
+_FUTURE_S = 2 * 86_400.0
+"""From what is still young, a day before now: a time that is a day ahead of now."""
 _SUFFIX, _ONE_ID = ".sqfs", ".one.sqfs"
 
 
@@ -156,6 +158,40 @@ def _move(source: str, target: str) -> None:
         raise
 
 
+def total(store: Store) -> tuple[int, int]:
+    """How many there are, and their bytes."""
+    try:
+        with os.scandir(directory(store)) as entries:
+            sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries if entry.name.endswith(_SUFFIX)]
+    except FileNotFoundError:
+        return 0, 0  # there are none, or another machine has just removed one
+    return len(sizes), sum(sizes)
+
+
+def remove(store: Store, diff_ids: Sequence[str]) -> tuple[int, int]:
+    """Remove the files of the image with these layers; how many, and their bytes. What is mounted stays until it is let go."""
+    count = size = 0
+    for single in (False, True):
+        path = f"{directory(store)}/{name_of(diff_ids, single_id=single)}"
+        try:
+            found = os.stat(path).st_size
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        count, size = count + 1, size + found
+    return count, size
+
+
+def is_older(path: str, young: float) -> bool:
+    """Whether the file was changed before `young`. One from the future, of a machine whose clock is ahead, counts as of now and gets
+    that time: else it would stay young for as long as that clock is ahead. FileNotFoundError."""
+    changed = os.stat(path, follow_symlinks=False).st_mtime
+    if changed > young + _FUTURE_S:
+        os.utime(path, follow_symlinks=False)
+        return False
+    return changed < young
+
+
 def sweep(store: Store, wanted: Sequence[Sequence[str]], young: float) -> int:
     """Remove the files of no image, `wanted` being the layers of all, but for those changed after `young` (a time of
     time.time()), which another machine may be making; the bytes."""
@@ -165,7 +201,7 @@ def sweep(store: Store, wanted: Sequence[Sequence[str]], young: float) -> int:
         with os.scandir(directory(store)) as entries:
             for entry in entries:
                 status = entry.stat(follow_symlinks=False)
-                if entry.name not in kept and status.st_mtime < young:
+                if entry.name not in kept and is_older(entry.path, young):
                     os.unlink(entry.path)
                     freed += status.st_size
     except FileNotFoundError:

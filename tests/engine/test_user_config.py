@@ -54,6 +54,8 @@ def test_each_key_has_its_line(tmp_path: Path) -> None:
         ("\nuserns = 1000\n", 2, "userns: a text is wanted, not a number"),
         ('network = [\n "a",\n]\n', 1, "network: a text is wanted, not a list"),
         ("userns = 2026-01-01\n", 1, "userns: a text is wanted, not a date"),
+        ('cache_max = "20 elephants"\n', 1, "cache_max: '20 elephants' is no size"),
+        ('cache_max = "20G"\ncache_days = "-3"\n', 2, "cache_days: '-3' is no number of days"),
         ('limits = "ignore"\n', 1, "limits: there is no 'ignore'"),
         ('limits = ""\n', 1, "limits: the text is empty"),
         ('network = "a\\nb"\n', 1, "network: the text is empty, or has control characters"),

@@ -100,6 +100,7 @@ def test_several_processes_unpack_one_layer_once(store: Store, joined: Joined) -
 
 def test_killed_while_unpacking_and_removing(store: Store, joined: Joined) -> None:
     def run() -> None:
+        os.makedirs(store.layers)  # a slow machine kills the first before it has made it
         for round_number in range(25):
             pid = os.fork()
             if pid == 0:

@@ -120,3 +120,29 @@ def test_a_quota_that_is_used_up(rootless: Rootless, busybox_archive: Path, fuse
         assert rootless("run", "--rm", "--network", "none", "busybox", "echo", "good", env=environment).stdout == "good\n"
         rootless("image", "pack", "-o", packed, Path(__file__).parent)
         rootless("system", "reset", "-f", env=environment)
+
+
+@pytest.mark.own_store
+def test_a_server_that_is_killed(rootless: Rootless, busybox_archive: Path, fuse_home: FuseHome, tmp_path: Path) -> None:
+    """Under running containers: they are shown, stopped and removed; the rest names the file system; mounted again all is good."""
+    environment = {"ROOTLESS_ROOT": str(fuse_home.path / "store"), "ROOTLESS_LOCAL": str(tmp_path)}
+    run = ("run", "--network", "none")
+    with fuse_home.served() as server:
+        rootless("load", "-q", "-i", busybox_archive, env=environment)
+        for name in ("one", "two", "three"):
+            rootless(*run, "-d", "--name", name, "busybox", "sleep", "1000", env=environment)
+        os.killpg(server.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+        assert rootless("ps", "-q", env=environment).stdout.count("\n") == 3
+        rootless("stop", "-t", "0", "one", env=environment)
+        rootless("rm", "-f", "two", env=environment)
+        for words, status in (((*run, "--rm", "busybox", "true"), 125), (("images",), 1), (("pull", "busybox"), 1), (("system", "df"), 1)):
+            said = rootless(*words, env=environment, status=status).stderr
+            assert f"the program that serves {fuse_home.path} (fuse.fuse-overlayfs) has ended" in said
+            assert f"fusermount3 -u -z {fuse_home.path}" in said
+    with fuse_home.served():
+        assert rootless(*run, "--rm", "busybox", "echo", "good", env=environment).stdout == "good\n"
+        rootless("start", "one", env=environment)
+        assert rootless("exec", "three", "echo", "goes on", env=environment).stdout == "goes on\n"
+        rootless("rm", "-f", "one", "three", env=environment)
+        rootless("system", "reset", "-f", env=environment)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def fuse_home() -> Iterator[Path]:
         yield base / "home"
     finally:
         subprocess.run([need_program("fusermount3"), "-u", "-z", base / "home"], check=False)
+        server.kill()  # a mount namespace that was made meanwhile, by whomever, has the mount, too
         server.wait(60)
         remove_tree(base)
 
@@ -124,3 +126,23 @@ def test_a_user_without_a_range(rootless: Rootless, busybox_archive: Path, nodes
     assert file.name.endswith(".one.sqfs")
 
 
+
+
+@pytest.mark.own_store
+def test_a_clock_that_is_ahead(rootless: Rootless, busybox_archive: Path, nodes: list[Path]) -> None:
+    """A file from the future counts as of today; one of yesterday goes. `system df` counts files and packed directories."""
+    need_program("squashfuse_ll")
+    environment = {"ROOTLESS_LOCAL": str(nodes[0])}
+    rootless("load", "-q", "-i", busybox_archive, env=environment)
+    rootless("image", "pack", Path(__file__).parent, "tests", env=environment)
+    rows = {line.split("  ")[0] for line in rootless("system", "df", env=environment).lines}
+    assert {"Images", "Image Files", "Packed Directories"} <= rows
+    rootless("rmi", "busybox", env=environment)
+    (kept,) = (rootless.root / "images/sqfs").iterdir()
+    gone = kept.with_name("a" * 64 + ".sqfs")
+    gone.write_bytes(b"of no image")
+    os.utime(gone, (0, time.time() - 100_000))
+    os.utime(kept, (0, time.time() + 1e8))
+    rootless("image", "prune", "-f", env=environment)
+    assert not gone.exists()
+    assert kept.stat().st_mtime < time.time() + 3600

@@ -50,6 +50,8 @@ def test_info_says_where_each_value_comes_from(rootless: Rootless, config: Confi
     own.write_text('unqualified-search-registries = ["registry.example"]\n')
     config(f'limits = "warn"\n\nregistries = "{own}"\n')
     assert values(rootless, config) == {
+        "cache_days": ("30", "default"),
+        "cache_max": ("off", "default"),
         "emulate_ids": ("auto", "default"),
         "limits": ("warn", f"{config.path}:1"),
         "network": ("bridge", "default"),
@@ -59,7 +61,9 @@ def test_info_says_where_each_value_comes_from(rootless: Rootless, config: Confi
     found = values(rootless, config, CONTAINERS_REGISTRIES_CONF="/x.conf")
     assert found["registries"] == ("/x.conf", "environment: CONTAINERS_REGISTRIES_CONF")
     said = rootless("info", env=config.env, warns=True).stdout
-    assert f"User Config: {config.path}\n emulate_ids: auto (default)\n limits: warn ({config.path}:1)\n" in said
+    assert values(rootless, config, ROOTLESS_CACHE_MAX="9G")["cache_max"] == ("9G", "environment: ROOTLESS_CACHE_MAX")
+    assert f"User Config: {config.path}\n cache_days: 30 (default)\n cache_max: off (default)\n" in said
+    assert f"\n emulate_ids: auto (default)\n limits: warn ({config.path}:1)\n" in said
     config('limit = "warn"\n')
     for words in (("info",), ("run", "busybox"), ("pull", "busybox")):
         assert f"{config.path}:1: unknown key 'limit'" in rootless(*words, env=config.env, status=None, warns=True).stderr

@@ -92,7 +92,8 @@ ORDER = {
         "bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
     "engine/host_programs": "install apt",
-    "engine/images": "host_image imagetools lists logins packing publishing pushing removal saving listing remote lookup platform repair "
+    "engine/images":
+        "host_image imagetools lists logins packing publishing pushing removal saving listing remote lookup budget platform repair "
         "from_store similar",
     "engine/lifecycle":
         "pod_member bind_owners commit healthcheck kill prune rename reset restart update wait autostart shared create "
@@ -128,7 +129,7 @@ ORDER = {
         "responses credential_helper",
     "image/stores": "upkeep publish writing lookup reading layout",
     "image/transfer":
-        "pull push_index copy push push_layer ahead work layer_blob packed_forms spool new_image layers layer_stream workers",
+        "pull push_index copy push push_layer ahead work layer_blob packed_forms room spool new_image layers layer_stream workers",
     "image/trust": "policy signatures keys simple_signing",
     "kube": "generate export_container play volumes requests load",
     "kube/load": "objects pod container probe volumes confinement environment values model node",

@@ -14,7 +14,7 @@ from rootless.api.request.registry import credentials
 from rootless.api.routes.progress import ProgressStream
 from rootless.api.routes.route import ACTS, CHANGES, READS, STREAMS, Call, Reply, Route
 from rootless.api.routes.tar_bodies import TAR, body, clients, output
-from rootless.engine.images import listing, lookup, removal
+from rootless.engine.images import budget, listing, lookup, removal
 from rootless.engine.state.events import events
 from rootless.engine.views import image as view
 from rootless.errors import InvalidInput, NotSupported, RootlessError
@@ -195,6 +195,7 @@ def load(call: Call) -> None:
             progress.line({"stream": f"Loaded image: {lookup.familiar(name)}\n"})
         if not one.names:
             progress.line({"stream": f"Loaded image ID: {one.image.id}\n"})
+    budget.keep(call.store)
     progress.end()
 
 

@@ -179,6 +179,9 @@ def pull(
     from rootless.engine.images.repair import sync_in_background
 
     sync_in_background(store)
+    from rootless.engine.images import budget
+
+    budget.keep(store)
     return image
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from rootless import errors
 from rootless.engine.files import changes
+from rootless.engine.images import budget
 from rootless.engine.images.lookup import familiar
 from rootless.engine.lifecycle import pause
 from rootless.engine.options.health import to_docker
@@ -78,6 +79,7 @@ def commit(store: Store, identifier: str, request: CommitRequest) -> Image:
             images.tag(store, image.id, name)
     reference_given = {"imageRef": familiar(name)} if name is not None else {}
     events.container(store, "commit", record, comment=request.message, imageID=image.id, **reference_given)
+    budget.keep(store)
     return images.find(store, image.id)
 
 

@@ -22,7 +22,7 @@ from rootless.engine.state.events import events
 from rootless.errors import Conflict, InvalidInput
 from rootless.image import run_config
 from rootless.image.run_config import RunConfig
-from rootless.storage import host_images
+from rootless.storage import host_images, images
 from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
@@ -34,8 +34,7 @@ VERSION = 1
 def create(store: Store, request: Request, image: Image | None) -> str:
     """Make a container and return its id; `image` is None for --rootfs.
 
-    The caller has joined the session. Nothing is left behind where this raises: InvalidInput
-    for what cannot be started, NotFound for a bind source, Conflict for a name in use.
+    The caller has joined the session. Where this raises nothing is left: InvalidInput, NotFound for a bind source, Conflict for a name.
     """
     if request.pod and not request.infra:
         from rootless.storage import pods
@@ -56,6 +55,7 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
 
         request = request._replace(network=endpoint_config.resolve(store, request.network))
     record = make_record(request, image)
+    images.note_use(store, image.id if image else "")
     if image and host_images.is_one(store, image.id):
         record["over_host"] = True
     check(record)

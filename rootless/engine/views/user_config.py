@@ -37,6 +37,15 @@ def view() -> dict[str, Any]:
         for key in ("stores", "trusted_stores")
         if key in found and not (key == "stores" and variable is not None)
     ]
+    for key, variable, value in (
+        ("cache_max", user_config.CACHE_MAX, "off"), ("cache_days", user_config.CACHE_DAYS, str(user_config.DEFAULT_CACHE_DAYS)),
+    ):  # fmt: skip
+        source = DEFAULT
+        if os.environ.get(variable):
+            value, source = os.environ[variable], f"environment: {variable}"
+        elif key in found:
+            value, source = found[key].value, found[key].source
+        rows.append({"Key": key, "Value": value, "Source": source})
     return {"Path": user_config.path(), "Exists": bool(found) or os.path.exists(user_config.path()),
             "Values": sorted(rows, key=lambda row: row["Key"])}  # fmt: skip
 

@@ -23,7 +23,7 @@ from rootless.image.manifest import DOCUMENT_LIMIT_BYTES, Descriptor, Index, Man
 from rootless.image.platforms import Platform
 from rootless.image.progress import Event, Phase, Progress, silent
 from rootless.image.registry.client import verify
-from rootless.image.transfer import new_image
+from rootless.image.transfer import new_image, room
 from rootless.image.transfer.layers import Layer, fetch_layers
 from rootless.image.trust import policy
 from rootless.storage import blobs, images
@@ -121,10 +121,11 @@ def add_from_layout(
     config_data = _blob(files, parsed.config)
     what = f"image {parsed.config.digest[7:19]}"
     config = image_config.parse(config_data, layers=len(parsed.layers), what=what)
+    layers = [Layer(*pair) for pair in zip(parsed.layers, config["rootfs"]["diff_ids"], strict=True)]
+    room.check(store, layers, what, progress)
     for layer in parsed.layers:
         _copy_blob(store, files, layer)
-    pairs = zip(parsed.layers, config["rootfs"]["diff_ids"], strict=True)
-    fetch_layers(store, [Layer(*pair) for pair in pairs], registry=None, progress=progress)
+    fetch_layers(store, layers, registry=None, progress=progress)
     blobs.add_bytes(store, config_data)
     blobs.add_bytes(store, raw)
     document = manifest.load_json(raw, what)

@@ -20,7 +20,7 @@ from rootless.image.registry import registries_conf
 from rootless.image.registry.auth_file import Credentials
 from rootless.image.registry.client import Registry
 from rootless.image.registry.registries_conf import RegistriesConf
-from rootless.image.transfer import packed_forms
+from rootless.image.transfer import packed_forms, room
 from rootless.image.transfer.layers import Layer, fetch_layers
 from rootless.image.trust import policy
 from rootless.storage import blobs, images
@@ -66,6 +66,7 @@ def pull(
     diff_ids = config["rootfs"]["diff_ids"]
     with store.lease():
         layers = [Layer(*pair) for pair in zip(found.manifest.layers, diff_ids, strict=True)]
+        room.check(store, layers, what, progress)
         fetch_layers(store, layers, registry=found.registry, progress=progress)
         for layer in layers:
             packed_forms.remember(store, layer.diff_id, layer.descriptor, source=f"{found.registry.registry}/{found.registry.repository}")

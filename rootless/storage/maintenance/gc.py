@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from rootless.errors import RootlessError
-from rootless.storage import blobs, images, indexes, staging, volumes
+from rootless.storage import blobs, images, indexes, squashed, staging, volumes
 from rootless.storage.containers import containers
 from rootless.storage.layers import layers, step_names, steps
 from rootless.storage.store import Store, open_lock
@@ -37,18 +39,27 @@ def collect(store: Store, *, wait: bool = False) -> Collected:
     container to "diff_ids" and "image_id" of its config.json (images removed under it keep
     its layers), a step of the build cache to the layer that it has become. A partial download goes too, unless it is being written.
     """
+    with alone(store, wait=wait) as free:
+        return collect_alone(store) if free else Collected(0, 0, 0, True)
+
+
+@contextmanager
+def alone(store: Store, *, wait: bool = False) -> Iterator[bool]:
+    """While nobody else looks up or adds what is stored: False where a command that does holds a lease (and `wait` is not said)."""
     fd = open_lock(store.root + "/gc.lock")
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            free = True
         except BlockingIOError:
-            return Collected(0, 0, 0, True)
-        return _collect(store)
+            free = False
+        yield free
     finally:
         os.close(fd)
 
 
-def _collect(store: Store) -> Collected:
+def collect_alone(store: Store) -> Collected:
+    """`collect`, for a caller in `alone`."""
     wanted_blobs: set[str] = set()
     wanted_layers: set[str] = set()
     for image in images.list_images(store):
@@ -66,17 +77,16 @@ def _collect(store: Store) -> Collected:
         for mount in config.get("mounts") or ():  # --mount type=image
             wanted_layers.update(mount.get("diff_ids") or ())
     wanted_layers |= step_names.layers_of_steps(store)
+    young = _file_systems_clock(store) - _YOUNG_S if store.shared else 0.0
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
-        if digest not in wanted_blobs and not _may_be_wanted_elsewhere(store, digest):
+        if digest not in wanted_blobs and not _may_be_wanted_elsewhere(store, digest, young):
             freed += blobs.size(store, digest)
             blobs.remove(store, digest)
             gone_blobs += 1
     if store.shared:
-        from rootless.storage import squashed
-
         every = [image.diff_ids for image in images.list_images(store)]
-        freed += squashed.sweep(store, every, time.time() - _YOUNG_S)
+        freed += squashed.sweep(store, every, young)
     for diff_id in layers.list_layers(store):
         if diff_id not in wanted_layers:
             freed += layers.size(store, diff_id)
@@ -90,14 +100,29 @@ def _collect(store: Store) -> Collected:
     return Collected(gone_blobs, gone_layers, freed, False)
 
 
-def _may_be_wanted_elsewhere(store: Store, digest: str) -> bool:
+def _may_be_wanted_elsewhere(store: Store, digest: str, young: float) -> bool:
     """Of a store that other machines have, too: its lock is this one's, and a pull there refers to its blobs in the end."""
     if not store.shared:
         return False
     try:
-        return time.time() - os.stat(blobs.path(store, digest)).st_mtime < _YOUNG_S
+        return not squashed.is_older(blobs.path(store, digest), young)
     except FileNotFoundError:
         return True
+
+
+def _file_systems_clock(store: Store) -> float:
+    """Now, as the file system of what is shared has it: its server's clock gives files their times, and ours may be another.
+    Asked by making a file; ours where none can be made."""
+    path = f"{store.home}/.clock-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return time.time()
+    try:
+        return os.fstat(fd).st_mtime
+    finally:
+        os.close(fd)
+        os.unlink(path)
 
 
 def _drop_partial(store: Store) -> int:

@@ -12,6 +12,7 @@ from rootless.storage.store import Store
 def load(args: Args) -> int:
     """Every image in the archive; a line for each name, or the id of one without."""
     from rootless.cli.output import progress
+    from rootless.engine.images import budget
     from rootless.engine.images.lookup import familiar
     from rootless.image import platforms
     from rootless.image.archive import load as archives
@@ -34,6 +35,7 @@ def load(args: Args) -> int:
             print(f"Loaded image: {familiar(name)}")
         if not one.names:
             print(f"Loaded image ID: {one.image.id}")
+    budget.keep(Store.open())
     return 0
 
 

@@ -10,6 +10,7 @@ from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output import units
 from rootless.cli.output.columns import ellipsis, print_table, short_id
 from rootless.cli.output.listing import print_listing
+from rootless.engine.images import budget
 from rootless.engine.state import listing, status_words
 from rootless.engine.views import system
 from rootless.session import session
@@ -28,8 +29,13 @@ KINDS = {
     "volumes": "Local Volumes",
     "build cache": "Build Cache",
     "blobs": "Downloads",
+    "image files": "Image Files",
+    "packs": "Packed Directories",
 }
-"""Docker's rows, and what `pull` keeps."""
+"""Docker's rows, and ours: what `pull` keeps, images as one file each (a store in two places), and what `image pack` made."""
+
+
+_OURS = ("blobs", "image files", "packs")
 
 
 def show(args: Args) -> int:
@@ -47,10 +53,13 @@ def show(args: Args) -> int:
                 "TotalCount": str(found.total),
                 "Active": str(found.active),
                 "Size": units.human_size(found.size),
-                "Reclaimable": units.human_size(found.reclaimable) + (percent if kind != "blobs" else ""),
+                "Reclaimable": units.human_size(found.reclaimable) + (percent if kind not in _OURS else ""),
             }
         )
     print_listing(rows, list(HEADERS), headers=HEADERS, template=args.format)
+    limit = budget.configured()
+    if limit is not None and args.format is None:
+        print(f"\nCap for images: {units.human_size(budget.used(store))} of {units.human_size(limit.most_bytes)} ({limit.source})")
     return 0
 
 
