@@ -74,3 +74,28 @@ def test_the_oci_runtime(vm: Machine, profile: str) -> None:
     assert done.stdout.splitlines()[:3] == [f"{profile} (enforce)", "refused", "allowed"], done
     assert done.stdout.splitlines()[3].startswith("status "), done
     assert "no-such" in done.stderr
+
+
+def test_our_own_profile_covers_what_starts_us(vm: Machine) -> None:
+    """Ubuntu gives user namespaces to who has it (`userns`): the commands, containers' monitors, and what a unit starts. An
+    interpreter that runs something else has it not."""
+    if vm.name == "bookworm":
+        pytest.skip("AppArmor 3 knows no such rule, and no host that has it restricts user namespaces")
+    print_profile = "from rootless.session.diagnosis import apparmor_profile; print(apparmor_profile()[1])"
+    text = vm.run("alice", f'venv/bin/python -c "{print_profile}"').stdout
+    assert '"/home/alice/venv/bin/rootless{,-oci}"' in text
+    vm.run("root", f"cat >/srv/rootless <<'END'\n{text}END\napparmor_parser -r /srv/rootless")
+    label = "cat /proc/$(rootless inspect -f '{{.State.Pid}}' %s)/attr/current"
+    try:
+        told = vm.run(
+            "alice",
+            f"""rootless run -d --name typed busybox sleep 1000 >/dev/null; {label % "typed"}; rootless rm -f typed >/dev/null
+            venv/bin/python -c 'print(open("/proc/self/attr/current").read().strip())'
+            rootless create --name unit busybox sleep 1000 >/dev/null; rootless enable unit >/dev/null
+            grep ^ExecStart= ~/.config/systemd/user/rootless-unit.service
+            systemctl --user start rootless-unit; {label % "unit"}
+            systemctl --user stop rootless-unit; rootless disable unit >/dev/null; rootless rm unit >/dev/null""",
+        ).stdout.splitlines()
+    finally:
+        vm.run("root", "apparmor_parser -R /srv/rootless")
+    assert told == ["rootless (unconfined)", "unconfined", 'ExecStart="/home/alice/venv/bin/rootless" start unit', "rootless (unconfined)"]
