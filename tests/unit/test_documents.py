@@ -66,7 +66,8 @@ def test_troubleshooting_quotes_what_the_program_says() -> None:
     """In the column of what one sees, code with a blank in it is a part of a message, or of a finding, of ours."""
     messages = (TREE / "docs/messages.md").read_text()
     elsewhere = {"unknown flag", "unknown command", "no such host: ", "you have ", "the input device is not a TTY",
-                 "no space left on DIR (TYPE)"}  # fmt: skip
+                 "no space left on DIR (TYPE)", "the disk quota … on DIR (TYPE) is used up",
+                 "the program that serves DIR (fuse.…) has ended", "the server of DIR (nfs4) no longer has this file"}  # fmt: skip
     for row in (TREE / "docs/troubleshooting.md").read_text().splitlines():
         for quoted in re.findall(r"`([^`]+)`", row.split("|")[1] if row.startswith("| ") else ""):
             if " " in quoted and quoted not in elsewhere:
