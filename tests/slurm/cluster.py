@@ -131,9 +131,13 @@ class Cluster:
         for process in reversed(self._started):
             process.terminate()
         for process in reversed(self._started):
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
+            for _ in range(30):
+                try:
+                    process.wait(1)
+                    break
+                except subprocess.TimeoutExpired:
+                    process.terminate()  # slurmd misses a signal that comes while it reads its configuration anew
+            else:
                 process.kill()
                 process.wait()
 
