@@ -5,6 +5,7 @@ Raises OSError with the file name set; who knows the intention translates. Hot p
 
 from __future__ import annotations
 
+import errno
 import os
 
 from rootless import jsontext
@@ -13,8 +14,6 @@ from rootless.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-_serial = 0
-
 
 def write_bytes(path: str, data: bytes, *, durable: bool = True, mode: int = 0o600) -> None:
     """Replace `path` by `data`: a reader, or a kill at any instant, finds the old file or the new one.
@@ -22,10 +21,9 @@ def write_bytes(path: str, data: bytes, *, durable: bool = True, mode: int = 0o6
     `durable` adds fsync(2), so that this is also true of a power cut; without it the file may then
     be empty. The rename itself may be lost by a power cut: then the old file is there.
     """
-    global _serial
-    _serial += 1
     directory, slash, name = path.rpartition("/")
-    aside = f"{directory}{slash}.{name}.{os.getpid()}-{_serial}.tmp"
+    # Random: a process of another machine may have our number, and so may one that was killed here.
+    aside = f"{directory}{slash}.{name}.{os.getpid()}-{os.urandom(6).hex()}.tmp"
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         try:
@@ -65,6 +63,15 @@ def write_json(path: str, value: Any, *, durable: bool = True) -> None:
 
 def read_bytes(path: str) -> bytes:
     """The whole of `path` with three system calls; OSError as open(2)."""
+    try:
+        return _read(path)
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+        return _read(path)  # of NFS, and another machine replaced it between the calls
+
+
+def _read(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(fd, 65536)

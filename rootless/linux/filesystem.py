@@ -12,6 +12,7 @@ RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 RENAME_WHITEOUT = 4
 _STATX_BTIME = 0x800
+_LOCAL_LOCKS = frozenset({"local_lock=all", "local_lock=flock", "localflock"})
 
 # statfs(2), the ones a decision hangs on.
 MAGIC: dict[str, int] = {
@@ -68,6 +69,18 @@ def filesystem_type(path: str | int) -> str:
         if value == magic:
             return name
     return hex(magic)
+
+
+def has_local_locks(path: str) -> bool:
+    """Whether other machines do not see who has locked a file there: NFS mounted with nolock or local_lock, Lustre with localflock."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            mount, _, of_the_file_system = line.rstrip("\n").rpartition(" - ")
+            if mount.split(" ", 3)[2] == wanted:
+                return not _LOCAL_LOCKS.isdisjoint(of_the_file_system.split(" ")[-1].split(","))
+    return False
 
 
 def syncfs(fd: int) -> None:

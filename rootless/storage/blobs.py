@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from rootless.errors import Conflict, Corrupt, InvalidInput, NotFound
+from rootless.linux.filesystem import has_local_locks
+from rootless.linux.process import boot_id
+from rootless.storage.directories import ask_again, nearest
 from rootless.storage.store import Store, make_directory
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\Z")
@@ -34,10 +37,23 @@ def path(store: Store, digest: str) -> str:
     return f"{store.blobs}/{digest.replace(':', '/', 1)}"
 
 
+def partial_path(store: Store, digest: str) -> str:
+    """Where an unfinished download of the blob waits: for all machines, or for this one alone where they would not see
+    that it writes there."""
+    check_digest(digest)
+    name = digest.partition(":")[2]
+    if store.shared and has_local_locks(nearest(store.shared)):
+        name += "-" + boot_id()
+    return f"{store.blobs}/partial/{name}"
+
+
 def has(store: Store, digest: str, size: int | None = None) -> bool:
     """Whether the blob is stored (and has `size` bytes, where given)."""
+    where = path(store, digest)
+    if store.shared and not os.path.exists(where):
+        ask_again(store.shared, os.path.dirname(where))  # another machine may have just written it
     try:
-        status = os.stat(path(store, digest))
+        status = os.stat(where)
     except FileNotFoundError:
         return False
     return size is None or status.st_size == size
@@ -79,8 +95,8 @@ class Writer:
         self._final = path(store, digest)
         self._digest = digest
         self._size = size
-        algorithm, _, encoded = digest.partition(":")
-        self._partial = f"{store.blobs}/partial/{encoded}"
+        algorithm = digest.partition(":")[0]
+        self._partial = partial_path(store, digest)
         self._fd = _open_partial(self._partial, digest)
         self._hash = hashlib.new(algorithm)
         self.offset = 0
@@ -139,7 +155,12 @@ class Writer:
         if durable:
             os.fsync(self._fd)
         make_directory(os.path.dirname(self._final))
-        os.rename(self._partial, self._final)
+        try:
+            os.rename(self._partial, self._final)
+        except FileNotFoundError:
+            # Another machine may have written the same file to its end, if its locks are not seen here.
+            if not os.path.isfile(self._final):
+                raise
         return self._final
 
     def __enter__(self) -> Writer:
@@ -181,9 +202,8 @@ def writer(store: Store, digest: str, size: int | None = None) -> Writer:
 
 def wait(store: Store, digest: str) -> bool:
     """Wait until nobody writes the blob; whether it is there now."""
-    partial = f"{store.blobs}/partial/{digest.partition(':')[2]}"
     try:
-        fd = os.open(partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(partial_path(store, digest), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return has(store, digest)
     try:

@@ -27,6 +27,25 @@ def nearest(path: str) -> str:
     return path
 
 
+def ask_again(above: str, directory: str) -> bool:
+    """Have a network file system ask its server for what is in `directory`, which is below `above`; whether it is there.
+
+    What another machine made or renamed is not seen for up to a minute otherwise: names are cached, those that were missing,
+    too. To open a directory is to ask for it anew (close-to-open): one request, or one for each above it if it seems missing.
+    """
+    if _opens(directory):
+        return True
+    return all(_opens(directory[:end]) for end in range(len(above), len(directory) + 1) if directory[end : end + 1] in ("/", ""))
+
+
+def _opens(directory: str) -> bool:
+    try:
+        os.close(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def is_private(path: str) -> bool:
     """Whether that is a directory of the caller's that nobody else may enter: others can write to /tmp, too."""
     try:

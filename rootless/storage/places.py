@@ -5,7 +5,8 @@ to, and many a FUSE home does, too. So there ROOT keeps blobs, records, packed d
 unpacked layers, locks and state are in the first local place that an overlay can be made in. What a file system can do is
 tried; its number only says that nothing has to be tried (a local one), or must not be (it works until it does not).
 
-Asked by every command: one statfs(2), and elsewhere than on a local file system one small file. Hot path.
+Asked by every command: one small file that is not there and one statfs(2) on a local file system, elsewhere the file alone.
+Hot path.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ def find(root: str, runtime: str) -> Places:
     """Where the parts of the store at `root` are on this machine; tried out once for each RUNTIME and boot, with a line
     on stderr where they are in two places."""
     asked = os.environ.get(VARIABLE, "")
-    if not asked:
-        kind = filesystem_type(nearest(root))
-        if kind in _LOCAL:
-            return Places(root, root, f"{kind} is a local file system", {})
+    # First, and without a look at ROOT: whose server does not answer has containers all the same, and they can be stopped.
     found = remembered(root, runtime, asked)
     if found is None:
+        if not asked:
+            kind = filesystem_type(nearest(root))
+            if kind in _LOCAL:
+                return Places(root, root, f"{kind} is a local file system", {})
         from rootless.storage import probe_places
 
         found = probe_places.choose(root, asked)

@@ -2,14 +2,16 @@
 
 Layers are unpacked in the local place, which is another one on the next machine and gone after the job. The file is what all
 machines run the image from, without unpacking it, and all that there is of an image which was built or committed here. Made
-in the local place, copied beside its name, renamed: it is whole or not there.
+in the local place, copied beside its name, given it then: it is whole or not there, and never replaced.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from rootless.errors import NotSupported, RootlessError
@@ -19,6 +21,7 @@ from rootless.runtime.squashfs.serve import find_program
 from rootless.session import run_program, session
 from rootless.storage import disk_errors
 from rootless.storage.copy_data import copy_data
+from rootless.storage.directories import ask_again
 from rootless.storage.layers import lower
 from rootless.storage.store import Store, make_directory
 from rootless.words import plain
@@ -27,6 +30,8 @@ _PROGRAM = "mksquashfs"
 _OPTIONS = ("-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
 _FUTURE_S = 2 * 86_400.0
 """From what is still young, a day before now: a time that is a day ahead of now."""
+_NOTED_EVERY_S = 3600.0
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _SUFFIX, _ONE_ID = ".sqfs", ".one.sqfs"
 
 
@@ -45,7 +50,25 @@ def find(store: Store, diff_ids: Sequence[str]) -> ImageFile | None:
     if not diff_ids:
         return None
     path = f"{directory(store)}/{name_of(diff_ids, single_id=session.join().single_id)}"
+    if not os.path.isfile(path) and store.shared:
+        ask_again(store.shared, directory(store))  # another machine may have just made it
     return ImageFile(path) if os.path.isfile(path) else None
+
+
+def note_use(image: ImageFile) -> None:
+    """Note in the file's atime that a container here has it: `sweep` on another machine leaves it for a day more. Its mtime stays,
+    which tells one mount from another."""
+    now = time.time()
+    try:
+        status = os.stat(image.path)
+        if now - _last_use(status) > _NOTED_EVERY_S:
+            os.utime(image.path, ns=(int(now * 1e9), status.st_mtime_ns))
+    except OSError:
+        pass  # a store that is only read
+
+
+def _last_use(status: os.stat_result) -> float:
+    return max(status.st_mtime, status.st_atime)
 
 
 def can_be_made() -> bool:
@@ -149,13 +172,25 @@ def _move(source: str, target: str) -> None:
                 os.close(other)
         finally:
             os.close(one)
-        os.rename(beside, target)
-    except BaseException:
+        _give_name(beside, target)
+    finally:
         try:
             os.unlink(beside)
         except FileNotFoundError:
-            pass
-        raise
+            pass  # it was renamed
+
+
+def _give_name(source: str, target: str) -> None:
+    """Let `source` be `target`, unless another machine was faster: its containers may read that one, and NFS 3 takes a file that
+    is replaced away from whoever has it open (ESTALE)."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.rename(source, target)
 
 
 def total(store: Store) -> tuple[int, int]:
@@ -193,15 +228,16 @@ def is_older(path: str, young: float) -> bool:
 
 
 def sweep(store: Store, wanted: Sequence[Sequence[str]], young: float) -> int:
-    """Remove the files of no image, `wanted` being the layers of all, but for those changed after `young` (a time of
-    time.time()), which another machine may be making; the bytes."""
+    """Remove the files of no image, `wanted` being the layers of all, but for those made, or first mounted somewhere, after
+    `young` (a time of time.time()), which another machine may need; the bytes."""
     kept = {name_of(diff_ids, single_id=single) for diff_ids in wanted for single in (False, True)}
     freed = 0
     try:
         with os.scandir(directory(store)) as entries:
             for entry in entries:
                 status = entry.stat(follow_symlinks=False)
-                if entry.name not in kept and is_older(entry.path, young):
+                used = young <= status.st_atime <= young + _FUTURE_S
+                if entry.name not in kept and is_older(entry.path, young) and not used:
                     os.unlink(entry.path)
                     freed += status.st_size
     except FileNotFoundError:

@@ -11,6 +11,7 @@ import pytest
 
 from rootless.errors import Conflict, Corrupt, InvalidInput, NotFound
 from rootless.storage import blobs
+from rootless.storage.maintenance import gc
 from rootless.storage.store import Store
 
 DATA = os.urandom(300_000)
@@ -86,6 +87,28 @@ def test_one_writer_at_a_time(store: Store) -> None:
         out.write(DATA)
         out.commit()
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_another_machine_wrote_it_to_its_end(store: Store) -> None:
+    """Whose locks are not seen here."""
+    with blobs.writer(store, DIGEST, len(DATA)) as out:
+        out.write(DATA)
+        os.makedirs(os.path.dirname(blobs.path(store, DIGEST)))
+        os.rename(blobs.partial_path(store, DIGEST), blobs.path(store, DIGEST))
+        out.commit()
+    assert blobs.read(store, DIGEST) == DATA
+
+
+def test_another_machines_download_is_not_garbage(store: Store) -> None:
+    shared = store._replace(shared=store.root + "/shared")
+    with blobs.writer(shared, DIGEST, len(DATA)) as out:
+        out.write(DATA[:1000])
+    partial = blobs.partial_path(shared, DIGEST)
+    gc.collect(shared)
+    assert os.path.getsize(partial) == 1000
+    os.utime(partial, (0, 0))
+    gc.collect(shared)
+    assert not os.path.exists(partial)
 
 
 def test_killed_while_writing(store: Store) -> None:

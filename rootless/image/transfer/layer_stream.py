@@ -138,7 +138,7 @@ class LayerStream:
         with writer:
             if writer.offset:
                 self.resumed = True
-                for offset, block in _blocks(_partial_path(self._store, self._layer.digest)):
+                for offset, block in _blocks(blobs.partial_path(self._store, self._layer.digest)):
                     self._pass(block, offset)
             self._download(writer, self._registry)
             writer.commit()
@@ -180,11 +180,6 @@ class LayerStream:
         if writer.offset < self._layer.size:
             missing = f"{writer.offset} of {self._layer.size} bytes came"
             raise Transient(Corrupt(f"truncated: {missing}"))
-
-
-def _partial_path(store: Store, digest: str) -> str:
-    """Where `blobs.Writer` keeps what came so far (docs/development/architecture.md, Files)."""
-    return f"{store.blobs}/partial/{digest.partition(':')[2]}"
 
 
 def _blocks(path: str) -> Iterator[tuple[int, bytes]]:

@@ -42,6 +42,8 @@ def prepare(
             from rootless.storage import squashed
 
             file = squashed.find(store, diff_ids)
+            if file is not None:
+                squashed.note_use(file)
         if file is None:
             raise
         return _from_file(file, container_dir, readonly=readonly)
