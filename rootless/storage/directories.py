@@ -38,6 +38,13 @@ def ask_again(above: str, directory: str) -> bool:
     return all(_opens(directory[:end]) for end in range(len(above), len(directory) + 1) if directory[end : end + 1] in ("/", ""))
 
 
+def asked_again(above: str, path: str) -> str:
+    """`path`, its directory having been asked for; nothing is asked where `above` is "", a store of one machine's."""
+    if above:
+        ask_again(above, os.path.dirname(path))
+    return path
+
+
 def _opens(directory: str) -> bool:
     try:
         os.close(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))

@@ -17,9 +17,8 @@ import time
 from rootless import atomic
 from rootless.errors import Conflict, NotFound, RootlessError
 from rootless.record import TYPE_CHECKING, Record
-from rootless.storage.directories import ask_again
 from rootless.storage.quoted_names import quoted
-from rootless.storage.store import Store, make_directory
+from rootless.storage.store import Store, asked_again, make_directory
 
 if TYPE_CHECKING:
     from typing import Any
@@ -90,7 +89,7 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
     """
     record = None
     if "/" in ref or ":" in ref:
-        record = _by_name(store, ref)
+        record = _load(asked_again(store.shared, f"{store.images}/names/{quoted(ref)}"))
     names: tuple[str, ...] = (ref,) if record is not None else ()
     if record is None:
         prefix = ref.removeprefix("sha256:")
@@ -105,13 +104,6 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
     if all_names:
         return _named(record, _all_names(store))
     return _image(record, names)
-
-
-def _by_name(store: Store, name: str) -> dict[str, Any] | None:
-    path = f"{store.images}/names/{quoted(name)}"
-    if store.shared and not ask_again(store.shared, os.path.dirname(path)):
-        return None
-    return _load(path)
 
 
 def _default(store: Store, index: dict[str, Any], ref: str) -> dict[str, Any] | None:
@@ -144,10 +136,8 @@ def _named(record: dict[str, Any], every: AllNames) -> Image:
 
 
 def _find_by_prefix(store: Store, prefix: str) -> dict[str, Any] | None:
-    if store.shared:
-        ask_again(store.shared, f"{store.images}/by-id")
     if len(prefix) == 64:
-        return _load(_record_path(store, prefix))
+        return _load(asked_again(store.shared, _record_path(store, prefix)))
     try:
         entries = os.listdir(f"{store.images}/by-id")
     except FileNotFoundError:

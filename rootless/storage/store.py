@@ -12,6 +12,7 @@ import os
 from rootless import paths
 from rootless.record import Record
 from rootless.storage import places
+from rootless.storage.directories import asked_again as asked_again
 from rootless.storage.directories import make_directory as make_directory
 
 

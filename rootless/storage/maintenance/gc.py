@@ -92,7 +92,7 @@ def collect_alone(store: Store) -> Collected:
             freed += layers.size(store, diff_id)
             layers.remove(store, diff_id)
             gone_layers += 1
-    freed += _drop_partial(store)
+    freed += _drop_partial(store, young)
     layers.sweep(store)
     steps.sweep(store)
     volumes.sweep(store)
@@ -125,7 +125,7 @@ def _file_systems_clock(store: Store) -> float:
         os.unlink(path)
 
 
-def _drop_partial(store: Store) -> int:
+def _drop_partial(store: Store, young: float) -> int:
     freed = 0
     base = f"{store.blobs}/partial"
     try:
@@ -139,7 +139,7 @@ def _drop_partial(store: Store) -> int:
             continue
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if store.shared and time.time() - os.fstat(fd).st_mtime < _YOUNG_S:
+            if store.shared and os.fstat(fd).st_mtime >= young:
                 continue  # there are mounts whose locks other machines do not see
             freed += os.fstat(fd).st_size
             os.unlink(f"{base}/{entry}")

@@ -13,7 +13,8 @@ from rootless.engine.files.copy_end import CopyEnd
 from rootless.engine.files.copy_tree import Policy
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.options.userns import IdMap
-from rootless.linux.filesystem import RENAME_NOREPLACE, renameat2
+from rootless.errors import NotSupported
+from rootless.linux.filesystem import RENAME_NOREPLACE, filesystem_type, renameat2
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.storage import volumes
 from rootless.storage.layers import recorded
@@ -102,11 +103,12 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener, 
                 return True
             os.close(os.open(_mark(volume), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
             _empty(volume.path)
-            copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of, emulated=emulated))
-            status = os.fstat(source)
-            owner = recorded.Reader(kept=emulated).owner(source, status)
-            recorded.Giver().give(directory, image.out_of(*owner) if image.out_of else owner)
-            os.fchmod(directory, status.st_mode & 0o7777)
+            try:
+                _copy(source, directory, image, emulated)
+            except PermissionError as error:  # NFS: the server knows of none of the session's ids
+                _empty(volume.path)
+                os.unlink(_mark(volume))
+                raise _refused(volume, target, error) from error
             os.unlink(_mark(volume))
         finally:
             os.close(directory)
@@ -114,6 +116,23 @@ def _fill_one(volume: Volume, image: CopyEnd, target: str, open_device: Opener, 
         os.close(lock)
         os.close(source)
     return True
+
+
+def _copy(source: int, directory: int, image: CopyEnd, emulated: bool) -> None:
+    copy_tree.contents(source, directory, Policy(None, special_bits=True, kept=image.out_of, emulated=emulated))
+    status = os.fstat(source)
+    owner = recorded.Reader(kept=emulated).owner(source, status)
+    recorded.Giver().give(directory, image.out_of(*owner) if image.out_of else owner)
+    os.fchmod(directory, status.st_mode & 0o7777)
+
+
+def _refused(volume: Volume, target: str, error: OSError) -> NotSupported:
+    where = os.path.dirname(os.path.dirname(volume.path))
+    return NotSupported(
+        f"volume {volume.name} cannot get what the image has at {target}: it has owners that {filesystem_type(where)} in {where} refuses "
+        f"({error.strerror})",
+        hint=f"-v {volume.name}:{target}:nocopy leaves it empty; a directory of a local disk takes them: -v DIR:{target}",
+    )
 
 
 def _fill_aside(volume: Volume, source: int, directory: int, policy: Policy) -> None:
