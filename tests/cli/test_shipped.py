@@ -16,6 +16,7 @@ import pytest
 from rootless import __version__, paths
 from rootless.engine.emulation.architectures import ARCHITECTURES
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 from tests.need import need, need_program
 
 WHEELS = Path(__file__).parents[2] / "packaging/wheels.py"
@@ -114,6 +115,43 @@ def test_the_module_of_a_cluster(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "/opt/rootless/commands:/usr/bin:/bin", "/opt/rootless/share:/usr/local/share:/usr/share", "none"], done.stderr  # fmt: skip
+
+
+@pytest.mark.full  # uv is 20 MB, and the programs are compiled
+@pytest.mark.timeout(900)
+def test_uv_and_pipx(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """Neither uses pip's own way of installing: uv writes the commands itself, into an environment in its cache. What a container
+    needs at its end is there, too."""
+    (wheel,) = (path for path in make(tmp_path / "dist", HERE) if path.suffix == ".whl")
+    tools = tmp_path / "tools"
+    subprocess.run([sys.executable, "-m", "venv", tools], check=True)
+    subprocess.run([tools / "bin/pip", "install", "-q", "uv", "pipx"], check=True)
+    environment = rootless.environment | {
+        "UV_CACHE_DIR": str(tmp_path / "cache"), "UV_TOOL_DIR": str(tmp_path / "uv"), "UV_TOOL_BIN_DIR": str(tmp_path / "uv-bin"),
+        "PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "pipx-bin"), "UV_PYTHON": sys.executable,
+    } | {name: value for name, value in os.environ.items() if name.startswith("PIP_")}  # fmt: skip
+    for name, pips in (("UV_INDEX_URL", "PIP_INDEX_URL"), ("UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"), ("SSL_CERT_FILE", "PIP_CERT")):
+        if pips in environment:
+            environment[name] = environment[pips]
+
+    def run(*words: str | Path) -> list[str]:
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    subprocess.run([tools / "bin/uv", "tool", "install", "-q", wheel], env=environment, check=True)
+    subprocess.run([tools / "bin/pipx", "install", "-q", wheel], env=environment, check=True)
+    container = ["run", "--rm", "--network", "none", busybox_image, "echo", "it runs"]
+    for command in (
+        [tools / "bin/uvx", "-q", "--from", wheel, "rootless"],
+        [tools / "bin/pipx", "run", "--spec", wheel, "rootless"],
+        [tmp_path / "uv-bin/rootless"],
+        [tmp_path / "pipx-bin/rootless"],
+    ):
+        assert run(*command, *container) == ["it runs"]
+        assert run(*command[:-1], str(command[-1]) + "-oci", "--version")[0] == f"rootless-oci version {__version__}"
+        run(*command, "run", "-d", "--rm", "--name", "stays", "--network", "none", busybox_image, "sleep", "1")
+        wait_until(lambda: not rootless("ps", "-aq").lines, "its monitor has removed it")
 
 
 def test_versions_are_the_same() -> None:
