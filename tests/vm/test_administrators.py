@@ -12,7 +12,7 @@ from tests.vm.machine import Machine
 TREE = Path(__file__).parents[2]
 ELSEWHERE = {
     "apt-get install ": "packaging/fresh-machine.sh does it, from README",
-    "python3 -m venv --copies /opt/rootless ": "minutes here; tests/cli/test_installed.py has pip and the wheel, the next line its link",
+    "python3 -m venv /opt/rootless ": "minutes here; tests/cli/test_installed.py has pip and the wheel, the next line its link",
 }
 UNDO = """\
 rm -rf /scratch /etc/profile.d/rootless.sh /usr/local/bin/rootless /etc/sysctl.d/60-rootless.conf
