@@ -88,16 +88,13 @@ void clients_accept(struct clients *clients)
     }
 }
 
-static void drop(struct clients *clients, size_t index)
+static void drop(struct clients *clients, const struct client *client)
 {
-    struct client *client = &clients->list[index];
-    bool ends_stdin = client->owns_stdin;
     if (client->pending)
         clients->pending--;
     close(client->fd);
-    *client = clients->list[--clients->count];
     clients->paused = false;
-    if (ends_stdin)
+    if (client->owns_stdin)
         input_end(clients->input);
 }
 
@@ -178,14 +175,19 @@ void clients_poll(struct clients *clients)
 
 void clients_serve(struct clients *clients)
 {
-    for (size_t i = clients->count; i-- > 0;) { /* downwards: drop() moves the last one here */
+    size_t kept = 0;
+    /* In the order in which they came: what one typed who has left comes before what the next one types. */
+    for (size_t i = 0; i < clients->count; i++) {
         struct client *client = &clients->list[i];
         short events = clients->polls[FIXED_POLLS + i].revents;
         if (client->pending && events & (POLLOUT | POLLHUP | POLLERR))
             offer(clients, client);
         if (!client->waiting && events & (POLLIN | POLLHUP | POLLERR) && !receive(clients, client))
-            drop(clients, i);
+            drop(clients, client);
+        else
+            clients->list[kept++] = *client;
     }
+    clients->count = kept;
 }
 
 bool clients_will_clean(const struct clients *clients)

@@ -187,6 +187,18 @@ def test_keep_stdin_outlives_clients(monitor: Monitor) -> None:
     assert [text for _, _, text in monitor.log()] == ["0", "1", "2"]
 
 
+def test_who_typed_first_is_heard_first(monitor: Monitor) -> None:
+    """Also where the monitor had no time before the next one came."""
+    monitor.start("cat", options=("--keep-stdin",))
+    os.kill(monitor.pid, signal.SIGSTOP)
+    clients = [monitor.attach() for _ in range(5)]
+    for number, client in enumerate(clients[:4]):
+        client.send(STDIN, b"%d\n" % number)
+        client.close()
+    os.kill(monitor.pid, signal.SIGCONT)
+    clients[4].until(lambda client: client.stdout == b"0\n1\n2\n3\n")
+
+
 def test_container_that_closes_its_stdin(monitor: Monitor) -> None:
     client = monitor.start("sh", "-c", "exec <&-; echo closed; sleep 0.3; exit 5", client=True).client
     assert client is not None
