@@ -12,6 +12,8 @@ import pytest
 
 from tests.vm.machine import Machine
 
+pytestmark = pytest.mark.full  # three minutes, of which two are the boot
+
 CONTEXT = "system_u:system_r:rl_test_t:s0"
 OPTION = "--security-opt label=type:rl_test_t"  # customize.sh loads it
 INSIDE = "cat /proc/self/attr/current; echo; echo x >/tmp/denied || echo refused"
