@@ -166,6 +166,7 @@ def project(vm: Machine) -> Iterator[None]:
     vm.run("root", "loginctl disable-linger bob")
 
 
+@pytest.mark.full  # six minutes; test_apparmor.py has a unit that starts, and the next test a store over a boot
 @pytest.mark.differs
 def test_enabled_containers_come_back_with_the_machine(vm: Machine, alice: Callable[[str], str], project: None) -> None:
     vm.run("root", "loginctl enable-linger alice")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
+
 from tests.vm.machine import Machine
 
 TRY = r"""
@@ -27,6 +29,7 @@ process.wait()
 """
 
 
+@pytest.mark.full  # two minutes of expired and locked accounts; tests/console has PAM's answers
 def test_the_owners_password_logs_in(vm: Machine) -> None:
     """His own alone; and not while the account is locked or has expired."""
     vm.run("root", f"printf %s {shlex.quote(TRY)} >/srv/try_passwords.py; chmod a+r /srv/try_passwords.py")
