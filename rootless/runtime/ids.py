@@ -11,7 +11,7 @@ import os
 
 from rootless import atomic, paths
 from rootless.errors import NotSupported, RootlessError
-from rootless.linux import rlimit, socket, struct
+from rootless.linux import rlimit, signal, socket, struct
 from rootless.linux.process import set_no_new_privs
 from rootless.linux.seccomp import (
     SECCOMP_FILTER_FLAG_NEW_LISTENER,
@@ -166,7 +166,11 @@ def _start_in(cgroup: str, program: str, words: list[str]) -> int:
     if not there:
         from rootless.cgroup import cgroupfs
 
-        cgroupfs.write(cgroup + "/cgroup.procs", str(pid))
+        try:
+            cgroupfs.write(cgroup + "/cgroup.procs", str(pid))
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)  # nobody else knows of it as yet
+            raise
     return pid
 
 

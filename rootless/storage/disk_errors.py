@@ -219,8 +219,8 @@ def _is_refused(place: str) -> bool:
 
 
 def mount_of(path: str) -> MountedAt | None:
-    """The mount that `path` is on, by its name alone: a file system without a server answers no question. None where
-    /proc does not tell."""
+    """The mount that `path` is on, by its name once links are followed: a file system without a server answers no other question.
+    None where /proc does not tell."""
     path = os.path.realpath(path)
     best: MountedAt | None = None
     try:

@@ -156,7 +156,7 @@ def test_a_directory_is_packed_and_mounted(rootless: Rootless, busybox_image: st
     place = f"target={environment}"
     said = rootless("image", "pack", environment, "torch").stdout
     assert f"type=squashfs,source=torch,{place}" in said
-    assert rootless("image", "pack").stdout.startswith("torch\t")
+    assert [line.split()[0] for line in rootless("image", "pack").lines] == ["NAME", "torch"]
     rootless("run", "-d", "--name", "box", *NOW, "--mount", f"type=squashfs,source=torch,{place}", busybox_image, "sleep", "1000")
     assert rootless("exec", "box", "cat", f"{environment}/lib/one").stdout == "of the environment\n"
     assert rootless("exec", "box", "sh", "-c", f"echo x >{environment}/lib/one", status=1).stderr.count("Read-only") == 1

@@ -46,7 +46,7 @@ def test_one_publishes_and_another_runs(rootless: Rootless, busybox_archive: Pat
         os.umask(0o022)
     for path in [store, *store.rglob("*")]:
         assert stat.S_IMODE(path.lstat().st_mode) == (0o755 if path.is_dir() else 0o644), path
-    assert rootless("image", "publish", store).stdout.startswith("busybox:latest\t")
+    assert [line.split()[0] for line in rootless("image", "publish", store).lines] == ["IMAGE", "busybox:latest"]
 
     # Nothing is unpacked, and nothing written there.
     before = sorted((path, path.lstat().st_mtime_ns) for path in store.rglob("*"))

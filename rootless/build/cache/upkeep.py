@@ -7,10 +7,9 @@ that did not reach the disk counts as doubtful after the next boot, and the next
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
-from rootless import inherited
+from rootless import inherited, user_config
 from rootless.build.cache import digests
 from rootless.errors import FAILURES, InvalidInput
 from rootless.runtime.descriptors import keep_only
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "ROOTLESS_BUILD_CACHE"
 _SHARE, _MOST = 10, 20 << 30
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _DIGESTS_S = 60 * 86_400
 
 
@@ -30,10 +28,10 @@ def budget(store: Store) -> int:
     """Bytes that the cache may have: $ROOTLESS_BUILD_CACHE (`20g`), else a tenth of the disk, at most 20 GiB."""
     word = os.environ.get(VARIABLE, "")
     if word:
-        found = re.fullmatch(r"(\d{1,15})([kmgt]?)b?", word.lower())
+        found = user_config.size_of(word)
         if found is None:
             raise InvalidInput(f"{VARIABLE}={word[:40]} is no size", hint="write a number of bytes, or 20g")
-        return int(found[1]) * _UNITS[found[2]]
+        return found
     status = os.statvfs(store.root)
     return min(_MOST, status.f_blocks * status.f_frsize // _SHARE)
 

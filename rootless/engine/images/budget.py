@@ -104,8 +104,9 @@ def keep(store: Store) -> None:
         sys.stderr.write(f"rootless: images had more than {human(budget.most_bytes)} ({plain(budget.source)}): {_told(done)}\n")
     if left > budget.most_bytes:
         sys.stderr.write(
-            f"rootless: WARNING: images take {human(left)}, more than {human(budget.most_bytes)} ({plain(budget.source)}), and nothing "
-            "that is left can be had again without you\nhint: `rootless image prune -a` removes all that no container has, "
+            f"rootless: WARNING: images take {human(left)}, more than {human(budget.most_bytes)} ({plain(budget.source)}), and "
+            "what is left has a container, was used within the hour, or is nowhere else\n"
+            "hint: `rootless image prune -a` removes all that no container has, "
             "`rootless system df -v` shows what takes how much\n"
         )
 

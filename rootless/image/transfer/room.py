@@ -61,7 +61,7 @@ def check(store: Store, wanted: Sequence[Layer], what: str, progress: Progress) 
 
 def _there(store: Store, digest: str) -> int:
     """Bytes of the blob that are stored, whole or as the beginning of a download."""
-    for path in (blobs.path(store, digest), f"{store.blobs}/partial/{digest.partition(':')[2]}"):
+    for path in (blobs.path(store, digest), blobs.partial_path(store, digest)):
         try:
             return os.stat(path).st_size
         except FileNotFoundError:

@@ -6,6 +6,7 @@ import os
 
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output import units
+from rootless.cli.output.columns import print_table
 from rootless.engine.images import packing
 from rootless.errors import InvalidInput
 from rootless.storage import packs
@@ -23,8 +24,8 @@ def pack(args: Args) -> int:
             print(name)
         return 0
     if not words and not args.output:
-        for name, size in packs.names(store).items():
-            print(f"{name}\t{units.human_size_short(size)}\t{packs.path_of(store, name)}")
+        listed = packs.names(store).items()
+        print_table(("NAME", "SIZE", "FILE"), [(name, units.human_size(size), packs.path_of(store, name)) for name, size in listed])
         return 0
     if len(words) != (1 if args.output else 2):
         raise InvalidInput("a directory is packed under a name or into a file", hint="rootless image pack DIR NAME, or -o FILE DIR")

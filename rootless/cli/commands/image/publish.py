@@ -6,6 +6,7 @@ import os
 
 from rootless.cli.grammar.command import FLAG, VALUE, Args, Command, Option
 from rootless.cli.output import units
+from rootless.cli.output.columns import print_table, short_id
 from rootless.cli.output.messages import say
 from rootless.errors import InvalidInput
 from rootless.image.stores.upkeep import KEEP_DAYS
@@ -24,8 +25,8 @@ def publish(args: Args) -> int:
             print(f"Untagged: {name}")
         return 0
     if not texts:
-        for name, identifier, size in publishing.listed(directory):
-            print(f"{name}\t{identifier[7:19]}\t{units.human_size_short(size)}")
+        rows = [(name, short_id(identifier), units.human_size(size)) for name, identifier, size in publishing.listed(directory)]
+        print_table(("IMAGE", "IMAGE ID", "SIZE"), rows)
         return 0
     for name in publishing.publish(Store.open(), directory, texts, keep_days=args.keep_days, say=say):
         print(name)
