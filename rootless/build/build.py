@@ -50,6 +50,7 @@ def build(store: Store, request: BuildRequest, progress: Progress) -> Result:
     fails, another RootlessError where the request does. Whatever happens, nothing is left running, and what was done
     is in the cache."""
     names = outputs.check(request)
+    budget.configured()
     try:
         session.join()
         with store.lease(), in_use.running(store), ExitStack() as stack:

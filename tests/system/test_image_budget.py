@@ -74,8 +74,21 @@ def test_what_can_be_had_again_goes(rootless: Rootless, busybox_archive: Path, t
         assert images(rootless, environment) == {"used", "pinned", "held", "new", "mine", "busybox", "built"}
         assert rootless("run", "--rm", "--network", "none", "built", "echo", "built").stdout == "built\n"
         assert rootless("export", "box").raw.count(NOISE["held"][:1000]) == 1
-        wrong = rootless("pull", "-q", "example.test/new", env=environment | {"ROOTLESS_CACHE_MAX": "much"}, status=1)
-        assert "ROOTLESS_CACHE_MAX=much is no size" in wrong.stderr
+        # Whatever makes an image keeps to it, and none begins with a value that is none.
+        tree = tmp_path / "tree.tar"
+        tree.write_bytes(tar_of({"file": b"x"}))
+        (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY tree.tar /\n")
+        makers = (
+            ("pull", "-q", "example.test/new"), ("load", "-q", "-i", busybox_archive), ("import", "-q", tree, "imported"),
+            ("commit", "-q", "box", "committed"), ("build", "-q", "-t", "made", tmp_path), ("bootstrap", "-q", "--tag", "made", "busybox"),
+        )  # fmt: skip
+        there = images(rootless, environment)
+        for words in makers:
+            wrong = rootless(*words, env=environment | {"ROOTLESS_CACHE_MAX": "much"}, status=1)
+            assert "ROOTLESS_CACHE_MAX=much is no size" in wrong.stderr
+        assert images(rootless, environment) == there
+        for words in (makers[2], makers[5]):
+            assert "(ROOTLESS_CACHE_MAX)" in rootless(*words, env=environment | {"ROOTLESS_CACHE_MAX": "1k"}, warns=True).stderr
         rootless("rm", "box")
 
 

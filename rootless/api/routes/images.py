@@ -120,7 +120,7 @@ def _import(call: Call, source: str) -> None:
         name = f"{name}:{tag}"
     progress = ProgressStream(call, quiet=True)
     wanted = _platform(call)
-    with clients():
+    with budget.kept(call.store), clients():
         image = import_tar(
             call.store, "-", name or None, change=query.words("changes"), message=query.word("message"),
             platform=platforms.parse(wanted) if wanted else None, stdin=body(call),
@@ -181,6 +181,7 @@ def load(call: Call) -> None:
 
     progress = ProgressStream(call, quiet=call.query.flag("quiet"))
     wanted = _platform(call)
+    budget.configured()  # a value that is none is told before anything is done
     try:
         with clients():
             loaded = load_archive(

@@ -17,6 +17,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from rootless import user_config
@@ -86,6 +88,15 @@ def used(store: Store) -> int:
         + sum(layers.size(store, diff_id) for diff_id in layers.list_layers(store) if diff_id in known)
         + squashed.total(store)[1]
     )
+
+
+@contextmanager
+def kept(store: Store) -> Iterator[None]:
+    """Around what makes images: a cap that is none is told before the work (InvalidInput), and the cap kept after it, unless it
+    failed. The caller is as for `keep`."""
+    configured()
+    yield
+    keep(store)
 
 
 def keep(store: Store) -> None:

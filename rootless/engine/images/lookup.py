@@ -163,6 +163,7 @@ def pull(
     credentials: Credentials | None = None,
 ) -> Image:
     """Fetch `text` from its registry and unpack it; see image.pull for errors. `credentials` stand for the user's own."""
+    from rootless.engine.images import budget
     from rootless.image import progress as events
     from rootless.image.transfer import pull as fetching
 
@@ -172,16 +173,14 @@ def pull(
 
         wanted = platforms.parse(platform)
     listener = events.silent if quiet or progress is None else progress
-    image = fetching.pull(
-        store, text, platform=wanted, progress=listener, tls_verify=tls_verify, credentials=credentials
-    )
-    log.write(store, "image", "pull", image.id, name=text)
-    from rootless.engine.images.repair import sync_in_background
+    with budget.kept(store):
+        image = fetching.pull(
+            store, text, platform=wanted, progress=listener, tls_verify=tls_verify, credentials=credentials
+        )
+        log.write(store, "image", "pull", image.id, name=text)
+        from rootless.engine.images.repair import sync_in_background
 
-    sync_in_background(store)
-    from rootless.engine.images import budget
-
-    budget.keep(store)
+        sync_in_background(store)
     return image
 
 

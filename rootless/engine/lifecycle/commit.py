@@ -56,6 +56,7 @@ class CommitRequest(NamedTuple):
 
 def commit(store: Store, identifier: str, request: CommitRequest) -> Image:
     """The new image. Call single-threaded; joins the session. What cannot be is refused before anything is done."""
+    budget.configured()
     name = _canonical(request.name) if request.name else None
     record = read_config(store, identifier)
     base = _base(store, record)

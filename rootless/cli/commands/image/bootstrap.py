@@ -11,6 +11,7 @@ from rootless.storage.store import Store
 def make(args: Args) -> int:
     """Make the image and print its id with --quiet, else what `run` may call it."""
     from rootless.cli.output import progress
+    from rootless.engine.images import budget
     from rootless.engine.images.lookup import familiar
     from rootless.image import platforms
     from rootless.image.bootstrap.bootstrap import BootstrapOptions, bootstrap
@@ -23,11 +24,12 @@ def make(args: Args) -> int:
         components=args.components,
         platform=platforms.parse(args.platform) if args.platform else None,
     )
-    try:
-        image = bootstrap(Store.open(), args.positional[0], options=options, tag=args.tag, progress=shown)
-    finally:
-        progress.finish(shown)
-    print(image.id if args.quiet else familiar(_name(args, image.names)))
+    with budget.kept(Store.open()):
+        try:
+            image = bootstrap(Store.open(), args.positional[0], options=options, tag=args.tag, progress=shown)
+        finally:
+            progress.finish(shown)
+        print(image.id if args.quiet else familiar(_name(args, image.names)))
     return 0
 
 

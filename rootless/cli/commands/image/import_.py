@@ -13,6 +13,7 @@ def make(args: Args) -> int:
     """Import the tarball and print the image's id."""
     from rootless.cli import client_config
     from rootless.cli.output import progress
+    from rootless.engine.images import budget
     from rootless.engine.images.lookup import familiar
     from rootless.engine.state.events import events
     from rootless.image import platforms
@@ -24,20 +25,21 @@ def make(args: Args) -> int:
     wanted = client_config.platform(args.platform)
     store = Store.open()
     shown = progress.for_stream(sys.stderr, quiet=args.quiet)
-    try:
-        image = import_tar(
-            store,
-            path,
-            name,
-            change=args.change,
-            message=args.message,
-            platform=platforms.parse(wanted) if wanted else None,
-            progress=shown,
-        )
-    finally:
-        progress.finish(shown)
-    events.write(store, "image", "import", image.id, name=familiar(image.names[0]) if image.names else "")
-    print(image.id)
+    with budget.kept(store):
+        try:
+            image = import_tar(
+                store,
+                path,
+                name,
+                change=args.change,
+                message=args.message,
+                platform=platforms.parse(wanted) if wanted else None,
+                progress=shown,
+            )
+        finally:
+            progress.finish(shown)
+        events.write(store, "image", "import", image.id, name=familiar(image.names[0]) if image.names else "")
+        print(image.id)
     return 0
 
 

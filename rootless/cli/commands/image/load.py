@@ -23,19 +23,19 @@ def load(args: Args) -> int:
         )
     shown = progress.for_stream(sys.stderr, quiet=args.quiet)
     platform = platforms.parse(args.platform) if args.platform else None
-    try:
-        loaded = archives.load(Store.open(), args.input or "-", platform=platform, progress=shown)
-    finally:
-        progress.finish(shown)
-    from rootless.engine.state.events import events
+    with budget.kept(Store.open()):
+        try:
+            loaded = archives.load(Store.open(), args.input or "-", platform=platform, progress=shown)
+        finally:
+            progress.finish(shown)
+        from rootless.engine.state.events import events
 
-    for one in loaded:
-        events.write(Store.open(), "image", "load", one.image.id, name=familiar(one.names[0]) if one.names else "")
-        for name in one.names:
-            print(f"Loaded image: {familiar(name)}")
-        if not one.names:
-            print(f"Loaded image ID: {one.image.id}")
-    budget.keep(Store.open())
+        for one in loaded:
+            events.write(Store.open(), "image", "load", one.image.id, name=familiar(one.names[0]) if one.names else "")
+            for name in one.names:
+                print(f"Loaded image: {familiar(name)}")
+            if not one.names:
+                print(f"Loaded image ID: {one.image.id}")
     return 0
 
 
