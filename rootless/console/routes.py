@@ -50,6 +50,16 @@ def _route(method: str, path: str, handler: Callable[..., Any], *, public: bool 
     return Route(method, re.compile(path), handler, public, data)
 
 
+def _files(address: str, holder: Callable[[str], files.Holder]) -> tuple[Route, ...]:
+    """The routes of what has files."""
+    return (
+        _route("GET", f"{address}/files", files.of(holder, files.show)),
+        _route("POST", f"{address}/files", files.of(holder, files.bring)),
+        _route("GET", f"{address}/file", files.of(holder, files.take_file), data=True),
+        _route("GET", rf"{address}/files\.tar", files.of(holder, files.take_archive), data=True),
+    )
+
+
 ROUTES = (
     _route("GET", "/", containers.first),
     _route("GET", "/login", login.show, public=True),
@@ -61,10 +71,7 @@ ROUTES = (
     _route("GET", "/changes", live.changes, data=True),
     _route("GET", "/containers", containers.listing),
     _route("GET", "/containers/NAME", containers.one),
-    _route("GET", "/containers/NAME/files", files.container_files),
-    _route("POST", "/containers/NAME/files", files.container_upload),
-    _route("GET", "/containers/NAME/file", files.container_file, data=True),
-    _route("GET", r"/containers/NAME/files\.tar", files.container_archive, data=True),
+    *_files("/containers/NAME", files.container),
     _route("POST", "/containers/NAME/rename", containers.rename),
     _route("POST", "/containers/NAME/limits", containers.limit),
     _route("POST", "/containers/NAME/ACTION", containers.act),
@@ -89,10 +96,7 @@ ROUTES = (
     _route("POST", "/images/IMAGE/remove", images.remove),
     _route("GET", "/volumes", volumes.listing),
     _route("POST", "/volumes/NAME/remove", volumes.remove),
-    _route("GET", "/volumes/NAME/files", files.volume_files),
-    _route("POST", "/volumes/NAME/files", files.volume_upload),
-    _route("GET", "/volumes/NAME/file", files.volume_file, data=True),
-    _route("GET", r"/volumes/NAME/files\.tar", files.volume_archive, data=True),
+    *_files("/volumes/NAME", files.volume),
     _route("GET", "/networks", networks.listing),
     _route("POST", "/networks/NAME/remove", networks.remove),
     _route("GET", "/projects", projects.listing),

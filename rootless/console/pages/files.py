@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from rootless.console.engine_api import Reply
@@ -152,41 +152,12 @@ async def bring(context: Context, holder: Holder) -> Answer:
     return json_answer({"command": bring_command(holder, path, name)})
 
 
-async def container_files(context: Context, name: str) -> Answer:
-    """GET /containers/NAME/files."""
-    return await show(context, container(name))
+def of(
+    holder: Callable[[str], Holder], serve: Callable[[Context, Holder], Awaitable[Answer]]
+) -> Callable[[Context, str], Awaitable[Answer]]:
+    """A route's handler: `serve` for the files of what `holder` makes of the address's name."""
 
+    async def handler(context: Context, name: str) -> Answer:
+        return await serve(context, holder(name))
 
-async def container_file(context: Context, name: str) -> Answer:
-    """GET /containers/NAME/file."""
-    return await take_file(context, container(name))
-
-
-async def container_archive(context: Context, name: str) -> Answer:
-    """GET /containers/NAME/files.tar."""
-    return await take_archive(context, container(name))
-
-
-async def container_upload(context: Context, name: str) -> Answer:
-    """POST /containers/NAME/files."""
-    return await bring(context, container(name))
-
-
-async def volume_files(context: Context, name: str) -> Answer:
-    """GET /volumes/NAME/files."""
-    return await show(context, volume(name))
-
-
-async def volume_file(context: Context, name: str) -> Answer:
-    """GET /volumes/NAME/file."""
-    return await take_file(context, volume(name))
-
-
-async def volume_archive(context: Context, name: str) -> Answer:
-    """GET /volumes/NAME/files.tar."""
-    return await take_archive(context, volume(name))
-
-
-async def volume_upload(context: Context, name: str) -> Answer:
-    """POST /volumes/NAME/files."""
-    return await bring(context, volume(name))
+    return handler
