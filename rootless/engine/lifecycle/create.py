@@ -121,6 +121,10 @@ def _record(store: Store, request: Request, record: ContainerConfig) -> str:
 def make_record(request: Request, image: Image | None) -> ContainerConfig:
     """The record that `request` and the image's configuration describe."""
     config = run_config.read(image.config.get("config")) if image else RunConfig()
+    if request.image_file:
+        from rootless.engine.files.mounts import enroot_files
+
+        config = enroot_files.read(request.rootfs)
     identifier = request.id or containers.new_id()
     entrypoint, cmd = request.entrypoint, list(request.cmd)
     if entrypoint is None:

@@ -43,7 +43,7 @@ def _emulated_ids(record: ContainerConfig) -> None:
 def _command(record: ContainerConfig) -> None:
     if not record["entrypoint"] and not record["cmd"]:
         if record.get("image_file"):
-            raise InvalidInput("no command specified", hint="an image file names none: add one after its path")
+            raise InvalidInput("no command specified", hint="the image file has no /etc/rc, which would start one: add one after its path")
         raise InvalidInput("no command specified", hint="the image names none: add one after its name")
 
 

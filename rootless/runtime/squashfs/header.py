@@ -64,10 +64,15 @@ def find(fd: int, name: str, offset: int | None = None) -> Squashfs:
     size = os.fstat(fd).st_size
     if offset is not None:
         return _squashfs(fd, name, offset, size)
-    if os.pread(fd, 42, 0)[32:] == _SIF_MAGIC:
+    if is_sif(fd):
         start, length = _system_partition(fd, name, size)
         return _squashfs(fd, name, start, start + length)
     return _squashfs(fd, name, 0, size)
+
+
+def is_sif(fd: int) -> bool:
+    """Whether the file is a SIF file."""
+    return os.pread(fd, 42, 0)[32:] == _SIF_MAGIC
 
 
 def _squashfs(fd: int, name: str, start: int, end: int) -> Squashfs:

@@ -10,7 +10,7 @@ import sys
 from rootless.engine.files.mounts import bind_sources
 from rootless.engine.options.mount_config import Mount
 from rootless.engine.state.config import ContainerConfig
-from rootless.errors import InvalidInput, NotSupported
+from rootless.errors import NotSupported
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.descriptors import close_all
 from rootless.runtime.mounts.bind import EXACT
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 
 def check(record: ContainerConfig) -> None:
-    """At create: InvalidInput or NotFound where the file cannot be a root, NotSupported for ids that it cannot be shown with."""
+    """At create: NotFound where the file is gone, NotSupported for ids that it cannot be shown with."""
     path = record["rootfs"]
-    if os.path.isdir(path):
-        raise InvalidInput(f"{path} is a directory", hint=f"to run what is in it: rootless run --rootfs {path} COMMAND")
     if record["userns"] not in ("", "host", "private") or record.get("id_map"):
         raise NotSupported(
             f"an image file cannot be shown with other ids (--userns={record['userns'] or 'of the pod'})",
@@ -53,7 +51,7 @@ def pin(store: Store, mount: Mount) -> None:
 
 def oci(mount: Mount) -> dict[str, Any]:
     """The mount for the runtime, at a start."""
-    image = _image(mount["source"], mount.get("offset"))
+    image = at(mount["source"], mount.get("offset"))
     return {
         "destination": mount["target"], "type": IMAGE_FILE, "source": image.path, "offset": image.offset,
         SUBPATH: "", EXACT: image.exact,
@@ -68,7 +66,7 @@ def borrow(record: ContainerConfig) -> tuple[dict[str, int], tuple[int, ...]]:
     try:
         for mount in record["mounts"]:
             if mount["type"] == "squashfs":
-                borrowed = connect.borrow(_image(mount["source"], mount.get("offset")))
+                borrowed = connect.borrow(at(mount["source"], mount.get("offset")))
                 trees[mount["target"]] = borrowed.mount
                 connections.append(borrowed.connection)
     except BaseException:
@@ -78,14 +76,15 @@ def borrow(record: ContainerConfig) -> tuple[dict[str, int], tuple[int, ...]]:
 
 
 def _find(path: str, offset: int | None = None) -> header.Squashfs:
-    fd = connect.open_image(_image(path, offset))
+    fd = connect.open_image(at(path, offset))
     try:
         return header.find(fd, path, offset)
     finally:
         os.close(fd)
 
 
-def _image(path: str, offset: int | None = None) -> header.ImageFile:
+def at(path: str, offset: int | None = None) -> header.ImageFile:
+    """The image file at a path of the user's, whose links are followed once."""
     exact = bind_sources.follow(path)
     return header.ImageFile(exact or path, exact is not None, offset)
 
@@ -99,5 +98,5 @@ def prepare(record: ContainerConfig, directory: str) -> Rootfs:
         except FileExistsError:
             pass
     return Rootfs(
-        "overlay", (), paths["upper"], paths["work"], paths["merged"], record["read_only"], image=_image(record["rootfs"])
+        "overlay", (), paths["upper"], paths["work"], paths["merged"], record["read_only"], image=at(record["rootfs"])
     )
