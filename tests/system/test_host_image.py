@@ -135,15 +135,23 @@ def test_who_is_called_host(rootless: Rootless, busybox_archive: Path, tmp_path:
 
 
 @pytest.mark.own_store
-def test_with_one_id(rootless: Rootless) -> None:
-    """All is root's, and owners are not emulated: what could not be kept is an error."""
-    script = """rootless run --name box --network none host sh -c '
-        echo two > /opt/rl-made; chown 33 /opt/rl-made || stat -c "%u %g" /opt/rl-made /etc/passwd'
-    rootless inspect -f '{{.EmulatedIds.Level}}: {{.EmulatedIds.Why}}' box; rootless commit box more >&2; rootless rm box >&2
-    rootless run --rm --network none more cat /opt/rl-made; rootless run --rm --emulate-ids=full host true || echo $?"""
-    done = inside(rootless, ONE_ID, script)
+def test_with_one_id(rootless: Rootless, tmp_path: Path) -> None:
+    """The machine's files are root's; the container's other users are emulated, and are there after a restart and in a commit."""
+    deb = package(tmp_path)
+    tmp_path.chmod(0o755)
+    script = """rootless create --name box --network none host sh -c '
+        test -e /opt/rl-made && exec sleep 1000
+        echo two > /opt/rl-made; chmod 600 /opt/rl-made; chown 33:44 /opt/rl-made /usr/bin/env
+        apt-get install -y /opt/rl-hello.deb >/dev/null || exit 3' >&2
+    rootless cp "$1" box:/opt/rl-hello.deb; rootless start -a box >&2
+    rootless start box >&2
+    look='stat -c "%u:%g %a" /opt/rl-made /usr/bin/env /etc/passwd; stat -c %U /usr/bin/rl-hello
+        su rl-hello -s /bin/sh -c "id -un; cat /opt/rl-made 2>/dev/null || echo refused"'
+    rootless exec box sh -c "$look"; echo
+    rootless inspect -f '{{.EmulatedIds.Level}}' box; rootless stop -t 0 box >&2; rootless commit box more >&2; rootless rm box >&2
+    echo; rootless run --rm --network none more sh -c "$look"
+    rootless run --rm --network none --emulate-ids=off host chown 33 /etc/passwd || echo $?"""
+    done = inside(rootless, ONE_ID, script, deb)
     assert done.returncode == 0, done.stderr
-    *owners, why, text, status = done.stdout.splitlines()
-    assert (owners, text, status) == (["0 0", "0 0"], "two", "125")
-    assert why.startswith(": fuse-overlayfs does not keep their records")
-    assert "ids cannot be emulated over the machine's own files" in done.stderr
+    seen = "33:44 600\n33:44 755\n0:0 644\nrl-hello\nrl-hello\nrefused\n"
+    assert done.stdout == f"{seen}\nfull\n\n{seen}1\n"

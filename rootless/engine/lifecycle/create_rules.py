@@ -72,11 +72,6 @@ def _root(record: ContainerConfig) -> None:
 
 
 def _over_host(record: ContainerConfig) -> None:
-    if record.get("over_host") and record.get("ids", "off") not in ("off", "auto"):
-        raise NotSupported(
-            f"ids cannot be emulated over the machine's own files (--emulate-ids={record.get('ids')})",
-            hint="leave --emulate-ids away; an administrator can give you a range of ids (/etc/subuid, /etc/subgid)",
-        )
     if record["labels"].get(host_images.LABEL) == "host" and not record.get("over_host"):
         raise NotSupported(
             f"the image {record['image']} is what was changed of another machine's own files, or says so",

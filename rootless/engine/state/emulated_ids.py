@@ -121,8 +121,6 @@ def _automatic(cache_dir: str) -> EmulatedIds:
 
 def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
     """What of the container's own stands against it, "" for nothing."""
-    if record.get("over_host"):
-        return "fuse-overlayfs does not keep their records, and nothing else has the machine's files below it"
     if record.get("infra"):
         return "a pod's infra has no users"
     if record.get("narrow"):
