@@ -32,20 +32,36 @@ exit $((SLURM_PROCID == 15 ? 9 : 0))"""
 def test_a_container_that_steps_share(
     cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str]
 ) -> None:
-    """As pyxis's --container-name: what one step installs the next one finds, as long as somebody is in the container."""
-    step = f"rootless srun -n1 --overlap --container-name=tools --container-image={busybox_image}"
-    script = f"""{step} sh -c 'echo kept; exec sleep 1000' >up & keeper=$!
-until grep -q kept up; do sleep 0.1; done
-{step} sh -c 'echo installed >/tmp/new'
-{step} sh -c 'cat /tmp/new; echo $SLURM_STEP_ID'
-kill -TERM $keeper; wait $keeper
+    """As pyxis's --container-name: what one step leaves the next one finds, on each node, until the job ends; and then it is gone."""
+    step = f"rootless srun -N2 -n2 --container-image={busybox_image}"
+    named = f"{step} --container-name=tools"
+    script = f"""{named} sh -c 'echo $SLURMD_NODENAME >/tmp/new'
+{named} sh -c 'echo found $(cat /tmp/new) $SLURMD_NODENAME in $SLURM_STEP_ID'
+{named} sh -c 'exit $((SLURM_PROCID + 6))'
+echo status $?
 {step} sh -c 'cat /tmp/new 2>&1'"""
-    job = cluster.batch(script, "-n2", "-o", f"{cluster.directory}/out.%j", env=job_environment)
+    job = cluster.batch(script, "-N2", "-n2", "-o", f"{cluster.directory}/out.%j", env=job_environment)
     cluster.wait_for(job)
     lines = (cluster.directory / f"out.{job}").read_text().splitlines()
-    assert lines[:2] == ["installed", "2"]
-    assert any("can't open '/tmp/new'" in line for line in lines[2:])
+    assert sorted(line for line in lines if "found" in line) == ["found n1 n1 in 2", "found n2 n2 in 2"], lines
+    assert "status 7" in lines
+    assert len([line for line in lines if "can't open '/tmp/new'" in line]) == 2
     assert rootless("ps", "-aq").lines == []
+    again = cluster.batch(f"{named} cat /tmp/new", "-N2", "-n2", "-o", f"{cluster.directory}/out.%j", env=job_environment)
+    cluster.wait_for(again)
+    assert "can't open '/tmp/new'" in (cluster.directory / f"out.{again}").read_text(), "another job has containers of its own"
+
+
+def test_what_cannot_be_kept(cluster: Cluster, job_environment: dict[str, str]) -> None:
+    words = ("rootless", "srun", "-N2", "--container-image=nobody.test/nothing:1", "--container-name=none", "true")
+    script = f"""{' '.join(words)}
+echo status $?"""
+    job = cluster.batch(script, "-N2", "-o", f"{cluster.directory}/out.%j", env=job_environment)
+    cluster.wait_for(job)
+    said = (cluster.directory / f"out.{job}").read_text()
+    assert "the container cannot be kept on the nodes of the job: " in said
+    assert "nobody.test" in said
+    assert said.endswith("status 125\n")
 
 
 def test_words(cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str], tmp_path: Path) -> None:

@@ -55,6 +55,23 @@ read line; echo $line; /rank cma /work 8; exit $SLURM_PROCID"""
     assert sockets(rootless) == []
 
 
+def test_one_that_is_kept(rootless: Rootless, busybox_image: str) -> None:
+    """--keep is in the container without a command: what one command leaves is there for the next, until a signal comes or PID 1 ends."""
+    for end in (lambda keeper, _: keeper.terminate(), lambda _, pid: os.kill(pid, signal.SIGKILL)):
+        keeper = rootless.start(*SHARED, "--keep", busybox_image)
+        assert keeper.stdout is not None
+        identifier = keeper.stdout.readline().decode().strip()
+        rootless(*SHARED, busybox_image, "sh", "-c", "test ! -e /left && echo here > /left")
+        assert rootless(*SHARED, busybox_image, "cat", "/left").stdout == "here\n"
+        assert rootless("ps", "-q", "--no-trunc").lines == [identifier]
+        pid = int(rootless("inspect", "-f", "{{.State.Pid}}", identifier).stdout)
+        end(keeper, pid)
+        assert said(keeper) == (0, "", "")
+        processes.wait_until(lambda: rootless("ps", "-aq").lines == [], "the container is removed")
+    for words in (("--shared", "--keep", busybox_image, "true"), ("--keep", busybox_image)):
+        assert "--keep" in rootless("run", *words, status=125).stderr
+
+
 def test_signals_and_what_is_seen(rootless: Rootless, busybox_image: str) -> None:
     """A signal is one rank's; the container is one, is no other step's, and stays until the last rank has gone."""
     trap = "trap 'echo told; exit 5' TERM; echo up; while :; do sleep 0.1; done"

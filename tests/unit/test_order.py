@@ -59,7 +59,8 @@ ORDER = {
     "cli/commands/network": "connect create ls prune rm",
     "cli/commands/pod": "create inspect look ps rm verbs",
     "cli/commands/registry": "login logout search",
-    "cli/commands/system": "binfmt df doctor enable events host_programs info reset service shims srun unshare version srun_words",
+    "cli/commands/system":
+        "binfmt df doctor enable events host_programs info reset service shims srun unshare version srun_words srun_keeper",
     "cli/commands/volume": "archive create ls rm",
     "cli/flags": "compose build_options build_request chosen container_options container_request pod filters limits network",
     "cli/grammar": "parser command refused suggest",

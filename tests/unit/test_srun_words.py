@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rootless.cli.commands.system import srun, srun_words
+from rootless.cli.commands.system import srun, srun_keeper, srun_words
 from rootless.errors import InvalidInput, NotSupported
 
 IMAGE = "--container-image=work"
@@ -73,3 +73,21 @@ def test_the_command_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
         "run", "--shared=n", "--env-host", "--network", "none", "-v", "/a:/b:ro,rprivate", "-v", "/c:/c", "--tmpfs", "/d",
         "-v", "/home/me:/home/me", "-w", "/b", "-e", "A", "-e", "B", "--read-only", "work", "a",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "environment", "wanted"), [
+    (["-N2", "--mpi=pmi2"], {}, True),
+    (["--mpi", "pmix_v4"], {}, False),
+    (["-N2", "--mpi=none"], {"SLURM_MPI_TYPE": "pmix"}, True),
+    ([], {"SLURM_MPI_TYPE": "pmix"}, False),
+])  # fmt: skip
+def test_which_steps_names_are_kept(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environment: dict[str, str], wanted: bool
+) -> None:
+    """PMIx's directories are of one step, and so are containers then."""
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert srun_keeper.is_wanted(words) is wanted
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert not srun_keeper.is_wanted(words)

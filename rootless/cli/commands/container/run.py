@@ -12,6 +12,8 @@ def run(args: Args) -> int:
     if args.shared is None:
         if args.env_host:
             raise InvalidInput("--env-host goes with --shared alone", hint="name what the container is to have: -e NAME")
+        if args.keep:
+            raise InvalidInput("--keep goes with --shared alone", hint="a container that outlives its command is one without --rm")
         from rootless.cli.commands.container import run_container
 
         return run_container.run(args)
@@ -29,6 +31,8 @@ COMMAND = Command(
         Option(("-d", "--detach"), "detach", FLAG, help="Run container in background and print container ID"),
         Option(("--env-host",), "env_host", FLAG,
                help="With --shared: give the command the environment of this one, but for what the image sets"),
+        Option(("--keep",), "keep", FLAG,
+               help="With --shared: run nothing, but print the container's ID and keep it until a signal ends this command"),
         Option(("--rmi",), "rmi", FLAG, help="As --rm, and remove the image, too, unless other containers need it"),
         Option(("--shared",), "shared", VALUE, metavar="string", implied="",
                help="Run in one container with all other commands of this step of the batch job (elsewhere: of this login) on this "

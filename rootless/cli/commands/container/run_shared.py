@@ -18,6 +18,7 @@ from rootless.engine.lifecycle.request import Request
 from rootless.engine.options.health import NOTHING_ASKED
 from rootless.engine.state.config import ContainerConfig, SharedConfig, read_config
 from rootless.errors import InvalidInput, NotSupported
+from rootless.linux import signal
 from rootless.record import TYPE_CHECKING
 from rootless.runtime import exec as runtime_exec
 from rootless.runtime.process.init_program import ANNOTATION, PAUSE, SHARED_COMMAND
@@ -63,6 +64,8 @@ def run(args: Args) -> int:
         run_container.make(store, _container(store, request, image, key, identifier), args)
 
     member = shared.join(store, key, make_shared)
+    if args.keep:
+        return _keep(store, member)
     record = read_config(store, member.id)
     keys = terminal.parse_detach_keys(terminal.DEFAULT_DETACH_KEYS) if request.tty else None
     rows, columns = attachment.window() if request.tty else (0, 0)
@@ -100,7 +103,33 @@ def run(args: Args) -> int:
         shared.leave(store, member)
 
 
+def _keep(store: Store, member: shared.Member) -> int:
+    """Say the container's id, and be in it without a command, until a signal says that it is enough, or it has ended."""
+    import select
+
+    enough = False
+
+    def end(number: int) -> None:
+        nonlocal enough
+        enough = enough or number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+    try:
+        with attachment.Signals(forward=end, resize=None) as signals:
+            os.write(1, f"{member.id}\n".encode())
+            connection = member.connection.fileno()  # PID 1 says no more to who stays: it can be read when that has ended
+            ready: list[int] = []
+            while not enough and connection not in ready:
+                ready, _, _ = select.select([connection, signals.fd], [], [])
+                if signals.fd in ready:
+                    signals.on_arrival(os.read(signals.fd, 64))
+        return 0
+    finally:
+        shared.leave(store, member)
+
+
 def _refuse(args: Args) -> None:
+    if args.keep and len(args.positional) > 1:
+        raise InvalidInput("--keep takes no command: it is the other commands that do something in the container")
     for dest in (*_OF_ONE, *(option.dest for option in LIMITS)):
         if dest in args.given:
             raise InvalidInput(

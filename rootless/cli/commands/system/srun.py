@@ -6,7 +6,7 @@ import os
 import shutil
 
 from rootless import inherited, paths
-from rootless.cli.commands.system import srun_words
+from rootless.cli.commands.system import srun_keeper, srun_words
 from rootless.cli.grammar.command import FLAG, RUN, VALUE, Args, Command, Option
 from rootless.errors import CommandNotFound, InvalidInput, NotSupported
 
@@ -22,6 +22,10 @@ def _srun(args: Args) -> int:
         raise CommandNotFound("srun: no such command", hint="this is no machine of a Slurm cluster, or its programs are not in PATH")
     argv = [program, *words.srun, *paths.own_program(), *run_words(words)]
     inherited.give_back()
+    name = words.container.get("name", "").partition(":")[0]
+    if name and srun_keeper.is_wanted(words.srun):
+        run, *rest = run_words(words._replace(command=[]))
+        srun_keeper.keep(program, name, [*paths.own_program(), run, "--keep", *rest])
     os.execv(program, argv)
 
 
@@ -66,7 +70,8 @@ COMMAND = Command(
                 complete="image"),
         _option("--container-mounts", "Bind mounts: SRC:DST[:FLAG+FLAG],... (tmpfs:DST for one in memory)", "list"),
         _option("--container-workdir", "Working directory inside the container", "string"),
-        _option("--container-name", "Be in one container with all commands of the job on the node that give the same name", "string"),
+        _option("--container-name", "Be in one container with all commands of the job on the node that give the same name; it stays until "
+                "the job ends", "string"),
         _option("--container-env", "Variables whose value is ours, also where the image has one", "list"),
         _option("--container-unshare", "What is not to be the host's: net,ipc,uts", "list"),
         _option("--container-mount-home", "Mount the home directory"),
@@ -78,7 +83,8 @@ COMMAND = Command(
     handler=_srun,
     verbatim=True,
     status=RUN,
-    description="All tasks of a node are in one container (`rootless run --shared`), which the first of them makes and the last removes. "
+    description="All tasks of a node are in one container (`rootless run --shared`), which the first of them makes and the last removes; "
+    "one with a name stays until the end of the job, by a step of its own that waits. "
     "All other options are srun's and are passed on. The environment is the job's, except for what the image sets. "
     "--no-container-mount-home, --no-container-remap-root and --no-container-entrypoint are the defaults. "
     "--container-save is not offered.",
