@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.command import Rootless
+from tests.harness.terminal import Terminal
 from tests.harness.trees import remove_tree
 from tests.need import need_program
 from tests.system.test_hosts import ONE_ID, inside
@@ -69,6 +70,56 @@ def test_one_publishes_and_another_runs(rootless: Rootless, busybox_archive: Pat
     assert set(done.lines) == {"C /etc", "A /etc/mine"}
     assert f"of the store {store} is copied into your own" in done.stderr
     rootless("rm", "box", env=reader)
+
+
+@pytest.mark.own_store
+def test_one_name_for_several_platforms(rootless: Rootless, share: Path, reader: dict[str, str], tmp_path: Path) -> None:
+    """All of a list is published, each machine takes what it can run, and --platform replaces one of them."""
+    store = share / "images"
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY file /$TARGETARCH\n")
+    mine, other = ("amd64", "arm64") if os.uname().machine == "x86_64" else ("arm64", "amd64")
+
+    def make(content: str) -> None:
+        (tmp_path / "file").write_text(content)
+        rootless("build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", "tool", tmp_path)
+
+    def published() -> dict[str, str]:
+        rows = [line.split() for line in rootless("image", "publish", store).lines[1:]]
+        assert {row[0] for row in rows} == {"tool:latest"}
+        return {row[1].removeprefix("linux/"): row[2] for row in rows}
+
+    def seen(*words: str) -> str:
+        return rootless("image", "inspect", *words, "-f", "{{.Architecture}} {{slice .Id 7 19}}", "tool", env=reader).stdout.strip()
+
+    make("first")
+    person = Terminal([*rootless.argv, "image", "publish", str(store), "tool"], {**rootless.environment, "TERM": "xterm"})
+    try:
+        person.expect(r"[0-9a-f]{12}: Pushed")
+        person.expect(r"squashfs of [0-9a-f]{12}: Pushed")
+        assert person.wait() == 0
+    finally:
+        person.close()
+    first = published()
+    assert set(first) == {mine, other}
+    assert [line.split()[2] for line in rootless("images", env=reader).lines[1:]] == [first[mine]]
+    assert (seen(), seen("--platform", f"linux/{other}")) == (f"{mine} {first[mine]}", f"{other} {first[other]}")
+    made = rootless("create", "--pull", "never", "--platform", f"linux/{other}", *NOW, "tool", "/x", env=reader).stdout.strip()
+    assert rootless("inspect", "-f", "{{slice .Image 7 19}}", made, env=reader).stdout.strip() == first[other]
+    rootless("rm", made, env=reader)
+    # Where it was copied, the name means what it did.
+    assert seen().startswith(mine)
+
+    make("second")
+    assert rootless("image", "publish", "-q", "--platform", f"linux/{other}", store, "tool").stderr == ""
+    second = published()
+    assert second[mine] == first[mine]
+    assert second[other] != first[other]
+    # All that a name means is kept; what nothing means goes.
+    rootless("image", "publish", "-q", "--keep-days", "0", store, "tool")
+    assert second[mine] not in published().values()
+    assert len(list((store / "images/by-id").iterdir())) == 2
+    rootless("image", "publish", "--rm", store, "tool")
+    assert rootless("images", "-q", env=reader).lines == []
 
 
 @pytest.mark.full

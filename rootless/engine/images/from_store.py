@@ -37,8 +37,10 @@ _HOST = "docker.io/library/host:latest"
 _HEX = frozenset("0123456789abcdef")
 
 
-def find(text: str) -> Image | None:
-    """The image that `text` means in the stores of others. Not the machine itself, which is nobody's to publish."""
+def find(text: str, platform: str = "") -> Image | None:
+    """The image that `text` means in the stores of others, for `platform` or this machine. Not the machine itself, which is nobody's to
+    publish. InvalidInput for what is no platform."""
+    machine = platforms.parse(platform) if platform else None
     bare = text.removeprefix("sha256:")
     try:
         wanted = reference.parse(text)
@@ -52,7 +54,7 @@ def find(text: str) -> Image | None:
     if reference.is_short(text):
         names |= dict.fromkeys(candidate.canonical for candidate in registries_conf.read().candidates(text))
     for name in names:
-        if name != _HOST and (found := stores.find(canonical=name)):
+        if name != _HOST and (found := stores.find(canonical=name, wanted=machine)):
             return found
     return stores.find(identifier=bare) if _HEX.issuperset(bare) else None
 
@@ -77,10 +79,9 @@ def take(store: Store, image: Image, *, own_ids: bool) -> StoreFile | None:
 def _called(name: str, identifier: str) -> Image | None:
     """The image of that id, if that is what the name means in a store."""
     try:
-        found = stores.find(canonical=reference.parse(name).canonical) if name and user_config.stores() else None
+        return stores.find(canonical=reference.parse(name).canonical, identifier=identifier) if name and user_config.stores() else None
     except InvalidInput:
         return None  # it was run by its id
-    return found if found is not None and found.id == identifier else None
 
 
 def _file(store: Store, image: Image) -> tuple[StoreFile | None, str]:
@@ -132,8 +133,8 @@ def _check(fd: int, opened: OpenStore, name: str, digest: str) -> None:
 
 
 def _bring(store: Store, image: Image, why: str) -> None:
-    """Copy the image's blobs into our store, unpack them, and record it under its name where we have none of that name. A line on
-    stderr says so."""
+    """Copy the image's blobs into our store, unpack them, and record it under its name where we have none of that name and it is for this
+    machine. A line on stderr says so."""
     if image.published is None:
         return
     name = reference.parse(image.names[0]).familiar() if image.names else image.id[:19]
@@ -147,7 +148,9 @@ def _bring(store: Store, image: Image, why: str) -> None:
         except RootlessError as error:
             error.message = f"{name} of the store {directory}: {error.message}"
             raise
-        for name in image.names:
+        # Of another machine's platform it would hide what the name means here.
+        fits = platforms.select([platforms.of(image.config)], platforms.host()) is not None
+        for name in image.names if fits else ():
             try:
                 images.find(store, name, all_names=False)
             except NotFound:

@@ -128,7 +128,7 @@ def ensure(
     if policy != "always":
         try:
             image = _of_list(store, text, platform) if platform else None
-            image = image or find(store, text, all_names=False)
+            image = image or _find_for(store, text, platform or "")
             if platform is None or _fits(image, platform):
                 return image
             if policy == "never":
@@ -200,8 +200,18 @@ def find_for(store: Store, text: str, platform: str) -> Image:
         return find(store, text)
     from rootless.engine.images.platform import require
 
-    image = _of_list(store, text, platform) or find(store, text)
+    image = _of_list(store, text, platform) or _find_for(store, text, platform, all_names=True)
     require(image, text, platform)
+    return image
+
+
+def _find_for(store: Store, text: str, platform: str, *, all_names: bool = False) -> Image:
+    """As `find`; of a store's images that a name means, the one for `platform` ("": this machine), or any."""
+    image = find(store, text, all_names=all_names)
+    if platform and image.published:
+        from rootless.engine.images import from_store
+
+        return from_store.find(text, platform) or image
     return image
 
 

@@ -4,14 +4,16 @@
     blobs/sha256/<hex>              manifests, configurations, layers
     images/sqfs/<hex>.sqfs          all layers of an image as one squashfs, by its own digest
     images/by-id/<hex>.json         of an image: "id", "manifest", "layers" {digest, size}, "sizes" (of the unpacked layers), "files"
-    images/names/<quoted name>      {"name", "id"}
+    images/names/<quoted name>      {"name", "id", "platforms": id by platform (linux/arm64), where known; "id" is for who finds none}
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
-from rootless.image import reference
+from rootless.errors import InvalidInput
+from rootless.image import platforms, reference
+from rootless.image.platforms import Platform
 from rootless.storage.quoted_names import quoted
 
 MARKER = "rootless-store.json"
@@ -20,6 +22,7 @@ BLOBS, FILES, RECORDS, NAMES = "blobs/sha256", "images/sqfs", "images/by-id", "i
 DIRECTORIES = ("blobs", BLOBS, "images", FILES, RECORDS, NAMES)
 RANGE, ONE = "range", "one"
 """Which owners a squashfs has: numbers, for who has a range of them; or attributes, for who has one id and emulates the others."""
+_MOST_PLATFORMS = 100
 ASIDE = ".new-"
 """Begins the name of what is being written."""
 
@@ -52,6 +55,39 @@ def is_id(value: object) -> TypeGuard[str]:
 def is_size(value: object) -> bool:
     """Whether that is a number of bytes."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 50
+
+
+class Meaning(NamedTuple):
+    """The ids of the images that a name means: one, and those by platform where that is known."""
+
+    id: str
+    platforms: dict[str, str]
+
+    def every(self) -> tuple[str, ...]:
+        """All of them, each once, and the one first."""
+        return tuple(dict.fromkeys((self.id, *self.platforms.values())))
+
+    def choose(self, wanted: Platform | None) -> str:
+        """The one for that platform, None: this machine's; `id` where none is."""
+        words = list(self.platforms)
+        chosen = platforms.select([platforms.parse(word) for word in words], wanted or platforms.host())
+        return self.id if chosen is None else self.platforms[words[chosen]]
+
+
+def meaning_of(document: dict[str, Any]) -> Meaning | None:
+    """What the document of a name says; None where that cannot be."""
+    identifier, raw = document.get("id"), document.get("platforms", {})
+    if not is_id(identifier) or not isinstance(raw, dict) or len(raw) > _MOST_PLATFORMS:
+        return None
+    found: dict[str, str] = {}
+    for word, other in raw.items():
+        if not is_id(other):
+            return None
+        try:
+            found[str(platforms.parse(word))] = other
+        except InvalidInput:
+            continue  # of a newer version, or nobody's
+    return Meaning(identifier, found)
 
 
 def files_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,9 @@ from rootless.errors import RootlessError
 from rootless.image import config as image_config
 from rootless.image import manifest, reference
 from rootless.image.manifest import Manifest
+from rootless.image.platforms import Platform
 from rootless.image.stores import layout, reading
+from rootless.image.stores.layout import Meaning
 from rootless.image.stores.reading import OpenStore
 from rootless.storage.images import Image, Published
 from rootless.words import plain
@@ -25,15 +27,16 @@ _MOST_DIRECTORIES = 1_000
 _said: set[str] = set()
 
 
-def find(canonical: str = "", identifier: str = "") -> Image | None:
-    """The image of that name, or of that id or beginning of one (hexadecimal digits), in the first store that has it. It has the
-    name that was asked for, or none: of other names that a store gives it nothing follows. What is wrong with a store is a warning."""
+def find(canonical: str = "", identifier: str = "", wanted: Platform | None = None) -> Image | None:
+    """The image of that name, for `wanted` or this machine, or of that id or beginning of one (hexadecimal digits), in the first store
+    that has it; with both, that of the id if the name means it, too. It has the name that was asked for, or none: of other names
+    that a store gives it nothing follows. What is wrong with a store is a warning."""
     problems: list[RootlessError] = []
     found = None
     for store in reading.usable(problems):
         with store:
             try:
-                found = found or _in(store, canonical, identifier)
+                found = found or _in(store, canonical, identifier, wanted)
             except RootlessError as error:
                 problems.append(error)
     warn(problems)
@@ -55,10 +58,10 @@ def every() -> list[Image]:
 
 
 def in_store(store: OpenStore) -> list[Image]:
-    """All images of one store, what is damaged being a warning. Unavailable."""
+    """All images of one store, of all platforms, what is damaged being a warning. Unavailable."""
     problems: list[RootlessError] = []
     known: dict[str, Image] = {}
-    _add(store, known, problems)
+    _add(store, known, problems, all_platforms=True)
     warn(problems)
     return list(known.values())
 
@@ -70,7 +73,7 @@ def described() -> list[tuple[str, str, str]]:
         try:
             with OpenStore(path) as store:
                 problems: list[RootlessError] = []
-                number = len(ids(store, problems))
+                number = len(meanings(store, problems))
                 strangers = store.strangers()
                 how = "run from there" if store.named or not strangers else f"copied into your own store when used: {strangers}"
                 wrong = f"{path}: {problems[0].message}" if problems else ""
@@ -80,16 +83,17 @@ def described() -> list[tuple[str, str, str]]:
     return found
 
 
-def _add(store: OpenStore, known: dict[str, Image], problems: list[RootlessError]) -> None:
+def _add(store: OpenStore, known: dict[str, Image], problems: list[RootlessError], *, all_platforms: bool = False) -> None:
     names = {name for image in known.values() for name in image.names}
-    for name, identifier in sorted(ids(store, problems).items()):
+    for name, meaning in sorted(meanings(store, problems).items()):
         if name in names:
             continue
-        try:
-            image = known.get(identifier) or _image(store, identifier)
-            known[identifier] = image._replace(names=(*image.names, name))
-        except RootlessError as error:
-            problems.append(error)
+        for identifier in meaning.every() if all_platforms else (meaning.choose(None),):
+            try:
+                image = known.get(identifier) or _image(store, identifier)
+                known[identifier] = image._replace(names=(*image.names, name))
+            except RootlessError as error:
+                problems.append(error)
 
 
 def warn(problems: list[RootlessError]) -> None:
@@ -105,10 +109,12 @@ def warn(problems: list[RootlessError]) -> None:
         sys.stderr.write(f"rootless: WARNING: {len(new) - _MOST_SAID} more things are wrong with stores\n")
 
 
-def _in(store: OpenStore, canonical: str, identifier: str) -> Image | None:
+def _in(store: OpenStore, canonical: str, identifier: str, wanted: Platform | None) -> Image | None:
     if canonical:
-        meant = named(store, canonical)
-        return _image(store, meant)._replace(names=(canonical,)) if meant else None
+        meaning = named(store, canonical)
+        if meaning is None or (identifier and identifier not in meaning.every()):
+            return None
+        return _image(store, identifier or meaning.choose(wanted))._replace(names=(canonical,))
     if len(identifier) < 64:
         there = [entry for entry in store.names(layout.RECORDS, _MOST_NAMES) if entry.startswith(identifier)]
         identifier = there[0].removesuffix(".json") if len(there) == 1 else ""
@@ -118,25 +124,25 @@ def _in(store: OpenStore, canonical: str, identifier: str) -> Image | None:
     return _image(store, identifier)
 
 
-def named(store: OpenStore, canonical: str) -> str:
-    """The id of the image of that name; "" where there is none. Raises as `OpenStore.read`."""
+def named(store: OpenStore, canonical: str) -> Meaning | None:
+    """What the name means; None where there is none of it. Raises as `OpenStore.read`."""
     path = layout.name(canonical)
-    return _meant(store, path, canonical) if store.has(path) else ""
+    return _meant(store, path, canonical)[1] if store.has(path) else None
 
 
-def _meant(store: OpenStore, path: str, canonical: str = "") -> str:
+def _meant(store: OpenStore, path: str, canonical: str = "") -> tuple[str, Meaning]:
     document = store.document(path)
-    name, identifier = document.get("name"), document.get("id")
+    name, meaning = document.get("name"), layout.meaning_of(document)
     if not isinstance(name, str) or path != layout.name(name) or (canonical and name != canonical):
         raise store.wrong(path, "it is of another name than it says")
-    if not isinstance(identifier, str) or not layout.is_id(identifier):
+    if meaning is None:
         raise store.wrong(path, "it has no proper id")
-    return identifier
+    return name, meaning
 
 
-def ids(store: OpenStore, problems: list[RootlessError]) -> dict[str, str]:
-    """The id of each name; what is damaged is left out, and added to `problems`."""
-    found: dict[str, str] = {}
+def meanings(store: OpenStore, problems: list[RootlessError]) -> dict[str, Meaning]:
+    """What each name means; what is damaged is left out, and added to `problems`."""
+    found: dict[str, Meaning] = {}
     above = [""]
     seen = 0
     while above and len(found) < _MOST_NAMES:
@@ -150,11 +156,10 @@ def ids(store: OpenStore, problems: list[RootlessError]) -> dict[str, str]:
                 continue
             path = f"{layout.NAMES}{directory}/{entry}"
             try:
-                identifier = _meant(store, path)
-                name = str(store.document(path)["name"])
+                name, meaning = _meant(store, path)
                 if reference.parse(name).canonical != name or "@" in name:
                     raise store.wrong(path, "its name is none as stores have them")
-                found[name] = identifier
+                found[name] = meaning
             except RootlessError as error:
                 problems.append(error)
     return found

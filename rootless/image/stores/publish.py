@@ -10,11 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rootless.errors import Conflict, Corrupt, NotSupported, RootlessError
+from rootless.image import platforms
 from rootless.image.archive import save
+from rootless.image.progress import Event, Phase, Progress
 from rootless.image.stores import layout, writing
 from rootless.session import session
 from rootless.storage import squashed
@@ -24,20 +27,23 @@ from rootless.storage.store import Store
 
 _BLOCK_BYTES = 1 << 20
 _ATTEMPTS = 3
+_INTERVAL_S = 0.1
 
-Say = Callable[[str], None]
 
-
-def publish(store: Store, image: Image, names: Sequence[str], directory: str, say: Say) -> None:
-    """Put the image, whose layers are all unpacked, into the store `directory` under the canonical `names`; `say` gets what
-    somebody should know. Joins the session. RootlessError, Conflict for a directory with other things in it."""
+def publish(store: Store, images: Sequence[Image], names: Sequence[str], directory: str, progress: Progress, *, add: bool = False) -> None:
+    """Put the images, one for each platform and all their layers unpacked, into the store `directory` under the canonical `names`. The
+    first is for who finds none of his platform. `add`: what the names mean for other platforms stays. Joins the session.
+    RootlessError, Conflict for a directory with other things in it."""
     single = session.join().single_id
     try:
         _make(directory)
         for _ in range(_ATTEMPTS):
-            _publish(store, image, names, directory, say, single=single)
+            for image in images:
+                _publish(store, image, directory, progress, single=single)
+            for name in names:
+                _name(directory, name, images, add=add)
             # Somebody who removed what had no name may have met us.
-            if not _missing(directory, image.id):
+            if not any(_missing(directory, image.id) for image in images):
                 return
     except OSError as error:
         raise RootlessError(
@@ -62,18 +68,21 @@ def _make(directory: str) -> None:
         writing.make_directory(directory, name)
 
 
-def _publish(store: Store, image: Image, names: Sequence[str], directory: str, say: Say, *, single: bool) -> None:
+def _publish(store: Store, image: Image, directory: str, progress: Progress, *, single: bool) -> None:
     writing.touch(directory, layout.record(image.id))  # so that nobody takes it for old while we use its files
     files = layout.files_of(writing.document(directory, layout.record(image.id)))
 
     def put(digest: str, size: int, writes: Callable[[write_tar.Sink], None]) -> None:
         path = layout.blob(digest)
+        subject = digest[7:19] if digest in (*image.layers, *image.diff_ids) else ""
         if _is_there(directory, path, size) and writing.touch(directory, path):
+            progress(Event(subject, Phase.PUSHED_BEFORE))
             return
         try:
-            writing.write_from(directory, path, writes, digest)
+            writing.write_from(directory, path, lambda out: writes(_Reported(out, progress, subject, size)), digest)
         except ValueError:
             raise Corrupt(f"blob {digest} of the store is damaged", hint="pull or load the image again") from None
+        progress(Event(subject, Phase.PUSHED))
 
     with store.lease():
         described, parts = save.give_blobs(store, image, put)
@@ -83,7 +92,7 @@ def _publish(store: Store, image: Image, names: Sequence[str], directory: str, s
         if known and not _is_there(directory, layout.squashfs(known["digest"]), known["size"]):
             known = None
         if image.diff_ids and known is None:
-            known = _file(store, image, directory, say, single=single)
+            known = _file(store, image, directory, progress, single=single)
         if known:
             files[kind] = known
     record = {
@@ -91,30 +100,62 @@ def _publish(store: Store, image: Image, names: Sequence[str], directory: str, s
         "layers": [{"digest": part.digest, "size": part.size} for part in parts],
     }  # fmt: skip
     writing.write(directory, layout.record(image.id), _json(record))
-    for name in names:
-        path = layout.name(name)
-        for at, letter in enumerate(path):
-            if letter == "+" and path[at + 1 : at + 2] == "/":
-                writing.make_directory(directory, path[: at + 1])
-        old = writing.document(directory, path).get("id")
-        if old != image.id:
-            if layout.is_id(old):  # it goes without a name from now on: its days are counted anew
-                writing.touch(directory, layout.record(old))
-            writing.write(directory, path, _json({"name": name, "id": image.id}))
+
+
+def _name(directory: str, name: str, images: Sequence[Image], *, add: bool) -> None:
+    path = layout.name(name)
+    for at, letter in enumerate(path):
+        if letter == "+" and path[at + 1 : at + 2] == "/":
+            writing.make_directory(directory, path[: at + 1])
+    document = writing.document(directory, path)
+    before = layout.meaning_of(document)
+    meant = {str(platforms.of(image.config)): image.id for image in images}
+    first = images[0].id
+    if add and before:
+        known = before.platforms or {str(platforms.of(writing.document(directory, layout.blob(before.id)))): before.id}
+        if before.id not in {known.get(word) for word in meant}:
+            first = before.id
+        meant = {**known, **meant}
+    wanted = {"name": name, "id": first, "platforms": meant}
+    if document == wanted:
+        return
+    for old in before.every() if before else ():
+        if old != first and old not in meant.values():  # it goes without a name from now on: its days are counted anew
+            writing.touch(directory, layout.record(old))
+    writing.write(directory, path, _json(wanted))
+
+
+class _Reported:
+    """What is written to `out`, reported on the way."""
+
+    def __init__(self, out: write_tar.Sink, progress: Progress, subject: str, total: int) -> None:
+        self._out, self._progress = out, progress
+        self._event = Event(subject, Phase.PUSHING, 0, total)
+        self._due = 0.0
+
+    def write(self, data: bytes, /) -> None:
+        self._out.write(data)
+        self._event = self._event._replace(done_bytes=self._event.done_bytes + len(data))
+        if self._event.subject and time.monotonic() >= self._due:
+            self._due = time.monotonic() + _INTERVAL_S
+            self._progress(self._event)
 
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _file(store: Store, image: Image, directory: str, say: Say, *, single: bool) -> dict[str, Any] | None:
+def _file(store: Store, image: Image, directory: str, progress: Progress, *, single: bool) -> dict[str, Any] | None:
     """The image's squashfs, made and put there: its digest and size. None, said aloud, without mksquashfs."""
     aside = squashed.aside_path(store)
+    subject = f"squashfs of {image.id[7:19]}"
     try:
+        progress(Event(subject, Phase.PACKING))
         try:
             squashed.write(store, image.diff_ids, aside, single_id=single)
         except NotSupported as error:
-            say(f"WARNING: {error.message}: whoever uses the image unpacks it ({error.hint})")
+            text = f"WARNING: {error.message}: whoever uses the image unpacks it ({error.hint})"
+            progress(Event("", Phase.MESSAGE, text=text))
             return None
         with open(aside, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -122,10 +163,12 @@ def _file(store: Store, image: Image, directory: str, say: Say, *, single: bool)
             file.seek(0)
 
             def put(out: write_tar.Sink) -> None:
+                reported = _Reported(out, progress, subject, size)
                 while block := file.read(_BLOCK_BYTES):
-                    out.write(block)
+                    reported.write(block)
 
             writing.write_from(directory, layout.squashfs(digest), put)
+        progress(Event(subject, Phase.PUSHED))
         return {"digest": digest, "size": size}
     finally:
         try:

@@ -21,13 +21,16 @@ _MOST = 1_000_000
 def unpublish(directory: str, names: Sequence[str]) -> None:
     """Take the canonical `names` out of the store. NotFound, with nothing done, where it lacks one."""
     with opened(directory) as store:
-        meant = {name: stores.named(store, name) for name in names}
-    for name, identifier in meant.items():
-        if not identifier:
-            raise NotFound(f"{directory} has no image {name}", hint=f"`rootless image publish {directory}` lists what it has")
+        meant: dict[str, tuple[str, ...]] = {}
+        for name in names:
+            meaning = stores.named(store, name)
+            if meaning is None:
+                raise NotFound(f"{directory} has no image {name}", hint=f"`rootless image publish {directory}` lists what it has")
+            meant[name] = meaning.every()
     try:
-        for name, identifier in meant.items():
-            writing.touch(directory, layout.record(identifier))  # before: its days begin now
+        for name, identifiers in meant.items():
+            for identifier in identifiers:
+                writing.touch(directory, layout.record(identifier))  # before: their days begin now
             writing.remove(directory, layout.name(name))
     except OSError as error:
         raise RootlessError(f"cannot change the store {directory}: {error.strerror}: {error.filename}", hint="is it yours?") from error
@@ -44,7 +47,7 @@ def sweep(directory: str, keep_days: int) -> int:
     with opened(directory) as store:
         # Names before records: an image that is published meanwhile has a young one.
         problems: list[RootlessError] = []
-        named = set(stores.ids(store, problems).values())
+        named = {identifier for meaning in stores.meanings(store, problems).values() for identifier in meaning.every()}
         if problems:
             raise problems[0]
         now = _now(directory)
