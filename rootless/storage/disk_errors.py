@@ -218,10 +218,10 @@ def _is_refused(place: str) -> bool:
     return False
 
 
-def mount_of(path: str) -> MountedAt | None:
-    """The mount that `path` is on, by its name once links are followed: a file system without a server answers no other question.
-    None where /proc does not tell."""
-    path = os.path.realpath(path)
+def mount_of(path: str, *, follow: bool = True) -> MountedAt | None:
+    """The mount that `path` is on, by its name once links are followed: a file system without a server answers no other question, and
+    one whose server hangs not even that (`follow` False). None where /proc does not tell."""
+    path = os.path.realpath(path) if follow else os.path.normpath(path)
     best: MountedAt | None = None
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from rootless.errors import Corrupt
 from rootless.image.stores import lookup, reading
+from rootless.storage import disk_errors
 from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
@@ -109,7 +112,7 @@ def test_hostile_files(
 
     def listed() -> tuple[list[str], str]:
         monkeypatch.setattr(lookup, "_said", set())
-        monkeypatch.setattr(reading, "_reached", dict[str, tuple[float, str]]())
+        monkeypatch.setattr(reading, "_reached", dict[str, tuple[float, disk_errors.Told]]())
         found = sorted(name for image in lookup.every() for name in image.names)
         return [name.split("/")[2].removesuffix(":latest") for name in found], capsys.readouterr().err
 
@@ -144,6 +147,8 @@ def test_hostile_files(
         (lambda path: os.truncate(os.open(path, os.O_WRONLY | os.O_CREAT), 1 << 40), "is larger than"),
         (lambda path: path.write_text(json.dumps({**named, "name": "docker.io/library/debian:latest"})), "another name than it says"),
         (lambda path: path.write_text(json.dumps({**named, "id": "sha256:../../../../secret"})), "no proper id"),
+        (lambda path: path.write_text(json.dumps({**named, "platforms": {"linux/amd64": "../secret"}})), "no proper id"),
+        (lambda path: path.write_text(json.dumps({**named, "platforms": dict.fromkeys(map(str, range(101)), "")})), "no proper id"),
     ):
         rows, said = replace(tool, make)
         assert rows == ["other"]
@@ -181,22 +186,90 @@ def test_hostile_files(
     assert rootless("ps", "-a", env=reader).stderr == ""
 
 
-@pytest.mark.full
-def test_a_dead_file_server(rootless: Rootless, store: Path, share: Path, reader: dict[str, str]) -> None:
-    """What needs the store says so after a while, and goes on; what does not need it never waits."""
+def test_what_its_path_leads_to(store: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who can put another directory in its place is a stranger, too; and the directory that was opened counts, wherever a link leads by
+    then."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(share / "config"))
+    link = share / "link"
+    link.symlink_to(store)
+    with reading.OpenStore(str(link)) as opened:
+        assert opened.real == str(store)
+        link.unlink()
+        link.symlink_to("/etc")
+        assert opened.has("rootless-store.json")
+        assert opened.strangers() == ""
+        share.chmod(0o777)
+        assert opened.strangers() == f"{share}, which it is in, may be written by others"
+        share.chmod(0o1777)  # nobody else can rename what is ours there
+        assert opened.strangers() == ""
+        as_stranger("chown", "7:7", share)
+        assert opened.strangers().startswith(f"{share}, which it is in, belongs to ")
+        as_stranger("chown", "0:0", share)
+        share.chmod(0o755)
+    marker = store / "rootless-store.json"
+    marker.unlink()
+    os.mkfifo(marker)
+    with pytest.raises(Corrupt, match="is no regular file"):
+        reading.OpenStore(str(store))
+
+
+@contextlib.contextmanager
+def served(store: Path, share: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The store by a FUSE server: its process, and where it is mounted."""
     program = need_program("fuse-overlayfs")
     for name in ("upper", "work", "mounted"):
         (share / name).mkdir()
     options = f"lowerdir={store},upperdir={share}/upper,workdir={share}/work"
     server = subprocess.Popen([program, "-f", "-o", options, share / "mounted"], stderr=subprocess.DEVNULL)
-    dead = {**reader, "ROOTLESS_STORES": f"{share}/mounted"}
     try:
         processes.wait_until(lambda: os.path.ismount(share / "mounted"), "the file system")
-        server.send_signal(signal.SIGSTOP)
-        assert rootless("ps", "-a", env=dead).stderr == ""
-        said = rootless("images", env=dead, warns=True).stderr
-        assert f"the store {share}/mounted cannot be read: its file system has not answered for" in said
+        yield server, share / "mounted"
     finally:
         server.send_signal(signal.SIGCONT)
         subprocess.run([need_program("fusermount3"), "-u", "-z", share / "mounted"], check=False)
+        server.kill()  # an image's mount may have a file of it open for a minute
         server.wait(60)
+
+
+def test_a_dead_file_server_is_named(store: Path, share: Path) -> None:
+    with served(store, share) as (server, mounted):
+        assert reading.unreachable(str(mounted)).what == ""
+        server.kill()
+        server.wait(60)
+        told = reading.unreachable(f"{mounted}/.")  # asked anew: it is another path
+        assert told.what == f"the program that serves {mounted} (fuse.fuse-overlayfs) has ended"
+        assert f"fusermount3 -u -z {mounted}" in told.hint
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_dead_file_server(
+    rootless: Rootless, busybox_archive: Path, store: Path, share: Path, reader: dict[str, str], how: signal.Signals
+) -> None:
+    """Killed or hanging while a container runs from it. What needs the store says so after a while, and goes on; what does not
+    need it never waits, nor does one's own image."""
+    need_program("squashfuse_ll")
+    with served(store, share) as (server, mounted):
+        dead = {**reader, "ROOTLESS_STORES": str(mounted)}
+        rootless("run", "-d", "--name", "box", *NOW, "lab/tool", "sleep", "1000", env=dead)
+        rootless("create", "--name", "late", *NOW, "lab/other", "true", env=dead)
+        server.send_signal(how)
+        if how is signal.SIGKILL:
+            server.wait(60)
+        word = "has ended" if how is signal.SIGKILL else "has not answered for"
+        said = f"the store {mounted} cannot be read: "
+        assert rootless("ps", "-a", env=dead).stderr == ""
+        for words, status in (
+            (("images",), 0), (("run", "--rm", "--pull", "never", *NOW, "lab/tool", "true"), 125), (("start", "-a", "late"), 1),
+        ):  # fmt: skip
+            done = rootless(*words, env=dead, status=status, warns=True)
+            assert said in done.stderr
+            assert f"{mounted} (fuse.fuse-overlayfs)" in done.stderr
+            assert word in done.stderr
+        # An image of one's own is no different; if it is the same one, it stands in for the store's.
+        rootless("load", "-q", "-i", busybox_archive, env=dead)
+        assert rootless("run", "--rm", *NOW, "busybox", "echo", "mine", env=dead).lines == ["mine"]
+        rootless("start", "-a", "late", env=dead)
+        assert rootless("rm", "-f", "box", env=dead).stderr == ""
+        assert "Deleted Containers" in rootless("system", "prune", "-f", env=dead).stdout
+        assert rootless("ps", "-a", "-q", env=dead).lines == []

@@ -108,7 +108,7 @@ def _file(store: Store, image: Image) -> tuple[StoreFile | None, str]:
                 return None, f"{strangers}, who could change what is run (trusted_stores in {user_config.path()} says that you trust them)"
             if strangers:
                 _check(fd, opened, name, entry["digest"])
-            return {"path": os.path.realpath(f"{opened.path}/{name}"), "identity": identity_of(os.fstat(fd))}, ""
+            return {"path": f"{opened.real}/{name}", "identity": identity_of(os.fstat(fd))}, ""
         finally:
             os.close(fd)
 

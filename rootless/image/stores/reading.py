@@ -13,12 +13,20 @@ import time
 from typing import Any
 
 from rootless import paths, user_config
-from rootless.errors import Corrupt, NotFound, NotSupported, RootlessError, Unavailable
+from rootless.errors import DISK_ERRORS, Corrupt, NotFound, NotSupported, RootlessError, Unavailable
 from rootless.image import manifest
 from rootless.image.stores import layout
 from rootless.linux import process, signal
-from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from rootless.linux.openat2 import (
+    RESOLVE_BENEATH,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    open_without_links,
+    openat2,
+)
 from rootless.session import outside
+from rootless.storage import disk_errors
+from rootless.storage.disk_errors import Told
 
 ANSWER_S = 5
 """How long a file server may take to say that a store is there."""
@@ -26,22 +34,24 @@ _BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 _LIMIT_BYTES = manifest.DOCUMENT_LIMIT_BYTES
 _ALL_BYTES = 64 << 20
 _LATELY_S = 10
-_reached: dict[str, tuple[float, str]] = {}
+_reached: dict[str, tuple[float, Told]] = {}
+_ALL_WELL = Told("", "")
 
 
 class OpenStore:
-    """The store at `path`; a context manager. `named`: the user's configuration trusts it, whoever owns it."""
+    """The store at `path`; a context manager. `named`: the user's configuration trusts it, whoever owns it. `real`: the path without
+    links of the directory that is open, wherever `path` leads by now."""
 
     def __init__(self, path: str, *, limited: bool = True) -> None:
         """`limited`: how much is read of it in all is. Unavailable where it cannot be reached, NotFound where it is none."""
         self.path = path
         self.named = path in user_config.trusted_stores()
         self._left = _ALL_BYTES if limited else 1 << 62
-        why = _reached_lately(path)
-        if why:
-            raise Unavailable(f"the store {path} cannot be read: {why}",
-                              hint=f"is its file system mounted, and may you enter it? {user_config.STORES_VARIABLE} names it")  # fmt: skip
+        why = unreachable(path)
+        if why.what:
+            raise Unavailable(f"the store {path} cannot be read: {why.what}", hint=why.hint)
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.real = os.readlink(f"/proc/self/fd/{self.fd}")
         try:
             version = self.document(layout.MARKER).get("version")
         except NotFound:
@@ -76,7 +86,7 @@ class OpenStore:
         except FileNotFoundError:
             raise NotFound(f"{where}: no such file", hint=_tell(self.path)) from None
         except OSError as error:
-            raise Unavailable(f"{where}: {error.strerror}", hint=_tell(self.path)) from None
+            raise self._failed(name, error) from None
 
     def read(self, name: str) -> bytes:
         """A small file. Raises as `open_file`."""
@@ -86,7 +96,7 @@ class OpenStore:
             while len(data) <= _LIMIT_BYTES and (more := os.pread(fd, _LIMIT_BYTES + 1 - len(data), len(data))):
                 data += more
         except OSError as error:
-            raise Unavailable(f"{self.path}/{name}: {error.strerror}", hint=_tell(self.path)) from None
+            raise self._failed(name, error) from None
         finally:
             os.close(fd)
         self._left -= len(data)
@@ -107,12 +117,16 @@ class OpenStore:
         """The error for a file that is not what it should be."""
         return Corrupt(f"{self.path}/{name}: {why}", hint=_tell(self.path))
 
+    def _failed(self, name: str, error: OSError) -> Unavailable:
+        told = _told(error, self.path)
+        return Unavailable(f"{self.path}/{name}: {told.what}", hint=told.hint if error.errno in DISK_ERRORS else _tell(self.path))
+
     def names(self, directory: str, most: int, *, asides: bool = False) -> list[str]:
         """What is in a directory of it, at most so many, less what is being written; or that alone. Unavailable, Corrupt."""
         try:
             fd = openat2(self.fd, directory, os.O_RDONLY | os.O_DIRECTORY, resolve=_BENEATH)
         except OSError as error:
-            raise Unavailable(f"{self.path}/{directory}: {error.strerror}", hint=_tell(self.path)) from None
+            raise self._failed(directory, error) from None
         found: list[str] = []
         try:
             with os.scandir(fd) as entries:
@@ -122,7 +136,7 @@ class OpenStore:
                     if entry.name.startswith(layout.ASIDE) if asides else entry.name[:1] != ".":
                         found.append(entry.name)
         except OSError as error:
-            raise Unavailable(f"{self.path}/{directory}: {error.strerror}", hint=_tell(self.path)) from None
+            raise self._failed(directory, error) from None
         finally:
             os.close(fd)
         return found
@@ -150,7 +164,21 @@ class OpenStore:
         return os.fdopen(self.open_file(name), "rb")
 
     def strangers(self, *names: str) -> str:
-        """Who else than root and the caller could change the store, or these files of it: words for people; "" for nobody."""
+        """Who else than root and the caller could change the store, these files of it, or what its path leads to: words for people; "" for
+        nobody."""
+        above = self.real
+        while (above := os.path.dirname(above)) != os.path.dirname(above):
+            try:
+                found = open_without_links(above)
+            except OSError as error:
+                return f"{above}: {error.strerror}"
+            try:
+                # Whoever may rename in it puts another store there; in a sticky one (/tmp) but his own.
+                why = _stranger(found, sticky=True)
+            finally:
+                os.close(found)
+            if why:
+                return f"{above}, which it is in, {why}"
         for name in (".", *layout.DIRECTORIES, *names):
             try:
                 found = openat2(self.fd, name, os.O_PATH, resolve=_BENEATH)
@@ -165,13 +193,14 @@ class OpenStore:
         return ""
 
 
-def _stranger(fd: int) -> str:
+def _stranger(fd: int, *, sticky: bool = False) -> str:
     owner = outside.owner(fd)
     if owner == outside.UNKNOWN:
         return "has an owner that cannot be told here"
     if owner not in (0, paths.host_uid()):
         return f"belongs to {_account(owner)}"
-    return "may be written by others" if os.fstat(fd).st_mode & 0o022 else ""
+    mode = os.fstat(fd).st_mode
+    return "may be written by others" if mode & 0o022 and not (sticky and mode & stat.S_ISVTX) else ""
 
 
 def _account(uid: int) -> str:
@@ -187,8 +216,15 @@ def _tell(path: str) -> str:
     return f"tell whoever keeps the store {path}; or leave it out of {user_config.STORES_VARIABLE}"
 
 
-def _reached_lately(path: str) -> str:
-    """As `_reach`; asked again after a while, since a process may serve requests for days."""
+def _told(error: OSError, path: str) -> Told:
+    """What has failed, with the file system and its type where it is that, and what to do."""
+    hint = f"is its file system mounted, and may you enter it? {user_config.STORES_VARIABLE} names it"
+    return disk_errors.explain(error, path) or Told(error.strerror or str(error), hint)
+
+
+def unreachable(path: str) -> Told:
+    """Why the directory cannot be listed, after ANSWER_S at most, or nothing; asked again after a while, since a process may serve
+    requests for days."""
     now = time.monotonic()
     if path not in _reached or now - _reached[path][0] > _LATELY_S:
         why = _reach(path)
@@ -196,8 +232,8 @@ def _reached_lately(path: str) -> str:
     return _reached[path][1]
 
 
-def _reach(path: str) -> str:
-    """Why the directory cannot be listed, or "". Asked by another process: one that waits for a dead file server cannot be
+def _reach(path: str) -> Told:
+    """Why the directory cannot be listed, or nothing. Asked by another process: one that waits for a dead file server cannot be
     interrupted, and must not be us."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -206,15 +242,15 @@ def _reach(path: str) -> str:
             # Nobody who waits for the end of our output is to wait for this.
             os.dup2(writing, 0)
             process.close_range(1, 0xFFFFFFFF)
+            number = 0
             try:
                 os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
                 os.stat(f"{path}/{layout.MARKER}", follow_symlinks=False)
-                why = b"."
-            except FileNotFoundError as error:
-                why = b"." if str(error.filename).endswith(layout.MARKER) else os.strerror(errno.ENOENT).encode()
             except OSError as error:
-                why = os.strerror(error.errno or errno.EIO).encode()
-            os.write(0, why)
+                number = error.errno or errno.EIO
+                if number == errno.ENOENT and str(error.filename).endswith(layout.MARKER):
+                    number = 0  # it is there, and no store
+            os.write(0, str(number).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -223,12 +259,15 @@ def _reach(path: str) -> str:
         poll.register(reading, select.POLLIN)
         if not poll.poll(ANSWER_S * 1000):
             os.kill(pid, signal.SIGKILL)  # some file systems heed it; not waited for
-            return f"its file system has not answered for {ANSWER_S} s"
-        said = os.read(reading, 200).decode(errors="replace")
+            mount = disk_errors.mount_of(path, follow=False)
+            return Told(f"its file system, {mount}, has not answered for {ANSWER_S} s",
+                        f"is its server running? {user_config.STORES_VARIABLE} names the store")  # fmt: skip
+        said = os.read(reading, 200)
     finally:
         os.close(reading)
     os.waitpid(pid, 0)
-    return "" if said == "." else said or "its file system does not answer"
+    number = int(said) if said.isdigit() else errno.EIO
+    return _told(OSError(number, os.strerror(number)), path) if number else _ALL_WELL
 
 
 def usable(problems: list[RootlessError]) -> list[OpenStore]:
@@ -240,5 +279,6 @@ def usable(problems: list[RootlessError]) -> list[OpenStore]:
         except RootlessError as error:
             problems.append(error)
         except OSError as error:
-            problems.append(Unavailable(f"the store {path} cannot be read: {error.strerror}", hint=_tell(path)))
+            told = _told(error, path)
+            problems.append(Unavailable(f"the store {path} cannot be read: {told.what}", hint=told.hint))
     return found
