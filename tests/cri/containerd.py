@@ -1,6 +1,7 @@
-"""A containerd with its CRI, an ordinary user's, below rootlesskit; and the kubelet's side of it.
+"""A containerd with its CRI, an ordinary user's, below rootlesskit, or real root's; and the kubelet's side of it.
 
-Runtime handlers: `rootless-oci` (the default) and `runc`. Its network is slirp4netns, the pods' CNI's ptp.
+Runtime handlers: `rootless-oci` (the default) and `runc`. Its network is slirp4netns, the pods' CNI's ptp. Root's has mount, network and
+pid namespaces of its own: nothing of it is left on the machine.
 """
 
 from __future__ import annotations
@@ -34,18 +35,28 @@ address = "{run}/c.sock"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{pause}"
 disable_cgroup = {disable_cgroup}
-disable_apparmor = true
 restrict_oom_score_adj = true
-disable_hugetlb_controller = true
-tolerate_missing_hugetlb_controller = true
-stream_server_address = "127.0.0.1"
+{of_a_user}stream_server_address = "127.0.0.1"
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{cni}"
 conf_dir = "{data}/cni"
 [plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "native"
+snapshotter = "{snapshotter}"
 default_runtime_name = "rootless-oci"
 {handlers}
+"""
+_OF_A_USER = """\
+disable_apparmor = true
+disable_hugetlb_controller = true
+tolerate_missing_hugetlb_controller = true
+"""
+_ROOTS = """\
+set -e
+mount -t tmpfs none /run
+mkdir /run/upper /run/work
+mount -t overlay -o lowerdir=/var/lib,upperdir=/run/upper,workdir=/run/work none /var/lib
+ip link set lo up
+exec "$@"
 """
 _HANDLER = """\
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
@@ -68,13 +79,15 @@ class Containerd:
 
     def __init__(self, data: Path, run: Path, runtimes: dict[str, str], *, disable_cgroup: bool = True) -> None:
         self.data, self.run = data, run
+        self.root = os.geteuid() == 0
+        self.snapshotter = "overlayfs" if self.root else "native"
         self.socket = run / "c.sock"
         (data / "cni").mkdir()
         (data / "cni/10-pods.conflist").write_text(_NETWORK.format(data=data))
         handlers = "".join(_HANDLER.format(name=name, program=program) for name, program in runtimes.items())
         text = _CONFIG.format(
             data=data, run=run, pause=PAUSE, cni=CNI_PROGRAMS, handlers=handlers,
-            disable_cgroup=str(disable_cgroup).lower(),
+            disable_cgroup=str(disable_cgroup).lower(), snapshotter=self.snapshotter, of_a_user="" if self.root else _OF_A_USER,
         )  # fmt: skip
         (data / "config.toml").write_text(text)
         self.environment = {
@@ -82,10 +95,14 @@ class Containerd:
             "PATH": f"{os.path.dirname(sys.executable)}:{SYSTEM_PATH}",
             "XDG_RUNTIME_DIR": str(run),
         }
+        if self.root:
+            apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _ROOTS, "sh"]
+        else:
+            apart = ["rootlesskit", "--net=slirp4netns", "--disable-host-loopback", "--copy-up=/etc", "--copy-up=/run",
+                     "--copy-up=/var/lib", "--pidns", "--reaper=true", f"--state-dir={run}/rk"]  # fmt: skip
         with (data / "log").open("wb") as log:
             self._daemon = subprocess.Popen(
-                ["rootlesskit", "--net=slirp4netns", "--disable-host-loopback", "--copy-up=/etc", "--copy-up=/run", "--copy-up=/var/lib",
-                 "--pidns", "--reaper=true", f"--state-dir={run}/rk", "containerd", "-c", f"{data}/config.toml"],
+                [*apart, "containerd", "-c", f"{data}/config.toml"],
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         table = read_table(Path(__file__).with_name("cri.proto"))
@@ -125,12 +142,16 @@ class Containerd:
 
     def enter(self) -> list[str]:
         """What goes before a command that is to run there."""
+        if self.root:
+            child = Path(f"/proc/{self._daemon.pid}/task/{self._daemon.pid}/children").read_text().strip()
+            return ["nsenter", "-m", "-n", "-p", "-t", child]
         child = (self.run / "rk/child_pid").read_text()
         return ["nsenter", "--preserve-credentials", "-U", "-m", "-n", "-p", "-t", child]
 
     def import_image(self, archive: Path) -> None:
         """An archive of `rootless save`."""
-        done = self.inside("ctr", "-a", str(self.socket), "-n", "k8s.io", "images", "import", "--snapshotter", "native", str(archive))
+        words = ("images", "import", "--snapshotter", self.snapshotter, str(archive))
+        done = self.inside("ctr", "-a", str(self.socket), "-n", "k8s.io", *words)
         assert done.returncode == 0, done.stderr
 
 
@@ -144,9 +165,9 @@ def save_images(rootless: Rootless, archive: Path) -> Path:
 
 
 @contextlib.contextmanager
-def started(images: Path, *, disable_cgroup: bool = True) -> Iterator[Containerd]:
-    """A daemon with the images of an archive."""
-    for program in ("containerd", "ctr", "rootlesskit", "slirp4netns", "socat"):
+def started(*archives: Path, disable_cgroup: bool = True) -> Iterator[Containerd]:
+    """A daemon with the images of archives."""
+    for program in ("containerd", "ctr", "socat", *(() if os.geteuid() == 0 else ("rootlesskit", "slirp4netns"))):
         need_program(program)
     need((CNI_PROGRAMS / "ptp").exists(), "containernetworking-plugins is not installed")
     data = Path(tempfile.mkdtemp(prefix="rl-cri-", dir="/var/tmp"))
@@ -154,7 +175,8 @@ def started(images: Path, *, disable_cgroup: bool = True) -> Iterator[Containerd
     runtimes = {"rootless-oci": str(installed(data)), "runc": need_program("runc")}
     try:
         with contextlib.closing(Containerd(data, run, runtimes, disable_cgroup=disable_cgroup)) as daemon:
-            daemon.import_image(images)
+            for archive in archives:
+                daemon.import_image(archive)
             yield daemon
     finally:
         remove_tree(data)

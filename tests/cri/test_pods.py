@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -20,9 +21,9 @@ SLEEP = "trap 'exit 4' TERM; sleep 1000 & wait"
 MOUNTED = "grep -c ' /volume/made ' /proc/self/mountinfo"
 
 
-@pytest.fixture
-def pod(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
-    """pod(NAME, ...) makes one with our runtime; all are removed."""
+@contextlib.contextmanager
+def pods_of(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
+    """pod(NAME, ...) makes one with our runtime; all are removed, and then nothing is left."""
     made: list[Pod] = []
 
     def make(name: str, **more: Any) -> Pod:
@@ -36,6 +37,12 @@ def pod(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
     assert containerd.call("ListPodSandbox", "Empty", "ListPodSandboxResponse")["items"] == []
     left = containerd.inside("sh", "-c", "ls /run/rootless-oci/k8s.io; ls /run/netns")
     assert left.stdout == "", "nothing of the runtime's or the network's is left"
+
+
+@pytest.fixture
+def pod(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
+    with pods_of(containerd) as make:
+        yield make
 
 
 def test_containers_of_a_pod(pod: Callable[..., Pod], containerd: Containerd) -> None:
