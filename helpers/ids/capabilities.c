@@ -6,11 +6,25 @@
 
 #include "ids.h"
 
+/* <linux/capability.h>: one or two words each of effective, permitted and inheritable, by the version. */
+#define VERSION_1 0x19980330u
+#define VERSION_3 0x20080522u
+/* CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD */
+#define OVER_FILES 0x0800021fu
+struct header {
+    uint32_t version;
+    int32_t pid;
+};
+struct data {
+    uint32_t effective, permitted, inheritable;
+};
+
 /* Whether the kernel leaves it this capability (--cap-drop): of what we cannot emulate, nothing is given. */
 bool holds_capability(const struct request *r, int capability)
 {
-    long low = request_status(r->task, "\nCapEff:\t", 16);
-    return low >= 0 && low >> capability & 1;
+    struct header header = {VERSION_3, r->task};
+    struct data data[2];
+    return syscall(SYS_capget, &header, data) == 0 && data[capability / 32].effective >> capability % 32 & 1;
 }
 
 bool acts_as_owner(const struct request *r, const struct stat *st, int capability)
@@ -29,18 +43,6 @@ int64_t call_keep_capabilities(const struct request *r)
     }
     return CONTINUE;
 }
-
-/* <linux/capability.h>: one or two words each of effective, permitted and inheritable, by the version. */
-#define VERSION_1 0x19980330u
-/* CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD */
-#define OVER_FILES 0x0800021fu
-struct header {
-    uint32_t version;
-    int32_t pid;
-};
-struct data {
-    uint32_t effective, permitted, inheritable;
-};
 
 /* Of the caller itself; 0, or CONTINUE or an error. */
 static int64_t read_header(const struct request *r, struct header *header)

@@ -44,18 +44,16 @@ int64_t call_execute(const struct request *r)
     if (fd < 0)
         return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     if (fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & 0111) {
-        struct owner owner = owner_of((int)fd, &st);
+        bool set_uid = st.st_mode & S_ISUID, set_gid = (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+        struct owner owner = {0};
+        if (set_uid || set_gid || !credentials_over_files(old))
+            owner = owner_of((int)fd, &st);
         if (!credentials_may(old, &st, &owner, S_IXOTH)) {
             close((int)fd);
             return -EACCES;
         }
-        bool set_uid = st.st_mode & S_ISUID, set_gid = (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-        enum kind kind = kind_of((int)fd);
-        if (kind == NOTHING) {
-            close((int)fd);
-            return CONTINUE;
-        }
-        if ((set_uid || set_gid) && kind == PROGRAM && takes_bits(r, (int)fd)) {
+        enum kind kind = set_uid || set_gid ? kind_of((int)fd) : NOTHING;
+        if (kind == PROGRAM && takes_bits(r, (int)fd)) {
             if (set_uid)
                 changed.euid = owner.uid;
             if (set_gid)
@@ -66,7 +64,8 @@ int64_t call_execute(const struct request *r)
         changed.keep = changed.no_files = 0;
         changed.permitted = !changed.ruid || !changed.euid;
         changed.effective = !changed.euid;
-        if (memcmp(&changed, old, sizeof changed) != 0)
+        /* Of most programs nobody becomes another, and nobody asks what they are. */
+        if (memcmp(&changed, old, sizeof changed) != 0 && (kind != NOTHING || kind_of((int)fd) != NOTHING))
             credentials_set(r, &changed, NULL); /* the process is not told; at worst it stays who it is */
     }
     close((int)fd);

@@ -16,10 +16,14 @@
 /* Whether the task's descriptor only names a file (O_PATH): then the kernel changes nothing by it. */
 static bool names_only(const struct request *r, int fd)
 {
-    char path[64], text[256], *end = put_text(put_number(path, (uint64_t)r->task), "/fdinfo/");
+    struct stat st;
+    char path[64], text[256], *task = put_number(path, (uint64_t)r->task);
     if (fd < 0)
         return true;
-    put_number(end, (uint64_t)fd);
+    put_number(put_text(task, "/fd/"), (uint64_t)fd);
+    if (fstatat(proc_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mode & (S_IRUSR | S_IWUSR))
+        return false; /* open for reading or writing, as the link's bits say; without, it may be of the third kind (ioctl(2) alone) */
+    put_number(put_text(task, "/fdinfo/"), (uint64_t)fd);
     int info = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     ssize_t size = info < 0 ? -1 : read(info, text, sizeof text - 1);
     if (info >= 0)
@@ -41,12 +45,12 @@ int64_t changed_file(const struct request *r, int fd)
 }
 
 /* Whether the kernel's answer is right at a glance: the file that the task's descriptor is, or has as `name` in it, has no record
-   there, and no file has one elsewhere. A name alone, and not followed: no link leads away, and the path to it, up from our working
+   there, and no file has one elsewhere. A name alone (or ""), and not followed: no link leads away, and the path to it, up from our working
    directory into the host's /proc, is ours. */
 static bool unrecorded(const struct request *r, int dirfd, const char *name)
 {
     char path[64 + NAME_SIZE], *end = path;
-    if (owners_apart() || (dirfd < 0 && dirfd != AT_FDCWD) || strlen(name) >= NAME_SIZE || strchr(name, '/') || !strcmp(name, ".."))
+    if (owners_apart() || (dirfd < 0 && dirfd != AT_FDCWD) || strlen(name) >= NAME_SIZE || !strcmp(name, ".."))
         return false;
     end = put_text(put_number(put_text(end, "../../"), (uint64_t)r->task), dirfd == AT_FDCWD ? "/cwd" : "/fd/");
     if (dirfd != AT_FDCWD)
@@ -64,7 +68,8 @@ static int64_t file_to_show(const struct request *r, int dirfd, uint64_t address
     int64_t result = place_read(r, address, flags & AT_EMPTY_PATH, &place);
     if (result < 0)
         return result;
-    if ((!place.path[0] || (flags & AT_SYMLINK_NOFOLLOW && credentials_over_files(credentials_of(r->task)))) && unrecorded(r, dirfd, place.path))
+    const bool is_name = flags & AT_SYMLINK_NOFOLLOW && !strchr(place.path, '/');
+    if ((!place.path[0] || (is_name && credentials_over_files(credentials_of(r->task)))) && unrecorded(r, dirfd, place.path))
         return CONTINUE;
     return file_at(r, dirfd, flags, &place);
 }
@@ -89,13 +94,21 @@ static int64_t file_of_call(const struct request *r)
     }
 }
 
-static int chown_file(const struct request *r, int fd, uint32_t uid, uint32_t gid)
+static bool same_id(uint32_t wanted, uint32_t is)
+{
+    return wanted == NO_ID || wanted == is;
+}
+
+static int64_t chown_file(const struct request *r, int fd, uint32_t uid, uint32_t gid)
 {
     struct stat st;
     const struct credentials *by = credentials_of(r->task);
     if (fstat(fd, &st) < 0)
         return -errno;
     struct owner was = owner_of(fd, &st);
+    /* What is root's for the kernel and stays it is the kernel's to do: most of what is unpacked. */
+    if (credentials_over_files(by) && !was.emulated && !owners_apart() && same_id(uid, st.st_uid) && same_id(gid, st.st_gid))
+        return CONTINUE;
     bool ours = by->fsuid == was.uid;
     if (!acts_as_owner(r, &st, CAP_CHOWN))
         return -EPERM;
@@ -119,7 +132,7 @@ int64_t call_chown(const struct request *r)
     int64_t fd = file_of_call(r);
     if (fd < 0)
         return fd;
-    int result = chown_file(r, (int)fd, (uint32_t)r->args[with_path ? 2 : 1], (uint32_t)r->args[with_path ? 3 : 2]);
+    int64_t result = chown_file(r, (int)fd, (uint32_t)r->args[with_path ? 2 : 1], (uint32_t)r->args[with_path ? 3 : 2]);
     close((int)fd);
     return result;
 }

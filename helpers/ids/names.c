@@ -165,7 +165,7 @@ int64_t call_look(const struct request *r)
         return CONTINUE;
     int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at || watches], follows, &found);
     if (result == 0)
-        result = !watches || found.file < 0 || kernels_own(found.file) || may_by_bits(by, found.file, S_IROTH) ? CONTINUE : -EACCES;
+        result = !watches || found.file < 0 || kernels_file(&found) || stat_lets(by, found.file, &found.st, S_IROTH) ? CONTINUE : -EACCES;
     search_end(&found);
     return result;
 }
@@ -196,7 +196,7 @@ int64_t call_access(const struct request *r)
     if (result == 0 && r->nr == SYS_truncate && found.file >= 0 && (fstat(found.file, &st) < 0 || !S_ISREG(st.st_mode)))
         result = CONTINUE;
     if (result == 0)
-        result = found.file < 0 || kernels_own(found.file) || may_by_bits(&by, found.file, wanted) ? CONTINUE : -EACCES;
+        result = found.file < 0 || kernels_file(&found) || stat_lets(&by, found.file, &found.st, wanted) ? CONTINUE : -EACCES;
     search_end(&found);
     return result;
 }

@@ -43,10 +43,11 @@ static bool may_look(const struct credentials *by, const struct credentials *of)
             by->fsgid == of->rgid);
 }
 
-/* What everybody may open by its bits, and only who may trace the process for all that. */
+/* What only who may trace the process may open, whatever the bits say: the owner of these files is the user that it acts as, and may be
+   another than it really is. */
 static bool is_of_memory(const char *name)
 {
-    static const char *const names[] = {"maps", "smaps", "smaps_rollup", "numa_maps"};
+    static const char *const names[] = {"maps", "smaps", "smaps_rollup", "numa_maps", "mem", "environ", "auxv", "pagemap"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i]))
             return true;

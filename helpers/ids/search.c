@@ -22,13 +22,29 @@ bool kernels_own(int fd)
            fs.f_type == SOCKFS_MAGIC;
 }
 
+bool may_all(const struct stat *st, mode_t wanted)
+{
+    const mode_t all = wanted << 6 | wanted << 3 | wanted;
+    return (st->st_mode & all) == all;
+}
+
+bool stat_lets(const struct credentials *by, int fd, const struct stat *st, mode_t wanted)
+{
+    if (may_all(st, wanted))
+        return true;
+    struct owner owner = owner_of(fd, st);
+    return credentials_may(by, st, &owner, wanted);
+}
+
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
-        return true;
-    struct owner owner = owner_of(fd, &st);
-    return credentials_may(by, &st, &owner, wanted);
+    return fstat(fd, &st) < 0 || stat_lets(by, fd, &st, wanted);
+}
+
+bool kernels_file(const struct found *found)
+{
+    return !found->ordinary && kernels_own(found->file);
 }
 
 static void go(struct found *found, int *at, int next)
@@ -56,32 +72,41 @@ static int turn(int at, int link, char *rest, size_t room)
 static int64_t walk(const struct place *place, const struct credentials *by, bool follows, struct found *found)
 {
     char rest[2 * PATH_SIZE];
+    struct stat st; /* of `at` */
+    bool ordinary = false; /* the file system `device` is known to be none of the kernel's own */
+    dev_t device = 0;
     memcpy(rest, place->path, strlen(place->path) + 1);
     int at = *rest == '/' ? open_beneath(-1, "/", O_PATH | O_DIRECTORY, 0) : fcntl(place->at, F_DUPFD_CLOEXEC, 0);
-    for (int links = 0; at >= 0;) {
+    bool seen = at >= 0 && fstat(at, &st) == 0;
+    for (int links = 0; seen;) {
         size_t start = strspn(rest, "/"), length = strcspn(rest + start, "/");
         char name[256];
-        struct stat st;
         if (!length) {
-            if (start && (fstat(at, &st) < 0 || !S_ISDIR(st.st_mode)))
+            if (start && !S_ISDIR(st.st_mode))
                 break;
             found->file = at;
+            found->st = st;
+            found->ordinary = ordinary && st.st_dev == device;
             return 0;
         }
         if (length >= sizeof name)
             break;
-        if (kernels_own(at)) {
-            int64_t result = process_search(at, rest, by, follows, place);
-            close(at);
-            return result;
+        if (!ordinary || st.st_dev != device) {
+            if (kernels_own(at)) {
+                int64_t result = process_search(at, rest, by, follows, place);
+                close(at);
+                return result;
+            }
+            ordinary = true;
+            device = st.st_dev;
         }
         memcpy(name, rest + start, length);
         name[length] = 0;
         memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
         bool last = !*rest;
-        if (fstat(at, &st) < 0 || !S_ISDIR(st.st_mode))
+        if (!S_ISDIR(st.st_mode))
             break;
-        if (!may_by_bits(by, at, S_IXOTH)) {
+        if (!stat_lets(by, at, &st, S_IXOTH)) {
             close(at);
             return -EACCES;
         }
@@ -91,13 +116,18 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
             go(found, &at, -1); /* the directory is there */
             return 0;
         }
-        if (next >= 0 && fstat(next, &st) == 0 && S_ISLNK(st.st_mode) && (!last || follows)) {
+        struct stat below;
+        seen = next >= 0 && fstat(next, &below) == 0;
+        if (seen && S_ISLNK(below.st_mode) && (!last || follows)) {
             int from = ++links > LINKS ? -ELOOP : turn(at, next, rest, sizeof rest);
             close(next);
             close(at);
             at = from;
-        } else
+            seen = at >= 0 && fstat(at, &st) == 0;
+        } else {
             go(found, &at, next);
+            st = below;
+        }
     }
     if (at >= 0)
         close(at);
@@ -106,7 +136,7 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
 
 int64_t search(const struct place *place, const struct credentials *by, bool follows, struct found *found)
 {
-    *found = (struct found){.parent = -1, .file = -1};
+    found->parent = found->file = -1;
     int64_t result = walk(place, by, follows, found);
     if (result != 0)
         search_end(found);
@@ -144,7 +174,7 @@ static mode_t wanted_of(const struct request *r)
 int64_t search_path(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, bool follows, struct found *found)
 {
     struct place place;
-    *found = (struct found){.parent = -1, .file = -1};
+    found->parent = found->file = -1;
     int64_t result = place_of(r, dirfd, address, false, &place);
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
@@ -157,14 +187,15 @@ int64_t search_path(const struct request *r, const struct credentials *by, int d
 /* What must be there already: -EACCES, -EPERM, or CONTINUE. */
 int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags)
 {
-    struct stat st;
     const mode_t wanted = wanted_by(flags);
-    if (found->file < 0 || flags & O_PATH || kernels_own(found->file) || fstat(found->file, &st) < 0 || S_ISLNK(st.st_mode))
+    if (found->file < 0 || flags & O_PATH || kernels_file(found) || S_ISLNK(found->st.st_mode))
         return CONTINUE;
-    if (S_ISDIR(st.st_mode) && wanted & S_IWOTH)
+    if (S_ISDIR(found->st.st_mode) && wanted & S_IWOTH)
         return CONTINUE;
-    struct owner owner = owner_of(found->file, &st);
-    if (!credentials_may(by, &st, &owner, wanted))
+    if (!(flags & O_NOATIME) && may_all(&found->st, wanted))
+        return CONTINUE;
+    struct owner owner = owner_of(found->file, &found->st);
+    if (!credentials_may(by, &found->st, &owner, wanted))
         return -EACCES;
     return flags & O_NOATIME && by->fsuid != owner.uid ? -EPERM : CONTINUE;
 }

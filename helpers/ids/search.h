@@ -8,6 +8,8 @@ struct found {
     int parent; /* the directory of the last name, ours to close; -1: there is none */
     int file;   /* O_PATH, ours to close; -1: it is not there */
     char name[256];
+    struct stat st; /* of the file, where there is one */
+    bool ordinary;  /* it is in the file system of a directory that is none of the kernel's own */
 };
 
 /* 0; -EACCES: a directory on the way must not be searched; CONTINUE: the kernel's to say; of a task's path also GONE. */
@@ -16,7 +18,12 @@ int64_t search_path(const struct request *r, const struct credentials *by, int d
 void search_end(struct found *found);
 /* Whether it is none of the container's files: whose it is we do not know. */
 bool kernels_own(int fd);
+/* The same of the file that was found. */
+bool kernels_file(const struct found *found);
 bool read_only(int fd);
+/* `wanted`: S_IROTH, S_IWOTH and S_IXOTH alone. Most files let everybody search or read: then nobody asks whose they are. */
+bool may_all(const struct stat *st, mode_t wanted);
+bool stat_lets(const struct credentials *by, int fd, const struct stat *st, mode_t wanted);
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted);
 /* process.c: whose process the directory of /proc is; NULL: nobody's. */
 const struct credentials *process_of_directory(int fd);

@@ -84,8 +84,9 @@ static void open_file(const char *path, long flags, long mode)
 static void by_descriptor(const char *how, const char *path, long a, long b)
 {
     struct stat st;
-    int named = !strncmp(how, "opath", 5);
-    long fd = CALL(SYS_openat, AT_FDCWD, path, named ? O_PATH : O_RDONLY | O_NONBLOCK, 0);
+    /* For neither reading nor writing is a file open that is only named, and one that is there for ioctl(2). */
+    int flags = !strcmp(how, "opath") ? O_PATH : !strcmp(how, "fchown3") ? O_ACCMODE | O_NONBLOCK : O_RDONLY | O_NONBLOCK;
+    long fd = CALL(SYS_openat, AT_FDCWD, path, flags, 0);
     if (fd < 0)
         return say(how, fd);
     char link[64];
@@ -181,7 +182,7 @@ static void step(const char *script, int at)
     else if (!strcmp(op, "symlink")) sscanf(line, "%*s %255s %255s", q, p), say(op, CALL(SYS_symlinkat, q, AT_FDCWD, p));
     else if (!strcmp(op, "chown")) PATH_IDS, say(op, CALL(SYS_fchownat, AT_FDCWD, p, a, b, 0));
     else if (!strcmp(op, "lchown")) PATH_IDS, say(op, CALL(SYS_fchownat, AT_FDCWD, p, a, b, AT_SYMLINK_NOFOLLOW));
-    else if (!strcmp(op, "fchown") || !strcmp(op, "opath")) PATH_IDS, by_descriptor(op, p, a, b);
+    else if (!strncmp(op, "fchown", 6) || !strcmp(op, "opath")) PATH_IDS, by_descriptor(op, p, a, b);
     else if (!strcmp(op, "chmod")) PATH_IDS, say(op, CALL(SYS_fchmodat, AT_FDCWD, p, a));
     else if (!strcmp(op, "stat")) PATH_IDS, say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, p, &st, 0), &st);
     else if (!strcmp(op, "lstat")) PATH_IDS, say_stat(op, CALL(SYS_newfstatat, AT_FDCWD, p, &st, AT_SYMLINK_NOFOLLOW), &st);

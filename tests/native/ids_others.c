@@ -171,7 +171,8 @@ static void reach(const char *path)
 static void files_of_process(pid_t pid)
 {
     static const struct { const char *name; int flags; } files[] = {
-        {"environ", O_RDONLY}, {"mem", O_RDWR}, {"maps", O_RDONLY}, {"smaps", O_RDONLY}, {"fd", O_RDONLY}, {"fd/0", O_RDONLY | O_PATH},
+        {"environ", O_RDONLY}, {"auxv", O_RDONLY}, {"pagemap", O_RDONLY}, {"mem", O_RDWR}, {"maps", O_RDONLY}, {"smaps", O_RDONLY},
+        {"fd", O_RDONLY}, {"fd/0", O_RDONLY | O_PATH},
         {"status", O_RDONLY}, {"comm", O_WRONLY}, {"limits", O_RDONLY}, {"oom_score_adj", O_RDWR}, {"task", O_RDONLY},
         {"cwd", O_RDONLY}, {"root/", O_RDONLY}, {"exe", O_RDONLY}, {"exe", O_PATH | O_NOFOLLOW}, {"ns/user", O_RDONLY}, {"ns", O_RDONLY},
         {"cwd/d", O_RDONLY}, {"task/../maps", O_RDONLY}, {"nothere", O_RDONLY}, {"net/dev", O_RDONLY}, {"../uptime", O_RDONLY},

@@ -98,8 +98,9 @@ def same(sides: tuple[Side, Side], script: list[str]) -> list[str]:
 
 
 ALL_CALLS = """
+setreuid 0 1|target 0 1 0 0|process|setreuid 0 0
 who|crowd|target 0 0 0 0|setfsuid 33|process|setfsuid 0|target 33 0 0 0|priority|target 0 0 0 0|badpointers
-open a 0101 0644|badpointers|chown a 33 44|stat a|lstat a|statx a|fchown a 12 13|opath a 14 15
+open a 0101 0644|badpointers|chown a 33 44|stat a|lstat a|statx a|fchown a 12 13|opath a 14 15|fchown3 a 16 17
 symlink a l|lstat l|stat l|lchown l 5 6|lstat l|mkdir d 0777|chmod d 02777|chown d 7 8|open d/x 0101 0600|stat d/x|mkdir c 0755
 open c/x 0101 0644|mkdir d/e/ 0755|stat d/e|fifo f 0600|chown f 3 3|stat f|device dev 0600|chown prog 0 0|chmod prog 06755|stat prog
 peer|self|setgroups 9 3 100|keep 1|setresgid 33 33 33|setresuid 33 33 33|who|setgid 5|caps 1 1|who|setgid 5|keep 0|caps 1 0|who
@@ -166,7 +167,7 @@ STEPS = st.one_of(
     line("fifo", NAMES, FILE_MODES),
     line("bind", NAMES),
     line("device", NAMES, FILE_MODES),
-    *(line(word, NAMES, IDS, IDS) for word in ("chown", "chown", "lchown", "fchown", "opath")),
+    *(line(word, NAMES, IDS, IDS) for word in ("chown", "chown", "lchown", "fchown", "fchown3", "opath")),
     *(line(word, NAMES) for word in ("stat", "stat", "lstat", "statx")),
     line("target", SOME, SOME, SOME, SOME),
     line("signal", st.sampled_from([0, 18, 23])),
