@@ -7,8 +7,9 @@ import stat
 import tomllib
 from typing import Any
 
+from rootless import sizes
 from rootless.errors import InvalidInput
-from rootless.user_config import DEFAULT_CACHE_DAYS, ERROR, KEYS, WARN, Setting, size_of, split_stores
+from rootless.user_setting import DEFAULT_CACHE_DAYS, ERROR, KEYS, WARN, Setting, split_stores
 
 LARGEST = 16 << 10
 _HINT = "the keys are " + ", ".join(KEYS)
@@ -46,7 +47,7 @@ def _setting(setting: Setting, value: Any) -> Setting:
         raise setting.refused("the text is empty, or has control characters", "leave the line out for the default")
     if setting.key == "limits" and value not in (ERROR, WARN):
         raise setting.refused(f"there is no {value!r}", f'write limits = "{ERROR}" or limits = "{WARN}"')
-    if setting.key == "cache_max" and size_of(value) is None:
+    if setting.key == "cache_max" and sizes.parse(value) is None:
         raise setting.refused(f"{value!r} is no size", "a number of bytes, or 20G")
     if setting.key == "cache_days" and not (value.isascii() and value.isdecimal() and len(value) < 6):
         raise setting.refused(f"{value!r} is no number of days", f'cache_days = "{DEFAULT_CACHE_DAYS}" is the default')

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from rootless import sizes
 from rootless.errors import DISK_ERRORS, FileSystemFailed, RootlessError, disk_cause, path_of
 from rootless.linux import quota
 from rootless.storage.store import Store
@@ -127,7 +128,7 @@ def _full(mount: MountedAt) -> Told:
             f"no space left on {mount}: none of its {status.f_files:,} inodes is free, so no file can be made there",
             f"`df -i {mount.point}` shows it; {_MAKE_ROOM}",
         )
-    free = f"{human(status.f_bavail * status.f_frsize)} of {human(status.f_blocks * status.f_frsize)}"
+    free = f"{sizes.decimal(status.f_bavail * status.f_frsize)} of {sizes.decimal(status.f_blocks * status.f_frsize)}"
     inodes = f" and {status.f_favail:,} inodes" if status.f_files else ""  # btrfs and others have as many as there is room for
     return Told(f"no space left on {mount}: {free}{inodes} are free now", _MAKE_ROOM)
 
@@ -141,7 +142,7 @@ def _quota(mount: MountedAt) -> Told:
         if each.files_limit and each.files_used >= each.files_limit:
             used = f"{each.files_used:,} of {each.files_limit:,} files"
         elif each.bytes_limit and each.bytes_used + _LITTLE_BYTES >= each.bytes_limit:
-            used = f"{human(each.bytes_used)} of {human(each.bytes_limit)}"
+            used = f"{sizes.decimal(each.bytes_used)} of {sizes.decimal(each.bytes_limit)}"
         else:
             continue
         return Told(f"the disk quota of your {each.whose} on {mount} is used up: {used}", f"{see}; {_MAKE_ROOM}")
@@ -241,14 +242,3 @@ def _unescaped(text: str) -> str:
     for escaped, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(escaped, character)
     return text
-
-
-def human(size_bytes: int) -> str:
-    """1_234_567 is "1.2 MB"."""
-    if size_bytes < 1000:
-        return f"{size_bytes} bytes"
-    size, units = size_bytes / 1000, ["kB", "MB", "GB", "TB", "PB"]
-    while size >= 1000 and len(units) > 1:
-        size /= 1000
-        del units[0]
-    return f"{size:.1f} {units[0]}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rootless import user_config, user_config_file
+from rootless import user_config, user_config_file, user_setting
 from rootless.engine.lifecycle import user_defaults
 from rootless.engine.networks import default
 from rootless.engine.options.values import Ulimit
@@ -17,7 +17,7 @@ from rootless.engine.state import emulated_ids, user_namespace
 from rootless.errors import InvalidInput
 
 
-def read(path: Path, text: str | bytes) -> dict[str, user_config.Setting]:
+def read(path: Path, text: str | bytes) -> dict[str, user_setting.Setting]:
     """What the file of that content sets."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(0o644)

@@ -52,7 +52,7 @@ def test_an_image_that_cannot_fit(rootless: Rootless) -> None:
     assert few.startswith("refused: ")
     assert f"inodes are free on {root}/few (tmpfs)" in few
     assert nothing == neither == ""
-    assert f"there is no room for {name}:latest: its layers are 3.0 MB compressed, and 2.1 MB are free on {root}/small (tmpfs)" in small
+    assert f"there is no room for {name}:latest: its layers are 3MB compressed, and 2.1MB are free on {root}/small (tmpfs)" in small
     assert tight.startswith("pulled: ")
-    assert f"unpacked it is about 7.5 MB, and 8.4 MB are free on {root}/tight (tmpfs)" in tight
+    assert f"unpacked it is about 7.5MB, and 8.39MB are free on {root}/tight (tmpfs)" in tight
     assert "/blobs/sha256" in there

@@ -24,7 +24,7 @@ PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixp
                 "difflib", "hashlib", "shlex", "yaml", "ipaddress", "binascii"}  # fmt: skip
 BELOW_EVERYTHING = {"atomic",
     "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo",
-    "user_config", "user_config_file", "__version__",
+    "sizes", "user_config", "user_config_file", "user_setting", "__version__",
 }  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 OF_ENGINE = [path for path in FILES if (ROOT / "engine") in path.parents and path.parent != ROOT / "engine"]
@@ -110,3 +110,16 @@ def test_files_are_short() -> None:
     files = [path for name, pattern in (*places, ("helpers", "*.[ch]")) for path in (tree / name).rglob(pattern)]
     long = {str(path): count for path in files if (count := path.read_text("utf-8").count("\n")) > 300}
     assert not long
+
+
+def test_what_lies_below_everything_goes_in_no_circle() -> None:
+    """Late imports count: two files that need each other are one."""
+    needed = {
+        path.stem: {module.split(".")[1] for _, module in imports(path) if module.startswith("rootless.")} & BELOW_EVERYTHING
+        for path in FILES
+        if path.parent == ROOT and path.stem in BELOW_EVERYTHING
+    }
+    while free := [name for name, others in needed.items() if not others & needed.keys()]:
+        for name in free:
+            del needed[name]
+    assert not needed, "each of these needs another of them"

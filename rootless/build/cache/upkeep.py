@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rootless import inherited, user_config
+from rootless import inherited, sizes
 from rootless.build.cache import digests
 from rootless.errors import FAILURES, InvalidInput
 from rootless.runtime.descriptors import keep_only
@@ -28,7 +28,7 @@ def budget(store: Store) -> int:
     """Bytes that the cache may have: $ROOTLESS_BUILD_CACHE (`20g`), else a tenth of the disk, at most 20 GiB."""
     word = os.environ.get(VARIABLE, "")
     if word:
-        found = user_config.size_of(word)
+        found = sizes.parse(word)
         if found is None:
             raise InvalidInput(f"{VARIABLE}={word[:40]} is no size", hint="write a number of bytes, or 20g")
         return found

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import IO
 
+from rootless import sizes
 from rootless.build.progress.log_text import for_terminal
 from rootless.build.progress.vertices import Progress, Status, Vertex
 from rootless.words import plain
@@ -142,9 +143,4 @@ class Plain(Progress):
 
 def _bytes(count: int) -> str:
     """As BuildKit writes sizes: 512B, 1.20kB, 35.40MB."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{count}B" if unit == "B" else f"{value:.2f}{unit}"
-        value /= 1000
-    raise AssertionError("unreachable")
+    return sizes.decimal(count, ".2f")

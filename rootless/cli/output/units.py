@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import time
 
-from rootless.engine.options.ages import ago as ago
-from rootless.engine.options.ages import human_duration as human_duration
-from rootless.engine.options.ages import parse_time as parse_time
+from rootless.engine.options.ages import ago, human_duration, parse_time
+from rootless.sizes import binary as binary_size
+from rootless.sizes import decimal
+from rootless.sizes import decimal as human_size_short
 
-_DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
-_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+__all__ = ("ago", "binary_size", "human_duration", "human_size", "human_size_short", "local_rfc3339", "local_time", "parse_time")
 
 
-def human_size(size_bytes: float, *, precision: int = 4) -> str:
+def human_size(size_bytes: float) -> str:
     """Decimal units, up to four significant digits: 0B, 999B, 1kB, 1.024kB, 77.8MB."""
-    return _scaled(size_bytes, 1000.0, _DECIMAL, precision)
-
-
-def human_size_short(size_bytes: float) -> str:
-    """Three significant digits, as lists of images and disk usage have it: 77.8MB, 1.02kB."""
-    return human_size(size_bytes, precision=3)
-
-
-def binary_size(size_bytes: float) -> str:
-    """Binary units, up to four significant digits: 15.61GiB."""
-    return _scaled(size_bytes, 1024.0, _BINARY, 4)
-
-
-def _scaled(size: float, base: float, units: tuple[str, ...], precision: int) -> str:
-    step = 0
-    while size >= base and step < len(units) - 1:
-        size /= base
-        step += 1
-    return f"{size:.{precision}g}{units[step]}"
+    return decimal(size_bytes, ".4g")
 
 
 def local_time(moment: float) -> str:

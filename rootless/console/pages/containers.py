@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from rootless import sizes
 from rootless.console.pages import quantities, render
 from rootless.console.pages.context import Context
 from rootless.console.pages.shapes import ports, shape_of
@@ -102,7 +103,7 @@ def _limits(config: dict[str, Any]) -> list[tuple[str, str, str]]:
     held = config.get("Limits") or {}
     found: list[tuple[str, str, str]] = []
     if config["Memory"]:
-        found.append(("memory", render.size(config["Memory"]), held.get("memory", "")))
+        found.append(("memory", sizes.decimal(config["Memory"]), held.get("memory", "")))
     if config["NanoCpus"]:
         found.append(("processors", f"{config['NanoCpus'] / 1e9:g}", held.get("cpus", "")))
     if config["PidsLimit"]:

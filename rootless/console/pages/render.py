@@ -8,19 +8,10 @@ from typing import Any
 
 import jinja2
 
+from rootless import sizes
 from rootless.console.sessions import Session
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-
-
-def size(number: float) -> str:
-    """Bytes as docker prints them: `1.23GB`."""
-    unit = 0
-    while number >= 1000 and unit < len(_UNITS) - 1:
-        number /= 1000
-        unit += 1
-    return f"{number:.3g}{_UNITS[unit]}"
 
 
 def ago(seconds: float) -> str:
@@ -54,7 +45,7 @@ _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("rootless.console"), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True, finalize=lambda value: printable(value) if type(value) is str else value,
 )  # fmt: skip
-_ENVIRONMENT.filters.update(size=size, ago=ago)
+_ENVIRONMENT.filters.update(size=sizes.decimal, ago=ago)
 _ENVIRONMENT.globals["command"] = command
 
 

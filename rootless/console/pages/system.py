@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rootless import sizes
 from rootless.console.pages import render
 from rootless.console.pages.context import Context
 from rootless.console.request import Answer, Problem, json_answer
@@ -45,7 +46,7 @@ async def show(context: Context) -> Answer:
 async def disk(context: Context) -> Answer:
     """What takes how much room, thing by thing: `rootless system df -v`."""
     found = await context.api.get("system", "df")
-    size = render.size
+    size = sizes.decimal
     images = [
         (each["Size"], ((each["RepoTags"] or ["<none>"])[0], size(each["Size"]), size(max(0, each["SharedSize"])), each["Containers"]),
          f"/images/{each['Id'].removeprefix('sha256:')}")
@@ -99,4 +100,4 @@ async def prune(context: Context, noun: str) -> Answer:
     for each in _ALL if noun == "all" else (noun,):
         found = await context.api.call("POST", each, "prune")
         freed += found.get("SpaceReclaimed") or 0
-    return json_answer({"command": render.command(*words), "freed": render.size(freed)})
+    return json_answer({"command": render.command(*words), "freed": sizes.decimal(freed)})

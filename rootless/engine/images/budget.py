@@ -21,20 +21,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from rootless import user_config
+from rootless import sizes, user_config
 from rootless.engine.state.events import events
 from rootless.errors import InvalidInput, RootlessError
 from rootless.image import manifest, reference
 from rootless.image.manifest import Manifest
 from rootless.session import session
+from rootless.sizes import decimal
 from rootless.storage import blobs, image_names, images, squashed
 from rootless.storage.containers import containers
-from rootless.storage.disk_errors import human
 from rootless.storage.images import Image
 from rootless.storage.layers import layers, step_names
 from rootless.storage.maintenance import gc
 from rootless.storage.store import Store
-from rootless.user_config import CACHE_DAYS, CACHE_MAX, DEFAULT_CACHE_DAYS
+from rootless.user_config import CACHE_DAYS, CACHE_MAX
+from rootless.user_setting import DEFAULT_CACHE_DAYS
 from rootless.words import plain
 
 _IN_USE_S = 3600.0
@@ -65,7 +66,7 @@ def configured() -> Budget | None:
     if not most:
         return None
     days, days_source = _value(CACHE_DAYS, "cache_days")
-    size = user_config.size_of(most)
+    size = sizes.parse(most)
     if size is None:
         raise InvalidInput(f"{source}={most[:40]} is no size", hint="write a number of bytes, or 20G")
     if days and not (days.isdecimal() and len(days) < 6):
@@ -112,10 +113,10 @@ def keep(store: Store) -> None:
         done = _Eviction(store, budget).run()
     left = used(store)
     if done.freed:
-        sys.stderr.write(f"rootless: images had more than {human(budget.most_bytes)} ({plain(budget.source)}): {_told(done)}\n")
+        sys.stderr.write(f"rootless: images had more than {decimal(budget.most_bytes)} ({plain(budget.source)}): {_told(done)}\n")
     if left > budget.most_bytes:
         sys.stderr.write(
-            f"rootless: WARNING: images take {human(left)}, more than {human(budget.most_bytes)} ({plain(budget.source)}), and "
+            f"rootless: WARNING: images take {decimal(left)}, more than {decimal(budget.most_bytes)} ({plain(budget.source)}), and "
             "what is left has a container, was used within the hour, or is nowhere else\n"
             "hint: `rootless image prune -a` removes all that no container has, "
             "`rootless system df -v` shows what takes how much\n"
@@ -130,7 +131,7 @@ def _told(done: _Evicted) -> str:
         parts.append(f"{done.files} files of images")
     if done.images:
         parts.append(f"unused images: {plain(', '.join(done.images))}")
-    return f"removed {'; '.join(parts)} ({human(done.freed)})"
+    return f"removed {'; '.join(parts)} ({decimal(done.freed)})"
 
 
 class _Eviction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rootless import user_config
+from rootless import user_config, user_setting
 from rootless.engine.networks import default
 from rootless.engine.options import ids
 from rootless.engine.state import emulated_ids, user_namespace
@@ -21,7 +21,7 @@ def view() -> dict[str, Any]:
     user_namespace.configured()
     emulated_ids.configured()
     default.configured()
-    values = {"emulate_ids": ids.DEFAULT, "limits": user_config.ERROR, "network": "bridge", "userns": "private"}
+    values = {"emulate_ids": ids.DEFAULT, "limits": user_setting.ERROR, "network": "bridge", "userns": "private"}
     rows = [
         {"Key": key, "Value": found[key].value, "Source": found[key].source}
         if key in found
@@ -38,7 +38,7 @@ def view() -> dict[str, Any]:
         if key in found and not (key == "stores" and variable is not None)
     ]
     for key, variable, value in (
-        ("cache_max", user_config.CACHE_MAX, "off"), ("cache_days", user_config.CACHE_DAYS, str(user_config.DEFAULT_CACHE_DAYS)),
+        ("cache_max", user_config.CACHE_MAX, "off"), ("cache_days", user_config.CACHE_DAYS, str(user_setting.DEFAULT_CACHE_DAYS)),
     ):  # fmt: skip
         source = DEFAULT
         if os.environ.get(variable):
@@ -50,7 +50,7 @@ def view() -> dict[str, Any]:
             "Values": sorted(rows, key=lambda row: row["Key"])}  # fmt: skip
 
 
-def _registries(found: dict[str, user_config.Setting]) -> dict[str, str]:
+def _registries(found: dict[str, user_setting.Setting]) -> dict[str, str]:
     first = registries_conf.files()[0]
     if os.environ.get(registries_conf.VARIABLE):
         source = f"environment: {registries_conf.VARIABLE}"

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from rootless.errors import FileSystemFailed
 from rootless.image.progress import Event, Phase, Progress
 from rootless.image.transfer.layers import Layer
+from rootless.sizes import decimal
 from rootless.storage import blobs, disk_errors
 from rootless.storage.directories import nearest
-from rootless.storage.disk_errors import human
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
@@ -47,7 +47,7 @@ def check(store: Store, wanted: Sequence[Layer], what: str, progress: Progress) 
         return
     stored, unpacked = _room(store.home), _room(store.root)
     if to_come > stored.free:
-        text = f"there is no room for {what}: its layers are {human(to_come)} compressed, and {stored.free_words}"
+        text = f"there is no room for {what}: its layers are {decimal(to_come)} compressed, and {stored.free_words}"
         raise FileSystemFailed(text, hint=_HINT)
     if len(sizes) + len(missing) > min(stored.inodes, unpacked.inodes):
         fewest = min(stored, unpacked, key=lambda room: room.inodes)
@@ -55,7 +55,7 @@ def check(store: Store, wanted: Sequence[Layer], what: str, progress: Progress) 
     estimate = int(sum(sizes.values()) * _UNPACKED)
     together = estimate + (to_come if stored.device == unpacked.device else 0)
     if together > unpacked.free:
-        text = f"{what} may not fit: unpacked it is about {human(estimate)}, and {unpacked.free_words}"
+        text = f"{what} may not fit: unpacked it is about {decimal(estimate)}, and {unpacked.free_words}"
         progress(Event("", Phase.MESSAGE, text=text))
 
 
@@ -76,11 +76,11 @@ def _room(path: str) -> _Room:
     # A FUSE server that does not count says that it has no blocks at all.
     free = status.f_bavail * status.f_frsize if status.f_blocks else 1 << 62
     inodes = status.f_favail if status.f_files else 1 << 62  # btrfs and others make them as they are needed
-    room = _Room(free, f"{human(free)} are free on {where}", inodes, f"{inodes:,} inodes are free on {where}", os.stat(path).st_dev)
+    room = _Room(free, f"{decimal(free)} are free on {where}", inodes, f"{inodes:,} inodes are free on {where}", os.stat(path).st_dev)
     for quota in disk_errors.quotas(path):
         left = quota.bytes_limit - quota.bytes_used
         if quota.bytes_limit and left < room.free:
-            words = f"of the quota of your {quota.whose} on {where}, {human(quota.bytes_limit)}, {human(max(0, left))} are left"
+            words = f"of the quota of your {quota.whose} on {where}, {decimal(quota.bytes_limit)}, {decimal(max(0, left))} are left"
             room = room._replace(free=left, free_words=words)
         left = quota.files_limit - quota.files_used
         if quota.files_limit and left < room.inodes:

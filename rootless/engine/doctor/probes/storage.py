@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rootless import paths
+from rootless import paths, sizes
 from rootless.engine.doctor.result import ProbeResult, error, not_available, ok, warning
 from rootless.engine.doctor.run_probes import Probe
 from rootless.engine.doctor.scratch import Scene
@@ -72,7 +72,7 @@ def filesystem(scene: Scene) -> list[ProbeResult]:
             found.append(grade("store", f"{here} is on a file system mounted {word}", effect, ELSEWHERE,
                                f"mount it without {word}"))  # fmt: skip
     found += _room(here, flags)
-    return found or [ok("store", f"{_size(flags.f_bavail * flags.f_frsize)} free in {here} ({kind})")]
+    return found or [ok("store", f"{sizes.decimal(flags.f_bavail * flags.f_frsize)} free in {here} ({kind})")]
 
 
 def _room(here: str, flags: os.statvfs_result) -> list[ProbeResult]:
@@ -81,21 +81,13 @@ def _room(here: str, flags: os.statvfs_result) -> list[ProbeResult]:
     freeing = "`rootless system prune` removes what is unused; or " + ELSEWHERE
     if free < LITTLE_SPACE_BYTES:
         full = error if free < 1 << 20 else warning
-        found.append(full("store", f"{_size(free)} are free in {here}", "images may not fit", freeing))
+        found.append(full("store", f"{sizes.decimal(free)} are free in {here}", "images may not fit", freeing))
     # btrfs and some network file systems count no inodes and say 0 of 0.
     if flags.f_files and flags.f_favail < FEW_INODES:
         found.append(warning("store", f"{flags.f_favail} files can still be made in {here}",
                              "an image has tens of thousands of files", freeing,
                              "a larger inode quota"))  # fmt: skip
     return found
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
 
 
 def fuse(_: Scene) -> ProbeResult:
