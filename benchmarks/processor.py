@@ -1,5 +1,6 @@
 """`python -m benchmarks.processor COMMAND...` runs COMMAND, waits for every process that came of it, also for those that outlive it, and
-prints what they used together: seconds of processor time, and how often they gave the processor up themselves."""
+prints what they used together: seconds of processor time, and how often they gave the processor up themselves. What COMMAND starts for
+good (a session) would be waited for: it runs before."""
 
 from __future__ import annotations
 
