@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rootless.errors import Corrupt
-from rootless.image.stores import lookup, reading
+from rootless.image.stores import layout, lookup, reading
 from rootless.storage import disk_errors
 from tests.harness import processes
 from tests.harness.command import Rootless
@@ -184,6 +184,15 @@ def test_hostile_files(
     assert f"the store {store} cannot be read: No such file" in done.stderr
     assert f"Read-only store: {store}: the store {store} cannot be read" in rootless("info", env=reader, warns=True).stdout
     assert rootless("ps", "-a", env=reader).stderr == ""
+
+
+def test_a_platform_that_is_not_known_keeps_its_image() -> None:
+    """An older version that sweeps a store takes nothing away that a newer one has published."""
+    one, other = ("sha256:" + digit * 64 for digit in "12")
+    meaning = layout.meaning_of({"id": one, "platforms": {"linux/vax": other}})
+    assert meaning is not None
+    assert meaning.every() == (one, other)
+    assert meaning.choose(None) == one
 
 
 def test_what_its_path_leads_to(store: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,14 +58,16 @@ def is_size(value: object) -> bool:
 
 
 class Meaning(NamedTuple):
-    """The ids of the images that a name means: one, and those by platform where that is known."""
+    """The ids of the images that a name means: one, and those by platform where that is known. `others`: for platforms that we do not know,
+    a newer version may."""
 
     id: str
     platforms: dict[str, str]
+    others: tuple[str, ...] = ()
 
     def every(self) -> tuple[str, ...]:
         """All of them, each once, and the one first."""
-        return tuple(dict.fromkeys((self.id, *self.platforms.values())))
+        return tuple(dict.fromkeys((self.id, *self.platforms.values(), *self.others)))
 
     def choose(self, wanted: Platform | None) -> str:
         """The one for that platform, None: this machine's; `id` where none is."""
@@ -80,14 +82,15 @@ def meaning_of(document: dict[str, Any]) -> Meaning | None:
     if not is_id(identifier) or not isinstance(raw, dict) or len(raw) > _MOST_PLATFORMS:
         return None
     found: dict[str, str] = {}
+    others: list[str] = []
     for word, other in raw.items():
         if not is_id(other):
             return None
         try:
             found[str(platforms.parse(word))] = other
         except InvalidInput:
-            continue  # of a newer version, or nobody's
-    return Meaning(identifier, found)
+            others.append(other)
+    return Meaning(identifier, found, tuple(others))
 
 
 def files_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
