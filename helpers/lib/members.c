@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -9,15 +10,17 @@
 
 #include "descriptor.h"
 
+#define SAVES (1ull << 32) /* beside a member's descriptor, in what epoll keeps for it */
+
 struct members {
     int listener, signals, epoll;
-    unsigned count;
+    unsigned count, savers;
     bool full; /* there is no descriptor for another one before one goes */
 };
 
 static bool watch(const struct members *members, int fd, uint32_t events)
 {
-    struct epoll_event event = {.events = events, .data.fd = fd};
+    struct epoll_event event = {.events = events, .data.u64 = (uint64_t)fd};
     return epoll_ctl(members->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -59,15 +62,31 @@ static void let_in(struct members *members)
     }
 }
 
+/* "s": it is to save the container at its end. "?", of such a one: is it the last of those? The last one stays, and saves. True if it
+   goes, having been told "+". */
+static bool hear(struct members *members, int fd, bool saves, char word)
+{
+    if (word == 's' && !saves) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = (uint64_t)fd | SAVES};
+        members->savers += epoll_ctl(members->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
+    } else if (word == '?' && saves) {
+        bool last = members->savers == 1;
+        return send(fd, last ? "-" : "+", 1, MSG_NOSIGNAL) == 1 && !last;
+    }
+    return false;
+}
+
 /* One goes, and another may come in its place: the last one is only who leaves nobody waiting. */
-static void leave(struct members *members, int fd)
+static void leave(struct members *members, int fd, bool saves)
 {
     char byte;
-    if (recv(fd, &byte, 1, MSG_DONTWAIT) > 0)
-        return; /* nothing that anybody says */
+    ssize_t size = recv(fd, &byte, 1, MSG_DONTWAIT);
+    if (size > 0 && !hear(members, fd, saves, byte))
+        return;
     members->count--;
+    members->savers -= saves;
     let_in(members);
-    if (members->count == 0)
+    if (size <= 0 && members->count == 0)
         send(fd, "-", 1, MSG_NOSIGNAL); /* unless it is dead */
     close(fd);
     if (members->full) {
@@ -84,12 +103,13 @@ bool wait_for_members(struct members *members)
         struct epoll_event event;
         if (epoll_wait(members->epoll, &event, 1, -1) < 1)
             continue;
-        if (event.data.fd == members->signals)
+        int fd = (int)(uint32_t)event.data.u64;
+        if (fd == members->signals)
             return true;
-        if (event.data.fd == members->listener)
+        if (fd == members->listener)
             let_in(members);
         else
-            leave(members, event.data.fd);
+            leave(members, fd, event.data.u64 & SAVES);
     }
     return false;
 }

@@ -3,7 +3,10 @@
    A member connects to a listening socket (SOCK_SEQPACKET) that stood before the container did, and gets a packet "+": from then on
    the container stays until it has gone. It goes by shutdown(2), and gets "-" where it was the last, or by its end, however that
    came. Whoever connects too late for that gets neither, but the end of the connection: the socket closes with the container. So
-   nobody is let into a container that ends, and no container waits for who is dead. */
+   nobody is let into a container that ends, and no container waits for who is dead.
+
+   A member that is to save the container at its end says so by a packet "s", and asks by "?" before it goes. It gets "-" where it is the last of
+   those, and stays until it goes as any other does; else "+", and has gone. */
 #ifndef ROOTLESS_MEMBERS_H
 #define ROOTLESS_MEMBERS_H
 

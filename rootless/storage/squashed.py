@@ -26,7 +26,7 @@ from rootless.storage.layers import lower
 from rootless.storage.store import Store, make_directory
 from rootless.words import plain
 
-_PROGRAM = "mksquashfs"
+PROGRAM = "mksquashfs"
 _OPTIONS = ("-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
 _FUTURE_S = 2 * 86_400.0
 """From what is still young, a day before now: a time that is a day ahead of now."""
@@ -73,7 +73,7 @@ def _last_use(status: os.stat_result) -> float:
 
 def can_be_made() -> bool:
     """Whether the programs are there that make such files and mount them."""
-    return run_program.find(_PROGRAM) is not None and find_program() is not None
+    return run_program.find(PROGRAM) is not None and find_program() is not None
 
 
 def make(store: Store, diff_ids: Sequence[str]) -> None:
@@ -113,12 +113,6 @@ def aside_path(store: Store) -> str:
 def write(store: Store, diff_ids: Sequence[str], target: str, *, single_id: bool) -> None:
     """Make the squashfs `target` of the layers, which are all unpacked. The session is joined, and has one id or not.
     RootlessError, OSError, NotSupported without mksquashfs; what is at `target` then is the caller's to remove."""
-    program = run_program.find(_PROGRAM)
-    if program is None:
-        raise NotSupported(
-            f"an image's file is made by {_PROGRAM}, which is not installed",
-            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
-        )
     below = tuple(lower.lower_directories(store, list(diff_ids)))
     place = target + ".d"
     os.mkdir(place, 0o700)
@@ -126,13 +120,19 @@ def write(store: Store, diff_ids: Sequence[str], target: str, *, single_id: bool
         # The kernel's overlay wants two layers, or one and an upper.
         root = Rootfs("overlay" if len(below) > 1 else "directory", below, "", "", place, True)
         with mounted(root) as fd:
-            _squash(program, fd, target, ("-all-root",) if single_id else ())
+            squash(fd, target, ("-all-root",) if single_id else ())
     finally:
         os.rmdir(place)
 
 
-def _squash(program: str, source: int, target: str, options: tuple[str, ...]) -> None:
-    """A squashfs of what is below the directory `source`. RootlessError with what mksquashfs says."""
+def squash(source: int, target: str, options: tuple[str, ...]) -> None:
+    """A squashfs of what is below the directory `source`. RootlessError with what mksquashfs says, NotSupported without it."""
+    program = run_program.find(PROGRAM)
+    if program is None:
+        raise NotSupported(
+            f"an image's file is made by {PROGRAM}, which is not installed",
+            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
+        )
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     try:
         pid = os.fork()
@@ -151,7 +151,7 @@ def _squash(program: str, source: int, target: str, options: tuple[str, ...]) ->
             disk_errors.raise_said(output, target)
             lines = [line for line in output.splitlines() if line.strip()]
             raise RootlessError(
-                f"{_PROGRAM} could not make the image's file (exit status {status}): {plain(lines[-1]) if lines else 'it said nothing'}",
+                f"{PROGRAM} could not make the image's file (exit status {status}): {plain(lines[-1]) if lines else 'it said nothing'}",
                 hint=f"is there room in {os.path.dirname(target)}?",
             )
     finally:

@@ -74,6 +74,10 @@ def test_words(cluster: Cluster, rootless: Rootless, busybox_image: str, job_env
     assert said[:4] == [str(mine), "/in", "mine", "of the job"]
     assert "Read-only file system" in said[4]
     assert said[5] == "made"
+    saving = (f"--container-save={tmp_path}/saved.sqsh", "--container-name=named")
+    cluster.call("rootless", "srun", *words, *saving, "sh", "-c", "echo kept > /tmp/new", env=environment)
+    saved = ("-n1", f"--container-image={tmp_path}/saved.sqsh")
+    assert cluster.call("rootless", "srun", *saved, "sh", "-c", "cat /tmp/new; echo more >>/tmp/new", env=environment) == "kept\n"
     root = ("--container-remap-root", "--container-readonly")
     said = cluster.call("rootless", "srun", *words, *root, "sh", "-c", "id -u; touch /new 2>&1; exit 0", env=environment).splitlines()
     assert said[0] == "0"

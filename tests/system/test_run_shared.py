@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.harness import processes, ranks
 from tests.harness.command import Rootless
+from tests.need import need_program
 
 SHARED = ("run", "--shared=step", "--network", "none")
 
@@ -70,6 +71,35 @@ def test_one_that_is_kept(rootless: Rootless, busybox_image: str) -> None:
         processes.wait_until(lambda: rootless("ps", "-aq").lines == [], "the container is removed")
     for words in (("--shared", "--keep", busybox_image, "true"), ("--keep", busybox_image)):
         assert "--keep" in rootless("run", *words, status=125).stderr
+
+
+def test_one_that_is_saved(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """--save: the last of those that have it writes the container's files, while another one is still in it; what they make is an image."""
+    for program in ("sqfstar", "squashfuse_ll"):
+        need_program(program)
+    target = tmp_path / "saved.sqsh"
+    waiting = rootless.start(*SHARED, "-v", f"{tmp_path}:/mounted", busybox_image, "sh", "-c", "echo up; read line")
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline() == b"up\n"
+    save = (*SHARED, "-v", f"{tmp_path}:/mounted", "--save", target, busybox_image, "sh", "-c")
+    script = """echo one >/of-first; chown 33:44 /of-first; chmod 640 /of-first; echo no >/mounted/not-in-it
+        echo up; read line; exit 3"""
+    first, second = (rootless.start(*save, script) for _ in range(2))
+    for process in (first, second):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+    assert said(first) == (3, "", "")
+    assert not target.exists(), "there is one who saves still"
+    done = said(second)
+    assert done == (3, "", ""), done
+    look = "stat -c '%u:%g %a' /of-first; cat /of-first; ls /mounted"
+    assert rootless("run", "--rm", "--network", "none", target, "sh", "-c", look).stdout == "33:44 640\none\n"
+    assert said(waiting) == (1, "", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["not-in-it", "saved.sqsh"]
+    refused = rootless(*SHARED, "--save", tmp_path / "no/such", busybox_image, "true", status=125)
+    assert "cannot write" in refused.stderr
+    assert sockets(rootless) == []
+    assert "--save" in rootless("run", "--save", target, busybox_image, status=125).stderr
 
 
 def test_signals_and_what_is_seen(rootless: Rootless, busybox_image: str) -> None:

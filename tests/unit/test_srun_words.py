@@ -33,7 +33,6 @@ def test_refused() -> None:
         ([IMAGE, "a", ":", "b"], NotSupported, "heterogeneous"),
         (["--multi-prog", IMAGE, "file"], NotSupported, "multi-prog"),
         (["a"], InvalidInput, "--container-image is missing"),
-        ([IMAGE, "--container-save=x", "a"], NotSupported, "--container-save"),
         ([IMAGE, "--container-name=x:no_exec", "a"], NotSupported, "no_exec"),
         ([IMAGE, "--container-unshare=pid", "a"], InvalidInput, "unshare"),
         ([IMAGE, "--container-mounts=umount:/x", "a"], NotSupported, "umount"),

@@ -183,6 +183,20 @@ def _refuse(listener: socket.socket, error: BaseException) -> None:
                 continue  # it has gone
 
 
+def will_save(member: Member) -> None:
+    """Be one of those the last of whom saves the container; before anything is done in it."""
+    member.connection.send(b"s", socket.MSG_NOSIGNAL)
+
+
+def is_to_save(member: Member) -> bool:
+    """Whether we are the last of those, and members until `leave`. Else the membership has ended. Conflict where the container has."""
+    member.connection.send(b"?", socket.MSG_NOSIGNAL)
+    answer = _answer(member.connection)
+    if not answer:
+        raise Conflict("the shared container ended before it could be saved", hint="something has killed it: run the step again")
+    return answer == b"-"
+
+
 def leave(store: Store, member: Member) -> None:
     """Be a member no longer; where we were the last, return when the container is removed."""
     monitor = running.monitor(store, member.id)

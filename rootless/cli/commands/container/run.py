@@ -14,6 +14,8 @@ def run(args: Args) -> int:
             raise InvalidInput("--env-host goes with --shared alone", hint="name what the container is to have: -e NAME")
         if args.keep:
             raise InvalidInput("--keep goes with --shared alone", hint="a container that outlives its command is one without --rm")
+        if args.save:
+            raise InvalidInput("--save goes with --shared alone", hint="run it without --rm, then: rootless commit, or rootless export")
         from rootless.cli.commands.container import run_container
 
         return run_container.run(args)
@@ -34,6 +36,9 @@ COMMAND = Command(
         Option(("--keep",), "keep", FLAG,
                help="With --shared: run nothing, but print the container's ID and keep it until a signal ends this command"),
         Option(("--rmi",), "rmi", FLAG, help="As --rm, and remove the image, too, unless other containers need it"),
+        Option(("--save",), "save", VALUE, metavar="file", default="", complete="file",
+               help="With --shared: the last one out that has this option writes the container's files to a squashfs, which `run ./FILE` "
+               "takes for an image"),
         Option(("--shared",), "shared", VALUE, metavar="string", implied="",
                help="Run in one container with all other commands of this step of the batch job (elsewhere: of this login) on this "
                     "machine that name the same image and options, or, with a name, the same name; the last one removes it"),

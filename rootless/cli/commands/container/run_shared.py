@@ -48,6 +48,10 @@ _PMIX_CHOICES = {"PMIX_MCA_gds": "hash"}
 def run(args: Args) -> int:
     """Run the command in the shared container; its exit status."""
     _refuse(args)
+    if args.save:
+        from rootless.engine.files import squash
+
+        squash.check(args.save)
     request = to_request(args)
     store = Store.open()
     of_all = _of_all(request, shm_size=request.shm_size if args.shm_size else _half_the_memory())
@@ -66,6 +70,8 @@ def run(args: Args) -> int:
     member = shared.join(store, key, make_shared)
     if args.keep:
         return _keep(store, member)
+    if args.save:
+        shared.will_save(member)
     record = read_config(store, member.id)
     keys = terminal.parse_detach_keys(terminal.DEFAULT_DETACH_KEYS) if request.tty else None
     rows, columns = attachment.window() if request.tty else (0, 0)
@@ -98,7 +104,10 @@ def run(args: Args) -> int:
                 streams.run(signals.fd, signals.on_arrival)
             else:
                 engine_exec.wait_for_end(entered, signals.fd, signals.on_arrival)
-        return attach.exit_code(runtime_exec.wait(entered))
+        status = attach.exit_code(runtime_exec.wait(entered))
+        if args.save and shared.is_to_save(member):
+            squash.save(store, member.id, args.save)
+        return status
     finally:
         shared.leave(store, member)
 
@@ -128,6 +137,8 @@ def _keep(store: Store, member: shared.Member) -> int:
 
 
 def _refuse(args: Args) -> None:
+    if args.keep and args.save:
+        raise InvalidInput("conflicting options: --keep and --save", hint="it is the other commands that save the container")
     if args.keep and len(args.positional) > 1:
         raise InvalidInput("--keep takes no command: it is the other commands that do something in the container")
     for dest in (*_OF_ONE, *(option.dest for option in LIMITS)):

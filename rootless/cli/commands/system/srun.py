@@ -24,7 +24,7 @@ def _srun(args: Args) -> int:
     inherited.give_back()
     name = words.container.get("name", "").partition(":")[0]
     if name and srun_keeper.is_wanted(words.srun):
-        run, *rest = run_words(words._replace(command=[]))
+        run, *rest = run_words(words._replace(command=[], container={**words.container, "save": ""}))
         srun_keeper.keep(program, name, [*paths.own_program(), run, "--keep", *rest])
     os.execv(program, argv)
 
@@ -34,9 +34,6 @@ def run_words(words: srun_words.SrunWords) -> list[str]:
     asked = words.container
     if "image" not in asked:
         raise InvalidInput("--container-image is missing", hint="name the image; without a container it is srun itself that you want")
-    if "save" in asked:
-        raise NotSupported("--container-save: the container goes with its last rank",
-                           hint="make the image beforehand: rootless build, or rootless commit and rootless save")  # fmt: skip
     name = asked.get("name", "").partition(":")
     if name[2] not in ("", "auto", "create"):
         raise NotSupported(f"--container-name: {name[2]}", hint="commands of one name are always in one container")
@@ -53,6 +50,7 @@ def run_words(words: srun_words.SrunWords) -> list[str]:
     found += [word for variable in asked.get("env", "").split(",") if variable for word in ("-e", variable)]
     found += ["--userns", "keep-id"] if asked.get("remap-root") != "yes" else []
     found += ["--read-only"] if asked.get("writable") == "no" else []
+    found += ["--save", os.path.abspath(asked["save"])] if asked.get("save") else []
     found += ["--entrypoint", ""] if asked.get("entrypoint") != "yes" else []
     return [*found, srun_words.image(asked["image"]), *words.command]
 
@@ -74,6 +72,7 @@ COMMAND = Command(
                 "the job ends", "string"),
         _option("--container-env", "Variables whose value is ours, also where the image has one", "list"),
         _option("--container-unshare", "What is not to be the host's: net,ipc,uts", "list"),
+        _option("--container-save", "Write the container's files to this squashfs when the step ends", "file", complete="file"),
         _option("--container-mount-home", "Mount the home directory"),
         _option("--container-remap-root", "Be root in the container, instead of oneself"),
         _option("--container-entrypoint", "Execute the image's entrypoint"),
@@ -86,8 +85,7 @@ COMMAND = Command(
     description="All tasks of a node are in one container (`rootless run --shared`), which the first of them makes and the last removes; "
     "one with a name stays until the end of the job, by a step of its own that waits. "
     "All other options are srun's and are passed on. The environment is the job's, except for what the image sets. "
-    "--no-container-mount-home, --no-container-remap-root and --no-container-entrypoint are the defaults. "
-    "--container-save is not offered.",
+    "--no-container-mount-home, --no-container-remap-root and --no-container-entrypoint are the defaults.",
     examples=(
         ("rootless srun -N4 -n64 --mpi=pmi2 --container-image=work --container-mounts=$PWD:/work ./solver", "an MPI program on four nodes"),
         ("rootless srun --pty --container-image=docker://nvcr.io#nvidia/pytorch:24.01-py3 bash", "a shell, the image by pyxis's words"),

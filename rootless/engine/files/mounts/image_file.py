@@ -28,12 +28,19 @@ if TYPE_CHECKING:
 def check(record: ContainerConfig) -> None:
     """At create: NotFound where the file is gone, NotSupported for ids that it cannot be shown with."""
     path = record["rootfs"]
-    if record["userns"] not in ("", "host", "private") or record.get("id_map"):
+    keep_id = record["userns"].startswith("keep-id")
+    if not keep_id and (record["userns"] not in ("", "host", "private") or record.get("id_map")):
         raise NotSupported(
             f"an image file cannot be shown with other ids (--userns={record['userns'] or 'of the pod'})",
             hint="leave --userns away: an image file's owners are those that the session has",
         )
     found = _find(path)
+    if keep_id and found.ids > 1:
+        # One owner, root, becomes the user, as with enroot; several would be each another than they are.
+        raise NotSupported(
+            f"{path} has files of {found.ids} owners, which --userns=keep-id cannot show as they are",
+            hint="be root in the container (srun's --container-remap-root), or make it with all files root's: mksquashfs -all-root",
+        )
     if found.ids > 1 and session.join().single_id:
         print(
             f"rootless: warning: {path} has files of {found.ids} owners, and you have one id: those of other users are shown as "
