@@ -41,7 +41,7 @@ PROGRAMS = {
     "rootless-netd": ["netd", "lib"],
     "rootless-tether": ["tether.c", "lib"],
 }
-LAUNCHER = ["launcher.c", "oci", "lib"]
+LAUNCHER = ["launcher.c", "oci", "ranks", "lib"]
 COMMANDS = ["rootless", "rootless-oci"]
 # Where each shell looks, below an environment's or a system's prefix.
 COMPLETIONS = {

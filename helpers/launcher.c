@@ -8,7 +8,8 @@
    one name we know, and no other word of the caller's goes where a command's name is expected.
 
    `rootless-oci` does by itself what takes no interpreter (oci/quick.h). A `start` that was asked for there and went wrong is
-   reported by Python, which is called "rootless-oci:N" then: N is the descriptor with the init's answer.
+   reported by Python, which is called "rootless-oci:N" then: N is the descriptor with the init's answer. So does `rootless` for a
+   rank of `run --shared` (ranks/quick.h); a first one is called "rootless:N:HASH".
 
    0, 1 and 2 are open then: what came closed is /dev/null. Else the next file opened would be taken for the
    user's stream. So is a directory, which nobody can read or write: the interpreter would not start. */
@@ -24,6 +25,7 @@
 
 #include "lib/text.h"
 #include "oci/quick.h"
+#include "ranks/quick.h"
 
 #define SCRIPT "rootless-python"
 
@@ -74,7 +76,7 @@ static char *interpreter(char *line)
 
 int main(int argc, char **argv)
 {
-    static char options[] = "-EPS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + 32];
+    static char options[] = "-EPS", script[PATH_MAX + sizeof SCRIPT], line[PATH_MAX + 4], command[NAME_MAX + CLAIM_SIZE + 8];
     ssize_t size = readlink("/proc/self/exe", script, PATH_MAX - 1);
     char *name = size > 0 ? strrchr(script, '/') + 1 : NULL;
     if (name == NULL || strlen(name) > NAME_MAX)
@@ -89,6 +91,14 @@ int main(int argc, char **argv)
             return status;
         if (connection >= 0 && fcntl(connection, F_SETFD, 0) == 0)
             put_number(put_text(command + strlen(command), ":"), (uint64_t)connection);
+    }
+    if (strcmp(command, "rootless") == 0 && may_be_shared(argc, argv)) {
+        char claim[CLAIM_SIZE];
+        int status = run_rank(argv, claim);
+        if (status >= 0)
+            return status;
+        if (*claim)
+            put_text(put_text(command + strlen(command), ":"), claim);
     }
     put_text(name, SCRIPT);
 

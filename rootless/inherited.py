@@ -6,6 +6,7 @@ Normalised once, when the program starts; programs of the caller's get it back. 
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless.record import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ umask = OURS
 
 descriptors: tuple[int, int] | None = None
 """The caller's RLIMIT_NOFILE, soft and hard, where we have raised our own."""
+
+claim = ""
+"""Of who starts a rank of `run --shared`: "N:HASH" (helpers/ranks/quick.h). Others wait for the lock of the descriptor N."""
+
+_F_OFD_SETLK = 37
 
 LAST_S = 253_402_300_799
 """9999-12-31T23:59:59Z in seconds since 1970: the last date that RFC 3339, and so an image or a log, can say."""
@@ -77,6 +83,28 @@ def _bear_the_clock() -> None:
         return int(now() * 1e9)
 
     vars(time).update(time=now, time_ns=now_ns)
+
+
+def take_claim(word: str) -> None:
+    """The launcher's; not for what we execute."""
+    global claim
+    claim = word
+    os.set_inheritable(int(word.partition(":")[0]), False)
+
+
+def give_up_claim() -> None:
+    """Let those go on who wait for us; children that have inherited the descriptor hold nothing by it."""
+    global claim
+    if claim:
+        import fcntl
+
+        fd = int(claim.partition(":")[0])
+        claim = ""
+        try:
+            # struct flock of fcntl(2): F_UNLCK, from 0 on, all.
+            fcntl.fcntl(fd, _F_OFD_SETLK, fcntl.F_UNLCK.to_bytes(2, sys.byteorder).ljust(32, b"\0"))
+        finally:
+            os.close(fd)
 
 
 def leave_streams() -> None:

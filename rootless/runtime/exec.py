@@ -19,11 +19,20 @@ from rootless.cgroup import join
 from rootless.errors import FAILURES, Conflict, InvalidInput
 from rootless.linux import namespace as n
 from rootless.linux import signal
+from rootless.linux.filesystem import file_identity
 from rootless.linux.process import pidfd_open_checked, set_dumpable, set_pdeathsig
 from rootless.linux.seccomp import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, descriptors, ids, monitor, namespaces, sync
 from rootless.runtime.clone import CLONE_PARENT, clone, fork_into
+from rootless.runtime.exec_request import INHERITED as INHERITED
+from rootless.runtime.exec_request import NULL as NULL
+from rootless.runtime.exec_request import PIPES as PIPES
+from rootless.runtime.exec_request import TERMINAL as TERMINAL
+from rootless.runtime.exec_request import CgroupTarget as CgroupTarget
+from rootless.runtime.exec_request import Entered as Entered
+from rootless.runtime.exec_request import ExecRequest as ExecRequest
+from rootless.runtime.exec_request import ExecStdio as ExecStdio
 from rootless.runtime.process import credentials, landlock, scheduling, terminal
 from rootless.runtime.process.run_command import (
     Confinement,
@@ -36,10 +45,11 @@ from rootless.runtime.process.sealed_exec import listener_of, open_exec_helper, 
 from rootless.runtime.seccomp import profile as seccomp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
-TERMINAL, PIPES, NULL, INHERITED = "terminal", "pipes", "null", "inherited"
+_BY_WHICH_USERS_ARE_KNOWN = ("/etc/passwd", "/etc/group")
+_MOST_GROUPS, _LONGEST_HOME = 1024, 4096
+"""What an image's files may bring into a message."""
 
 
 class ExecProcess(Record):
@@ -51,50 +61,6 @@ class ExecProcess(Record):
     stdin_fd: int = -1
     stdout_fd: int = -1
     stderr_fd: int = -1
-
-
-class ExecStdio(Record):
-    """The process's standard streams: a new terminal (its size, 0 = unset), pipes (stdin only if asked for),
-    /dev/null, or the caller's own, which become the user's of the process unless they `keep_owner`."""
-
-    kind: str
-    open_stdin: bool = False
-    rows: int = 0
-    columns: int = 0
-    keep_owner: bool = False
-
-
-class CgroupTarget(Record):
-    """The cgroup that the process starts in: the container's, "" for ours. `unit` is systemd's scope around it, "" for
-    none; `optional`: ours will do where we may not move there."""
-
-    path: str = ""
-    unit: str = ""
-    optional: bool = False
-
-
-class ExecRequest(Record):
-    """A process for a running container, keyword arguments only."""
-
-    pid: int  # the container's PID 1
-    start_time: int
-    process: dict[str, Any]  # an OCI process object
-    stdio: ExecStdio
-    cgroup: CgroupTarget = CgroupTarget()
-    # The container's spec.linux, of which seccomp, personality and memoryPolicy hold for each of its processes.
-    linux: dict[str, Any] = {}
-    cache_dir: str = ""  # of compiled filters, ROOT/seccomp; "": this user's own
-    preserve_fds: int = 0  # how many descriptors after stderr the process inherits
-    passed_fds: tuple[int, ...] = ()  # what it inherits besides, with the numbers that they have
-    # The namespaces to join, as namespaces.differing has them, where PID 1 is an init that waits for `start`: nobody
-    # may read them through /proc. Closed. None: those of PID 1.
-    namespaces: tuple[tuple[int, int], ...] | None = None
-    dies_with_parent: bool = False  # its parent keeps its streams and its exit code: without, nobody could know
-    # Of ids.LEVELS, and the directory that the container's start had: "": the kernel's ids are all there are.
-    ids: str = ""
-    run_dir: str = ""
-    # Called with the process's pid and the descriptor of a filter that notifies, which is closed afterwards.
-    listener: Callable[[int, int], None] | None = None
 
 
 class _Exec(Record):
@@ -177,8 +143,12 @@ def _start(execution: _Exec) -> ExecProcess:
         pidfd = child.open_child(pid)
         if streams.child is None:
             master = terminal_of(ours.expect("terminal"))
+        became = None if request.report is None else ours.expect("became")
         message = _wait_for_exec(execution, ours, pid)
         raise_exec_error(message, request.process["args"])  # the end: it has exec'd
+        if request.report is not None and became is not None:
+            flags = sum(flag for flag, _ in execution.fds)
+            request.report(Entered(request, flags, execution.confinement, **became.data))
     except BaseException:
         if pidfd >= 0:
             child.end(pidfd)
@@ -280,9 +250,15 @@ def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoRe
         master, slave = terminal.open_terminal(root, rows=request.stdio.rows, columns=request.stdio.columns)
         channel.send("terminal", {}, (master,))
         os.close(master)
+    files = [] if request.report is None else [word for path in _BY_WHICH_USERS_ARE_KNOWN for word in (path, file_identity(path))]
     command = become_process(
         process, progress, stdio=execution.streams.child, terminal_fd=slave, keep_owner=request.stdio.keep_owner,
         emulated=bool(execution.confinement.ids.bpf))  # fmt: skip
+    if request.report is not None:
+        uid, gid, groups, home, keeps_groups = command.user
+        if len(groups) > _MOST_GROUPS or len(home) > _LONGEST_HOME:
+            groups, home = (), ""
+        channel.send("became", {"uid": uid, "gid": gid, "groups": list(groups), "home": home, "keeps_groups": keeps_groups, "files": files})
     # As Docker's, it lives on when the command that started it is killed. After the change of ids, which clears it.
     set_pdeathsig(signal.SIGKILL if request.dies_with_parent else 0)
     execute_command(

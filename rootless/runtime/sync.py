@@ -11,7 +11,7 @@
     init -> supervisor      seccomp [listener]           of a filter that notifies
     init -> supervisor      refused {errno}              by helpers/exec.c: the command could not be executed
     supervisor -> CLI       launched {...}
-    exec process -> caller  cloned, terminal [master], seccomp [listener], refused {errno}
+    exec process -> caller  cloned, terminal [master], became {uid ...}, seccomp [listener], refused {errno}
     any of them, up         error {kind, message, hint, errno, step}
 
 For rootless-oci `create` and `run` are the supervisor, and between the init's hooks and around its wait for `start`
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     # Checked where a message is sent and where it is received.
     ToInit = Literal["mapped", "rootfs", "start", "hooked", "created", "join"]
     FromInit = Literal["cloned", "namespaces", "ready", "executing", "ids", "seccomp", "refused", "mounted", "waiting", "namespace"]
-    FromOthers = Literal["terminal", "launched", "executed", "done"]
+    FromOthers = Literal["terminal", "became", "launched", "executed", "done"]
     Kind = ToInit | FromInit | FromOthers
 
 _LARGEST_BYTES = 1 << 16
@@ -72,6 +72,8 @@ _FORMS: dict[str, tuple[dict[str, type] | None, int, int]] = {
     "waiting": ({}, 0, 0),
     "join": ({}, 0, 0),
     "namespace": ({"type": str}, 1, 1),
+    # an exec process to who asked how it came in
+    "became": ({"uid": int, "gid": int, "groups": list, "home": str, "keeps_groups": bool, "files": list}, 0, 0),
     # a child of ours, in the session only (rootfs.py)
     "done": (None, 0, _MOST_FDS),
     # a detached exec's parent, which becomes its monitor (engine/lifecycle/exec.py)

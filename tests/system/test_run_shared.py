@@ -177,7 +177,8 @@ def test_killed_at_any_instant(rootless: Rootless, busybox_image: str) -> None:
         else:
             victim.kill()
         for other in others:
-            assert said(other)[:2] == (0, "in\n")
+            told = said(other)
+            assert told[:2] == (0, "in\n"), told
         victim.wait()
     # The last one, too.
     last = rootless.start(*SHARED, busybox_image, "sh", "-c", "echo in; exec sleep 1000")

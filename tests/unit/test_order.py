@@ -52,7 +52,7 @@ ORDER = {
         "log_lines screen display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
-        "stats top unpause update wait run run_shared pmix run_container stop",
+        "stats top unpause update wait run run_shared pmix rank_facts run_container stop",
     "cli/commands/image": "bootstrap build history import_ load ls pack publish pull push rm save tag untag",
     "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",
@@ -154,8 +154,8 @@ ORDER = {
         "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
         "user_namespace",
     "runtime":
-        "exec inside launch hooks listen_fds child monitor mounts squashfs seccomp descriptors namespaces process ids clone mounting sync "
-        "rootfs_path",
+        "exec exec_request inside launch hooks listen_fds child monitor mounts squashfs seccomp descriptors namespaces process ids clone "
+        "mounting sync rootfs_path",
     "runtime/launch": "launch report container_hooks emulation init_config start_init intermediate cgroup init",
     "runtime/mounts":
         "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs fuse_overlayfs "

@@ -22,6 +22,7 @@ from rootless.runtime.exec import ExecProcess
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from rootless.engine.lifecycle.attach.exec_streams import OnSignals
@@ -67,8 +68,9 @@ def enter(
     stdio: runtime_exec.ExecStdio,
     *,
     dies_with_parent: bool = False,
+    report: Callable[[runtime_exec.Entered], object] | None = None,
 ) -> ExecProcess:
-    """Start the process, of which no event tells; as execute()."""
+    """Start the process, of which no event tells; as execute(). `report` as of runtime_exec.ExecRequest."""
     identifier = record["id"]
     if request.workdir and not request.workdir.startswith("/"):
         raise CommandNotExecutable(
@@ -93,6 +95,7 @@ def enter(
                     passed_fds=request.passed_fds,
                     ids=str(found.state.get("ids") or ""),
                     run_dir=str(found.state.get("run_dir") or ""),
+                    report=report,
                 )
             )
         except (Conflict, CommandNotFound, CommandNotExecutable):

@@ -159,7 +159,10 @@ def _run_starter(
             except (OSError, RootlessError):
                 containers.abandon(store, identifier)
             raise
-        to_caller.send("executed")
+        try:
+            to_caller.send("executed")
+        except BrokenPipeError:
+            pass  # the caller has been killed: the container is of the others who wait, and they are not refused
     except FAILURES as error:
         _refuse(listener, error)
         to_caller.send_error(error, step="start the shared container")

@@ -12,6 +12,8 @@ from rootless.linux.socket import address_in
 from rootless.storage.store import open_lock
 
 _ID = ".id"
+_FACTS = ".facts"
+"""By which the launcher lets others in (cli/commands/container/rank_facts.py)."""
 
 
 def connect(directory: str, key: str) -> socket.socket | None:
@@ -46,8 +48,11 @@ def is_dead(directory: str, key: str) -> bool:
 
 def sweep(directory: str) -> None:
     """Remove what killed commands and containers left. The caller holds the directory's lock."""
-    for entry in os.listdir(directory):
-        if entry.endswith(_ID):
+    entries = os.listdir(directory)
+    for entry in entries:
+        if entry.endswith(_FACTS) and entry.split(".")[1] + _ID not in entries:
+            unlink(directory, entry.split(".")[1])
+        elif entry.endswith(_ID):
             key = entry.removesuffix(_ID)
             running = os.path.isdir(f"{os.path.dirname(directory)}/c/{identifier(directory, key)}")
             if not running and is_dead(directory, key):
@@ -79,7 +84,9 @@ def is_abandoned(shared: dict[str, str], container_id: str) -> bool:
 
 def unlink(directory: str, key: str) -> None:
     """Remove it, if it is there. The caller holds the directory's lock."""
-    for name in (key, key + _ID):
+    # With those that somebody was killed writing.
+    facts = [name for name in os.listdir(directory) if f".{key}{_FACTS}" in name]
+    for name in (key, key + _ID, *facts):
         try:
             os.unlink(f"{directory}/{name}")
         except FileNotFoundError:

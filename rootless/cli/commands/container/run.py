@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless import inherited
 from rootless.cli.flags.container_options import OPTIONS
 from rootless.cli.grammar.command import FLAG, RUN, VALUE, Args, Command, Option
 from rootless.errors import InvalidInput
@@ -10,6 +11,7 @@ from rootless.errors import InvalidInput
 def run(args: Args) -> int:
     """The exit status. Imports what is needed: the many who enter a shared container start none."""
     if args.shared is None:
+        inherited.give_up_claim()
         if args.env_host:
             raise InvalidInput("--env-host goes with --shared alone", hint="name what the container is to have: -e NAME")
         if args.keep:

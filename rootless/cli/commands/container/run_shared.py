@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from rootless import paths
+from rootless import inherited, paths
 from rootless.cli.flags.container_request import to_request
 from rootless.cli.flags.limits import LIMITS
 from rootless.cli.grammar.command import Args
@@ -67,12 +67,19 @@ def run(args: Args) -> int:
         request = of_all._replace(mounts=[*of_all.mounts, *pmix.mounts(of_all.mounts)])
         run_container.make(store, _container(store, request, image, key, identifier), args)
 
+    claim = None
+    if inherited.claim:
+        from rootless.cli.commands.container import rank_facts
+
+        claim = rank_facts.claim(args, request, rank_facts.Ranks(_MPI, _DEVICES))
     member = shared.join(store, key, make_shared)
     if args.keep:
         return _keep(store, member)
     if args.save:
         shared.will_save(member)
     record = read_config(store, member.id)
+    if claim is not None:
+        claim.look(store, record, key)
     keys = terminal.parse_detach_keys(terminal.DEFAULT_DETACH_KEYS) if request.tty else None
     rows, columns = attachment.window() if request.tty else (0, 0)
     options = ExecOptions(
@@ -88,7 +95,10 @@ def run(args: Args) -> int:
     kind = runtime_exec.TERMINAL if request.tty else runtime_exec.INHERITED
     stdio = runtime_exec.ExecStdio(kind, request.open_stdin, rows, columns, keep_owner=True)
     try:
-        entered = engine_exec.enter(store, record, options, stdio, dies_with_parent=True)
+        report = None if claim is None else claim.entered.append
+        entered = engine_exec.enter(store, record, options, stdio, dies_with_parent=True, report=report)
+        if claim is not None:
+            claim.leave(_choices())
         send = job_end.forwarder(lambda number: engine_exec.send(entered, number), request.stop_timeout)
         with (
             attachment.Signals(
@@ -227,9 +237,13 @@ def _environment(record: ContainerConfig, request: Request, *, every: bool) -> l
         for name, value in os.environ.items()
         if name.startswith(_MPI) or name in _DEVICES or (every and name not in set_by_image and name != paths.SESSION_VARIABLE)
     ]
-    if "PMIX_SERVER_TMPDIR" in os.environ:
-        ours += [f"{name}={value}" for name, value in _PMIX_CHOICES.items() if name not in os.environ]
-    return [*ours, *request.env]
+    return [*ours, *_choices(), *request.env]
+
+
+def _choices() -> list[str]:
+    if "PMIX_SERVER_TMPDIR" not in os.environ:
+        return []
+    return [f"{name}={value}" for name, value in _PMIX_CHOICES.items() if name not in os.environ]
 
 
 def _passed() -> tuple[int, ...]:

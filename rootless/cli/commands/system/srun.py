@@ -20,7 +20,7 @@ def _srun(args: Args) -> int:
     program = shutil.which("srun")
     if program is None:
         raise CommandNotFound("srun: no such command", hint="this is no machine of a Slurm cluster, or its programs are not in PATH")
-    argv = [program, *words.srun, *paths.own_program(), *run_words(words)]
+    argv = [program, *words.srun, *paths.installed_program(), *run_words(words)]
     inherited.give_back()
     name = words.container.get("name", "").partition(":")[0]
     if name and srun_keeper.is_wanted(words.srun):
