@@ -118,6 +118,23 @@ _MAKE_ROOM = (
 )
 
 
+def refusing_server(error: OSError) -> str | None:
+    """What can be done where a server refuses what is the user's own: an export that was withdrawn and a ticket that has expired
+    are no stale handles, but EACCES. None where `error` names nothing that a server keeps."""
+    path = path_of(error)
+    mount = mount_of(path) if path else None
+    if mount is None or not (mount.kind in _SERVED or mount.kind.startswith("fuse.")):
+        return None
+    return (
+        f"the server of {mount} says so; where the directory is yours (`ls -ld`), `klist` shows whether a Kerberos ticket has expired, "
+        f"else the administrator has to export it to this machine again, or to mount {mount.point} again"
+    )
+
+
+_SERVED = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "ceph", "afs", "beegfs", "panfs", "9p"})
+"""Types of file systems that a server keeps, as mountinfo names them; those of FUSE are fuse.NAME."""
+
+
 def _full(mount: MountedAt) -> Told:
     try:
         status = os.statvfs(mount.point)

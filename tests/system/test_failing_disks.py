@@ -144,5 +144,12 @@ def test_a_server_that_is_killed(rootless: Rootless, busybox_archive: Path, fuse
         assert rootless(*run, "--rm", "busybox", "echo", "good", env=environment).stdout == "good\n"
         rootless("start", "one", env=environment)
         assert rootless("exec", "three", "echo", "goes on", env=environment).stdout == "goes on\n"
+        # A server that refuses what is the user's own: an export that is withdrawn, a ticket that has expired.
+        names = fuse_home.path / "store/images/names"
+        names.chmod(0)
+        said = rootless("images", env=environment, status=1).stderr
+        assert f"permission denied: {names}" in said
+        assert f"the server of {fuse_home.path} (fuse.fuse-overlayfs) says so" in said
+        names.chmod(0o700)
         rootless("rm", "-f", "one", "three", env=environment)
         rootless("system", "reset", "-f", env=environment)

@@ -37,7 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_LIMIT_S, func_only=True))
     # Another kernel line is another boot: none is needed after the last test of a machine.
-    ours.sort(key=lambda item: (SUITES.index(_suite(item)) if _suite(item) else -1, "enforcing" in getattr(item, "fixturenames", ())))
+    # Another image ("trixie+servers") is another machine: it comes last.
+    order = {name: number for number, name in enumerate(["", *SUITES])}
+    ours.sort(key=lambda item: (order.get(_suite(item), len(order)), "enforcing" in getattr(item, "fixturenames", ())))
     rest = iter(ours)
     items[:] = [next(rest) if item.path.parent == Path(__file__).parent else item for item in items]
     left_out = {item for item in ours if _suite(item) in SHORT and item.get_closest_marker("differs") is None}

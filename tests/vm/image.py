@@ -28,6 +28,11 @@ systemd systemd-sysv systemd-container dbus dbus-user-session libpam-systemd ude
 openssh-server iproute2 procps util-linux netbase ca-certificates cron apparmor selinux-policy-default policycoreutils
 python3 python3-venv uidmap slirp4netns fuse-overlayfs libseccomp2 busybox-static podman
 """.split()
+# What a name of an image adds to its suite's: "trixie+servers". Units that take a quarter minute of every boot are left to the tests
+# to start; quotas are those of loop devices.
+SERVERS = "nfs-kernel-server nfs-common squashfuse squashfs-tools quota".split()
+SERVERS_HOOK = 'chroot "$1" systemctl -q disable nfs-server nfs-client.target rpcbind.service rpcbind.socket quota.service'
+MORE: dict[str, tuple[list[str], list[str]]] = {"": ([], []), "servers": (SERVERS, [SERVERS_HOOK])}  # packages, and hooks of mmdebstrap's
 # What nobody reads in a test, and drivers of devices that this machine has not.
 DPKG_OPTIONS = (
     "force-unsafe-io",
@@ -99,31 +104,36 @@ def cache_directory() -> Path:
     return Path(named) if named else Path.home() / ".cache/rootless-vm"
 
 
-def ensure(suite: str) -> Image:
-    """The image of this suite, built if no run did so before. Skips where that cannot be done."""
+def ensure(name: str) -> Image:
+    """The image of this suite, "trixie" or with what it has more, "trixie+servers"; built if no run did so before. Skips where
+    that cannot be done."""
     need(os.uname().machine == "x86_64", "the machines are amd64, and this host is not")
     for program in ("qemu-system-x86_64", "qemu-img", "mke2fs", "ssh", "scp", "ssh-keygen"):
         need_program(program)
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     customize = Path(__file__).with_name("customize.sh").read_text()
-    recipe = (suite, PACKAGES, DPKG_OPTIONS, SMALL_INITRD, MAKE_DISK, customize)
-    directory = cache / f"{suite}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
-    with (cache / f"{suite}.lock").open("w") as lock:  # two test runs, one build
+    suite, _, more = name.partition("+")
+    packages, hooks = MORE[more]
+    recipe = (suite, PACKAGES + packages, DPKG_OPTIONS, SMALL_INITRD, MAKE_DISK, customize, *hooks)
+    directory = cache / f"{name}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
+    with (cache / f"{name}.lock").open("w") as lock:  # two test runs, one build
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not directory.exists():
-            _build(suite, directory, customize)
+            _build(name, directory, customize)
     return Image(suite, *(directory / name for name in ("disk", "vmlinuz", "initrd", "key")))
 
 
-def _build(suite: str, directory: Path, customize: str) -> None:
+def _build(name: str, directory: Path, customize: str) -> None:
+    suite, _, more = name.partition("+")
+    packages, hooks = MORE[more]
     mmdebstrap = need_program("mmdebstrap")
     need_program("newuidmap")
     need_program("xz")
     started = time.monotonic()
-    for old in directory.parent.glob(f"{suite}-*"):
+    for old in directory.parent.glob(f"{name}-*"):
         _remove_unused(old)
-    aside = Path(tempfile.mkdtemp(prefix=f"{suite}-", suffix=".new", dir=directory.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f"{name}-", suffix=".new", dir=directory.parent))
     try:
         _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "rootless tests", "-f", aside / "key"])
         public_key = (aside / "key.pub").read_text().strip()
@@ -133,9 +143,10 @@ def _build(suite: str, directory: Path, customize: str) -> None:
             _run(
                 [
                     mmdebstrap, "--mode=unshare", "--variant=apt", "--format=tar",
-                    f"--include={','.join(PACKAGES)}",
+                    f"--include={','.join(PACKAGES + packages)}",
                     *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
                     f"--essential-hook={SMALL_INITRD}", f"--customize-hook={settings}{customize}",
+                    *(f"--customize-hook={hook}" for hook in hooks),
                     suite, "-",
                 ],
                 stdout=tar,
@@ -146,7 +157,7 @@ def _build(suite: str, directory: Path, customize: str) -> None:
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    print(f"built the image of a {suite} machine in {time.monotonic() - started:.0f} s: {directory}")
+    print(f"built the image of a {name} machine in {time.monotonic() - started:.0f} s: {directory}")
 
 
 def _remove_unused(directory: Path) -> None:

@@ -29,7 +29,7 @@ def translate(error: OSError) -> RootlessError:
             hint=f"the data is in {paths.data_root()}; --root DIRECTORY or ROOTLESS_ROOT names another place",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return NotSupported(f"permission denied{place}")
+        return NotSupported(f"permission denied{place}", hint=disk_errors.refusing_server(error))
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return NotSupported("too many open files", hint=hint_for(error))
     if error.errno == errno.EFBIG:

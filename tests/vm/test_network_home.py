@@ -1,0 +1,61 @@
+"""A home on NFS with root_squash: what one machine makes there another one runs, and containers are each machine's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.vm.machine import Machine
+from tests.vm.nfs import STORE, Home
+
+# A machine with a server of NFS is a boot of its own.
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(1200, func_only=True),
+    pytest.mark.parametrize("vm", ["trixie+servers"], indirect=True),
+]
+RUN = "rootless run --rm --network none"
+
+
+@pytest.fixture
+def home(vm: Machine) -> Iterator[Callable[[str, str], Home]]:
+    """home(user, version): of alice, who has a range, or of carol, who has none."""
+    made: list[Home] = []
+
+    def make(user: str, version: str) -> Home:
+        made.append(Home(vm, user, version))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize(("who", "version"), [("alice", "4.2"), ("carol", "3-nolock")])
+def test_what_one_machine_makes_another_runs(home: Callable[[str, str], Home], who: str, version: str) -> None:
+    at = home(who, version)
+    # The second one has looked for the image: that it is not there is cached.
+    assert at.second(f"rootless images -q; ls {STORE}/images/names || echo none").stdout == "none\n"
+    loaded = at.run(f"rootless load -q -i /srv/busybox.tar && {RUN} busybox true && ls {STORE}; ls {STORE}/images/sqfs | wc -l")
+    assert f"images are kept in {at.path}/{STORE}, containers and unpacked layers in /tmp/rootless-" in loaded.stderr
+    assert "nfs holds no containers" in loaded.stderr
+    assert {"blobs", "images"} <= set(loaded.stdout.split())
+    assert not {"layers", "containers", "names"} & set(loaded.stdout.split())
+    assert loaded.stdout.split()[-1] == "1"
+    script = "stat -c %u:%g.%a /home/user && echo mine >/etc/mine && cat /etc/mine"
+    done = at.second(
+        f"rootless run --name box --network none busybox sh -c '{script}' && pgrep -c -u {who} squashfuse_ll"
+        " && rootless commit -q box busybox >/dev/null && ls $ROOTLESS_LOCAL/*"
+    )
+    assert done.stdout.split()[:3] == ["1000:1000.755", "mine", "1"]
+    assert "containers" in done.stdout
+    # The name means what the second one has just committed, which this one knew as something else.
+    assert at.run(f"{RUN} -v data:/data busybox sh -c 'cat /etc/mine; echo kept >/data/file'").stdout == "mine\n"
+    # What a user with a range cannot have there is an error that says so.
+    if who == "alice":
+        refused = at.run(f"{RUN} -v user:/home/user busybox true", check=False)
+        assert refused.returncode == 125
+        assert "has owners that nfs" in refused.stderr
+    # All that is left there is the user's own to remove, when the image's mount has ended.
+    at.run(f"for _ in $(seq 60); do rm -rf {STORE} 2>/dev/null && break; sleep 2; done; ! ls {STORE}")

@@ -1,0 +1,56 @@
+"""The server of a home on NFS is away, and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from tests.harness.processes import wait_until
+from tests.vm.layers import WAIT_S
+from tests.vm.machine import Machine
+from tests.vm.nfs import START_SERVER, STOP_SERVER, STORE, Home
+from tests.vm.test_network_home import RUN, home  # noqa: F401 - home is a fixture
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(1200, func_only=True),
+    pytest.mark.parametrize("vm", ["trixie+servers"], indirect=True),
+]
+VERSIONS = [("alice", "4.2")]
+# The store alone is there: a login has its working directory and its settings elsewhere.
+ELSEWHERE = "export HOME=/var/tmp/$USER-elsewhere ROOTLESS_ROOT={}; mkdir -p $HOME; cd /;"
+
+
+@pytest.mark.parametrize(("who", "version"), VERSIONS)
+def test_a_server_that_stops_during_a_run(home: Callable[[str, str], Home], who: str, version: str) -> None:  # noqa: F811
+    """As any program does, a command waits; it can be killed, and goes on with the server. Nothing else waits for it."""
+    at = home(who, version)
+    root = ELSEWHERE.format(f"{at.path}/{STORE}")
+    vm: Machine = at.vm
+    at.run("rootless load -q -i /srv/busybox.tar")
+    vm.run(who, f"{root} rootless run -d --name lives --network none busybox sh -c 'echo up; sleep 4321'; rootless exec lives true")
+    vm.run("root", STOP_SERVER)
+
+    def waits(pid: str) -> bool:
+        return vm.run("root", f'grep -qs "^State:.D" /proc/{pid}/task/*/status', check=False).returncode == 0
+
+    try:
+        started = [vm.start(who, f"{root} echo $$; exec rootless images -q") for _ in range(2)]
+        pids = [each.stdout.readline().strip() for each in started if each.stdout is not None]
+        for pid in pids:
+            wait_until(partial(waits, pid), "it waits", timeout_s=WAIT_S)
+        vm.run("root", f"kill -9 {pids[0]}")
+        started[0].communicate(timeout=WAIT_S)
+        # The container is the machine's own, with all that is asked about it.
+        told = vm.run(who, f"{root} rootless ps -q | wc -l; rootless logs lives; rootless exec lives echo here; rootless stop -t 1 lives")
+        assert told.stdout.split() == ["1", "up", "here", "lives"]
+        assert started[1].poll() is None
+    finally:
+        vm.run("root", START_SERVER)
+    listed, errors = started[1].communicate(timeout=WAIT_S)
+    assert (started[1].returncode, errors) == (0, "")
+    assert len(listed.split()) == 1
+    done = vm.run(who, f"{root} {RUN} busybox echo again; rootless start lives && rootless logs lives; rootless rm -f lives")
+    assert done.stdout.split() == ["again", "lives", "up", "up", "lives"]
