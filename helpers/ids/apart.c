@@ -15,6 +15,8 @@
 #include "lib/text.h"
 
 #define TMPFS_MAGIC 0x01021994
+#define FUSE_MAGIC 0x65735546
+#define ANY_BIRTH (-1)
 #define BUCKETS 1024u
 #define NO_SLOT UINT32_MAX
 
@@ -59,7 +61,7 @@ static struct apart *find(const struct apart *key)
 {
     for (uint32_t at = bucket[key->ino % BUCKETS]; at; at = apart[at - 1].next) {
         struct apart *each = &apart[at - 1];
-        if (each->ino == key->ino && (each->dev == key->dev || !each->dev) && each->birth == key->birth)
+        if (each->ino == key->ino && (each->dev == key->dev || !each->dev) && (each->birth == key->birth || (key->birth == ANY_BIRTH && !each->dev)))
             return each;
     }
     return NULL;
@@ -98,13 +100,12 @@ bool owners_apart(void)
     return apart_count != 0;
 }
 
-static bool key_of(int fd, const struct stat *st, struct apart *key)
+static bool birth_of(int fd, int64_t *birth)
 {
     struct statx_buffer now;
     if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BIRTH, &now) < 0)
         return false;
-    int64_t birth = now.mask & STATX_BIRTH ? now.btime.seconds * 1000000000 + now.btime.nanoseconds : 0;
-    *key = (struct apart){.dev = st->st_dev, .ino = st->st_ino, .birth = birth};
+    *birth = now.mask & STATX_BIRTH ? now.btime.seconds * 1000000000 + now.btime.nanoseconds : 0;
     return true;
 }
 
@@ -118,6 +119,39 @@ int open_in_upper(int fd)
         return -1;
     path[size] = 0;
     return (int)syscall(SYS_openat2, upper_fd, size > 1 ? path + 1 : ".", &how, sizeof how);
+}
+
+/* fuse-overlayfs knows no births: what is in the upper directory has that file's, and a link of the image's is known by its number, which
+   is nobody's else as long as the image is there. */
+static void key_below_fuse(int fd, const struct stat *st, struct apart *key)
+{
+    struct statfs fs;
+    struct stat top, above;
+    int64_t birth;
+    if (fstatfs(fd, &fs) < 0 || fs.f_type != FUSE_MAGIC || fstatat(AT_FDCWD, "/", &top, 0) < 0 || top.st_dev != st->st_dev)
+        return;
+    int copy = open_in_upper(fd);
+    if (copy < 0) {
+        key->birth = upper_fd < 0 ? 0 : ANY_BIRTH;
+        return;
+    }
+    bool same = fstat(copy, &above) == 0 && above.st_mode == st->st_mode && above.st_size == st->st_size &&
+                (above.st_ino == st->st_ino || (above.st_mtim.tv_sec == st->st_mtim.tv_sec && above.st_mtim.tv_nsec == st->st_mtim.tv_nsec));
+    if (same && birth_of(copy, &birth)) {
+        key->ino = above.st_ino;
+        key->birth = birth;
+    }
+    close(copy);
+}
+
+static bool key_of(int fd, const struct stat *st, struct apart *key)
+{
+    *key = (struct apart){.dev = st->st_dev, .ino = st->st_ino};
+    if (!birth_of(fd, &key->birth))
+        return false;
+    if (!key->birth)
+        key_below_fuse(fd, st, key);
+    return true;
 }
 
 /* A link of the image's keeps its number when it is copied up, until the next mount: that is the copy's. */
@@ -147,9 +181,9 @@ bool apart_owner(int fd, const struct stat *st, struct owner *owner)
     return found;
 }
 
-static int keep(struct apart *record, uint64_t ino, uint32_t uid, uint32_t gid)
+static int keep(struct apart *record, uint64_t ino, uint64_t seen, uint32_t uid, uint32_t gid)
 {
-    uint64_t shown = record->ino != ino ? record->ino : record->same ? apart[record->same - 1].ino : 0;
+    uint64_t shown = seen != ino ? seen : record->same ? apart[record->same - 1].ino : 0;
     struct kept kept = {.ino = ino, .birth = record->birth, .uid = uid, .gid = gid, .shown = shown};
     uint32_t slot = record->slot == NO_SLOT ? slot_count : record->slot;
     memcpy(kept.magic, magic, sizeof magic);
@@ -183,7 +217,7 @@ int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
     struct statfs fs;
     if (!key_of(fd, st, &key))
         return -EIO;
-    bool ends = owners_fd < 0 || !key.birth || fstatfs(fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC;
+    bool ends = owners_fd < 0 || key.birth <= 0 || fstatfs(fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC;
     uint64_t ino = ends ? 0 : number_in_upper(fd, st, &key);
     int result = 0;
     pthread_mutex_lock(&reading);
@@ -192,7 +226,7 @@ int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid)
         found = take(&key);
         if (found && !ends)
             join_numbers(found, ino);
-        result = !found ? -ENOSPC : ends ? 0 : keep(found, ino, uid, gid);
+        result = !found ? -ENOSPC : ends ? 0 : keep(found, ino, st->st_ino, uid, gid);
         if (found) { /* on an error, too: nobody must take an owner for another's */
             found->uid = result < 0 ? st->st_uid : uid;
             found->gid = result < 0 ? st->st_gid : gid;

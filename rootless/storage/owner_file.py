@@ -37,23 +37,41 @@ class LinkOwners:
     """The owners of one container's links, pipes and sockets. `kept`: it has run with emulated owners; `complete`: and there
     is a record of each link that is not root's, the image's among them."""
 
-    def __init__(self, records: dict[Key, Owner], *, kept: bool = False, complete: bool = False) -> None:
+    def __init__(
+        self, records: dict[Key, Owner], *, kept: bool = False, complete: bool = False, container_dir: str = ""
+    ) -> None:
         self._records = records
         self._inodes = {inode for inode, _ in records}
+        self._container_dir = container_dir
+        self._by_number: dict[int, Owner] | None = None
         self.kept = kept
         self.complete = complete
 
     def with_images(self, images: Iterable[tuple[str, Owners]]) -> LinkOwners:
         """These, and those of links in trees of the image, as of `prepare`."""
         theirs = _by_key(b"".join(_of_images(images)[0].values()))
-        return LinkOwners({**theirs, **self._records}, kept=self.kept, complete=self.complete)
+        return LinkOwners(
+            {**theirs, **self._records}, kept=self.kept, complete=self.complete, container_dir=self._container_dir
+        )
 
     def owner(self, name: str, dir_fd: int, status: os.stat_result) -> Owner | None:
         """The uid and gid of the file `name` of `dir_fd`, whose status that is; None: there is no record, or none is believed."""
         if status.st_ino not in self._inodes:
             return None
-        found = self._records.get((status.st_ino, birth_time(name, dir_fd=dir_fd) or -1))
+        birth = birth_time(name, dir_fd=dir_fd)
+        found = self._records.get((status.st_ino, birth or -1))
+        if found is None and birth is None:
+            found = self._numbered(status.st_ino)
         return None if found is None else owner_record.believed(*found, status.st_uid, status.st_gid)
+
+    def _numbered(self, inode: int) -> Owner | None:
+        """Where the mount knows no births (fuse-overlayfs): a number in the container's own files is theirs that have it now, any other
+        the image's."""
+        if self._by_number is None:
+            there = (_there(self._container_dir) if self._container_dir else None) or set()
+            own = {inode for inode, _ in there}
+            self._by_number = {key[0]: owner for key, owner in self._records.items() if key in there or key[0] not in own}
+        return self._by_number.get(inode)
 
 
 def read(container_dir: str) -> LinkOwners:
@@ -62,7 +80,7 @@ def read(container_dir: str) -> LinkOwners:
         data = _read(f"{container_dir}/{OWNERS}")
     except FileNotFoundError:
         return LinkOwners({})
-    return LinkOwners(_by_key(data), kept=True, complete=len(data) < _MANY)
+    return LinkOwners(_by_key(data), kept=True, complete=len(data) < _MANY, container_dir=container_dir)
 
 
 def prepare(container_dir: str, images: Callable[[], Iterable[tuple[str, Owners]]]) -> bool:

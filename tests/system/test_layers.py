@@ -105,10 +105,12 @@ def test_hundreds_of_layers(rootless: Rootless, driver: str) -> None:
         words = ("run", "--rm", "--network", "none", f"many:{count}", "sh", "-c", "ls /n | wc -l; cat /n/0; ulimit -n")
         limit = rootless("run", "--rm", "--network", "none", "many:128", "sh", "-c", "ulimit -n", env=env, warns=True).stdout
         assert rootless(*words, env=env, warns=True).stdout == f"{count - 1}\n0{limit}", count
-    rootless("create", "--name", "box", "many:500", env=env)
+    rootless("create", "--name", "box", "--network", "none", "many:500", "sleep", "1000", env=env)
     assert rootless("cp", "box:/n/498", "-", env=env).raw
     assert rootless("diff", "box", env=env).stdout == ""
-    rootless("rm", "box")
+    rootless("start", "box", env=env, warns=True)
+    assert rootless("cp", "box:/n/498", "-", env=env).raw
+    rootless("rm", "-f", "box")
     load(rootless, "many:501", [program, *every, layer(("last", "x"))])
     done = rootless("run", "--rm", "--network", "none", "many:501", "cat", "/last", env=env, status=None)
     if driver == "overlay":

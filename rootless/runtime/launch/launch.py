@@ -288,8 +288,7 @@ def _connect(
     found: dict[str, Any] = {}
     if request.root.driver == "fuse-overlayfs":
         progress.step = "mount the root (fuse-overlayfs)"
-        # Shifted ids are those of the session; and what emulates ids is in that namespace, to see anything of it.
-        mount = fuse_overlay(request.root, user_namespace=-1 if request.root.uid_map or request.ids else fds[0])
+        mount = fuse_overlay(request.root)
         channel.send("rootfs", {}, (mount,))
         os.close(mount)
     if request.network is not None:

@@ -13,12 +13,12 @@ _ARGUMENT_BYTES = 1 << 17
 
 
 def run_daemon(
-    path: str, layers: tuple[str, ...], *, upper: str, work: str, maps: tuple[str, str], host: tuple[str, ...] | None, others: bool
+    path: str, layers: tuple[str, ...], *, upper: str, work: str, maps: tuple[str, str], host: tuple[str, ...] | None
 ) -> None:
     """Mount `layers`, topmost first, at `path`; returns when the mount stands and its daemon runs.
 
     `upper` is "" for a read-only one. `maps` are for uids and gids, "from:to:count" and so on, "" for none. `host`: the machine's
-    "/" is below all layers, less these directories. `others`: namespaces below ours use it, too.
+    "/" is below all layers, less these directories. Namespaces below ours use it, too.
     """
     if host is not None:
         layers = (*layers, mount_host(os.path.dirname(path) + "/host", host))
@@ -32,8 +32,7 @@ def run_daemon(
         words.append("squash_to_root")
     elif maps[0]:
         words += [f"uidmapping={maps[0]}", f"gidmapping={maps[1]}"]
-    if others:
-        words.append("allow_other")
+    words.append("allow_other")
     options = ",".join(words)
     if len(options) >= _ARGUMENT_BYTES:
         raise NotSupported(

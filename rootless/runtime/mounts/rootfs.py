@@ -6,7 +6,7 @@ import os
 
 from rootless.errors import RootlessError
 from rootless.linux import mount as m
-from rootless.linux.namespace import CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
+from rootless.linux.namespace import CLONE_NEWNS, unshare
 from rootless.linux.openat2 import open_without_links
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
@@ -99,13 +99,14 @@ def open_root(root: Rootfs) -> int:
     return os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def fuse_overlay(root: Rootfs, *, user_namespace: int = -1) -> int:
+def fuse_overlay(root: Rootfs) -> int:
     """Start fuse-overlayfs for `root`: a descriptor of its detached mount, for move_mount(2).
 
     The daemon gets a mount namespace of its own, with the host's view: in that of a container,
     pivot_root would give it its own file system as "/", and it would wait for itself for ever. It
-    keeps no mount there, so that it ends when the returned one is gone. `user_namespace` is
-    joined first; the daemon becomes the child of the nearest subreaper.
+    keeps no mount there, so that it ends when the returned one is gone. It becomes the child of the nearest subreaper. The
+    user namespace is ours, not the container's: FUSE lets in who is in that of the mount or below it, and `cp`, `export`
+    and the program that emulates ids are in ours.
     """
 
     from rootless.runtime.mounts.fuse_overlayfs import run_daemon
@@ -113,12 +114,12 @@ def fuse_overlay(root: Rootfs, *, user_namespace: int = -1) -> int:
     def mount(doing: _Doing) -> Answer:
         doing.step = "mount the root (fuse-overlayfs)"
         maps = (root.uid_map, root.gid_map)
-        run_daemon(root.path, root.lower, upper=root.upper, work=root.work, maps=maps, host=root.host, others=user_namespace < 0)
+        run_daemon(root.path, root.lower, upper=root.upper, work=root.work, maps=maps, host=root.host)
         fd = m.open_tree(m.AT_FDCWD, root.path, m.OPEN_TREE_CLONE)
         m.umount2(root.path, m.MNT_DETACH)
         return {}, (fd,)
 
-    return _apart(mount, user_namespace=user_namespace).fds[0]
+    return _apart(mount).fds[0]
 
 
 def attach_root(root: Rootfs, mount_fd: int) -> int:
@@ -199,10 +200,10 @@ class _Doing:
     step = ""
 
 
-def _apart(act: Callable[[_Doing], Answer], *, user_namespace: int = -1) -> Message:
+def _apart(act: Callable[[_Doing], Answer]) -> Message:
     """The answer of `act` in a forked child, where what it mounts is seen by nobody else.
 
-    `user_namespace` is joined first. Its RootlessError or OSError is raised here.
+    Its RootlessError or OSError is raised here.
     """
     ours, theirs = pair()
     pid = os.fork()
@@ -211,9 +212,6 @@ def _apart(act: Callable[[_Doing], Answer], *, user_namespace: int = -1) -> Mess
         try:
             ours.close()
             set_pdeathsig(9)
-            if user_namespace >= 0:
-                doing.step = "join the user namespace"
-                setns(user_namespace, CLONE_NEWUSER)
             doing.step = "private mount namespace"
             unshare(CLONE_NEWNS)
             m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
