@@ -62,6 +62,14 @@ static bool follow(struct making *making)
         path[size] = 0;
         place_close(&making->place);
         making->place.at = making->parent;
+        making->parent = -1;
+        int at = -1;
+        if (*path == '/' && own_place(making->place.asks, path, PATH_SIZE, true, &at) < 0)
+            return false;
+        if (at >= 0) {
+            place_close(&making->place);
+            making->place.at = at;
+        }
         making->parent = place_parent(&making->place, &making->name);
         if (making->parent < 0)
             return false;
@@ -71,7 +79,7 @@ static bool follow(struct making *making)
 
 static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool in_directory, bool follows, struct making *making)
 {
-    int64_t result = place_of(r, dirfd, address, false, &making->place);
+    int64_t result = place_of(r, dirfd, address, follows, &making->place);
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
     return making_search(r, in_directory, follows, making);

@@ -92,17 +92,25 @@ extern int proc_fd; /* the host's /proc */
 struct place {
     int at; /* where a relative path begins, ours to close; -1: the path is absolute */
     mode_t wanted; /* of a file of /proc: S_IROTH and S_IWOTH, what it is opened for; LEADS, where a link leads */
-    pid_t task; /* whose path it is */
+    bool follows; /* whether a link at the end is followed; to be set before it is resolved */
+    const struct request *asks; /* whose path it is */
     char path[PATH_SIZE];
 };
 bool paths_begin(void);
 /* Its path is read; an empty one is taken only if `empty`. 0 or an error as above. */
 int64_t place_read(const struct request *r, uint64_t address, bool empty, struct place *place);
-/* Goes where the task is and reads its path; 0 or an error as above. An empty path is taken only if `empty`. */
-int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place);
+/* Goes where the task is and reads its path; 0 or an error as above. */
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool follows, struct place *place);
 /* The same of a path that is in place->path already. */
 int64_t place_resolve(const struct request *r, int dirfd, struct place *place);
 void place_close(struct place *place);
+/* O_PATH descriptor of `name` in the directory of /proc that the task has on the host, of name and number where fd >= 0; and whether it is
+   the task's still: 0, -EBADF or GONE, and it is closed. */
+int place_of_task(pid_t task, const char *name, int fd, int flags);
+int64_t place_taken(const struct request *r, int *at);
+/* own.c: of an absolute path of the task's, in `room` bytes: where it begins at a link of its own in /proc (cwd, root, fd/N), *at is that place, ours
+   to close, or -1 for the root, and the path goes on from there. 0, -EBADF or GONE. */
+int64_t own_place(const struct request *r, char *path, size_t room, bool follows, int *at);
 /* O_PATH descriptor of what is there, or -errno. */
 int place_open(const struct place *place, bool follow);
 /* The descriptor of the directory that the last part of the path is in, and that part in place->path; or -errno. */

@@ -193,8 +193,9 @@ int64_t call_access(const struct request *r)
         return CONTINUE;
     int64_t result = search_path(r, &by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], !(flags & AT_SYMLINK_NOFOLLOW), &found);
     struct stat st;
-    if (result == 0 && r->nr == SYS_truncate && found.file >= 0 && (fstat(found.file, &st) < 0 || !S_ISREG(st.st_mode)))
-        result = CONTINUE;
+    if (result == 0 && (r->nr == SYS_truncate || r->nr == SYS_chdir) && found.file >= 0 &&
+        (fstat(found.file, &st) < 0 || !(r->nr == SYS_chdir ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))))
+        result = CONTINUE; /* an error of its own */
     if (result == 0)
         result = found.file < 0 || kernels_file(&found) || stat_lets(&by, found.file, &found.st, wanted) ? CONTINUE : -EACCES;
     search_end(&found);

@@ -30,7 +30,7 @@ bool paths_begin(void)
     return moved;
 }
 
-static int open_of_task(pid_t task, const char *name, int fd, int flags)
+int place_of_task(pid_t task, const char *name, int fd, int flags)
 {
     char path[64], *end = put_text(put_text(put_number(path, (uint64_t)task), "/"), name);
     if (fd >= 0)
@@ -40,7 +40,7 @@ static int open_of_task(pid_t task, const char *name, int fd, int flags)
 
 int descriptor_of(const struct request *r, int fd)
 {
-    int found = fd < 0 ? -1 : open_of_task(r->task, "fd/", fd, 0);
+    int found = fd < 0 ? -1 : place_of_task(r->task, "fd/", fd, 0);
     return found < 0 ? -EBADF : found;
 }
 
@@ -64,7 +64,7 @@ static int take_root(const struct request *r)
     struct statx_buffer now;
     if (root.known && !roots_vary)
         return 0;
-    int fd = open_of_task(r->task, "root", -1, O_DIRECTORY), result = 0;
+    int fd = place_of_task(r->task, "root", -1, O_DIRECTORY), result = 0;
     if (fd < 0)
         return -ESRCH;
     if (!request_valid(r))
@@ -85,56 +85,14 @@ static int take_root(const struct request *r)
     return result;
 }
 
-/* /proc/self would be us, or nobody: a path of a descriptor begins at that descriptor. */
-static int own_descriptor(char *path, int *fd)
+int64_t place_taken(const struct request *r, int *at)
 {
-    static const struct {
-        const char *prefix;
-        int fd;
-    } names[] = {{"/proc/self/fd/", -1}, {"/proc/thread-self/fd/", -1}, {"/dev/fd/", -1},         {"/dev/stdin", 0},
-                 {"/dev/stdout", 1},     {"/dev/stderr", 2},            {"/proc/self/cwd/", AT_FDCWD}, {"/proc/thread-self/cwd/", AT_FDCWD}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t length = strlen(names[i].prefix);
-        if (strncmp(path, names[i].prefix, length) != 0)
-            continue;
-        char *rest = path + length;
-        *fd = names[i].fd;
-        if (*fd == AT_FDCWD)
-            rest--; /* what follows begins with a slash */
-        else if (*fd < 0) {
-            if (*rest < '0' || *rest > '9')
-                return 0;
-            for (*fd = 0; *rest >= '0' && *rest <= '9' && *fd < 1 << 24; rest++)
-                *fd = *fd * 10 + (*rest - '0');
-        }
-        if (*rest && *rest != '/')
-            return 0;
-        while (*rest == '/')
-            rest++;
-        memmove(path, rest, strlen(rest) + 1);
-        return 1;
-    }
-    return 0;
-}
-
-/* Below /proc/self: in the container's own /proc, by the number that the task has there. */
-static void own_process(const struct request *r, char *path)
-{
-    static const char prefix[] = "/proc/self/", own_root[] = "/proc/self/root/";
-    char number[32];
-    size_t length = strlen(path), skip = sizeof prefix - 2;
-    if (strncmp(path, prefix, sizeof prefix - 1) != 0)
-        return;
-    if (!strncmp(path, own_root, sizeof own_root - 1)) {
-        memmove(path, path + sizeof own_root - 2, length - sizeof own_root + 3);
-        return;
-    }
-    long pid = inner_pid(r->task);
-    char *end = pid < 0 ? NULL : put_number(put_text(number, "/proc/"), (uint64_t)pid);
-    if (!end || length - skip + (size_t)(end - number) >= PATH_SIZE)
-        return;
-    memmove(path + (end - number), path + skip, length - skip + 1);
-    memcpy(path, number, (size_t)(end - number));
+    if (request_valid(r))
+        return *at < 0 ? -EBADF : 0;
+    if (*at >= 0)
+        close(*at);
+    *at = -1;
+    return GONE;
 }
 
 int64_t place_read(const struct request *r, uint64_t address, bool empty, struct place *place)
@@ -151,9 +109,10 @@ int64_t place_read(const struct request *r, uint64_t address, bool empty, struct
     return 0;
 }
 
-int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place)
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool follows, struct place *place)
 {
-    int64_t result = place_read(r, address, empty, place);
+    int64_t result = place_read(r, address, false, place);
+    place->follows = follows;
     return result < 0 ? result : place_resolve(r, dirfd, place);
 }
 
@@ -161,20 +120,14 @@ int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
 {
     place->at = -1;
     place->wanted = 0;
-    place->task = r->task;
-    int result = place->path[0] ? take_root(r) : 0, fd = dirfd;
+    place->asks = r;
+    int result = place->path[0] ? take_root(r) : 0;
     if (result < 0)
         return request_valid(r) ? result : GONE;
-    if (place->path[0] == '/' && !own_descriptor(place->path, &fd)) {
-        own_process(r, place->path);
-        return 0; /* of the task's it has only what was read, and the root */
-    }
-    place->at = fd == AT_FDCWD ? open_of_task(r->task, "cwd", -1, 0) : descriptor_of(r, fd);
-    if (!request_valid(r)) {
-        place_close(place);
-        return GONE;
-    }
-    return place->at < 0 ? -EBADF : 0;
+    if (place->path[0] == '/')
+        return own_place(r, place->path, sizeof place->path, place->follows, &place->at);
+    place->at = dirfd == AT_FDCWD ? place_of_task(r->task, "cwd", -1, 0) : descriptor_of(r, dirfd);
+    return place_taken(r, &place->at);
 }
 
 void place_close(struct place *place)
@@ -224,6 +177,7 @@ int64_t file_at(const struct request *r, int dirfd, int flags, struct place *pla
 {
     if (!(flags & AT_SYMLINK_NOFOLLOW) && !strcmp(place->path, "/proc/self"))
         put_text(place->path, "/proc/self/");
+    place->follows = !(flags & AT_SYMLINK_NOFOLLOW);
     int64_t result = place_resolve(r, dirfd, place);
     if (result < 0)
         return result;

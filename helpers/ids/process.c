@@ -15,7 +15,7 @@
 #define DEPTH 16 /* no directory of /proc lies deeper */
 static const char limit_name[] = "Max realtime timeout";
 
-static bool in_proc(int fd)
+bool in_proc(int fd)
 {
     struct statfs fs;
     return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
@@ -91,42 +91,72 @@ static void own_link(pid_t task, char name[256])
         put_number(put_text(end, "/task/"), (uint64_t)tid);
 }
 
-int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, const struct place *place)
+/* What is opened at the end of a path in the directory of a process, `of`, or of none's: -EACCES or CONTINUE. */
+static int64_t opened(const struct credentials *by, const struct credentials *of, int file, const char *name, mode_t wanted, bool fds)
+{
+    struct stat st;
+    if (!(wanted & S_IRWXO) || !in_proc(file) || fstat(file, &st) < 0)
+        return CONTINUE;
+    return may(by, of, &st, wanted & S_IRWXO, fds) && (!of || !is_of_memory(name) || may_look(by, of)) ? CONTINUE : -EACCES;
+}
+
+int64_t process_search(int from, char *rest, size_t room, const struct credentials *by, bool follows, const struct place *place, int *out)
 {
     const mode_t wanted = place->wanted;
     const struct credentials *of = NULL;
     struct stat st;
-    int at = in_proc(from) ? find_process(from, &of) : -1;
+    int at = find_process(from, &of), links = 0;
     int64_t result = CONTINUE;
     bool fds = false; /* that is a process's directory of descriptors */
-    while (at >= 0 && result == CONTINUE && in_proc(at) && fstat(at, &st) == 0 && S_ISDIR(st.st_mode)) {
+    while (at >= 0 && fstat(at, &st) == 0) {
         char name[256];
-        path += strspn(path, "/");
-        const size_t length = strcspn(path, "/");
-        if (length >= sizeof name)
+        if (!in_proc(at)) { /* by "..", or something is mounted there */
+            *out = at;
+            return 0;
+        }
+        const size_t start = strspn(rest, "/"), length = strcspn(rest + start, "/");
+        if (length >= sizeof name || !S_ISDIR(st.st_mode))
             break;
-        memcpy(name, path, length);
+        memcpy(name, rest + start, length);
         name[length] = 0;
-        path += length;
-        const bool last = !path[strspn(path, "/")];
-        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds))
+        memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
+        const bool last = !rest[strspn(rest, "/")], follow = *rest || follows;
+        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds)) {
             result = -EACCES;
-        if (!of && st.st_ino == ROOT && (!last || follows))
-            own_link(place->task, name);
-        const int next = result == CONTINUE && length ? open_beneath(at, name, O_PATH | O_NOFOLLOW, 0) : -1;
-        fds = !strcmp(name, "fd");
-        if (next >= 0 && fstat(next, &st) == 0) {
+            break;
+        }
+        if (!of && st.st_ino == ROOT && follow)
+            own_link(place->asks->task, name);
+        const int next = length ? open_beneath(at, name, O_PATH | O_NOFOLLOW, 0) : -1;
+        if (next < 0 || fstat(next, &st) < 0)
+            break;
+        if (!S_ISLNK(st.st_mode)) {
             if (!strcmp(name, "..") || (!of && *name >= '0' && *name <= '9'))
                 of = process_of_directory(next);
-            if (S_ISLNK(st.st_mode))
-                result = of && (!last || follows || wanted) && !may_look(by, of) ? -EACCES : CONTINUE;
-            else if (last && wanted & S_IRWXO && in_proc(next) && (!may(by, of, &st, wanted & S_IRWXO, fds) || (of && is_of_memory(name) && !may_look(by, of))))
-                result = -EACCES;
+            fds = !strcmp(name, "fd");
+            if (last && *rest == 0)
+                result = opened(by, of, next, name, wanted, fds);
+            close(at);
+            at = next;
+            if (last && *rest == 0)
+                break;
+            continue;
+        }
+        if (of && (follow || wanted) && !may_look(by, of))
+            result = -EACCES;
+        const int to = result != CONTINUE || !follow ? -1 : of ? own_target(place->asks, at, name, fds) : ++links < DEPTH ? turn(at, next, rest, room) : -1;
+        close(next);
+        if (to < 0) {
+            if (!last)
+                result = -EACCES; /* where another's link leads we do not know */
+            break;
         }
         close(at);
-        at = last ? -1 : next;
-        if (last && next >= 0)
-            close(next);
+        if (of) {
+            *out = to;
+            return 0;
+        }
+        at = to;
     }
     if (at >= 0)
         close(at);

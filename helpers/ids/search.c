@@ -55,17 +55,15 @@ static void go(struct found *found, int *at, int next)
     *at = next;
 }
 
-/* Puts what the link names before what is left of the path; the directory to go on from, or an error. */
-static int turn(int at, int link, char *rest, size_t room)
+int turn(int at, int link, char *rest, size_t room)
 {
     char target[PATH_SIZE];
     ssize_t size = readlinkat(link, "", target, sizeof target - 1);
     size_t length = strlen(rest);
-    if (size <= 0 || (size_t)size + length + 2 > room)
-        return -ELOOP;
-    memmove(rest + size + 1, rest, length + 1);
+    if (size <= 0 || (size_t)size + length + 1 > room)
+        return -1;
+    memmove(rest + size, rest, length + 1); /* nothing, or a slash and more */
     memcpy(rest, target, (size_t)size);
-    rest[size] = '/';
     return *target == '/' ? open_beneath(-1, "/", O_PATH | O_DIRECTORY, 0) : fcntl(at, F_DUPFD_CLOEXEC, 0);
 }
 
@@ -92,13 +90,18 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
         if (length >= sizeof name)
             break;
         if (!ordinary || st.st_dev != device) {
-            if (kernels_own(at)) {
-                int64_t result = process_search(at, rest, by, follows, place);
-                close(at);
-                return result;
-            }
-            ordinary = true;
+            ordinary = !kernels_own(at);
             device = st.st_dev;
+            if (!ordinary && in_proc(at)) {
+                int out = -1;
+                int64_t result = process_search(at, rest, sizeof rest, by, follows, place, &out);
+                go(found, &at, -1);
+                if (result != 0)
+                    return result;
+                at = out;
+                seen = at >= 0 && fstat(at, &st) == 0;
+                continue;
+            }
         }
         memcpy(name, rest + start, length);
         name[length] = 0;
@@ -119,9 +122,11 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
         struct stat below;
         seen = next >= 0 && fstat(next, &below) == 0;
         if (seen && S_ISLNK(below.st_mode) && (!last || follows)) {
-            int from = ++links > LINKS ? -ELOOP : turn(at, next, rest, sizeof rest);
+            int from = ++links > LINKS ? -1 : turn(at, next, rest, sizeof rest);
             close(next);
             close(at);
+            if (from < 0 && links <= LINKS)
+                return -EACCES; /* longer than we follow: the kernel would */
             at = from;
             seen = at >= 0 && fstat(at, &st) == 0;
         } else {
@@ -175,7 +180,7 @@ int64_t search_path(const struct request *r, const struct credentials *by, int d
 {
     struct place place;
     found->parent = found->file = -1;
-    int64_t result = place_of(r, dirfd, address, false, &place);
+    int64_t result = place_of(r, dirfd, address, follows, &place);
     if (result < 0)
         return result == GONE ? GONE : CONTINUE;
     place.wanted = wanted_of(r);

@@ -27,8 +27,15 @@ bool stat_lets(const struct credentials *by, int fd, const struct stat *st, mode
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted);
 /* process.c: whose process the directory of /proc is; NULL: nobody's. */
 const struct credentials *process_of_directory(int fd);
-/* Of a path from a directory in /proc on, which the place's task opens for what is wanted there (0: not): -EACCES or CONTINUE. */
-int64_t process_search(int from, const char *path, const struct credentials *by, bool follows, const struct place *place);
+bool in_proc(int fd);
+/* Of a path from a directory in /proc on, which the place's task opens for what is wanted there (0: not): -EACCES or CONTINUE; or 0, where it
+   leads out: *out is the place to go on from, ours to close, with what is left in `rest`. */
+int64_t process_search(int from, char *rest, size_t room, const struct credentials *by, bool follows, const struct place *place, int *out);
+/* Puts what the link names before what is left of the path; the directory to go on from, or -1: there is no room. */
+int turn(int at, int link, char *rest, size_t room);
+/* own.c: where a link in a directory of /proc leads, of descriptors (`fds`) or of a process, if that is the task's: O_PATH, ours to close; -1:
+   it is not, or the link leads to no file. */
+int own_target(const struct request *r, int at, const char *name, bool fds);
 /* Whether it may set or remove the attribute: CONTINUE, or an error. change.c */
 int64_t may_set_attribute(const struct credentials *by, int fd, const char *name);
 /* What open(2) with these flags asks for: S_IROTH, S_IWOTH. */

@@ -145,6 +145,7 @@ int64_t call_connect(const struct request *r)
     int64_t result = path_of_address(r, place.path);
     if (result != 0)
         return result;
+    place.follows = true;
     if ((result = place_resolve(r, AT_FDCWD, &place)) < 0)
         return result == GONE ? GONE : CONTINUE;
     result = search(&place, by, true, &found);
@@ -161,7 +162,7 @@ int64_t call_bind(const struct request *r)
     int64_t result = path_of_address(r, making.place.path);
     if (result != 0)
         return result;
-    making.opens = false;
+    making.opens = making.place.follows = false;
     if ((result = place_resolve(r, AT_FDCWD, &making.place)) < 0)
         return result == GONE ? GONE : CONTINUE;
     if ((result = making_search(r, false, false, &making)) != 0)

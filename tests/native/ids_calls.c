@@ -31,7 +31,7 @@ void say(const char *what, long result)
     printf("%s %ld %d\n", what, result < 0 ? -1 : result, result < 0 ? errno : 0);
 }
 
-static void say_stat(const char *what, long result, const struct stat *st)
+void say_stat(const char *what, long result, const struct stat *st)
 {
     if (result < 0)
         say(what, result);

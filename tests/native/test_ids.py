@@ -99,21 +99,23 @@ def same(sides: tuple[Side, Side], script: list[str]) -> list[str]:
 
 ALL_CALLS = """
 setreuid 0 1|target 0 1 0 0|process|setreuid 0 0
-who|crowd|target 0 0 0 0|setfsuid 33|process|setfsuid 0|target 33 0 0 0|priority|target 0 0 0 0|badpointers
-open a 0101 0644|badpointers|chown a 33 44|stat a|lstat a|statx a|fchown a 12 13|opath a 14 15|fchown3 a 16 17
-symlink a l|lstat l|stat l|lchown l 5 6|lstat l|mkdir d 0777|chmod d 02777|chown d 7 8|open d/x 0101 0600|stat d/x|mkdir c 0755
-open c/x 0101 0644|mkdir d/e/ 0755|stat d/e|fifo f 0600|chown f 3 3|stat f|device dev 0600|chown prog 0 0|chmod prog 06755|stat prog
-peer|self|setgroups 9 3 100|keep 1|setresgid 33 33 33|setresuid 33 33 33|who|setgid 5|caps 1 1|who|setgid 5|keep 0|caps 1 0|who
-caps 1 1|caps 0 0|who|caps 1 1|peer|self|umask 027|open d/y 0101 0666|stat d/y|open d/y 01 0666|chown d/y 33 33|chown d/y 33 100
-chown d/y 5 5|chown a 33 33|chmod a 0600|chmod d/y 06755|stat d/y|open d/y 0301 0644|mkdir d/z 0777|symlink z d/w|lstat d/w
-fifo d/f 0666|bind d/s|chmod d/s 0777|bind d/s|open c/x 0101 0644|open c/x 0301 0644|open c/x 0100 0644|open c/n 0101 0644
-mkdir c/m 0777|mkdir c/x 0777|bind c/s|bind c/x|lstat d/f|open d 020200001 0600|symlink d/new n|open n 0101 0644|stat d/new
-open /proc/self/fd/99 0101 0600|setuid 0|setreuid 33 0|mkdir s 0700|unlink c/x|rename c/x d/x|rename a d/aa|link prog d/p
-link d/aa d/ab|truncate c/x 0|open c/x 02 0|open c/x 0 0|access c/x 2|access c/x 4|eaccess d/aa 6|open2 d/aa 0 0|rmdir d/m|unlink d/aa
-chdir c|chdir ..|signal 0|signal 18|trace|memory|process|priority|target 33 33 33 33|signal 0|trace|memory|process|priority
-target 33 5 33 33|signal 23|trace|memory|times c/x -1|times c/x 0|times d/y 0|attribute c/x user.x|attribute d/y user.x|connect d/s
-readlink d/w|fchdir d|fchdir ..|watch c/x|watch d|statfs d|fork|exec prog|who|caps 1 1|open q 0101 0600|stat q|setuid 33|who
-setresuid 0 0 0|exec nothere|who|nnp|exec prog|who
+who|open r 0101 0600|symlink r k|symlink nothere w|open a 0101 0644|chown a 33 44|links|unlink a|unlink own|unlink made|crowd
+target 0 0 0 0|setfsuid 33|process|setfsuid 0|target 33 0 0 0|priority|target 0 0 0 0|badpointers|open a 0101 0644|badpointers
+chown a 33 44|stat a|lstat a|statx a|fchown a 12 13|opath a 14 15|fchown3 a 16 17|symlink a l|lstat l|stat l|lchown l 5 6|lstat l|mkdir d 0777
+chmod d 02777|chown d 7 8|open d/x 0101 0600|stat d/x|mkdir c 0755|open c/x 0101 0644|mkdir d/e/ 0755|stat d/e|fifo f 0600|chown f 3 3
+stat f|device dev 0600|chown prog 0 0|chmod prog 06755|stat prog|peer|self|setgroups 9 3 100|keep 1|setresgid 33 33 33
+setresuid 33 33 33|who|setgid 5|caps 1 1|who|setgid 5|keep 0|caps 1 0|who|caps 1 1|caps 0 0|who|caps 1 1|peer|self|umask 027
+open d/y 0101 0666|stat d/y|open d/y 01 0666|chown d/y 33 33|chown d/y 33 100|chown d/y 5 5|chown a 33 33|chmod a 0600|chmod d/y 06755
+stat d/y|open d/y 0301 0644|mkdir d/z 0777|symlink z d/w|lstat d/w|fifo d/f 0666|bind d/s|chmod d/s 0777|bind d/s|open c/x 0101 0644
+open c/x 0301 0644|open c/x 0100 0644|open c/n 0101 0644|mkdir c/m 0777|mkdir c/x 0777|bind c/s|bind c/x|lstat d/f|open d 020200001 0600
+symlink d/new n|open n 0101 0644|stat d/new|open /proc/self/fd/99 0101 0600|setuid 0|setreuid 33 0|mkdir s 0700|unlink c/x
+rename c/x d/x|rename a d/aa|link prog d/p|link d/aa d/ab|truncate c/x 0|open c/x 02 0|open c/x 0 0|access c/x 2|access c/x 4
+eaccess d/aa 6|open2 d/aa 0 0|rmdir d/m|unlink d/aa|chdir c|chdir ..|signal 0|signal 18|trace|memory|process|priority|target 33 33 33 33
+signal 0|trace|memory|process|priority|target 33 5 33 33|signal 23|trace|memory|times c/x -1|times c/x 0|times d/y 0
+attribute c/x user.x|attribute d/y user.x|connect d/s|readlink d/w|fchdir d|fchdir ..|watch c/x|watch d|statfs d|fork|exec prog|who
+caps 1 1|open q 0101 0600|stat q|setuid 33|who|links|open k 0 0|open k 02 0|open k/ 0 0|access k 4|access k/ 4|truncate k 0|stat k
+stat k/|times k 0|attribute k user.x|watch k|open w 0101 0640|stat nothere|chdir k|exec k|connect k|setresuid 0 0 0|exec nothere|who|nnp
+exec prog|who
 """.strip().replace("\n", "|").split("|")
 
 
