@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from rootless.build.coordinator import Coordinator
 from rootless.build.dockerfile.error import DockerfileError
 from rootless.build.dockerfile.instructions import Dockerfile
 from rootless.build.dockerfile.parse import parse
-from rootless.build.emulation import emulated
+from rootless.build.emulation import emulated, one_user
 from rootless.build.entitlements import refused
 from rootless.build.executor import StepExecutor
 from rootless.build.failure import BuildFailed, of_step
@@ -34,6 +35,7 @@ from rootless.build.stage_state import StageState, needed_by
 from rootless.build.targets import has_index, platforms_of
 from rootless.build.worker_pool import StepFailed
 from rootless.engine.images import budget
+from rootless.engine.state import emulated_ids
 from rootless.session import session
 from rootless.storage.layers import steps
 from rootless.storage.store import Store
@@ -91,6 +93,11 @@ def _build(
         epoch = planned.stages[planned.targets[0]].epoch
         imported = importing.read(store, request.cache_from, wanted, epoch, progress, tls_verify=request.tls_verify)
         stack.enter_context(emulated(planned.stages.values()))
+        told = one_user(
+            planned.stages.values(), os.uname().machine, single_id=session.join().single_id, asked=emulated_ids.configured()
+        )
+        if told:
+            progress.warning(told)
         place = [f"{found.path or found.directory}\0{request.target}", *(wanted if listed else ())]
         trace = Trace(store, "\0".join(place))
         done = _do(store, request, planned, dockerfile, contexts, trace, imported, progress)

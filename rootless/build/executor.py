@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
+from rootless.build import emulation
 from rootless.build.cache import keys
 from rootless.build.cache.keys import Key
 from rootless.build.execute.run_mounts import StepMount
@@ -73,6 +75,7 @@ class StepExecutor:
             [self._mount(mount) for mount in step.mounts],
             list(step.files),
             self._request.limits,
+            narrow=emulation.unanswered([state.plan], os.uname().machine),
             privileged=step.security == "insecure",
         )
         more = {}

@@ -47,6 +47,7 @@ class RunRequest(NamedTuple):
     mounts: list[StepMount] = []
     files: list[PipeFile] = []
     limits: Limits = Limits()
+    narrow: bool = False  # as in ContainerConfig
     privileged: bool = False  # --security=insecure: what `run --privileged` gives, and no more
 
 
@@ -103,6 +104,8 @@ def container_config(request: RunRequest, mounts: list[Mount], env: list[str]) -
         None,
     )
     record["mounts"] = mounts
+    if request.narrow:
+        record["narrow"] = True
     check(record)
     record["env"] = [*request.env, *env]
     return record

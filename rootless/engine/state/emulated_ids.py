@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MANY = "the session has many ids"
 _MARK = "/emulated-ids"
-_NARROW = "the image's programs are of 32-bit ARM, whose calls are not answered on a 64-bit one"
-_NARROW_HINT = "take the image's build for 64-bit ARM, --platform linux/arm64"
+NARROW = "the image's programs are of 32-bit ARM, whose calls are not answered on a 64-bit one"
+NARROW_HINT = "take the image's build for 64-bit ARM, --platform linux/arm64"
 
 
 class EmulatedIds(Record):
@@ -61,13 +61,13 @@ def decide(store: Store, record: ContainerConfig, spec: dict[str, Any], *, layer
         return EmulatedIds(why="--emulate-ids=off")
     if word != "auto":
         if record.get("narrow") and word != "fake":
-            raise NotSupported(f"--emulate-ids={word}: {_NARROW}", hint=_NARROW_HINT)
+            raise NotSupported(f"--emulate-ids={word}: {NARROW}", hint=NARROW_HINT)
         return EmulatedIds(word)
     if not session.join().single_id and not made_so(store, layers, directory):
         return EmulatedIds(why=MANY)
     why = _excluded(record, spec)
-    if why == _NARROW:
-        print(f"rootless: warning: the container has one user: {_NARROW}\nhint: {_NARROW_HINT}", file=sys.stderr)
+    if why == NARROW and directory:  # a build says it once, for all its steps
+        print(f"rootless: warning: the container has one user: {NARROW}\nhint: {NARROW_HINT}", file=sys.stderr)
     found = EmulatedIds(why=why) if why else _automatic(store.root + "/seccomp")
     if found.level and directory:
         os.close(os.open(directory + _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -124,7 +124,7 @@ def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
     if record.get("infra"):
         return "a pod's infra has no users"
     if record.get("narrow"):
-        return _NARROW
+        return NARROW
     if record["userns"] not in ("", "host", "private"):
         return f"--userns={record['userns']}"
     if any(limit["name"] == "rttime" for limit in record["ulimits"]):
