@@ -87,7 +87,8 @@ def test_all_agree_with_real_ids(rootless: Rootless, busybox_archive: Path, tmp_
             each: owners_in((place / each).read_bytes())
             for each in ("live.tar", "export.tar", "stopped.tar", "copied.tar", "copied2.tar", "files.tar")
         }
-    assert said["overlay"] == said["directory"] == said["real"]
+    assert said["overlay"] == said["real"]
+    assert said["directory"] == [line for line in said["real"] if line != "C /i/box-links"]  # a copy changes by no second name
     assert "i/given 9:44 777 symbolic link" in said["real"]
     assert "C /r/pipe" in said["real"]
     real = [line.replace("r/pipe 7:8 640", "r/pipe 7:8 644") for line in said["real"] if line != "C /r/pipe"]
