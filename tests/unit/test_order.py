@@ -22,7 +22,7 @@ ORDER = {
         "networks projects streams system volumes found websocket hijacked progress tar_bodies route",
     "api/server": "front zygote worker pool listener wire ends",
     "build":
-        "answer build coordinator worker_pool asked emulation entitlements executor planning base_images several outputs targets "
+        "answer build coordinator worker_pool asked entitlements executor emulation planning base_images several outputs targets "
         "source_trees contexts definition failure request output remotecache execute copy secrets ssh csv_words stage_state cache "
         "context plan dockerfile progress",
     "build/cache": "explain upkeep digests prune usage fetched mounts records in_use keys",
