@@ -197,7 +197,10 @@ def test_users_with_other_ids(rootless: Rootless, busybox_archive: Path, share: 
     script = """
     rootless load -q -i "$1" >&2
     rootless image publish "$2" busybox >&2
-    export ROOTLESS_ROOT="$3" ROOTLESS_STORES="$2"
+    # In this namespace root has no number, so that the directories above the store are nobody's.
+    export ROOTLESS_ROOT="$3" ROOTLESS_STORES="$2" XDG_CONFIG_HOME="$2.config"
+    mkdir -p "$XDG_CONFIG_HOME/rootless"
+    printf 'trusted_stores = "%s"\n' "$2" >"$XDG_CONFIG_HOME/rootless/config.toml"
     rootless run --rm --network none busybox stat -c '%u:%g %a' /home/user
     test ! -e "$3/layers"
     """
