@@ -128,8 +128,12 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
         if (!of && st.st_ino == ROOT && follow)
             own_link(place->asks->task, name);
         const int next = length ? open_beneath(at, name, O_PATH | O_NOFOLLOW, 0) : -1;
-        if (next < 0 || fstat(next, &st) < 0)
+        if (next < 0)
             break;
+        if (fstat(next, &st) < 0) { /* what the container has mounted there may say so */
+            close(next);
+            break;
+        }
         if (!S_ISLNK(st.st_mode)) {
             if (!strcmp(name, "..") || (!of && *name >= '0' && *name <= '9'))
                 of = process_of_directory(next);
