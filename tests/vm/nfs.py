@@ -31,6 +31,8 @@ if ! mountpoint -q {SECOND}; then
     echo '{EXPORTS} 127.0.0.1(rw,root_squash,no_subtree_check,fsid=7)' >/etc/exports
     exportfs -ra
     rpc.mountd
+    # No delegations: they are a client's, both mounts are one client's, and what it locks under one the server does not know.
+    echo 0 >/proc/sys/fs/leases-enable
     # Who held locks has this long to ask for them again; others wait until then (90 s).
     echo 10 >/proc/fs/nfsd/nfsv4leasetime
     echo 10 >/proc/fs/nfsd/nfsv4gracetime

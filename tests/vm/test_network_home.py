@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.harness.processes import wait_until
+from tests.harness.writable_registry import WritableRegistry
+from tests.vm.layers import PULL, WAIT_S, Layers
 from tests.vm.machine import Machine
 from tests.vm.nfs import STORE, Home
 
@@ -30,6 +34,21 @@ def home(vm: Machine) -> Iterator[Callable[[str, str], Home]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def layers() -> Iterator[Layers]:
+    with WritableRegistry() as server:
+        found = Layers(server)
+        yield found
+        found.go()
+
+
+def end(*started: subprocess.Popen[str]) -> list[int]:
+    """The status of each, when all have ended."""
+    for process in started:
+        print(process.communicate(timeout=WAIT_S))  # pytest shows it when the test fails
+    return [process.returncode for process in started]
 
 
 @pytest.mark.parametrize(("who", "version"), [("alice", "4.2"), ("carol", "3-nolock")])
@@ -59,3 +78,48 @@ def test_what_one_machine_makes_another_runs(home: Callable[[str, str], Home], w
         assert "has owners that nfs" in refused.stderr
     # All that is left there is the user's own to remove, when the image's mount has ended.
     at.run(f"for _ in $(seq 60); do rm -rf {STORE} 2>/dev/null && break; sleep 2; done; ! ls {STORE}")
+
+
+@pytest.mark.parametrize(("who", "version"), [("alice", "4.2"), ("carol", "3")])
+def test_two_machines_pull_at_once(home: Callable[[str, str], Home], layers: Layers, who: str, version: str) -> None:
+    """One fetches and the other waits; when the first is killed half-way the other goes on."""
+    at = home(who, version)
+    together, killed = layers.add("together", noise=1 << 20), layers.add("killed", noise=1 << 20)
+    layers.hold()
+    first = at.start(f"{PULL} {together}")
+    wait_until(lambda: layers.downloads("together") == 1, "the first one fetches", timeout_s=WAIT_S)
+    asked = layers.asked("together")
+    second = at.start_second(f"{PULL} {together}")
+    wait_until(lambda: layers.asked("together") > asked, "the second one has asked", timeout_s=WAIT_S)
+    layers.go()
+    assert end(first, second) == [0, 0]
+    assert layers.downloads("together") == 1
+
+    layers.hold()
+    first = at.start(f"echo $$; exec {PULL} {killed}")
+    assert first.stdout is not None
+    pid = first.stdout.readline().strip()
+    wait_until(lambda: layers.downloads("killed") == 1, "the first one fetches", timeout_s=WAIT_S)
+    asked = layers.asked("killed")
+    second = at.start_second(f"{PULL} {killed}")
+    wait_until(lambda: layers.asked("killed") > asked, "the second one has asked", timeout_s=WAIT_S)
+    at.vm.run("root", f"kill -9 {pid}")
+    wait_until(lambda: layers.downloads("killed") == 2, "the second one fetches now", timeout_s=WAIT_S)
+    layers.go()
+    assert end(second) == [0]
+    assert end(first) != [0]
+    at.run(f"{PULL} {killed}")
+    assert layers.downloads("killed") == 2
+    assert at.run(f"ls {STORE}/blobs/partial").stdout == ""
+
+    # Starts at once, on both: each has the whole of both images.
+    many = "\n".join(f"{RUN} {image} sh -c 'sha256sum </noise; id -u' &" for image in (together, killed, together))
+    shown = f"{many}\nwait"
+    one, other = at.start(shown), at.start_second(shown)
+    told = [each.communicate(timeout=WAIT_S) for each in (one, other)]
+    assert [errors for _, errors in told] == ["", ""]
+    sums = [sorted(output.split()) for output, _ in told]
+    assert sums[0] == sums[1]
+    assert len(sums[0]) == 9
+    assert sums[0].count("0") == 3
+    assert len(set(sums[0])) == 4  # two digests, the minus sign and the 0
