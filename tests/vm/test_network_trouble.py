@@ -1,4 +1,4 @@
-"""The server of a home on NFS is away, and comes back."""
+"""The server of a home on NFS takes it away, or is away itself, and comes back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.harness.processes import wait_until
 from tests.vm.layers import WAIT_S
 from tests.vm.machine import Machine
-from tests.vm.nfs import START_SERVER, STOP_SERVER, STORE, Home
+from tests.vm.nfs import EXPORT, EXPORTS, START_SERVER, STOP_SERVER, STORE, UNEXPORT, Home
 from tests.vm.test_network_home import RUN, home  # noqa: F401 - home is a fixture
 
 pytestmark = [
@@ -21,6 +21,37 @@ pytestmark = [
 VERSIONS = [("alice", "4.2")]
 # The store alone is there: a login has its working directory and its settings elsewhere.
 ELSEWHERE = "export HOME=/var/tmp/$USER-elsewhere ROOTLESS_ROOT={}; mkdir -p $HOME; cd /;"
+
+
+@pytest.mark.parametrize(("who", "version"), VERSIONS)
+def test_an_export_that_is_withdrawn(home: Callable[[str, str], Home], who: str, version: str) -> None:  # noqa: F811
+    at = home(who, version)
+    root = ELSEWHERE.format(f"{at.path}/{STORE}")
+    vm = at.vm
+    at.run("rootless load -q -i /srv/busybox.tar")
+    vm.run(who, f"{root} rootless run -d --name lives --network none busybox sleep 4321")
+    vm.run("root", UNEXPORT)
+    try:
+        for verb, status in (("images", 1), (f"{RUN.removeprefix('rootless ')} busybox true", 125)):
+            done = vm.run(who, f"{root} rootless {verb}", check=False)
+            assert done.returncode == status, verb
+            assert "permission denied" in done.stderr, verb
+            assert f"the server of {at.path} (nfs" in done.stderr
+            assert "the administrator has to " in done.stderr
+            assert f"mount {at.path} again" in done.stderr
+            assert "Traceback" not in done.stderr
+        # What is the machine's own is as it was.
+        assert vm.run(who, f"{root} rootless ps -q | wc -l; rootless exec lives echo here").stdout.split() == ["1", "here"]
+    finally:
+        vm.run("root", EXPORT)
+    assert vm.run(who, f"{root} {RUN} busybox echo again; rootless rm -f lives").stdout.split() == ["again", "lives"]
+    # And one whose directory is gone on the server.
+    vm.run("root", f"rm -rf {EXPORTS}/{at.name}")
+    done = vm.run(who, f"{root} rootless images", check=False)
+    assert done.returncode == 1
+    assert f"the server of {at.path} (nfs" in done.stderr
+    assert "no longer has this file or directory (a stale handle)" in done.stderr
+    assert f"the administrator has to mount {at.path} again" in done.stderr
 
 
 @pytest.mark.parametrize(("who", "version"), VERSIONS)
