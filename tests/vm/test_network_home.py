@@ -123,3 +123,31 @@ def test_two_machines_pull_at_once(home: Callable[[str, str], Home], layers: Lay
     assert len(sums[0]) == 9
     assert sums[0].count("0") == 3
     assert len(set(sums[0])) == 4  # two digests, the minus sign and the 0
+
+
+@pytest.mark.parametrize(("who", "version"), [("alice", "4.2")])
+def test_a_build(home: Callable[[str, str], Home], who: str, version: str) -> None:
+    at = home(who, version)
+    at.run(
+        """rootless load -q -i /srv/busybox.tar && mkdir context && cat >context/Containerfile <<'END'
+FROM busybox
+COPY Containerfile /etc/made-of
+RUN echo built >/etc/built && echo builder:x:7:7::/:/bin/sh >>/etc/passwd
+RUN chown builder /etc/built && mkdir -p /srv/deep/down && rmdir /home/user
+USER builder
+RUN id -un >/tmp/who
+END
+        rootless build -q -t made context >/dev/null"""
+    )
+    look = "cat /etc/built /tmp/who; stat -c %U /etc/built /tmp/who; ls /home | wc -l; wc -l </etc/made-of"
+    expected = ["built", "builder", "builder", "builder", "0", "6"]
+    assert at.second(f"{RUN} made sh -c '{look}'").stdout.split() == expected
+    # The other one takes the steps from there, too, and goes on from them.
+    again = at.second(
+        """cat >>context/Containerfile <<'END'
+RUN cat /etc/built
+END
+        rootless build -t more context 2>&1"""
+    )
+    assert "built" in again.stdout
+    assert at.run(f"{RUN} more sh -c '{look}'").stdout.split()[:4] == expected[:4]
