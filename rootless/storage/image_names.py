@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import NamedTuple
 
@@ -48,8 +49,10 @@ def every(store: Store) -> AllNames:
                 continue
             try:
                 target = os.readlink(f"{base}/{path}")
-            except OSError:
-                continue
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.EINVAL):  # removed meanwhile; no link, and so none of ours
+                    continue
+                raise
             _add(store, found, unquoted(path), target)
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.vm.machine import Machine
+from tests.vm.test_host import BUSYBOX, FRESH, findings
 
 # Everything but one name: what is denied is AppArmor's doing and nobody else's.
 PROFILE = """
@@ -99,3 +100,18 @@ def test_our_own_profile_covers_what_starts_us(vm: Machine) -> None:
     finally:
         vm.run("root", "apparmor_parser -R /srv/rootless")
     assert told == ["rootless (unconfined)", "unconfined", 'ExecStart="/home/alice/venv/bin/rootless" start unit', "rootless (unconfined)"]
+
+
+def test_user_namespaces_are_switched_off(vm: Machine) -> None:
+    """By Debian's setting: doctor says which it is, also to a user without a range, and `run` says that doctor knows."""
+    vm.run("root", "sysctl -q -w kernel.unprivileged_userns_clone=0")
+    try:
+        status, found = findings(vm, "carol")
+        assert status == 1
+        assert "kernel.unprivileged_userns_clone is 0" in found["user namespace"]["what"]
+        run = f"{FRESH}\nrootless load -q -i /srv/busybox.tar >/dev/null; rootless run --rm {BUSYBOX} true"
+        refused = vm.run("carol", run, check=False)
+        assert (refused.returncode, refused.stdout) == (125, "")
+        assert "rootless doctor" in refused.stderr
+    finally:
+        vm.run("root", "sysctl -q -w kernel.unprivileged_userns_clone=1")
