@@ -100,6 +100,27 @@ def test_owners_in_builds_copies_and_volumes(rootless: Rootless, busybox_archive
 
 
 @pytest.mark.own_store
+def test_fuse_overlayfs(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """It takes no record from us, and one at a layer's top for a sign: builds give owners all the same, and "/" may be anybody's."""
+    need_program("fuse-overlayfs")
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE.replace("ADD --chown=user tree.tar /added\n", ""))
+    script = r"""
+    export ROOTLESS_STORAGE_DRIVER=fuse-overlayfs
+    rootless load -q -i "$1" >&2; cd "$2"
+    rootless build --progress plain -t built:latest . >&2
+    rootless run --rm --network none built:latest stat -c '%n %u:%g %a' /f /d/in /copied /srv/work
+    rootless run --name top --network none busybox:latest sh -c 'chown 33:44 /; touch /etc/a; chown 5:6 /etc/a'
+    rootless start top; rootless wait top >&2; rootless export top | rootless import - theirs >&2; rootless rm top >&2
+    rootless run --rm --network none theirs sh -c 'echo more >>/etc/a; stat -c "%n %u:%g" /etc/a'
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "/f 33:44 4750", "/d/in 5:6 644", "/copied 7:8 644", "/srv/work 1000:1000 755", "top", "/etc/a 5:6",
+    ]  # fmt: skip
+
+
+@pytest.mark.own_store
 def test_a_range_that_comes_later(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
     """A container and an image from before keep their owners, since their ids stay emulated; what is new has real ids."""
     before = """

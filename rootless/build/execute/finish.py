@@ -50,6 +50,10 @@ def finish(
         engine_files.take_out(upper, noted)
     if not os.listdir(upper) and _top(upper) == top:
         return ""
+    if owners and root.driver == "fuse-overlayfs":
+        from rootless.storage.layers import recorded
+
+        recorded.say_below(upper, owners)
     return _commit(new, upper, owners)
 
 

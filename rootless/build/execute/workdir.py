@@ -18,8 +18,9 @@ def make(store: Store, step: WorkdirStep, layers: list[str]) -> str:
 
     giver = recorded.Giver()
 
-    def inside() -> None:
+    def inside() -> dict[str, tuple[int, int]]:
         missing = []
+        unmapped = {}
         path = step.path
         while not os.path.lexists(path):
             missing.append(path)
@@ -27,18 +28,20 @@ def make(store: Store, step: WorkdirStep, layers: list[str]) -> str:
         # A link that leads nowhere is an error of mkdir(2), as it is in Docker.
         if not missing:
             os.makedirs(step.path, exist_ok=True)
-            return
+            return {}
         user = resolve_user({"user": {"username": step.user, "additionalGroups": []}})
         for path in reversed(missing):
             os.mkdir(path)
             os.chmod(path, 0o755)
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            giver.give(fd, (user.uid, user.gid))
+            if not giver.give(fd, (user.uid, user.gid)):
+                unmapped[path.strip("/")] = (user.uid, user.gid)
             os.close(fd)
+        return unmapped
 
     with steps.NewStep(store) as new:
         with steps.Mounting(store):
             root = rootfs.prepare(store, new.path, layers)
             top = top_of(root)
-            run_in_root(root, inside)
-        return finish(new, root, top, [])
+            owners = run_in_root(root, inside)
+        return finish(new, root, top, [], owners=owners)

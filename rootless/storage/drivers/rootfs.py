@@ -5,11 +5,13 @@ Mounts nothing itself (rootless.runtime.mounts.rootfs does, in the container's m
 
 from __future__ import annotations
 
+import errno
 import os
 
 from rootless.errors import NotFound
 from rootless.record import TYPE_CHECKING
 from rootless.runtime.mounts.rootfs import Rootfs
+from rootless.storage import owner_record
 from rootless.storage.layers.lower import lower_directories as lower_directories
 from rootless.storage.store import Store
 
@@ -70,6 +72,9 @@ def prepare(
         os.chmod(upper, top.st_mode & 0o7777)
     except FileExistsError:
         pass
+    if driver == "fuse-overlayfs":
+        for layer in lower:
+            _say_nothing(layer)
     merged = container_dir + "/merged"
     for own in (work, merged):
         try:
@@ -77,6 +82,16 @@ def prepare(
         except FileExistsError:
             pass
     return Rootfs(driver, tuple(lower), upper, work, merged, readonly)
+
+
+def _say_nothing(layer: str) -> None:
+    """Take the record of its owner from a layer's top, where it has one (owners.json has it still). fuse-overlayfs takes it for
+    a sign that it is to show all files of the layer as whose they say they are, who are nobody here."""
+    try:
+        os.removexattr(layer, owner_record.NAME)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+            raise
 
 
 def _from_file(image: ImageFile, container_dir: str, *, readonly: bool) -> Rootfs:

@@ -8,9 +8,10 @@ import os
 import stat
 
 from rootless import atomic
+from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from rootless.storage import owner_record
 from rootless.storage.layers.attributes import OwnerMapping, RealIds
-from rootless.storage.owner_file import LinkOwners
+from rootless.storage.owner_file import LinkOwners, Owners
 
 _NONE = (errno.ENODATA, errno.EOPNOTSUPP)
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
@@ -104,6 +105,26 @@ class Giver:
                 raise
             self.forgotten += here != ids
         return here == ids
+
+
+def say_below(upper: str, owners: Owners) -> None:
+    """Have the files of the directory `upper`, that of a fuse-overlayfs which has ended, say whose they are: through it they could not. Not
+    `upper` itself (drivers/rootfs.py)."""
+    top = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for path, (uid, gid) in owners.items():
+            try:
+                fd = openat2(top, path, os.O_PATH | os.O_NOFOLLOW, resolve=RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # "", or what another entry of the same step took the place of
+            try:
+                status = os.fstat(fd)
+                if _can_say(status) and (status.st_uid, status.st_gid) == (0, 0):
+                    os.setxattr(_named(fd), owner_record.NAME, owner_record.encode(uid, gid, stat.S_IMODE(status.st_mode)))
+            finally:
+                os.close(fd)
+    finally:
+        os.close(top)
 
 
 def _named(fd: int) -> int | str:
