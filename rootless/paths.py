@@ -220,6 +220,19 @@ def installed_program() -> tuple[str, ...]:
     return own_program() if command is None else (command,)
 
 
+def lasting_program() -> tuple[str, ...]:
+    """As installed_program(), for what names us in a file. NotSupported where `uvx` or `pipx run` has put us into a cache, which may be
+    emptied at any time."""
+    place = os.path.dirname(os.path.abspath(__file__))
+    caches = [os.environ.get(name, "") for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR")]
+    if {".cache", "archive-v0"} & set(place.split("/")) or any(cache and place.startswith(cache.rstrip("/") + "/") for cache in caches):
+        raise NotSupported(
+            f"this rootless is in a cache ({place}), and would be gone when that is emptied",
+            hint="install it to stay: uv tool install rootless, or pipx install rootless (or the wheel's path), and use that one",
+        )
+    return installed_program()
+
+
 def helper(name: str) -> str:
     """Absolute path of one of our C programs: "init", "monitor" or "holder"."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_helpers", f"rootless-{name}")

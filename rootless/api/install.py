@@ -49,7 +49,7 @@ def socket_unit() -> str:
 def service_unit(store: Store) -> str:
     """rootless.service. Containers are none of its own processes: they get scopes of their own, and where there are none
     (KillMode) they run on when it ends."""
-    command = autostart.quoted([*paths.installed_program(), "system", "service", "--time", str(IDLE_S)])
+    command = autostart.quoted([*paths.lasting_program(), "system", "service", "--time", str(IDLE_S)])
     environment = "".join(f"Environment={autostart.quoted([word])}\n" for word in autostart.environment(store))
     return (
         f"{_WRITTEN}\n[Unit]\nDescription=Docker Engine API (rootless)\nRequires={SOCKET}\nAfter={SOCKET}\n\n"

@@ -139,19 +139,21 @@ def test_uv_and_pipx(rootless: Rootless, busybox_image: str, tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
-    subprocess.run([tools / "bin/uv", "tool", "install", "-q", wheel], env=environment, check=True)
-    subprocess.run([tools / "bin/pipx", "install", "-q", wheel], env=environment, check=True)
-    container = ["run", "--rm", "--network", "none", busybox_image, "echo", "it runs"]
-    for command in (
-        [tools / "bin/uvx", "-q", "--from", wheel, "rootless"],
-        [tools / "bin/pipx", "run", "--spec", wheel, "rootless"],
-        [tmp_path / "uv-bin/rootless"],
-        [tmp_path / "pipx-bin/rootless"],
-    ):
-        assert run(*command, *container) == ["it runs"]
+    def works(*command: str | Path, lasting: bool) -> None:
+        assert run(*command, "run", "--rm", "--network", "none", busybox_image, "echo", "it runs") == ["it runs"]
         assert run(*command[:-1], str(command[-1]) + "-oci", "--version")[0] == f"rootless-oci version {__version__}"
         run(*command, "run", "-d", "--rm", "--name", "stays", "--network", "none", busybox_image, "sleep", "1")
         wait_until(lambda: not rootless("ps", "-aq").lines, "its monitor has removed it")
+        words = [*command, "system", "shims", "--dir", tmp_path / "shims", "docker"]
+        shims = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert ("is in a cache" not in shims.stderr) == lasting, shims.stderr
+
+    works(tools / "bin/uvx", "-q", "--from", wheel, "rootless", lasting=False)
+    works(tools / "bin/pipx", "run", "--spec", wheel, "rootless", lasting=False)
+    run(tools / "bin/uv", "tool", "install", "-q", wheel)
+    run(tools / "bin/pipx", "install", "-q", wheel)
+    works(tmp_path / "uv-bin/rootless", lasting=True)
+    works(tmp_path / "pipx-bin/rootless", lasting=True)
 
 
 def test_versions_are_the_same() -> None:

@@ -40,7 +40,7 @@ def _write(directory: str, name: str) -> None:
     if os.path.lexists(path) and not _is_ours(path):
         raise Conflict(f"{path} is there, and is none of ours", hint="move it away, or say --dir DIRECTORY")
     os.makedirs(directory, exist_ok=True)
-    command = shlex.join([*paths.installed_program(), *WORDS[name]])
+    command = shlex.join([*paths.lasting_program(), *WORDS[name]])
     about = _dockers_version(command) if name == "docker" else ""
     atomic.write_bytes(path, f'#!/bin/sh\n{_MARK}\n{about}exec {command} "$@"\n'.encode(), mode=0o755)
 

@@ -121,7 +121,7 @@ def _unit_directory() -> str:
 def unit(store: Store, name: str) -> str:
     """The text of the unit. Type=notify with the monitor as main process: systemd sees the container's end
     and its restarts by policy as they are; the container stays in the unit's own, delegated cgroup."""
-    command = quoted(list(paths.installed_program()))
+    command = quoted(list(paths.lasting_program()))
     lines = "".join(f"Environment={quoted([word])}\n" for word in environment(store))
     project = name.removeprefix(PROJECT) if name.startswith(PROJECT) else ""
     if project:
@@ -216,7 +216,7 @@ def _crontab_line(store: Store, name: str) -> bytes:
     if runtime := paths.session_directory():
         # Where our sockets are has to be the same for cron's commands and for those of a login.
         words.append(f"XDG_RUNTIME_DIR={runtime}")
-    return crontab.line([*words, *paths.installed_program(), *verb], _mark(name))
+    return crontab.line([*words, *paths.lasting_program(), *verb], _mark(name))
 
 
 def start_by_policy(store: Store) -> list[tuple[str, RootlessError | None]]:
