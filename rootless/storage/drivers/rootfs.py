@@ -5,7 +5,6 @@ Mounts nothing itself (rootless.runtime.mounts.rootfs does, in the container's m
 
 from __future__ import annotations
 
-import errno
 import os
 
 from rootless.errors import NotFound
@@ -87,11 +86,8 @@ def prepare(
 def _say_nothing(layer: str) -> None:
     """Take the record of its owner from a layer's top, where it has one (owners.json has it still). fuse-overlayfs takes it for
     a sign that it is to show all files of the layer as whose they say they are, who are nobody here."""
-    try:
+    if owner_record.NAME in os.listxattr(layer):
         os.removexattr(layer, owner_record.NAME)
-    except OSError as error:
-        if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
-            raise
 
 
 def _from_file(image: ImageFile, container_dir: str, *, readonly: bool) -> Rootfs:
