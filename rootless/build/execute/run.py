@@ -72,8 +72,8 @@ class _run_directory:
 
     def __enter__(self) -> str:
         while True:
-            make_directory(self._path)
             try:
+                make_directory(self._path)
                 os.symlink(self._root, self._path + "/root")
                 return self._path
             except FileNotFoundError:
