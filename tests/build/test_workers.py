@@ -12,7 +12,7 @@ from rootless.build.execute import workers
 from rootless.build.execute.workers import Reporter
 
 
-@pytest.mark.timeout(40)
+@pytest.mark.timeout(40, func_only=True)  # the last test of the room: what all have used is removed in its time
 def test_told_to_end_within_a_finalizer(capfd: pytest.CaptureFixture[str]) -> None:
     """It ends, and says nothing of it: an exception in a generator that is thrown away is only printed by Python."""
 
