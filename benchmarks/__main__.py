@@ -10,6 +10,7 @@ from benchmarks import report
 from benchmarks.cases import NAMES
 from benchmarks.measure import Row
 from benchmarks.world import World
+from rootless import paths
 from tests.harness import processes
 
 
@@ -18,6 +19,8 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no such case: {', '.join(unknown)}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
+    if paths.launcher() is None:
+        print("a development tree: its commands start slower than those of an installed package", file=sys.stderr)
     processes.adopt_orphans()
     rows: list[Row] = []
     failed = False
