@@ -26,6 +26,8 @@ def check(target: str) -> None:
     above = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):
         raise InvalidInput(f"cannot write {target}: {above} is no directory in which you may write")
+    if os.path.isdir(target):
+        raise InvalidInput(f"cannot write {target}: it is a directory")
     if run_program.find(_PROGRAM) is None or run_program.find(squashed.PROGRAM) is None:
         raise NotSupported(
             f"a container is saved as a squashfs by {_PROGRAM} and {squashed.PROGRAM}, which are not both installed",

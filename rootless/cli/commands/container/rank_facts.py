@@ -3,9 +3,10 @@ interpreter (helpers/ranks/, docs/development/decisions/shared-containers.md).
 
     RUNTIME/shared/<hash>.<key>.facts     by the container's key and a hash of the words, which the launcher tells us
 
-Fields, each with a NUL at its end; a list is its length and its words. `_fields` has them in their order, helpers/ranks/facts.c reads
-them. The launcher takes a file for its command line only if all that is in it is so still: the words, the directory, the
-environment but for what is each rank's own, the files by which the request is made, the container and the process that is its PID 1.
+Fields, each with a NUL at its end; a list is its length and its words. `_of_host` and `_of_process` have them in their order,
+helpers/ranks/facts.c reads them. The launcher takes a file for its command line only if all that is in it is so still: the words,
+the directory, the environment but for what is each rank's own, the files by which the request is made, the container and the
+process that is its PID 1.
 All else is left to Python, and so is what has no facts: a terminal, emulated ids, security labels, Landlock, a filter that notifies.
 
 With the facts there is nothing that `exec` does not read from the container's own records: who could write here could write there.
