@@ -82,7 +82,7 @@ BROKEN = [
     ("mount -t tmpfs -o ro tmpfs $ROOT", "store", "error", "cannot be written", ""),
     ("mount -t tmpfs -o noexec tmpfs $ROOT", "store", "error", "mounted noexec", "without noexec"),
     ("mount -t tmpfs -o size=1m tmpfs $ROOT; head -c 2m /dev/zero > $ROOT/full 2>/dev/null || :",
-     "store", "error", "0 B are free", ""),
+     "store", "error", "0B are free", ""),
 ]  # fmt: skip
 
 
