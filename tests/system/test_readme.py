@@ -50,7 +50,8 @@ def test_every_line_of_the_first_five_minutes(rootless: Rootless, tools_image: s
     assert "bootstrap" not in typed
     assert typed.count(port) > 3
     # A person is slower than a script: nginx listens by the time at which the next line is typed.
-    typed = re.sub(r"^(rootless run -d --name web .*)$", rf"\1\nuntil curl -fs 127.0.0.1:{port} >/dev/null; do sleep 0.1; done", typed, flags=re.MULTILINE)
+    listens = f"until curl -fs 127.0.0.1:{port} >/dev/null; do sleep 0.1; done"
+    typed = re.sub(r"^rootless run -d --name web .*$", rf"\g<0>\n{listens}", typed, flags=re.MULTILINE)
     shell = Terminal(["bash", "-ec", f"cd {tmp_path}; set -x\n{typed}echo all of it"], {**rootless.environment, "TERM": "xterm"})
     try:
         for _ in range(script.count(" -it ")):
