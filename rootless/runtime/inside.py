@@ -7,9 +7,10 @@ owns the container's user namespace.
 
 from __future__ import annotations
 
+import errno
 import os
 
-from rootless.errors import RootlessError
+from rootless.errors import NotSupported, RootlessError
 from rootless.linux import mount as m
 from rootless.linux import namespace as n
 from rootless.linux.process import set_dumpable, set_pdeathsig
@@ -17,9 +18,10 @@ from rootless.runtime import descriptors, namespaces, sync
 from rootless.runtime.rootfs_path import open_in_root
 
 
-def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int:
+def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool, follows_links: bool = True) -> int:
     """A detached copy of what is mounted at `guest_path` of the container whose PID 1 is `pid`, with
-    what is mounted below it if `recursive`: a descriptor for move_mount(2) or openat2(2), the caller's.
+    what is mounted below it if `recursive`: a descriptor for move_mount(2) or openat2(2), the caller's. Without `follows_links`
+    no path on it leads through a link (NotSupported before Linux 5.14).
 
     Conflict where the container has ended; OSError of the path's. It is gone when its descriptors are closed.
     """
@@ -38,7 +40,10 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int
             root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             place = open_in_root(root, guest_path)
             flags = m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0)
-            theirs.send("done", {}, (m.open_tree(place, "", flags),))
+            tree = m.open_tree(place, "", flags)
+            if not follows_links:
+                _follow_no_links(tree)
+            theirs.send("done", {}, (tree,))
         except (OSError, RootlessError) as error:
             theirs.send_error(error, step=f"look at {guest_path} of the container")
         finally:
@@ -51,3 +56,12 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool) -> int
     finally:
         ours.close()
         os.waitpid(child, 0)
+
+
+def _follow_no_links(tree: int) -> None:
+    try:
+        m.mount_setattr(tree, "", m.AT_EMPTY_PATH, m.MOUNT_ATTR_NOSYMFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+        raise NotSupported("mounts on which no link is followed need Linux 5.14", hint="update the kernel") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from contextlib import suppress
 
 from rootless.engine.files import view
@@ -48,8 +49,7 @@ def save(store: Store, identifier: str, target: str) -> None:
     aside = f"{os.path.dirname(target)}/.{name}.{os.getpid()}-{os.urandom(4).hex()}"
     try:
         if session.join().single_id:
-            with view.root_alone(store, identifier) as place:
-                squashed.squash(place.root_fd, aside, ("-all-root",))
+            _with_records(store, identifier, aside)
         else:
             _from_tar(store, identifier, aside, ("-all-root",) if containers.config(store, identifier).get("id_map") else ())
         fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
@@ -63,6 +63,17 @@ def save(store: Store, identifier: str, target: str) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(aside)
+
+
+def _with_records(store: Store, identifier: str, target: str) -> None:
+    try:
+        # mksquashfs opens by its name what it has looked at, and the container may still run: a directory that is a link by then
+        # would lead it to the caller's own files.
+        with view.root_alone(store, identifier, follows_links=False) as place:
+            squashed.squash(place.root_fd, target, ("-all-root",))
+    except NotSupported as error:
+        sys.stderr.write(plain(f"rootless: warning: {error.message}: the container is saved with all files root's") + "\n")
+        _from_tar(store, identifier, target, ("-all-root",))
 
 
 def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ...]) -> None:

@@ -106,9 +106,10 @@ def reading(store: Store, identifier: str) -> Iterator[CopyEnd]:
 
 
 @contextmanager
-def root_alone(store: Store, identifier: str) -> Iterator[CopyEnd]:
+def root_alone(store: Store, identifier: str, *, follows_links: bool = True) -> Iterator[CopyEnd]:
     """The container's root without what is mounted in it, for `export`: of its volumes it holds what the
-    image has in their place. To be read, as `reading`."""
+    image has in their place. To be read, as `reading`. Without `follows_links` no path leads through a link of a container that
+    runs, for programs that open files by their names; NotSupported before Linux 5.14."""
     record = read_config(store, identifier)
     found = running.find(store, identifier)
     if found is None:
@@ -120,7 +121,7 @@ def root_alone(store: Store, identifier: str) -> Iterator[CopyEnd]:
     from rootless.runtime.inside import clone_tree
 
     with found:
-        fd = clone_tree(found.pid, found.pidfd, "/", recursive=False)
+        fd = clone_tree(found.pid, found.pidfd, "/", recursive=False, follows_links=follows_links)
     try:
         yield CopyEnd(fd, record.get("id_map"))
     finally:

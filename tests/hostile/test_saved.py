@@ -1,0 +1,41 @@
+"""`run --shared --save`: a container that changes its files while they are saved."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Rootless
+from tests.hostile.conftest import compiled
+from tests.need import need_program
+from tests.system.test_hosts import ALL_IDS, ONE_ID, inside
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[Path]:
+    """Who makes a link of a directory once somebody opens a file: exchange.c."""
+    yield from compiled("exchange")
+
+
+@pytest.mark.own_store
+@pytest.mark.parametrize("namespace", [ALL_IDS, ONE_ID], ids=["all ids", "one id"])
+def test_a_directory_that_becomes_a_link(
+    rootless: Rootless, busybox_archive: Path, exchange: Path, trap: Path, namespace: tuple[str, ...]
+) -> None:
+    """What a process that the command has left does, once the first file is read: a directory that was looked at leads to the host's."""
+    for program in ("sqfstar", "squashfuse_ll", "mksquashfs"):
+        need_program(program)
+    (trap / "out").mkdir()
+    left = """mkdir /a /z; dd if=/dev/urandom of=/a/large bs=1M count=48 2>/dev/null; printf 'theirs, as long' | head -c 14 >/z/secret
+    /exchange /a/large /z "$1" >/out/said & until grep -q OK /out/said; do sleep 0.1; done"""
+    script = """rootless load -q -i "$1" >&2
+    rootless run --shared=step --network none -v "$2:/exchange:ro" -v "$3/out:/out" --save "$3/saved.sqsh" \\
+        busybox:latest sh -c "$4" sh "$3" """
+    done = inside(rootless, namespace, script, busybox_archive, exchange, trap, left)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (trap / "out/said").read_text() == "OK\nOK\n", "nothing was exchanged"
+    shown = subprocess.run(["unsquashfs", "-cat", trap / "saved.sqsh", "z/secret"], capture_output=True, check=False)
+    assert b"host" not in shown.stdout
