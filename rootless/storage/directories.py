@@ -90,7 +90,10 @@ def make_directory(path: str) -> None:
 
 
 def _cannot_create(path: str, error: OSError) -> NotSupported:
+    from rootless.storage import file_servers
+
+    served = file_servers.refusing(error, path)
     return NotSupported(
         f"cannot create {path}: {error.strerror}",
-        hint="point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
+        hint=served if served else "point ROOTLESS_ROOT (or --root) at a directory of yours on a local file system with space",
     )

@@ -15,20 +15,11 @@ from typing import NamedTuple
 from rootless import sizes
 from rootless.errors import DISK_ERRORS, FileSystemFailed, RootlessError, disk_cause, path_of
 from rootless.linux import quota
+from rootless.storage.file_servers import MountedAt, mount_of, refusing
 from rootless.storage.store import Store
 
 _LITTLE_BYTES = 256 << 10
 """Less is full: a file system keeps something back for itself."""
-
-
-class MountedAt(NamedTuple):
-    """A mount: where it is, and the type of the file system."""
-
-    point: str
-    kind: str
-
-    def __str__(self) -> str:
-        return f"{self.point} ({self.kind})"
 
 
 class Told(NamedTuple):
@@ -45,7 +36,7 @@ def failed(doing: str, error: OSError, path: str) -> RootlessError:
     """
     told = explain(error, path)
     if told is None:
-        return RootlessError(f"{doing}: {error.strerror or error}")
+        return RootlessError(f"{doing}: {error.strerror or error}", hint=refusing(error, path))
     return FileSystemFailed(f"{doing}: {told.what}", hint=told.hint)
 
 
@@ -116,23 +107,6 @@ _MAKE_ROOM = (
     "`rootless system df` shows what is used, `rootless system prune` and `rootless image prune -a` free what is not needed; "
     "ROOTLESS_ROOT, or ROOTLESS_LOCAL for all but images and volumes, names another place"
 )
-
-
-def refusing_server(error: OSError) -> str | None:
-    """What can be done where a server refuses what is the user's own: an export that was withdrawn and a ticket that has expired
-    are no stale handles, but EACCES. None where `error` names nothing that a server keeps."""
-    path = path_of(error)
-    mount = mount_of(path) if path else None
-    if mount is None or not (mount.kind in _SERVED or mount.kind.startswith("fuse.")):
-        return None
-    return (
-        f"the server of {mount} says so; where the directory is yours (`ls -ld`), `klist` shows whether a Kerberos ticket has expired, "
-        f"else the administrator has to export it to this machine again, or to mount {mount.point} again"
-    )
-
-
-_SERVED = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "ceph", "afs", "beegfs", "panfs", "9p"})
-"""Types of file systems that a server keeps, as mountinfo names them; those of FUSE are fuse.NAME."""
 
 
 def _full(mount: MountedAt) -> Told:
@@ -234,28 +208,3 @@ def _is_refused(place: str) -> bool:
         os.close(fd)
         os.unlink(path)
     return False
-
-
-def mount_of(path: str, *, follow: bool = True) -> MountedAt | None:
-    """The mount that `path` is on, by its name once links are followed: a file system without a server answers no other question, and
-    one whose server hangs not even that (`follow` False). None where /proc does not tell."""
-    path = os.path.realpath(path) if follow else os.path.normpath(path)
-    best: MountedAt | None = None
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
-            for line in lines:
-                fields, _, rest = line.partition(" - ")
-                point = _unescaped(fields.split(" ")[4])
-                inside = path == point or path.startswith(point.rstrip("/") + "/")
-                if inside and (best is None or len(point) >= len(best.point)):  # of two in one place the later is above
-                    best = MountedAt(point, rest.split(" ")[0])
-    except (OSError, IndexError):
-        return None
-    return best
-
-
-def _unescaped(text: str) -> str:
-    """proc_pid_mountinfo(5): blank, tab, newline and backslash are octal numbers."""
-    for escaped, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(escaped, character)
-    return text

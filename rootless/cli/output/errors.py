@@ -8,7 +8,7 @@ import shlex
 
 from rootless import paths
 from rootless.errors import FileSystemFailed, NotSupported, RootlessError, hint_for
-from rootless.storage import disk_errors
+from rootless.storage import disk_errors, file_servers
 
 
 def translate(error: OSError) -> RootlessError:
@@ -29,7 +29,7 @@ def translate(error: OSError) -> RootlessError:
             hint=f"the data is in {paths.data_root()}; --root DIRECTORY or ROOTLESS_ROOT names another place",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return NotSupported(f"permission denied{place}", hint=disk_errors.refusing_server(error))
+        return NotSupported(f"permission denied{place}", hint=file_servers.refusing(error))
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return NotSupported("too many open files", hint=hint_for(error))
     if error.errno == errno.EFBIG:

@@ -25,7 +25,7 @@ from rootless.linux.openat2 import (
     openat2,
 )
 from rootless.session import outside
-from rootless.storage import disk_errors
+from rootless.storage import disk_errors, file_servers
 from rootless.storage.disk_errors import Told
 
 ANSWER_S = 5
@@ -259,7 +259,7 @@ def _reach(path: str) -> Told:
         poll.register(reading, select.POLLIN)
         if not poll.poll(ANSWER_S * 1000):
             os.kill(pid, signal.SIGKILL)  # some file systems heed it; not waited for
-            mount = disk_errors.mount_of(path, follow=False)
+            mount = file_servers.mount_of(path, follow=False)
             return Told(f"its file system, {mount}, has not answered for {ANSWER_S} s",
                         f"is its server running? {user_config.STORES_VARIABLE} names the store")  # fmt: skip
         said = os.read(reading, 200)

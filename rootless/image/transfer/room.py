@@ -14,7 +14,7 @@ from rootless.errors import FileSystemFailed
 from rootless.image.progress import Event, Phase, Progress
 from rootless.image.transfer.layers import Layer
 from rootless.sizes import decimal
-from rootless.storage import blobs, disk_errors
+from rootless.storage import blobs, disk_errors, file_servers
 from rootless.storage.directories import nearest
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
@@ -72,7 +72,7 @@ def _there(store: Store, digest: str) -> int:
 def _room(path: str) -> _Room:
     path = nearest(path)
     status = os.statvfs(path)
-    where = disk_errors.mount_of(path) or path
+    where = file_servers.mount_of(path) or path
     # A FUSE server that does not count says that it has no blocks at all.
     free = status.f_bavail * status.f_frsize if status.f_blocks else 1 << 62
     inodes = status.f_favail if status.f_files else 1 << 62  # btrfs and others make them as they are needed
