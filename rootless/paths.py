@@ -135,18 +135,20 @@ def runtime_dir() -> str:
 
 def _find_runtime_dir() -> str:
     candidates = []
-    home_inode = home_namespace()
-    name = "rootless" if home_inode in (0, _INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
+    name = _name()
     of_job = JOB + work if (work := job()) else ""
     session_dir = session_directory()
     if session_dir and _is_private(session_dir):
         candidates.append(os.path.join(session_dir, name) + of_job)
-    candidates.append(f"/tmp/{name}-{host_uid()}{of_job}")
+    fallback = _fallback(name)
+    candidates.append(f"{fallback}/{name}-{host_uid()}{of_job}" if of_job else fallback)
     candidates.append(os.path.join(data_root(), "run" + name.removeprefix("rootless")) + of_job)
     for candidate in candidates:
         try:
             if candidate.startswith(data_root()):
                 os.makedirs(data_root(), mode=0o700, exist_ok=True)
+            if candidate.startswith(fallback + "/") and not make_private(fallback):
+                continue
             os.mkdir(candidate, 0o700)
         except FileExistsError:
             pass
@@ -158,6 +160,30 @@ def _find_runtime_dir() -> str:
         "no private directory for sockets and locks",
         hint="set XDG_RUNTIME_DIR to a directory of yours with mode 0700; tried " + ", ".join(candidates),
     )
+
+
+def _name() -> str:
+    home_inode = home_namespace()
+    return "rootless" if home_inode in (0, _INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
+
+
+def _fallback(name: str) -> str:
+    """Of all jobs as well: a container that has /tmp mounted is to be kept from what another job will take for its RUNTIME."""
+    return f"/tmp/{name}-{host_uid()}"
+
+
+def fallback_directory() -> str:
+    """RUNTIME, or what that of a batch job is in, where $XDG_RUNTIME_DIR is none; it may not be there."""
+    return _fallback(_name())
+
+
+def make_private(path: str) -> bool:
+    """Make the directory where it is missing; whether it is ours and private. In /tmp somebody else may have made it."""
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:
+        pass  # it is there, or cannot be
+    return _is_private(path)
 
 
 def _is_private(path: str) -> bool:

@@ -69,8 +69,13 @@ int open_shared(void)
         return -1;
     if (*session == '/' && strlen(session) < PATH_MAX && is_private(session))
         put_text(put_text(put_text(path, session), "/rootless"), job);
-    else
-        put_text(put_number(put_text(path, "/tmp/rootless-"), getuid()), job);
+    else {
+        char *end = put_number(put_text(path, "/tmp/rootless-"), getuid());
+        if (*job && !make_private(path))
+            return -1;
+        if (*job)
+            put_text(put_number(put_text(end, "/rootless-"), getuid()), job);
+    }
     if (!make_private(path))
         return -1;
     put_text(path + strlen(path), "/shared");

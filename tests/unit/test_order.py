@@ -90,7 +90,7 @@ ORDER = {
     "engine/files":
         "archive squash export changes given view mounts incoming volumes directory copy copy_end copy_tree tar_stream hard_links entry",
     "engine/files/mounts": "container_root empty_root host_root mounted_volumes mount_sources enroot_files image_file store_file "
-        "bind_sources mount_points",
+        "own_directories bind_sources mount_points",
     "engine/files/volumes": "files archive copy_up volumes options",
     "engine/host_programs": "install apt",
     "engine/images":

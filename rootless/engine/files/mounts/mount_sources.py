@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rootless.engine.files.mounts import bind_sources
+from rootless.engine.files.mounts import bind_sources, own_directories
 from rootless.engine.files.mounts.mount_points import read_only_below
 from rootless.engine.files.volumes.options import of_mount
 from rootless.engine.options.mount_config import Mount
@@ -43,7 +43,9 @@ def prepare(store: Store, record: ContainerConfig) -> ContainerConfig:
         if mount["type"] == "image":
             _prepare_image(store, record, mount)
         found.append({**mount, "oci": _oci(store, mount)} if "resolve" in mount else mount)
-    return {**record, "mounts": found}
+    hidden = own_directories.below(store, found)
+    security = {**record["security"], "mask": [*record["security"]["mask"], *hidden]} if hidden else record["security"]
+    return {**record, "mounts": found, "security": security}
 
 
 def _prepare_image(store: Store, record: ContainerConfig, mount: Mount) -> None:

@@ -1,0 +1,33 @@
+"""Our own directories in what a bind mount shows: RUNTIME and a store's local place often lie in /tmp, which people mount without a
+thought of them. A container that may write there has the caller's account: the next command believes what it finds.
+
+So they are hidden, as what is masked of /proc is. Whoever names one of them itself, or a part of it, gets it. Imported where there
+is a bind.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+
+from rootless import paths
+from rootless.engine.options.mount_config import Mount
+from rootless.storage.store import Store
+
+
+def below(store: Store, mounts: list[Mount]) -> list[str]:
+    """Where in the container our own directories would be seen, `mounts` being those of this start, resolved."""
+    sources = [(source.rstrip("/"), mount["target"]) for mount in mounts if (source := _source(mount))]
+    fallback = paths.fallback_directory()
+    if any(f"{fallback}/".startswith(source + "/") for source, _ in sources):
+        # Or the container makes it, for a command of ours that finds no other directory.
+        paths.make_private(fallback)
+    own = {os.path.realpath(path) for path in (store.runtime, fallback, *((store.root,) if store.shared else ()))}
+    return [posixpath.join(target, path[len(source) + 1 :])
+            for source, target in sources for path in sorted(own) if path.startswith(source + "/")]  # fmt: skip
+
+
+def _source(mount: Mount) -> str:
+    if "oci" in mount:
+        return str(mount["oci"]["source"]) if mount["oci"]["type"] == "bind" else ""
+    return mount["source"] if mount["type"] == "bind" else ""
