@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 _BY_WHICH_USERS_ARE_KNOWN = ("/etc/passwd", "/etc/group")
 _MOST_GROUPS, _LONGEST_HOME = 1024, 4096
 """What an image's files may bring into a message."""
+_LATE_S = 5
+"""Where the command has not been executed by then it waits for something, or the machine is very busy."""
 
 
 class ExecProcess(Record):
@@ -141,6 +143,8 @@ def _start(execution: _Exec) -> ExecProcess:
     try:
         pid = ours.expect_cloned()
         pidfd = child.open_child(pid)
+        if request.late is not None:
+            ours.tell_if_late(_LATE_S, request.late)
         if streams.child is None:
             master = terminal_of(ours.expect("terminal"))
         became = None if request.report is None else ours.expect("became")

@@ -57,6 +57,8 @@ class ExecRequest(Record):
     listener: Callable[[int, int], None] | None = None
     # Called once the command has been executed, with how it was.
     report: Callable[[Entered], object] | None = None
+    # Called where the command has not been executed after some seconds; it is waited for all the same.
+    late: Callable[[], object] | None = None
 
 
 class Entered(Record):

@@ -37,6 +37,7 @@ from rootless.linux import socket, struct
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Literal, NoReturn
 
     # Checked where a message is sent and where it is received.
@@ -98,6 +99,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._late: Callable[[], object] | None = None
 
     def fileno(self) -> int:
         """The socket's descriptor, for poll(2)."""
@@ -132,6 +134,15 @@ class Channel:
         except OSError:
             os.write(2, f"rootless: {step}: {error}\n".encode(errors="replace"))
 
+    def tell_if_late(self, seconds: int, tell: Callable[[], object]) -> None:
+        """Have `tell` called, once, where one of the next messages takes longer than that; it is waited for all the same."""
+        self._late = tell
+        self._limit(seconds)
+
+    def _limit(self, seconds: int) -> None:
+        # A timeout of the kernel's, not settimeout(): that one makes all else non-blocking, too.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
+
     def expect_cloned(self) -> int:
         """The pid, as our pid namespace has it, of the sender of "cloned", which must be the next message: the process
         that was just cloned sends it before anything else. Only of a `pair` made for it."""
@@ -151,6 +162,13 @@ class Channel:
             packet, ancillary, flags, _ = self._socket.recvmsg(_LARGEST_BYTES, _ROOM, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:  # it ended with a message of ours unread: what it said before comes now
             packet, ancillary, flags, _ = self._socket.recvmsg(_LARGEST_BYTES, _ROOM, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            if self._late is None:
+                raise
+            late, self._late = self._late, None
+            self._limit(0)
+            late()
+            return self._receive(kinds)
         fds: list[int] = []
         pid = 0
         for _, kind, packed in ancillary:

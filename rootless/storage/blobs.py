@@ -50,6 +50,7 @@ def partial_path(store: Store, digest: str) -> str:
 def has(store: Store, digest: str, size: int | None = None) -> bool:
     """Whether the blob is stored (and has `size` bytes, where given)."""
     where = path(store, digest)
+    store.wait()
     if store.shared and not os.path.exists(where):
         ask_again(store.shared, os.path.dirname(where))  # another machine may have just written it
     try:

@@ -33,6 +33,9 @@ def ask_again(above: str, directory: str) -> bool:
     What another machine made or renamed is not seen for up to a minute otherwise: names are cached, those that were missing,
     too. To open a directory is to ask for it anew (close-to-open): one request, or one for each above it if it seems missing.
     """
+    from rootless.storage import file_servers
+
+    file_servers.wait_for(above)
     if _opens(directory):
         return True
     return all(_opens(directory[:end]) for end in range(len(above), len(directory) + 1) if directory[end : end + 1] in ("/", ""))

@@ -31,6 +31,7 @@ class AllNames(NamedTuple):
 
 def every(store: Store) -> AllNames:
     """All names there are."""
+    store.wait()
     found = AllNames({}, {}, {}, {})
     base = f"{store.images}/names"
     above = [""]

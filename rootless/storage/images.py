@@ -87,6 +87,7 @@ def find(store: Store, ref: str, *, all_names: bool = True) -> Image:
     `all_names=False` leaves `names` at the one asked for and saves listing them (`run`).
     NotFound or Conflict, with Docker's wording.
     """
+    store.wait()
     record = None
     if "/" in ref or ":" in ref:
         record = _load(asked_again(store.shared, f"{store.images}/names/{quoted(ref)}"))
@@ -153,6 +154,7 @@ def _find_by_prefix(store: Store, prefix: str) -> dict[str, Any] | None:
 
 def list_images(store: Store) -> list[Image]:
     """All images, dangling ones too, newest first by the configuration's `created`."""
+    store.wait()
     try:
         entries = os.listdir(f"{store.images}/by-id")
     except FileNotFoundError:
@@ -160,9 +162,7 @@ def list_images(store: Store) -> list[Image]:
     every = _all_names(store)
     found = []
     for entry in entries:
-        if entry[:1] == "." or not entry.endswith(".json"):
-            continue
-        record = _load(f"{store.images}/by-id/{entry}")
+        record = _load(f"{store.images}/by-id/{entry}") if entry[:1] != "." and entry.endswith(".json") else None
         if record is not None:
             found.append(_named(record, every))
     return sorted(found, key=lambda image: str(image.config.get("created") or ""), reverse=True)

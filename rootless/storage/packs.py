@@ -32,6 +32,7 @@ def path_of(store: Store, name: str) -> str:
 def find(store: Store, name: str) -> str:
     """The file of the tree of that name. NotFound."""
     path = path_of(store, name)
+    store.wait()
     if not os.path.isfile(path):
         raise NotFound(
             f"no such packed directory: {name}", hint=f"`rootless image pack DIR {name}` makes it; a file's path has a / in it: ./{name}"

@@ -50,6 +50,7 @@ def find(store: Store, diff_ids: Sequence[str]) -> ImageFile | None:
     if not diff_ids:
         return None
     path = f"{directory(store)}/{name_of(diff_ids, single_id=session.join().single_id)}"
+    store.wait()
     if not os.path.isfile(path) and store.shared:
         ask_again(store.shared, directory(store))  # another machine may have just made it
     return ImageFile(path) if os.path.isfile(path) else None

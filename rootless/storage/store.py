@@ -71,6 +71,13 @@ class Store(Record):
         """ROOT as it was named: what outlives this machine is there."""
         return self.shared or self.root
 
+    def wait(self) -> None:
+        """Wait for the server of what is shared, and say so where it does not answer: before it is looked at."""
+        if self.shared:
+            from rootless.storage import file_servers
+
+            file_servers.wait_for(self.shared)
+
     @property
     def containers(self) -> str:
         return self.root + "/containers"

@@ -51,6 +51,7 @@ def create(
     if name is None:
         name = os.urandom(32).hex()
     _check(name)
+    store.wait()
     final = f"{store.volumes}/{name}"
     make_directory(store.volumes)
     new = f"{store.volumes}/.new-{os.getpid()}-{os.urandom(6).hex()}"
@@ -101,6 +102,7 @@ def ensure(
 def find(store: Store, name: str) -> Volume:
     """The volume called exactly `name`, or with a unique anonymous name that begins so; NotFound."""
     _check(name)
+    store.wait()
     path = f"{store.volumes}/{name}"
     if not os.path.isdir(path):
         matches = [known for known in _names(store) if len(known) == 64 and known.startswith(name)]
@@ -123,6 +125,7 @@ def find(store: Store, name: str) -> Volume:
 
 
 def _names(store: Store) -> list[str]:
+    store.wait()
     try:
         entries = os.listdir(store.volumes)
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -32,8 +33,8 @@ def nodes() -> Iterator[list[Path]]:
 
 
 @pytest.fixture
-def fuse_home() -> Iterator[Path]:
-    """A home that a FUSE server has: no overlay's upper directory can be in it."""
+def fuse_server() -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A FUSE server and the home that it has."""
     program = need_program("fuse-overlayfs")
     base = Path(tempfile.mkdtemp(prefix="rl-fuse-", dir="/var/tmp"))
     for name in ("lower", "upper", "work", "home"):
@@ -42,12 +43,19 @@ def fuse_home() -> Iterator[Path]:
     server = subprocess.Popen([program, "-f", "-o", options, base / "home"], stderr=subprocess.DEVNULL)
     try:
         processes.wait_until(lambda: os.path.ismount(base / "home"), "the FUSE home")
-        yield base / "home"
+        yield server, base / "home"
     finally:
+        server.send_signal(signal.SIGCONT)
         subprocess.run([need_program("fusermount3"), "-u", "-z", base / "home"], check=False)
         server.kill()  # a mount namespace that was made meanwhile, by whomever, has the mount, too
         server.wait(60)
         remove_tree(base)
+
+
+@pytest.fixture
+def fuse_home(fuse_server: tuple[subprocess.Popen[bytes], Path]) -> Path:
+    """A home that a FUSE server has: no overlay's upper directory can be in it."""
+    return fuse_server[1]
 
 
 @pytest.mark.own_store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from rootless.engine.lifecycle import process_spec
 from rootless.engine.lifecycle.attach import attach
@@ -96,6 +97,7 @@ def enter(
                     ids=str(found.state.get("ids") or ""),
                     run_dir=str(found.state.get("run_dir") or ""),
                     report=report,
+                    late=lambda: _tell_what_is_silent(store, record),
                 )
             )
         except (Conflict, CommandNotFound, CommandNotExecutable):
@@ -103,6 +105,21 @@ def enter(
         except RootlessError as error:
             # As Docker: no such user, no such directory, no more processes, and 125 is `run`'s alone.
             raise CommandNotExecutable(error.message, hint=error.hint) from None
+
+
+def _tell_what_is_silent(store: Store, record: ContainerConfig) -> None:
+    """A line on stderr for a file system of the container's whose server does not answer: of its image, or one that is mounted."""
+    from rootless.storage import file_servers
+    from rootless.words import plain
+
+    file = record.get("store_file")
+    sources = (mount.get("source") or f"{store.volumes}/{mount.get('volume')}" for mount in record["mounts"])
+    silent = file_servers.silent((file["path"] if file else store.home, *sources))
+    if silent:
+        sys.stderr.write(
+            f"rootless: the command has not begun: the server of {plain(silent)}, which files of the container are on, does not answer\n"
+            "hint: what needs no other file of the container than it has read already still runs; Ctrl-C ends the wait\n"
+        )
 
 
 def execute_detached(store: Store, identifier: str, request: ExecOptions) -> None:

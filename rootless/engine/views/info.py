@@ -114,6 +114,7 @@ def _places(store: Store) -> list[list[str]]:
     if not store.shared:
         return []
     found = places.find(store.shared, store.runtime)
+    store.wait()
     kind = filesystem_type(places.nearest(store.shared))
     return [["Images", f"{store.shared} ({kind})"], ["Containers", f"{store.root}: {found.why}"]]
 

@@ -5,9 +5,8 @@ Whoever wrote it may be hostile, and the file server behind it dead. Nothing is 
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
-import select
 import stat
 import time
 from typing import Any
@@ -16,7 +15,6 @@ from rootless import paths, user_config
 from rootless.errors import DISK_ERRORS, Corrupt, NotFound, NotSupported, RootlessError, Unavailable
 from rootless.image import manifest
 from rootless.image.stores import layout
-from rootless.linux import process, signal
 from rootless.linux.openat2 import (
     RESOLVE_BENEATH,
     RESOLVE_NO_MAGICLINKS,
@@ -28,8 +26,6 @@ from rootless.session import outside
 from rootless.storage import disk_errors, file_servers
 from rootless.storage.disk_errors import Told
 
-ANSWER_S = 5
-"""How long a file server may take to say that a store is there."""
 _BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 _LIMIT_BYTES = manifest.DOCUMENT_LIMIT_BYTES
 _ALL_BYTES = 64 << 20
@@ -223,7 +219,7 @@ def _told(error: OSError, path: str) -> Told:
 
 
 def unreachable(path: str) -> Told:
-    """Why the directory cannot be listed, after ANSWER_S at most, or nothing; asked again after a while, since a process may serve
+    """Why the directory cannot be listed, after a few seconds at most, or nothing; asked again after a while, since a process may serve
     requests for days."""
     now = time.monotonic()
     if path not in _reached or now - _reached[path][0] > _LATELY_S:
@@ -233,40 +229,18 @@ def unreachable(path: str) -> Told:
 
 
 def _reach(path: str) -> Told:
-    """Why the directory cannot be listed, or nothing. Asked by another process: one that waits for a dead file server cannot be
-    interrupted, and must not be us."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            # Nobody who waits for the end of our output is to wait for this.
-            os.dup2(writing, 0)
-            process.close_range(1, 0xFFFFFFFF)
-            number = 0
-            try:
-                os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
-                os.stat(f"{path}/{layout.MARKER}", follow_symlinks=False)
-            except OSError as error:
-                number = error.errno or errno.EIO
-                if number == errno.ENOENT and str(error.filename).endswith(layout.MARKER):
-                    number = 0  # it is there, and no store
-            os.write(0, str(number).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    try:
-        poll = select.poll()
-        poll.register(reading, select.POLLIN)
-        if not poll.poll(ANSWER_S * 1000):
-            os.kill(pid, signal.SIGKILL)  # some file systems heed it; not waited for
-            mount = file_servers.mount_of(path, follow=False)
-            return Told(f"its file system, {mount}, has not answered for {ANSWER_S} s",
-                        f"is its server running? {user_config.STORES_VARIABLE} names the store")  # fmt: skip
-        said = os.read(reading, 200)
-    finally:
-        os.close(reading)
-    os.waitpid(pid, 0)
-    number = int(said) if said.isdigit() else errno.EIO
+    """Why the directory cannot be listed, or nothing."""
+
+    def look() -> None:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
+        with contextlib.suppress(FileNotFoundError):  # it is there, and no store
+            os.stat(f"{path}/{layout.MARKER}", follow_symlinks=False)
+
+    number = file_servers.ask(look)
+    if number is None:
+        mount = file_servers.mount_of(path, follow=False)
+        return Told(f"its file system, {mount}, has not answered for {file_servers.ANSWER_S} s",
+                    f"is its server running? {user_config.STORES_VARIABLE} names the store")  # fmt: skip
     return _told(OSError(number, os.strerror(number)), path) if number else _ALL_WELL
 
 

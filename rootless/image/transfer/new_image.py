@@ -132,6 +132,7 @@ def host_platform() -> Platform:
 @contextlib.contextmanager
 def nameless_file(store: Store) -> Iterator[int]:
     """A file that is gone if we are killed; NFS and others without O_TMPFILE get one with a name."""
+    store.wait()
     make_directory(store.blobs + "/sha256")
     make_directory(store.blobs + "/partial")
     try:
