@@ -83,6 +83,11 @@ def named(store: Store) -> dict[str, StoredIndex]:
     return {name: record for name, record in found.items() if record is not None}
 
 
+def names_of(store: Store, index_id: str) -> list[str]:
+    """The names (canonical) that mean the index of that id."""
+    return [name for name, hex_id in image_names.every(store).indexes.items() if "sha256:" + hex_id == index_id and name != index_id]
+
+
 def sweep(store: Store) -> None:
     """Remove the records that no name leads to any more. For gc, which nobody adds one beside."""
     used = set(image_names.every(store).indexes.values())

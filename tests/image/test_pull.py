@@ -82,6 +82,32 @@ def test_platforms(rootless: Rootless, strange: StrangeRegistry) -> None:
     assert "no matching manifest for linux/s390x" in refused.stderr
 
 
+def test_a_list_that_is_pinned(rootless: Rootless, strange: StrangeRegistry, tmp_path: Path) -> None:
+    """Whoever finds a published image by its list's digest has the list's own document to prove it, which goes with the image."""
+    architecture = "amd64" if os.uname().machine == "x86_64" else "arm64"
+    strange.add_image([tar_of({"a": b"1"})], tag="one", architecture=architecture)
+    data = strange.manifests["one"][1]
+    platform = {"os": "linux", "architecture": architecture}
+    entry = {"mediaType": OCI_MANIFEST, "digest": digest_of(data), "size": len(data), "platform": platform}
+    strange.add_manifest({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}, media_type=OCI_INDEX)
+    pin = digest_of(strange.manifests["latest"][1])
+    name = f"{strange.address}/x"
+    rootless("pull", name)
+    rootless("image", "prune", "-f")
+    rootless("image", "publish", tmp_path / "store", name)
+    reader = {"ROOTLESS_ROOT": str(tmp_path / "reader"), "ROOTLESS_STORES": str(tmp_path / "store")}
+    identifier = rootless("image", "inspect", "-f", "{{.Id}}", f"{name}@{pin}").stdout
+    assert rootless("image", "inspect", "-f", "{{.Id}}", f"{name}@{pin}", env=reader).stdout == identifier
+    # A list of other images proves nothing, whatever the store says.
+    document = next((tmp_path / "store/images/names").rglob("*latest*"))
+    false = b'{"schemaVersion":2,"manifests":[]}'
+    (tmp_path / "store/blobs/sha256" / digest_of(false)[7:]).write_bytes(false)
+    document.write_text(json.dumps({**json.loads(document.read_text()), "indexes": [digest_of(false)]}))
+    assert "No such image" in rootless("image", "inspect", f"{name}@{digest_of(false)}", env=reader, status=1).stderr
+    rootless("rmi", name)
+    assert not list((rootless.root / "blobs/sha256").iterdir())
+
+
 def test_a_broken_connection_is_resumed_at_once(rootless: Rootless, strange: StrangeRegistry) -> None:
     layer = tar_of({"big": BIG})
     manifest = strange.add_image([layer])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -109,6 +110,26 @@ def test_one_name_for_several_platforms(rootless: Rootless, share: Path, reader:
     # Where it was copied, the name means what it did.
     assert seen().startswith(mine)
 
+    # By its digest each is found, whatever it is for; the list's means what it does here.
+    (listed,) = (path.stem for path in (rootless.root / "images/indexes").iterdir())
+    manifests = {path.stem[:12]: json.loads(path.read_text())["manifest"]["digest"] for path in (store / "images/by-id").iterdir()}
+    pins = {manifests[first[mine]]: mine, manifests[first[other]]: other, f"sha256:{listed}": mine}
+    for where in ({}, reader):
+        pinned = {pin: rootless("image", "inspect", "-f", "{{.Architecture}}", f"tool@{pin}", env=where).stdout.strip() for pin in pins}
+        assert pinned == pins
+    words = ("image", "inspect", "-f", "{{.Architecture}}", "--platform", f"linux/{other}", f"tool@sha256:{listed}")
+    assert rootless(*words, env=reader).stdout == f"{other}\n"
+    made = rootless("create", "--pull", "never", *NOW, f"tool@sha256:{listed}", "/x", env=reader).stdout.strip()
+    assert rootless("inspect", "-f", "{{slice .Image 7 19}}", made, env=reader).stdout.strip() == first[mine]
+    rootless("rm", made, env=reader)
+    assert "No such image" in rootless("image", "inspect", f"other@sha256:{listed}", env=reader, status=1).stderr
+    document = store / "blobs/sha256" / listed
+    kept = document.read_bytes()
+    document.write_bytes(kept.replace(b"{", b"{ ", 1))
+    damaged = rootless("image", "inspect", f"tool@sha256:{listed}", env=reader, status=1, warns=True).stderr
+    assert f"{document}: its digest is another one" in damaged
+    document.write_bytes(kept)
+
     make("second")
     assert rootless("image", "publish", "-q", "--platform", f"linux/{other}", store, "tool").stderr == ""
     second = published()
@@ -118,6 +139,7 @@ def test_one_name_for_several_platforms(rootless: Rootless, share: Path, reader:
     rootless("image", "publish", "-q", "--keep-days", "0", store, "tool")
     assert second[mine] not in published().values()
     assert len(list((store / "images/by-id").iterdir())) == 2
+    assert not document.exists()
     rootless("image", "publish", "--rm", store, "tool")
     assert rootless("images", "-q", env=reader).lines == []
 

@@ -47,9 +47,7 @@ def find(text: str, platform: str = "") -> Image | None:
     except InvalidInput:
         return stores.find(identifier=bare) if bare and _HEX.issuperset(bare) else None
     if wanted.digest:
-        digest = wanted.digest
-        return next((image for image in stores.every() if digest in (image.id, image.manifest["digest"])
-                     and wanted.name in {reference.parse(name).name for name in image.names}), None)  # fmt: skip
+        return stores.by_digest(wanted.name, wanted.digest, machine)
     names = dict.fromkeys([wanted.canonical])
     if reference.is_short(text):
         names |= dict.fromkeys(candidate.canonical for candidate in registries_conf.read().candidates(text))

@@ -86,12 +86,17 @@ def _by_alias(store: Store, text: str) -> Image | None:
 
 
 def _by_digest(store: Store, wanted: reference.Reference) -> Image:
-    """`name:tag@digest` and names whose image came by tag: the digest decides, as in Docker."""
+    """`name:tag@digest` and names whose image came by tag: the digest decides, as in Docker. Of a list it means the image for this
+    machine, and each of its images by its own."""
+    from rootless.engine.images.platform import lists_of
+
     for image in images.list_images(store):
         if wanted.digest in (image.manifest.get("digest"), digest_of(image), image.id, *image.pushed.values()):
-            repositories = {reference.parse(name).name for name in image.names}
-            if wanted.name in repositories:
+            names = [name for name in (*image.names, *image.lists) if not name.startswith("sha256:")]  # that is a list without a name
+            if wanted.name in {reference.parse(name).name for name in names}:
                 return image
+    for name in lists_of(store, wanted):
+        return images.find(store, name)
     raise NotFound(f"No such image: {wanted.familiar()}")
 
 
@@ -122,9 +127,7 @@ def ensure(
     A pull joins the session where it unpacks. The caller holds no lease.
     """
     if policy not in POLICIES:
-        raise InvalidInput(
-            f'invalid pull option: \'{policy}\': must be one of "always", "missing" or "never"'
-        )
+        raise InvalidInput(f'invalid pull option: \'{policy}\': must be one of "always", "missing" or "never"')
     if policy != "always":
         try:
             image = _of_list(store, text, platform) if platform else None
@@ -132,9 +135,7 @@ def ensure(
             if platform is None or _fits(image, platform):
                 return image
             if policy == "never":
-                raise NotFound(
-                    f"image with reference {text} was found but does not provide the specified platform ({platform})"
-                )
+                raise NotFound(f"image with reference {text} was found but does not provide the specified platform ({platform})")
         except NotFound as error:
             if policy == "never" or not _can_be_pulled(text):
                 from rootless.engine.images import similar
@@ -217,10 +218,12 @@ def _find_for(store: Store, text: str, platform: str, *, all_names: bool = False
 
 def index_of(store: Store, text: str) -> StoredIndex | None:
     """The index of several images that `text` means: a name, or the id of one that has no name."""
+    from rootless.engine.images.platform import lists_of
     from rootless.storage import indexes
 
     try:
-        stored = indexes.find(store, reference.parse(text).canonical)
+        wanted = reference.parse(text)
+        stored = indexes.find(store, next(iter(lists_of(store, wanted)), wanted.canonical))
     except InvalidInput:
         stored = None
     return stored or indexes.find_by_id(store, text)

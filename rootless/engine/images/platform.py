@@ -1,10 +1,11 @@
-"""`--platform` where an image is already here: it has to be of that platform."""
+"""`--platform` where an image is already here: it has to be of that platform; and lists that are pinned by a digest."""
 
 from __future__ import annotations
 
 from rootless.errors import NotFound
-from rootless.image import index, platforms
-from rootless.storage import images
+from rootless.image import index, platforms, reference
+from rootless.image.reference import Reference
+from rootless.storage import images, indexes
 from rootless.storage.images import Image
 from rootless.storage.indexes import StoredIndex
 from rootless.storage.store import Store
@@ -32,3 +33,9 @@ def of_index(store: Store, stored: StoredIndex, text: str, platform: str) -> Ima
             hint=f"it has images for: {there or 'nothing that is in the store'}",
         )
     return images.find(store, chosen.image)
+
+
+def lists_of(store: Store, wanted: Reference) -> list[str]:
+    """The names of its repository that mean the list with the digest of `wanted`; none where that has no digest."""
+    names = indexes.names_of(store, wanted.digest) if wanted.digest else []
+    return [name for name in names if reference.parse(name).name == wanted.name]

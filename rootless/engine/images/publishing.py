@@ -13,7 +13,7 @@ from rootless.image.progress import Progress
 from rootless.image.stores import lookup as stores
 from rootless.image.stores import publish as publishing
 from rootless.image.stores import upkeep
-from rootless.storage import host_images, images, indexes
+from rootless.storage import blobs, host_images, images, indexes
 from rootless.storage.images import Image
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
@@ -39,7 +39,7 @@ def publish(
             for one in several:
                 if not all(layers.has(store, diff_id) for diff_id in one.diff_ids):
                     repair.restore_image(store, one.id, familiar(name), one.diff_ids)
-            publishing.publish(store, several, [name], directory, progress, add=bool(platform))
+            publishing.publish(store, several, [name], directory, progress, add=bool(platform), indexes=_lists(store, several, name))
             done.append(familiar(name))
         events.write(store, "image", "save", image.id, name=familiar(names[0]))
     upkeep.sweep(directory, keep_days)
@@ -51,6 +51,14 @@ def _others(store: Store, image: Image, name: str) -> list[Image]:
     stored = indexes.find(store, name)
     entries = index.entries_of(stored) if stored else []
     return [images.find(store, entry.image) for entry in entries if entry.image and entry.image != image.id]
+
+
+def _lists(store: Store, several: Sequence[Image], name: str) -> list[str]:
+    """The digests of the lists that the images came by, as far as their documents are here: people pin them."""
+    stored = indexes.find(store, name)
+    digests = [stored.id if stored else "", *(str(image.manifest.get("topDigest", "")) for image in several)]
+    own = {image.manifest["digest"] for image in several}
+    return [one for one in dict.fromkeys(digests) if one.startswith("sha256:") and one not in own and blobs.has(store, one)]
 
 
 def remove(directory: str, texts: Sequence[str], *, keep_days: int) -> list[str]:

@@ -4,7 +4,8 @@
     blobs/sha256/<hex>              manifests, configurations, layers
     images/sqfs/<hex>.sqfs          all layers of an image as one squashfs, by its own digest
     images/by-id/<hex>.json         of an image: "id", "manifest", "layers" {digest, size}, "sizes" (of the unpacked layers), "files"
-    images/names/<quoted name>      {"name", "id", "platforms": id by platform (linux/arm64), where known; "id" is for who finds none}
+    images/names/<quoted name>      {"name", "id", "platforms": id by platform (linux/arm64), where known; "id" is for who finds none,
+                                     "indexes": digests of the lists that these images came by, whose documents are blobs}
 """
 
 from __future__ import annotations
@@ -59,11 +60,12 @@ def is_size(value: object) -> bool:
 
 class Meaning(NamedTuple):
     """The ids of the images that a name means: one, and those by platform where that is known. `others`: for platforms that we do not know,
-    a newer version may."""
+    a newer version may. `indexes`: digests of lists that have some of them."""
 
     id: str
     platforms: dict[str, str]
     others: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
 
     def every(self) -> tuple[str, ...]:
         """All of them, each once, and the one first."""
@@ -90,7 +92,9 @@ def meaning_of(document: dict[str, Any]) -> Meaning | None:
             found[str(platforms.parse(word))] = other
         except InvalidInput:
             others.append(other)
-    return Meaning(identifier, found, tuple(others))
+    indexes = document.get("indexes")
+    listed = [digest for digest in indexes if is_id(digest)] if isinstance(indexes, list) and len(indexes) <= _MOST_PLATFORMS else []
+    return Meaning(identifier, found, tuple(others), tuple(listed))
 
 
 def files_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -12,8 +12,8 @@ import sys
 from rootless import user_config
 from rootless.errors import RootlessError
 from rootless.image import config as image_config
-from rootless.image import manifest, reference
-from rootless.image.manifest import Manifest
+from rootless.image import manifest, platforms, reference
+from rootless.image.manifest import Index, Manifest
 from rootless.image.platforms import Platform
 from rootless.image.stores import layout, reading
 from rootless.image.stores.layout import Meaning
@@ -41,6 +41,41 @@ def find(canonical: str = "", identifier: str = "", wanted: Platform | None = No
                 problems.append(error)
     warn(problems)
     return found
+
+
+def by_digest(repository: str, digest: str, wanted: Platform | None) -> Image | None:
+    """Of the images that names of the `repository` (docker.io/library/debian) mean in a store, for whatever platform: the one whose id or
+    manifest's digest that is, else the one for `wanted`, or this machine, of the index of that digest. The index is read, and has to name
+    the image's manifest: what has been pinned is proved, whoever keeps the store. In the first store that has it."""
+    problems: list[RootlessError] = []
+    found = None
+    for store in reading.usable(problems):
+        with store:
+            try:
+                found = found or _pinned(store, repository, digest, wanted, problems)
+            except RootlessError as error:
+                problems.append(error)
+    warn(problems)
+    return found
+
+
+def _pinned(store: OpenStore, repository: str, digest: str, wanted: Platform | None, problems: list[RootlessError]) -> Image | None:
+    meant = {name: meaning for name, meaning in meanings(store, problems).items() if reference.parse(name).name == repository}
+    there: list[Image] = []
+    for identifier in dict.fromkeys(one for meaning in meant.values() for one in meaning.every()):
+        names = tuple(name for name, meaning in meant.items() if meaning.choose(wanted) == identifier)
+        try:
+            there.append(_image(store, identifier)._replace(names=names))
+        except RootlessError as error:
+            problems.append(error)
+    exact = next((image for image in there if digest in (image.id, image.manifest["digest"])), None)
+    if exact is not None or not any(digest in meaning.indexes for meaning in meant.values()):
+        return exact
+    parsed = manifest.parse(_checked(store, digest), what=f"{store.path}/{layout.blob(digest)}")
+    listed = {entry.digest for entry in parsed.entries} if isinstance(parsed, Index) else set()
+    there = [image for image in there if image.manifest["digest"] in listed]
+    chosen = platforms.select([platforms.of(image.config) for image in there], wanted or platforms.host())
+    return None if chosen is None else there[chosen]
 
 
 def every() -> list[Image]:

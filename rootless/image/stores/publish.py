@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rootless.errors import Conflict, Corrupt, NotSupported, RootlessError
@@ -20,7 +20,7 @@ from rootless.image.archive import save
 from rootless.image.progress import Event, Phase, Progress
 from rootless.image.stores import layout, writing
 from rootless.session import session
-from rootless.storage import squashed
+from rootless.storage import blobs, squashed
 from rootless.storage.images import Image
 from rootless.storage.layers import layers, write_tar
 from rootless.storage.store import Store
@@ -30,18 +30,23 @@ _ATTEMPTS = 3
 _INTERVAL_S = 0.1
 
 
-def publish(store: Store, images: Sequence[Image], names: Sequence[str], directory: str, progress: Progress, *, add: bool = False) -> None:
+def publish(
+    store: Store, images: Sequence[Image], names: Sequence[str], directory: str, progress: Progress, *, add: bool = False,
+    indexes: Sequence[str] = (),
+) -> None:
     """Put the images, one for each platform and all their layers unpacked, into the store `directory` under the canonical `names`. The
-    first is for who finds none of his platform. `add`: what the names mean for other platforms stays. Joins the session.
-    RootlessError, Conflict for a directory with other things in it."""
+    first is for who finds none of his platform. `add`: what the names mean for other platforms stays. `indexes`: digests of lists
+    that have them, which are blobs of ours. Joins the session. RootlessError, Conflict for a directory with other things in it."""
     single = session.join().single_id
     try:
         _make(directory)
         for _ in range(_ATTEMPTS):
             for image in images:
                 _publish(store, image, directory, progress, single=single)
+            for digest in indexes:
+                _put_index(store, directory, digest)
             for name in names:
-                _name(directory, name, images, add=add)
+                _name(directory, name, images, indexes, add=add)
             # Somebody who removed what had no name may have met us.
             if not any(_missing(directory, image.id) for image in images):
                 return
@@ -102,7 +107,25 @@ def _publish(store: Store, image: Image, directory: str, progress: Progress, *, 
     writing.write(directory, layout.record(image.id), _json(record))
 
 
-def _name(directory: str, name: str, images: Sequence[Image], *, add: bool) -> None:
+def _put_index(store: Store, directory: str, digest: str) -> None:
+    path, data = layout.blob(digest), blobs.read(store, digest)
+    if not (_is_there(directory, path, len(data)) and writing.touch(directory, path)):
+        writing.write(directory, path, data)
+
+
+def _listed(directory: str, candidates: Sequence[str], identifiers: Iterable[str]) -> list[str]:
+    """Those of the indexes that have the manifest of one of these images."""
+    manifests = {writing.document(directory, layout.record(one)).get("manifest", {}).get("digest") for one in identifiers}
+    found = []
+    for digest in dict.fromkeys(candidates):
+        entries = writing.document(directory, layout.blob(digest)).get("manifests")
+        listed = {entry.get("digest") for entry in entries if isinstance(entry, dict)} if isinstance(entries, list) else set()
+        if listed & manifests:
+            found.append(digest)
+    return found
+
+
+def _name(directory: str, name: str, images: Sequence[Image], indexes: Sequence[str], *, add: bool) -> None:
     path = layout.name(name)
     for at, letter in enumerate(path):
         if letter == "+" and path[at + 1 : at + 2] == "/":
@@ -116,7 +139,8 @@ def _name(directory: str, name: str, images: Sequence[Image], *, add: bool) -> N
         if before.id not in {known.get(word) for word in meant}:
             first = before.id
         meant = {**known, **meant}
-    wanted = {"name": name, "id": first, "platforms": meant}
+    known_indexes = before.indexes if add and before else ()
+    wanted = {"name": name, "id": first, "platforms": meant, "indexes": _listed(directory, (*indexes, *known_indexes), meant.values())}
     if document == wanted:
         return
     for old in before.every() if before else ():

@@ -47,12 +47,13 @@ def sweep(directory: str, keep_days: int) -> int:
     with opened(directory) as store:
         # Names before records: an image that is published meanwhile has a young one.
         problems: list[RootlessError] = []
-        named = {identifier for meaning in stores.meanings(store, problems).values() for identifier in meaning.every()}
+        every = stores.meanings(store, problems).values()
+        named = {identifier for meaning in every for identifier in meaning.every()}
         if problems:
             raise problems[0]
         now = _now(directory)
         before = now - keep_days * _DAY_S
-        needed: set[str] = set()
+        needed = {layout.blob(digest) for meaning in every for digest in meaning.indexes}
         old: list[str] = []
         for entry in store.names(layout.RECORDS, _MOST):
             path = f"{layout.RECORDS}/{entry}"

@@ -29,7 +29,7 @@ from rootless.storage.store import Store
 
 
 class _Found(NamedTuple):
-    """A manifest, where it is, and the digest people pin: the index's where there is one."""
+    """A manifest, where it is, and the digest people pin: the index's where there is one, and its document (else empty)."""
 
     reference: Reference
     registry: Registry
@@ -37,6 +37,7 @@ class _Found(NamedTuple):
     manifest: Manifest
     descriptor: Descriptor
     top_digest: str
+    index_data: bytes
 
 
 def pull(
@@ -72,6 +73,8 @@ def pull(
             packed_forms.remember(store, layer.diff_id, layer.descriptor, source=f"{found.registry.registry}/{found.registry.repository}")
         blobs.add_bytes(store, config_data)
         blobs.add_bytes(store, found.data)
+        if found.index_data:
+            blobs.add_bytes(store, found.index_data)  # what people pin, proved to who has it from a store for others
         described = found.descriptor.to_json() | {"topDigest": found.top_digest}
         raw = manifest.load_json(found.data, what)
         return images.add(store, found.reference.canonical, described, raw, config)
@@ -104,7 +107,7 @@ def _find(
 def _resolve(reference: Reference, registry: Registry, wanted: Platform) -> _Found:
     what = reference.familiar()
     fetched = registry.manifest(reference.digest or reference.tag or "latest", what=what)
-    top_digest = fetched.digest
+    top_digest, top_data = fetched.digest, fetched.data
     parsed = manifest.parse(fetched.data, fetched.media_type, what=f"the manifest of {what}")
     # An index may name an index once (some builders nest them); deeper is nobody's intention.
     for _ in range(2):
@@ -120,7 +123,8 @@ def _resolve(reference: Reference, registry: Registry, wanted: Platform) -> _Fou
     if isinstance(parsed, Index):
         raise NotSupported(f"{what} is an index of indexes of indexes")
     descriptor = Descriptor(parsed.media_type, fetched.digest, len(fetched.data))
-    return _Found(reference, registry, fetched.data, parsed, descriptor, top_digest)
+    index_data = top_data if top_digest != fetched.digest else b""
+    return _Found(reference, registry, fetched.data, parsed, descriptor, top_digest, index_data)
 
 
 def _check_platform(

@@ -63,7 +63,7 @@ def collect_alone(store: Store) -> Collected:
     wanted_blobs: set[str] = set()
     wanted_layers: set[str] = set()
     for image in images.list_images(store):
-        wanted_blobs.update((image.id, str(image.manifest.get("digest")), *image.layers))
+        wanted_blobs.update((image.id, *(str(image.manifest.get(key)) for key in ("digest", "topDigest")), *image.layers))
         wanted_layers.update(image.diff_ids)
     indexes.sweep(store)
     for index in indexes.named(store).values():
