@@ -28,6 +28,16 @@ bool may_be_shared(int argc, char **argv)
     return shared && !getenv("ROOTLESS_SESSION") && !getenv("ROOTLESS_DEBUG") && !getenv("_ROOTLESS_COMPLETE") && getenv("HOME");
 }
 
+/* Whether our streams may be the command's own: _are_kept of rootless/cli/commands/container/run_shared.py. */
+static bool may_be_given(void)
+{
+    struct stat status;
+    for (int fd = 0; fd <= 2; fd++)
+        if (tcgetpgrp(fd) >= 0)
+            return false;
+    return !isatty(0) && fstat(0, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 /* One byte of RUNTIME/shared/lock stands for a command line: who holds it is to leave facts. It goes with its descriptor, and so with
    its holder. An open file description's lock, which Python inherits. */
 static bool lock(int fd, const char *hash, short kind, bool waits)
@@ -119,7 +129,7 @@ int run_rank(char **argv, char *claim)
     static struct facts facts;
     char hash[HASH_SIZE];
     *claim = 0;
-    if (!hash_words(argv, directory, sizeof directory, hash))
+    if (!may_be_given() || !hash_words(argv, directory, sizeof directory, hash))
         return -1;
     mode_t mask = umask(022); /* what is made is ours to use, whatever the caller's is */
     int shared = open_shared();

@@ -92,8 +92,10 @@ def run(args: Args) -> int:
         columns=columns,
         passed_fds=_passed(),
     )
-    kind = runtime_exec.TERMINAL if request.tty else runtime_exec.INHERITED
-    stdio = runtime_exec.ExecStdio(kind, request.open_stdin, rows, columns, keep_owner=True)
+    relayed = not request.tty and _are_kept()
+    kind = runtime_exec.TERMINAL if request.tty else runtime_exec.PIPES if relayed else runtime_exec.INHERITED
+    has_stdin = request.open_stdin if request.tty else relayed and _may_be_read(0)
+    stdio = runtime_exec.ExecStdio(kind, has_stdin, rows, columns, keep_owner=not relayed)
     try:
         report = None if claim is None else claim.entered.append
         entered = engine_exec.enter(store, record, options, stdio, dies_with_parent=True, report=report)
@@ -108,8 +110,8 @@ def run(args: Args) -> int:
             ) as signals,
             terminal.RawMode(0 if request.tty and request.open_stdin else -1),
         ):
-            if request.tty:
-                streams = engine_exec.streams(entered, stdin=0 if request.open_stdin else None)
+            if request.tty or relayed:
+                streams = engine_exec.streams(entered, stdin=0 if has_stdin else None)
                 streams.detach_keys = keys
                 streams.run(signals.fd, signals.on_arrival)
             else:
@@ -244,6 +246,25 @@ def _choices() -> list[str]:
     if "PMIX_SERVER_TMPDIR" not in os.environ:
         return []
     return [f"{name}={value}" for name, value in _PMIX_CHOICES.items() if name not in os.environ]
+
+
+def _are_kept() -> bool:
+    """Whether our standard streams are relayed, and not the command's own (helpers/ranks/quick.c has the same). What it leaves running
+    in the container would go on to read what is typed at our terminal, and of a file that is to be read the container can have a
+    descriptor to write by: /proc/self/fd/0."""
+    return os.isatty(0) or any(map(_is_controlling, range(3))) or stat.S_ISREG(os.fstat(0).st_mode)
+
+
+def _is_controlling(fd: int) -> bool:
+    try:
+        return os.tcgetpgrp(fd) >= 0
+    except OSError:
+        return False  # not our terminal, or none: some launchers give their ranks one each, for line buffering
+
+
+def _may_be_read(fd: int) -> bool:
+    """Whether the kernel does not stop us for it, as it does with who reads from the terminal in the background."""
+    return not _is_controlling(fd) or os.tcgetpgrp(fd) == os.getpgrp()
 
 
 def _passed() -> tuple[int, ...]:
