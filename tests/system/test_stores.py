@@ -47,7 +47,8 @@ def test_one_publishes_and_another_runs(rootless: Rootless, busybox_archive: Pat
     finally:
         os.umask(0o022)
     for path in [store, *store.rglob("*")]:
-        assert stat.S_IMODE(path.lstat().st_mode) == (0o755 if path.is_dir() else 0o644), path
+        for_publishers = path.name == ".publishing.lock"  # whom a reader must not be able to keep out
+        assert stat.S_IMODE(path.lstat().st_mode) == (0o755 if path.is_dir() else 0o600 if for_publishers else 0o644), path
     assert [line.split()[0] for line in rootless("image", "publish", store).lines] == ["IMAGE", "busybox:latest"]
 
     # Nothing is unpacked, and nothing written there.
@@ -144,6 +145,23 @@ def test_one_name_for_several_platforms(rootless: Rootless, share: Path, reader:
     assert rootless("images", "-q", env=reader).lines == []
 
 
+@pytest.mark.own_store
+def test_two_publishers_of_one_name(rootless: Rootless, share: Path, tmp_path: Path) -> None:
+    """Each adds a platform, both at once: each rename takes seconds, so that both have read the name before one has written it."""
+    strace, store = need_program("strace"), share / "images"
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n")
+    rootless("build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", "tool", "-t", "other", tmp_path)
+    rootless("image", "publish", store, "other")  # what takes long is there
+    slow = [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat", "-e", "inject=renameat:delay_enter=3000000"]
+    words = [[*slow, *rootless.argv, "image", "publish", "--platform", f"linux/{one}", str(store), "tool"] for one in ("amd64", "arm64")]
+    both = [subprocess.Popen(argv, env=rootless.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for argv in words]
+    said = [publisher.communicate(timeout=60)[1].decode() for publisher in both]
+    assert [publisher.returncode for publisher in both] == [0, 0], said
+    assert "WARNING" not in "".join(said)
+    rows = [line.split() for line in rootless("image", "publish", store).lines[1:]]
+    assert sorted(row[1] for row in rows if row[0] == "tool:latest") == ["linux/amd64", "linux/arm64"]
+
+
 @pytest.mark.full
 @pytest.mark.own_store
 def test_what_builds_on_it_and_how_it_is_taken_away(
@@ -178,7 +196,10 @@ def test_what_builds_on_it_and_how_it_is_taken_away(
     rootless("rm", "-a")
     rootless("image", "publish", store, "changed")
     assert len(list((store / "images/sqfs").iterdir())) == 1
-    assert {path.name for path in store.rglob("*") if path.is_file() and path.stat().st_mtime <= 1e9} == {"rootless-store.json"}
+    assert {path.name for path in store.rglob("*") if path.is_file() and path.stat().st_mtime <= 1e9} == {
+        "rootless-store.json",
+        ".publishing.lock",
+    }
     # The container that ran from the file that is gone: nobody has its image any more.
     error = rootless("start", "-a", "late", env=reader, status=1).stderr
     assert "No such image" in error

@@ -1,6 +1,7 @@
-"""What is where in a store for others. No link is in it, and nothing that is there is ever written again:
+"""What is where in a store for others. No link is in it, nothing that is there is ever written again, and readers lock nothing:
 
     rootless-store.json             {"version": 1}
+    .publishing.lock                flocked, by publishers alone, while they change a record or a name
     blobs/sha256/<hex>              manifests, configurations, layers
     images/sqfs/<hex>.sqfs          all layers of an image as one squashfs, by its own digest
     images/by-id/<hex>.json         of an image: "id", "manifest", "layers" {digest, size}, "sizes" (of the unpacked layers), "files"
@@ -24,6 +25,7 @@ DIRECTORIES = ("blobs", BLOBS, "images", FILES, RECORDS, NAMES)
 RANGE, ONE = "range", "one"
 """Which owners a squashfs has: numbers, for who has a range of them; or attributes, for who has one id and emulates the others."""
 _MOST_PLATFORMS = 100
+LOCK = ".publishing.lock"
 ASIDE = ".new-"
 """Begins the name of what is being written."""
 

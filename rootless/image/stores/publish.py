@@ -1,17 +1,19 @@
 """`image publish`: an image into a store that others read (layout.py).
 
 Blobs and the squashfs first, then the record, then the names: each file written aside, synced and renamed, none ever changed.
-Nobody takes a lock, for a shared file system may have none. Several publishers write the same bytes under the same digests,
-and the last one's record and name count; a kill at any moment leaves files without a name, which upkeep.py removes later.
+Several publishers write the same bytes under the same digests. What a record or a name says is read, added to and written under a lock,
+which readers know nothing of; where a file system has none, the last one's word counts, and `add` says so. A kill at any moment
+leaves files without a name, which upkeep.py removes later.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from rootless.errors import Conflict, Corrupt, NotSupported, RootlessError
@@ -46,7 +48,8 @@ def publish(
             for digest in indexes:
                 _put_index(store, directory, digest)
             for name in names:
-                _name(directory, name, images, indexes, add=add)
+                with _locked(directory, progress, warns=add):
+                    _name(directory, name, images, indexes, add=add)
             # Somebody who removed what had no name may have met us.
             if not any(_missing(directory, image.id) for image in images):
                 return
@@ -56,6 +59,18 @@ def publish(
             hint="may you write there, and is there room, and quota?",
         ) from error
     raise Conflict(f"files of {directory} are removed while they are published", hint="let nobody remove anything there meanwhile")
+
+
+@contextlib.contextmanager
+def _locked(directory: str, progress: Progress, *, warns: bool) -> Iterator[None]:
+    def busy() -> None:
+        progress(Event("", Phase.MESSAGE, text=f"another publisher changes {directory}: it is waited for"))
+
+    with writing.locked(directory, busy) as why:
+        if why and warns:
+            text = f"WARNING: {directory} cannot be locked ({why}): of two who publish one name at a time the later is what counts"
+            progress(Event("", Phase.MESSAGE, text=text))
+        yield
 
 
 def _make(directory: str) -> None:
@@ -75,7 +90,6 @@ def _make(directory: str) -> None:
 
 def _publish(store: Store, image: Image, directory: str, progress: Progress, *, single: bool) -> None:
     writing.touch(directory, layout.record(image.id))  # so that nobody takes it for old while we use its files
-    files = layout.files_of(writing.document(directory, layout.record(image.id)))
 
     def put(digest: str, size: int, writes: Callable[[write_tar.Sink], None]) -> None:
         path = layout.blob(digest)
@@ -93,18 +107,20 @@ def _publish(store: Store, image: Image, directory: str, progress: Progress, *, 
         described, parts = save.give_blobs(store, image, put)
         sizes = [layers.size(store, diff_id) for diff_id in image.diff_ids]
         kind = layout.ONE if single else layout.RANGE
-        known = files.pop(kind, None)
+        known = layout.files_of(writing.document(directory, layout.record(image.id))).get(kind)
         if known and not _is_there(directory, layout.squashfs(known["digest"]), known["size"]):
             known = None
         if image.diff_ids and known is None:
             known = _file(store, image, directory, progress, single=single)
-        if known:
-            files[kind] = known
-    record = {
-        "id": image.id, "manifest": described.to_json(), "sizes": sizes, "files": files,
-        "layers": [{"digest": part.digest, "size": part.size} for part in parts],
-    }  # fmt: skip
-    writing.write(directory, layout.record(image.id), _json(record))
+    with _locked(directory, progress, warns=False):
+        # Again, since who has the other kind of ids may have added a file meanwhile.
+        files = layout.files_of(writing.document(directory, layout.record(image.id)))
+        files.pop(kind, None)
+        record = {
+            "id": image.id, "manifest": described.to_json(), "sizes": sizes, "files": {**files, kind: known} if known else files,
+            "layers": [{"digest": part.digest, "size": part.size} for part in parts],
+        }  # fmt: skip
+        writing.write(directory, layout.record(image.id), _json(record))
 
 
 def _put_index(store: Store, directory: str, digest: str) -> None:

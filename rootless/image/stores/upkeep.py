@@ -31,7 +31,8 @@ def unpublish(directory: str, names: Sequence[str]) -> None:
         for name, identifiers in meant.items():
             for identifier in identifiers:
                 writing.touch(directory, layout.record(identifier))  # before: their days begin now
-            writing.remove(directory, layout.name(name))
+            with writing.locked(directory, lambda: None):
+                writing.remove(directory, layout.name(name))
     except OSError as error:
         raise RootlessError(f"cannot change the store {directory}: {error.strerror}: {error.filename}", hint="is it yours?") from error
 

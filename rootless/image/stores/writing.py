@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rootless.image.stores import layout
+from rootless.linux.filesystem import has_local_locks
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from rootless.storage.layers import write_tar
 
@@ -48,6 +50,42 @@ def make_directory(store: str, name: str) -> None:
             os.fchmod(made, 0o755 | (mode & 0o2000))
         finally:
             os.close(made)
+
+
+@contextlib.contextmanager
+def locked(store: str, busy: Callable[[], object]) -> Iterator[str]:
+    """While nobody else changes what records and names say; `busy` is called once where that is waited for. Yields why it is not locked
+    against all others, "" where it is. Only those who may write there can open the lock: a reader must not keep publishers out."""
+    with directory_of(store, layout.LOCK) as (parent, base):
+        fd, why = _open_lock(parent, base)
+        try:
+            if fd >= 0:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    busy()
+                    fcntl.flock(fd, fcntl.LOCK_EX)
+                except OSError as error:
+                    why = error.strerror or str(error)
+            yield why
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+
+def _open_lock(parent: int, base: str) -> tuple[int, str]:
+    mode = 0o600 | (os.fstat(parent).st_mode & 0o020) * 3  # of a group's directory: 0660
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        try:
+            fd = os.open(base, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=parent)
+            os.fchmod(fd, mode)
+        except FileExistsError:
+            fd = os.open(base, flags, dir_fd=parent)
+    except OSError as error:
+        return -1, error.strerror or str(error)
+    local = has_local_locks(f"/proc/self/fd/{parent}")
+    return fd, "its file system is mounted so that other machines do not see locks" if local else ""
 
 
 def write(store: str, name: str, data: bytes) -> None:
