@@ -1,127 +1,106 @@
-"""A containerd with its CRI, an ordinary user's, below rootlesskit, or real root's; and the kubelet's side of it.
+"""A containerd with its CRI: an ordinary user's, below rootlesskit, or real root's; and the kubelet's side of it.
 
-Runtime handlers: `rootless-oci` (the default) and `runc`. Its network is slirp4netns, the pods' CNI's ptp. Root's has mount, network and
-pid namespaces of its own: nothing of it is left on the machine.
+Runtime handlers: `rootless-oci` (the default) and, where it is installed, `runc`. A user's network is slirp4netns, the pods' CNI's ptp.
+Root's is the machine's own: only on one that is thrown away (tests/vm).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.cri.grpc import CallError, Channel, read_table
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+
+from tests.cri.config import CNI_PROGRAMS, NETWORK, PAUSE, Config
 from tests.harness.account import SYSTEM_PATH
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 from tests.need import need, need_program
 from tests.oci.bundles import installed
 
-PAUSE = "localhost/pause:1"
-CNI_PROGRAMS = Path("/usr/lib/cni")
-_SERVICE = "runtime.v1.RuntimeService"
-_CONFIG = """\
-version = 2
-root = "{data}/root"
-state = "/run/containerd"
-[grpc]
-address = "{run}/c.sock"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{pause}"
-disable_cgroup = {disable_cgroup}
-restrict_oom_score_adj = true
-{of_a_user}stream_server_address = "127.0.0.1"
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "{cni}"
-conf_dir = "{data}/cni"
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "{snapshotter}"
-default_runtime_name = "rootless-oci"
-{handlers}
-"""
-_OF_A_USER = """\
-disable_apparmor = true
-disable_hugetlb_controller = true
-tolerate_missing_hugetlb_controller = true
-"""
-_ROOTS = """\
-set -e
-mount -t tmpfs none /run
-mkdir /run/upper /run/work
-mount -t overlay -o lowerdir=/var/lib,upperdir=/run/upper,workdir=/run/work none /var/lib
-ip link set lo up
-exec "$@"
-"""
-_HANDLER = """\
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
-runtime_type = "io.containerd.runc.v2"
-privileged_without_host_devices = true
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}.options]
-BinaryName = "{program}"
-Root = "/run/{name}"
-SystemdCgroup = false
-"""
-_NETWORK = """\
-{{"cniVersion": "0.4.0", "name": "pods", "plugins": [{{"type": "ptp", "ipMasq": false,
-  "ipam": {{"type": "host-local", "dataDir": "{data}/addresses", "ranges": [[{{"subnet": "10.89.7.0/24"}}]],
-            "routes": [{{"dst": "0.0.0.0/0"}}]}}}}]}}
-"""
+MESSAGES, SERVICES = grpc.protos_and_services("tests/cri/cri.proto")  # compiled when it is imported
+CALL_S = 90
+# Again at once, while the daemon starts.
+_OPTIONS = [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min", "max")]
+
+
+class Way(NamedTuple):
+    """How a daemon is started."""
+
+    limits: bool = False  # whether it asks for any: containerd 1 may be told not to, 2 always does
+    systemd_cgroup: bool = False  # scopes: systemd takes no numbers of processes from another pid namespace
+    cgroupns: bool = False  # what is delegated to us becomes a user's daemon's whole hierarchy
+    programs: str = ""  # a directory that has another containerd than Debian's of this release
+
+    def rootlesskit(self) -> list[str]:
+        """Its options that depend on this."""
+        pids = [] if self.systemd_cgroup else ["--pidns", "--reaper=true"]
+        return [*pids, "--cgroupns", "--evacuate-cgroup2=rootlesskit"] if self.cgroupns else pids
 
 
 class Containerd:
     """`data` is a directory on a disk, `run` one with a short path; both end with the daemon."""
 
-    def __init__(self, data: Path, run: Path, runtimes: dict[str, str], *, disable_cgroup: bool = True) -> None:
-        self.data, self.run = data, run
+    def __init__(self, data: Path, run: Path, runtimes: dict[str, str], way: Way) -> None:
+        self.data, self.run, self.way = data, run, way
         self.root = os.geteuid() == 0
         self.snapshotter = "overlayfs" if self.root else "native"
         self.socket = run / "c.sock"
         (data / "cni").mkdir()
-        (data / "cni/10-pods.conflist").write_text(_NETWORK.format(data=data))
-        handlers = "".join(_HANDLER.format(name=name, program=program) for name, program in runtimes.items())
-        text = _CONFIG.format(
-            data=data, run=run, pause=PAUSE, cni=CNI_PROGRAMS, handlers=handlers,
-            disable_cgroup=str(disable_cgroup).lower(), snapshotter=self.snapshotter, of_a_user="" if self.root else _OF_A_USER,
-        )  # fmt: skip
-        (data / "config.toml").write_text(text)
+        (data / "cni/10-pods.conflist").write_text(NETWORK.format(data=data))
         self.environment = {
             "HOME": str(Path.home()),
-            "PATH": f"{os.path.dirname(sys.executable)}:{SYSTEM_PATH}",
+            "PATH": f"{way.programs}:{os.path.dirname(sys.executable)}:{SYSTEM_PATH}".lstrip(":"),
             "XDG_RUNTIME_DIR": str(run),
         }
-        if self.root:
-            apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _ROOTS, "sh"]
-        else:
-            apart = ["rootlesskit", "--net=slirp4netns", "--disable-host-loopback", "--copy-up=/etc", "--copy-up=/run",
-                     "--copy-up=/var/lib", "--pidns", "--reaper=true", f"--state-dir={run}/rk"]  # fmt: skip
+        self.version = self._version()
+        config = Config(
+            version=2 if self.version < 2 else 3, data=data, socket=self.socket, snapshotter=self.snapshotter, handlers=runtimes,
+            user=not self.root, limits=way.limits, systemd_cgroup=way.systemd_cgroup,
+        )  # fmt: skip
+        (data / "config.toml").write_text(config.text())
+        apart = [] if self.root else [
+            "rootlesskit", "--net=slirp4netns", "--disable-host-loopback", "--copy-up=/etc", "--copy-up=/run", "--copy-up=/var/lib",
+            *way.rootlesskit(), f"--state-dir={run}/rk",
+        ]  # fmt: skip
         with (data / "log").open("wb") as log:
             self._daemon = subprocess.Popen(
                 [*apart, "containerd", "-c", f"{data}/config.toml"],
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        table = read_table(Path(__file__).with_name("cri.proto"))
+        self._channel = grpc.insecure_channel(f"unix:{self.socket}", options=_OPTIONS)
+        self._stub = SERVICES.RuntimeServiceStub(self._channel)
         deadline = time.monotonic() + 100
         while True:
             try:
-                self._channel = Channel(self.socket, table)
-                self.call("Status", "Empty", "StatusResponse")
+                self.call("Status")
                 return
-            except (OSError, CallError):
+            except grpc.RpcError:
                 if self._daemon.poll() is not None or time.monotonic() > deadline:
                     self.close()
                     raise AssertionError(f"containerd does not answer:\n{self.log()}") from None
                 time.sleep(0.1)
 
+    def _version(self) -> int:
+        path = shutil.which("containerd", path=self.environment["PATH"])
+        assert path is not None
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # containerd PLACE VERSION REVISION
+        return int(told.split()[2].lstrip("v").partition(".")[0])
+
     def log(self) -> str:
         return (self.data / "log").read_text(errors="replace")[-4000:]
 
     def close(self) -> None:
+        self._channel.close()
         self._daemon.terminate()
         try:
             self._daemon.wait(30)
@@ -129,9 +108,10 @@ class Containerd:
             self._daemon.kill()  # rootlesskit's pid namespace takes all that is in it along
             self._daemon.wait()
 
-    def call(self, method: str, request: str, response: str, **fields: Any) -> dict[str, Any]:
-        """A call of the CRI's runtime service."""
-        return self._channel.call(f"{_SERVICE}/{method}", request, response, fields)
+    def call(self, method: str, **fields: Any) -> Any:
+        """A call of the CRI's runtime service; grpc.RpcError where it is refused."""
+        asked = MESSAGES.DESCRIPTOR.services_by_name["RuntimeService"].methods_by_name[method].input_type
+        return getattr(self._stub, method)(GetMessageClass(asked)(**fields), timeout=CALL_S)
 
     def inside(self, *argv: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A command in the daemon's namespaces, as their root."""
@@ -143,14 +123,13 @@ class Containerd:
     def enter(self) -> list[str]:
         """What goes before a command that is to run there."""
         if self.root:
-            child = Path(f"/proc/{self._daemon.pid}/task/{self._daemon.pid}/children").read_text().strip()
-            return ["nsenter", "-m", "-n", "-p", "-t", child]
+            return []
         child = (self.run / "rk/child_pid").read_text()
-        return ["nsenter", "--preserve-credentials", "-U", "-m", "-n", "-p", "-t", child]
+        return ["nsenter", "--preserve-credentials", "-U", "-m", "-n", *([] if self.way.systemd_cgroup else ["-p"]), "-t", child]
 
     def import_image(self, archive: Path) -> None:
         """An archive of `rootless save`."""
-        words = ("images", "import", "--snapshotter", self.snapshotter, str(archive))
+        words = ("images", "import", *(["--local"] if self.version > 1 else []), "--snapshotter", self.snapshotter, str(archive))
         done = self.inside("ctr", "-a", str(self.socket), "-n", "k8s.io", *words)
         assert done.returncode == 0, done.stderr
 
@@ -165,16 +144,16 @@ def save_images(rootless: Rootless, archive: Path) -> Path:
 
 
 @contextlib.contextmanager
-def started(*archives: Path, disable_cgroup: bool = True) -> Iterator[Containerd]:
+def started(*archives: Path, way: Way = Way()) -> Iterator[Containerd]:  # noqa: B008 (it cannot be changed)
     """A daemon with the images of archives."""
     for program in ("containerd", "ctr", "socat", *(() if os.geteuid() == 0 else ("rootlesskit", "slirp4netns"))):
         need_program(program)
-    need((CNI_PROGRAMS / "ptp").exists(), "containernetworking-plugins is not installed")
+    need(Path(CNI_PROGRAMS, "ptp").exists(), "containernetworking-plugins is not installed")
     data = Path(tempfile.mkdtemp(prefix="rl-cri-", dir="/var/tmp"))
     run = Path(tempfile.mkdtemp(prefix="rl-cri-", dir="/tmp"))
     runtimes = {"rootless-oci": str(installed(data)), "runc": need_program("runc")}
     try:
-        with contextlib.closing(Containerd(data, run, runtimes, disable_cgroup=disable_cgroup)) as daemon:
+        with contextlib.closing(Containerd(data, run, runtimes, way)) as daemon:
             for archive in archives:
                 daemon.import_image(archive)
             yield daemon

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import grpc
+
 from tests.cri.containerd import Containerd
-from tests.cri.grpc import CallError
 
 POD, CONTAINER, NODE = range(3)  # NamespaceMode
 RUNNING, EXITED = 1, 2  # ContainerState
@@ -27,17 +28,14 @@ class Pod:
             "dns_config": {"servers": ["10.0.2.3"], "searches": ["pods.test"]},
             "linux": {"security_context": security, **sandbox},
         }
-        answer = daemon.call("RunPodSandbox", "RunPodSandboxRequest", "RunPodSandboxResponse", config=self.config, runtime_handler=handler)
-        self.id: str = answer["pod_sandbox_id"]
+        self.id: str = daemon.call("RunPodSandbox", config=self.config, runtime_handler=handler).pod_sandbox_id
         self.containers: list[str] = []
 
-    def status(self) -> dict[str, Any]:
-        answer = self.daemon.call("PodSandboxStatus", "PodSandboxRequest", "PodSandboxStatusResponse", pod_sandbox_id=self.id)
-        found: dict[str, Any] = answer["status"]
-        return found
+    def status(self) -> Any:
+        return self.daemon.call("PodSandboxStatus", pod_sandbox_id=self.id).status
 
     def create(
-        self, name: str, script: str, *, security: dict[str, Any] | None = None, resources: dict[str, int] | None = None, **more: Any
+        self, name: str, script: str, *, security: dict[str, Any] | None = None, resources: dict[str, Any] | None = None, **more: Any
     ) -> str:
         """The id of a container of busybox that will run `script`."""
         linux = {
@@ -48,47 +46,40 @@ class Pod:
             "metadata": {"name": name}, "image": {"image": "busybox:latest"}, "command": ["sh", "-c", script],
             "log_path": f"{name}.log", "linux": linux, **more,
         }  # fmt: skip
-        answer = self.daemon.call(
-            "CreateContainer", "CreateContainerRequest", "CreateContainerResponse",
-            pod_sandbox_id=self.id, config=config, sandbox_config=self.config,
-        )  # fmt: skip
-        self.containers.append(answer["container_id"])
+        answer = self.daemon.call("CreateContainer", pod_sandbox_id=self.id, config=config, sandbox_config=self.config)
+        self.containers.append(answer.container_id)
         return self.containers[-1]
 
     def start(self, container: str) -> None:
-        self.daemon.call("StartContainer", "ContainerRequest", "Empty", container_id=container)
+        self.daemon.call("StartContainer", container_id=container)
 
     def run(self, name: str, script: str, **more: Any) -> str:
         container = self.create(name, script, **more)
         self.start(container)
         return container
 
-    def container(self, container: str) -> dict[str, Any]:
-        answer = self.daemon.call("ContainerStatus", "ContainerRequest", "ContainerStatusResponse", container_id=container)
-        found: dict[str, Any] = answer["status"]
-        return found
+    def container(self, container: str) -> Any:
+        return self.daemon.call("ContainerStatus", container_id=container).status
 
-    def wait(self, container: str) -> dict[str, Any]:
+    def wait(self, container: str) -> Any:
         """Its status, once it has ended."""
         deadline = time.monotonic() + 60
-        while (status := self.container(container))["state"] != EXITED:
+        while (status := self.container(container)).state != EXITED:
             assert time.monotonic() < deadline, status
             time.sleep(0.05)
         return status
 
     def exec(self, container: str, *words: str) -> tuple[int, str]:
         """ExecSync: its exit status, and all that it wrote."""
-        answer = self.daemon.call(
-            "ExecSync", "ExecSyncRequest", "ExecSyncResponse", container_id=container, cmd=list(words), timeout=EXEC_TIMEOUT_S
-        )
-        return answer["exit_code"], (answer["stdout"] + answer["stderr"]).decode()
+        answer = self.daemon.call("ExecSync", container_id=container, cmd=words, timeout=EXEC_TIMEOUT_S)
+        return answer.exit_code, (answer.stdout + answer.stderr).decode()
 
     def exec_error(self, container: str, *words: str) -> str:
         """Why ExecSync refuses, in lower case."""
         try:
             self.exec(container, *words)
-        except CallError as error:
-            return error.message.lower()
+        except grpc.RpcError as error:
+            return str(error.details()).lower()
         raise AssertionError(f"{words} ran")
 
     def log(self, name: str) -> list[str]:
@@ -96,11 +87,11 @@ class Pod:
         return [line.split(" ", 1)[1] for line in (self.logs / f"{name}.log").read_text().splitlines()]
 
     def stop(self, container: str, *, timeout_s: int = 30) -> None:
-        self.daemon.call("StopContainer", "StopContainerRequest", "Empty", container_id=container, timeout=timeout_s)
+        self.daemon.call("StopContainer", container_id=container, timeout=timeout_s)
 
     def remove(self) -> None:
         """The pod and all of its containers."""
-        self.daemon.call("StopPodSandbox", "PodSandboxRequest", "Empty", pod_sandbox_id=self.id)
+        self.daemon.call("StopPodSandbox", pod_sandbox_id=self.id)
         for container in self.containers:
-            self.daemon.call("RemoveContainer", "ContainerRequest", "Empty", container_id=container)
-        self.daemon.call("RemovePodSandbox", "PodSandboxRequest", "Empty", pod_sandbox_id=self.id)
+            self.daemon.call("RemoveContainer", container_id=container)
+        self.daemon.call("RemovePodSandbox", pod_sandbox_id=self.id)

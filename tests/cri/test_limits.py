@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.cri.containerd import started
-from tests.cri.grpc import CallError
+import grpc
+
+from tests.cri.containerd import Containerd, Way, started
 from tests.cri.pod import NODE, Pod
+from tests.cri.test_pods import pods_of
 
-LIMIT_BYTES = 256 << 20
+MIB = 1 << 20
+SHOWN = "cd /sys/fs/cgroup; cat memory.max cpu.max cpu.weight pids.max"
+HOG = "x=a; while :; do x=$x$x; done"
 
 
-def look(*archives: Path) -> str:
-    """Which of the two it was. containerd asks `cpu.shares` 2 for every sandbox: where there is no cgroup with that controller, there is
-    no pod."""
-    with started(*archives, disable_cgroup=False) as daemon:
+def in_force(pod: Callable[..., Pod], containerd: Containerd) -> None:
+    """What was asked is what the kernel was told; a change; what is counted; and what happens beyond."""
+    box = pod("limited", network=NODE)
+    asked = {
+        "memory_limit_in_bytes": 256 * MIB, "cpu_period": 100_000, "cpu_quota": 50_000, "cpu_shares": 512, "unified": {"pids.max": "50"},
+    }  # fmt: skip
+    container = box.run("c", f"head -c {40 * MIB} /dev/zero >/dev/shm/used; touch /ready; exec sleep 1000", resources=asked)
+    shown = box.exec(container, "sh", "-c", f"until test -e /ready; do sleep 0.1; done; {SHOWN}")
+    assert shown == (0, f"{256 * MIB}\n50000 100000\n20\n50\n")
+    stats = containerd.call("ContainerStats", container_id=container).stats
+    memory = stats.memory
+    assert 40 * MIB < memory.working_set_bytes.value <= memory.usage_bytes.value < 60 * MIB
+    assert memory.available_bytes.value == 256 * MIB - memory.working_set_bytes.value
+    assert stats.cpu.usage_core_nano_seconds.value > 0
+    changed = {"memory_limit_in_bytes": 128 * MIB, "cpu_period": 100_000, "cpu_quota": 25_000, "cpu_shares": 1024}
+    containerd.call("UpdateContainerResources", container_id=container, linux=changed)
+    assert box.exec(container, "sh", "-c", SHOWN) == (0, f"{128 * MIB}\n25000 100000\n39\n50\n")
+    hog = box.run("hog", HOG, resources={"memory_limit_in_bytes": 64 * MIB})
+    ended = box.wait(hog)
+    assert (ended.exit_code, ended.reason) == (137, "OOMKilled")
+    assert box.container(container).state == 1, "the other one goes on"
+
+
+def test_limits_are_in_force_or_an_error(pod_images: Path) -> None:
+    """containerd asks `cpu.shares` 2 for every sandbox: where there is no cgroup with that controller, there is no pod."""
+    with started(pod_images, way=Way(limits=True)) as daemon:
         refused = ""
         try:
-            pod = Pod(daemon, "limited", "rootless-oci", network=NODE)
-        except CallError as error:
-            refused = error.message
+            Pod(daemon, "probe", "rootless-oci", network=NODE).remove()
+        except grpc.RpcError as error:
+            refused = error.details()
         if refused:
             assert "linux.resources.cpu.shares cannot be enforced" in refused
-            assert daemon.call("ListPodSandbox", "Empty", "ListPodSandboxResponse")["items"] == []
-            return f"limits: refused: {refused}"
-        container = pod.run("c", "exec sleep 1000", resources={"memory_limit_in_bytes": LIMIT_BYTES})
-        assert pod.exec(container, "cat", "/sys/fs/cgroup/memory.max") == (0, f"{LIMIT_BYTES}\n")
-        pod.remove()
-        return "limits: in force"
-
-
-def test_a_limit_is_in_force_or_an_error(pod_images: Path) -> None:
-    look(pod_images)
+            assert not daemon.call("ListPodSandbox").items
+            return
+        with pods_of(daemon) as pod:
+            in_force(pod, daemon)

@@ -8,10 +8,10 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.cri.containerd import Containerd
-from tests.cri.grpc import CallError
 from tests.cri.pod import NODE, RUNNING, Pod
 from tests.cri.streaming import ERROR, RESIZE, STDERR, STDIN, STDOUT, Stream
 
@@ -33,8 +33,8 @@ def pods_of(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
     yield make
     for each in made:
         each.remove()
-    assert containerd.call("ListContainers", "Empty", "ListContainersResponse")["containers"] == []
-    assert containerd.call("ListPodSandbox", "Empty", "ListPodSandboxResponse")["items"] == []
+    assert not containerd.call("ListContainers").containers
+    assert not containerd.call("ListPodSandbox").items
     left = containerd.inside("sh", "-c", "ls /run/rootless-oci/k8s.io; ls /run/netns")
     assert left.stdout == "", "nothing of the runtime's or the network's is left"
 
@@ -48,10 +48,10 @@ def pod(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
 def test_containers_of_a_pod(pod: Callable[..., Pod], containerd: Containerd) -> None:
     """One network, names and log for both; processes and root of its own for each; and its end."""
     web = pod("web")
-    assert (web.status()["state"], web.status()["network"]["ip"][:8]) == (0, "10.89.7.")
+    assert (web.status().state, web.status().network.ip[:8]) == (0, "10.89.7.")
     server = web.run("server", SERVE + "echo out; echo err >&2; " + SLEEP)
     client = web.run("client", "exec sleep 1000")
-    assert web.container(server)["state"] == RUNNING
+    assert web.container(server).state == RUNNING
     assert web.exec(server, "sh", "-c", READY + "hostname; cat /etc/resolv.conf") == (0, "web\nsearch pods.test\nnameserver 10.0.2.3\n")
     assert web.exec(client, "wget", "-qO-", "http://127.0.0.1:8080/") == (0, "pod\n")
     assert "No such file" in web.exec(client, "ls", "/www")[1]
@@ -60,18 +60,18 @@ def test_containers_of_a_pod(pod: Callable[..., Pod], containerd: Containerd) ->
     assert sorted(web.log("server")) == ["stderr F err", "stdout F out"]
     web.stop(server)
     ended = web.container(server)
-    assert (ended["exit_code"], ended["reason"]) == (4, "Error")
-    assert ended["finished_at"] > ended["started_at"] > 0
+    assert (ended.exit_code, ended.reason) == (4, "Error")
+    assert ended.finished_at > ended.started_at > 0
     failing = web.run("failing", "exit 7")
-    assert web.wait(failing)["exit_code"] == 7
+    assert web.wait(failing).exit_code == 7
     missing = web.create("missing", "", command=["/nowhere"])
-    with pytest.raises(CallError) as refused:
+    with pytest.raises(grpc.RpcError) as refused:
         web.start(missing)
-    assert "/nowhere" in refused.value.message
-    assert "no such file" in refused.value.message.lower()
+    assert "/nowhere" in refused.value.details()
+    assert "no such file" in refused.value.details().lower()
     other = pod("other")
     visitor = other.run("visitor", "exec sleep 1000")
-    ip = web.status()["network"]["ip"]
+    ip = web.status().network.ip
     web.stop(client, timeout_s=0)
     again = web.run("again", SERVE + "exec sleep 1000")
     assert web.exec(again, "sh", "-c", READY)[0] == 0
@@ -86,9 +86,9 @@ def test_streams(pod: Callable[..., Pod], containerd: Containerd) -> None:
 
     def exec_stream(script: str, *, tty: bool) -> Stream:
         url = containerd.call(
-            "Exec", "ExecRequest", "UrlResponse", container_id=server, cmd=["sh", "-c", script],
+            "Exec", container_id=server, cmd=["sh", "-c", script],
             stdin=True, stdout=True, stderr=not tty, tty=tty,
-        )["url"]  # fmt: skip
+        ).url  # fmt: skip
         return Stream(containerd, url)
 
     stream = exec_stream("trap 'stty size' WINCH; tty; read x; until test \"$x\" = end; do read x; done; exit 6", tty=True)
@@ -108,8 +108,8 @@ def test_streams(pod: Callable[..., Pod], containerd: Containerd) -> None:
     assert json.loads(received[ERROR])["status"] == "Success"
     stream.close()
 
-    answer = containerd.call("PortForward", "PortForwardRequest", "UrlResponse", pod_sandbox_id=web.id, port=[8080])
-    stream = Stream(containerd, answer["url"] + "?port=8080")
+    answer = containerd.call("PortForward", pod_sandbox_id=web.id, port=[8080])
+    stream = Stream(containerd, answer.url + "?port=8080")
     stream.expect(0, struct.pack("<H", 8080))
     stream.send(0, b"GET / HTTP/1.0\r\n\r\n")
     assert b"200 OK" in stream.expect(0, b"\npod\n")
