@@ -138,7 +138,11 @@ def _connect(uid: int, deadline: float) -> socket.socket:
         if not int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER)[:4], sys.byteorder):
             # We tell systemd the numbers of processes, which it would take for others.
             connection.close()
-            raise NotSupported(f"{path}: its systemd lives in another pid namespace")
+            raise NotSupported(
+                f"{path}: its systemd lives in another pid namespace",
+                hint="start what calls us without a pid namespace of its own (--pidns of rootlesskit), or in a cgroup that is delegated "
+                "to it: systemd-run --user -p Delegate=yes",
+            )
         return connection
     raise Unavailable(f"no D-Bus of {'this user' if uid else 'the system'}: " + "; ".join(tried))
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from rootless.cgroup import subtrees, systemd
-from rootless.errors import Unavailable
+from rootless.errors import NotSupported, Unavailable
+from rootless.linux.namespace import CLONE_NEWPID
+from tests.harness.forked import become_root_of_own_namespace, forked
 
 
 @pytest.fixture
@@ -68,3 +70,21 @@ def test_nobody_listens(bus: socket.socket) -> None:
     bus.close()
     with pytest.raises(Unavailable, match=r"no D-Bus of this user: .*Connection refused"):
         start()
+
+
+@pytest.mark.usefixtures("bus")
+def test_it_counts_processes_otherwise() -> None:
+    """In a pid namespace of our own systemd would take our numbers for others; the hint says what to do."""
+
+    def ask() -> NotSupported:
+        become_root_of_own_namespace(CLONE_NEWPID)
+        return forked(refused)  # the first child is in there
+
+    def refused() -> NotSupported:
+        with pytest.raises(NotSupported) as error:
+            start()
+        return error.value
+
+    error = forked(ask)
+    assert error.message.endswith("its systemd lives in another pid namespace")
+    assert "systemd-run --user -p Delegate=yes" in (error.hint or "")
