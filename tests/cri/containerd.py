@@ -29,6 +29,8 @@ from tests.oci.bundles import installed
 
 MESSAGES, SERVICES = grpc.protos_and_services("tests/cri/cri.proto")  # compiled when it is imported
 CALL_S = 90
+# The links that --copy-up makes to what root's containerd has, if there is one.
+APART = "rm -f /run/containerd /run/netns /run/nri /run/rootless-oci /run/runc /var/lib/cni; exec"
 # Again at once, while the daemon starts.
 _OPTIONS = [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min", "max")]
 
@@ -40,6 +42,10 @@ class Way(NamedTuple):
     systemd_cgroup: bool = False  # scopes: systemd takes no numbers of processes from another pid namespace
     cgroupns: bool = False  # what is delegated to us becomes a user's daemon's whole hierarchy
     programs: str = ""  # a directory that has another containerd than Debian's of this release
+
+    def cgroup_parent(self, pod: str) -> str:
+        """The cgroup of a pod, as a kubelet names it."""
+        return f"kubepods-pod{pod}.slice" if self.systemd_cgroup else f"/kubepods/pod{pod}"
 
     def rootlesskit(self) -> list[str]:
         """Its options that depend on this."""
@@ -70,7 +76,7 @@ class Containerd:
         (data / "config.toml").write_text(config.text())
         apart = [] if self.root else [
             "rootlesskit", "--net=slirp4netns", "--disable-host-loopback", "--copy-up=/etc", "--copy-up=/run", "--copy-up=/var/lib",
-            *way.rootlesskit(), f"--state-dir={run}/rk",
+            *way.rootlesskit(), f"--state-dir={run}/rk", "sh", "-c", f'{APART} "$0" "$@"',
         ]  # fmt: skip
         with (data / "log").open("wb") as log:
             self._daemon = subprocess.Popen(
@@ -124,8 +130,8 @@ class Containerd:
         """What goes before a command that is to run there."""
         if self.root:
             return []
-        child = (self.run / "rk/child_pid").read_text()
-        return ["nsenter", "--preserve-credentials", "-U", "-m", "-n", *([] if self.way.systemd_cgroup else ["-p"]), "-t", child]
+        pids = ["-p"] if "--pidns" in self.way.rootlesskit() else []
+        return ["nsenter", "--preserve-credentials", "-U", "-m", "-n", *pids, "-t", (self.run / "rk/child_pid").read_text()]
 
     def import_image(self, archive: Path) -> None:
         """An archive of `rootless save`."""

@@ -26,7 +26,7 @@ class Pod:
             "hostname": name if network != NODE else "",
             "log_directory": str(self.logs),
             "dns_config": {"servers": ["10.0.2.3"], "searches": ["pods.test"]},
-            "linux": {"security_context": security, **sandbox},
+            "linux": {"cgroup_parent": daemon.way.cgroup_parent(name), "security_context": security, **sandbox},
         }
         self.id: str = daemon.call("RunPodSandbox", config=self.config, runtime_handler=handler).pod_sandbox_id
         self.containers: list[str] = []

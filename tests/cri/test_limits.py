@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from tests.cri.containerd import Containerd, Way, started
-from tests.cri.pod import NODE, Pod
+from tests.cri.pod import NODE, RUNNING, Pod
 from tests.cri.test_pods import pods_of
 
 MIB = 1 << 20
@@ -25,6 +25,7 @@ def in_force(pod: Callable[..., Pod], containerd: Containerd) -> None:
     container = box.run("c", f"head -c {40 * MIB} /dev/zero >/dev/shm/used; touch /ready; exec sleep 1000", resources=asked)
     shown = box.exec(container, "sh", "-c", f"until test -e /ready; do sleep 0.1; done; {SHOWN}")
     assert shown == (0, f"{256 * MIB}\n50000 100000\n20\n50\n")
+    assert cgroup_of(containerd, container), "it is in the pod's"
     stats = containerd.call("ContainerStats", container_id=container).stats
     memory = stats.memory
     assert 40 * MIB < memory.working_set_bytes.value <= memory.usage_bytes.value < 60 * MIB
@@ -36,7 +37,14 @@ def in_force(pod: Callable[..., Pod], containerd: Containerd) -> None:
     hog = box.run("hog", HOG, resources={"memory_limit_in_bytes": 64 * MIB})
     ended = box.wait(hog)
     assert (ended.exit_code, ended.reason) == (137, "OOMKilled")
-    assert box.container(container).state == 1, "the other one goes on"
+    assert box.container(container).state == RUNNING, "the other one goes on"
+    box.stop(container, timeout_s=0)
+    assert cgroup_of(containerd, container) == ""
+
+
+def cgroup_of(containerd: Containerd, container: str) -> str:
+    """The directories of it in the daemon's view of what the kubelet asked for."""
+    return containerd.inside("find", "/sys/fs/cgroup", "-type", "d", "-path", f"*kubepods*{container}*").stdout
 
 
 def test_limits_are_in_force_or_an_error(pod_images: Path) -> None:

@@ -18,6 +18,7 @@ from tests.cri.streaming import ERROR, RESIZE, STDERR, STDIN, STDOUT, Stream
 SERVE = "mkdir /www && echo pod > /www/index.html && httpd -p 8080 -h /www && touch /ready; "
 READY = "until test -e /ready; do sleep 0.1; done; "
 SLEEP = "trap 'exit 4' TERM; sleep 1000 & wait"
+UNCONFINED = 1  # SecurityProfile.ProfileType
 MOUNTED = "grep -c ' /volume/made ' /proc/self/mountinfo"
 
 
@@ -139,6 +140,8 @@ def test_what_a_pods_specification_says_of_security(pod: Callable[..., Pod], con
         assert "Read-only file system" in said
     plain = box.run("plain", "exec sleep 1000")
     assert box.exec(plain, "sh", "-c", "id -u; echo x > /new; grep Seccomp: /proc/self/status") == (0, "0\nSeccomp:\t0\n")
+    if containerd.root:  # and so on a machine that has AppArmor
+        assert box.exec(plain, "cat", "/proc/self/attr/current") == (0, "cri-containerd.apparmor.d (enforce)\n")
 
 
 def test_mounts_that_go_both_ways(pod: Callable[..., Pod], containerd: Containerd) -> None:
@@ -150,7 +153,7 @@ def test_mounts_that_go_both_ways(pod: Callable[..., Pod], containerd: Container
     assert prepared.returncode == 0, prepared.stderr
     volume = {"container_path": "/volume", "host_path": str(shared)}
     driver = box.run("driver", "exec sleep 1000", mounts=[volume | {"propagation": 2}],
-                     security={"capabilities": {"add_capabilities": ["SYS_ADMIN"]}})  # fmt: skip
+                     security={"capabilities": {"add_capabilities": ["SYS_ADMIN"]}, "apparmor": {"profile_type": UNCONFINED}})  # fmt: skip
     user = box.run("user", "exec sleep 1000", mounts=[volume | {"propagation": 1}])
     neither = box.run("neither", "exec sleep 1000", mounts=[volume])
     assert box.exec(driver, "sh", "-c", "mkdir /volume/made && mount -t tmpfs made /volume/made && touch /volume/made/file") == (0, "")

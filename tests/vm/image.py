@@ -32,7 +32,10 @@ python3 python3-venv uidmap slirp4netns fuse-overlayfs libseccomp2 busybox-stati
 # to start; quotas are those of loop devices.
 SERVERS = "nfs-kernel-server nfs-common squashfuse squashfs-tools quota".split()
 SERVERS_HOOK = 'chroot "$1" systemctl -q disable nfs-server nfs-client.target rpcbind.service rpcbind.socket quota.service'
-MORE: dict[str, tuple[list[str], list[str]]] = {"": ([], []), "servers": (SERVERS, [SERVERS_HOOK])}  # packages, and hooks of mmdebstrap's
+PODS = "containerd containernetworking-plugins rootlesskit socat".split()
+PODS_HOOK = Path(__file__).with_name("pods.sh").read_text()
+# packages, and hooks of mmdebstrap's
+MORE: dict[str, tuple[list[str], list[str]]] = {"": ([], []), "servers": (SERVERS, [SERVERS_HOOK]), "pods": (PODS, [PODS_HOOK])}
 # What nobody reads in a test, and drivers of devices that this machine has not.
 DPKG_OPTIONS = (
     "force-unsafe-io",

@@ -25,10 +25,16 @@ def build(directory: Path) -> Path:
 
 def gather(wheel: Path, suite: str, directory: Path) -> None:
     """Put `wheel` and the wheels that it and its console need under the Python of `suite` into `directory`."""
-    _run(
-        "-m", "pip", "download", "--dest", directory, "--only-binary=:all:", "--python-version", PYTHON[suite],
-        *(f"--platform={platform}" for platform in PLATFORMS), f"{wheel}[console]",
-    )  # fmt: skip
+    _run("-m", "pip", "download", "--dest", directory, *_for(suite), f"{wheel}[console]")
+
+
+def unpack(suite: str, directory: Path, *names: str) -> None:
+    """Put the packages of these names, and what they need, as the Python of `suite` imports them into `directory`."""
+    _run("-m", "pip", "install", "--quiet", "--target", directory, *_for(suite), *names)
+
+
+def _for(suite: str) -> list[str]:
+    return ["--only-binary=:all:", "--python-version", PYTHON[suite], *(f"--platform={platform}" for platform in PLATFORMS)]
 
 
 def _run(*args: str | Path) -> None:
