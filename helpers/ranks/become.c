@@ -22,6 +22,8 @@
 static const int reset[] = {SIGPIPE, SIGXFSZ, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
                             SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 
+enum { OVERFLOW_ID = 65534 };
+
 static void reset_signals(void)
 {
     sigset_t none;
@@ -82,6 +84,12 @@ static bool set_ids(uint64_t uid, uint64_t gid)
 {
     return syscall(SYS_setresgid, (gid_t)gid, (gid_t)gid, (gid_t)gid) == 0 &&
            syscall(SYS_setresuid, (uid_t)uid, (uid_t)uid, (uid_t)uid) == 0;
+}
+
+/* As become_root of rootless/runtime/process/credentials.py. */
+static bool become_root(void)
+{
+    return set_ids(0, 0) || (errno == EINVAL && getuid() != OVERFLOW_ID && getgid() != OVERFLOW_ID);
 }
 
 static bool become(const struct facts *facts)
@@ -186,7 +194,7 @@ static void run(const struct facts *facts, const struct rank *rank)
     static char channel[21], name[] = "rootless-exec";
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     reset_signals();
-    if (setsid() < 0 || !set_ids(0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || !take_keyring(facts->filter_size > 0))
+    if (setsid() < 0 || !become_root() || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || !take_keyring(facts->filter_size > 0))
         return;
     if (!same_files(&facts->container_files)) /* by which the user is known */
         return;

@@ -243,8 +243,7 @@ def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoRe
     if cpus := affinity.get("final") or affinity.get("initial"):
         os.sched_setaffinity(0, scheduling.cpu_list(cpus, name="process.execCPUAffinity"))
     progress.step = "become root of the container"
-    os.setresgid(0, 0, 0)
-    os.setresuid(0, 0, 0)
+    credentials.become_root()
     progress.step = "keyring"
     credentials.new_keyring(filtered=bool(execution.confinement.seccomp.bpf))
     slave = -1

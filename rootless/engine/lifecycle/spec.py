@@ -116,9 +116,9 @@ def _network_sysctls(linux: dict[str, Any], facts: StartFacts) -> dict[str, str]
     listen on ports below 1024, without a capability. Both end at its own network."""
     if not any(entry == {"type": "network"} for entry in linux["namespaces"]):
         return {}
-    mapped = [entry["containerID"] + entry["size"] - 1 for entry in linux.get("gidMappings") or ()]
-    last_gid = max(mapped, default=facts.last_gid)
-    return {"net.ipv4.ping_group_range": f"0 {last_gid}", "net.ipv4.ip_unprivileged_port_start": "0"}
+    extents = [(entry["containerID"], entry["size"]) for entry in linux.get("gidMappings") or ()] or [(0, facts.last_gid + 1)]
+    first, last = min(inside for inside, _ in extents), max(inside + size - 1 for inside, size in extents)
+    return {"net.ipv4.ping_group_range": f"{first} {last}", "net.ipv4.ip_unprivileged_port_start": "0"}
 
 
 def _apply_userns(linux: dict[str, Any], id_map: IdMap | None) -> None:

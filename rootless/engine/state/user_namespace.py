@@ -64,7 +64,7 @@ def plan(store: Store, word: str, uid: int, gid: int) -> IdMap | None:
     if mode in ("", "host", "private"):
         return None
     uids, gids = _count("uid"), _count("gid")
-    if min(uids, gids) < 2:
+    if min(uids, gids) < 2 and mode != "keep-id":
         raise NotSupported(
             f"--userns={mode} needs subordinate ids",
             hint="ask the administrator for entries in /etc/subuid and /etc/subgid",

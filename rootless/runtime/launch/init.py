@@ -145,8 +145,7 @@ def prepare_isolation(config: InitConfig, channel: Channel, progress: Progress) 
         progress.step = "look at what is to be mounted"
         config = _opened(config)
     progress.step = "become root of the container"
-    os.setresgid(0, 0, 0)
-    os.setresuid(0, 0, 0)
+    credentials.become_root()
     os.umask(0o022)
     progress.step = "keyring"
     if config.keyring:

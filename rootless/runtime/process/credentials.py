@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 KEEP_GROUPS = "keep-groups"
 
 
+_OVERFLOW_ID = 65534
+"""What an id is that has no number in the user namespace."""
+
+
 class Filter(Record):
     """A compiled seccomp filter; empty `bpf`: none."""
 
@@ -99,6 +103,17 @@ def limit_processes(limit: int) -> int:
 def restore_processes(soft: int) -> None:
     """Give our soft RLIMIT_NPROC back: the namespace that bounds us is made."""
     rlimit.set_limit("RLIMIT_NPROC", soft, rlimit.get_limit("RLIMIT_NPROC")[1])
+
+
+def become_root() -> None:
+    """Take the container's root. Where it has none and the caller is in it (keep-id of a user without a range), stay the caller, who
+    made the namespace and has all capabilities in it, up to the exec."""
+    try:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    except OSError as error:
+        if error.errno != errno.EINVAL or _OVERFLOW_ID in (os.getuid(), os.getgid()):
+            raise
 
 
 def new_keyring(*, filtered: bool) -> None:

@@ -10,6 +10,7 @@ import sys
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import Corrupt, NotFound
 from rootless.runtime.mounts.rootfs import Rootfs
+from rootless.session import session
 from rootless.storage.containers import containers
 from rootless.storage.drivers import rootfs
 from rootless.storage.store import Store
@@ -63,7 +64,7 @@ def _layers(store: Store, record: ContainerConfig, directory: str) -> Rootfs:
 
         root = rootfs.prepare(store, directory, record["diff_ids"], readonly=record["read_only"], driver="fuse-overlayfs")
         return over_host(store, root, record)
-    if not id_map:
+    if not id_map or session.join().single_id:
         file = None
         if record.get("store_file"):
             from rootless.engine.files.mounts import store_file
