@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 
 from rootless.errors import NotSupported, RootlessError
+from rootless.linux import signal
+from rootless.linux.process import set_pdeathsig
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.squashfs.header import ImageFile
 from rootless.runtime.squashfs.serve import find_program
@@ -139,6 +141,7 @@ def squash(source: int, target: str, options: tuple[str, ...]) -> None:
         pid = os.fork()
         if pid == 0:
             try:
+                set_pdeathsig(signal.SIGKILL)
                 os.fchdir(source)
                 os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
                 for fd in (1, 2):
@@ -146,7 +149,12 @@ def squash(source: int, target: str, options: tuple[str, ...]) -> None:
                 os.execve(program, [program, ".", target, *_OPTIONS, *options], {"LC_ALL": "C", "PATH": os.defpath})
             finally:
                 os._exit(127)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        try:
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         if status:
             output = os.pread(said, 1 << 16, 0).decode(errors="replace")
             disk_errors.raise_said(output, target)

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from rootless.engine.files import view
 from rootless.engine.files.export import exporting
 from rootless.engine.state import running
-from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.engine.state.config import ContainerConfig, read_config
+from rootless.errors import InvalidInput, NotFound, NotSupported, RootlessError
+from rootless.linux import signal
+from rootless.linux.process import set_pdeathsig
 from rootless.session import run_program, session
-from rootless.storage import disk_errors, named_paths, squashed
-from rootless.storage.containers import containers
+from rootless.storage import disk_errors, images, named_paths, squashed
+from rootless.storage.images import Image
 from rootless.storage.store import Store
 from rootless.words import plain
 
 _PROGRAM = "sqfstar"
 # Whoever waits is a step of a job. zstd's usual end takes ten times as long, and squashfs-tools 4.5 refuses any other of it here.
 _OPTIONS = ("-no-progress", "-quiet", "-comp", "lz4", "-b", "128K")
+_LONGEST_NAME = 230
+"""With the ending of what is not finished yet it is a name that a file can have."""
+_ABANDONED_S = 3600.0
 
 
 def check(target: str) -> None:
     """Before the commands run whose work it is: InvalidInput, NotSupported where `save` could not make the file."""
-    above = os.path.dirname(os.path.abspath(target))
+    above, _, name = os.path.abspath(target).rpartition("/")
+    above = above or "/"
     if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):
         raise InvalidInput(f"cannot write {target}: {above} is no directory in which you may write")
     if os.path.isdir(target):
         raise InvalidInput(f"cannot write {target}: it is a directory")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise InvalidInput(f"cannot write {target}: it is no regular file")
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise InvalidInput(f"cannot write {target}: a name may have {_LONGEST_NAME} bytes")
     if run_program.find(_PROGRAM) is None or run_program.find(squashed.PROGRAM) is None:
         raise NotSupported(
             f"a container is saved as a squashfs by {_PROGRAM} and {squashed.PROGRAM}, which are not both installed",
@@ -42,24 +57,25 @@ def save(store: Store, identifier: str, target: str) -> None:
 
     Owners are the container's numbers. Where there is one id all are root's, with records of the others (owner_record) but for links.
     All are root's, too, where the container's user is oneself (keep-id): so that they are his again in the next such container.
+    SIGTERM and SIGHUP end it, and us, with nothing left beside the file; what a killed one has left is removed by the next.
     """
     above, _, name = os.path.abspath(target).rpartition("/")
-    target = f"{named_paths.follow(above or '/', 'the directory') or above}/{name}"
+    directory = named_paths.follow(above or "/", "the directory") or above
+    target = f"{directory}/{name}"
     running.join_session(store, identifier)
-    aside = f"{os.path.dirname(target)}/.{name}.{os.getpid()}-{os.urandom(4).hex()}"
+    record = read_config(store, identifier)
+    _sweep(directory, name)
+    aside = f"{target}.unfinished-{os.urandom(4).hex()}"
     try:
-        if session.join().single_id:
-            _with_records(store, identifier, aside)
-        else:
-            _from_tar(store, identifier, aside, ("-all-root",) if containers.config(store, identifier).get("id_map") else ())
-        fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(aside, target)
+        with _told_to_end():
+            _describe(store, record)
+            if session.join().single_id:
+                _with_records(store, identifier, aside)
+            else:
+                _from_tar(store, identifier, aside, ("-all-root",) if record.get("id_map") else ())
+            _finish(aside, target)
     except OSError as error:
-        raise disk_errors.failed(f"cannot write {target}", error, os.path.dirname(target)) from error
+        raise disk_errors.failed(f"cannot write {target}", error, directory) from error
     finally:
         with suppress(FileNotFoundError):
             os.unlink(aside)
@@ -76,18 +92,85 @@ def _with_records(store: Store, identifier: str, target: str) -> None:
         _from_tar(store, identifier, target, ("-all-root",))
 
 
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """A signal by which we would die raises SystemExit meanwhile; an ignored one is ignored still."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        for number, handler in before.items():
+            if handler == signal.SIG_DFL:
+                signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _sweep(directory: str, name: str) -> None:
+    """Remove what savers of this file have left that were killed: nobody has written to it for an hour."""
+    left = re.compile(re.escape(name) + r"\.unfinished-[0-9a-f]{8}")
+    for entry in os.listdir(directory):
+        if left.fullmatch(entry):
+            with suppress(OSError):  # another one's, or another machine removes it, too
+                if squashed.is_older(f"{directory}/{entry}", time.time() - _ABANDONED_S):
+                    os.unlink(f"{directory}/{entry}")
+
+
+def _describe(store: Store, record: ContainerConfig) -> None:
+    """Leave in the container's files what its image says about running it; one of an image file has it already."""
+    if record["rootfs"] or not record["image_id"]:
+        return
+    from rootless.engine.files.mounts import enroot_files
+    from rootless.engine.images import from_store
+    from rootless.image import run_config
+
+    image: Image | None
+    try:
+        image = images.find(store, record["image_id"])
+    except NotFound:
+        image = from_store.find(record["image_id"])
+    try:
+        if image is None:
+            raise FileNotFoundError("the image has been removed")
+        with view.root_alone(store, record["id"]) as place:
+            enroot_files.write(place.root_fd, run_config.read(image.config.get("config")))
+    except OSError as error:
+        sys.stderr.write(f"rootless: warning: what the image sets (ENV, CMD) is not in the file: {error.strerror or error}\n")
+
+
+def _finish(aside: str, target: str) -> None:
+    fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(FileNotFoundError):
+            before = os.lstat(target).st_mode
+            if stat.S_ISREG(before):
+                os.fchmod(fd, before & 0o777)  # one that others may not read stays so
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(aside, target)
+
+
 def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ...]) -> None:
     program = run_program.find(_PROGRAM) or _PROGRAM
     with (
         exporting(store, identifier) as write,
         subprocess.Popen([program, *_OPTIONS, *options, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         env={"LC_ALL": "C", "PATH": os.defpath}) as process,
+                         env={"LC_ALL": "C", "PATH": os.defpath}, preexec_fn=_dies_with_us) as process,
     ):  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
-        with suppress(BrokenPipeError), process.stdin:  # what it says tells why
-            write(process.stdin)
-        said = process.stdout.read().decode(errors="replace")
+        try:
+            with suppress(BrokenPipeError), process.stdin:  # what it says tells why
+                write(process.stdin)
+            said = process.stdout.read().decode(errors="replace")
+        except BaseException:
+            process.kill()  # it waits for the rest of a tar that it was not given
+            raise
     if process.returncode:
         disk_errors.raise_said(said, target)
         lines = [line for line in said.splitlines() if line.strip()]
@@ -96,3 +179,7 @@ def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ..
             f"{_PROGRAM} could not save the container (exit status {process.returncode}): {why}",
             hint=f"is there room in {os.path.dirname(target)}?",
         )
+
+
+def _dies_with_us() -> None:
+    set_pdeathsig(signal.SIGKILL)

@@ -3,7 +3,7 @@ and /etc/rc, a script, starts its entrypoint and command.
 
 Whoever made the file chose all of it. The variables are a container's as those of any image; the script runs in the container
 alone. Read they are by a process of its own, since squashfuse_ll, which the same file may have taken over, need never answer.
-Imported where an image file is run.
+Imported where an image file is run, or made of a container.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import select
 import stat
 
+from rootless import atomic
 from rootless.engine.files.mounts import image_file
 from rootless.errors import InvalidInput
 from rootless.image import run_config
@@ -64,6 +65,57 @@ def variables(text: str) -> list[str]:
             value = bare[1:-1]
         found.append(f"{name}={value}")
     return found
+
+
+def write(root_fd: int, image: RunConfig) -> None:
+    """Have in a container's root what `read` finds in an image file, as `enroot import` writes it: the variables of `image`, after what
+    /etc/environment has besides, and an /etc/rc where there is none. OSError."""
+    try:
+        os.mkdir("etc", 0o755, dir_fd=root_fd)
+    except FileExistsError:
+        pass
+    etc = openat2(root_fd, "etc", os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    try:
+        lines = [_line(word.text) for word in image.env]
+        ours = [line for line in lines if variables(line)]
+        names = {line.partition("=")[0] for line in ours}
+        there = (_content(root_fd, _ENVIRONMENT) or b"").decode(errors="surrogateescape").splitlines()
+        kept = [line for line in there if line.lstrip().partition("=")[0] not in names]
+        data = "".join(f"{line}\n" for line in (*kept, *ours)).encode(errors="surrogateescape")
+        if ours and len(data) <= _LIMIT_BYTES:
+            atomic.write_bytes(f"/proc/self/fd/{etc}/environment", data, durable=False, mode=0o644)
+        if _content(root_fd, _RC, 0) is None:
+            atomic.write_bytes(f"/proc/self/fd/{etc}/rc", _script(image).encode(errors="surrogateescape"), durable=False, mode=0o644)
+    finally:
+        os.close(etc)
+
+
+def _line(word: str) -> str:
+    """A variable, so that `variables` reads it again; "" for one of several lines, which cannot be there."""
+    name, _, value = word.partition("=")
+    bare = value.rstrip()
+    quoted = len(bare) > 1 and bare[0] in "\"'" and bare[-1] in "\"'"
+    return "" if "\n" in word or "\r" in word else f"{name}='{value}'" if quoted else word
+
+
+def _script(image: RunConfig) -> str:
+    from shlex import quote
+
+    entrypoint, cmd = ([quote(word.text) for word in words] for words in (image.entrypoint, image.cmd))
+    workdir = quote(image.workdir.text or "/")
+    return f"""mkdir -p {workdir} 2> /dev/null
+cd {workdir} && unset OLDPWD || exit 1
+
+if [ -s /etc/rc.local ]; then
+    . /etc/rc.local
+fi
+
+if [ $# -gt 0 ]; then
+    exec {" ".join([*entrypoint, '"$@"'])}
+else
+    exec {" ".join([*entrypoint, *cmd] or [_SHELL])}
+fi
+"""
 
 
 def _ask(mount: int, path: str) -> tuple[bytes, bool]:
