@@ -42,9 +42,11 @@ def test_a_cancelled_job_leaves_nothing(cluster: Cluster, rootless: Rootless, bu
     """It is told to end, as Slurm tells its processes; one that does not listen is ended with them."""
     named = "rootless run --rm --network none --name"
     runs = "TERM; echo up; while :; do sleep 1; done"
-    script = f"""{named} deaf {busybox_image} sh -c 'trap "" {runs}' &
-{named} polite {busybox_image} sh -c 'trap "echo ended; exit 3" {runs}'
-wait"""
+    # When the script ends Slurm kills what is left of the job.
+    script = f"""trap : TERM
+{named} deaf {busybox_image} sh -c 'trap "" {runs}' &
+{named} polite {busybox_image} sh -c 'trap "echo ended; exit 3" {runs}' & polite=$!
+wait; wait $polite"""
     job = cluster.batch(script, "-o", f"{cluster.directory}/out.%j", env=job_environment)
     out = cluster.directory / f"out.{job}"
     processes.wait_until(lambda: out.exists() and out.read_text().count("up\n") == 2, "the containers run")
