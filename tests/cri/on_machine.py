@@ -21,7 +21,7 @@ from tests.harness.trees import remove_tree
 NEXT = "/opt/next/usr/bin"
 PODS = (
     test_pods.test_containers_of_a_pod, test_pods.test_streams, test_pods.test_what_a_pods_specification_says_of_security,
-    test_pods.test_mounts_that_go_both_ways,
+    test_pods.test_mounts_that_go_both_ways, test_pods.test_namespaces_and_privileges,
 )  # fmt: skip
 LEFT = ("find", "/sys/fs/cgroup", "-regextype", "posix-extended", "-type", "d", "-regex", ".*[0-9a-f]{64}.*")
 

@@ -9,7 +9,7 @@ import grpc
 
 from tests.cri.containerd import Containerd
 
-POD, CONTAINER, NODE = range(3)  # NamespaceMode
+POD, CONTAINER, NODE, TARGET = range(4)  # NamespaceMode
 RUNNING, EXITED = 1, 2  # ContainerState
 EXEC_TIMEOUT_S = 30
 
@@ -17,10 +17,13 @@ EXEC_TIMEOUT_S = 30
 class Pod:
     """A sandbox of `handler`; `sandbox` are fields of its LinuxPodSandboxConfig."""
 
-    def __init__(self, daemon: Containerd, name: str, handler: str, *, network: int = POD, **sandbox: Any) -> None:
+    def __init__(
+        self, daemon: Containerd, name: str, handler: str, *,
+        network: int = POD, pid: int = CONTAINER, privileged: bool = False, **sandbox: Any,
+    ) -> None:  # fmt: skip
         self.daemon = daemon
         self.logs = daemon.data / "logs" / name
-        security = {"namespace_options": {"network": network, "pid": CONTAINER}}
+        security = {"namespace_options": {"network": network, "pid": pid}, "privileged": privileged}
         self.config = {
             "metadata": {"name": name, "uid": f"uid-{name}", "namespace": "default"},
             "hostname": name if network != NODE else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import grpc
 import pytest
 
 from tests.cri.containerd import Containerd
-from tests.cri.pod import NODE, RUNNING, Pod
+from tests.cri.pod import NODE, POD, RUNNING, TARGET, Pod
 from tests.cri.streaming import ERROR, RESIZE, STDERR, STDIN, STDOUT, Stream
 
 SERVE = "mkdir /www && echo pod > /www/index.html && httpd -p 8080 -h /www && touch /ready; "
@@ -160,3 +161,36 @@ def test_mounts_that_go_both_ways(pod: Callable[..., Pod], containerd: Container
     assert box.exec(user, "sh", "-c", f"{MOUNTED}; ls /volume/made") == (0, "1\nfile\n")
     assert box.exec(neither, "sh", "-c", f"{MOUNTED}; ls /volume/made") == (0, "0\n")
     assert containerd.inside("umount", str(shared / "made"), str(shared)).returncode == 0
+
+
+def test_namespaces_and_privileges(pod: Callable[..., Pod], containerd: Containerd) -> None:
+    """What containers share with their pod, with one of its containers and with the node; sysctls, groups, all privileges."""
+    sysctls = {"kernel.shm_rmid_forced": "1", "net.ipv4.ip_unprivileged_port_start": "80"}
+    shared = pod("shared", pid=POD, sysctls=[{"key": key, "value": value} for key, value in sysctls.items()])
+    first = shared.run("first", "echo of first > /dev/shm/file; touch /ready; exec sleep 1001", security=options(POD))
+    read = "cat /proc/sys/kernel/shm_rmid_forced /proc/sys/net/ipv4/ip_unprivileged_port_start"
+    assert shared.exec(first, "sh", "-c", READY + read) == (0, "1\n80\n")
+    groups = {"run_as_user": {"value": 1000}, "run_as_group": {"value": 50}, "supplemental_groups": [60, 61]}
+    second = shared.run("second", "exec sleep 1002", security=options(POD) | groups)
+    assert shared.exec(second, "sh", "-c", "cat /dev/shm/file; id -G") == (0, "of first\n50 60 61\n")
+    assert seen(shared, second) == {"1001", "1002", "2147483647"}
+    alone = shared.run("alone", "exec sleep 1003")
+    assert seen(shared, alone) == {"1003"}
+    debugger = shared.run("debugger", "exec sleep 1004", security=options(TARGET, target_id=alone))
+    assert seen(shared, debugger) == {"1003", "1004"}
+
+    node = pod("node", network=NODE, pid=NODE, privileged=True)
+    driver = node.run("driver", "exec sleep 1005", security=options(NODE) | {"privileged": True})
+    assert seen(node, driver) >= {"1001", "1003", "1005"}
+    all_of_them = containerd.inside("grep", "CapBnd:", "/proc/self/status").stdout
+    mount = "mkdir /made && mount -t tmpfs none /made && echo mounted"
+    assert node.exec(driver, "sh", "-c", f"grep CapBnd: /proc/self/status; {mount}") == (0, f"{all_of_them}mounted\n")
+
+
+def options(pid: int, **more: str) -> dict[str, Any]:
+    return {"namespace_options": {"pid": pid, **more}}
+
+
+def seen(box: Pod, container: str) -> set[str]:
+    """The arguments of the sleeps in its pid namespace."""
+    return set(re.findall(r"^sleep (\d+)", box.exec(container, "ps", "-o", "args")[1], re.MULTILINE))
