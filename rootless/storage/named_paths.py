@@ -95,6 +95,12 @@ def open_file(path: str, what: str, *, flags: int = 0) -> int:
     return open_exact(exact, flags=flags)
 
 
+def open_followed(path: str, what: str, *, flags: int) -> int:
+    """A descriptor of the absolute `path` with these `flags`; the caller's. InvalidInput, OSError."""
+    exact = follow(path, what)
+    return os.open(path, flags | os.O_CLOEXEC) if exact is None else openat2(AT_FDCWD, exact, flags, resolve=_WITHOUT_LINKS)
+
+
 def open_exact(path: str, *, flags: int = 0) -> int:
     """The same of a path that was resolved: ELOOP where a link was put into it since."""
     return openat2(AT_FDCWD, path, os.O_RDONLY | flags, resolve=_WITHOUT_LINKS)

@@ -10,7 +10,7 @@ from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.linux.filesystem import filesystem_type
 from rootless.linux.mount import mount_id
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
-from rootless.storage import owner_file
+from rootless.storage import named_paths, owner_file
 from rootless.storage.drivers import shifted
 from rootless.storage.owner_file import LinkOwners
 
@@ -54,9 +54,9 @@ class CopyEnd:
         return identity(os.fstat(self.root_fd)) if self.runs else None
 
     def open(self, path: str, flags: int) -> int:
-        """Open a path on this side, links resolved inside it."""
+        """Open a path on this side, links resolved inside it. InvalidInput for one of another account in the host's /tmp."""
         if self.on_host:
-            return os.open(path, flags | os.O_CLOEXEC)
+            return named_paths.open_followed(path, "the path", flags=flags)
         inside = "./" + path.lstrip("/")
         return openat2(self.root_fd, inside, flags | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
@@ -69,7 +69,9 @@ class CopyEnd:
         return True
 
     def resolved(self, path: str) -> str:
-        """The path with a link in its last component followed, at most 40 times."""
+        """The path with a link in its last component followed, at most 40 times. InvalidInput as of `open`."""
+        if self.on_host:
+            return named_paths.follow(path, "the path") or path
         asked = path
         for _ in range(_MOST_LINKS):
             parent, name = os.path.split(path.rstrip("/") or "/")

@@ -6,7 +6,7 @@ import os
 
 from rootless.errors import InvalidInput, NotSupported, RootlessError
 from rootless.session import run_program, session
-from rootless.storage import disk_errors
+from rootless.storage import disk_errors, named_paths
 from rootless.words import plain
 
 PROGRAM = "mksquashfs"
@@ -27,7 +27,9 @@ def pack(source: str, target: str) -> int:
         )
     if not os.path.isdir(source):
         raise InvalidInput(f"{source} is no directory")
-    source, target = os.path.realpath(source), os.path.abspath(target)
+    source = named_paths.follow(os.path.abspath(source), "the directory") or os.path.realpath(source)
+    above, _, name = os.path.abspath(target).rpartition("/")
+    target = f"{named_paths.follow(above or '/', 'the directory') or above}/{name}"
     if os.path.isdir(target) or (target + "/").startswith(source + "/"):
         raise InvalidInput(f"{target} cannot be the packed file of {source}", hint="name a file outside of the directory")
     session.join()  # files of other ids of the user's can be read then

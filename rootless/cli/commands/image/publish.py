@@ -11,6 +11,7 @@ from rootless.cli.output.columns import plain, print_table, short_id
 from rootless.errors import InvalidInput
 from rootless.image.progress import Event, Phase
 from rootless.image.stores.upkeep import KEEP_DAYS
+from rootless.storage import named_paths
 from rootless.storage.store import Store
 
 
@@ -20,6 +21,7 @@ def publish(args: Args) -> int:
     from rootless.engine.images import publishing
 
     directory, texts = os.path.abspath(args.positional[0]), args.positional[1:]
+    directory = named_paths.follow(directory, "the directory") or directory
     if args.remove:
         if not texts:
             raise InvalidInput("--rm takes names of images, after the directory")
