@@ -209,7 +209,7 @@ def note_use(store: Store, image_id: str) -> None:
     """Note that the image is used: its record's time, set once a day. Nothing where that cannot be written, or for ""."""
     path = _record_path(store, image_id)
     try:
-        if time.time() - os.stat(path).st_mtime > _DAY_S:
+        if not 0 <= time.time() - os.stat(path).st_mtime <= _DAY_S:  # a later time is of another clock, and says nothing
             os.utime(path)
     except OSError:
         pass  # a store that is only read, or a full one; or the image has just been removed

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from rootless.errors import NotSupported, RootlessError
 from rootless.linux import signal
+from rootless.linux.filesystem import touch_access_time
 from rootless.linux.process import set_pdeathsig
 from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.squashfs.header import ImageFile
@@ -61,11 +62,10 @@ def find(store: Store, diff_ids: Sequence[str]) -> ImageFile | None:
 def note_use(image: ImageFile) -> None:
     """Note in the file's atime that a container here has it: `sweep` on another machine leaves it for a day more. Its mtime stays,
     which tells one mount from another."""
-    now = time.time()
     try:
-        status = os.stat(image.path)
-        if now - _last_use(status) > _NOTED_EVERY_S:
-            os.utime(image.path, ns=(int(now * 1e9), status.st_mtime_ns))
+        ago = time.time() - _last_use(os.stat(image.path))
+        if not 0 <= ago <= _NOTED_EVERY_S:  # a later time is of another clock, and says nothing
+            touch_access_time(image.path)
     except OSError:
         pass  # a store that is only read
 

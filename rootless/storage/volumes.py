@@ -18,6 +18,9 @@ from rootless.errors import Conflict, InvalidInput, NotFound, RootlessError
 from rootless.storage.names import NAME_REST, NAME_START
 from rootless.storage.store import Store, make_directory
 
+_MADE_S, _MADE_ELSEWHERE_S = 60, 86_400
+"""A volume is made in milliseconds: what is older was left by a killed process. Another machine may wait for the file server meanwhile."""
+
 
 class Volume(NamedTuple):
     """One volume; `path` is the absolute host path of its data."""
@@ -187,11 +190,11 @@ def sweep(store: Store) -> list[str]:
         entries = os.listdir(store.volumes)
     except FileNotFoundError:
         return done
+    young = store.now() - (_MADE_ELSEWHERE_S if store.shared else _MADE_S) if any(entry.startswith(".new-") for entry in entries) else 0.0
     for entry in entries:
         path = f"{store.volumes}/{entry}"
-        # A volume is made in milliseconds: one this old was left by a killed process.
         try:
-            old = entry.startswith(".new-") and time.time() - os.stat(path).st_mtime > 60
+            old = entry.startswith(".new-") and os.stat(path).st_mtime < young
         except FileNotFoundError:
             continue
         if old or entry.startswith(".rm-"):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -139,7 +138,7 @@ class _Eviction:
 
     def __init__(self, store: Store, budget: Budget) -> None:
         self._store, self._budget = store, budget
-        self._now = time.time()
+        self._now = store.now()
         self._over = used(store) - budget.most_bytes
         self._layers = self._files = self._freed = 0
         self._names: list[str] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -77,7 +76,7 @@ def collect_alone(store: Store) -> Collected:
         for mount in config.get("mounts") or ():  # --mount type=image
             wanted_layers.update(mount.get("diff_ids") or ())
     wanted_layers |= step_names.layers_of_steps(store)
-    young = _file_systems_clock(store) - _YOUNG_S if store.shared else 0.0
+    young = store.now() - _YOUNG_S if store.shared else 0.0
     freed = gone_blobs = gone_layers = 0
     for digest in list(blobs.digests(store)):
         if digest not in wanted_blobs and not _may_be_wanted_elsewhere(store, digest, young):
@@ -108,21 +107,6 @@ def _may_be_wanted_elsewhere(store: Store, digest: str, young: float) -> bool:
         return not squashed.is_older(blobs.path(store, digest), young)
     except FileNotFoundError:
         return True
-
-
-def _file_systems_clock(store: Store) -> float:
-    """Now, as the file system of what is shared has it: its server's clock gives files their times, and ours may be another.
-    Asked by making a file; ours where none can be made."""
-    path = f"{store.home}/.clock-{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        return time.time()
-    try:
-        return os.fstat(fd).st_mtime
-    finally:
-        os.close(fd)
-        os.unlink(path)
 
 
 def _drop_partial(store: Store, young: float) -> int:
