@@ -88,7 +88,9 @@ static size_t find_passed(int *passed)
         const char *word = getenv(names[i]);
         uint64_t number;
         struct stat status;
-        if (word && parse_number(word, 1u << 30, &number) && number > 2 && fstat((int)number, &status) == 0 &&
+        /* One that would not have come over an exec is ours: the caller's is closed, and its variable was left behind. */
+        if (word && parse_number(word, 1u << 30, &number) && number > 2 && fcntl((int)number, F_GETFD) == 0 &&
+            fstat((int)number, &status) == 0 &&
             (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode)))
             passed[count++] = (int)number;
     }

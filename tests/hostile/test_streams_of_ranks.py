@@ -51,3 +51,12 @@ def test_what_is_typed_afterwards(rootless: Rootless, terminal: Callable[..., Te
         window.expect("heard asked for")
         assert window.wait() == 0
         assert "terminal" not in window.screen
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_variable_of_a_closed_descriptor(rootless: Rootless, busybox_image: str) -> None:
+    """PMI_FD that an outer launcher's rank has left behind: at its number there is nothing of ours, as the connection to PID 1."""
+    look = (*RUN, busybox_image, "sh", "-c", "for each in /proc/$$/fd/*; do readlink $each; done; true")
+    for number in [*range(3, 12)] * 2:
+        seen = rootless(*look, env={"PMI_FD": str(number)})
+        assert not [line for line in seen.lines if line.startswith("socket:")], number

@@ -278,6 +278,7 @@ def _passed() -> tuple[int, ...]:
             mode = os.fstat(int(word)).st_mode
         except OSError:
             continue  # of a launcher further away, whose descriptors we have not
-        if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+        # One that is closed by an exec is our own, at the number of one that the caller has closed.
+        if os.get_inheritable(int(word)) and (stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)):
             found.append(int(word))
     return tuple(found)
