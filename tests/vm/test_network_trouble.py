@@ -77,6 +77,9 @@ def test_a_server_that_stops_during_a_run(home: Callable[[str, str], Home], who:
         # The container is the machine's own, with all that is asked about it.
         told = vm.run(who, f"{root} rootless ps -q | wc -l; rootless logs lives; rootless exec lives echo here; rootless stop -t 1 lives")
         assert told.stdout.split() == ["1", "up", "here", "lives"]
+        assert started[1].stderr is not None
+        assert f"waiting for the server of {at.path} (nfs" in started[1].stderr.readline()
+        assert "Ctrl-C ends the wait" in started[1].stderr.readline()
         assert started[1].poll() is None
     finally:
         vm.run("root", START_SERVER)
