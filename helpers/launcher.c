@@ -64,10 +64,12 @@ static void fill_streams(const char *command)
 static char *interpreter(char *line)
 {
     char *end = strchr(line, '\n');
-    if (end == NULL || strncmp(line, "#!/", 3) != 0)
+    if (end == NULL || strncmp(line, "#!", 2) != 0)
         return NULL;
     *end = 0;
-    char *path = line + 2;
+    char *path = line + 2 + strspn(line + 2, " \t"); /* Debian's dh_python3 writes one */
+    if (*path != '/')
+        return NULL;
     /* Its path may have blanks; options may follow it, and those are ours to say. */
     if (access(path, X_OK) != 0)
         path[strcspn(path, " \t\r")] = 0;

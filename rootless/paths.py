@@ -233,7 +233,8 @@ def launcher() -> str | None:
     try:
         with open(commands + "/rootless-python", "rb") as file:
             first = file.readline(4096)
-        same = first.startswith(b"#!/") and os.path.samefile(first[2:].rstrip(b"\n"), sys.executable)
+        python = first[2:].strip(b" \t\n")  # after a blank: Debian's dh_python3
+        same = first.startswith(b"#!") and python.startswith(b"/") and os.path.samefile(python, sys.executable)
     except (OSError, ValueError):
         return None
     return commands + "/rootless" if same and os.access(commands + "/rootless", os.X_OK) else None

@@ -92,6 +92,12 @@ def test_options_of_an_installer(place: Place) -> None:
     assert place.run("ps").stdout == f"1 True ['rootless-oci', 'ps'] {ALL}\n"
 
 
+def test_a_blank_after_the_mark(place: Place) -> None:
+    """As Debian's dh_python3 writes it."""
+    place.write(f"#! {sys.executable}")
+    assert place.run("ps").stdout == f"1 True ['rootless-oci', 'ps'] {ALL}\n"
+
+
 def test_a_first_line_that_is_a_shell(place: Place) -> None:
     """Where an installer (uv, conda) writes one for a path with a blank."""
     place.write(f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''")

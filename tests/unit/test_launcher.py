@@ -19,6 +19,7 @@ ASK = "from rootless import paths; print(paths.launcher())"
     [
         ("lib/python3.{minor}/site-packages", "#!{python}", True),
         ("lib/python3/dist-packages", "#!{python}", True),
+        ("lib/python3/dist-packages", "#! {python}", True),  # dh_python3
         ("lib64/python3.{minor}/site-packages", "#!{python}", True),
         ("lib/python3.{minor}/site-packages", "#!/bin/sh", False),  # the way of pip and uv around a path with a blank, or a moving one
         ("lib/python3.{minor}/site-packages", "#!/usr/bin/env python3", False),
