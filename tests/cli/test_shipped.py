@@ -73,19 +73,6 @@ def test_wheels_of_both_machines(rootless: Rootless, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("rootless version\n", "")
 
 
-@pytest.mark.full  # debhelper, lintian and what they need, in a tree of their own: minutes, and half an hour on a loaded machine
-@pytest.mark.timeout(3600)
-def test_the_debian_package(tmp_path: Path) -> None:
-    """The script says what it tries: a build, lintian, an installation in a bare machine, and its end."""
-    need_program("mmdebstrap")
-    done = subprocess.run(
-        [TREE / "packaging/debian/build.sh", tmp_path / "out"], env={**os.environ, "PYTHON": sys.executable},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-5000:]
-    assert [path.name.rpartition("_")[0] for path in (tmp_path / "out").iterdir()] == [f"rootless_{__version__}"]
-
-
 @pytest.mark.full  # it compiles the programs
 @pytest.mark.timeout(600)
 def test_the_rpm(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`vm`: a Debian machine with the wheel of this checkout installed by alice, bob and carol.
+"""`vm`: a Debian machine with the wheel of this checkout installed by alice, bob and carol; or by root, as a package of Debian's.
 
 Every test of this tier runs once on each suite; the machines are built, booted and thrown away one after
 the other. ROOTLESS_VM_SUITES chooses: "trixie bookworm:short" is all of them on the first, and on the second those
@@ -18,7 +18,7 @@ from typing import TypeVar
 import pytest
 
 from tests.conftest import OUTCOME
-from tests.vm import image, wheels
+from tests.vm import debian_package, image, wheels
 from tests.vm.machine import PROCESSORS, USERS, Machine
 from tests.vm.oci_host import MAKE_ROOTFS
 
@@ -59,25 +59,33 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheels.build(tmp_path_factory.mktemp("wheel"))
 
 
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's Debian package, built once."""
+    return debian_package.build(tmp_path_factory.mktemp("package"))
+
+
 @pytest.fixture(scope="session", params=SUITES)
 def vm(
     request: pytest.FixtureRequest,
-    wheel: Path,
     busybox_archive: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
     """A running machine (see `Machine`): `rootless` in everyone's ~/venv/bin, on the PATH of `run`, with
-    `busybox:latest` in everyone's store. Tests share it: each removes its containers.
+    `busybox:latest` in everyone's store. Tests share it: each removes its containers. On "trixie+package" it is /usr/bin/rootless.
     """
     phases = [str(request.param)]
     told = request.config.stash.setdefault(PHASES, [])
     built = _timed(phases, "image", lambda: image.ensure(request.param))
-    directory = tmp_path_factory.mktemp("wheels")
-    wheels.gather(wheel, built.suite, directory)
+    if request.param.endswith("+package"):
+        brought = request.getfixturevalue("package")
+    else:
+        brought = tmp_path_factory.mktemp("wheels")
+        wheels.gather(request.getfixturevalue("wheel"), built.suite, brought)
     machine = Machine(built)
     try:
         _timed(phases, "boot", machine.boot)
-        _timed(phases, "install", lambda: _install(machine, directory, busybox_archive))
+        _timed(phases, "install", lambda: _install(machine, brought, busybox_archive))
         started = time.monotonic()
         yield machine
         phases.append(f"tests {time.monotonic() - started:.0f} s")
@@ -117,13 +125,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"machine: {line}")
 
 
-def _install(machine: Machine, wheelhouse: Path, busybox: Path) -> None:
-    machine.put(wheelhouse, "/srv/wheels", user="root")
+def _install(machine: Machine, brought: Path, busybox: Path) -> None:
+    """`brought`: a Debian package, or a directory of wheels."""
     machine.put(busybox, "/srv/busybox.tar", user="root")
+    install = "true"
+    if brought.suffix == ".deb":
+        debian_package.install(machine, brought)
+    else:
+        machine.put(brought, "/srv/wheels", user="root")
+        # Compiling everything takes as long as installing it; what is used is compiled when it is.
+        pip = "~/venv/bin/pip install -q --no-compile --disable-pip-version-check"
+        install = f"{pip} --no-index --find-links /srv/wheels 'rootless[console]'"
     machine.run("root", "chmod -R a+rX /srv")
-    # Compiling everything takes as long as installing it; what is used is compiled when it is.
-    pip = "~/venv/bin/pip install -q --no-compile --disable-pip-version-check"
-    install = f"{pip} --no-index --find-links /srv/wheels 'rootless[console]'"
     load = "rootless load -q -i /srv/busybox.tar"
     with ThreadPoolExecutor(PROCESSORS) as pool:
         for done in [pool.submit(machine.run, user, f"{install} && {load}", timeout=600) for user in USERS]:

@@ -28,14 +28,53 @@ systemd systemd-sysv systemd-container dbus dbus-user-session libpam-systemd ude
 openssh-server iproute2 procps util-linux netbase ca-certificates cron apparmor selinux-policy-default policycoreutils
 python3 python3-venv uidmap slirp4netns fuse-overlayfs libseccomp2 busybox-static podman
 """.split()
-# What a name of an image adds to its suite's: "trixie+servers". Units that take a quarter minute of every boot are left to the tests
-# to start; quotas are those of loop devices.
+# Units that take a quarter minute of every boot are left to the tests to start; quotas are those of loop devices.
 SERVERS = "nfs-kernel-server nfs-common squashfuse squashfs-tools quota".split()
 SERVERS_HOOK = 'chroot "$1" systemctl -q disable nfs-server nfs-client.target rpcbind.service rpcbind.socket quota.service'
 PODS = "containerd containernetworking-plugins rootlesskit socat".split()
 PODS_HOOK = Path(__file__).with_name("pods.sh").read_text()
-# packages, and hooks of mmdebstrap's
-MORE: dict[str, tuple[list[str], list[str]]] = {"": ([], []), "servers": (SERVERS, [SERVERS_HOOK]), "pods": (PODS, [PODS_HOOK])}
+# For our Debian package: nothing that it depends on is installed; apt finds that in the machine, and nothing else. Manual pages are
+# kept, and AppArmor starts, but without Debian's profiles.
+PACKAGED = "man-db bash-completion zsh fish".split()
+DEPENDED_ON = """
+ca-certificates fuse-overlayfs libseccomp2 slirp4netns uidmap
+python3-click python3-h11 python3-isal python3-jeepney python3-urllib3 python3-wsproto python3-yaml python3-zstandard
+""".split()
+PACKAGED_HOOK = f"""\
+set -eu
+sed -i /path-exclude/d "$1"/etc/dpkg/dpkg.cfg.d/*
+sed -i s/^update_initramfs=.*/update_initramfs=no/ "$1/etc/initramfs-tools/update-initramfs.conf" # fuse3 asks for one: a minute
+chroot "$1" systemctl -q unmask apparmor.service
+find "$1/etc/apparmor.d" -maxdepth 1 -type f -delete
+chroot "$1" apt-get clean
+chroot "$1" apt-get -qq -y --no-install-recommends --download-only install {" ".join(DEPENDED_ON)}
+mkdir "$1/srv/debian"
+mv "$1"/var/cache/apt/archives/*.deb "$1/srv/debian"
+cd "$1/srv/debian"
+for each in *.deb; do
+    dpkg-deb -f "$each"
+    printf 'Filename: ./%s\\nSize: %s\\nSHA256: %s\\n\\n' "$each" "$(stat -c %s "$each")" "$(sha256sum "$each" | cut -d " " -f 1)"
+done >Packages
+rm -rf "$1"/etc/apt/sources.list.d/*
+echo 'deb [trusted=yes] file:/srv/debian ./' >"$1/etc/apt/sources.list"
+"""
+
+
+class More(NamedTuple):
+    """What an image has more than its suite's own, and what it has not."""
+
+    packages: list[str] = []
+    without: list[str] = []
+    hooks: list[str] = []  # of mmdebstrap's
+
+
+# By the name of the image: "trixie", "trixie+servers".
+MORE = {
+    "": More(),
+    "servers": More(SERVERS, hooks=[SERVERS_HOOK]),
+    "pods": More(PODS, hooks=[PODS_HOOK]),
+    "package": More(PACKAGED, without=[*DEPENDED_ON, "podman"], hooks=[PACKAGED_HOOK]),
+}
 # What nobody reads in a test, and drivers of devices that this machine has not.
 DPKG_OPTIONS = (
     "force-unsafe-io",
@@ -116,9 +155,8 @@ def ensure(name: str) -> Image:
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     customize = Path(__file__).with_name("customize.sh").read_text()
-    suite, _, more = name.partition("+")
-    packages, hooks = MORE[more]
-    recipe = (suite, PACKAGES + packages, DPKG_OPTIONS, SMALL_INITRD, MAKE_DISK, customize, *hooks)
+    suite, packages, hooks = _recipe(name)
+    recipe = (suite, packages, DPKG_OPTIONS, SMALL_INITRD, MAKE_DISK, customize, *hooks)
     directory = cache / f"{name}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
     with (cache / f"{name}.lock").open("w") as lock:  # two test runs, one build
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -127,9 +165,15 @@ def ensure(name: str) -> Image:
     return Image(suite, *(directory / name for name in ("disk", "vmlinuz", "initrd", "key")))
 
 
-def _build(name: str, directory: Path, customize: str) -> None:
+def _recipe(name: str) -> tuple[str, list[str], list[str]]:
+    """Suite, packages and hooks of an image."""
     suite, _, more = name.partition("+")
-    packages, hooks = MORE[more]
+    added = MORE[more]
+    return suite, [each for each in PACKAGES if each not in added.without] + added.packages, added.hooks
+
+
+def _build(name: str, directory: Path, customize: str) -> None:
+    suite, packages, hooks = _recipe(name)
     mmdebstrap = need_program("mmdebstrap")
     need_program("newuidmap")
     need_program("xz")
@@ -146,7 +190,7 @@ def _build(name: str, directory: Path, customize: str) -> None:
             _run(
                 [
                     mmdebstrap, "--mode=unshare", "--variant=apt", "--format=tar",
-                    f"--include={','.join(PACKAGES + packages)}",
+                    f"--include={','.join(packages)}",
                     *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
                     f"--essential-hook={SMALL_INITRD}", f"--customize-hook={settings}{customize}",
                     *(f"--customize-hook={hook}" for hook in hooks),

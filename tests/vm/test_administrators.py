@@ -11,7 +11,7 @@ from tests.vm.machine import Machine
 
 TREE = Path(__file__).parents[2]
 ELSEWHERE = {
-    "apt-get install ": "packaging/fresh-machine.sh does it, from README",
+    "apt-get install ": "packaging/fresh-machine.sh does it, from README, and tests/vm/test_package.py with the package",
     "python3 -m venv /opt/rootless ": "minutes here; tests/cli/test_installed.py has pip and the wheel, the next line its link",
 }
 UNDO = """\

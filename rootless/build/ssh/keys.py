@@ -77,7 +77,8 @@ def load(path: str) -> Key:
     except ImportError:
         raise NotSupported(
             "keys for --ssh need the Python package cryptography",
-            hint="`pip install 'rootless[sign]'` in the environment that rootless is installed in, or give an agent's socket",
+            hint="`pip install 'rootless[sign]'` in the environment that rootless is installed in (with the Debian package: "
+            "apt install python3-cryptography), or give an agent's socket",
         ) from None
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

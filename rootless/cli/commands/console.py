@@ -30,7 +30,8 @@ def console(args: Args) -> int:
     if missing:
         raise NotSupported(
             f"the console needs packages that are not installed: {', '.join(missing)}",
-            hint="install them beside rootless: pip install 'rootless[console]'",
+            hint="install them beside rootless: pip install 'rootless[console]'; with the Debian package: "
+            "apt install python3-jinja2 python3-pampy python3-uvicorn",
         )
     from rootless.console import running
 

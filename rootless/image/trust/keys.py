@@ -112,6 +112,7 @@ def _require() -> None:
     except ImportError:
         raise NotSupported(
             "signatures need the Python packages cryptography and PyNaCl",
-            hint="`pip install 'rootless[sign]'` in the environment that rootless is installed in",
+            hint="`pip install 'rootless[sign]'` in the environment that rootless is installed in; with the Debian package: "
+            "apt install python3-cryptography python3-nacl",
         ) from None
     del cryptography, nacl
