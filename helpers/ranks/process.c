@@ -22,6 +22,7 @@
 #include "ranks/become.h"
 #include "ranks/environment.h"
 #include "ranks/kernel.h"
+#include "ranks/wait.h"
 
 #define MOST_PASSED 2
 #define PATIENCE_MS 5000
@@ -114,10 +115,17 @@ static pid_t fork_inside(const struct facts *facts, int init, const struct rank 
 
 /* Until it has executed its command: true; false where it has not. What the sender says is nothing that we read: it may be the
    container's by then, and every word of it means that Python is to try. */
-static bool has_executed(int channel, const struct shared *shared)
+static bool has_executed(int channel, int signals, const struct shared *shared)
 {
+    struct pollfd polled[] = {{.fd = channel, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     char byte;
     ssize_t size;
+    while (!polled[0].revents) {
+        if (poll(polled, 2, -1) < 0 && errno != EINTR)
+            return false;
+        if (!polled[0].revents && polled[1].revents && is_told_to_end(signals))
+            return false;
+    }
     do
         size = recv(channel, &byte, 1, 0);
     while (size < 0 && errno == EINTR);
@@ -134,7 +142,7 @@ static void end(pid_t pid)
     waitpid(pid, NULL, WNOHANG);
 }
 
-static pid_t start(const struct facts *facts, int init, struct rank *rank, int channel)
+static pid_t start(const struct facts *facts, int init, int signals, struct rank *rank, int channel)
 {
     struct shared *shared = rank->shared;
     pid_t intermediate = fork();
@@ -158,13 +166,13 @@ static pid_t start(const struct facts *facts, int init, struct rank *rank, int c
     }
     if (pid < 0)
         return -1;
-    if (has_executed(channel, shared))
+    if (has_executed(channel, signals, shared))
         return pid;
     end(pid);
     return -1;
 }
 
-pid_t start_rank(const struct facts *facts, int init)
+pid_t start_rank(const struct facts *facts, int init, int signals)
 {
     int pair[2], passed[MOST_PASSED];
     struct rank rank = {.program = open_sealed(facts->program), .passed = passed, .channel = -1};
@@ -176,7 +184,7 @@ pid_t start_rank(const struct facts *facts, int init)
     rank.shared = mmap(NULL, sizeof *rank.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (rank.environment && rank.shared != MAP_FAILED && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
         rank.channel = pair[1];
-        pid = start(facts, init, &rank, pair[0]);
+        pid = start(facts, init, signals, &rank, pair[0]);
         close(pair[0]);
         if (rank.channel >= 0)
             close(rank.channel);

@@ -109,15 +109,18 @@ static int enter(int shared, const struct facts *facts)
     /* Once more, now that the container stays: a state that has changed, paused for one, is another file. */
     int init = is_current(shared, facts) && same_files(&facts->host_files) ? open_init(facts) : -1;
     if (init >= 0) {
+        sigset_t mask;
         sigaction(SIGCHLD, &told, &before); /* ignored, the kernel would reap our child */
-        pid_t pid = start_rank(facts, init);
+        int signals = take_signals(&mask);
+        pid_t pid = start_rank(facts, init, signals);
         close(init);
-        if (pid > 0) {
-            status = wait_for_rank(pid, facts);
-            leave_container(connection, facts);
-        } else {
+        if (pid > 0)
+            status = wait_for_rank(pid, signals, facts);
+        else
             sigaction(SIGCHLD, &before, NULL);
-        }
+        give_signals_back(signals, &mask);
+        if (pid > 0)
+            leave_container(connection, facts); /* who waits for its removal can be ended as ever */
     }
     close(connection);
     return status;

@@ -28,8 +28,7 @@ struct rank_watch {
     int code; /* -1: it runs */
 };
 
-/* Has the signals that are passed on, and those of children, come as packets of a descriptor, which is returned. */
-static int take_signals(sigset_t *before)
+int take_signals(sigset_t *before)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD};
     sigset_t taken;
@@ -144,10 +143,24 @@ static void read_signals(struct rank_watch *watch, int signals)
             pass_on(watch, (int)info.ssi_signo);
 }
 
-int wait_for_rank(pid_t pid, const struct facts *facts)
+bool is_told_to_end(int signals)
 {
-    sigset_t before;
-    int signals = take_signals(&before);
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo != SIGCHLD)
+            return kill(getpid(), (int)info.ssi_signo) == 0; /* blocked: it comes when they are given back */
+    return false;
+}
+
+void give_signals_back(int signals, const sigset_t *before)
+{
+    sigprocmask(SIG_SETMASK, before, NULL);
+    if (signals >= 0)
+        close(signals);
+}
+
+int wait_for_rank(pid_t pid, int signals, const struct facts *facts)
+{
     struct rank_watch watch = {.pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0), .code = -1};
     uint64_t wait_s;
     if (*facts->wait_s && parse_number(facts->wait_s, 1u << 30, &wait_s)) {
@@ -164,10 +177,6 @@ int wait_for_rank(pid_t pid, const struct facts *facts)
         if (poll(polled, 2, -1) > 0 && polled[0].revents)
             read_signals(&watch, signals);
     }
-    /* Who waits for the container's removal can be ended as ever. */
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    if (signals >= 0)
-        close(signals);
     if (watch.pidfd >= 0)
         close(watch.pidfd);
     return watch.code;

@@ -18,6 +18,7 @@ import pytest
 from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.hostile.conftest import compiled
+from tests.need import need_program
 
 RUN = ("run", "--shared=quick", "--network", "none")
 SHOW = r"""
@@ -233,6 +234,28 @@ def test_signals_and_ends(rootless: Rootless, busybox_image: str) -> None:
         rank.process.kill()
         rank.process.wait()
     processes.wait_until(lambda: rootless("ps", "-aq", env=job).lines == [], "all have gone")
+
+
+def test_a_signal_that_comes_at_once(rootless: Rootless, busybox_image: str) -> None:
+    """Is the command's as soon as that has said a word, however slow the launcher is."""
+    strace = need_program("strace")
+    stays = held(rootless, busybox_image)
+    words = (*RUN, busybox_image, "sh", "-c", SIGNALLED)
+    first = Rank(rootless, *words)
+    assert first.line() == b"up\n"
+    slow = [strace, "-o", "/dev/null", "-e", "trace=rt_sigprocmask", "-e", "inject=rt_sigprocmask:delay_enter=700000"]
+    argv = [*slow, *rootless.argv, *words]
+    with subprocess.Popen(argv, env=rootless.environment, stdout=subprocess.PIPE) as traced:
+        assert traced.stdout is not None
+        assert traced.stdout.readline() == b"up\n"
+        launcher = int(Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text().split()[0])
+        assert not os.path.basename(os.readlink(f"/proc/{launcher}/exe")).startswith("python")
+        os.kill(launcher, signal.SIGTERM)
+        assert traced.stdout.read() == b"told\n"
+        assert traced.wait(60) == 7
+    first.process.terminate()
+    assert first.said()[0] == 7
+    assert stays.said()[0] == 0
 
 
 @pytest.fixture(scope="module")
