@@ -64,6 +64,24 @@ echo status $?"""
     assert said.endswith("status 125\n")
 
 
+def test_components_of_a_job(cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str]) -> None:
+    """A heterogeneous job: a step on several of them has a container on each one's nodes, one with a name is refused."""
+    step = f"rootless srun --container-image={busybox_image}"
+    script = f"""{step} --het-group=0,1 sh -c 'echo rank $SLURM_PROCID on $SLURMD_NODENAME'
+{step} --container-name=tools --het-group=1 true; echo status $?
+{step} --container-name=tools sh -c 'echo kept >/tmp/new'
+{step} --container-name=tools cat /tmp/new"""
+    job = cluster.batch(script, "-n1", "-w", "n1", ":", "-n1", "-w", "n2", "-o", f"{cluster.directory}/out.%j", env=job_environment)
+    cluster.wait_for(job)
+    said = (cluster.directory / f"out.{job}").read_text()
+    lines = said.splitlines()
+    assert sorted(line for line in lines if line.startswith("rank")) == ["rank 0 on n1", "rank 1 on n2"], said
+    assert "--container-name and --het-group" in said
+    assert "status 125" in lines
+    assert "kept" in lines
+    assert rootless("ps", "-aq").lines == []
+
+
 def test_words(cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "data").write_text("mine\n")
     environment = {**job_environment, "MINE": "of the job"}

@@ -39,9 +39,19 @@ def test_refused() -> None:
         ([IMAGE, "--container-mounts=/a:/b:x-create=dir", "a"], NotSupported, "x-create"),
         (["--container-image=podman://x", "a"], NotSupported, "podman"),
         (["--container-image=$me@nvcr.io#x", "a"], NotSupported, "user"),
+        (["--container-image=--privileged", "a"], InvalidInput, "no name of an image"),
+        (["--container-image=docker://-v#x", "a"], InvalidInput, "no name of an image"),
     ):
         with pytest.raises(kind, match=text):
             srun.run_words(srun_words.split(words))
+
+
+@pytest.mark.parametrize("word", ["docker://me:secret@nvcr.io#x:1", "me:secret@nvcr.io/x", "https://me:secret@nvcr.io/x"])
+def test_no_password_is_repeated(word: str) -> None:
+    """What is said lands in the job's output."""
+    with pytest.raises(NotSupported) as refused:
+        srun_words.image(word)
+    assert "secret" not in f"{refused.value} {refused.value.hint}"
 
 
 @pytest.mark.parametrize(("word", "name"), [

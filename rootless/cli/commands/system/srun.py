@@ -24,6 +24,11 @@ def _srun(args: Args) -> int:
     inherited.give_back()
     name = words.container.get("name", "").partition(":")[0]
     if name and srun_keeper.is_wanted(words.srun):
+        if any(word.partition("=")[0] in ("--het-group", "--pack-group") for word in words.srun):
+            raise NotSupported(
+                "--container-name and --het-group: containers are kept on the nodes of a job's first component alone",
+                hint="leave --container-name out: each step then has a container of its own",
+            )
         run, *rest = run_words(words._replace(command=[], container={**words.container, "save": ""}))
         srun_keeper.keep(program, name, [*paths.own_program(), run, "--keep", *rest])
     os.execv(program, argv)

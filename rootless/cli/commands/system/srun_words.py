@@ -104,13 +104,15 @@ def image(word: str) -> str:
     registry, hash_, path = name.rpartition("#")
     user, at, after = (registry or path).rpartition("@")
     if at and (hash_ or not after.startswith(("sha256:", "sha512:"))):
-        server = after if hash_ else "docker.io"
+        server, user = after if hash_ else "docker.io", user.partition(":")[0]  # a password is not for the job's output
         raise NotSupported(
             f"--container-image: the user {user} in the image's name",
             hint=f"log in once, which is kept in your home: rootless login -u {user} {server}",
         )
     if not name:
         raise InvalidInput("--container-image is empty")
+    if name.startswith("-"):
+        raise InvalidInput(f"--container-image: {name} is no name of an image")  # but would be an option of `run`
     return f"{registry}/{path}" if hash_ else name
 
 
