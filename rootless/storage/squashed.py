@@ -161,7 +161,7 @@ def squash(source: int, target: str, options: tuple[str, ...]) -> None:
             lines = [line for line in output.splitlines() if line.strip()]
             raise RootlessError(
                 f"{PROGRAM} could not make the image's file (exit status {status}): {plain(lines[-1]) if lines else 'it said nothing'}",
-                hint=f"is there room in {os.path.dirname(target)}?",
+                hint=f"is there room in {os.path.realpath(os.path.dirname(target))}?",
             )
     finally:
         os.close(said)

@@ -39,3 +39,15 @@ def test_a_directory_that_becomes_a_link(
     assert (trap / "out/said").read_text() == "OK\nOK\n", "nothing was exchanged"
     shown = subprocess.run(["unsquashfs", "-cat", trap / "saved.sqsh", "z/secret"], capture_output=True, check=False)
     assert b"host" not in shown.stdout
+
+
+def test_a_directory_above_the_file(rootless: Rootless, busybox_image: str, trap: Path) -> None:
+    """The command, which has what is above it mounted, leads the place of the file elsewhere: to an image of the caller's, say."""
+    need_program("sqfstar")
+    (trap / "work/out").mkdir(parents=True)
+    (trap / "images").mkdir()
+    (trap / "images/saved.sqsh").write_text("precious")
+    run = ("run", "--shared=step", "--network", "none", "-v", f"{trap}/work:/work", "--save", f"{trap}/work/out/saved.sqsh")
+    rootless(*run, busybox_image, "sh", "-c", 'mv /work/out /work/moved; ln -s "$0" /work/out', str(trap / "images"))
+    assert [(path.name, path.read_text()) for path in (trap / "images").iterdir()] == [("saved.sqsh", "precious")]
+    assert [path.name for path in (trap / "work/moved").iterdir()] == ["saved.sqsh"]

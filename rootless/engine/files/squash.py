@@ -32,8 +32,9 @@ _LONGEST_NAME = 230
 _ABANDONED_S = 3600.0
 
 
-def check(target: str) -> None:
-    """Before the commands run whose work it is: InvalidInput, NotSupported where `save` could not make the file."""
+def check(target: str) -> int:
+    """Before the commands run whose work it is: InvalidInput, NotSupported where `save` could not make the file. Returns a descriptor of
+    the directory that it is to be in, the caller's: a command that has one above that may put a link in its place."""
     above, _, name = os.path.abspath(target).rpartition("/")
     above = above or "/"
     if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):
@@ -49,23 +50,28 @@ def check(target: str) -> None:
             f"a container is saved as a squashfs by {_PROGRAM} and {squashed.PROGRAM}, which are not both installed",
             hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
         )
+    try:
+        return named_paths.open_followed(above, "the directory", flags=os.O_PATH | os.O_DIRECTORY)
+    except OSError as error:
+        raise named_paths.failure(target, error, "cannot write") from None
 
 
-def save(store: Store, identifier: str, target: str) -> None:
-    """Make the file `target` of what the container has, without what is mounted in it: beside it, synced and renamed. Joins the
-    session. RootlessError; FileNotFoundError without the programs that `check` looks for.
+def save(store: Store, identifier: str, target: str, place: int) -> None:
+    """Make the file `target`, by its name in the directory `place` that `check` has opened, of what the container has, without what is
+    mounted in it: beside it, synced and renamed. Joins the session. RootlessError; FileNotFoundError without the programs that `check`
+    looks for.
 
     Owners are the container's numbers. Where there is one id all are root's, with records of the others (owner_record) but for links.
     All are root's, too, where the container's user is oneself (keep-id): so that they are his again in the next such container.
     SIGTERM and SIGHUP end it, and us, with nothing left beside the file; what a killed one has left is removed by the next.
     """
-    above, _, name = os.path.abspath(target).rpartition("/")
-    directory = named_paths.follow(above or "/", "the directory") or above
-    target = f"{directory}/{name}"
+    name = os.path.basename(os.path.abspath(target))
+    os.set_inheritable(place, True)  # by sqfstar and mksquashfs, which know paths alone
+    directory = f"/proc/self/fd/{place}"
     running.join_session(store, identifier)
     record = read_config(store, identifier)
     _sweep(directory, name)
-    aside = f"{target}.unfinished-{os.urandom(4).hex()}"
+    aside = f"{directory}/{name}.unfinished-{os.urandom(4).hex()}"
     try:
         with _told_to_end():
             _describe(store, record)
@@ -73,9 +79,10 @@ def save(store: Store, identifier: str, target: str) -> None:
                 _with_records(store, identifier, aside)
             else:
                 _from_tar(store, identifier, aside, ("-all-root",) if record.get("id_map") else ())
-            _finish(aside, target)
+            _finish(aside, f"{directory}/{name}")
     except OSError as error:
-        raise disk_errors.failed(f"cannot write {target}", error, directory) from error
+        where = os.path.realpath(directory)
+        raise disk_errors.failed(f"cannot write {where}/{name}", error, where) from error
     finally:
         with suppress(FileNotFoundError):
             os.unlink(aside)
@@ -143,7 +150,8 @@ def _describe(store: Store, record: ContainerConfig) -> None:
 
 
 def _finish(aside: str, target: str) -> None:
-    fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
+    # A command that has the directory may see the file, and put something else in its place.
+    fd = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         with suppress(FileNotFoundError):
             before = os.lstat(target).st_mode
@@ -160,7 +168,7 @@ def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ..
     with (
         exporting(store, identifier) as write,
         subprocess.Popen([program, *_OPTIONS, *options, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         env={"LC_ALL": "C", "PATH": os.defpath}, preexec_fn=_dies_with_us) as process,
+                         env={"LC_ALL": "C", "PATH": os.defpath}, close_fds=False, preexec_fn=_dies_with_us) as process,
     ):  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
@@ -177,7 +185,7 @@ def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ..
         why = plain(lines[-1]) if lines else "it said nothing"
         raise RootlessError(
             f"{_PROGRAM} could not save the container (exit status {process.returncode}): {why}",
-            hint=f"is there room in {os.path.dirname(target)}?",
+            hint=f"is there room in {os.path.realpath(os.path.dirname(target))}?",
         )
 
 

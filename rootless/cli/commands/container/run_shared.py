@@ -48,10 +48,11 @@ _PMIX_CHOICES = {"PMIX_MCA_gds": "hash"}
 def run(args: Args) -> int:
     """Run the command in the shared container; its exit status."""
     _refuse(args)
+    place = -1
     if args.save:
         from rootless.engine.files import squash
 
-        squash.check(args.save)
+        place = squash.check(args.save)
     request = to_request(args)
     store = Store.open()
     of_all = _of_all(request, shm_size=request.shm_size if args.shm_size else _half_the_memory())
@@ -118,7 +119,7 @@ def run(args: Args) -> int:
                 engine_exec.wait_for_end(entered, signals.fd, signals.on_arrival)
         status = attach.exit_code(runtime_exec.wait(entered))
         if args.save and shared.is_to_save(member):
-            squash.save(store, member.id, args.save)
+            squash.save(store, member.id, args.save, place)
         return status
     finally:
         shared.leave(store, member)
