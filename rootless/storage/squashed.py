@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-from rootless.errors import NotSupported, RootlessError
 from rootless.linux import signal
 from rootless.linux.filesystem import touch_access_time
 from rootless.linux.process import set_pdeathsig
@@ -22,14 +21,13 @@ from rootless.runtime.mounts.rootfs import Rootfs, mounted
 from rootless.runtime.squashfs.header import ImageFile
 from rootless.runtime.squashfs.serve import find_program
 from rootless.session import run_program, session
-from rootless.storage import disk_errors
+from rootless.storage import disk_errors, squashfs_tools
 from rootless.storage.copy_data import copy_data
 from rootless.storage.directories import ask_again
 from rootless.storage.layers import lower
 from rootless.storage.store import Store, make_directory
 from rootless.words import plain
 
-PROGRAM = "mksquashfs"
 _OPTIONS = ("-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
 _FUTURE_S = 2 * 86_400.0
 """From what is still young, a day before now: a time that is a day ahead of now."""
@@ -76,7 +74,7 @@ def _last_use(status: os.stat_result) -> float:
 
 def can_be_made() -> bool:
     """Whether the programs are there that make such files and mount them."""
-    return run_program.find(PROGRAM) is not None and find_program() is not None
+    return run_program.find(squashfs_tools.PACK) is not None and find_program() is not None
 
 
 def make(store: Store, diff_ids: Sequence[str]) -> None:
@@ -130,12 +128,7 @@ def write(store: Store, diff_ids: Sequence[str], target: str, *, single_id: bool
 
 def squash(source: int, target: str, options: tuple[str, ...]) -> None:
     """A squashfs of what is below the directory `source`. RootlessError with what mksquashfs says, NotSupported without it."""
-    program = run_program.find(PROGRAM)
-    if program is None:
-        raise NotSupported(
-            f"an image's file is made by {PROGRAM}, which is not installed",
-            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
-        )
+    program = squashfs_tools.find(squashfs_tools.PACK, "an image's file")
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     try:
         pid = os.fork()
@@ -157,12 +150,7 @@ def squash(source: int, target: str, options: tuple[str, ...]) -> None:
             raise
         if status:
             output = os.pread(said, 1 << 16, 0).decode(errors="replace")
-            disk_errors.raise_said(output, target)
-            lines = [line for line in output.splitlines() if line.strip()]
-            raise RootlessError(
-                f"{PROGRAM} could not make the image's file (exit status {status}): {plain(lines[-1]) if lines else 'it said nothing'}",
-                hint=f"is there room in {os.path.realpath(os.path.dirname(target))}?",
-            )
+            squashfs_tools.raise_failed(squashfs_tools.PACK, "the image's file", status, output, target)
     finally:
         os.close(said)
 

@@ -56,9 +56,8 @@ def find(names: Sequence[str]) -> Edits:
     return found
 
 
-def apply(record: ContainerConfig, root: Rootfs | None = None) -> ContainerConfig:
-    """The record for this start, with `hooks`. What the user mounts himself at a place stands there. `root`: the container's, to
-    find the place of libraries in it; None leaves them out, to see beforehand whether all else is there."""
+def of(record: ContainerConfig) -> Edits:
+    """What the container's devices bring. NotSupported also for what this container cannot have of them."""
     found = find(record.get("cdi") or ())
     if found.groups and "keep-groups" not in record["group_add"]:
         groups = ", ".join(map(str, found.groups))
@@ -69,8 +68,15 @@ def apply(record: ContainerConfig, root: Rootfs | None = None) -> ContainerConfi
         # trace it (a debugger's container, a privileged one), would have those by it.
         raise NotSupported("the device needs hooks, which are not run where other containers see the processes",
                            hint="give it to one with processes of its own: no --pid container:..., no pod that shares pid")  # fmt: skip
+    return found
+
+
+def apply(record: ContainerConfig, root: Rootfs) -> ContainerConfig:
+    """The record for this start, with `hooks`. What the user mounts himself at a place stands there. `root`: the container's, to
+    find the place of libraries in it."""
+    found = of(record)
     taken = {mount["target"] for mount in record["mounts"]} | {device["target"] for device in record["devices"]}
-    if found.libraries and root is not None:
+    if found.libraries:
         found.mounts.extend(_placed(found.libraries, root))
     mounts = {mount["target"]: mount for mount in found.mounts if mount["target"] not in taken}
     devices = {device["target"]: device for device in found.devices if device["target"] not in taken}

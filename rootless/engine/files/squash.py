@@ -15,16 +15,16 @@ from rootless.engine.files import view
 from rootless.engine.files.export import exporting
 from rootless.engine.state import running
 from rootless.engine.state.config import ContainerConfig, read_config
-from rootless.errors import InvalidInput, NotFound, NotSupported, RootlessError
+from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.linux import signal
 from rootless.linux.process import set_pdeathsig
-from rootless.session import run_program, session
-from rootless.storage import disk_errors, images, named_paths, squashed
+from rootless.session import session
+from rootless.storage import disk_errors, images, named_paths, squashed, squashfs_tools
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 from rootless.words import plain
 
-_PROGRAM = "sqfstar"
+_PROGRAM = squashfs_tools.FROM_TAR
 # Whoever waits is a step of a job. zstd's usual end takes ten times as long, and squashfs-tools 4.5 refuses any other of it here.
 _OPTIONS = ("-no-progress", "-quiet", "-comp", "lz4", "-b", "128K")
 _LONGEST_NAME = 230
@@ -45,11 +45,8 @@ def check(target: str) -> int:
         raise InvalidInput(f"cannot write {target}: it is no regular file")
     if len(os.fsencode(name)) > _LONGEST_NAME:
         raise InvalidInput(f"cannot write {target}: a name may have {_LONGEST_NAME} bytes")
-    if run_program.find(_PROGRAM) is None or run_program.find(squashed.PROGRAM) is None:
-        raise NotSupported(
-            f"a container is saved as a squashfs by {_PROGRAM} and {squashed.PROGRAM}, which are not both installed",
-            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
-        )
+    for program in (_PROGRAM, squashfs_tools.PACK):
+        squashfs_tools.find(program, "a saved container")
     try:
         return named_paths.open_followed(above, "the directory", flags=os.O_PATH | os.O_DIRECTORY)
     except OSError as error:
@@ -58,8 +55,7 @@ def check(target: str) -> int:
 
 def save(store: Store, identifier: str, target: str, place: int) -> None:
     """Make the file `target`, by its name in the directory `place` that `check` has opened, of what the container has, without what is
-    mounted in it: beside it, synced and renamed. Joins the session. RootlessError; FileNotFoundError without the programs that `check`
-    looks for.
+    mounted in it: beside it, synced and renamed. Joins the session. RootlessError.
 
     Owners are the container's numbers. Where there is one id all are root's, with records of the others (owner_record) but for links.
     All are root's, too, where the container's user is oneself (keep-id): so that they are his again in the next such container.
@@ -164,7 +160,7 @@ def _finish(aside: str, target: str) -> None:
 
 
 def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ...]) -> None:
-    program = run_program.find(_PROGRAM) or _PROGRAM
+    program = squashfs_tools.find(_PROGRAM, "a saved container")
     with (
         exporting(store, identifier) as write,
         subprocess.Popen([program, *_OPTIONS, *options, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -180,13 +176,7 @@ def _from_tar(store: Store, identifier: str, target: str, options: tuple[str, ..
             process.kill()  # it waits for the rest of a tar that it was not given
             raise
     if process.returncode:
-        disk_errors.raise_said(said, target)
-        lines = [line for line in said.splitlines() if line.strip()]
-        why = plain(lines[-1]) if lines else "it said nothing"
-        raise RootlessError(
-            f"{_PROGRAM} could not save the container (exit status {process.returncode}): {why}",
-            hint=f"is there room in {os.path.realpath(os.path.dirname(target))}?",
-        )
+        squashfs_tools.raise_failed(_PROGRAM, "the container's file", process.returncode, said, target)
 
 
 def _dies_with_us() -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 
-from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.errors import InvalidInput
 from rootless.session import run_program, session
-from rootless.storage import disk_errors, named_paths
-from rootless.words import plain
+from rootless.storage import disk_errors, named_paths, squashfs_tools
 
-PROGRAM = "mksquashfs"
 # zstd at its quick end: a quarter larger than the best, ten times as fast to make, and the fastest to read.
 _OPTIONS = ("-noappend", "-no-progress", "-quiet", "-all-root", "-comp", "zstd", "-Xcompression-level", "3", "-b", "128K")
 
@@ -19,12 +17,7 @@ def pack(source: str, target: str) -> int:
 
     Made beside it, synced and renamed: `target` is the old one or the new one, whole. NotSupported without mksquashfs.
     """
-    program = run_program.find(PROGRAM)
-    if program is None:
-        raise NotSupported(
-            f"a directory is packed by {PROGRAM}, which is not installed",
-            hint="as administrator: apt install squashfs-tools (Debian, Ubuntu), dnf install squashfs-tools (Fedora)",
-        )
+    program = squashfs_tools.find(squashfs_tools.PACK, "a packed directory")
     if not os.path.isdir(source):
         raise InvalidInput(f"{source} is no directory")
     source = named_paths.follow(os.path.abspath(source), "the directory") or os.path.realpath(source)
@@ -37,12 +30,7 @@ def pack(source: str, target: str) -> int:
     try:
         done = run_program.run([program, source, aside, *_OPTIONS])
         if done.status != 0:
-            disk_errors.raise_said(done.output, aside)
-            lines = [line for line in done.output.splitlines() if line.strip()]
-            raise RootlessError(
-                f"{PROGRAM} could not pack {source} (exit status {done.status}): {plain(lines[-1]) if lines else 'it said nothing'}",
-                hint=f"is there room in {os.path.dirname(target)}, and may you read all of {source}?",
-            )
+            squashfs_tools.raise_failed(squashfs_tools.PACK, f"the file of {source}", done.status, done.output, aside)
         fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(fd)

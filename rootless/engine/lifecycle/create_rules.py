@@ -92,10 +92,6 @@ def _devices(record: ContainerConfig) -> None:
         if not os.path.exists(device["source"]):
             raise NotFound(f"error gathering device information while adding custom device \"{device['source']}\": "
                            "no such file or directory")  # fmt: skip
-    if record.get("cdi"):
-        from rootless.engine.cdi import edits
-
-        edits.apply(record)
 
 
 def _restart_policy(record: ContainerConfig) -> None:

@@ -13,15 +13,14 @@ _OTHERS = 0o006
 
 
 def keep(record: ContainerConfig) -> None:
-    """Ask for them in the record, where nothing is asked for and a device of the container can be used by them alone."""
-    if record["group_add"]:
-        return
+    """Ask for them in the record, where nothing is asked for and a device of the container can be used by them alone. NotFound,
+    NotSupported for a named device that the container cannot have."""
     nodes = [device["source"] for device in record["devices"]]
     if record.get("cdi"):
         from rootless.engine.cdi import edits
 
-        nodes += [device["source"] for device in edits.find(record["cdi"]).devices]
-    if by_groups(nodes):
+        nodes += [device["source"] for device in edits.of(record).devices]
+    if not record["group_add"] and by_groups(nodes):
         record["group_add"] = [KEEP_GROUPS]
 
 
