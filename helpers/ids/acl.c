@@ -20,10 +20,11 @@ struct list {
     struct entry entries[512];
 };
 
-/* The file's bits by the list; -1: it names nobody, and the kernel takes it. */
-static int mode_of(const struct list *list, size_t count)
+/* The file's bits by the list, and whether it names anybody; -1: it is none. */
+static int mode_of(const struct list *list, size_t count, bool *named)
 {
-    int user = 0, group = 0, other = 0, mask = 7, named = 0;
+    int user = 0, group = 0, other = 0, mask = 7;
+    *named = false;
     for (size_t i = 0; i < count; i++) {
         int bits = list->entries[i].bits & 7;
         switch (list->entries[i].tag) {
@@ -31,14 +32,15 @@ static int mode_of(const struct list *list, size_t count)
         case GROUP_OBJ: group = bits; break;
         case OTHER: other = bits; break;
         case MASK: mask = bits; break;
-        case USER: case GROUP: named = 1; break;
+        case USER: case GROUP: *named = true; break;
         default: return -1;
         }
     }
-    return named ? user << 6 | (group & mask) << 3 | other : -1;
+    return user << 6 | (group & mask) << 3 | other;
 }
 
-static int64_t set_mode(const struct request *r, int fd, int mode)
+/* Sets it as far as we do (set_posix_acl() of fs/posix_acl.c). CONTINUE: the kernel does. */
+static int64_t set_list(const struct request *r, int fd, bool access, int mode, bool named)
 {
     struct stat st;
     char name[24];
@@ -46,11 +48,20 @@ static int64_t set_mode(const struct request *r, int fd, int mode)
     if (fstat(fd, &st) < 0)
         return -errno;
     if (S_ISLNK(st.st_mode))
-        return -EOPNOTSUPP;
-    if ((!credentials_over_files(by) && by->fsuid != owner_of(fd, &st).uid) || !acts_as_owner(r, &st, CAP_FOWNER))
-        return -EPERM;
+        return named ? -EOPNOTSUPP : CONTINUE;
+    if (!access && !S_ISDIR(st.st_mode))
+        return named ? -EACCES : CONTINUE;
+    struct owner owner = owner_of(fd, &st);
+    if ((!credentials_over_files(by) && by->fsuid != owner.uid) || !acts_as_owner(r, &st, CAP_FOWNER))
+        return read_only(fd) ? CONTINUE : -EPERM;
+    /* A group's bit is not for who is not in the group. */
+    const bool loses = access && st.st_mode & S_ISGID && !credentials_over_files(by) && !credentials_in_group(by, owner.gid);
+    if (!named && !loses)
+        return CONTINUE;
+    if (!access)
+        return 0;
     put_number(name, (uint64_t)fd);
-    return chmod(name, (st.st_mode & 07000) | (mode_t)mode) < 0 ? -errno : 0;
+    return chmod(name, (st.st_mode & (loses ? 05000 : 07000)) | (mode_t)mode) < 0 ? -errno : 0;
 }
 
 /* The file of a setxattr(2). */
@@ -71,7 +82,7 @@ int64_t call_set_attribute(const struct request *r)
     bool access = !strcmp(name, access_list);
     const size_t size = r->args[3];
     const struct credentials *by = credentials_of(r->task);
-    if (!credentials_over_files(by) && result > 0 && !(r->args[4] & ~3u) && strncmp(name, "system.", 7) != 0) {
+    if (!(credentials_over_files(by) && by->effective) && result > 0 && !(r->args[4] & ~3u) && strncmp(name, "system.", 7) != 0) {
         int64_t file = changed(r);
         if (file < 0)
             return file == GONE || file == -EACCES ? file : CONTINUE;
@@ -83,13 +94,14 @@ int64_t call_set_attribute(const struct request *r)
         return CONTINUE;
     if ((result = request_read(r, r->args[2], &list, size)) < 0)
         return result == GONE ? GONE : CONTINUE;
-    int mode = mode_of(&list, size / sizeof(struct entry));
-    if (mode < 0)
+    bool named;
+    int mode = mode_of(&list, size / sizeof(struct entry), &named);
+    if (mode < 0 || (!named && credentials_over_files(by)))
         return CONTINUE;
     int64_t fd = changed(r);
     if (fd < 0)
-        return fd;
-    result = access ? set_mode(r, (int)fd, mode) : 0;
+        return named || fd == GONE || fd == -EACCES ? fd : CONTINUE;
+    result = set_list(r, (int)fd, access, mode, named);
     close((int)fd);
     return result;
 }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "apart.h"
@@ -109,7 +110,8 @@ static bool birth_of(int fd, int64_t *birth)
     return true;
 }
 
-int open_in_upper(int fd)
+/* What the upper directory has at the file's path, O_PATH, ours to close; -1: nothing. */
+static int open_in_upper(int fd)
 {
     char name[24], path[PATH_SIZE];
     struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
@@ -121,6 +123,32 @@ int open_in_upper(int fd)
     return (int)syscall(SYS_openat2, upper_fd, size > 1 ? path + 1 : ".", &how, sizeof how);
 }
 
+/* Whether what the upper directory has at the file's path, `copy`, is that file. A copy of an image's file keeps that one's number until the
+   next mount. The kernel keeps the time of the last writing for itself for a while: so who has another number and another time
+   has to be a copy at least, which fuse-overlayfs notes in an attribute that nobody in the container can set. */
+static bool is_its_copy(int copy, const struct stat *above, const struct stat *st)
+{
+    char name[24];
+    if (above->st_mode != st->st_mode)
+        return false;
+    if (above->st_ino == st->st_ino)
+        return true;
+    bool same_time = above->st_mtim.tv_sec == st->st_mtim.tv_sec && above->st_mtim.tv_nsec == st->st_mtim.tv_nsec;
+    put_number(name, (uint64_t)copy);
+    return above->st_size == st->st_size && (same_time || getxattr(name, "user.fuseoverlayfs.origin", NULL, 0) >= 0);
+}
+
+int open_copy(int fd, const struct stat *st, struct stat *above)
+{
+    int copy = open_in_upper(fd);
+    if (copy < 0)
+        return NOTHING_THERE;
+    if (fstat(copy, above) == 0 && is_its_copy(copy, above, st))
+        return copy;
+    close(copy);
+    return ANOTHER;
+}
+
 /* fuse-overlayfs knows no births: what is in the upper directory has that file's, and a link of the image's is known by its number, which
    is nobody's else as long as the image is there. */
 static void key_below_fuse(int fd, const struct stat *st, struct apart *key)
@@ -130,14 +158,12 @@ static void key_below_fuse(int fd, const struct stat *st, struct apart *key)
     int64_t birth;
     if (fstatfs(fd, &fs) < 0 || fs.f_type != FUSE_MAGIC || fstatat(AT_FDCWD, "/", &top, 0) < 0 || top.st_dev != st->st_dev)
         return;
-    int copy = open_in_upper(fd);
-    if (copy < 0) {
+    int copy = open_copy(fd, st, &above);
+    if (copy == NOTHING_THERE)
         key->birth = upper_fd < 0 ? 0 : ANY_BIRTH;
+    if (copy < 0)
         return;
-    }
-    bool same = fstat(copy, &above) == 0 && above.st_mode == st->st_mode && above.st_size == st->st_size &&
-                (above.st_ino == st->st_ino || (above.st_mtim.tv_sec == st->st_mtim.tv_sec && above.st_mtim.tv_nsec == st->st_mtim.tv_nsec));
-    if (same && birth_of(copy, &birth)) {
+    if (birth_of(copy, &birth)) {
         key->ino = above.st_ino;
         key->birth = birth;
     }

@@ -10,7 +10,9 @@
 bool apart_owner(int fd, const struct stat *st, struct owner *owner);
 /* 0, or -errno: -ENOSPC, where there are too many. */
 int apart_set(int fd, const struct stat *st, uint32_t uid, uint32_t gid);
-/* What the upper directory has at the file's path, O_PATH, ours to close; -1: nothing. */
-int open_in_upper(int fd);
+/* The file's copy in the upper directory, below fuse-overlayfs: O_PATH, ours to close, and *above. */
+#define NOTHING_THERE (-1)
+#define ANOTHER (-2)
+int open_copy(int fd, const struct stat *st, struct stat *above);
 
 #endif

@@ -129,6 +129,7 @@ const size_t call_count = sizeof calls / sizeof *calls;
 
 int64_t answer(const struct request *r)
 {
+    executions_settle(r);
     sockets_settle(r);
     for (size_t i = 0; i < call_count; i++)
         if (calls[i].nr == r->nr && calls[i].function)

@@ -9,8 +9,8 @@
 /* <linux/capability.h>: one or two words each of effective, permitted and inheritable, by the version. */
 #define VERSION_1 0x19980330u
 #define VERSION_3 0x20080522u
-/* CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD */
-#define OVER_FILES 0x0800021fu
+/* CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD; CAP_MAC_OVERRIDE */
+static const uint32_t over_files[2] = {0x0800021f, 1};
 struct header {
     uint32_t version;
     int32_t pid;
@@ -25,6 +25,11 @@ bool holds_capability(const struct request *r, int capability)
     struct header header = {VERSION_3, r->task};
     struct data data[2];
     return syscall(SYS_capget, &header, data) == 0 && data[capability / 32].effective >> capability % 32 & 1;
+}
+
+bool has_in_force(const struct request *r, const struct credentials *by, int capability)
+{
+    return by->effective && holds_capability(r, capability);
 }
 
 bool acts_as_owner(const struct request *r, const struct stat *st, int capability)
@@ -68,8 +73,8 @@ int64_t call_set_capabilities(const struct request *r)
         return -EPERM;
     /* Which of them the kernel knows, and asks for at every call. */
     changed.permitted = permitted != 0;
-    changed.effective = effective != 0;
-    changed.no_files = effective != 0 && !(data[0].effective & OVER_FILES);
+    changed.effective = ((data[0].effective & ~over_files[0]) | (data[1].effective & ~over_files[1])) != 0;
+    changed.files = (data[0].effective & over_files[0]) != 0;
     if (memcmp(&changed, credentials_of(r->task), sizeof changed) != 0 && (result = credentials_set(r, &changed, NULL)) < 0)
         return result;
     return CONTINUE;
@@ -80,7 +85,7 @@ int64_t call_get_capabilities(const struct request *r)
     struct header header;
     struct data data[2];
     const struct credentials *of = credentials_of(r->task);
-    if (of->permitted && of->effective && !of->no_files)
+    if (of->permitted && of->effective && of->files)
         return CONTINUE;
     int64_t result = read_header(r, &header);
     if (result != 0)
@@ -89,7 +94,7 @@ int64_t call_get_capabilities(const struct request *r)
     if (syscall(SYS_capget, &real, data) < 0)
         return CONTINUE;
     for (int i = 0; i < 2; i++) {
-        data[i].effective &= of->effective ? i || !of->no_files ? ~0u : ~OVER_FILES : 0;
+        data[i].effective &= (of->effective ? ~over_files[i] : 0) | (of->files ? over_files[i] : 0);
         data[i].permitted &= of->permitted ? ~0u : 0;
     }
     return request_write(r, r->args[1], data, header.version == VERSION_1 ? sizeof *data : sizeof data);

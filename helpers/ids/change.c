@@ -90,13 +90,15 @@ int64_t call_times(const struct request *r)
 int64_t may_set_attribute(const struct credentials *by, int fd, const char *name)
 {
     struct stat st;
-    if (credentials_over_files(by) || fstat(fd, &st) < 0 || read_only(fd) || kernels_own(fd))
+    if (fstat(fd, &st) < 0 || read_only(fd) || kernels_own(fd))
         return CONTINUE;
     struct owner owner = owner_of(fd, &st);
-    if (!strcmp(name, OWNER_ATTRIBUTE))
+    if (!strcmp(name, OWNER_ATTRIBUTE) && !credentials_over_files(by))
         return -EPERM; /* who may not chown(2) does not by this: a set-user-id program of his would be root's */
     if (!strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8))
-        return -EPERM;
+        return by->effective ? CONTINUE : -EPERM;
+    if (credentials_over_files(by))
+        return CONTINUE;
     if (strncmp(name, "user.", 5) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
         return CONTINUE;
     if (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX && by->fsuid != owner.uid)
@@ -120,6 +122,7 @@ int64_t call_remove_attribute(const struct request *r)
         return fd == GONE || fd == -EACCES ? fd : CONTINUE;
     result = may_set_attribute(by, (int)fd, name);
     if (result == CONTINUE && !strncmp(name, "system.posix_acl_", 17) && fstat((int)fd, &st) == 0 && !S_ISLNK(st.st_mode) &&
+        (S_ISDIR(st.st_mode) || strcmp(name, "system.posix_acl_default") != 0) &&
         !read_only((int)fd) && by->fsuid != owner_of((int)fd, &st).uid)
         result = -EPERM;
     close((int)fd);

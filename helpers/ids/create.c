@@ -4,15 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "create.h"
 #include "search.h"
+#include "lib/text.h"
 
-#define PROC_SUPER_MAGIC 0x9fa0
 #define DEFAULT_UMASK 022
-#define TEMPORARY (O_TMPFILE & ~O_DIRECTORY)
 
 static bool is_directory(const struct request *r)
 {
@@ -46,114 +45,89 @@ static bool may_open(const struct credentials *by, const struct making *making)
     return may;
 }
 
-/* A link at the end of the path is followed: what is made is what it names. */
-static bool follow(struct making *making)
+/* Whether the directory has a list for what is made in it, which stands for the umask then (acl(5)). */
+static bool has_default_list(int fd)
 {
-    struct statfs fs;
-    char *path = making->place.path;
-    for (int links = 0; links < 40; links++) {
-        char target[PATH_SIZE];
-        ssize_t size = readlinkat(making->parent, making->name, target, sizeof target - 1);
-        if (size < 0)
-            return errno == EINVAL || errno == ENOENT;
-        if (fstatfs(making->parent, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC)
-            return false; /* no path is what it says */
-        memcpy(path, target, (size_t)size);
-        path[size] = 0;
-        place_close(&making->place);
-        making->place.at = making->parent;
-        making->parent = -1;
-        int at = -1;
-        if (*path == '/' && own_place(making->place.asks, path, PATH_SIZE, true, &at) < 0)
-            return false;
-        if (at >= 0) {
-            place_close(&making->place);
-            making->place.at = at;
-        }
-        making->parent = place_parent(&making->place, &making->name);
-        if (making->parent < 0)
-            return false;
-    }
-    return false;
+    char name[24];
+    put_number(name, (uint64_t)fd);
+    return getxattr(name, "system.posix_acl_default", NULL, 0) >= 0;
 }
 
-static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool in_directory, bool follows, struct making *making)
-{
-    int64_t result = place_of(r, dirfd, address, follows, &making->place);
-    if (result < 0)
-        return result == GONE ? GONE : CONTINUE;
-    return making_search(r, in_directory, follows, making);
-}
-
-int64_t making_search(const struct request *r, bool in_directory, bool follows, struct making *making)
-{
-    const struct credentials *by = credentials_of(r->task);
-    if (!credentials_over_files(by)) {
-        struct found found;
-        if (making->opens)
-            making->place.wanted = wanted_by(making->flags);
-        int64_t result = search(&making->place, by, follows, &found);
-        bool there = result == 0 && making->opens && found.file >= 0;
-        if (there)
-            result = opens(by, &found, making->flags);
-        search_end(&found);
-        if (there || result == -EACCES) {
-            place_close(&making->place);
-            return result;
-        }
-    }
-    return making_begin(r, in_directory, follows, making);
-}
-
-int64_t making_begin(const struct request *r, bool in_directory, bool follows, struct making *making)
+/* At a glance: whether it is root's to make, in a directory that gives its group to nobody. The kernel does that. */
+static bool is_roots(const struct credentials *by, const struct place *place, bool in_directory, bool follows)
 {
     struct stat st;
-    int64_t result = 0;
+    char target[2];
+    const char *name = ".";
+    if (by->fsuid || by->fsgid || !credentials_over_files(by))
+        return false;
+    const int parent = in_directory ? place_open(place, true) : place_parent(place, &name);
+    const bool kept = parent < 0 ? !leads_elsewhere(parent)
+                                 : fstat(parent, &st) < 0 || (!(st.st_mode & S_ISGID) && !(follows && readlinkat(parent, name, target, 1) >= 0));
+    if (parent >= 0)
+        close(parent);
+    return kept;
+}
+
+int64_t making_begin(const struct request *r, struct place *place, bool in_directory, bool follows, struct making *making)
+{
+    struct stat st;
+    struct found found;
     const struct credentials *by = credentials_of(r->task);
-    char *path = making->place.path;
-    if (is_directory(r))
-        for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--)
-            path[end - 1] = 0;
-    making->name = ".";
-    making->parent = in_directory ? place_open(&making->place, true) : place_parent(&making->place, &making->name);
-    if (making->parent < 0 || (follows && !follow(making)) || fstat(making->parent, &st) < 0 || !S_ISDIR(st.st_mode)) {
+    const bool slashed = !in_directory && strip_slashes(place->path) && !is_directory(r);
+    if (making->opens)
+        place->wanted = wanted_by(making->flags);
+    int64_t result = is_roots(by, place, in_directory, follows) ? CONTINUE : search(place, by, follows, &found);
+    place_close(place);
+    if (result != 0)
+        return result == -ENOENT ? CONTINUE : result; /* in /proc it has another error */
+    if (slashed || (found.file >= 0 && !in_directory)) {
+        result = !slashed && making->opens && !credentials_over_files(by) ? opens(by, &found, making->flags) : CONTINUE;
+        search_end(&found);
+        return result;
+    }
+    making->parent = in_directory ? found.file : found.parent;
+    put_text(making->name, in_directory ? "." : found.name);
+    *(in_directory ? &found.file : &found.parent) = -1;
+    search_end(&found);
+    if (making->parent < 0 || found.slashed || fstat(making->parent, &st) < 0 || !S_ISDIR(st.st_mode)) {
         if (making->parent >= 0)
             close(making->parent);
-        place_close(&making->place);
-        return CONTINUE;
-    }
-    bool gives_group = st.st_mode & S_ISGID;
-    if (!by->fsuid && !by->fsgid && !gives_group && credentials_over_files(by)) {
-        making_end(making);
         return CONTINUE;
     }
     struct owner directory = owner_of(making->parent, &st);
-    making->owner = (struct owner){by->fsuid, gives_group ? directory.gid : by->fsgid, true};
+    making->owner = (struct owner){by->fsuid, st.st_mode & S_ISGID ? directory.gid : by->fsgid, true};
     if (!making->owner.uid && !making->owner.gid && credentials_over_files(by))
         result = CONTINUE;
     else if (!credentials_may(by, &st, &directory, S_IWOTH | S_IXOTH))
-        result = faccessat(making->parent, making->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && (!making->opens || may_open(by, making)) ? CONTINUE : -EACCES;
+        result = read_only(making->parent) ? CONTINUE : -EACCES;
     else if (!acts_as_owner(r, &st, CAP_DAC_OVERRIDE))
         result = CONTINUE;
-    if (result != 0) {
+    if (result != 0)
         close(making->parent);
-        place_close(&making->place);
-        return result;
-    }
-    making->umask = umask_of(r);
-    return 0;
+    else
+        making->umask = has_default_list(making->parent) ? 0 : umask_of(r);
+    return result;
 }
 
 void making_end(struct making *making)
 {
     close(making->parent);
-    place_close(&making->place);
 }
 
 int making_note(int fd, const struct owner *owner)
 {
     struct stat st;
     return fstat(fd, &st) < 0 ? -errno : owner_set(fd, &st, owner->uid, owner->gid);
+}
+
+static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool in_directory, bool follows, struct making *making)
+{
+    struct place place;
+    int64_t result = place_of(r, dirfd, address, false, &place);
+    if (result < 0)
+        return result == GONE ? GONE : CONTINUE;
+    return making_begin(r, &place, in_directory, follows, making);
 }
 
 /* Gives the task our descriptor as the result of its call. */
@@ -180,10 +154,13 @@ int64_t call_create(const struct request *r)
     bool temporary = (flags & O_TMPFILE) == O_TMPFILE;
     making.flags = flags;
     making.opens = !temporary && !(flags & O_EXCL);
-    int64_t result = begin(r, at ? (int)r->args[0] : AT_FDCWD, a[0], temporary, !temporary && !(flags & (O_EXCL | O_NOFOLLOW)), &making);
+    int64_t result = begin(r, at ? (int)r->args[0] : AT_FDCWD, a[0], temporary, !(flags & O_NOFOLLOW) && (temporary || !(flags & O_EXCL)), &making);
     if (result != 0)
         return result;
     mode &= ~making.umask;
+    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !credentials_over_files(credentials_of(r->task)) &&
+        !credentials_in_group(credentials_of(r->task), making.owner.gid))
+        mode &= ~(mode_t)S_ISGID; /* the directory's group is none of his */
     /* With O_EXCL it is a new file that is opened, and never one that lets us wait. */
     uint64_t ours = flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC | O_DIRECT | O_NOATIME | O_LARGEFILE | O_NONBLOCK | O_NOFOLLOW);
     int fd = temporary ? open_beneath(making.parent, ".", ours | O_TMPFILE | (flags & O_EXCL), mode)

@@ -25,7 +25,7 @@ static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
 void credentials_begin(void)
 {
-    sets[0].permitted = sets[0].effective = 1; /* root's; at run time: the table would be in the program's file */
+    sets[0].permitted = sets[0].effective = sets[0].files = 1; /* root's; at run time: the table would be in the program's file */
 }
 
 bool credentials_given(void)
@@ -55,7 +55,7 @@ const uint32_t *credentials_groups(const struct credentials *of)
 static uint32_t hash_of(const struct credentials *set)
 {
     const uint32_t words[] = {set->ruid, set->euid, set->suid, set->fsuid, set->rgid, set->egid, set->sgid, set->fsgid,
-                              set->groups, set->group_count, set->keep, set->permitted, set->effective, set->no_files};
+                              set->groups, set->group_count, set->keep, set->permitted, set->effective, set->files};
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         hash = (hash ^ words[i]) * 16777619u;
@@ -132,7 +132,7 @@ void credentials_sort(uint32_t *groups, uint32_t count)
 
 const struct credentials *credentials_beginning(uint32_t uid, uint32_t gid, uint32_t *groups, uint32_t count)
 {
-    struct credentials set = {uid, uid, uid, uid, gid, gid, gid, gid, 0, count, 0, !uid, !uid, 0};
+    struct credentials set = {uid, uid, uid, uid, gid, gid, gid, gid, 0, count, 0, !uid, !uid, !uid};
     credentials_sort(groups, count);
     int number = number_of(&set, groups);
     return number < 0 ? NULL : &sets[number];
@@ -143,13 +143,11 @@ void credentials_adjust(const struct credentials *old, struct credentials *chang
     bool was_root = !old->ruid || !old->euid || !old->suid;
     bool is_root = !changed->ruid || !changed->euid || !changed->suid;
     if (was_root && !is_root && !old->keep)
-        changed->permitted = changed->effective = changed->no_files = 0;
+        changed->permitted = changed->effective = changed->files = 0;
     if (!old->euid && changed->euid)
-        changed->effective = changed->no_files = 0; /* a program that keeps its capabilities raises them again by capset(2) */
-    if (old->euid && !changed->euid) {
-        changed->effective = changed->permitted;
-        changed->no_files = 0;
-    }
+        changed->effective = changed->files = 0; /* a program that keeps its capabilities raises them again by capset(2) */
+    if (old->euid && !changed->euid)
+        changed->effective = changed->files = changed->permitted;
 }
 
 bool credentials_in_group(const struct credentials *of, uint32_t gid)
@@ -164,7 +162,7 @@ bool credentials_in_group(const struct credentials *of, uint32_t gid)
 
 bool credentials_over_files(const struct credentials *of)
 {
-    return of->effective && !of->no_files;
+    return of->files;
 }
 
 bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted)

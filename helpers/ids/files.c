@@ -99,6 +99,12 @@ static bool same_id(uint32_t wanted, uint32_t is)
     return wanted == NO_ID || wanted == is;
 }
 
+/* Whether a change of owner takes its set-id bits, which is a change itself. */
+static bool loses_bits(const struct stat *st)
+{
+    return !S_ISDIR(st->st_mode) && (st->st_mode & S_ISUID || (st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP));
+}
+
 static int64_t chown_file(const struct request *r, int fd, uint32_t uid, uint32_t gid)
 {
     struct stat st;
@@ -109,18 +115,20 @@ static int64_t chown_file(const struct request *r, int fd, uint32_t uid, uint32_
     /* What is root's for the kernel and stays it is the kernel's to do: most of what is unpacked. */
     if (credentials_over_files(by) && !was.emulated && !owners_apart() && same_id(uid, st.st_uid) && same_id(gid, st.st_gid))
         return CONTINUE;
+    if (in_proc(fd))
+        return -EPERM; /* it is its process's */
     bool ours = by->fsuid == was.uid;
     if (!acts_as_owner(r, &st, CAP_CHOWN))
         return -EPERM;
     if (!(credentials_over_files(by) && holds_capability(r, CAP_CHOWN)) &&
         ((uid != NO_ID && (!ours || uid != was.uid)) ||
-         (gid != NO_ID && (!ours || (gid != was.gid && !credentials_in_group(by, gid)))))) {
+         (gid != NO_ID && (!ours || (gid != was.gid && !credentials_in_group(by, gid)))) || (!ours && loses_bits(&st)))) {
         struct statvfs fs;
         return fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
     }
     /* The kernel refuses what it would refuse, copies the file up, and takes the bits that a change of owner takes. */
-    if (fchownat(fd, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0 || fstat(fd, &st) < 0)
-        return -errno;
+    if (fchownat(fd, "", uid == NO_ID ? NO_ID : st.st_uid, gid == NO_ID ? NO_ID : st.st_gid, AT_EMPTY_PATH) < 0 || fstat(fd, &st) < 0)
+        return errno == EINVAL ? -EPERM : -errno; /* it belongs to somebody who has no id here */
     return owner_set(fd, &st, uid == NO_ID ? was.uid : uid, gid == NO_ID ? was.gid : gid);
 }
 
@@ -159,9 +167,11 @@ int64_t call_chmod(const struct request *r)
         struct owner owner = owner_of((int)fd, &st);
         mode_t mode = (mode_t)r->args[r->nr == SYS_fchmodat || r->nr == SYS_fchmodat2 ? 2 : 1];
         struct statvfs fs;
-        if (by->fsuid != owner.uid)
+        if (S_ISLNK(st.st_mode))
+            result = CONTINUE; /* it has an error of its own */
+        else if (by->fsuid != owner.uid)
             result = fstatvfs((int)fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
-        else if (mode & S_ISGID && !credentials_in_group(by, owner.gid) && !S_ISLNK(st.st_mode) && acts_as_owner(r, &st, CAP_FOWNER)) {
+        else if (mode & S_ISGID && !credentials_in_group(by, owner.gid) && acts_as_owner(r, &st, CAP_FOWNER)) {
             char name[24]; /* a group's bit is not for who is not in the group */
             put_number(name, (uint64_t)fd);
             result = chmod(name, mode & 07777 & ~(mode_t)S_ISGID) < 0 ? -errno : 0;

@@ -37,7 +37,7 @@ struct credentials {
     uint32_t groups, group_count; /* where they begin in the groups kept, and how many */
     uint32_t keep;                /* PR_SET_KEEPCAPS */
     uint32_t permitted, effective; /* whether it has the capabilities that root has, and whether they are in force */
-    uint32_t no_files;             /* but for those over files: setfsuid(2) of root to another takes them, and to root gives them */
+    uint32_t files;                /* whether those over files are: setfsuid(2) of root to another takes them, and to root gives them */
 };
 #define GROUPS_LIMIT 65536u /* NGROUPS_MAX */
 
@@ -92,15 +92,14 @@ extern int proc_fd; /* the host's /proc */
 struct place {
     int at; /* where a relative path begins, ours to close; -1: the path is absolute */
     mode_t wanted; /* of a file of /proc: S_IROTH and S_IWOTH, what it is opened for; LEADS, where a link leads */
-    bool follows; /* whether a link at the end is followed; to be set before it is resolved */
     const struct request *asks; /* whose path it is */
     char path[PATH_SIZE];
 };
 bool paths_begin(void);
 /* Its path is read; an empty one is taken only if `empty`. 0 or an error as above. */
 int64_t place_read(const struct request *r, uint64_t address, bool empty, struct place *place);
-/* Goes where the task is and reads its path; 0 or an error as above. */
-int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool follows, struct place *place);
+/* Goes where the task is and reads its path, which may be empty if `empty`; 0 or an error as above. */
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place);
 /* The same of a path that is in place->path already. */
 int64_t place_resolve(const struct request *r, int dirfd, struct place *place);
 void place_close(struct place *place);
@@ -108,11 +107,11 @@ void place_close(struct place *place);
    the task's still: 0, -EBADF or GONE, and it is closed. */
 int place_of_task(pid_t task, const char *name, int fd, int flags);
 int64_t place_taken(const struct request *r, int *at);
-/* own.c: of an absolute path of the task's, in `room` bytes: where it begins at a link of its own in /proc (cwd, root, fd/N), *at is that place, ours
-   to close, or -1 for the root, and the path goes on from there. 0, -EBADF or GONE. */
-int64_t own_place(const struct request *r, char *path, size_t room, bool follows, int *at);
 /* O_PATH descriptor of what is there, or -errno. */
 int place_open(const struct place *place, bool follow);
+/* Whether opening a path, which does not go through the links of /proc, has failed as where it leads to a link of the task's own there:
+   search() knows those. */
+bool leads_elsewhere(int64_t error);
 /* The descriptor of the directory that the last part of the path is in, and that part in place->path; or -errno. */
 int place_parent(const struct place *place, const char **name);
 int open_beneath(int at, const char *path, uint64_t flags, mode_t mode);
@@ -144,7 +143,14 @@ void carry(const struct request *r, int dirfd, uint64_t address, int flags);
 #define CAP_CHOWN 0
 #define CAP_DAC_OVERRIDE 1
 #define CAP_FOWNER 3
+#define CAP_KILL 5
+#define CAP_SYS_PTRACE 19
+#define CAP_SYS_NICE 23
+#define CAP_SYS_RESOURCE 24
+#define CAP_SETFCAP 31
 bool holds_capability(const struct request *r, int capability);
+/* Whether one that is not over files is in force, for the kernel as well. */
+bool has_in_force(const struct request *r, const struct credentials *by, int capability);
 /* Whether the kernel would let the task do what an owner may. Where there are many ids we have rights over files of all of
    them, and it may have none. */
 bool acts_as_owner(const struct request *r, const struct stat *st, int capability);
@@ -184,6 +190,8 @@ int64_t call_priority(const struct request *r);
 /* chroot(2) and whatever else gives a task another root than the container's. paths.c */
 int64_t call_leave_root(const struct request *r);
 
+/* execute.c: who has executed a program since his last call is who that makes him. */
+void executions_settle(const struct request *r);
 /* sockets.c: the names of sockets that have been made since the last call get their owners. */
 void sockets_settle(const struct request *r);
 

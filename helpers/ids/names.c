@@ -35,6 +35,15 @@ static bool dots(const struct found *found)
     return found->parent < 0 || !strcmp(found->name, ".") || !strcmp(found->name, "..");
 }
 
+static bool removes_directory(const struct request *r)
+{
+#ifdef SYS_rmdir
+    if (r->nr == SYS_rmdir)
+        return true;
+#endif
+    return r->nr == SYS_unlinkat && r->args[2] & AT_REMOVEDIR;
+}
+
 int64_t call_remove(const struct request *r)
 {
     struct found found;
@@ -42,9 +51,9 @@ int64_t call_remove(const struct request *r)
     const bool at = r->nr == SYS_unlinkat;
     if (credentials_over_files(by))
         return CONTINUE;
-    int64_t result = search_path(r, by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], false, &found);
+    int64_t result = search_name(r, by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], &found);
     if (result == 0)
-        result = dots(&found) ? CONTINUE : removes(by, &found);
+        result = dots(&found) || (found.slashed && !removes_directory(r)) ? CONTINUE : removes(by, &found);
     search_end(&found);
     return result;
 }
@@ -58,18 +67,64 @@ void carry(const struct request *r, int dirfd, uint64_t address, int flags)
     close((int)fd);
 }
 
-static int64_t moves(const struct credentials *by, const struct found *from, const struct found *to, bool new_only)
+/* Whether the directory may have another above it, which it is changed by. */
+static bool moves_directory(const struct credentials *by, const struct found *found, const struct stat *st, const struct found *other)
 {
-    struct stat a, b, parent;
-    if (dots(from) || dots(to) || from->file < 0 || fstat(from->file, &a) < 0 || fstat(from->parent, &parent) < 0)
+    struct stat from, to;
+    return !S_ISDIR(st->st_mode) || fstat(found->parent, &from) < 0 || fstat(other->parent, &to) < 0 || from.st_ino == to.st_ino ||
+           may_by_bits(by, found->file, S_IWOTH);
+}
+
+static bool same_file(int a, int b)
+{
+    struct stat one, other;
+    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+/* Whether the directory `at` is `file`, or lies in it. */
+static bool holds(int file, int at)
+{
+    int up = fcntl(at, F_DUPFD_CLOEXEC, 0);
+    bool found = false;
+    for (bool top = false; up >= 0 && !top && !found;) {
+        const int next = open_beneath(up, "..", O_PATH | O_DIRECTORY, 0);
+        found = same_file(up, file);
+        top = next >= 0 && same_file(up, next);
+        close(up);
+        up = next;
+    }
+    if (up >= 0)
+        close(up);
+    return found;
+}
+
+static bool same_mount(int a, int b)
+{
+    struct statx_buffer one, other;
+    return syscall(SYS_statx, a, "", AT_EMPTY_PATH, STATX_MOUNT, &one) == 0 &&
+           syscall(SYS_statx, b, "", AT_EMPTY_PATH, STATX_MOUNT, &other) == 0 && one.mount == other.mount;
+}
+
+static int64_t moves(const struct credentials *by, const struct found *from, const struct found *to, unsigned flags)
+{
+    struct stat a, b;
+    const bool exchange = flags & RENAME_EXCHANGE;
+    if (dots(from) || dots(to) || from->file < 0 || fstat(from->file, &a) < 0 || (to->file >= 0 && fstat(to->file, &b) < 0))
         return CONTINUE;
-    if (to->file >= 0 && (new_only || (fstat(to->file, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)))
+    if (to->file < 0 ? exchange : flags & RENAME_NOREPLACE || (a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+        return CONTINUE;
+    if (!same_mount(from->parent, to->parent) || holds(from->file, to->parent) || (to->file >= 0 && holds(to->file, from->parent)))
+        return CONTINUE;
+    if ((from->slashed || (to->slashed && !exchange)) && !S_ISDIR(a.st_mode))
+        return CONTINUE;
+    if (to->slashed && exchange && !S_ISDIR(b.st_mode))
         return CONTINUE;
     int64_t result = removes(by, from);
     if (result == CONTINUE)
         result = to->file >= 0 ? removes(by, to) : read_only(to->parent) || may_by_bits(by, to->parent, S_IWOTH | S_IXOTH) ? CONTINUE : -EACCES;
-    /* A directory that gets another above it is changed itself. */
-    if (result == CONTINUE && S_ISDIR(a.st_mode) && fstat(to->parent, &b) == 0 && b.st_ino != parent.st_ino && !may_by_bits(by, from->file, S_IWOTH))
+    if (result == CONTINUE && to->file >= 0 && !exchange && S_ISDIR(a.st_mode) != S_ISDIR(b.st_mode))
+        return CONTINUE;
+    if (result == CONTINUE && !(moves_directory(by, from, &a, to) && (!exchange || moves_directory(by, to, &b, from))))
         result = -EACCES;
     return result;
 }
@@ -88,12 +143,14 @@ int64_t call_rename(const struct request *r)
         carry(r, (int)a[2], a[3], AT_SYMLINK_NOFOLLOW);
     if (credentials_over_files(by))
         return CONTINUE;
-    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], false, &from);
-    if (result != 0)
+    int64_t result = search_name(r, by, at ? (int)a[0] : AT_FDCWD, a[at], &from);
+    if (result != 0 && result != CONTINUE)
         return result;
-    result = search_path(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], false, &to);
+    const int64_t other = search_name(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], &to);
+    if (result == 0 || other != 0)
+        result = other;
     if (result == 0)
-        result = moves(by, &from, &to, r->nr == SYS_renameat2 && a[4] & RENAME_NOREPLACE);
+        result = moves(by, &from, &to, r->nr == SYS_renameat2 ? (unsigned)a[4] : 0);
     search_end(&from);
     search_end(&to);
     return result;
@@ -124,14 +181,17 @@ int64_t call_link(const struct request *r)
     carry(r, at ? (int)a[0] : AT_FDCWD, a[at], at && a[4] & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
     if (credentials_over_files(by))
         return CONTINUE;
-    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], at && a[4] & AT_SYMLINK_FOLLOW, &from);
-    if (result != 0)
-        return result;
-    result = search_path(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], false, &to);
+    const int flags = at ? (int)a[4] : 0, seen = (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
+    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at], seen, &from);
+    if ((result != 0 && result != CONTINUE) || (result == 0 && from.file < 0)) {
+        search_end(&from);
+        return result ? result : CONTINUE;
+    }
+    const int64_t other = search_name(r, by, at ? (int)a[2] : AT_FDCWD, a[at ? 3 : 1], &to);
+    if (result == 0 || other != 0)
+        result = other;
     if (result == 0) {
-        struct stat old, directory;
-        if (dots(&to) || to.file >= 0 || from.file < 0 || read_only(to.parent) || fstat(from.file, &old) < 0 ||
-            fstat(to.parent, &directory) < 0 || old.st_dev != directory.st_dev)
+        if (dots(&to) || to.file >= 0 || to.slashed || read_only(to.parent) || !same_mount(from.file, to.parent))
             result = CONTINUE;
         else if (!links_to(by, from.file))
             result = -EPERM;
@@ -163,7 +223,7 @@ int64_t call_look(const struct request *r)
     const bool at = r->nr == SYS_readlinkat;
     if (!watches && !follows && (int)a[2 + at] <= 0)
         return CONTINUE;
-    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at || watches], follows, &found);
+    int64_t result = search_path(r, by, at ? (int)a[0] : AT_FDCWD, a[at || watches], (follows ? 0 : AT_SYMLINK_NOFOLLOW) | (at ? AT_EMPTY_PATH : 0), &found);
     if (result == 0)
         result = !watches || found.file < 0 || kernels_file(&found) || stat_lets(by, found.file, &found.st, S_IROTH) ? CONTINUE : -EACCES;
     search_end(&found);
@@ -186,12 +246,11 @@ int64_t call_access(const struct request *r)
         by.fsuid = by.ruid;
         by.fsgid = by.rgid;
         by.euid = by.ruid;
-        by.effective = !by.ruid && by.permitted;
-        by.no_files = 0;
+        by.effective = by.files = !by.ruid && by.permitted;
     }
-    if (credentials_over_files(&by) || wanted > 7 || flags & AT_EMPTY_PATH)
+    if (credentials_over_files(&by) || wanted > 7)
         return CONTINUE;
-    int64_t result = search_path(r, &by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], !(flags & AT_SYMLINK_NOFOLLOW), &found);
+    int64_t result = search_path(r, &by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], flags, &found);
     struct stat st;
     if (result == 0 && (r->nr == SYS_truncate || r->nr == SYS_chdir) && found.file >= 0 &&
         (fstat(found.file, &st) < 0 || !(r->nr == SYS_chdir ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))))

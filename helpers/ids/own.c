@@ -1,5 +1,4 @@
-/* A task's own links in /proc (cwd, root, fd/N), by whatever name they have: they lead on from where they are written. For us /proc/self
-   would be us, or nobody. */
+/* Links in /proc of the task's and of other processes of its container (cwd, root, exe, fd/N): they lead on from where they are written. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,8 +7,6 @@
 
 #include "search.h"
 #include "lib/text.h"
-
-#define AT_ROOT (AT_FDCWD - 1)
 
 /* The number and the beginning of the process, or thread, of which `path` is the file "stat": what tells it from others of its number. */
 static bool read_stat(int at, const char *path, long *number, char start[24])
@@ -32,123 +29,33 @@ static bool read_stat(int at, const char *path, long *number, char start[24])
     return true;
 }
 
-/* Whether it is the task's process in the task's own /proc, or the task itself. */
-static bool is_own(const struct request *r, int at, const char *path)
+void own_numbers(pid_t task, int at, long *process, long *thread)
+{
+    struct stat st, host;
+    const bool is_host = fstat(at, &st) == 0 && fstat(proc_fd, &host) == 0 && st.st_dev == host.st_dev;
+    *process = is_host ? request_status(task, "\nTgid:\t", 10) : inner_pid(task);
+    *thread = is_host ? task : inner_tid(task);
+}
+
+int link_target(const struct request *r, int at, const char *name, bool fds)
 {
     char host[64], here[24], there[24];
     long number, known;
-    if (!read_stat(at, path, &number, there))
-        return false;
-    long task = number == inner_pid(r->task) ? request_status(r->task, "\nTgid:\t", 10) : number == inner_tid(r->task) ? (long)r->task : -1;
-    if (task < 0)
-        return false;
-    put_text(put_number(host, (uint64_t)task), "/stat");
-    return read_stat(proc_fd, host, &known, here) && !strcmp(here, there);
-}
-
-static bool own_number(const struct request *r, long number)
-{
-    char path[64];
-    put_text(put_number(put_text(path, "/proc/"), (uint64_t)number), "/stat");
-    return number > 0 && is_own(r, -1, path);
-}
-
-int own_target(const struct request *r, int at, const char *name, bool fds)
-{
-    if (!is_own(r, at, fds ? "../stat" : "stat"))
+    if (!fds && strcmp(name, "cwd") != 0 && strcmp(name, "root") != 0 && strcmp(name, "exe") != 0)
         return -1;
-    if (!fds && !strcmp(name, "root"))
-        return open_beneath(-1, "/", O_PATH | O_DIRECTORY, 0);
-    int to = fds ? descriptor_of(r, (int)strtol(name, NULL, 10)) : !strcmp(name, "cwd") || !strcmp(name, "exe") ? place_of_task(r->task, name, -1, 0) : -1;
-    return place_taken(r, &to) < 0 ? -1 : to;
-}
-
-/* How much of the path in /proc is the task's own directory there, by whichever name; 0: none. */
-static size_t own_directory(const struct request *r, const char *path)
-{
-    char *end;
-    if (!strncmp(path, "/proc/self/", 11))
-        end = (char *)path + 10;
-    else if (!strncmp(path, "/proc/thread-self/", 18))
-        return 17;
-    else if (!strncmp(path, "/proc/", 6) && path[6] >= '1' && path[6] <= '9') {
-        const long number = strtol(path + 6, &end, 10);
-        if (*end != '/' || !own_number(r, number))
-            return 0;
-    } else
-        return 0;
-    if (!strncmp(end, "/task/", 6) && end[6] >= '0' && end[6] <= '9') {
-        char *after;
-        const long thread = strtol(end + 6, &after, 10);
-        if (*after == '/' && thread == inner_tid(r->task))
-            end = after;
-    }
-    return (size_t)(end - path);
-}
-
-/* What link of the task's own in /proc the path begins with: its length, and the descriptor that it names; 0: with none. */
-static size_t own_link(const struct request *r, const char *path, int *fd)
-{
-    static const struct {
-        const char *name;
-        int fd;
-    } names[] = {{"/dev/stdin", 0}, {"/dev/stdout", 1}, {"/dev/stderr", 2}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strncmp(path, names[i].name, strlen(names[i].name))) {
-            *fd = names[i].fd;
-            return strlen(names[i].name);
-        }
-    size_t length = !strncmp(path, "/dev/fd/", 8) ? 4 : own_directory(r, path);
-    const char *name = path + length;
-    *fd = AT_FDCWD;
-    if (length && !strncmp(name, "/cwd", 4))
-        return length + 4;
-    *fd = AT_ROOT;
-    if (length && !strncmp(name, "/root", 5))
-        return length + 5;
-    if (!length || strncmp(name, "/fd/", 4) != 0 || name[4] < '0' || name[4] > '9')
-        return 0;
-    for (*fd = 0, name += 4; *name >= '0' && *name <= '9' && *fd < 1 << 24; name++)
-        *fd = *fd * 10 + (*name - '0');
-    return (size_t)(name - path);
-}
-
-/* Below /proc/self: in the container's own /proc, by the number that the task has there. For us it is us, or nobody. */
-static void own_process(const struct request *r, char *path, size_t room)
-{
-    static const char prefix[] = "/proc/self/";
-    char number[32];
-    size_t length = strlen(path), skip = sizeof prefix - 2;
-    if (strncmp(path, prefix, sizeof prefix - 1) != 0)
-        return;
-    long pid = inner_pid(r->task);
-    char *end = pid < 0 ? NULL : put_number(put_text(number, "/proc/"), (uint64_t)pid);
-    if (!end || length - skip + (size_t)(end - number) >= room)
-        return;
-    memmove(path + (end - number), path + skip, length - skip + 1);
-    memcpy(path, number, (size_t)(end - number));
-}
-
-int64_t own_place(const struct request *r, char *path, size_t room, bool follows, int *at)
-{
-    int fd;
-    size_t length = own_link(r, path, &fd);
-    *at = -1;
-    if (!length || (path[length] && path[length] != '/') || (!path[length] && !follows)) {
-        own_process(r, path, room);
-        return 0; /* of the task's it has only what was read, and the root */
-    }
-    const bool ends = !path[length];
-    if (fd == AT_ROOT) {
-        if (ends)
-            path[--length] = '/';
-        memmove(path, path + length, strlen(path + length) + 1);
-        return 0;
-    }
-    length += strspn(path + length, "/");
-    memmove(path, path + length, strlen(path + length) + 1);
-    if (!*path && !ends)
-        put_text(path, ".");
-    *at = fd == AT_FDCWD ? place_of_task(r->task, "cwd", -1, 0) : descriptor_of(r, fd);
-    return place_taken(r, at);
+    if (!read_stat(at, fds ? "../stat" : "stat", &number, there))
+        return -1;
+    long process, thread;
+    own_numbers(r->task, at, &process, &thread);
+    const long task = number == process ? request_status(r->task, "\nTgid:\t", 10)
+                      : number == thread ? (long)r->task : (long)thread_numbered(r, (uint64_t)number);
+    int to = task < 0 ? -1 : place_of_task((pid_t)task, fds ? "fd/" : name, fds ? (int)strtol(name, NULL, 10) : -1, 0);
+    if (to < 0 || place_taken(r, &to) < 0)
+        return -1;
+    /* That it is the same process, and was when its link was opened. */
+    put_text(put_number(host, (uint64_t)task), "/stat");
+    if (read_stat(proc_fd, host, &known, here) && !strcmp(here, there))
+        return to;
+    close(to);
+    return -1;
 }

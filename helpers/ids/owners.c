@@ -47,31 +47,18 @@ struct owner owner_of(int fd, const struct stat *st)
     return owner;
 }
 
-/* Whether what the upper directory has at the file's path, `copy`, is that file. A copy of an image's file keeps that one's number until the
-   next mount. The kernel keeps the time of the last writing for itself for a while: so who has another number and another time
-   has to be a copy at least, which fuse-overlayfs notes in an attribute that nobody in the container can set. */
-static bool is_its_copy(const char *copy, const struct stat *above, const struct stat *st)
-{
-    if (above->st_mode != st->st_mode)
-        return false;
-    if (above->st_ino == st->st_ino)
-        return true;
-    bool same_time = above->st_mtim.tv_sec == st->st_mtim.tv_sec && above->st_mtim.tv_nsec == st->st_mtim.tv_nsec;
-    return above->st_size == st->st_size && (same_time || getxattr(copy, "user.fuseoverlayfs.origin", NULL, 0) >= 0);
-}
-
 /* fuse-overlayfs shows this attribute and refuses to set it: it is set below it, and then seen by the file. Not of the top itself, for which
    it would be a sign to show all files as whose they say they are, at its next start. */
 static bool below_fuse(int fd, const struct stat *st, const char *text, size_t size)
 {
     struct stat above, top;
     char name[24], seen[64];
-    int copy = open_in_upper(fd);
+    int copy = open_copy(fd, st, &above);
     if (copy < 0)
         return false;
     put_number(name, (uint64_t)copy);
-    bool set = fstat(copy, &above) == 0 && fstat(upper_fd, &top) == 0 && (above.st_ino != top.st_ino || above.st_dev != top.st_dev) &&
-               is_its_copy(name, &above, st) && setxattr(name, attribute, text, size, 0) == 0;
+    bool set = fstat(upper_fd, &top) == 0 && (above.st_ino != top.st_ino || above.st_dev != top.st_dev) &&
+               setxattr(name, attribute, text, size, 0) == 0;
     close(copy);
     put_number(name, (uint64_t)fd);
     return set && getxattr(name, attribute, seen, sizeof seen) == (ssize_t)size && !memcmp(seen, text, size);

@@ -109,10 +109,9 @@ int64_t place_read(const struct request *r, uint64_t address, bool empty, struct
     return 0;
 }
 
-int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool follows, struct place *place)
+int64_t place_of(const struct request *r, int dirfd, uint64_t address, bool empty, struct place *place)
 {
-    int64_t result = place_read(r, address, false, place);
-    place->follows = follows;
+    int64_t result = place_read(r, address, empty, place);
     return result < 0 ? result : place_resolve(r, dirfd, place);
 }
 
@@ -125,7 +124,7 @@ int64_t place_resolve(const struct request *r, int dirfd, struct place *place)
     if (result < 0)
         return request_valid(r) ? result : GONE;
     if (place->path[0] == '/')
-        return own_place(r, place->path, sizeof place->path, place->follows, &place->at);
+        return 0; /* of the task's it has only what was read, and the root */
     place->at = dirfd == AT_FDCWD ? place_of_task(r->task, "cwd", -1, 0) : descriptor_of(r, dirfd);
     return place_taken(r, &place->at);
 }
@@ -153,6 +152,11 @@ int place_open(const struct place *place, bool follow)
     return open_beneath(place->at, place->path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
 }
 
+bool leads_elsewhere(int64_t error)
+{
+    return error == -ELOOP || error == -ENOENT;
+}
+
 int place_parent(const struct place *place, const char **name)
 {
     char parent[PATH_SIZE];
@@ -175,19 +179,17 @@ int64_t file_of(const struct request *r, int dirfd, uint64_t address, int flags)
 
 int64_t file_at(const struct request *r, int dirfd, int flags, struct place *place)
 {
-    if (!(flags & AT_SYMLINK_NOFOLLOW) && !strcmp(place->path, "/proc/self"))
-        put_text(place->path, "/proc/self/");
-    place->follows = !(flags & AT_SYMLINK_NOFOLLOW);
     int64_t result = place_resolve(r, dirfd, place);
     if (result < 0)
         return result;
     if (!place->path[0])
         return place->at;
     const struct credentials *by = credentials_of(r->task);
-    result = CONTINUE;
-    if (!credentials_over_files(by)) {
+    const bool follow = !(flags & AT_SYMLINK_NOFOLLOW), over = credentials_over_files(by);
+    result = over ? place_open(place, follow) : CONTINUE;
+    if (!over || leads_elsewhere(result)) {
         struct found found;
-        result = search(place, by, !(flags & AT_SYMLINK_NOFOLLOW), &found);
+        result = search(place, by, follow, &found);
         if (result == 0) {
             result = found.file < 0 ? -ENOENT : found.file;
             found.file = -1;
@@ -195,7 +197,7 @@ int64_t file_at(const struct request *r, int dirfd, int flags, struct place *pla
         }
     }
     if (result == CONTINUE)
-        result = place_open(place, !(flags & AT_SYMLINK_NOFOLLOW));
+        result = place_open(place, follow);
     place_close(place);
     return result;
 }

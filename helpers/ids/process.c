@@ -36,11 +36,12 @@ const struct credentials *process_of_directory(int fd)
 }
 
 /* ptrace_may_access() of the ids of files. */
-static bool may_look(const struct credentials *by, const struct credentials *of)
+static bool may_look(const struct request *r, const struct credentials *by, const struct credentials *of)
 {
-    return by == of || by->effective ||
+    return credentials_of(r->task) == of ||
            (by->fsuid == of->euid && by->fsuid == of->suid && by->fsuid == of->ruid && by->fsgid == of->egid && by->fsgid == of->sgid &&
-            by->fsgid == of->rgid);
+            by->fsgid == of->rgid) ||
+           has_in_force(r, by, CAP_SYS_PTRACE);
 }
 
 /* What only who may trace the process may open, whatever the bits say: the owner of these files is the user that it acts as, and may be
@@ -54,9 +55,9 @@ static bool is_of_memory(const char *name)
     return false;
 }
 
-static bool may(const struct credentials *by, const struct credentials *of, const struct stat *st, mode_t wanted, bool fds)
+static bool may(const struct credentials *by, const struct credentials *of, const struct stat *st, mode_t wanted, bool own_fds)
 {
-    if (fds && by == of)
+    if (own_fds)
         return true; /* one's own, whatever setfsuid(2) has made of the user of files */
     const struct owner owner = {of ? of->euid : 0, of ? of->egid : 0, true};
     return credentials_may(by, st, &owner, wanted);
@@ -80,10 +81,13 @@ static int find_process(int from, const struct credentials **of)
 }
 
 /* What the link `name` of /proc itself leads to for the task, in its place: for us it leads to us. */
-static void own_link(pid_t task, char name[256])
+static void own_link(pid_t task, int at, char name[256])
 {
     const bool of_thread = !strcmp(name, "thread-self");
-    const long pid = of_thread || !strcmp(name, "self") ? inner_pid(task) : -1, tid = of_thread ? inner_tid(task) : 0;
+    long pid, tid;
+    if (!of_thread && strcmp(name, "self") != 0)
+        return;
+    own_numbers(task, at, &pid, &tid);
     if (pid < 0 || tid < 0)
         return;
     char *end = put_number(name, (uint64_t)pid);
@@ -91,19 +95,20 @@ static void own_link(pid_t task, char name[256])
         put_number(put_text(end, "/task/"), (uint64_t)tid);
 }
 
-/* What is opened at the end of a path in the directory of a process, `of`, or of none's: -EACCES or CONTINUE. */
-static int64_t opened(const struct credentials *by, const struct credentials *of, int file, const char *name, mode_t wanted, bool fds)
+/* What is opened at the end of a path in the directory of a process, `of`, or of none's: 0 or -EACCES. */
+static int64_t opened(const struct request *r, const struct credentials *by, const struct credentials *of, int file, const char *name, mode_t wanted, bool fds)
 {
     struct stat st;
-    if (!(wanted & S_IRWXO) || !in_proc(file) || fstat(file, &st) < 0)
-        return CONTINUE;
-    return may(by, of, &st, wanted & S_IRWXO, fds) && (!of || !is_of_memory(name) || may_look(by, of)) ? CONTINUE : -EACCES;
+    if (!(wanted & S_IRWXO) || !in_proc(file) || fstat(file, &st) < 0 || (S_ISDIR(st.st_mode) && wanted & S_IWOTH))
+        return 0;
+    return may(by, of, &st, wanted & S_IRWXO, fds && credentials_of(r->task) == of) && (!of || !is_of_memory(name) || may_look(r, by, of)) ? 0 : -EACCES;
 }
 
 int64_t process_search(int from, char *rest, size_t room, const struct credentials *by, bool follows, const struct place *place, int *out)
 {
     const mode_t wanted = place->wanted;
-    const struct credentials *of = NULL;
+    /* access(2) asks as another than the task is, of whom what is the task's own is its own still. */
+    const struct credentials *of = NULL, *own = credentials_of(place->asks->task);
     struct stat st;
     int at = find_process(from, &of), links = 0;
     int64_t result = CONTINUE;
@@ -115,21 +120,27 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
             return 0;
         }
         const size_t start = strspn(rest, "/"), length = strcspn(rest + start, "/");
-        if (length >= sizeof name || !S_ISDIR(st.st_mode))
+        if (length >= sizeof name || !S_ISDIR(st.st_mode) || (!length && wanted & S_IWOTH))
             break;
         memcpy(name, rest + start, length);
         name[length] = 0;
         memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
         const bool last = !rest[strspn(rest, "/")], follow = *rest || follows;
-        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds)) {
+        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds && own == of)) {
             result = -EACCES;
             break;
         }
+        if (!length) { /* the path's end */
+            *out = at;
+            return 0;
+        }
         if (!of && st.st_ino == ROOT && follow)
-            own_link(place->asks->task, name);
-        const int next = length ? open_beneath(at, name, O_PATH | O_NOFOLLOW, 0) : -1;
-        if (next < 0)
+            own_link(place->asks->task, at, name);
+        const int next = open_beneath(at, name, O_PATH | O_NOFOLLOW, 0);
+        if (next < 0) {
+            result = next == -ENOENT && last ? 0 : next; /* *out is none */
             break;
+        }
         if (fstat(next, &st) < 0) { /* what the container has mounted there may say so */
             close(next);
             break;
@@ -138,21 +149,22 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
             if (!strcmp(name, "..") || (!of && *name >= '0' && *name <= '9'))
                 of = process_of_directory(next);
             fds = !strcmp(name, "fd");
-            if (last && *rest == 0)
-                result = opened(by, of, next, name, wanted, fds);
             close(at);
             at = next;
-            if (last && *rest == 0)
+            if (*rest)
+                continue;
+            if ((result = opened(place->asks, by, of, at, name, wanted, fds)) < 0)
                 break;
-            continue;
+            *out = at;
+            return 0;
         }
-        if (of && (follow || wanted) && !may_look(by, of))
+        if (of && (follow || wanted & LEADS) && !may_look(place->asks, by, of))
             result = -EACCES;
-        const int to = result != CONTINUE || !follow ? -1 : of ? own_target(place->asks, at, name, fds) : ++links < DEPTH ? turn(at, next, rest, room) : -1;
+        const int to = result != CONTINUE || !follow ? -1 : of ? link_target(place->asks, at, name, fds) : ++links < DEPTH ? turn(at, next, rest, room) : -1;
         close(next);
         if (to < 0) {
             if (!last)
-                result = -EACCES; /* where another's link leads we do not know */
+                result = refused(by); /* where another's link leads we do not know */
             break;
         }
         close(at);

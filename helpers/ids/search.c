@@ -47,6 +47,11 @@ bool kernels_file(const struct found *found)
     return !found->ordinary && kernels_own(found->file);
 }
 
+int64_t refused(const struct credentials *by)
+{
+    return credentials_over_files(by) ? CONTINUE : -EACCES;
+}
+
 static void go(struct found *found, int *at, int next)
 {
     if (found->parent >= 0)
@@ -67,6 +72,12 @@ int turn(int at, int link, char *rest, size_t room)
     return *target == '/' ? open_beneath(-1, "/", O_PATH | O_DIRECTORY, 0) : fcntl(at, F_DUPFD_CLOEXEC, 0);
 }
 
+static int64_t ends(int at, int64_t result)
+{
+    close(at);
+    return result;
+}
+
 static int64_t walk(const struct place *place, const struct credentials *by, bool follows, struct found *found)
 {
     char rest[2 * PATH_SIZE];
@@ -81,14 +92,14 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
         char name[256];
         if (!length) {
             if (start && !S_ISDIR(st.st_mode))
-                break;
+                return ends(at, -ENOTDIR);
             found->file = at;
             found->st = st;
             found->ordinary = ordinary && st.st_dev == device;
             return 0;
         }
         if (length >= sizeof name)
-            break;
+            return ends(at, S_ISDIR(st.st_mode) ? -ENAMETOOLONG : -ENOTDIR);
         if (!ordinary || st.st_dev != device) {
             ordinary = !kernels_own(at);
             device = st.st_dev;
@@ -96,7 +107,9 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
                 int out = -1;
                 int64_t result = process_search(at, rest, sizeof rest, by, follows, place, &out);
                 go(found, &at, -1);
-                if (result != 0)
+                close(found->parent);
+                found->parent = -1;
+                if (result != 0 || out < 0)
                     return result;
                 at = out;
                 seen = at >= 0 && fstat(at, &st) == 0;
@@ -107,26 +120,25 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
         name[length] = 0;
         memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
         bool last = !*rest;
-        if (!S_ISDIR(st.st_mode))
-            break;
-        if (!stat_lets(by, at, &st, S_IXOTH)) {
-            close(at);
-            return -EACCES;
-        }
+        if (!S_ISDIR(st.st_mode) || !stat_lets(by, at, &st, S_IXOTH))
+            return ends(at, S_ISDIR(st.st_mode) ? -EACCES : -ENOTDIR);
         int next = open_beneath(at, name, O_PATH | O_NOFOLLOW, 0);
         memcpy(found->name, name, length + 1);
         if (next < 0 && next == -ENOENT && rest[strspn(rest, "/")] == 0) {
+            found->slashed = *rest;
             go(found, &at, -1); /* the directory is there */
             return 0;
         }
+        if (next < 0)
+            return ends(at, next);
         struct stat below;
-        seen = next >= 0 && fstat(next, &below) == 0;
+        seen = fstat(next, &below) == 0;
         if (seen && S_ISLNK(below.st_mode) && (!last || follows)) {
             int from = ++links > LINKS ? -1 : turn(at, next, rest, sizeof rest);
             close(next);
+            if (from < 0)
+                return ends(at, links > LINKS ? -ELOOP : refused(by)); /* longer than we follow: the kernel would */
             close(at);
-            if (from < 0 && links <= LINKS)
-                return -EACCES; /* longer than we follow: the kernel would */
             at = from;
             seen = at >= 0 && fstat(at, &st) == 0;
         } else {
@@ -142,6 +154,7 @@ static int64_t walk(const struct place *place, const struct credentials *by, boo
 int64_t search(const struct place *place, const struct credentials *by, bool follows, struct found *found)
 {
     found->parent = found->file = -1;
+    found->slashed = false;
     int64_t result = walk(place, by, follows, found);
     if (result != 0)
         search_end(found);
@@ -176,15 +189,38 @@ static mode_t wanted_of(const struct request *r)
     }
 }
 
-int64_t search_path(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, bool follows, struct found *found)
+bool strip_slashes(char *path)
+{
+    size_t length = strlen(path), end = length;
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    path[end] = 0;
+    return end < length;
+}
+
+int64_t search_path(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, int flags, struct found *found)
 {
     struct place place;
     found->parent = found->file = -1;
-    int64_t result = place_of(r, dirfd, address, follows, &place);
+    int64_t result = place_of(r, dirfd, address, flags & AT_EMPTY_PATH, &place);
     if (result < 0)
-        return result == GONE ? GONE : CONTINUE;
+        return result == -ESRCH ? CONTINUE : result;
     place.wanted = wanted_of(r);
-    result = search(&place, by, follows, found);
+    result = search(&place, by, !(flags & AT_SYMLINK_NOFOLLOW), found);
+    place_close(&place);
+    return result;
+}
+
+int64_t search_name(const struct request *r, const struct credentials *by, int dirfd, uint64_t address, struct found *found)
+{
+    struct place place;
+    found->parent = found->file = -1;
+    int64_t result = place_of(r, dirfd, address, false, &place);
+    if (result < 0)
+        return result == -ESRCH ? CONTINUE : result;
+    const bool slashed = strip_slashes(place.path);
+    result = search(&place, by, false, found);
+    found->slashed = slashed;
     place_close(&place);
     return result;
 }
@@ -195,7 +231,7 @@ int64_t opens(const struct credentials *by, const struct found *found, uint64_t 
     const mode_t wanted = wanted_by(flags);
     if (found->file < 0 || flags & O_PATH || kernels_file(found) || S_ISLNK(found->st.st_mode))
         return CONTINUE;
-    if (S_ISDIR(found->st.st_mode) && wanted & S_IWOTH)
+    if (S_ISDIR(found->st.st_mode) ? wanted & S_IWOTH || flags & O_CREAT : flags & O_DIRECTORY)
         return CONTINUE;
     if (!(flags & O_NOATIME) && may_all(&found->st, wanted))
         return CONTINUE;
@@ -217,7 +253,7 @@ int64_t call_open(const struct request *r)
         return call_create(r);
     if (credentials_over_files(by))
         return CONTINUE;
-    int64_t result = search_path(r, by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], !(flags & O_NOFOLLOW), &found);
+    int64_t result = search_path(r, by, at ? (int)r->args[0] : AT_FDCWD, r->args[at], flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &found);
     if (result == 0)
         result = opens(by, &found, flags);
     search_end(&found);
@@ -236,5 +272,7 @@ int64_t call_open_how(const struct request *r)
        an older kernel. */
     if (how.resolve & (how.flags & NEW_FILE ? ~(uint64_t)RESOLVE_NO_MAGICLINKS : RESOLVE_IN_ROOT))
         return credentials_over_files(credentials_of(r->task)) ? CONTINUE : -ENOSYS;
-    return call_open(&as);
+    result = call_open(&as);
+    const bool refuses = result == -EACCES || result == -EPERM || result == GONE || result == ANSWERED;
+    return how.resolve && !refuses ? CONTINUE : result; /* the path may end before it is wrong */
 }

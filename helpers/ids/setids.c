@@ -123,7 +123,7 @@ int64_t call_set_ids(const struct request *r)
     struct ids gids = {&changed.rgid, &changed.egid, &changed.sgid, &changed.fsgid};
     uint32_t a = (uint32_t)r->args[0], b = (uint32_t)r->args[1], c = (uint32_t)r->args[2];
     bool of_users = r->nr == SYS_setuid || r->nr == SYS_setreuid || r->nr == SYS_setresuid || r->nr == SYS_setfsuid;
-    bool privileged = old->effective && holds_capability(r, of_users ? CAP_SETUID : CAP_SETGID);
+    bool privileged = has_in_force(r, old, of_users ? CAP_SETUID : CAP_SETGID);
     struct ids ids = of_users ? uids : gids;
     int result = 0;
     switch (r->nr) {
@@ -135,7 +135,7 @@ int64_t call_set_ids(const struct request *r)
         if (a != NO_ID && (privileged || a == was || is_one_of(a, *ids.real, *ids.effective, *ids.saved))) {
             *ids.files = a;
             if (of_users && !was != !a)
-                changed.no_files = a && changed.effective;
+                changed.files = !a && changed.permitted;
             credentials_set(r, &changed, NULL);
         }
         return was;
@@ -152,7 +152,7 @@ int64_t call_set_groups(const struct request *r)
 {
     struct credentials changed = *credentials_of(r->task);
     int count = (int)r->args[0];
-    if (!changed.effective || !holds_capability(r, CAP_SETGID))
+    if (!has_in_force(r, &changed, CAP_SETGID))
         return -EPERM;
     if (count < 0 || (uint32_t)count > GROUPS_LIMIT)
         return -EINVAL;

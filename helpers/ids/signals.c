@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "ids.h"
+#include "search.h"
 #include "lib/text.h"
 
 #define KNOWN_SIGNALS 64u
@@ -122,6 +122,15 @@ static bool is_ours(int namespace)
     return same;
 }
 
+pid_t thread_numbered(const struct request *r, uint64_t number)
+{
+    int namespace = namespace_of(r);
+    const pid_t found = namespace < 0 || is_ours(namespace) ? -1 : thread_of(namespace, number);
+    if (namespace >= 0)
+        close(namespace);
+    return found;
+}
+
 static int64_t kill_many(const struct request *r, int namespace)
 {
     const int to = (int)r->args[0];
@@ -151,7 +160,7 @@ static int64_t kill_one(const struct request *r, int namespace)
 int64_t call_signal(const struct request *r)
 {
     const bool of_thread = r->nr == SYS_tgkill || r->nr == SYS_rt_tgsigqueueinfo;
-    if (credentials_of(r->task)->effective || (uint32_t)r->args[1 + of_thread] > KNOWN_SIGNALS)
+    if (has_in_force(r, credentials_of(r->task), CAP_KILL) || (uint32_t)r->args[1 + of_thread] > KNOWN_SIGNALS)
         return CONTINUE;
     int namespace = namespace_of(r);
     if (namespace < 0)
@@ -173,6 +182,12 @@ static bool may_set(const struct credentials *by, const struct credentials *of, 
     }
 }
 
+/* Whether it takes the host's root to do it to another's process. */
+static bool is_host_roots(int nr)
+{
+    return nr == SYS_ioprio_set || nr == SYS_sched_setscheduler || nr == SYS_sched_setparam || nr == SYS_sched_setattr;
+}
+
 /* setpriority(2), ioprio_set(2), sched_setaffinity(2), sched_setscheduler(2), sched_setparam(2), sched_setattr(2), prlimit(2) of
    one process that is another. */
 int64_t call_priority(const struct request *r)
@@ -180,8 +195,8 @@ int64_t call_priority(const struct request *r)
     const struct credentials *by = credentials_of(r->task);
     const bool by_kind = r->nr == SYS_setpriority || r->nr == SYS_ioprio_set;
     const int one = r->nr == SYS_ioprio_set ? IOPRIO_WHO_PROCESS : PRIO_PROCESS;
-    /* Root's right to set another's ioprio is the host's root's alone. */
-    if ((by->effective && r->nr != SYS_ioprio_set) || (by_kind && (int)r->args[0] != one) || (int)r->args[by_kind] <= 0)
+    const int capability = r->nr == SYS_prlimit64 ? CAP_SYS_RESOURCE : CAP_SYS_NICE;
+    if ((!is_host_roots(r->nr) && has_in_force(r, by, capability)) || (by_kind && (int)r->args[0] != one) || (int)r->args[by_kind] <= 0)
         return CONTINUE;
     int namespace = namespace_of(r);
     if (namespace < 0)
@@ -197,7 +212,7 @@ int64_t call_priority(const struct request *r)
 int64_t call_trace(const struct request *r)
 {
     const struct credentials *by = credentials_of(r->task);
-    if (by->effective)
+    if (has_in_force(r, by, CAP_SYS_PTRACE))
         return CONTINUE;
     int namespace = namespace_of(r);
     if (namespace < 0)

@@ -70,7 +70,7 @@ static struct pending {
     pid_t task;
     int parent; /* ours to close */
     struct owner owner;
-    char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+    char name[256];
 } pending[PENDING];
 static atomic_size_t pending_count;
 static pthread_mutex_t awaiting = PTHREAD_MUTEX_INITIALIZER; /* never held where a file system may let us wait */
@@ -145,7 +145,6 @@ int64_t call_connect(const struct request *r)
     int64_t result = path_of_address(r, place.path);
     if (result != 0)
         return result;
-    place.follows = true;
     if ((result = place_resolve(r, AT_FDCWD, &place)) < 0)
         return result == GONE ? GONE : CONTINUE;
     result = search(&place, by, true, &found);
@@ -159,21 +158,17 @@ int64_t call_connect(const struct request *r)
 int64_t call_bind(const struct request *r)
 {
     struct making making;
-    int64_t result = path_of_address(r, making.place.path);
+    struct place place;
+    int64_t result = path_of_address(r, place.path);
     if (result != 0)
         return result;
-    making.opens = making.place.follows = false;
-    if ((result = place_resolve(r, AT_FDCWD, &making.place)) < 0)
+    making.opens = false;
+    if ((result = place_resolve(r, AT_FDCWD, &place)) < 0)
         return result == GONE ? GONE : CONTINUE;
-    if ((result = making_search(r, false, false, &making)) != 0)
+    if ((result = making_begin(r, &place, false, false, &making)) != 0)
         return result;
-    if (faccessat(making.parent, making.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        making_end(&making); /* nothing is made */
-    else {
-        struct pending one = {.task = r->task, .parent = making.parent, .owner = making.owner};
-        put_text(one.name, making.name);
-        place_close(&making.place);
-        await(&one);
-    }
+    struct pending one = {.task = r->task, .parent = making.parent, .owner = making.owner};
+    put_text(one.name, making.name);
+    await(&one);
     return CONTINUE;
 }

@@ -29,7 +29,8 @@ void say(const char *what, long result);
 void own_links(void);
 
 /* A process that waits for our end, of these ids; in a group of its own, with `other` in it, which stays who we are. */
-static pid_t target, other;
+pid_t target;
+static pid_t other;
 
 static pid_t start(long ruid, long euid, long suid, long gid, pid_t group)
 {
