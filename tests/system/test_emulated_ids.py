@@ -119,6 +119,7 @@ def test_what_stands_against_it_is_told(rootless: Rootless, busybox_archive: Pat
     mount -t tmpfs none /run; mkdir /run/systemd; "$3" "${2%/*}/lender" &
     until [ -S /run/systemd/io.systemd.NamespaceResource ]; do sleep 0.05; done
     rootless doctor --json >"$2"
+    rootless doctor | grep -c '^ok *emulated ids'
     rootless info -f '{{.Session.EmulatedIds.Level}}'
     shift 2
     "$@" run --name box --network none busybox:latest true; told
@@ -128,7 +129,7 @@ def test_what_stands_against_it_is_told(rootless: Rootless, busybox_archive: Pat
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "one id", ": --ulimit rttime: a process's ids are kept in that limit", ": --emulate-ids=off", f": {ARM}",
-        f"rootless: --emulate-ids=full: {ARM}", "hint: take the image's build for 64-bit ARM, --platform linux/arm64", "full",
+        f"rootless: --emulate-ids=full: {ARM}", "hint: take the image's build for 64-bit ARM, --platform linux/arm64", "1", "full",
         ": ids are emulated out here already, and not twice", "125",
     ]  # fmt: skip
     assert "leave --emulate-ids out" in done.stderr

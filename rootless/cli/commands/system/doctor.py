@@ -28,9 +28,13 @@ def doctor(args: Args) -> int:
     return 0 if report.can_run else 1
 
 
+_TOLD = ("emulated ids",)
+"""Told though it works: what a user has instead of a range, which `run` warns of and names this command for."""
+
+
 def render(report: Report, *, every: bool, coloured: bool, columns: int) -> str:
     """The report as text: problems with their fixes, all else only where `every`, and a last line."""
-    shown = [result for result in report.results if every or result.status is not ProbeStatus.OK]
+    shown = [result for result in report.results if every or result.status is not ProbeStatus.OK or result.name in _TOLD]
     width = max((len(result.name) for result in shown), default=0)
     text = "".join(_result(result, width, coloured, columns, every=every) for result in shown)
     if text and not every:
