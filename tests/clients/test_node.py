@@ -32,8 +32,10 @@ def test_dockerode(service: Service, busybox_image: str, client: Client, context
 def test_testcontainers_and_ryuk(
     rootless: Rootless, service: Service, busybox_image: str, client: Client, context: str, ryuk: None
 ) -> None:
+    custom = ("network", "ls", "-q", "--filter", "type=custom")
+    before = rootless(*custom).stdout
     assert client("testcontainers_client.js", context, full=True) == "done\n"
-    processes.wait_until(lambda: rootless("network", "ls", "-q", "--filter", "type=custom").stdout == "", "ryuk's removal of the network")
+    processes.wait_until(lambda: rootless(*custom).stdout == before, "ryuk's removal of the network")
     processes.wait_until(lambda: rootless("ps", "-aq").stdout == "", "ryuk's own end")
 
 

@@ -64,7 +64,7 @@ async function rest(context) {
   const network = await docker.createNetwork({ Name: "ode" });
   assert.equal((await network.inspect()).Driver, "bridge");
   await network.remove();
-  const events = await text(await docker.getEvents({ since: 0, until: Math.ceil(Date.now() / 1000), filters: { type: ["volume"] } }));
+  const events = await text(await docker.getEvents({ since: 0, until: Math.ceil(Date.now() / 1000), filters: { volume: ["ode"] } }));
   assert.deepEqual(events.trim().split("\n").map((line) => JSON.parse(line).Action), ["create", "destroy"]);
   await assert.rejects(docker.pull("127.0.0.1:1/nosuch:1"), { statusCode: 503 });
 }
