@@ -77,6 +77,17 @@ def can_be_made() -> bool:
     return run_program.find(squashfs_tools.PACK) is not None and find_program() is not None
 
 
+def can_be_mounted(store: Store) -> bool:
+    """Whether this machine has the program that mounts such files. A line on stderr where not."""
+    if find_program() is not None:
+        return True
+    sys.stderr.write(
+        f"rootless: without squashfuse_ll the image is unpacked to {plain(store.root)}, on this machine alone\n"
+        "hint: `rootless helpers install squashfuse`; as administrator: apt install squashfuse\n"
+    )
+    return False
+
+
 def make(store: Store, diff_ids: Sequence[str]) -> None:
     """Make the file of the image with these layers, which are all unpacked; nothing where it is there. Joins the session.
 

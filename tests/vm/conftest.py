@@ -85,7 +85,7 @@ def vm(
     machine = Machine(built)
     try:
         _timed(phases, "boot", machine.boot)
-        _timed(phases, "install", lambda: _install(machine, brought, busybox_archive))
+        _timed(phases, "install", lambda: install(machine, brought, busybox_archive))
         started = time.monotonic()
         yield machine
         phases.append(f"tests {time.monotonic() - started:.0f} s")
@@ -125,7 +125,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"machine: {line}")
 
 
-def _install(machine: Machine, brought: Path, busybox: Path) -> None:
+def install(machine: Machine, brought: Path, busybox: Path) -> None:
     """`brought`: a Debian package, or a directory of wheels."""
     machine.put(busybox, "/srv/busybox.tar", user="root")
     install = "true"

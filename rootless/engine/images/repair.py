@@ -13,7 +13,8 @@ from rootless.image.manifest import Manifest
 from rootless.image.progress import silent
 from rootless.image.transfer.layers import Layer, fetch_layers
 from rootless.runtime.descriptors import keep_only
-from rootless.storage import blobs
+from rootless.runtime.squashfs.serve import not_installed
+from rootless.storage import blobs, squashed
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
 
@@ -42,7 +43,7 @@ def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | 
     stack = [Layer(*pair) for pair in zip(parsed.layers, diff_ids, strict=True)]
     # A layer that was made here and never pushed has no blob.
     if any(not blobs.has(store, layer.descriptor.digest) and not layers.has(store, layer.diff_id) for layer in stack):
-        raise gone
+        raise not_installed() if store.shared and squashed.find(store, diff_ids) else gone
     fetch_layers(store, stack, registry=None, progress=silent)
 
 

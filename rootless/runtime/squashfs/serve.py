@@ -44,6 +44,14 @@ def find_program() -> str | None:
     return os.path.realpath(path) if path else None
 
 
+def not_installed() -> NotSupported:
+    return NotSupported(
+        f"an image file is mounted by {PROGRAM}, which is not installed",
+        hint="`rootless helpers install squashfuse` gets it into your home (Debian, Ubuntu); "
+        "as administrator: apt install squashfuse (Debian, Ubuntu), dnf install squashfuse (Fedora)",
+    )
+
+
 def start(fd: int, image: ImageFile, directory: str, name: str) -> None:
     """Leave a keeper behind that listens at `directory`/`name` for who needs the image, the open file `fd`.
 
@@ -52,11 +60,7 @@ def start(fd: int, image: ImageFile, directory: str, name: str) -> None:
     """
     program = find_program()
     if program is None:
-        raise NotSupported(
-            f"an image file is mounted by {PROGRAM}, which is not installed",
-            hint="`rootless helpers install squashfuse` gets it into your home (Debian, Ubuntu); "
-            "as administrator: apt install squashfuse (Debian, Ubuntu), dnf install squashfuse (Fedora)",
-        )
+        raise not_installed()
     keeper = paths.helper("imagefs")
     found = header.find(fd, image.path, image.offset)
     filter_ = profile.compiled(jail.PROFILE, [], cache_dir=directory)

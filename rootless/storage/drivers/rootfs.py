@@ -43,6 +43,8 @@ def prepare(
             from rootless.storage import squashed
 
             file = squashed.find(store, diff_ids)
+            if file is not None and not squashed.can_be_mounted(store):
+                raise  # the engine unpacks the layers
             if file is not None:
                 squashed.note_use(file)
         if file is None:
