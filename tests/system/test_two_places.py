@@ -18,7 +18,7 @@ from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
 from tests.need import need_program
-from tests.system.test_hosts import ONE_ID, inside
+from tests.system.test_hosts import ALL_IDS, ONE_ID, inside
 
 NOW = ("--network", "none")
 
@@ -86,6 +86,23 @@ def test_another_machine_runs_what_one_has_pulled_and_built(
     assert "Containers: " in rootless("info", env=first, warns=True).stdout
     rootless("rmi", "changed:1", "busybox", env=first)
     assert len(os.listdir(rootless.root / "images/sqfs")) == 2, "the other machine may have just made them"
+
+
+@pytest.mark.own_store
+def test_a_machine_that_cannot_mount_the_file(rootless: Rootless, busybox_archive: Path, nodes: list[Path]) -> None:
+    """It unpacks the layers, and says so; an image that is nothing but its file is an error with the remedy."""
+    need_program("squashfuse_ll")
+    script = f"""export ROOTLESS_LOCAL={nodes[0]}; rootless load -q -i "$1" >&2
+    rootless run --name box --network none busybox:latest touch /made; rootless commit -q box made >&2; rootless rm -f box >&2
+    export ROOTLESS_LOCAL={nodes[1]} XDG_RUNTIME_DIR=$(mktemp -d); mount --bind /dev/null $(command -v squashfuse_ll)
+    rootless run --rm --network none busybox:latest echo runs
+    ls {nodes[1]}/*/layers >&2
+    rootless run --rm --network none made ls /made && exit 9
+    rm -rf "$XDG_RUNTIME_DIR" """
+    done = inside(rootless, ALL_IDS, script, busybox_archive)
+    assert (done.returncode, done.stdout) == (0, "runs\n"), done.stderr
+    assert f"without squashfuse_ll the image is unpacked to {nodes[1]}" in done.stderr
+    assert "an image file is mounted by squashfuse_ll, which is not installed" in done.stderr
 
 
 @pytest.mark.own_store
