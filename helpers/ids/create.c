@@ -62,7 +62,7 @@ static bool is_roots(const struct credentials *by, const struct place *place, bo
     if (by->fsuid || by->fsgid || !credentials_over_files(by))
         return false;
     const int parent = in_directory ? place_open(place, true) : place_parent(place, &name);
-    const bool kept = parent < 0 ? !leads_elsewhere(parent)
+    const bool kept = parent < 0 ? !leads_elsewhere(place, parent)
                                  : fstat(parent, &st) < 0 || (!(st.st_mode & S_ISGID) && !(follows && readlinkat(parent, name, target, 1) >= 0));
     if (parent >= 0)
         close(parent);

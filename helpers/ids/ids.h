@@ -109,9 +109,9 @@ int place_of_task(pid_t task, const char *name, int fd, int flags);
 int64_t place_taken(const struct request *r, int *at);
 /* O_PATH descriptor of what is there, or -errno. */
 int place_open(const struct place *place, bool follow);
-/* Whether opening a path, which does not go through the links of /proc, has failed as where it leads to a link of the task's own there:
-   search() knows those. */
-bool leads_elsewhere(int64_t error);
+/* Whether opening what is at the place, which does not go through the links of /proc, has failed as where it leads to a link of the
+   task's own there: search() knows those. */
+bool leads_elsewhere(const struct place *place, int64_t error);
 /* The descriptor of the directory that the last part of the path is in, and that part in place->path; or -errno. */
 int place_parent(const struct place *place, const char **name);
 int open_beneath(int at, const char *path, uint64_t flags, mode_t mode);

@@ -71,6 +71,7 @@ struct sock_filter {
 struct open_how {
     uint64_t flags, mode, resolve;
 };
+#define RESOLVE_NO_XDEV 1u
 #define RESOLVE_NO_MAGICLINKS 2u
 #define RESOLVE_NO_SYMLINKS 4u
 #define RESOLVE_BENEATH 8u
