@@ -125,7 +125,7 @@ def test_two_machines_pull_at_once(home: Callable[[str, str], Home], layers: Lay
     assert len(set(sums[0])) == 4  # two digests, the minus sign and the 0
 
 
-@pytest.mark.parametrize(("who", "version"), [("alice", "4.2")])
+@pytest.mark.parametrize(("who", "version"), [("alice", "4.2"), ("carol", "3")])
 def test_a_build(home: Callable[[str, str], Home], who: str, version: str) -> None:
     at = home(who, version)
     at.run(

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.timeout(1200, func_only=True),
     pytest.mark.parametrize("vm", ["trixie+servers"], indirect=True),
 ]
-VERSIONS = [("alice", "4.2")]
+VERSIONS = [("alice", "4.2"), ("carol", "3")]
 # The store alone is there: a login has its working directory and its settings elsewhere.
 ELSEWHERE = "export HOME=/var/tmp/$USER-elsewhere ROOTLESS_ROOT={}; mkdir -p $HOME; cd /;"
 
@@ -45,6 +45,8 @@ def test_an_export_that_is_withdrawn(home: Callable[[str, str], Home], who: str,
     finally:
         vm.run("root", EXPORT)
     assert vm.run(who, f"{root} {RUN} busybox echo again; rootless rm -f lives").stdout.split() == ["again", "lives"]
+    if version == "3":
+        return  # there the kernel says of a directory that is gone what it says of one that never was
     # And one whose directory is gone on the server.
     vm.run("root", f"rm -rf {EXPORTS}/{at.name}")
     done = vm.run(who, f"{root} rootless images", check=False)
