@@ -1,5 +1,5 @@
-"""The Debian package on a machine that has nothing of ours by pip: installed by apt with what it depends on, upgraded while
-containers of people with a range and without one run, and purged. The order is the machine's history."""
+"""The Debian package on a machine that has nothing of ours by pip: installed by apt with what it depends on, used by people with a
+range and without one, over a reboot, upgraded while containers run, and purged. The order is the machine's history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rootless import __version__
 from tests.vm import debian_package
 from tests.vm.machine import USERS, Machine
 from tests.vm.test_boot import wait_until
-from tests.vm.test_host import script
+from tests.vm.test_host import findings, script
 
 pytestmark = [
     pytest.mark.full,
@@ -32,6 +32,7 @@ connection.request("GET", "/_ping")
 print(connection.getresponse().read().decode())
 """
 ASK = f"python3 -c {shlex.quote(PING)}"
+LABEL = "cat /proc/$(rootless inspect -f '{{.State.Pid}}' %s)/attr/current"
 # What a package may leave behind: what people made, and caches (man's).
 LEFT = (
     "find / -xdev -iname '*rootless*' ! -path '/home/*' ! -path '/srv/*' ! -path '/proc/*' ! -path '/var/log/*'"
@@ -72,6 +73,28 @@ def test_what_apt_installs(vm: Machine) -> None:
         assert units == ["disabled"] * 2 + ["inactive"] * 3
 
 
+@pytest.mark.parametrize("who", ["alice", "carol"])
+def test_containers_of_people(vm: Machine, who: str) -> None:
+    """carol has no range. The command's profile is the container's, too."""
+    status, found = findings(vm, who)
+    assert status == 0
+    assert {name for name, each in found.items() if each["status"] == "error"} == set()
+    for name in ("container", "user namespace", "helpers", "AppArmor"):
+        assert found[name]["status"] == "ok", found[name]
+    told = script(
+        vm, who,
+        f"""rootless run --rm busybox sh -c 'id -u; chown 33:44 /etc; stat -c %u:%g /etc; ls /sys/class/net'
+        rootless run -d --name web -p 127.0.0.1:8090:80 busybox sh -c 'mkdir /www; echo page >/www/index.html; exec httpd -f -h /www'
+        {LABEL % "web"}
+        for i in $(seq 50); do busybox wget -q -O - http://127.0.0.1:8090/ && break; sleep 0.5; done
+        rootless-oci --version | head -n 1
+        rootless rm -f web""",
+    )  # fmt: skip
+    assert told[:2] == ["0", "33:44"]
+    assert "lo" in told
+    assert told[-4:] == ["rootless (unconfined)", "page", f"rootless-oci version {__version__}", "web"]
+
+
 def test_manual_pages_and_completions(vm: Machine) -> None:
     bash = """. /usr/share/bash-completion/bash_completion; _comp_load rootless; complete -p rootless
     COMP_WORDS=(rootless histo); COMP_CWORD=1; _rootless_completion rootless; echo "${COMPREPLY[@]}" """
@@ -86,6 +109,33 @@ def test_manual_pages_and_completions(vm: Machine) -> None:
     assert [re.split(r"\s", line)[0] for line in told[:3]] == ["ROOTLESS(1)", "ROOTLESS-RUN(1)", "ROOTLESS-OCI(1)"]
     assert int(told[3]) > 5
     assert told[4:] == ["complete -o nosort -F _rootless_completion rootless", "history", "_rootless", "loaded", "history"]
+
+
+def test_units_of_a_user_over_a_reboot(vm: Machine, lingering: None) -> None:
+    """The package's own, switched on as `systemctl` does it, and one of `rootless enable`; nobody else has them."""
+    script(
+        vm, "alice",
+        """systemctl --user enable --now rootless.socket rootless-restart.service
+        rootless run -d --name kept --restart unless-stopped --network none busybox sleep 4101
+        rootless create --name unit --network none busybox sleep 4102
+        rootless enable unit; systemctl --user start rootless-unit""",
+    )  # fmt: skip
+    assert vm.run("alice", ASK).stdout == "OK\n"
+    assert vm.run("carol", "systemctl --user is-active rootless.socket rootless-restart", check=False).stdout == "inactive\n" * 2
+    assert 'ExecStart="/usr/bin/rootless" start unit\n' in vm.run("alice", "cat ~/.config/systemd/user/rootless-unit.service").stdout
+    vm.reboot()
+    asked = "grep ^rootless /sys/kernel/security/apparmor/profiles; runuser -u alice -- " + ASK
+    running = [f"pgrep -u alice -fx 'sleep {number}' >/dev/null" for number in (4101, 4102)]
+    wait_until(lambda: vm.run("root", " && ".join(running), check=False).returncode == 0, "both, without a login", 300, vm=vm)
+    assert vm.run("root", asked).stdout == "rootless (unconfined)\nOK\n"
+    assert vm.run("alice", f"{LABEL % 'kept'}; {LABEL % 'unit'}").stdout == "rootless (unconfined)\n" * 2
+    assert (state(vm, "kept"), state(vm, "unit")) == ("running 0", "running 0")
+    script(
+        vm, "alice",
+        """systemctl --user stop rootless-unit; rootless disable unit; rootless rm -f kept unit
+        systemctl --user disable --now rootless.socket rootless-restart.service; systemctl --user reset-failed""",
+    )  # fmt: skip
+    assert vm.run("alice", "find ~/.config/systemd -type f -o -type l; systemctl --user --failed --no-legend").stdout == ""
 
 
 def test_an_upgrade_while_containers_run(vm: Machine, package: Path, lingering: None, tmp_path: Path) -> None:
