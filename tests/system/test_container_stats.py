@@ -12,6 +12,7 @@ from rootless.engine.views import container_stats
 from rootless.errors import NotFound
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
+from tests.harness import processes
 from tests.harness.command import Rootless
 
 
@@ -22,6 +23,7 @@ def store(rootless: Rootless) -> Store:
 
 def test_a_busy_one(rootless: Rootless, store: Store, busybox_image: str) -> None:
     box = containers.find(store, rootless("run", "-d", "--name", "box", busybox_image, "sh", "-c", "while :; do :; done").stdout.strip())
+    processes.wait_until(lambda: container_stats.once(store, box)["cpu_stats"]["cpu_usage"]["total_usage"] > 0, "the clock's first tick")
     found = container_stats.once(store, box)
     json.dumps(found)
     assert (found["id"], found["name"]) == (box, "/box")

@@ -126,8 +126,9 @@ def test_signals_and_what_is_seen(rootless: Rootless, busybox_image: str) -> Non
         process.send_signal(signal.SIGTERM)
         assert said(process)[:2] == (5, "told\n")
     assert rootless("ps", "-aq").lines == []
-    late = rootless.start(*SHARED, busybox_image, "cat")
-    processes.wait_until(lambda: rootless("ps", "-q").lines, "it runs")
+    late = rootless.start(*SHARED, busybox_image, "sh", "-c", "echo up; exec sleep 1000")
+    assert late.stdout is not None
+    assert late.stdout.readline() == b"up\n"
     rootless("stop", *rootless("ps", "-q").lines)
     assert said(late)[0] == 137
 
