@@ -13,11 +13,10 @@ def of(row: ContainerRow, now: float) -> str:
         return "Created"
     if status.state == "removing":
         return "Removal In Progress"
-    if status.state == "exited":
+    if status.state in ("exited", "restarting"):
+        # Where the record of its end is damaged nobody knows when it was.
         when = f" {ago(parse_time(status.finished_at), now=now)}" if status.finished_at else ""
-        return f"Exited ({status.exit_code}){when}"
-    if status.state == "restarting":
-        return f"Restarting ({status.exit_code}) {ago(parse_time(status.finished_at), now=now)}"
+        return f"{status.state.capitalize()} ({status.exit_code}){when}"
     words = "Up " + human_duration(now - parse_time(status.started_at))
     if status.state == "paused":
         return words + " (Paused)"
