@@ -62,7 +62,7 @@ def test_a_full_quota(vm: Machine, limit: Callable[..., None], layers: Layers) -
     refused = vm.run("alice", f"{STORE} {PULL} {large}", check=False)
     assert refused.returncode == 1
     assert f"there is no room for {large}:latest: its layers are " in refused.stderr
-    assert f" compressed, and of the quota of your user on {DISK} (ext4), 4.1 MB, 4." in refused.stderr
+    assert f" compressed, and of the quota of your user on {DISK} (ext4), 4.1MB, 4." in refused.stderr
     assert layers.downloads("large") == 0
 
     # Compressed it fits and unpacked it does not, which is a warning; then it is so.
@@ -73,7 +73,7 @@ def test_a_full_quota(vm: Machine, limit: Callable[..., None], layers: Layers) -
     assert refused.returncode == 1
     assert f"{large}:latest may not fit: unpacked it is about " in refused.stderr
     assert FULL in refused.stderr
-    assert " of 20.5 MB" in refused.stderr
+    assert " of 20.5MB" in refused.stderr
     assert "rootless image prune -a" in refused.stderr
     listed = "rootless images -q | wc -l; ls $ROOTLESS_ROOT/layers | wc -l"
     assert vm.run("alice", f"{STORE} {listed}").stdout.split() == ["1", "1"]
@@ -84,7 +84,7 @@ def test_a_full_quota(vm: Machine, limit: Callable[..., None], layers: Layers) -
     assert "quota exceeded" in filled.stderr.lower()
     refused = vm.run("alice", f"{STORE} rootless load -q -i /srv/busybox.tar", check=False)
     assert refused.returncode == 1
-    assert FULL in refused.stderr or f"on {DISK} (ext4), 20.5 MB, " in refused.stderr
+    assert FULL in refused.stderr or f"on {DISK} (ext4), 20.5MB, " in refused.stderr
     vm.run("alice", f"{STORE} rootless image prune -a -f; rootless system prune -f; rm {DISK}/filled")
     assert vm.run("alice", f"{STORE} rootless images -q").stdout == ""
     vm.run("alice", f"{STORE} {PULL} {large} && rootless run --rm --network none {large} true")
