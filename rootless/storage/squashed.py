@@ -74,18 +74,12 @@ def _last_use(status: os.stat_result) -> float:
 
 def can_be_made() -> bool:
     """Whether the programs are there that make such files and mount them."""
-    return run_program.find(squashfs_tools.PACK) is not None and find_program() is not None
+    return run_program.find(squashfs_tools.PACK) is not None and can_be_mounted()
 
 
-def can_be_mounted(store: Store) -> bool:
-    """Whether this machine has the program that mounts such files. A line on stderr where not."""
-    if find_program() is not None:
-        return True
-    sys.stderr.write(
-        f"rootless: without squashfuse_ll the image is unpacked to {plain(store.root)}, on this machine alone\n"
-        "hint: `rootless helpers install squashfuse`; as administrator: apt install squashfuse\n"
-    )
-    return False
+def can_be_mounted() -> bool:
+    """Whether this machine has the program that mounts them."""
+    return find_program() is not None
 
 
 def make(store: Store, diff_ids: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from rootless import inherited
@@ -17,11 +18,23 @@ from rootless.runtime.squashfs.serve import not_installed
 from rootless.storage import blobs, squashed
 from rootless.storage.layers import layers
 from rootless.storage.store import Store
+from rootless.words import plain
 
 
 def restore(store: Store, record: ContainerConfig) -> None:
-    """`restore_image` of a container's."""
-    restore_image(store, record["image_id"], record["image"], record["diff_ids"])
+    """`restore_image` of a container's. NotSupported where all that there is of the image is a file that cannot be mounted here."""
+    unmounted = store.shared and not squashed.can_be_mounted() and squashed.find(store, record["diff_ids"])
+    try:
+        restore_image(store, record["image_id"], record["image"], record["diff_ids"])
+    except NotFound:
+        if unmounted:
+            raise not_installed() from None
+        raise
+    if unmounted:
+        sys.stderr.write(
+            f"rootless: without squashfuse_ll the image was unpacked to {plain(store.root)}, for this machine alone\n"
+            "hint: `rootless helpers install squashfuse`; as administrator: apt install squashfuse\n"
+        )
 
 
 def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | tuple[str, ...]) -> None:
@@ -43,7 +56,7 @@ def restore_image(store: Store, image_id: str, name: str, diff_ids: list[str] | 
     stack = [Layer(*pair) for pair in zip(parsed.layers, diff_ids, strict=True)]
     # A layer that was made here and never pushed has no blob.
     if any(not blobs.has(store, layer.descriptor.digest) and not layers.has(store, layer.diff_id) for layer in stack):
-        raise not_installed() if store.shared and squashed.find(store, diff_ids) else gone
+        raise gone
     fetch_layers(store, stack, registry=None, progress=silent)
 
 

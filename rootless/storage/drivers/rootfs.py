@@ -43,7 +43,7 @@ def prepare(
             from rootless.storage import squashed
 
             file = squashed.find(store, diff_ids)
-            if file is not None and not squashed.can_be_mounted(store):
+            if file is not None and not squashed.can_be_mounted():
                 raise  # the engine unpacks the layers
             if file is not None:
                 squashed.note_use(file)
