@@ -14,6 +14,7 @@ import pytest
 from rootless.engine.lifecycle.attach import attach
 from rootless.engine.lifecycle.attach.attachment import Attachment
 from rootless.engine.lifecycle.attach.terminal import parse_detach_keys
+from rootless.engine.state import running
 from rootless.errors import Conflict
 from rootless.linux.socket import socket as Socket
 from rootless.storage.containers import containers
@@ -132,7 +133,7 @@ def test_a_terminal(rootless: Rootless, store: Store, create: Callable[..., str]
         rootless("start", box)
         connection = attachment.wait()
         assert connection is not None
-        attach.resize(connection, 33, 44)
+        attach.resize(running.run_directory(store, box), 33, 44)
         os.write(theirs, b"\r\x10\x11")
         assert relayed(connection, ours, "ctrl-p,ctrl-q")[2] == attach.Outcome(None, detached=True)
     with Attachment(store, box, stdin=True) as attachment:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -123,13 +123,33 @@ def test_the_terminals_size(rootless: Rootless, store: Store, box: str) -> None:
         connection = exec_instances.start(store, later)
         assert connection is not None
         resized.result(60)
-        connection.send(b"\0\r")
+    connection.send(b"\0\r")
     assert b"33 44" in read_on(connection)[0]
     with pytest.raises(Conflict, match="is not running"):
         exec_instances.resize(store, later, 1, 1)
     never = exec_instances.create(store, box, config("true", tty=True))
     with pytest.raises(Conflict, match="timeout waiting for exec session ready"):
         exec_instances.resize(store, never, 1, 1, patience_s=0.1)
+
+
+def test_a_resize_is_done_when_it_returns(store: Store, box: str) -> None:
+    """What is typed after it, on another connection, finds the terminal so: it waits for its monitor, here one that is stopped."""
+    made = exec_instances.create(store, box, config("sh", "-c", "read a; stty size", tty=True, stdin=True))
+    connection = exec_instances.start(store, made)
+    assert connection is not None
+    state = stored.read_state(stored.directory(store, stored.read(store, made)))
+    assert state is not None
+    with ThreadPoolExecutor() as pool, open(f"/proc/{state['pid']}/fd/0", "rb", buffering=0) as terminal:
+        os.kill(state["monitor_pid"], signal.SIGSTOP)
+        try:
+            resized = pool.submit(exec_instances.resize, store, made, 33, 44)
+            assert wait([resized], timeout=1).not_done
+        finally:
+            os.kill(state["monitor_pid"], signal.SIGCONT)
+        resized.result(60)
+        assert os.get_terminal_size(terminal.fileno()) == (44, 33)
+    connection.send(b"\0\r")
+    assert b"33 44" in read_on(connection)[0]
 
 
 @pytest.mark.parametrize(("argv", "code", "error"), [(("no-such",), 127, CommandNotFound), (("/etc",), 126, CommandNotExecutable)])

@@ -179,7 +179,7 @@ def report_detached(store: Store, exec_id: str) -> None:
 
 
 def resize(store: Store, exec_id: str, rows: int, columns: int, *, patience_s: float = RESIZE_PATIENCE_S) -> None:
-    """Tell the process's terminal its size, in characters; one that is about to be started is waited for so long.
+    """Tell the process's terminal its size, in characters: it has it on return; one about to be started is waited for so long.
 
     NotFound; Conflict where its container does not run, where it has ended, or was not started in time.
     """
@@ -192,11 +192,9 @@ def resize(store: Store, exec_id: str, rows: int, columns: int, *, patience_s: f
     if instances.status(store, config).state == "exited":
         raise over
     try:
-        connection = attach.connect(path)
+        attach.resize(path, rows, columns)
     except Conflict:
         raise over from None
-    with connection:
-        attach.resize(connection, rows, columns)
     events.container(
         store, "resize", read_config(store, config.container), height=str(rows), width=str(columns), execID=exec_id
     )

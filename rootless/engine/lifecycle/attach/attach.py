@@ -26,6 +26,8 @@ PROMISE_CLEANUP = bytes([WILL_CLEAN])
 ONLY_END = bytes([5])
 PACKET_LIMIT = 32 * 1024 + 1
 _READ_SIZE = 32 * 1024
+# A monitor answers at once; one that is stopped or stuck does not keep a terminal's user waiting for ever.
+_RESIZE_PATIENCE_S = 10.0
 
 
 class Outcome(Record):
@@ -66,9 +68,25 @@ def _not_running(run_dir: str) -> Conflict:
     )
 
 
-def resize(connection: socket.socket, rows: int, columns: int) -> None:
-    """Tell the container's terminal its size, in characters."""
-    send(connection, struct.pack("=BHH", RESIZE, rows, columns))
+def resize(run_dir: str, rows: int, columns: int) -> None:
+    """Tell the terminal of the monitor whose socket is `run_dir`/attach its size, in characters; it has it on return.
+
+    On a connection of its own: one that carries input may be full, and would keep who resizes waiting. The monitor
+    takes its packets in their order, and closes it when it has read the last. Conflict where no monitor serves it.
+    """
+    with connect(run_dir) as connection:
+        for packet in (ONLY_END, struct.pack("=BHH", RESIZE, rows, columns)):
+            send(connection, packet)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(_RESIZE_PATIENCE_S)
+        try:
+            while receive(connection):
+                pass
+        except TimeoutError:
+            raise Conflict(
+                "the container's monitor does not answer: it is stopped, or the machine is overloaded",
+                hint="the size is set when it goes on; one that was stopped goes on with kill -CONT",
+            ) from None
 
 
 def report_cleaned(connection: socket.socket) -> None:

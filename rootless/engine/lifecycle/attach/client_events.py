@@ -10,12 +10,8 @@ from rootless.storage.store import Store
 
 
 def resize(store: Store, record: ContainerConfig, rows: int, columns: int) -> None:
-    """Tell a running container's terminal its size, in characters; Conflict where no monitor serves it.
-
-    On a connection of its own: one that carries input may be full, and would keep who resizes waiting.
-    """
-    with attach.connect(running.run_directory(store, record["id"])) as connection:
-        attach.resize(connection, rows, columns)
+    """Tell a running container's terminal its size, in characters; it has it on return. Conflict where no monitor serves it."""
+    attach.resize(running.run_directory(store, record["id"]), rows, columns)
     events.container(store, "resize", record, height=str(rows), width=str(columns))
 
 
