@@ -7,14 +7,14 @@ owns the container's user namespace.
 
 from __future__ import annotations
 
-import errno
 import os
 
-from rootless.errors import NotSupported, RootlessError
+from rootless.errors import RootlessError
 from rootless.linux import mount as m
 from rootless.linux import namespace as n
 from rootless.linux.process import set_dumpable, set_pdeathsig
 from rootless.runtime import descriptors, namespaces, sync
+from rootless.runtime.mounting import follow_no_links
 from rootless.runtime.rootfs_path import open_in_root
 
 
@@ -42,7 +42,7 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool, follow
             flags = m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0)
             tree = m.open_tree(place, "", flags)
             if not follows_links:
-                _follow_no_links(tree)
+                follow_no_links(tree)
             theirs.send("done", {}, (tree,))
         except (OSError, RootlessError) as error:
             theirs.send_error(error, step=f"look at {guest_path} of the container")
@@ -56,12 +56,3 @@ def clone_tree(pid: int, pidfd: int, guest_path: str, *, recursive: bool, follow
     finally:
         ours.close()
         os.waitpid(child, 0)
-
-
-def _follow_no_links(tree: int) -> None:
-    try:
-        m.mount_setattr(tree, "", m.AT_EMPTY_PATH, m.MOUNT_ATTR_NOSYMFOLLOW)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS):
-            raise
-        raise NotSupported("mounts on which no link is followed need Linux 5.14", hint="update the kernel") from None

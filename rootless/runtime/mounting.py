@@ -29,6 +29,16 @@ def attach(mount_fd: int, root_fd: int, guest_path: str, *, directory: bool, lin
         os.close(target)
 
 
+def follow_no_links(tree: int, *, recursive: bool = False) -> None:
+    """Let no path on the mount `tree`, for whoever opens one by its name, lead through a link. NotSupported before Linux 5.14."""
+    try:
+        m.mount_setattr(tree, "", m.AT_EMPTY_PATH | (m.AT_RECURSIVE if recursive else 0), m.MOUNT_ATTR_NOSYMFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+        raise NotSupported("mounts on which no link is followed need Linux 5.14", hint="update the kernel") from None
+
+
 def mount_filesystem(
     root_fd: int,
     guest_path: str,

@@ -131,9 +131,10 @@ def write(store: Store, diff_ids: Sequence[str], target: str, *, single_id: bool
         os.rmdir(place)
 
 
-def squash(source: int, target: str, options: tuple[str, ...]) -> None:
-    """A squashfs of what is below the directory `source`. RootlessError with what mksquashfs says, NotSupported without it."""
-    program = squashfs_tools.find(squashfs_tools.PACK, "an image's file")
+def squash(source: int, target: str, options: tuple[str, ...], *, what: str = "the image's file") -> None:
+    """A squashfs of what is below the directory `source`. RootlessError, which calls it `what`, with what mksquashfs says; NotSupported
+    without it."""
+    program = squashfs_tools.find(squashfs_tools.PACK, what)
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     try:
         pid = os.fork()
@@ -155,7 +156,7 @@ def squash(source: int, target: str, options: tuple[str, ...]) -> None:
             raise
         if status:
             output = os.pread(said, 1 << 16, 0).decode(errors="replace")
-            squashfs_tools.raise_failed(squashfs_tools.PACK, "the image's file", status, output, target)
+            squashfs_tools.raise_failed(squashfs_tools.PACK, what, status, output, target)
     finally:
         os.close(said)
 

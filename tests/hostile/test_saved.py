@@ -1,7 +1,8 @@
-"""`run --shared --save`: a container that changes its files while they are saved."""
+"""`run --shared --save` and `image pack`: who changes the files while they are saved."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,3 +52,41 @@ def test_a_directory_above_the_file(rootless: Rootless, busybox_image: str, trap
     rootless(*run, busybox_image, "sh", "-c", 'mv /work/out /work/moved; ln -s "$0" /work/out', str(trap / "images"))
     assert [(path.name, path.read_text()) for path in (trap / "images").iterdir()] == [("saved.sqsh", "precious")]
     assert [path.name for path in (trap / "work/moved").iterdir()] == ["saved.sqsh"]
+
+
+@pytest.mark.parametrize("exchanged", ["env/z", "env", "out"])
+def test_a_packed_directory(rootless: Rootless, exchange: Path, trap: Path, exchanged: str) -> None:
+    """`image pack` of what others may write to: once the first file is read, a directory of it, it, or the file's is a link."""
+    need_program("mksquashfs")
+    for directory in ("env/a", "env/z", "out", "victim/z"):
+        (trap / directory).mkdir(parents=True)
+    (trap / "env/a/large").write_bytes(os.urandom(48 << 20))
+    for path in (trap / "victim/secret", trap / "victim/z/secret"):
+        path.write_text("the host's own")
+    (trap / "env/z/secret").write_text("theirs, as lon")
+    (trap / "victim/packed.sqfs").write_text("precious")
+    target = trap / ("victim" if exchanged != "env/z" else "victim/z")
+    with subprocess.Popen([exchange, trap / "env/a/large", trap / exchanged, target], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"OK\n"
+        rootless("image", "pack", "-o", trap / "out/packed.sqfs", trap / "env")
+        assert other.stdout.readline() == b"OK\n", "nothing was exchanged"
+    assert (trap / "victim/packed.sqfs").read_text() == "precious"
+    made = trap / ("out.old/packed.sqfs" if exchanged == "out" else "out/packed.sqfs")
+    shown = subprocess.run(["unsquashfs", "-cat", made, "z/secret"], capture_output=True, check=False)
+    assert shown.stdout == (b"" if exchanged == "env/z" else b"theirs, as lon")
+    assert [path.name for path in made.parent.iterdir()] == ["packed.sqfs"]
+
+
+def test_a_kernel_that_follows_links(rootless: Rootless, trap: Path) -> None:
+    """Before Linux 5.14 no mount can be without them: it is refused, with what to type."""
+    need_program("mksquashfs")
+    (trap / "env").mkdir()
+    rootless("image", "pack", "-o", trap / "before.sqfs", trap / "env")  # newuidmap has no rights below strace
+    traced = [need_program("strace"), "-f", "-o", "/dev/null", "-e", "inject=mount_setattr:error=EINVAL"]
+    words = ["image", "pack", "-o", str(trap / "packed.sqfs"), str(trap / "env")]
+    done = subprocess.run([*traced, *rootless.argv, *words], env=rootless.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Linux 5.14" in done.stderr
+    assert f"mksquashfs {trap}/env " in done.stderr
+    assert not (trap / "packed.sqfs").exists()

@@ -11,6 +11,7 @@ from rootless.linux.openat2 import open_without_links
 from rootless.linux.process import set_pdeathsig
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.descriptors import close_all, stop_importing
+from rootless.runtime.mounting import follow_no_links
 from rootless.runtime.mounts.overlay import mount_overlay
 from rootless.runtime.sync import pair
 
@@ -169,6 +170,21 @@ def _mounted_elsewhere(root: Rootfs, steps: Sequence[Step]) -> list[int]:
         return {}, (top, os.open("/proc/self/ns/mnt", flags))
 
     return _apart(mount).fds
+
+
+def without_links(path: str) -> int:
+    """The directory `path`, which has no link (ELOOP), and what is mounted below it as they are, but that no path there leads through
+    a link: a descriptor of a detached mount, the caller's. For programs that take plain paths where others may write. NotSupported
+    before Linux 5.14. Wants the session joined."""
+
+    def clone(doing: _Doing) -> Answer:
+        doing.step = f"look at {path}"
+        top = open_without_links(path)
+        tree = m.open_tree(top, "", m.OPEN_TREE_CLONE | m.AT_EMPTY_PATH | m.AT_RECURSIVE)
+        follow_no_links(tree, recursive=True)
+        return {}, (tree,)
+
+    return _apart(clone).fds[0]
 
 
 def run_in_root(root: Rootfs, action: Callable[[], Any]) -> Any:
