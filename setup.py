@@ -1,6 +1,6 @@
-"""Builds the helper programs (helpers/) as part of the package, and puts manual pages and shells' completions beside it.
+"""Builds the programs of helpers/ as part of the package, and puts manual pages and shells' completions beside it.
 
-    python setup.py build_helpers --inplace     for a development tree: into rootless/_helpers
+    python setup.py build_helpers --inplace     for a development tree: into rootless/_helpers, and the commands of `pip install -e` anew
 
 Everything else about the package stands in pyproject.toml.
 """
@@ -8,12 +8,17 @@ Everything else about the package stands in pyproject.toml.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from setuptools import Command, Distribution, setup
 from setuptools.command.build import build
@@ -43,6 +48,7 @@ PROGRAMS = {
 }
 LAUNCHER = ["launcher.c", "oci", "ranks", "lib"]
 COMMANDS = ["rootless", "rootless-oci"]
+SCRIPT = "rootless-python"  # what they execute
 # Where each shell looks, below an environment's or a system's prefix.
 COMPLETIONS = {
     "rootless": "share/bash-completion/completions",
@@ -140,6 +146,31 @@ class build_helpers(Command):
             # Only for developers: a compiler newer than this source may know new warnings, and an
             # installation must not fail on them.
             compile_program(sources, os.path.join(directory, program), strict=self.inplace or self.werror)
+        if self.inplace:
+            self.refresh_commands()
+
+    def refresh_commands(self) -> None:
+        """The commands of this source tree, as it is now: they are in the environment, and pip alone would make them anew."""
+        directory = commands_of_this_tree()
+        if directory is None:
+            sys.stdout.write(f"no commands: {sys.prefix} has none of this source tree (pip install -e .)\n")
+            return
+        compile_commands(directory, strict=True)
+        path = os.path.join(directory, SCRIPT)
+        with open(path, "rb") as old, open(os.path.join("bin", SCRIPT), "rb") as source, open(f"{path}.new", "wb") as new:
+            new.write(old.readline() + source.read().partition(b"\n")[2])  # the interpreter's line is the installer's
+        put_in_place(path)
+
+
+def commands_of_this_tree() -> str | None:
+    """Where `pip install -e` of this directory has put commands in this Python's environment."""
+    places = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    for found in importlib.metadata.distributions(name="rootless", path=places):
+        origin = json.loads(found.read_text("direct_url.json") or "{}")
+        tree = url2pathname(urlsplit(origin.get("url", "")).path)
+        if origin.get("dir_info", {}).get("editable") and os.path.realpath(tree) == os.path.realpath("."):
+            return sysconfig.get_path("scripts")
+    return None
 
 
 def files_of(name: str, *endings: str) -> list[str]:
@@ -150,16 +181,28 @@ def files_of(name: str, *endings: str) -> list[str]:
 
 
 def compile_program(sources: list[str], path: str, *, strict: bool) -> None:
-    """`sources` (files and folders of helpers/) as the static program `path`, replaced at once: the old one may be running."""
-    new = f"{path}.new"
+    """`sources` (files and folders of helpers/) as the static program `path`."""
     flags = [*COMPILE, *(["-Werror"] if strict else []), *shlex.split(os.environ.get("CFLAGS", ""))]
     link = [*LINK, *shlex.split(os.environ.get("LDFLAGS", ""))]
     files = [path for name in sources for path in files_of(name, ".c")]
-    argv = [*compiler(), *flags, "-Ihelpers", *files, "-o", new, *link]
+    argv = [*compiler(), *flags, "-Ihelpers", *files, "-o", f"{path}.new", *link]
     if subprocess.run(argv, check=False).returncode:
         raise SystemExit(f"rootless: building {os.path.basename(path)} failed: {shlex.join(argv)}")
-    os.chmod(new, 0o755)
-    os.rename(new, path)
+    put_in_place(path)
+
+
+def compile_commands(directory: str, *, strict: bool) -> None:
+    """The launcher in `directory`, by each of its names."""
+    first, second = (os.path.join(directory, command) for command in COMMANDS)
+    compile_program(LAUNCHER, first, strict=strict)
+    shutil.copyfile(first, f"{second}.new")
+    put_in_place(second)
+
+
+def put_in_place(path: str) -> None:
+    """PATH.new becomes the program PATH, at once: the old one may be running."""
+    os.chmod(f"{path}.new", 0o755)
+    os.rename(f"{path}.new", path)
     sys.stdout.write(f"built {path} ({os.path.getsize(path)} bytes)\n")
 
 
@@ -198,12 +241,11 @@ class build_bytecode(Command):
 
 
 class build_commands(build_scripts):
-    """bin/rootless-python, and beside it the programs that execute it: the commands."""
+    """bin/rootless-python, and beside it the commands that execute it."""
 
     def run(self) -> None:
         super().run()
-        for command in COMMANDS:
-            compile_program(LAUNCHER, os.path.join(self.build_dir, command), strict=False)
+        compile_commands(self.build_dir, strict=False)
 
 
 class build_with_helpers(build):

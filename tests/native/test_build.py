@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.monitored import STDIN, WILL_CLEAN, Monitor, eventually, own_memory
-from tests.need import need_program
+from tests.need import need, need_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PT_INTERP = 3
@@ -95,3 +96,32 @@ def test_private_memory(monitor: Monitor, terminal: bool) -> None:
     rollup = Path(f"/proc/{monitor.pid}/smaps_rollup").read_text().splitlines()
     private = sum(int(line.split()[1]) for line in rollup if line.startswith("Private_"))
     assert private < 500, "\n".join(rollup)
+
+
+def test_the_commands_of_a_development_tree(tmp_path: Path) -> None:
+    """Where `pip install -e` put the commands, build_helpers makes them anew with the helpers: a change of the launcher is in both.
+    Another environment's are not touched."""
+    tree, environment = tmp_path / "my tree", tmp_path / "env"
+    hidden = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "_helpers", "build", "docs", "tests")
+    shutil.copytree(REPOSITORY, tree, ignore=hidden)
+    made = subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], capture_output=True, text=True, check=False)
+    need(made.returncode == 0, f"python -m venv: {made.stderr}")
+    (libraries,) = environment.glob("lib/python3*/site-packages")
+    (libraries / "ours.pth").write_text(next(path for path in sys.path if path.endswith("site-packages")) + "\n")
+    python = environment / "bin/python"
+    inplace = [str(python), "-W", "ignore", "setup.py", "-q", "build_helpers", "--inplace"]
+    told = subprocess.run(inplace, cwd=tree, capture_output=True, text=True, check=True).stdout
+    assert "none of this source tree" in told
+    assert not (environment / "bin/rootless").exists()
+    pip = [str(python), "-m", "pip", "install", "-qq", "--no-build-isolation", "--no-deps", "--ignore-installed"]
+    subprocess.run([*pip, "-e", str(tree)], check=True, cwd=tmp_path)
+    script = (environment / "bin/rootless-python").read_text()
+    changes = {"helpers/launcher.c": ("install rootless again", "made anew"), "bin/rootless-python": ("import os\n", "import os  # anew\n")}
+    for path, (old, new) in changes.items():
+        (tree / path).write_text((tree / path).read_text().replace(old, new, 1))
+    subprocess.run(inplace, cwd=tree, capture_output=True, check=True)
+    for name in ("rootless", "rootless-oci"):
+        assert b"made anew" in (environment / "bin" / name).read_bytes()
+    assert (environment / "bin/rootless-python").read_text() == script.replace("import os\n", "import os  # anew\n", 1)
+    done = subprocess.run([environment / "bin/rootless-oci", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
