@@ -50,7 +50,7 @@ def home() -> str:
 # user namespace and the one it was joined from.
 SESSION_VARIABLE = "ROOTLESS_SESSION"
 # The machine's own user namespace, PROC_USER_INIT_INO in include/linux/proc_ns.h.
-_INITIAL_USER_NAMESPACE = 0xEFFFFFFD
+INITIAL_USER_NAMESPACE = 0xEFFFFFFD
 
 _host_uid: int | None = None
 
@@ -164,7 +164,7 @@ def _find_runtime_dir() -> str:
 
 def _name() -> str:
     home_inode = home_namespace()
-    return "rootless" if home_inode in (0, _INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
+    return "rootless" if home_inode in (0, INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
 
 
 def _fallback(name: str) -> str:

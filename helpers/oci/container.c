@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,13 +78,53 @@ static bool read_facts(struct container *found)
     return true;
 }
 
+#define OTHERS (S_IWGRP | S_IWOTH)
+
+/* In a user namespace the machine's root has no number, nor has any other user there: what is nobody's is root's, but in
+   directories like /tmp. */
+static bool is_roots(const struct stat *status, const struct stat *around)
+{
+    struct stat namespace;
+    if (status->st_uid != 65534)
+        return status->st_uid == 0;
+    return !(around->st_mode & OTHERS) && stat("/proc/self/ns/user", &namespace) == 0 && namespace.st_ino != 0xEFFFFFFD; /* PROC_USER_INIT_INO */
+}
+
+/* Root's state directory: nobody else can put another one in its place, and no link is on the way. Its descriptor, or -1. All other
+   cases are Python's (rootless/oci/other_users.py). */
+static int open_of_root(const char *path)
+{
+    struct stat status, around;
+    char name[NAME_MAX + 1];
+    int above = *path == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    while (above >= 0 && fstat(above, &around) == 0) {
+        path += strspn(path, "/");
+        size_t length = strcspn(path, "/");
+        if (length == 0)
+            break;
+        if (length > NAME_MAX)
+            return -1;
+        memcpy(name, path, length);
+        name[length] = 0;
+        path += length;
+        int below = openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(above);
+        above = below;
+        if (below < 0 || fstat(below, &status) < 0 || !is_roots(&status, &around))
+            return -1;
+        if (status.st_mode & OTHERS && !(status.st_mode & S_ISVTX))
+            return -1;
+    }
+    return above;
+}
+
 bool open_container(const char *root, const char *id, bool locked, struct container *found)
 {
     struct stat status;
-    found->root = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    found->root = getuid() == 0 ? open_of_root(root) : open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (found->root < 0 || fstat(found->root, &status) < 0 || status.st_uid != getuid() || getuid() != geteuid())
         return false;
-    if (status.st_mode & (S_IWGRP | S_IWOTH)) /* which Python refuses */
+    if (status.st_mode & OTHERS) /* which Python refuses */
         return false;
     found->directory = openat(found->root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     found->absent = found->directory < 0 && errno == ENOENT;

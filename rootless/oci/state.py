@@ -43,22 +43,33 @@ def default_root() -> str:
 
 def open_root(path: str) -> str:
     """The state directory, made 0700 where it is missing; absolute. NotSupported for one that others may change: they would
-    say which processes are to be signalled, and which files are a container's."""
-    path = os.path.abspath(path)
+    say which processes are to be signalled, and which files are a container's. (Of root's other_users.py has seen to it.)"""
+    path, owner = os.path.abspath(path), os.getuid()
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        if owner != 0:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        about = os.lstat(path)
+    except FileNotFoundError:
+        return path
     except OSError as error:
-        raise NotSupported(
-            f"cannot make the state directory {path}: {error.strerror}", hint="--root names another one"
-        ) from None
-    about, owner = os.lstat(path), os.getuid()
+        raise cannot_make(path, error) from None
     if stat.S_ISLNK(about.st_mode) and about.st_uid == owner:
         about = os.stat(path)
     if about.st_uid != owner or not stat.S_ISDIR(about.st_mode):
-        raise NotSupported(f"the state directory {path} belongs to somebody else", hint="--root names another one")
+        raise belongs_to_others(path)
     if about.st_mode & 0o022:
         raise NotSupported(f"others may write to the state directory {path}", hint=f"chmod go-w {path}")
     return path
+
+
+def cannot_make(path: str, error: OSError) -> NotSupported:
+    """The error where there can be no state directory."""
+    return NotSupported(f"cannot make the state directory {path}: {error.strerror}", hint="--root names another one")
+
+
+def belongs_to_others(path: str) -> NotSupported:
+    """The error for a state directory that is another user's to change."""
+    return NotSupported(f"the state directory {path} belongs to somebody else", hint="--root names another one")
 
 
 class Container(Record):

@@ -27,17 +27,61 @@ def host() -> Iterator[list[str]]:
         process.kill()
 
 
-def test_root_does_it_as_the_user(oci: Runtime, host: list[str], directory: Path) -> None:
-    state = directory / "of-games"
-    environment = {"PATH": SYSTEM_PATH, "XDG_RUNTIME_DIR": "/root/nowhere"}
+class Machine:
+    """Commands on the `host`, as root or as another user there."""
 
-    def call(*argv: str, status: int = 0, user: str = "") -> str:
+    def __init__(self, host: list[str]) -> None:
+        self._host = host
+
+    def __call__(self, *argv: str, status: int = 0, user: str = "") -> str:
         who = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
-        words = [*host, *who, *argv]
+        environment = {"PATH": SYSTEM_PATH, "XDG_RUNTIME_DIR": "/root/nowhere"}
+        words = [*self._host, *who, *argv]
         done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == status, f"{argv}: {done.returncode} {done.stdout}{done.stderr}"
-        return done.stdout
+        return done.stdout + done.stderr
 
+
+def test_what_lies_in_a_directory_of_a_users_is_his_word(oci: Runtime, host: list[str], directory: Path) -> None:
+    """Between two looks of root's he can put his own directory in the place of one that is root's: the hook ran as root then."""
+    call = Machine(host)
+    state, said = directory / "of-games" / "state", directory / "said"
+    (state / "box").mkdir(parents=True)
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"id -u >{said}"]}
+    (state / "box" / "config.json").write_text(json.dumps({"hooks": {"poststop": [hook]}}))
+    numbers = {"pid": 1, "start_time": 1, "annotations": {}}
+    texts = {"id": "box", "version": "1.0.2", "boot": "", "bundle": "/", "rootfs": "/", "created": "", "owner": "0", "cgroup": ""}
+    (state / "box" / "state.json").write_text(json.dumps({**numbers, **texts}))
+    call("sh", "-c", f"chmod 755 {directory}; touch {said}; chmod 700 {state}; chown 5:5 {state.parent}")
+    for path in (state, directory / "link" / "state"):
+        if path != state:
+            (directory / "link").symlink_to(state.parent)
+        call(str(oci.program), f"--root={path}", "delete", "box", status=1)
+        call(str(oci.program), f"--root={path}", "run", "-b", str(oci.bundle), "other", status=1)
+    assert said.read_text() == ""
+    assert (state / "box" / "state.json").exists()
+    call("chown", "0:0", str(state.parent))
+    call(str(oci.program), f"--root={directory / 'link' / 'state'}", "delete", "box")
+    assert said.read_text() == "0\n"
+
+
+def test_who_asks_as_root_makes_nothing(oci: Runtime, host: list[str], directory: Path) -> None:
+    """A directory that root makes in the user's place, because it asked first, keeps him out; and he says by links where it is made."""
+    call = Machine(host)
+    call("sh", "-c", f"chmod 1777 {directory}; mkdir {directory}/of-games; chown 5:5 {directory}/of-games")
+    for state in (directory / "none", directory / "of-games" / "none"):
+        for command in (["state", "box"], ["kill", "-a", "box", "KILL"], ["delete", "box"]):
+            assert "container box does not exist" in call(str(oci.program), f"--root={state}", *command, status=1)
+        call(str(oci.program), f"--root={state}", "delete", "--force", "box")
+    call(str(oci.program), f"--root={directory / 'none'}", "list")
+    assert not (directory / "none").exists()
+    call(str(oci.program), f"--root={directory / 'of-games' / 'none'}", "list")
+    assert call("find", str(directory / "of-games"), "!", "-user", "5") == ""
+    call("chown", "-R", "0:0", str(directory))
+
+
+def test_root_does_it_as_the_user(oci: Runtime, host: list[str], directory: Path) -> None:
+    state, call = directory / "of-games", Machine(host)
     bundle = oci.bundle
     spec = {**oci.spec, "process": {**oci.spec["process"], "args": ["sleep", "1000"]}}
     spec["root"] = {"path": str(oci.rootfs)}

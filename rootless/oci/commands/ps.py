@@ -29,7 +29,11 @@ def command(args: Arguments) -> int:
 
     try:
         answer = subprocess.run(
-            ["ps", *(args.words[1:] or ["-ef"])], capture_output=True, text=True, check=False
+            ["ps", *(args.words[1:] or ["-ef"])],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         raise NotSupported("the program ps is not installed here", hint="--format json needs none") from None
