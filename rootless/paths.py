@@ -97,6 +97,11 @@ def home_namespace() -> int:
     return user_namespace()
 
 
+def is_of_machine() -> bool:
+    """Whether that is the machine's own user namespace, in which every id has its number."""
+    return home_namespace() in (0, INITIAL_USER_NAMESPACE)
+
+
 # What batch systems call a job in its processes' environment. Grid Engine's word is everybody's, but for its SGE_ROOT.
 _JOBS = (
     ("slurm", "SLURM_JOB_ID"), ("pbs", "PBS_JOBID"), ("lsf", "LSB_JOBID"), ("flux", "FLUX_JOB_ID"), ("sge", "JOB_ID"),
@@ -163,8 +168,7 @@ def _find_runtime_dir() -> str:
 
 
 def _name() -> str:
-    home_inode = home_namespace()
-    return "rootless" if home_inode in (0, INITIAL_USER_NAMESPACE) else f"rootless-in-{home_inode}"
+    return "rootless" if is_of_machine() else f"rootless-in-{home_namespace()}"
 
 
 def _fallback(name: str) -> str:

@@ -17,9 +17,17 @@ _ANSWER = Struct("<q")
 _asked: socket.socket | None = None
 
 
+def may_be_asked() -> None:
+    """Leave the process behind for who will ask in the session that this process has not joined yet."""
+    if not paths.in_session():
+        start()
+
+
 def start() -> None:
     """Leave the process behind. The caller has not joined yet, and has one thread."""
     global _asked
+    if _asked is not None:
+        return
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid == 0:

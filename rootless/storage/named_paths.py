@@ -39,6 +39,18 @@ def follow(path: str, what: str) -> str | None:
     return path  # what cannot be reached is the opening's to say
 
 
+def way(path: str, what: str) -> tuple[str, list[str]]:
+    """As `follow`, and every directory in which it looks for a name: who may rename there chooses what `path` is.
+
+    InvalidInput also where it leads through /proc.
+    """
+    looked: list[str] = []
+    exact = _without_links(path, what, looked)
+    if exact is None:
+        raise InvalidInput(f"{what} {path} leads through /proc")
+    return exact, looked
+
+
 def open_directory(path: str, what: str) -> int:
     """A descriptor of the directory `path`, for listing; the caller's. InvalidInput, OSError."""
     exact = follow(_absolute(path), what)
@@ -166,7 +178,7 @@ def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"{os.getcwd()}/{path}"
 
 
-def _without_links(path: str, what: str) -> str | None:
+def _without_links(path: str, what: str, looked: list[str] | None = None) -> str | None:
     found, left, links = "/", path.split("/"), 0
     while left:
         name = left.pop(0)
@@ -175,6 +187,8 @@ def _without_links(path: str, what: str) -> str | None:
         if name == "..":
             found = os.path.dirname(found)
             continue
+        if looked is not None and found not in looked:
+            looked.append(found)
         below = os.path.join(found, name)
         if below == "/proc":
             return None

@@ -159,7 +159,7 @@ def test_a_directory_of_somebody_else(rootless: Rootless, busybox_image: str, tm
     (tmp_path / "cdi").symlink_to("/usr")
     run = ("run", "--rm", "--network", "none", "--device", "acme.com/gpu=0", busybox_image, "true")
     refused = rootless(*run, env={"XDG_CONFIG_HOME": str(tmp_path)}, status=125).stderr
-    assert f"{tmp_path}/cdi: it belongs to another user" in refused, refused
+    assert f"{tmp_path}/cdi: it belongs to root (uid 0), not to you" in refused, refused
 
 
 def test_no_hook_where_others_see_the_processes(vendor: Any, rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:

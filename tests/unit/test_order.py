@@ -83,7 +83,7 @@ ORDER = {
         "build containers events files images volumes networks projects run quantities system terminal several_logs logs live login static "
         "context render shapes",
     "engine": "pods doctor lifecycle emulation host_programs views networks files images cdi state options",
-    "engine/cdi": "places edits requests specs nvidia render_nodes libraries device",
+    "engine/cdi": "places edits requests specs trusted nvidia render_nodes libraries device",
     "engine/doctor": "probes run_probes result scratch",
     "engine/doctor/probes": "bridges container devices emulated_ids emulation host network pam storage user_namespace",
     "engine/emulation": "handlers install interpreters architectures",

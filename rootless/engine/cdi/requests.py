@@ -10,6 +10,7 @@ from typing import NamedTuple
 from rootless.engine.cdi import nvidia, specs
 from rootless.engine.options.values import whole
 from rootless.errors import InvalidInput, NotFound, NotSupported
+from rootless.session import outside
 
 ALL = -1
 KINDS = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu", "intel": "intel.com/gpu"}
@@ -81,6 +82,7 @@ def names(asked: Sequence[DeviceRequest]) -> list[str]:
         if one.options:
             raise NotSupported("options of a device request are not supported", hint="leave them out: CDI has none")
         if one.driver == "cdi":
+            outside.may_be_asked()
             found += [_name(word) for word in one.ids]
             continue
         if registry is None:

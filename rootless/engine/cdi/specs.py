@@ -1,8 +1,8 @@
 """Which devices there are by name: those of CDI's specification files, where they are and who may have written them, and those that
 the machine has without one.
 
-A specification mounts what it likes and runs programs, so only the administrator's files and the user's own count: a file, or a
-directory of them, that others may write is refused. Later directories win, as CDI's specification (SPEC.md) has it.
+A specification mounts what it likes and runs programs, so only the administrator's files and the user's own count (trusted.py). Later
+directories win, as CDI's specification (SPEC.md) has it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from typing import Any, NamedTuple
 
 import yaml
 
 from rootless import paths
-from rootless.engine.cdi import nvidia, render_nodes
+from rootless.engine.cdi import nvidia, render_nodes, trusted
 from rootless.engine.cdi.device import Device
 from rootless.errors import FAILURES, InvalidInput, NotFound, RootlessError
 
@@ -64,10 +63,11 @@ def read() -> Registry:
     for directory in directories():
         here: dict[str, Device] = {}
         twice: set[str] = set()
-        for name in _files(directory, errors, own=directory == directories()[-1]):
+        own = directory == directories()[-1]
+        for name in _files(directory, errors, own=own):
             path = f"{directory}/{name}"
             try:
-                devices = _devices(path, _parse(path, _text(path)))
+                devices = _devices(path, _parse(path, _text(path, own=own)))
             except RootlessError as error:
                 errors[path] = error.message
                 continue
@@ -81,11 +81,11 @@ def read() -> Registry:
             del found[device]
     kinds = {name.partition("=")[0] for name in found}
     try:
-        own = {name: device for name, device in machine().items() if name.partition("=")[0] not in kinds}
+        there = {name: device for name, device in machine().items() if name.partition("=")[0] not in kinds}
     except OSError as error:  # a driver that shows itself in another way than any we know
-        own = {}
+        there = {}
         errors[str(error.filename)] = f"cannot be read: {error.strerror}"
-    return Registry(own | found, errors)
+    return Registry(there | found, errors)
 
 
 def machine(root: str = "") -> dict[str, Device]:
@@ -95,47 +95,24 @@ def machine(root: str = "") -> dict[str, Device]:
 
 def _files(directory: str, errors: dict[str, str], *, own: bool) -> list[str]:
     try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = trusted.open_directory(directory, own=own)
     except OSError:
         return []
-    try:
-        about = os.fstat(fd)
-        # Below /tmp, say, anybody can have made it, and in the session's user namespace anybody looks like root.
-        if own and about.st_uid != os.geteuid():
-            raise InvalidInput("it belongs to another user")
-        _trusted(about, directory)
-        return sorted(name for name in os.listdir(fd) if name.endswith((".json", ".yaml")) and not name.startswith("."))
     except RootlessError as error:
         errors[directory] = error.message
         return []
+    try:
+        return sorted(name for name in os.listdir(fd) if name.endswith((".json", ".yaml")) and not name.startswith("."))
     finally:
         os.close(fd)
 
 
-def _trusted(about: os.stat_result, path: str) -> None:
-    """InvalidInput for what others than root and we may write.
-
-    In the session's user namespace our uid is 0, and root's is nobody's (as anybody's who has no id there). A file of somebody
-    else's in /etc/cdi can only have been put there by root.
-    """
-    if about.st_mode & 0o022:
-        raise InvalidInput(f"others than its owner may write it: chmod go-w {path}")
-    with open("/proc/sys/fs/overflowuid") as file:
-        nobody = int(file.read())
-    if about.st_uid not in (0, os.geteuid(), nobody):
-        raise InvalidInput(f"it belongs to uid {about.st_uid}, who is neither root nor you")
-
-
-def _text(path: str) -> str:
+def _text(path: str, *, own: bool) -> str:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would keep us waiting
+        fd = trusted.open_file(path, own=own)
     except OSError as error:
         raise InvalidInput(f"cannot be read: {error.strerror}") from None
     with open(fd, "rb") as file:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode):
-            raise InvalidInput("is no regular file")
-        _trusted(about, path)
         data = file.read(LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
         raise InvalidInput(f"has more than {LARGEST_BYTES >> 20} MiB")
