@@ -1,7 +1,7 @@
 /* The owners of what can have no attribute: links, sockets and pipes, and files of file systems without attributes. A
    table in memory, and of what outlives the container a file beside the container's others, which no container sees: one
    record each, written in place, with a check, so that whoever is killed in the midst of it leaves the others whole.
-   rootless/storage/owner_record.py reads it. */
+   rootless/runtime/owner_record.py reads it. */
 
 #include <errno.h>
 #include <fcntl.h>

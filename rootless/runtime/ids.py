@@ -26,7 +26,7 @@ from rootless.runtime.clone import fork_into
 LEVELS = ("fake", "ids", "full")
 """What is emulated: success and nothing else; ids; ids and owners."""
 OWNERS = "owners"
-"""In the container's directory (storage/owner_record.py)."""
+"""In the container's directory (runtime/owner_record.py)."""
 LEAF = "rootless-ids"
 """The program's cgroup, inside the container's: helpers/monitor/cgroup.c removes it."""
 SOCKET = "ids"

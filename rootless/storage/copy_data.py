@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 
-from rootless.storage import owner_record
+from rootless.runtime import owner_record
 
 _FICLONE = 0x40049409
 _CAPABILITY = "security.capability"

@@ -16,8 +16,8 @@ from rootless import atomic
 from rootless.linux.filesystem import birth_time
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from rootless.linux.rlimit import many_descriptors
+from rootless.runtime import owner_record
 from rootless.runtime.ids import OWNERS
-from rootless.storage import owner_record
 
 _RECORD = struct.Struct("=8sQqIIQ20xI")
 _SHOWN = 5

@@ -155,10 +155,10 @@ ORDER = {
         "user_namespace",
     "runtime":
         "exec exec_request inside launch hooks listen_fds child monitor mounts squashfs seccomp descriptors namespaces process ids clone "
-        "mounting sync rootfs_path",
+        "mounting sync rootfs_path owner_record",
     "runtime/launch": "launch report container_hooks emulation init_config start_init intermediate cgroup init",
     "runtime/mounts":
-        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts dev_steps idmap mount_options rootfs fuse_overlayfs "
+        "plan devices mapped_tmpfs masks mount_parts bind notes build_mounts owners dev_steps idmap mount_options rootfs fuse_overlayfs "
         "host_lower overlay steps copyup refusals",
     "runtime/process":
         "account init_program run_command scheduling sealed_exec terminal command credentials memfd capabilities landlock passwd",
@@ -168,7 +168,7 @@ ORDER = {
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
         "drivers maintenance packs pods host_images images squashed squashfs_tools copy_data blobs containers indexes image_names layers "
-        "abandoned output_file named_paths quoted_names shape staging tar volumes left_files names owner_file owner_record disk_errors "
+        "abandoned output_file named_paths quoted_names shape staging tar volumes left_files names owner_file disk_errors "
         "store places probe_places driver_probe directories file_servers remove_tree witness",
     "storage/containers": "removal containers members paused status restart",
     "storage/drivers": "shifted rootfs choose vfs",

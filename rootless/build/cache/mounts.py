@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from rootless import atomic
 from rootless.build.plan.steps import Mount
+from rootless.runtime.mounts import owners
 from rootless.storage.remove_tree import remove_tree
 from rootless.storage.store import Store, make_directory
 
@@ -71,8 +72,11 @@ def _make(store: Store, where: str, mount: Mount, seed: Callable[[str], None] | 
         os.mkdir(data, 0o700)
         if seed is not None:
             seed(data)
-        os.chown(data, mount.uid, mount.gid)
-        os.chmod(data, 0o755 if mount.mode is None else mount.mode)
+        fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            owners.give(fd, mount.uid, mount.gid, 0o755 if mount.mode is None else mount.mode, f"the cache {mount.id}")
+        finally:
+            os.close(fd)
         atomic.write_json(new + "/mount.json", {"id": mount.id}, durable=False)
         try:
             os.rename(new, where)

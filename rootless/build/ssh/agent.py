@@ -7,6 +7,7 @@ and the agent the caller's. A forked process serves a socket until who started i
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from rootless.linux import process
 from rootless.linux.openat2 import open_without_links
 from rootless.linux.socket import address_in
 from rootless.runtime.descriptors import keep_only
+from rootless.runtime.mounts import owners
 from rootless.storage import named_paths
 
 FAILURE, REQUEST_IDENTITIES, IDENTITIES_ANSWER, SIGN_REQUEST, SIGN_RESPONSE = 5, 11, 12, 13, 14
@@ -103,7 +105,13 @@ def served(
             listener.bind(address)
         try:
             os.chmod(path, mode)
-            os.chown(path, uid, gid)
+            try:
+                os.chown(path, uid, gid)
+            except OSError as error:
+                if error.errno != errno.EINVAL or not owners.one_id():
+                    raise
+                # A socket cannot say whose it is. For the kernel all users of the RUN are one; emulated ones are let in as others.
+                os.chmod(path, mode | mode >> 3 & 0o070 | mode >> 6 & 0o007)
         except OSError as error:
             raise NotSupported(
                 f"the agent's socket cannot be {uid}:{gid}'s: {error.strerror}",

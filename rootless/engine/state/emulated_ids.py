@@ -10,9 +10,8 @@ from rootless.engine.options.ids import DEFAULT, parse_ids
 from rootless.engine.state.config import ContainerConfig
 from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, Record
-from rootless.runtime import ids
+from rootless.runtime import ids, owner_record
 from rootless.session import session
-from rootless.storage import owner_record
 from rootless.storage.layers.layers import directory as layer_directory
 from rootless.storage.store import Store
 

@@ -15,6 +15,7 @@ from rootless.linux import mount as m
 from rootless.linux.openat2 import open_without_links
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime.mounting import attach, set_attributes
+from rootless.runtime.mounts import owners
 from rootless.runtime.mounts.overlay import mount_overlay
 from rootless.runtime.rootfs_path import open_in_root
 
@@ -123,8 +124,7 @@ class MemoryFile(Record):
                 view = memoryview(self.text)
                 while view:
                     view = view[os.write(fd, view) :]
-                os.fchown(fd, self.uid, self.gid)
-                os.fchmod(fd, self.mode)
+                owners.give(fd, self.uid, self.gid, self.mode, self.guest_path)
             finally:
                 os.close(fd)
             fd = os.open("file", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)

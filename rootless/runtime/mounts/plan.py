@@ -169,6 +169,10 @@ def mount_step(entry: dict[str, Any], circumstances: PlanFacts, name: str) -> St
             options.copy_up,
             options.propagation,
         )
+        if idmap is None and fstype == "tmpfs" and "id=" in options.data and not circumstances.any_filesystem:
+            from rootless.runtime.mounts import owners
+
+            return owners.owned(step)
         return step if idmap is None else MappedTmpfs(step, idmap)
     raise InvalidInput(f"unknown mount type {fstype!r} for {guest_path}")
 

@@ -20,7 +20,8 @@ def of_filesystem(error: OSError, fstype: str, guest_path: str, data: str) -> Ex
     if error.errno == errno.ENOTDIR:
         return not_a_directory(fstype, guest_path)
     if error.errno == errno.EINVAL and data:
-        return InvalidInput(f"cannot mount {fstype} at {guest_path}: the kernel refuses its options: {data}")
+        hint = "uid= and gid= are ids of the container's: /etc/subuid and /etc/subgid say how many there are" if "id=" in data else None
+        return InvalidInput(f"cannot mount {fstype} at {guest_path}: the kernel refuses its options: {data}", hint=hint)
     if error.errno in (errno.EPERM, errno.ENODEV):
         return NotSupported(
             f"cannot mount {fstype} at {guest_path}: {error.strerror}",

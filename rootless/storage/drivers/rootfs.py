@@ -9,8 +9,8 @@ import os
 
 from rootless.errors import NotFound
 from rootless.record import TYPE_CHECKING
+from rootless.runtime import owner_record
 from rootless.runtime.mounts.rootfs import Rootfs
-from rootless.storage import owner_record
 from rootless.storage.layers.lower import lower_directories as lower_directories
 from rootless.storage.store import Store
 

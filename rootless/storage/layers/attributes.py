@@ -6,7 +6,7 @@ import errno
 import os
 
 from rootless.record import TYPE_CHECKING
-from rootless.storage import owner_record
+from rootless.runtime import owner_record
 
 if TYPE_CHECKING:
     from rootless.storage.tar.header import TarEntry

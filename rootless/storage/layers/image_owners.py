@@ -1,6 +1,6 @@
 """Whose the files of a container are, by its image: where no id here is their owner's (layer_owners.py).
 
-A file or directory says itself whose it is (storage/owner_record.py), so that one that is made anew in a container, at a path
+A file or directory says itself whose it is (runtime/owner_record.py), so that one that is made anew in a container, at a path
 that the image has for somebody else, is its maker's. Links and pipes cannot: they are told by their type and time, where the
 container has no records of them. Wants the session joined.
 """
@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from rootless.record import TYPE_CHECKING
-from rootless.storage import owner_file, owner_record
+from rootless.runtime import owner_record
+from rootless.storage import owner_file
 from rootless.storage.layers import layer_owners, layers
 from rootless.storage.layers.attributes import RealIds
 from rootless.storage.owner_file import LinkOwners, Owners

@@ -9,7 +9,8 @@ import os
 import stat
 
 from rootless import atomic
-from rootless.storage import owner_file, owner_record
+from rootless.runtime import owner_record
+from rootless.storage import owner_file
 from rootless.storage.owner_file import LinkOwners, Owners
 
 _ALL = "/owners.json"

@@ -1,4 +1,4 @@
-"""Whose a file is that says so itself (storage/owner_record.py), and files for who has no id here. Wants the session joined."""
+"""Whose a file is that says so itself (runtime/owner_record.py), and files for who has no id here. Wants the session joined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import stat
 
 from rootless import atomic
 from rootless.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
-from rootless.storage import owner_record
+from rootless.runtime import owner_record
 from rootless.storage.layers.attributes import OwnerMapping, RealIds
 from rootless.storage.owner_file import LinkOwners, Owners
 

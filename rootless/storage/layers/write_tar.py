@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.linux.rlimit import many_descriptors
-from rootless.storage import owner_record
+from rootless.runtime import owner_record
 from rootless.storage.layers import layer_owners, layers
 from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.image_owners import ImageOwners, Whose
