@@ -32,7 +32,7 @@ from tests.harness.pods import Pods
 from tests.harness.registry import Registry
 from tests.harness.terminal import Terminal
 from tests.harness.trees import remove_tree
-from tests.need import need
+from tests.need import need, need_real_ids, without_range
 
 OUTCOME = pytest.StashKey[bool]()
 
@@ -40,6 +40,7 @@ OUTCOME = pytest.StashKey[bool]()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_store: the test changes images; it gets a store of its own")
     config.addinivalue_line("markers", "full: takes minutes, or large packages from PyPI and npm; .ci/full has it, .ci/run has not")
+    config.addinivalue_line("markers", "real_ids(why): so only with subordinate ids or $XDG_RUNTIME_DIR; left out as a user without")
     config.addinivalue_line("markers", "differs: tests/vm: not the same on every release, so that the gate has it on each")
     if account.is_host_root():
         account.become_ordinary(config)
@@ -51,6 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("real_ids"):
+        need_real_ids(mark.args[0])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,7 +98,9 @@ def own_store() -> Iterator[Path]:
 def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
     """The installed command. The store is the test's own, or the shared one where it uses
     `debian_image`, `tools_image` or `busybox_image` and is not marked `own_store`."""
-    need(account.has_subordinate_ids(user), f"{user.name} has no subordinate ids, or newuidmap is missing")
+    has_range = account.has_subordinate_ids(user)
+    need(has_range or without_range(), f"{user.name} has no subordinate ids, or newuidmap is missing")
+    assert not (has_range and without_range()), f"{user.name} has subordinate ids"
     reads_images = {"debian_image", "busybox_image", "tools_image"} & set(request.fixturenames)
     shared = bool(reads_images) and request.node.get_closest_marker("own_store") is None
     runtime = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))
@@ -107,11 +115,12 @@ def rootless(request: pytest.FixtureRequest, user: User) -> Iterator[Rootless]:
                 images.remove_others(command)
         command.close()
         # A failed test has its own story; what it left is swept without telling another.
-        left = leaks.find(before, root, runtime) if request.node.stash.get(OUTCOME, False) else []
+        left = leaks.find(before, root, runtime, command.sockets) if request.node.stash.get(OUTCOME, False) else []
     finally:
         command.close()
         leaks.sweep(before)
         remove_tree(runtime)
+        remove_tree(command.sockets)
         for name in ("containers", "pods", "names", "volumes"):
             remove_tree(root / name)
     assert not left, "left behind: " + "; ".join(left)

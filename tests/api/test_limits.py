@@ -77,7 +77,7 @@ front.Front(where, wire, ends, front.Settings(workers=2, streams=int(sys.argv[3]
 
 def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9, warm_s: float = 2, **env: str) -> Service:
     """A service with limits that a test can reach."""
-    path = rootless.runtime / "rootless" / "docker.sock"
+    path = rootless.sockets / "docker.sock"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams), str(warm_s)]
     server = subprocess.Popen(argv, env={**rootless.environment, **env}, stderr=subprocess.PIPE)

@@ -46,7 +46,7 @@ def begun(rootless: Rootless, context: Path) -> subprocess.Popen[bytes]:
 
 def unfinished(rootless: Rootless) -> list[str]:
     there = [name for name in os.listdir(rootless.root / "build/steps") if name.startswith(".")]
-    return there + os.listdir(rootless.runtime / "rootless/b")
+    return there + os.listdir(rootless.sockets / "b")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -133,7 +133,7 @@ def test_who_asks_for_nothing_is_hung_up_on(tmp_path: Path) -> None:
 def test_it_ends_when_nobody_looks(rootless: Rootless) -> None:
     console = Console(rootless, "--time", "1")
     assert console.process.wait(PATIENCE_S) == 0
-    assert not list((rootless.runtime / "rootless").glob("console*"))
+    assert not list((rootless.sockets).glob("console*"))
 
 
 def test_a_killed_one_is_replaced(rootless: Rootless) -> None:
@@ -155,7 +155,7 @@ def test_the_engines_service_comes_back(console: Console, browser: Browser, root
     (service,) = children.stdout.split()
     os.kill(int(service), signal.SIGKILL)
     with socket.socket(socket.AF_UNIX) as probe:
-        while not probe.connect_ex(str(rootless.runtime / "rootless/docker.sock")):
+        while not probe.connect_ex(str(rootless.sockets / "docker.sock")):
             probe.close()
             probe.__init__(socket.AF_UNIX)  # type: ignore[misc]
     assert browser.get("/containers").status == 200

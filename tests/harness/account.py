@@ -17,10 +17,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.harness import cgroups
+from tests.need import without_range
 
 DEFAULT_NAME = "rootless-user"
 LOCK = Path("/run/lock/rootless-test-account")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+# A command as root of a user namespace with all ids that the user has; who was given no range has one.
+ALL_IDS = ("unshare", "--user", "--map-root-user", *(() if without_range() else ("--map-auto",)))
 
 
 class User(NamedTuple):

@@ -64,7 +64,7 @@ class Service:
 
     def __init__(self, rootless: Rootless, *options: str, env: dict[str, str] | None = None) -> None:
         self.rootless = rootless
-        self.path = rootless.runtime / "rootless" / "docker.sock"
+        self.path = rootless.sockets / "docker.sock"
         self.process = rootless.start("system", "service", *options, env=env, stdin=subprocess.DEVNULL)
         self._await()
 

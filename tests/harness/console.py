@@ -50,7 +50,7 @@ class Console:
 
     @property
     def path(self) -> Path:
-        return self.rootless.runtime / "rootless" / "console.sock"
+        return self.rootless.sockets / "console.sock"
 
     @property
     def secret(self) -> str:

@@ -28,11 +28,11 @@ def snapshot() -> Before:
     return Before(frozenset(processes.descendants()), _cgroups())
 
 
-def find(before: Before, root: Path, runtime: Path) -> list[str]:
+def find(before: Before, root: Path, runtime: Path, sockets: Path) -> list[str]:
     """One line for each thing left behind; what is ending gets a few seconds to end."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        left = _processes(before) + _files(root, runtime) + _mounts(root, runtime) + _new_cgroups(before)
+        left = _processes(before) + _files(root, sockets) + _mounts(root, runtime) + _new_cgroups(before)
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.02)
@@ -64,9 +64,9 @@ def is_hubs(process: processes.Process) -> bool:
     return process.command.startswith("rootless: networks") or f" --cidr={CIDR} " in process.command
 
 
-def _files(root: Path, runtime: Path) -> list[str]:
+def _files(root: Path, sockets: Path) -> list[str]:
     left = []
-    for directory in (root / "containers", root / "pods", root / "names", runtime / "rootless" / "c"):
+    for directory in (root / "containers", root / "pods", root / "names", sockets / "c"):
         if directory.is_dir():
             left += [f"file {entry}" for entry in directory.iterdir()]
     return left

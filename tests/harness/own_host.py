@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.harness import processes
+from tests.harness.account import ALL_IDS
 from tests.harness.command import Rootless
 from tests.need import need
 
@@ -59,7 +60,7 @@ class OwnHost:
     namespace the process `internet` keeps."""
 
     def __init__(self, directory: Path) -> None:
-        all_ids = ["unshare", "--user", "--map-root-user", "--map-auto", "--net", "--mount", "sh", "-euc", _HOST, "sh"]
+        all_ids = [*ALL_IDS, "--net", "--mount", "sh", "-euc", _HOST, "sh"]
         self._processes = [self._waiting([*all_ids, str(directory)])]
         at = ["nsenter", "--preserve-credentials", "-t", str(self._processes[0].pid), "--user", "--mount"]
         self.enter = [*at, "--net"]

@@ -13,7 +13,7 @@ import pytest
 from tests.harness.account import User
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
-from tests.need import need_program
+from tests.need import need_program, need_real_ids
 
 SOURCE = Path(__file__).parent / "payload.c"
 
@@ -64,6 +64,8 @@ def trap(tmp_path: Path) -> Path:
 @pytest.fixture
 def stranger(user: User) -> Callable[[list[str]], subprocess.CompletedProcess[str]]:
     """Run a command as another uid of this host: one of the subordinate ones, without capabilities."""
+
+    need_real_ids("the stranger is one of them")
 
     def run(argv: list[str]) -> subprocess.CompletedProcess[str]:
         other = ["unshare", "--user", "--map-root-user", "--map-auto", "setpriv", "--reuid=7", "--regid=7",

@@ -34,7 +34,7 @@ def ours() -> list[str]:
 def test_sockets_of_killed_builds(rootless: Rootless, busybox_image: str) -> None:
     """Killed before it was said whose they are, or while they were removed."""
     rootless("build", "-q", "-", stdin="FROM busybox\nRUN true\n")
-    directory = rootless.runtime / "rootless/b"
+    directory = rootless.sockets / "b"
     (directory / ".new-1-a").mkdir()
     (directory / ".new-1-b").mkdir()
     (directory / ".new-1-b/root").symlink_to(rootless.root)

@@ -209,7 +209,7 @@ def test_cve_2021_41091_others_cannot_reach_the_store(
         process = rootless.start(*words, env=place, umask=0)
         assert process.wait(60) == 0
     below = (store / name for name in ("layers", "containers", "blobs", "volumes", "names"))
-    for path in (store, *below, rootless.runtime / "rootless"):
+    for path in (store, *below, rootless.sockets):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
     rootless("rm", "box", env=place)
     remove_tree(store)

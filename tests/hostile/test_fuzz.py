@@ -198,7 +198,7 @@ def sleeper(rootless: Rootless, busybox_image: str) -> Path:
         "while :; do cat >/dev/null; sleep 1; done",
     )
     (found,) = json.loads(rootless("inspect", "box").stdout)
-    return rootless.runtime / "rootless/c" / str(found["Id"])
+    return rootless.sockets / "c" / str(found["Id"])
 
 
 def test_attach_protocol(rootless: Rootless, sleeper: Path) -> None:
@@ -224,7 +224,7 @@ def test_attach_protocol(rootless: Rootless, sleeper: Path) -> None:
 def test_holders_socket(rootless: Rootless, busybox_image: str) -> None:
     """The session's holder reads nothing, so nothing said to it can matter."""
     rootless("run", "--rm", "--network", "none", busybox_image, "true")
-    directory = rootless.runtime / "rootless"
+    directory = rootless.sockets
     with connected(directory, "session.sock") as client:
         pid = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
 

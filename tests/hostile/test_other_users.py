@@ -61,7 +61,7 @@ def test_sockets(box: Rootless, stranger: Stranger, payload: Path) -> None:
 def test_the_holder_answers_its_own_user_only(box: Rootless, stranger: Stranger, payload: Path) -> None:
     """Even with the directory open: the socket's peer is looked at."""
     payload.parent.chmod(0o755)
-    directory = box.runtime / "rootless"
+    directory = box.sockets
     address = directory / "session.sock"
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (box.runtime, directory, address)}
     try:
@@ -83,7 +83,7 @@ def test_the_network_helper_answers_its_own_user_only(
     """Nor is its hub, with all networks of the user, a stranger's to enter."""
     payload.parent.chmod(0o755)
     rootless("run", "-d", "--name", "web", busybox_image, "sleep", "60")
-    directory = rootless.runtime / "rootless"
+    directory = rootless.sockets
     address = directory / "netd.sock"
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (rootless.runtime, directory, address)}
     try:

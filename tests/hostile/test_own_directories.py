@@ -59,5 +59,5 @@ def test_what_is_made_for_no_other_command(rootless: Rootless, busybox_image: st
 
 def test_one_that_is_named_itself(rootless: Rootless, busybox_image: str) -> None:
     rootless("run", "--rm", "--network", "none", busybox_image, "true")
-    words = ("-v", f"{rootless.runtime}/rootless:/r")
+    words = ("-v", f"{rootless.sockets}:/r")
     assert "session.sock" in rootless("run", "--rm", "--network", "none", *words, busybox_image, "ls", "/r").lines

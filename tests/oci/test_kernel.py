@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.account import ALL_IDS
 from tests.oci.bundles import Runtime
 
 
@@ -138,7 +139,7 @@ def test_inside_a_user_namespace_of_somebody_else(oci: Runtime) -> None:
     oci.write()
     command = f"readlink /proc/self/ns/user; {oci.program} --root {oci.state} run -b {oci.bundle} c"
     done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "sh", "-c", command],
+        [*ALL_IDS, "--mount", "sh", "-c", command],
         capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

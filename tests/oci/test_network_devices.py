@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.harness.account import ALL_IDS
 from tests.need import need, need_program
 from tests.oci.bundles import Runtime
 
@@ -18,7 +19,7 @@ def run(oci: Runtime, script: str) -> subprocess.CompletedProcess[str]:
     oci.write()
     command = f'RUN="{oci.program} --root {oci.state} run -b {oci.bundle}"; {script}'
     return subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--map-auto", "--net", "--mount", "sh", "-c", command],
+        [*ALL_IDS, "--net", "--mount", "sh", "-c", command],
         capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

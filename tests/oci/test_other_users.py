@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.account import SYSTEM_PATH
-from tests.need import need
+from tests.need import need, need_real_ids
 from tests.oci.bundles import Runtime
 
 _HOST = "echo ready; exec cat"
@@ -19,6 +19,7 @@ _HOST = "echo ready; exec cat"
 @pytest.fixture
 def host() -> Iterator[list[str]]:
     """A host on which we are root, with other users: the words before a command there."""
+    need_real_ids("the other users are of them")
     argv = ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "sh", "-euc", _HOST]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -25,7 +25,7 @@ def test_a_container_on_each_node(cluster: Cluster, rootless: Rootless, busybox_
     cluster.call("srun", "-N1", *run, "sh", "-c", "exit 7", env=job_environment, status=7)
     script = 'rootless info -f "{{.RuntimeDir}}"; echo $SLURM_JOB_ID'
     directory = cluster.call("srun", "-N1", "sh", "-c", script, env=job_environment).split()
-    assert directory[0] == f"{rootless.runtime}/rootless-job-slurm-{directory[1]}"
+    assert directory[0] == str(rootless.sockets_of_job(directory[1]))
     assert rootless("ps", "-aq").lines == []
 
 

@@ -15,7 +15,7 @@ from tests.harness.command import Rootless
 
 def test_waiters_that_have_died_are_in_nobodys_way(rootless: Rootless, busybox_image: str) -> None:
     """Those that live notice nothing of the look at them."""
-    store = Store(str(rootless.root), str(rootless.runtime / "rootless"))
+    store = Store(str(rootless.root), str(rootless.sockets))
     box = containers.find(store, rootless("create", "--network", "none", busybox_image, "sh", "-c", "exit 3").stdout.strip())
     with ThreadPoolExecutor() as background, Waiter(store, box, "next-exit") as first:
         found = background.submit(first.wait)

@@ -18,7 +18,7 @@ from tests.harness.command import Rootless
 
 @pytest.fixture
 def store(rootless: Rootless) -> Store:
-    return Store(str(rootless.root), str(rootless.runtime / "rootless"))
+    return Store(str(rootless.root), str(rootless.sockets))
 
 
 def test_a_busy_one(rootless: Rootless, store: Store, busybox_image: str) -> None:

@@ -158,5 +158,5 @@ def test_a_container_of_before(hub: Hub) -> None:
 def test_what_has_no_bridge_starts_nothing_of_it(hub: Hub) -> None:
     for network in ("none", "host", "slirp4netns"):
         hub.rootless("run", "--rm", "--network", network, hub.image, "true")
-    assert not (hub.rootless.runtime / "rootless/netd.sock").exists()
+    assert not (hub.rootless.sockets / "netd.sock").exists()
     assert not os.path.exists(hub.rootless.root / "networks/bridge.json")

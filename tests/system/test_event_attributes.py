@@ -74,7 +74,7 @@ def test_an_images_labels(rootless: Rootless, busybox_image: str) -> None:
 
 
 def test_a_reader_who_goes(rootless: Rootless, busybox_image: str, watcher: ThreadPoolExecutor) -> None:
-    store = Store(str(rootless.root), str(rootless.runtime / "rootless"))
+    store = Store(str(rootless.root), str(rootless.sockets))
     rootless("rm", rootless("create", "--network", "none", busybox_image, "true").stdout.strip())
     ours, theirs = socket.socketpair()
     found: list[str] = []

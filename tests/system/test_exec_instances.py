@@ -26,7 +26,7 @@ from tests.harness.processes import wait_until
 
 @pytest.fixture
 def store(rootless: Rootless) -> Store:
-    return Store(str(rootless.root), str(rootless.runtime / "rootless"))
+    return Store(str(rootless.root), str(rootless.sockets))
 
 
 @pytest.fixture

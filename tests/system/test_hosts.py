@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import account
 from tests.harness.command import Rootless
 from tests.need import need
 
-ALL_IDS = ("unshare", "--user", "--map-root-user", "--map-auto", "--mount")
 ONE_ID = ("unshare", "--user", "--map-root-user", "--mount")
+ALL_IDS = (*account.ALL_IDS, "--mount")
 
 
 def inside(

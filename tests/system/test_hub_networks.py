@@ -57,7 +57,7 @@ class Hub:
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             try:
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                own = str(self.rootless.runtime).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+                own = str(self.rootless.root).encode() in Path(f"/proc/{pid}/environ").read_bytes()
             except OSError:
                 continue
             if command.startswith(b"rootless: networks") and own:

@@ -140,7 +140,7 @@ def test_a_killed_netd_is_replaced(hub: Hub) -> None:
     hub.rootless("network", "create", "--internal", "app")
     hub.run("one", "--network", "app")
     hub.run("two", "--network", "app")
-    socket = hub.rootless.runtime / "rootless/netd.sock"
+    socket = hub.rootless.sockets / "netd.sock"
     before = socket.stat().st_ino
     hub.kill_netd()
     deadline = time.monotonic() + 20

@@ -50,7 +50,7 @@ Call = Callable[..., Any]
 @pytest.fixture
 def call(rootless: Rootless) -> Call:
     def make(name: str, *args: str, data: bytes = b"", **words: bool) -> Any:
-        given = [name, str(rootless.root), str(rootless.runtime / "rootless"), {**words, "args": args}, base64.b64encode(data).decode()]
+        given = [name, str(rootless.root), str(rootless.sockets), {**words, "args": args}, base64.b64encode(data).decode()]
         done = subprocess.run(
             [sys.executable, "-c", CALL], input=json.dumps(given), capture_output=True, text=True, timeout=60, env=rootless.environment,
         )  # fmt: skip
@@ -63,7 +63,7 @@ def call(rootless: Rootless) -> Call:
 @pytest.fixture(params=["created", "running", "exited"])
 def box(request: pytest.FixtureRequest, rootless: Rootless, busybox_image: str) -> Iterator[str]:
     script = "mkdir -p /d/sub; echo text > /d/f; chmod 4751 /d/f; ln -s f /d/l; ln -s /etc /d/e; mkfifo /d/p"
-    store = Store(str(rootless.root), str(rootless.runtime / "rootless"))
+    store = Store(str(rootless.root), str(rootless.sockets))
     rootless("run", "--name", "made", "--network", "none", busybox_image, "sh", "-c", script)
     rootless("commit", "made", "with-d")
     rootless("rm", "made")

@@ -52,7 +52,7 @@ class Rank:
 
 
 def facts_of(rootless: Rootless) -> list[Path]:
-    return sorted((rootless.runtime / "rootless/shared").glob("*.facts"))
+    return sorted((rootless.sockets / "shared").glob("*.facts"))
 
 
 def held(rootless: Rootless, image: str, *options: str) -> Rank:
@@ -292,4 +292,4 @@ def test_last_ones_and_first_ones(rootless: Rootless, busybox_image: str) -> Non
     assert [rank.is_quick() for rank in step].count(False) == 1
     assert [rank.said()[0] for rank in step] == [0] * 8
     assert rootless("ps", "-aq").lines == []
-    assert [name for name in os.listdir(rootless.runtime / "rootless/shared") if name != "lock"] == []
+    assert [name for name in os.listdir(rootless.sockets / "shared") if name != "lock"] == []

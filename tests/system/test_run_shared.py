@@ -24,7 +24,7 @@ def said(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
 
 def sockets(rootless: Rootless) -> list[str]:
     """What is left of shared containers in RUNTIME."""
-    return [name for name in os.listdir(rootless.runtime / "rootless/shared") if name != "lock"]
+    return [name for name in os.listdir(rootless.sockets / "shared") if name != "lock"]
 
 
 def test_ranks(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:

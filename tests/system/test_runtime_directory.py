@@ -63,15 +63,15 @@ def test_another_runtime_directory(rootless: Rootless, elsewhere: Rootless, busy
     assert waiting.communicate(timeout=30)[0] == b"137\n"
     assert attached.wait(timeout=30) == 137
     rootless("rm", "-f", "up", "second")
-    assert not list((rootless.runtime / "rootless/c").iterdir())
-    assert not list((elsewhere.runtime / "rootless/c").iterdir())
+    assert not list((rootless.sockets / "c").iterdir())
+    assert not list((elsewhere.sockets / "c").iterdir())
 
 
 def test_a_runtime_directory_that_went(rootless: Rootless, busybox_image: str) -> None:
     """A cleaner of /tmp, the end of the last login. Its old session process leaves."""
     up(rootless, busybox_image)
     before = session_processes()
-    remove_tree(rootless.runtime / "rootless")
+    remove_tree(rootless.sockets)
     wait_until(lambda: len(session_processes()) < len(before), "the end of the holder that nobody can reach")
     uses_all(rootless, "up", busybox_image)
     assert "restart" in rootless("attach", "up", status=1).stderr
@@ -85,7 +85,7 @@ def test_no_session_outlives_its_use(rootless: Rootless, busybox_image: str) -> 
     rootless("run", "--rm", *NO_NETWORK, busybox_image, "true")
     before = session_processes()
     assert before
-    remove_tree(rootless.runtime / "rootless")
+    remove_tree(rootless.sockets)
     wait_until(lambda: session_processes() < before, "the end of the session")
 
 

@@ -116,7 +116,7 @@ def test_a_home_that_cannot_hold_containers(
     assert f"images are kept in {store}, containers and unpacked layers in {nodes[0]}/rootless-" in said
     assert rootless("run", "--rm", *NOW, "busybox", "sh", "-c", "echo x >/new && id -u", env=environment).lines == ["0"]
     assert rootless("images", "-q", env=environment).stderr == ""
-    known = json.loads(Path(record_path(str(store), str(rootless.runtime / "rootless"))).read_text())
+    known = json.loads(Path(record_path(str(store), str(rootless.sockets))).read_text())
     assert "refuses files of subordinate ids" in known["refused"][str(store)]
     assert os.listdir(store / "images/sqfs")
     rootless("system", "reset", "--force", env=environment)

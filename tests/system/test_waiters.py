@@ -29,7 +29,7 @@ SHORT = ("--network", "none", "busybox", "sh", "-c", "exit 3")
 
 @pytest.fixture
 def store(rootless: Rootless) -> Store:
-    return Store(str(rootless.root), str(rootless.runtime / "rootless"))
+    return Store(str(rootless.root), str(rootless.sockets))
 
 
 @pytest.fixture
