@@ -65,6 +65,20 @@ def is_private(path: str) -> bool:
     return status.st_mode & 0o170077 == 0o040000 and status.st_uid == os.getuid()
 
 
+def demand_own(root: str) -> None:
+    """NotSupported where a store is another account's, or others have put something into it: what it says would be run with all that is the
+    caller's. What others may write to is shut, once, as a store is made."""
+    try:
+        status = os.stat(root)
+    except OSError:
+        return  # the first who needs it says why
+    if status.st_uid == os.getuid() and not status.st_mode & 0o022:
+        return
+    from rootless.storage import foreign_store
+
+    foreign_store.look(root, status)
+
+
 def make_directory(path: str) -> None:
     """Create `path` and its missing parents with mode 0700; nothing if it is there.
 

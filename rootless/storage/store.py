@@ -14,6 +14,7 @@ from rootless import paths
 from rootless.record import Record
 from rootless.storage import places
 from rootless.storage.directories import asked_again as asked_again
+from rootless.storage.directories import demand_own
 from rootless.storage.directories import make_directory as make_directory
 
 
@@ -65,6 +66,8 @@ class Store(Record):
         root = os.path.abspath(root)
         runtime = paths.runtime_dir() if runtime is None else runtime
         local = places.find(root, runtime).local
+        if local == root:
+            demand_own(root)
         return cls(local, runtime, "" if local == root else root)
 
     @property
@@ -78,6 +81,7 @@ class Store(Record):
             from rootless.storage import file_servers
 
             file_servers.wait_for(self.shared)
+            demand_own(self.shared)
 
     def now(self) -> float:
         """The time, as time.time() has it, by the clock that dates what is in `home`: its server's, which another machine's may differ from

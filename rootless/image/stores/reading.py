@@ -76,7 +76,8 @@ class OpenStore:
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
                     raise Corrupt(f"{where} is no regular file", hint=_tell(self.path))
-                return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+                # Not waiting: its owner may have a lease on it, fcntl(2), which keeps who opens it for 45 s, and have another one then.
+                return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             finally:
                 os.close(found)
         except FileNotFoundError:
