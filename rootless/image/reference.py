@@ -75,6 +75,11 @@ def parse(text: str) -> Reference:
     remainder, has_digest, digest = text.partition("@")
     if has_digest and not is_digest(digest):
         raise _invalid(text, "the digest must be like sha256:<64 hex digits>")
+    if text.startswith(("/", "./", "../")):
+        raise _invalid(text, "a path is no name: an image file is taken by `rootless run`, as it is")
+    scheme, has_scheme, name = text.partition("://")
+    if has_scheme:
+        raise _invalid(text, _without(scheme, name))
     # A colon after the last slash starts a tag; one before it is a port.
     slash, colon = remainder.rfind("/"), remainder.rfind(":")
     tag = None
@@ -190,6 +195,13 @@ def _split(remainder: str) -> tuple[str, str]:
     if registry == DEFAULT_REGISTRY and "/" not in repository:
         repository = "library/" + repository
     return registry, repository
+
+
+def _without(scheme: str, name: str) -> str:
+    """What to write where another program would take SCHEME://NAME; enroot has # after the registry."""
+    if scheme in ("docker", "http", "https"):
+        return f"leave {scheme}:// out: {name.replace('#', '/', 1)}"
+    return f"images come from registries, as HOST/NAME:TAG: there is no {scheme}:// here"
 
 
 def _invalid(text: str, hint: str | None) -> InvalidInput:

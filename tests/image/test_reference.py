@@ -56,6 +56,21 @@ def test_dockers_wording() -> None:
         parse(HEX)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("docker://debian:bookworm", "leave docker:// out: debian:bookworm"),
+        ("docker://nvcr.io#nvidia/pytorch:24.01", "leave docker:// out: nvcr.io/nvidia/pytorch:24.01"),
+        ("library://alpine", "images come from registries, as HOST/NAME:TAG: there is no library:// here"),
+        ("./tools.sif", "a path is no name: an image file is taken by `rootless run`, as it is"),
+    ],
+)
+def test_names_as_other_programs_have_them(text: str, hint: str) -> None:
+    with pytest.raises(InvalidInput, match="invalid reference format") as refused:
+        parse(text)
+    assert refused.value.hint == hint
+
+
 def test_short_names() -> None:
     assert is_short("debian")
     assert is_short("a/b:1")

@@ -222,6 +222,8 @@ def test_rlimits_and_umask(box: Box) -> None:
     assert box.shell("ulimit -n; ulimit -Hn; umask") == "100\n200\n0077\n"
     box.spec["process"]["rlimits"][0]["hard"] = 1 << 40
     assert "cannot set ulimit nofile" in box.run("true")["error"]["message"]
+    box.spec["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": (1 << 64) - 1, "hard": (1 << 64) - 1}]
+    assert "cannot set ulimit nofile=-1:-1: " in box.run("true")["error"]["message"]
 
 
 def test_init_is_pid_1_from_sealed_memory(box: Box) -> None:

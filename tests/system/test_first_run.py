@@ -37,6 +37,14 @@ def test_another_tag_is_there(rootless: Rootless, busybox_image: str) -> None:
     assert said.count("you have busybox:latest") == 1
 
 
+def test_the_same_name_for_another_machine_is_there(rootless: Rootless, busybox_image: str) -> None:
+    """It was told as if `--platform` had not been asked for: "you have busybox:latest"."""
+    rootless("tag", busybox_image, "127.0.0.1:1/busybox:1")
+    said = rootless("run", "--rm", "--platform", "linux/s390x", "127.0.0.1:1/busybox:1", "true", status=125).stderr
+    assert "\nhint: the 127.0.0.1:1/busybox:1 that you have is for linux/" in said
+    rootless("rmi", "127.0.0.1:1/busybox:1")
+
+
 def test_forced_removal_of_nothing_is_told(rootless: Rootless) -> None:
     done = rootless("rm", "-f", "nosuch")
     assert (done.stdout, done.stderr) == ("", "rootless: No such container: nosuch\n")

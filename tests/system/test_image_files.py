@@ -72,6 +72,26 @@ def test_one_mount_for_all_and_what_they_write_is_their_own(rootless: Rootless, 
     rootless("rm", "-f", "one", "two")
 
 
+def test_a_path_is_meant_from_where_one_is(rootless: Rootless, image: Path) -> None:
+    (image.parent / "latest.sqsh").symlink_to(image.name)
+    below = image.parent / "work"
+    below.mkdir()
+    (below / "images").symlink_to("..")
+    for path, place in (("./latest.sqsh", image.parent), ("../latest.sqsh", below), ("./images/image.sqsh", below)):
+        assert rootless("run", "--rm", *NOW, path, "cat", "/etc/motd", cwd=place).stdout == "from the image\n"
+    missing = rootless("run", "--rm", *NOW, "./gone.sqsh", "true", cwd=below, status=125).stderr
+    assert f"image file {below}/gone.sqsh: no such file" in missing
+
+
+def test_without_the_dot_before_it_a_path_is_asked_for(rootless: Rootless, image: Path) -> None:
+    """As `apptainer exec image.sif` has it. No registry is asked, whatever a file is called."""
+    for name in ("image.sqsh", "Tools_1.0.sif"):
+        (image.parent / name).touch()
+        refused = rootless("run", "--rm", *NOW, name, "true", cwd=image.parent, status=125)
+        assert f"hint: the file of this name is an image by a path with ./ before it: ./{name}\n" in refused.stderr
+        assert "Pulling" not in refused.stderr
+
+
 def test_keep_id(rootless: Rootless, image: Path) -> None:
     """The files of an image that are all root's are the user's, who is oneself."""
     kept = ("run", "--rm", "--network", "none", "--userns=keep-id")

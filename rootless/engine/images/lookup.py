@@ -128,6 +128,7 @@ def ensure(
     """
     if policy not in POLICIES:
         raise InvalidInput(f'invalid pull option: \'{policy}\': must be one of "always", "missing" or "never"')
+    image = None
     if policy != "always":
         try:
             image = _of_list(store, text, platform) if platform else None
@@ -149,7 +150,7 @@ def ensure(
     except (NotFound, Unavailable) as error:
         from rootless.engine.images import similar
 
-        error.hint = similar.hint(store, text, error.hint)
+        error.hint = similar.hint(store, text, error.hint, of_another_platform=image)
         raise
 
 

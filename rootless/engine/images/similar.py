@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from rootless.errors import InvalidInput
-from rootless.image import reference
+from rootless.image import platforms, reference
 from rootless.storage import images
+from rootless.storage.images import Image
 from rootless.storage.store import Store
 
 _MOST = 3
 
 
-def hint(store: Store, text: str, otherwise: str | None) -> str | None:
-    """`otherwise`, below the names that are here in the repository `text` means, or of its last component."""
+def hint(store: Store, text: str, otherwise: str | None, of_another_platform: Image | None = None) -> str | None:
+    """`otherwise`, below the names that are here in the repository `text` means, or of its last component; or below what the
+    image of that very name is for."""
+    if of_another_platform is not None:
+        return _above(f"the {text} that you have is for {platforms.of(of_another_platform.config)}", otherwise)
     try:
         wanted = reference.parse(text)
     except InvalidInput:
@@ -28,4 +32,8 @@ def hint(store: Store, text: str, otherwise: str | None) -> str | None:
         return otherwise
     shown = ", ".join(name for _, name in sorted(near)[:_MOST])
     more = " and more" if len(near) > _MOST else ""
-    return f"you have {shown}{more}" + (f"\n{otherwise}" if otherwise else "")
+    return _above(f"you have {shown}{more}", otherwise)
+
+
+def _above(line: str, otherwise: str | None) -> str:
+    return f"{line}\n{otherwise}" if otherwise else line

@@ -124,7 +124,7 @@ def make_record(request: Request, image: Image | None) -> ContainerConfig:
     if request.image_file:
         from rootless.engine.files.mounts import enroot_files
 
-        config = enroot_files.read(request.rootfs)
+        config = enroot_files.read(os.path.abspath(request.rootfs))
     identifier = request.id or containers.new_id()
     entrypoint, cmd = request.entrypoint, list(request.cmd)
     if entrypoint is None:

@@ -43,7 +43,8 @@ def _emulated_ids(record: ContainerConfig) -> None:
 def _command(record: ContainerConfig) -> None:
     if not record["entrypoint"] and not record["cmd"]:
         if record.get("image_file"):
-            raise InvalidInput("no command specified", hint="the image file has no /etc/rc, which would start one: add one after its path")
+            hint = "the image file has no /etc/rc, which would start one: name a command after the file"
+            raise InvalidInput("no command specified", hint=hint)
         raise InvalidInput("no command specified", hint="the image names none: add one after its name")
 
 

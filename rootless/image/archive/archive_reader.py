@@ -57,7 +57,9 @@ class TarFiles:
                         raise Corrupt(f"the archive has more than {_MEMBERS_LIMIT} members")
                     self._add(member)
         except (tarfile.TarError, EOFError, ValueError) as error:
-            raise Corrupt(f"this is no image archive: {error}") from None
+            raise Corrupt(
+                f"this is no image archive: {error}", hint="an image file, a squashfs or SIF, is run as it is: rootless run ./FILE COMMAND"
+            ) from None
 
     def _add(self, member: tarfile.TarInfo) -> None:
         name = _clean(member.name)

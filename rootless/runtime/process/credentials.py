@@ -69,19 +69,19 @@ def set_rlimits(process: dict[str, Any]) -> None:
     """process.rlimits, setrlimit(2); of what they do not name, the caller's."""
     inherited.give_descriptors_back()
     for limit in process.get("rlimits") or []:
-        name, soft, hard = limit["type"], limit["soft"], limit["hard"]
+        name, soft, hard = limit["type"], _limit(limit["soft"]), _limit(limit["hard"])
         if name not in rlimit.NUMBERS:
             raise InvalidInput(f"unknown rlimit {name!r}")
         try:
-            rlimit.set_limit(name, _limit(soft), _limit(hard))
+            rlimit.set_limit(name, soft, hard)
         except OSError as error:
             short = name.removeprefix("RLIMIT_").lower()
-            if soft > hard != -1:
+            if hard != -1 and (soft == -1 or soft > hard):
                 raise InvalidInput(f"ulimit {short}: soft limit exceeds hard limit") from None
             raise NotSupported(
                 f"cannot set ulimit {short}={soft}:{hard}: {(error.strerror or '').lower()}",
-                hint=f"this account's own hard limit is {rlimit.get_limit(name)[1]}; "
-                "the administrator raises it in /etc/security/limits.conf",
+                hint=f"leave it out, or ask for {rlimit.get_limit(name)[1]} at most, this account's own hard limit; "
+                "the administrator raises that in /etc/security/limits.conf",
             ) from None
 
 

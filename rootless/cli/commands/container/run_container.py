@@ -23,6 +23,9 @@ from rootless.storage.containers import containers
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 
+_IMAGE_FILES = (".sif", ".simg", ".sqsh", ".sqfs", ".squashfs")
+"""How other programs call them: apptainer and enroot take these without ./ before them."""
+
 
 def make(store: Store, request: Request, args: Args) -> str:
     """Create the container that `run` or `create` asked for, its image pulled if need be; the id."""
@@ -86,8 +89,12 @@ def find_image(store: Store, request: Request, args: Args) -> Image:
             found = local.find(store, request.image, all_names=False)
             if not (of_machine and host_images.is_anothers(store, found.id, found.config)):
                 return found
-        except NotFound:
-            pass
+        except (NotFound, InvalidInput) as error:
+            if request.image.endswith(_IMAGE_FILES) and os.path.isfile(request.image):
+                error.hint = f"the file of this name is an image by a path with ./ before it: ./{request.image}"
+                raise
+            if not isinstance(error, NotFound):
+                raise
         if of_machine:
             from rootless.engine.images import host_image
 
