@@ -25,6 +25,8 @@ from rootless.build.secrets import authorization
 from rootless.build.stage_state import StageState
 from rootless.engine.state import emulated_ids
 from rootless.storage.images import Image
+from rootless.storage.layers import image_owners
+from rootless.storage.owner_file import LinkOwners
 from rootless.storage.store import Store
 
 if TYPE_CHECKING:
@@ -90,7 +92,8 @@ class SourceTrees:
         root = self._stack.enter_context(self._view(self.layers(source)))
         name = "the stage" if isinstance(source, StageSource) else getattr(source, "reference", "scratch")
         emulated = emulated_ids.made_so(self._store, self.layers(source))
-        return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True, emulated=emulated)
+        links = LinkOwners({}).with_images(image_owners.of_links(self._store, self.layers(source)))
+        return SourceTree(root, FileHashes(None, root_fd=root), name, keeps_owners=True, emulated=emulated, links=links)
 
     def as_directory(self, source: ContextSource) -> Tree:
         """A context for a RUN to mount: its directory, and what is to be hidden of it."""

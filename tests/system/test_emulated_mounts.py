@@ -1,13 +1,15 @@
-"""What a start or a build's step mounts for a user of the container, where ids are emulated: a tmpfs, a cache, a secret, an agent."""
+"""Where ids are emulated: what a start or a build's step mounts for a user of the container, and what a build copies of his."""
 
 from __future__ import annotations
 
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.harness.command import Rootless
+from tests.harness.images import add
 from tests.need import need_program
 from tests.system.test_hosts import ONE_ID, inside
 
@@ -18,6 +20,15 @@ RUN --mount=type=cache,target=/cache,uid=1000,gid=50,mode=2750 stat -c '%n %u:%g
 USER 33
 RUN --mount=type=secret,id=word,uid=33 --mount=type=secret,id=word,target=/other cat /run/secrets/word; cat /other || echo denied
 RUN --mount=type=ssh,uid=33,gid=0 test -r $SSH_AUTH_SOCK && test -w $SSH_AUTH_SOCK && echo reached
+"""
+STAGES = """\
+FROM busybox AS one
+RUN mkdir /made && cd /made && touch file && ln -s file link && mkfifo pipe && chown -h 33:44 file link pipe
+ADD archive.tar /added
+FROM busybox
+COPY --from=one /made /made
+COPY --from=one /added /added
+RUN cd /made && stat -c 'is %n %u:%g' file link pipe /added/member
 """
 
 
@@ -47,3 +58,22 @@ def test_mounts_of_a_build(rootless: Rootless, busybox_archive: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     for line in ("/cache 1000:50 2750", "secret of 33", "denied", "reached"):
         assert f" {line}\n" in done.stderr
+
+
+def test_what_a_stage_gave_away_is_copied_with_its_owners(rootless: Rootless, busybox_archive: Path, tmp_path: Path) -> None:
+    """Links and pipes cannot say whose they are: their layer does."""
+    (tmp_path / "Dockerfile").write_text(STAGES)
+    with tarfile.open(tmp_path / "archive.tar", "w") as tar:
+        add(tar, "member", b"x", owner=33)
+    script = """
+    rootless load -q -i "$1" >&2
+    cd "$2"
+    rootless build --progress=plain -t two .
+    rootless run --rm --network none two stat -c '%n %u:%g' /made/link
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive, tmp_path)
+    assert done.returncode == 0, done.stderr
+    for line in ("file 33:44", "link 33:44", "pipe 33:44", "/added/member 33:33"):
+        assert f" is {line}\n" in done.stderr
+    assert done.stdout == "/made/link 33:44\n"
+    assert "kept as 0" not in done.stderr, "they are emulated"

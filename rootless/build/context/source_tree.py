@@ -11,6 +11,7 @@ from rootless.build.context.file_hashes import FileHashes
 from rootless.build.context.ignore import NOTHING, PathPatterns
 from rootless.errors import RootlessError
 from rootless.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from rootless.storage.owner_file import LinkOwners
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: it may have become a FIFO since we looked.
@@ -24,6 +25,7 @@ class SourceTree(NamedTuple):
     ignore file called `ignored_by` leaves out. `keeps_owners`: of an image, whose files are somebody's; those
     of a context are root's when they are copied. `owners`: {path: (uid, gid)} of those whose owners have no id here.
     `emulated`: what is recorded in the files is believed (recorded.Reader): emulated ids wrote it, or unpacking.
+    `links`: owners of links and pipes that have no id here.
     """
 
     root_fd: int
@@ -34,6 +36,7 @@ class SourceTree(NamedTuple):
     keeps_owners: bool = False
     owners: Mapping[str, tuple[int, int]] = {}
     emulated: bool = False
+    links: LinkOwners | None = None
 
     def open(self, path: str, flags: int) -> int:
         """Open a path inside the tree, links followed inside it; the caller's."""

@@ -115,7 +115,7 @@ def key_part(copy: OpenCopy, users_root: UsersRoot) -> str:
     with many_descriptors():
         for part in copy.parts:
             owner = resolve(copy.step.chown, users_root, keeps_owners=part.tree.keeps_owners)
-            rules = Rules(owner, mode, Reader(kept=part.tree.emulated))
+            rules = Rules(owner, mode, Reader(part.tree.links, kept=part.tree.emulated))
             links = HardLinks()
             for selected in _selected(part):
                 found = entries(selected, links, left_out)
@@ -201,7 +201,7 @@ class _Application:
         mode = Mode(self._step.chmod)
         for part in self._copy.parts:
             owner = resolve(self._step.chown, self._users_root, keeps_owners=part.tree.keeps_owners)
-            rules, links = Rules(owner, mode, Reader(kept=part.tree.emulated)), HardLinks()
+            rules, links = Rules(owner, mode, Reader(part.tree.links, kept=part.tree.emulated)), HardLinks()
             for selected in _selected(part):
                 if self._as_file:
                     raise InvalidInput(_SEVERAL.format("ADD" if self._step.add else "COPY"))

@@ -61,7 +61,8 @@ class Attributes:
         gid = entry.gid if self._gids.has(entry.gid) else 0
         if uid != entry.uid or gid != entry.gid:
             self.owners[path] = (entry.uid, entry.gid)
-            self.note("owners outside your subordinate ids, kept as 0")
+            if self._uids.has(1) or self._gids.has(1):  # else there is no range, and all are emulated
+                self.note("owners outside your subordinate ids, kept as 0")
         self.many_ids |= uid != 0 or gid != 0
         return uid, gid
 
