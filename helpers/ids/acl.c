@@ -52,10 +52,10 @@ static int64_t set_list(const struct request *r, int fd, bool access, int mode, 
     if (!access && !S_ISDIR(st.st_mode))
         return named ? -EACCES : CONTINUE;
     struct owner owner = owner_of(fd, &st);
-    if ((!credentials_over_files(by) && by->fsuid != owner.uid) || !acts_as_owner(r, &st, CAP_FOWNER))
+    if (!credentials_own(by, &owner) || !acts_as_owner(r, &st, CAP_FOWNER))
         return read_only(fd) ? CONTINUE : -EPERM;
     /* A group's bit is not for who is not in the group. */
-    const bool loses = access && st.st_mode & S_ISGID && !credentials_over_files(by) && !credentials_in_group(by, owner.gid);
+    const bool loses = access && st.st_mode & S_ISGID && !credentials_have(by, CAP_FSETID) && !credentials_in_group(by, owner.gid);
     if (!named && !loses)
         return CONTINUE;
     if (!access)
@@ -82,7 +82,8 @@ int64_t call_set_attribute(const struct request *r)
     bool access = !strcmp(name, access_list);
     const size_t size = r->args[3];
     const struct credentials *by = credentials_of(r->task);
-    if (!(credentials_over_files(by) && by->effective) && result > 0 && !(r->args[4] & ~3u) && strncmp(name, "system.", 7) != 0) {
+    const bool any = credentials_over_files(by) && credentials_have(by, CAP_SYS_ADMIN) && credentials_have(by, CAP_SETFCAP);
+    if (!any && result > 0 && !(r->args[4] & ~3u) && strncmp(name, "system.", 7) != 0) {
         int64_t file = changed(r);
         if (file < 0)
             return file == GONE || file == -EACCES ? file : CONTINUE;

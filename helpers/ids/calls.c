@@ -118,7 +118,7 @@ const struct call calls[] = {
     EACH(SYS_clone3, LEVEL_FULL, call_leave_root),
     BITS(SYS_clone, LEVEL_FULL, 0, NEW_MOUNTS, call_leave_root),
     BITS(SYS_unshare, LEVEL_FULL, 0, NEW_MOUNTS, call_leave_root),
-    {SYS_prctl, LEVEL_IDS, EQUAL, 0, PR_SET_KEEPCAPS, 0, 0, call_keep_capabilities},
+    {SYS_prctl, LEVEL_IDS, EITHER, 0, PR_SET_KEEPCAPS, 0, PR_CAP_AMBIENT, call_control},
     /* Programs that log users in set every limit there is, and this one is not theirs to set. */
     {SYS_prlimit64, LEVEL_IDS, LIMIT, 1, RLIMIT_RTTIME, 2, 0, call_priority},
 #ifdef SYS_setrlimit

@@ -79,7 +79,7 @@ int64_t call_times(const struct request *r)
     result = CONTINUE;
     if (fstat((int)fd, &st) == 0 && !read_only((int)fd) && !kernels_own((int)fd)) {
         struct owner owner = owner_of((int)fd, &st);
-        if (by->fsuid != owner.uid && !(times.touch && credentials_may(by, &st, &owner, S_IWOTH)))
+        if (!credentials_own(by, &owner) && !(times.touch && credentials_may(by, &st, &owner, S_IWOTH)))
             result = times.touch ? -EACCES : -EPERM;
     }
     close((int)fd);
@@ -96,12 +96,12 @@ int64_t may_set_attribute(const struct credentials *by, int fd, const char *name
     if (!strcmp(name, OWNER_ATTRIBUTE) && !credentials_over_files(by))
         return -EPERM; /* who may not chown(2) does not by this: a set-user-id program of his would be root's */
     if (!strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8))
-        return by->effective ? CONTINUE : -EPERM;
+        return credentials_have(by, !strcmp(name, "security.capability") ? CAP_SETFCAP : CAP_SYS_ADMIN) ? CONTINUE : -EPERM;
     if (credentials_over_files(by))
         return CONTINUE;
     if (strncmp(name, "user.", 5) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
         return CONTINUE;
-    if (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX && by->fsuid != owner.uid)
+    if (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX && !credentials_own(by, &owner))
         return -EPERM;
     return credentials_may(by, &st, &owner, S_IWOTH) ? CONTINUE : -EACCES;
 }
@@ -123,8 +123,10 @@ int64_t call_remove_attribute(const struct request *r)
     result = may_set_attribute(by, (int)fd, name);
     if (result == CONTINUE && !strncmp(name, "system.posix_acl_", 17) && fstat((int)fd, &st) == 0 && !S_ISLNK(st.st_mode) &&
         (S_ISDIR(st.st_mode) || strcmp(name, "system.posix_acl_default") != 0) &&
-        !read_only((int)fd) && by->fsuid != owner_of((int)fd, &st).uid)
-        result = -EPERM;
+        !read_only((int)fd)) {
+        struct owner owner = owner_of((int)fd, &st);
+        result = credentials_own(by, &owner) ? CONTINUE : -EPERM;
+    }
     close((int)fd);
     return result;
 }

@@ -158,7 +158,7 @@ int64_t call_create(const struct request *r)
     if (result != 0)
         return result;
     mode &= ~making.umask;
-    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !credentials_over_files(credentials_of(r->task)) &&
+    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !credentials_have(credentials_of(r->task), CAP_FSETID) &&
         !credentials_in_group(credentials_of(r->task), making.owner.gid))
         mode &= ~(mode_t)S_ISGID; /* the directory's group is none of his */
     /* With O_EXCL it is a new file that is opened, and never one that lets us wait. */

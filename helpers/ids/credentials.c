@@ -15,6 +15,8 @@
 #define SETS 16384u
 #define GROUPS_KEPT (1u << 18)
 #define BUCKETS 1024u
+#define ALL UINT64_MAX
+#define BIT(capability) (UINT64_C(1) << (capability))
 
 static struct credentials sets[SETS];
 static uint16_t next_set[SETS], bucket[BUCKETS];
@@ -25,7 +27,7 @@ static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
 void credentials_begin(void)
 {
-    sets[0].permitted = sets[0].effective = sets[0].files = 1; /* root's; at run time: the table would be in the program's file */
+    sets[0].permitted = sets[0].effective = ALL; /* root's; at run time: the table would be in the program's file */
 }
 
 bool credentials_given(void)
@@ -55,7 +57,8 @@ const uint32_t *credentials_groups(const struct credentials *of)
 static uint32_t hash_of(const struct credentials *set)
 {
     const uint32_t words[] = {set->ruid, set->euid, set->suid, set->fsuid, set->rgid, set->egid, set->sgid, set->fsgid,
-                              set->groups, set->group_count, set->keep, set->permitted, set->effective, set->files};
+                              set->groups, set->group_count, set->keep, (uint32_t)set->permitted, (uint32_t)(set->permitted >> 32),
+                              (uint32_t)set->effective, (uint32_t)(set->effective >> 32), (uint32_t)set->ambient};
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         hash = (hash ^ words[i]) * 16777619u;
@@ -132,7 +135,8 @@ void credentials_sort(uint32_t *groups, uint32_t count)
 
 const struct credentials *credentials_beginning(uint32_t uid, uint32_t gid, uint32_t *groups, uint32_t count)
 {
-    struct credentials set = {uid, uid, uid, uid, gid, gid, gid, gid, 0, count, 0, !uid, !uid, !uid};
+    const uint64_t all = uid ? 0 : ALL;
+    const struct credentials set = {uid, uid, uid, uid, gid, gid, gid, gid, 0, count, 0, 0, all, all, 0};
     credentials_sort(groups, count);
     int number = number_of(&set, groups);
     return number < 0 ? NULL : &sets[number];
@@ -142,12 +146,15 @@ void credentials_adjust(const struct credentials *old, struct credentials *chang
 {
     bool was_root = !old->ruid || !old->euid || !old->suid;
     bool is_root = !changed->ruid || !changed->euid || !changed->suid;
-    if (was_root && !is_root && !old->keep)
-        changed->permitted = changed->effective = changed->files = 0;
+    if (was_root && !is_root) {
+        changed->ambient = 0;
+        if (!old->keep)
+            changed->permitted = changed->effective = 0;
+    }
     if (!old->euid && changed->euid)
-        changed->effective = changed->files = 0; /* a program that keeps its capabilities raises them again by capset(2) */
+        changed->effective = 0; /* a program that keeps its capabilities raises them again by capset(2) */
     if (old->euid && !changed->euid)
-        changed->effective = changed->files = changed->permitted;
+        changed->effective = changed->permitted;
 }
 
 bool credentials_in_group(const struct credentials *of, uint32_t gid)
@@ -160,15 +167,32 @@ bool credentials_in_group(const struct credentials *of, uint32_t gid)
     return false;
 }
 
-bool credentials_over_files(const struct credentials *of)
+bool credentials_have(const struct credentials *of, int capability)
 {
-    return of->files;
+    return of->effective >> capability & 1;
 }
 
+bool credentials_over_files(const struct credentials *of)
+{
+    const uint64_t all = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |
+                         BIT(CAP_SYS_PTRACE); /* the links of other processes */
+    return (of->effective & all) == all;
+}
+
+bool credentials_own(const struct credentials *by, const struct owner *owner)
+{
+    return by->fsuid == owner->uid || credentials_have(by, CAP_FOWNER);
+}
+
+/* generic_permission() of fs/namei.c. */
 bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted)
 {
     if (credentials_over_files(by))
         return true;
-    int shift = by->fsuid == owner->uid ? 6 : credentials_in_group(by, owner->gid) ? 3 : 0;
-    return (st->st_mode >> shift & wanted) == wanted;
+    const int shift = by->fsuid == owner->uid ? 6 : credentials_in_group(by, owner->gid) ? 3 : 0;
+    if ((st->st_mode >> shift & wanted) == wanted)
+        return true;
+    if (credentials_have(by, CAP_DAC_OVERRIDE) && (S_ISDIR(st->st_mode) || !(wanted & S_IXOTH) || st->st_mode & 0111))
+        return true;
+    return credentials_have(by, CAP_DAC_READ_SEARCH) && (S_ISDIR(st->st_mode) ? !(wanted & S_IWOTH) : wanted == S_IROTH);
 }

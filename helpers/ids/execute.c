@@ -28,11 +28,11 @@ static enum kind kind_of(int fd)
     return size == sizeof start ? PROGRAM : NOTHING;
 }
 
-/* Whether the kernel would take the file's set-user-id and set-group-id bits: not where it may gain nothing. */
-static bool takes_bits(const struct request *r, int fd)
+/* Whether the kernel would take the file's set-user-id and set-group-id bits, and its capabilities. */
+static bool takes_bits(int fd)
 {
     struct statvfs fs;
-    return fstatvfs(fd, &fs) == 0 && !(fs.f_flag & ST_NOSUID) && request_status(r->task, "\nNoNewPrivs:\t", 10) != 1;
+    return fstatvfs(fd, &fs) == 0 && !(fs.f_flag & ST_NOSUID);
 }
 
 /* What a process has begun to execute. Whom that makes it is told at its next call, when it is known that the kernel has done it: who was
@@ -40,8 +40,9 @@ static bool takes_bits(const struct request *r, int fd)
 #define PENDING 64u
 struct execution {
     pid_t process, thread;
-    bool set_uid, set_gid;
+    bool set_uid, set_gid, gains_nothing; /* PR_SET_NO_NEW_PRIVS */
     struct owner owner;
+    struct file_capabilities capabilities; /* `permitted`: what it gets of the file's */
     char memory[96];
 };
 static struct execution pending[PENDING];
@@ -99,13 +100,30 @@ static void await(const struct execution *one)
 static struct credentials after(const struct credentials *old, const struct execution *of)
 {
     struct credentials changed = *old;
+    const struct file_capabilities *file = &of->capabilities;
+    bool effective = file->effective;
     if (of->set_uid)
         changed.euid = of->owner.uid;
     if (of->set_gid)
         changed.egid = of->owner.gid;
+    changed.permitted = file->permitted;
+    /* A program that is root's and says which capabilities it wants gets these, unless root executes it. */
+    if (!file->found || !changed.ruid || changed.euid) {
+        if (!changed.ruid || !changed.euid)
+            changed.permitted = UINT64_MAX;
+        effective = effective || !changed.euid;
+    }
+    const bool another = changed.euid != old->euid || !credentials_in_group(old, changed.egid);
+    if (of->gains_nothing && (another || changed.permitted & ~old->permitted)) {
+        changed.euid = changed.ruid;
+        changed.egid = changed.rgid;
+        changed.permitted &= old->permitted;
+    }
     changed.keep = 0;
-    changed.permitted = !changed.ruid || !changed.euid;
-    changed.effective = changed.files = !changed.euid;
+    if (file->found || another)
+        changed.ambient = 0;
+    changed.permitted |= changed.ambient;
+    changed.effective = effective ? changed.permitted : changed.ambient;
     changed.suid = changed.fsuid = changed.euid;
     changed.sgid = changed.fsgid = changed.egid;
     return changed;
@@ -148,8 +166,18 @@ int64_t call_execute(const struct request *r)
             close((int)fd);
             return -EACCES;
         }
-        enum kind kind = sets ? kind_of((int)fd) : NOTHING;
-        if (kind != PROGRAM || !takes_bits(r, (int)fd))
+        /* To root a file's capabilities give nothing that it has not. */
+        if (old->ruid || old->ambient || !credentials_over_files(old))
+            one.capabilities = capabilities_of_file((int)fd);
+        enum kind kind = sets || one.capabilities.found ? kind_of((int)fd) : NOTHING;
+        if (kind != PROGRAM || !takes_bits((int)fd)) {
+            one.set_uid = one.set_gid = false;
+            one.capabilities = (struct file_capabilities){false, false, 0, 0};
+        }
+        one.capabilities.permitted = capabilities_gained(r, &one.capabilities);
+        if (sets || one.capabilities.found || ~old->permitted || old->egid != old->fsgid)
+            one.gains_nothing = request_status(r->task, "\nNoNewPrivs:\t", 10) == 1;
+        if (one.gains_nothing)
             one.set_uid = one.set_gid = false;
         /* Of most programs nobody becomes another, and nobody asks what they are. */
         const struct credentials changed = after(old, &one);

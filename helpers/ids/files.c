@@ -120,9 +120,9 @@ static int64_t chown_file(const struct request *r, int fd, uint32_t uid, uint32_
     bool ours = by->fsuid == was.uid;
     if (!acts_as_owner(r, &st, CAP_CHOWN))
         return -EPERM;
-    if (!(credentials_over_files(by) && holds_capability(r, CAP_CHOWN)) &&
+    if (!has_in_force(r, by, CAP_CHOWN) &&
         ((uid != NO_ID && (!ours || uid != was.uid)) ||
-         (gid != NO_ID && (!ours || (gid != was.gid && !credentials_in_group(by, gid)))) || (!ours && loses_bits(&st)))) {
+         (gid != NO_ID && (!ours || (gid != was.gid && !credentials_in_group(by, gid)))) || (!credentials_own(by, &was) && loses_bits(&st)))) {
         struct statvfs fs;
         return fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
     }
@@ -169,9 +169,9 @@ int64_t call_chmod(const struct request *r)
         struct statvfs fs;
         if (S_ISLNK(st.st_mode))
             result = CONTINUE; /* it has an error of its own */
-        else if (by->fsuid != owner.uid)
+        else if (!credentials_own(by, &owner))
             result = fstatvfs((int)fd, &fs) == 0 && fs.f_flag & ST_RDONLY ? -EROFS : -EPERM;
-        else if (mode & S_ISGID && !credentials_in_group(by, owner.gid) && acts_as_owner(r, &st, CAP_FOWNER)) {
+        else if (mode & S_ISGID && !credentials_have(by, CAP_FSETID) && !credentials_in_group(by, owner.gid) && acts_as_owner(r, &st, CAP_FOWNER)) {
             char name[24]; /* a group's bit is not for who is not in the group */
             put_number(name, (uint64_t)fd);
             result = chmod(name, mode & 07777 & ~(mode_t)S_ISGID) < 0 ? -errno : 0;

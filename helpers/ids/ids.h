@@ -16,6 +16,7 @@
 #define NO_ID UINT32_MAX
 #define PATH_SIZE 4096
 #define LEADS ((mode_t)S_IRUSR) /* readlink(2): none of the bits of others */
+#define UNTOUCHED ((mode_t)S_ISVTX) /* O_NOATIME */
 #define NEW_FILE ((uint32_t)(O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) /* of open(2)'s flags */
 
 /* Answers of a call that are no results: the kernel does it; it has been sent already; nobody waits for it any more. */
@@ -35,9 +36,8 @@ enum level { LEVEL_FAKE, LEVEL_IDS, LEVEL_FULL };
 struct credentials {
     uint32_t ruid, euid, suid, fsuid, rgid, egid, sgid, fsgid;
     uint32_t groups, group_count; /* where they begin in the groups kept, and how many */
-    uint32_t keep;                /* PR_SET_KEEPCAPS */
-    uint32_t permitted, effective; /* whether it has the capabilities that root has, and whether they are in force */
-    uint32_t files;                /* whether those over files are: setfsuid(2) of root to another takes them, and to root gives them */
+    uint32_t keep, spare;         /* PR_SET_KEEPCAPS; 0, for sets are compared byte by byte */
+    uint64_t permitted, effective, ambient; /* capabilities, of those that the kernel leaves it */
 };
 #define GROUPS_LIMIT 65536u /* NGROUPS_MAX */
 
@@ -58,8 +58,11 @@ const uint32_t *credentials_groups(const struct credentials *of);
 /* What the kernel would have done to capabilities at this change of ids (capabilities(7)). */
 void credentials_adjust(const struct credentials *old, struct credentials *changed);
 bool credentials_in_group(const struct credentials *of, uint32_t gid);
-/* Whether it may act on files that are not its own, and their owners. */
+/* Whether a capability is in force, as far as ids go; and all that let root act on files that are not its own, and their owners. */
+bool credentials_have(const struct credentials *of, int capability);
 bool credentials_over_files(const struct credentials *of);
+/* Whether it may do what a file's owner may. */
+bool credentials_own(const struct credentials *by, const struct owner *owner);
 /* Whether the file's bits let it do what is `wanted` (S_IROTH, S_IWOTH, S_IXOTH). */
 bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted);
 
@@ -91,7 +94,7 @@ long inner_tid(pid_t task);
 extern int proc_fd; /* the host's /proc */
 struct place {
     int at; /* where a relative path begins, ours to close; -1: the path is absolute */
-    mode_t wanted; /* of a file of /proc: S_IROTH and S_IWOTH, what it is opened for; LEADS, where a link leads */
+    mode_t wanted; /* of a file of /proc: S_IROTH and S_IWOTH, what it is opened for; UNTOUCHED; LEADS, where a link leads */
     const struct request *asks; /* whose path it is */
     char path[PATH_SIZE];
 };
@@ -142,14 +145,28 @@ void carry(const struct request *r, int dirfd, uint64_t address, int flags);
 #define CAP_SETUID 7
 #define CAP_CHOWN 0
 #define CAP_DAC_OVERRIDE 1
+#define CAP_DAC_READ_SEARCH 2
 #define CAP_FOWNER 3
+#define CAP_FSETID 4
 #define CAP_KILL 5
+#define CAP_SETPCAP 8
 #define CAP_SYS_PTRACE 19
+#define CAP_SYS_ADMIN 21
 #define CAP_SYS_NICE 23
 #define CAP_SYS_RESOURCE 24
 #define CAP_SETFCAP 31
 bool holds_capability(const struct request *r, int capability);
-/* Whether one that is not over files is in force, for the kernel as well. */
+/* What a file gives to who executes it (security.capability). */
+struct file_capabilities {
+    bool found, effective;
+    uint64_t permitted, inheritable;
+};
+struct file_capabilities capabilities_of_file(int fd);
+/* Of these, what the task gets: those it may have at all, and those that it hands on. */
+uint64_t capabilities_gained(const struct request *r, const struct file_capabilities *file);
+/* setfsuid(2) of root to another takes those over files out of force, and to root puts them in force. */
+void capabilities_follow(struct credentials *changed, bool root);
+/* Whether one is in force, for the kernel as well. */
 bool has_in_force(const struct request *r, const struct credentials *by, int capability);
 /* Whether the kernel would let the task do what an owner may. Where there are many ids we have rights over files of all of
    them, and it may have none. */
@@ -161,7 +178,7 @@ int64_t call_get_three(const struct request *r);
 int64_t call_get_groups(const struct request *r);
 int64_t call_set_ids(const struct request *r);
 int64_t call_set_groups(const struct request *r);
-int64_t call_keep_capabilities(const struct request *r);
+int64_t call_control(const struct request *r);
 int64_t call_set_capabilities(const struct request *r);
 int64_t call_get_capabilities(const struct request *r);
 int64_t call_chown(const struct request *r);

@@ -6,11 +6,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "create.h"
 #include "search.h"
 
 #define DONT_FOLLOW 0x02000000u /* IN_DONT_FOLLOW */
 #define RENAME_NOREPLACE 1u /* of <stdio.h>, which brings much else */
 #define RENAME_EXCHANGE 2u
+#define RENAME_WHITEOUT 4u
 
 bool read_only(int fd)
 {
@@ -27,7 +29,7 @@ static int64_t removes(const struct credentials *by, const struct found *found)
     struct owner above = owner_of(found->parent, &directory), owner = owner_of(found->file, &file);
     if (!credentials_may(by, &directory, &above, S_IWOTH | S_IXOTH))
         return -EACCES;
-    return directory.st_mode & S_ISVTX && by->fsuid != owner.uid && by->fsuid != above.uid ? -EPERM : CONTINUE;
+    return directory.st_mode & S_ISVTX && !credentials_own(by, &owner) && by->fsuid != above.uid ? -EPERM : CONTINUE;
 }
 
 static bool dots(const struct found *found)
@@ -129,6 +131,28 @@ static int64_t moves(const struct credentials *by, const struct found *from, con
     return result;
 }
 
+/* Renames it in the task's place, for the device that stays where it was is his who renames; the kernel would make it root's. */
+static int64_t leave_whiteout(const struct request *r, const struct credentials *by, const struct found *from, const struct found *to, unsigned flags)
+{
+    struct stat a, b;
+    if (dots(from) || dots(to) || from->file < 0 || fstat(from->parent, &a) < 0 || fstat(to->parent, &b) < 0 ||
+        !acts_as_owner(r, &a, CAP_DAC_OVERRIDE) || !acts_as_owner(r, &b, CAP_DAC_OVERRIDE))
+        return CONTINUE;
+    const struct owner owner = {by->fsuid, a.st_mode & S_ISGID ? owner_of(from->parent, &a).gid : by->fsgid, true};
+    if (!owner.uid && !owner.gid)
+        return CONTINUE;
+    if (!request_valid(r))
+        return GONE;
+    if (syscall(SYS_renameat2, from->parent, from->name, to->parent, to->name, flags) < 0)
+        return CONTINUE; /* it is the kernel's to tell why */
+    const int fd = open_beneath(from->parent, from->name, O_PATH | O_NOFOLLOW, 0);
+    const bool left = fd >= 0 && fstat(fd, &a) == 0 && S_ISCHR(a.st_mode); /* not where both were one file */
+    const int noted = left ? making_note(fd, &owner) : 0;
+    if (fd >= 0)
+        close(fd);
+    return noted;
+}
+
 int64_t call_rename(const struct request *r)
 {
     struct found from, to;
@@ -138,10 +162,11 @@ int64_t call_rename(const struct request *r)
     at = r->nr != SYS_rename;
 #endif
     const uint64_t *a = r->args;
+    const unsigned flags = r->nr == SYS_renameat2 ? (unsigned)a[4] : 0;
     carry(r, at ? (int)a[0] : AT_FDCWD, a[at], AT_SYMLINK_NOFOLLOW);
-    if (r->nr == SYS_renameat2 && a[4] & RENAME_EXCHANGE)
+    if (flags & RENAME_EXCHANGE)
         carry(r, (int)a[2], a[3], AT_SYMLINK_NOFOLLOW);
-    if (credentials_over_files(by))
+    if ((credentials_over_files(by) && !(flags & RENAME_WHITEOUT)) || (flags & RENAME_EXCHANGE && flags != RENAME_EXCHANGE))
         return CONTINUE;
     int64_t result = search_name(r, by, at ? (int)a[0] : AT_FDCWD, a[at], &from);
     if (result != 0 && result != CONTINUE)
@@ -150,7 +175,9 @@ int64_t call_rename(const struct request *r)
     if (result == 0 || other != 0)
         result = other;
     if (result == 0)
-        result = moves(by, &from, &to, r->nr == SYS_renameat2 ? (unsigned)a[4] : 0);
+        result = moves(by, &from, &to, flags);
+    if (result == CONTINUE && flags & RENAME_WHITEOUT)
+        result = leave_whiteout(r, by, &from, &to, flags);
     search_end(&from);
     search_end(&to);
     return result;
@@ -169,7 +196,7 @@ static bool links_to(const struct credentials *by, int fd)
         return true;
     struct owner owner = owner_of(fd, &st);
     bool safe = S_ISREG(st.st_mode) && !(st.st_mode & S_ISUID) && (st.st_mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP);
-    return by->fsuid == owner.uid || (safe && credentials_may(by, &st, &owner, S_IROTH | S_IWOTH));
+    return credentials_own(by, &owner) || (safe && credentials_may(by, &st, &owner, S_IROTH | S_IWOTH));
 }
 
 int64_t call_link(const struct request *r)
@@ -246,7 +273,7 @@ int64_t call_access(const struct request *r)
         by.fsuid = by.ruid;
         by.fsgid = by.rgid;
         by.euid = by.ruid;
-        by.effective = by.files = !by.ruid && by.permitted;
+        by.effective = by.ruid ? 0 : by.permitted;
     }
     if (credentials_over_files(&by) || wanted > 7)
         return CONTINUE;

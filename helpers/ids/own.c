@@ -8,8 +8,7 @@
 #include "search.h"
 #include "lib/text.h"
 
-/* The number and the beginning of the process, or thread, of which `path` is the file "stat": what tells it from others of its number. */
-static bool read_stat(int at, const char *path, long *number, char start[24])
+bool read_stat(int at, const char *path, long *number, char start[24])
 {
     char text[1024];
     int fd = at == proc_fd ? openat(at, path, O_RDONLY | O_CLOEXEC) : open_beneath(at, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);

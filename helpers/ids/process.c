@@ -35,13 +35,38 @@ const struct credentials *process_of_directory(int fd)
     return limits < 0 ? NULL : credentials_numbered(found ? strtoull(found + strlen(limit_name), NULL, 10) : 0);
 }
 
-/* ptrace_may_access() of the ids of files. */
-static bool may_look(const struct request *r, const struct credentials *by, const struct credentials *of)
+/* Whose directory in /proc it is: nobody's (NULL), or a process's of this number there. */
+struct whose {
+    const struct credentials *of;
+    long number;
+};
+
+static struct whose whose_directory(int at)
 {
-    return credentials_of(r->task) == of ||
-           (by->fsuid == of->euid && by->fsuid == of->suid && by->fsuid == of->ruid && by->fsgid == of->egid && by->fsgid == of->sgid &&
-            by->fsgid == of->rgid) ||
-           has_in_force(r, by, CAP_SYS_PTRACE);
+    char start[24];
+    struct whose found = {process_of_directory(at), -1};
+    if (found.of && !read_stat(at, "stat", &found.number, start))
+        found.number = -1;
+    return found;
+}
+
+/* Whether it is the task's own, in the /proc that `at` is in. */
+static bool is_own(const struct request *r, const struct whose *whose, int at)
+{
+    long process, thread;
+    if (whose->of != credentials_of(r->task))
+        return false;
+    own_numbers(r->task, at, &process, &thread);
+    return whose->number == process || whose->number == thread;
+}
+
+/* ptrace_may_access() of the ids of files. */
+static bool may_look(const struct request *r, const struct credentials *by, const struct whose *whose, int at)
+{
+    const struct credentials *of = whose->of;
+    const bool same = by->fsuid == of->euid && by->fsuid == of->suid && by->fsuid == of->ruid && by->fsgid == of->egid &&
+                      by->fsgid == of->sgid && by->fsgid == of->rgid;
+    return (same && !(of->permitted & ~by->effective)) || has_in_force(r, by, CAP_SYS_PTRACE) || is_own(r, whose, at);
 }
 
 /* What only who may trace the process may open, whatever the bits say: the owner of these files is the user that it acts as, and may be
@@ -63,16 +88,17 @@ static bool may(const struct credentials *by, const struct credentials *of, cons
     return credentials_may(by, st, &owner, wanted);
 }
 
-/* A directory of /proc, ours to close; *of: whose process it belongs to, NULL for none's. -1: not found out. */
-static int find_process(int from, const struct credentials **of)
+/* A directory of /proc, ours to close; *whose: whose it is. -1: not found out. */
+static int find_process(int from, struct whose *whose)
 {
     struct stat st;
     int at = fcntl(from, F_DUPFD_CLOEXEC, 0);
     for (int up = 0; at >= 0 && up < DEPTH && fstat(at, &st) == 0; up++) {
-        const int next = (*of = process_of_directory(at)) || st.st_ino == ROOT ? -1 : open_beneath(at, "..", O_PATH | O_DIRECTORY, 0);
+        *whose = whose_directory(at);
+        const int next = whose->of || st.st_ino == ROOT ? -1 : open_beneath(at, "..", O_PATH | O_DIRECTORY, 0);
         close(at);
         if (next < 0)
-            return *of || st.st_ino == ROOT ? fcntl(from, F_DUPFD_CLOEXEC, 0) : -1;
+            return whose->of || st.st_ino == ROOT ? fcntl(from, F_DUPFD_CLOEXEC, 0) : -1;
         at = next;
     }
     if (at >= 0)
@@ -95,22 +121,25 @@ static void own_link(pid_t task, int at, char name[256])
         put_number(put_text(end, "/task/"), (uint64_t)tid);
 }
 
-/* What is opened at the end of a path in the directory of a process, `of`, or of none's: 0 or -EACCES. */
-static int64_t opened(const struct request *r, const struct credentials *by, const struct credentials *of, int file, const char *name, mode_t wanted, bool fds)
+/* What is opened at the end of a path in the directory of a process, or of none's: 0, -EACCES or -EPERM. */
+static int64_t opened(const struct request *r, const struct credentials *by, const struct whose *whose, int file, const char *name, mode_t wanted, bool fds)
 {
     struct stat st;
     if (!(wanted & S_IRWXO) || !in_proc(file) || fstat(file, &st) < 0 || (S_ISDIR(st.st_mode) && wanted & S_IWOTH))
         return 0;
-    return may(by, of, &st, wanted & S_IRWXO, fds && credentials_of(r->task) == of) && (!of || !is_of_memory(name) || may_look(r, by, of)) ? 0 : -EACCES;
+    if (!may(by, whose->of, &st, wanted & S_IRWXO, fds && is_own(r, whose, file)) ||
+        (whose->of && is_of_memory(name) && !may_look(r, by, whose, file)))
+        return -EACCES;
+    const struct owner owner = {whose->of ? whose->of->euid : 0, 0, true};
+    return wanted & UNTOUCHED && !credentials_own(by, &owner) ? -EPERM : 0;
 }
 
 int64_t process_search(int from, char *rest, size_t room, const struct credentials *by, bool follows, const struct place *place, int *out)
 {
     const mode_t wanted = place->wanted;
-    /* access(2) asks as another than the task is, of whom what is the task's own is its own still. */
-    const struct credentials *of = NULL, *own = credentials_of(place->asks->task);
+    struct whose whose = {NULL, -1};
     struct stat st;
-    int at = find_process(from, &of), links = 0;
+    int at = find_process(from, &whose), links = 0;
     int64_t result = CONTINUE;
     bool fds = false; /* that is a process's directory of descriptors */
     while (at >= 0 && fstat(at, &st) == 0) {
@@ -126,7 +155,8 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
         name[length] = 0;
         memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
         const bool last = !rest[strspn(rest, "/")], follow = *rest || follows;
-        if (!may(by, of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds && own == of)) {
+        /* access(2) asks as another than the task is, of whom what is the task's own is its own still. */
+        if (!may(by, whose.of, &st, length ? S_IXOTH : wanted & S_IRWXO, fds && is_own(place->asks, &whose, at))) {
             result = -EACCES;
             break;
         }
@@ -134,7 +164,7 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
             *out = at;
             return 0;
         }
-        if (!of && st.st_ino == ROOT && follow)
+        if (!whose.of && st.st_ino == ROOT && follow)
             own_link(place->asks->task, at, name);
         const int next = open_beneath(at, name, O_PATH | O_NOFOLLOW, 0);
         if (next < 0) {
@@ -146,21 +176,21 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
             break;
         }
         if (!S_ISLNK(st.st_mode)) {
-            if (!strcmp(name, "..") || (!of && *name >= '0' && *name <= '9'))
-                of = process_of_directory(next);
+            if (!strcmp(name, "..") || (!whose.of && *name >= '0' && *name <= '9'))
+                whose = whose_directory(next);
             fds = !strcmp(name, "fd");
             close(at);
             at = next;
             if (*rest)
                 continue;
-            if ((result = opened(place->asks, by, of, at, name, wanted, fds)) < 0)
+            if ((result = opened(place->asks, by, &whose, at, name, wanted, fds)) < 0)
                 break;
             *out = at;
             return 0;
         }
-        if (of && (follow || wanted & LEADS) && !may_look(place->asks, by, of))
+        if (whose.of && (follow || wanted & LEADS) && !may_look(place->asks, by, &whose, at))
             result = -EACCES;
-        const int to = result != CONTINUE || !follow ? -1 : of ? link_target(place->asks, at, name, fds) : ++links < DEPTH ? turn(at, next, rest, room) : -1;
+        const int to = result != CONTINUE || !follow ? -1 : whose.of ? link_target(place->asks, at, name, fds) : ++links < DEPTH ? turn(at, next, rest, room) : -1;
         close(next);
         if (to < 0) {
             if (!last)
@@ -168,7 +198,7 @@ int64_t process_search(int from, char *rest, size_t room, const struct credentia
             break;
         }
         close(at);
-        if (of) {
+        if (whose.of) {
             *out = to;
             return 0;
         }

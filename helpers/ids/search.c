@@ -176,14 +176,19 @@ mode_t wanted_by(uint64_t flags)
     return (how == O_WRONLY ? 0 : S_IROTH) | (how == O_RDONLY && !(flags & O_TRUNC) ? 0 : S_IWOTH);
 }
 
+static mode_t opened_by(uint64_t flags)
+{
+    return flags & O_PATH ? 0 : wanted_by(flags) | (flags & O_NOATIME ? UNTOUCHED : 0);
+}
+
 static mode_t wanted_of(const struct request *r)
 {
     switch (r->nr) {
 #ifdef SYS_open
-    case SYS_open: return r->args[1] & O_PATH ? 0 : wanted_by(r->args[1]);
+    case SYS_open: return opened_by(r->args[1]);
     case SYS_readlink: return LEADS;
 #endif
-    case SYS_openat: return r->args[2] & O_PATH ? 0 : wanted_by(r->args[2]);
+    case SYS_openat: return opened_by(r->args[2]);
     case SYS_readlinkat: return LEADS;
     default: return 0;
     }
@@ -233,12 +238,14 @@ int64_t opens(const struct credentials *by, const struct found *found, uint64_t 
         return CONTINUE;
     if (S_ISDIR(found->st.st_mode) ? wanted & S_IWOTH || flags & O_CREAT : flags & O_DIRECTORY)
         return CONTINUE;
+    if (flags & O_TRUNC && S_ISREG(found->st.st_mode) && read_only(found->file))
+        return CONTINUE; /* that is said first */
     if (!(flags & O_NOATIME) && may_all(&found->st, wanted))
         return CONTINUE;
     struct owner owner = owner_of(found->file, &found->st);
     if (!credentials_may(by, &found->st, &owner, wanted))
         return -EACCES;
-    return flags & O_NOATIME && by->fsuid != owner.uid ? -EPERM : CONTINUE;
+    return flags & O_NOATIME && !credentials_own(by, &owner) ? -EPERM : CONTINUE;
 }
 
 int64_t call_open(const struct request *r)

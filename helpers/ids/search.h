@@ -45,6 +45,8 @@ int turn(int at, int link, char *rest, size_t room);
 /* own.c: where a link in a directory of /proc leads, of descriptors (`fds`) or of a process, if that is of the task's pid namespace: O_PATH,
    ours to close; -1: it is not, or the link leads to no file. */
 int link_target(const struct request *r, int at, const char *name, bool fds);
+/* The number and the beginning of the process, or thread, of which `path` is the file "stat": what tells it from others of its number. */
+bool read_stat(int at, const char *path, long *number, char start[24]);
 /* The numbers of the task's process and thread in the /proc that `at` is in, be it the host's; -1: not known. */
 void own_numbers(pid_t task, int at, long *process, long *thread);
 /* signals.c: the thread that has this number for the task; -1: there is none, or it may be a stranger to the container (--pid host). */

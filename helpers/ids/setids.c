@@ -135,7 +135,7 @@ int64_t call_set_ids(const struct request *r)
         if (a != NO_ID && (privileged || a == was || is_one_of(a, *ids.real, *ids.effective, *ids.saved))) {
             *ids.files = a;
             if (of_users && !was != !a)
-                changed.files = !a && changed.permitted;
+                capabilities_follow(&changed, !a);
             credentials_set(r, &changed, NULL);
         }
         return was;

@@ -222,6 +222,7 @@ int64_t call_trace(const struct request *r)
     if (to <= 0)
         return CONTINUE;
     const struct credentials *of = credentials_of(to);
-    bool same = by->ruid == of->euid && by->ruid == of->suid && by->ruid == of->ruid && by->rgid == of->egid && by->rgid == of->sgid && by->rgid == of->rgid;
+    bool same = by->ruid == of->euid && by->ruid == of->suid && by->ruid == of->ruid && by->rgid == of->egid && by->rgid == of->sgid && by->rgid == of->rgid &&
+                !(of->permitted & ~by->permitted);
     return same || process_of(r->task) == process_of(to) ? CONTINUE : -EPERM;
 }

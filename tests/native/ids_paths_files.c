@@ -163,12 +163,14 @@ static int step_of_attributes(const struct words *w)
         say(op, CALL(a[3] ? SYS_lremovexattr : SYS_removexattr, p, name));
     else if (!strcmp(op, "fremovex"))
         say(op, CALL(SYS_fremovexattr, w->at[1], name));
-    else if (!strcmp(op, "setcap")) { /* of version 2, CAP_NET_RAW */
-        const uint32_t data[5] = {0x02000001, 1u << 13, 0, 0, 0};
+    else if (!strcmp(op, "setcap")) { /* of version 2, unless said otherwise CAP_NET_RAW: permitted, inheritable, in force */
+        const bool given = w->count > 2;
+        const uint32_t data[5] = {0x02000000 | (given ? (uint32_t)a[4] : 1), given ? (uint32_t)a[2] : 1u << 13, given ? (uint32_t)a[3] : 0, 0, 0};
         say(op, CALL(SYS_setxattr, p, "security.capability", data, sizeof data, 0));
     } else if (!strcmp(op, "getcap")) {
-        const long size = CALL(SYS_getxattr, p, "security.capability", list, sizeof list);
-        say(op, size < 0 ? size : 0);
+        uint32_t data[6] = {0};
+        const long size = CALL(SYS_getxattr, p, "security.capability", data, sizeof data);
+        printf("getcap %ld %d %x %x %x\n", size, size < 0 ? errno : 0, data[0], data[1], data[2]);
     } else
         return 0;
     return 1;

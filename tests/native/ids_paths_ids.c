@@ -30,7 +30,19 @@ static void who(void)
     for (long i = 0; i < count; i++)
         printf(" %u", groups[i]);
     const long caps = CALL(SYS_capget, &header, data);
-    printf(" caps %ld %x %x\n", caps, data[0] & 0xff, data[1] & 0xff);
+    printf(" caps %ld %x%08x %x%08x %x%08x ambient", caps, data[3], data[0], data[4], data[1], data[5], data[2]);
+    for (int each = 0; each < 41; each++)
+        if (CALL(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, each, 0, 0) != 0)
+            printf(" %d", each);
+    putchar('\n');
+}
+
+/* Exactly these of the first 32, permitted, in force and handed on. */
+static void set_capabilities(long permitted, long effective, long inheritable)
+{
+    struct header header = {0x20080522, 0};
+    uint32_t data[6] = {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable, 0, 0, 0};
+    say("capset", CALL(SYS_capset, &header, data));
 }
 
 /* All put out of force, dropped, or put in force again. */
@@ -120,6 +132,10 @@ int step_of_ids(const struct words *w, const char *line)
         say(op, CALL(SYS_prctl, PR_SET_KEEPCAPS, a[0], 0, 0, 0));
     else if (!strcmp(op, "caps"))
         capabilities(a[0], a[1]);
+    else if (!strcmp(op, "capset"))
+        set_capabilities(a[0], a[1], a[2]);
+    else if (!strcmp(op, "ambient"))
+        say(op, CALL(SYS_prctl, PR_CAP_AMBIENT, a[0], a[1], 0, 0));
     else if (!strcmp(op, "nnp"))
         say(op, CALL(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     else if (!strcmp(op, "serve"))

@@ -84,6 +84,7 @@ MODES = [
     "0604",
 ]
 DIRECTORY_MODES = ["0777", "0755", "0700", "01777", "02777", "02755", "0711", "0750", "03777"]
+ALL_OF_32 = "0xffffffff"
 NOFOLLOW, REMOVEDIR, FOLLOW, EMPTY, EACCESS = 0x100, 0x200, 0x400, 0x1000, 0x200
 
 
@@ -139,6 +140,23 @@ class Sequence:
             ]
         )
 
+    def gifts(self) -> str:
+        """What a file's capabilities are: permitted, inheritable, in force (CHOWN to FSETID, KILL, SETGID, SETUID, NET_RAW)."""
+        pick = self.pick
+        return f"{pick('0x2000', '0xff', '0x1', '0x2', '0x4', '0x8', '0x18', '0xc0', '0')} {pick('0', '0x2000', '0xff')} {pick(0, 1, 1)}"
+
+    def capabilities(self) -> list[str]:
+        """What a process does with its own. It gives none up: then the kernel has it for good (ids.md)."""
+        pick = self.pick
+        return self.random.choice(
+            [
+                [f"capset {ALL_OF_32} {ALL_OF_32} {pick('0', '0x2000', '0xff')}"],
+                [f"capset {ALL_OF_32} {ALL_OF_32} 0x20ff", f"ambient 2 {pick(0, 1, 7, 13)}", f"ambient {pick(2, 3)} {pick(0, 7, 13)}"],
+                [f"ambient {pick(2, 3)} {pick(0, 7, 13)}", "who"],
+                ["ambient 4 0"],
+            ]
+        )
+
     def back(self) -> list[str]:
         return self.random.choice(
             [
@@ -180,10 +198,10 @@ class Sequence:
             ),
             lambda: f"link {at()} {at()} {pick(0, 0, FOLLOW)}",
             lambda: f"link {pick('-', 2, 3)} /proc/self/fd/{pick('@2', '@3')} {at()} {FOLLOW}",
-            lambda: f"rename {at()} {at()} {pick(0, 0, 0, 1, 2, 2)}",
+            lambda: f"rename {at()} {at()} {pick(0, 0, 0, 1, 2, 2, 4, 4, 5, 6)}",
             lambda: (
                 f"rename - {pick('t/a', 't/b', 't/d', 'a', 'd', 'c', 'G/f', 'l', 'n')} - "
-                f"{pick(*self.files, *NEW, *DIRECTORIES)} {pick(0, 1, 2)}"
+                f"{pick(*self.files, *NEW, *DIRECTORIES)} {pick(0, 1, 2, 4)}"
             ),
             lambda: f"unlink {at()} {pick(0, 0, REMOVEDIR)}",
             lambda: f"write {pick(2, 3)}",
@@ -195,9 +213,7 @@ class Sequence:
             lambda: f"acl {self.path()} {pick(0, 0, 1)} {pick(*MODES)} -1",
             lambda: f"facl {pick(0, 2, 3)} {pick(0, 1)} {pick(*MODES)} -1",
             lambda: f"removex {self.path()} {pick('system.posix_acl_access', 'system.posix_acl_default')} 0",
-            lambda: (
-                f"setcap {pick(*WAYS)}{pick('a', 'b', 'n', 'l', 'lc', 'c/x', 't/a', 'G/f')}"
-            ),  # none that is executed
+            lambda: f"setcap {pick(*WAYS)}{pick('a', 'n', 'l', 'c/x', 't/a', 'prog', 'prog', 's', 'u', 'g')} {self.gifts()}",
         ]
         return self.random.choice(calls)()
 
@@ -239,6 +255,8 @@ class Sequence:
                     "priority",
                 ],
                 ["who"],
+                self.capabilities(),
+                [f"getcap {pick('a', 'n', 'prog', 's', 'u', 'g')}"],
                 [f"umask {pick('0', '022', '027', '077')}"],
                 ["fork"],
             ]
@@ -246,9 +264,9 @@ class Sequence:
 
     def lines(self) -> list[str]:
         chance = self.random.random
-        script = [self.slot() for _ in range(self.random.randrange(1, 4))]
-        if chance() < 0.25:
-            script.append(self.mounts())
+        # What is opened before a mount namespace is made lies in another one, where the kernel gives no program its set-id bits.
+        script = [self.mounts()] if chance() < 0.25 else []
+        script += [self.slot() for _ in range(self.random.randrange(1, 4))]
         if chance() < 0.2:
             script.append(f"target {self.pick(0, 33, 33)} {self.pick(0, 33, 33)} 33 33")
         script += [
@@ -259,6 +277,12 @@ class Sequence:
                 f"chroot {self.pick('d', '.', 'c/e', 'ld', 'm', '/proc/self/cwd')}",
                 self.pick("chdir /", "chdir .", "stat - / 0"),
             ]
+        if chance() < 0.2:
+            script.append(f"setcap {self.pick('prog', 'prog', 's', 'u', 'g')} {self.gifts()}")
+        if chance() < 0.1:
+            script += self.capabilities()
+        if chance() < 0.05:
+            script.append("nnp")
         for _ in range(self.random.randrange(1, 4)):
             script += self.identity()
             for _ in range(self.random.randrange(3, 12)):

@@ -55,6 +55,30 @@ setreuid 33 1000|readlink 3 @e
 acl d 1 0777 -1|setresuid 33 33 33|mkdir - d/new 0777|open - d/other 0101 0666|open - d 020200002 0666
 slot 0 - c 2097152 0|chmod - c 02755|setresuid 33 33 33|open 0 ./w 64 06755
 mount readonly m|setresuid 33 33 33|rename - t/b - m/x 2
+setresgid 0 1000 0|setresuid 33 33 33|target 1000 1000 0 33|exec - /proc/@t/cwd/d/other 4096
+setreuid 33 1000|target 0 0 33 33|access 2 /proc/@t/root@d/d 5 4608
+setresuid 0 33 33|setfsuid 0|slot 0 - t 2097152 0|target 33 0 0 33|acl /proc/@t/fd/@0/prog 1 0777 -1
+setresuid 0 1000 0|setfsuid 0|chown - /proc/1/cwd 44 33 4096
+setfsuid 33|open 0 /proc/self 262144 0
+setcap prog 0x2000 0 1|setresuid 33 33 33|exec - prog 0|who|capset 0x2000 0 0|who|capset 0x3000 0 0|exec - s 0|who
+setcap prog 0x2000 0 0|setresuid 33 33 33|exec - prog 0|who|capset 0x2000 0x2000 0|who|exec - g 0|who
+setcap prog 0x2000 0 1|setresuid 33 0 33|exec - prog 0|who
+setcap prog 0x2000 0 1|nnp|setresuid 33 33 33|exec - prog 0|who
+setcap s 0x2000 0 1|setresuid 1000 1000 1000|exec - s 0|who
+setcap prog 0x1 0 1|setresuid 1000 1000 1000|exec - prog 0|chown - b 33 33 0|chown - r -1 44 0|chmod - a 0600|open - r 0 0
+setcap prog 0x2 0 1|setresuid 1000 1000 1000|exec - prog 0|open - r 2 0|open - c/new 0101 0644|chown - r 33 33 0|unlink - t/a 0
+setcap prog 0x4 0 1|setresuid 1000 1000 1000|exec - prog 0|open - r 0 0|open - r 2 0|open - c/x 0 0|open - r 1 0
+setcap prog 0x8 0 1|setresuid 1000 1000 1000|exec - prog 0|chmod - a 0600|times - b 0 0|unlink - t/a 0|chmod - b 02755|acl b 0 0644 -1
+setcap prog 0xc0 0 1|setresuid 1000 1000 1000|exec - prog 0|setgroups 44|setresuid 33 33 33|who
+keep 1|setresuid 33 33 33|capset 0xffffffff 0xffffffff 0x2000|ambient 2 13|who|exec - prog 0|who|exec - s 0|who
+keep 1|setresuid 33 33 33|capset 0xffffffff 0xffffffff 0x2000|setcap prog 0 0x2000 1|exec - prog 0|who
+capset 0xffffffff 0xffffffff 0x2000|ambient 2 13|setresuid 33 33 33|who
+nnp|setresgid 0 33 0|setfsgid 0|setresuid 0 33 0|exec - prog 0|who
+setcap a 0x2000 0 1|getcap a|chown - a 33 33 0|getcap a
+setcap a 0x2000 0 1|setresuid 33 33 33|setcap a 0x1 0 1|removex a security.capability 0|chown - a -1 -1 0|getcap a
+setresgid 33 44 33|setresuid 33 33 33|rename - d/x - d/new 4|stat - d/x 256|rename - d/new - d/z 5|rename - t/a - d/z 6
+mount readonly m|setresuid 33 33 33|open - m/y 01001 0|open - m/y 0101 0
+rename - G/f - G/new 4|stat - G/f 256
 """
 
 
