@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 
 from rootless import atomic
+from rootless.errors import NotSupported
 from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING
 from rootless.storage.directories import VARIABLE, Places, is_private
@@ -46,7 +47,8 @@ def find(root: str, runtime: str) -> Places:
 def remember(found: Places, runtime: str, asked: str) -> None:
     """Keep the choice for the next commands on this machine."""
     try:
-        known = {"root": found.root, "asked": asked, "local": found.local, "why": found.why, "refused": found.refused}
+        known = {"root": found.root, "asked": asked, "local": found.local, "why": found.why, "refused": found.refused,
+                 "inode": os.lstat(found.local).st_ino if found.local != found.root else 0}  # fmt: skip
         atomic.write_json(record_path(found.root, runtime), known, durable=False)
     except OSError:
         pass  # a full disk: it is tried out again
@@ -58,12 +60,24 @@ def record_path(root: str, runtime: str) -> str:
 
 
 def remembered(root: str, runtime: str, asked: str) -> Places | None:
-    """The choice made before, if its place is still there and ours alone."""
+    """The choice made before, if its place is still there and ours alone. NotSupported where it is another directory: who has the one above
+    it, a container with a bind mount of that, has moved ours away, and says by his own what is run."""
     try:
         known: dict[str, Any] = atomic.read_json(record_path(root, runtime))
         if (known["root"], known["asked"]) != (root, asked):
             return None
         found = Places(root, str(known["local"]), str(known["why"]), dict(known["refused"]))
+        inode = known["inode"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if found.local == root or is_private(found.local) else None
+    if found.local == root:
+        return found
+    if not is_private(found.local):
+        return None
+    if os.lstat(found.local).st_ino != inode:
+        raise NotSupported(
+            f"{found.local} is another directory than it was when this store's containers were put there",
+            hint="a container that may write above it can have put it there: then move the right one back, or remove it; "
+            f"if you know that it is yours, remove {record_path(root, runtime)}",
+        )
+    return found

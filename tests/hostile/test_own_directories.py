@@ -61,3 +61,46 @@ def test_one_that_is_named_itself(rootless: Rootless, busybox_image: str) -> Non
     rootless("run", "--rm", "--network", "none", busybox_image, "true")
     words = ("-v", f"{rootless.sockets}:/r")
     assert "session.sock" in rootless("run", "--rm", "--network", "none", *words, busybox_image, "ls", "/r").lines
+
+
+def test_what_else_of_ours_lies_there(rootless: Rootless, busybox_image: str) -> None:
+    """What `rootless-oci` believes where there is no $XDG_RUNTIME_DIR (it runs a bundle's hooks), other user namespaces' RUNTIME, other
+    stores' local places."""
+    user = os.getuid()
+    others = [Path(f"/tmp/rootless-in-1-{user}"), Path(f"/tmp/rootless-{user}-0123456789ab"), Path(f"/tmp/rootless-in-2-{user}-1")]
+    oci = Path(f"/tmp/rootless-oci-{user}")
+    was_there = oci.exists()
+    try:
+        for place in others:
+            place.mkdir(mode=0o700)
+            (place / "ours").touch()
+        for place in (*others, oci):
+            seen = rootless("run", "--rm", "--network", "none", "-v", "/tmp:/tmp", busybox_image, "sh", "-c", TRY, str(place))
+            assert seen.lines == [], place
+        assert oci.stat().st_mode & 0o777 == 0o700, "the container could have made it"
+    finally:
+        for place in others:
+            remove_tree(place)
+        if not was_there:
+            oci.rmdir()
+
+
+def test_a_local_place_that_is_another_directory(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """A container with the directory above that of the job's moves the latter away, and puts what it likes in its place."""
+    job = tmp_path / "job"
+    job.mkdir()
+    env = {"ROOTLESS_LOCAL": str(job), "ROOTLESS_ROOT": str(tmp_path / "root")}
+    rootless("bootstrap", "busybox", env=env)
+    (local,) = job.iterdir()
+    script = 'set -e; mv /r/job /r/moved; mkdir -p "$0"; chmod 700 "$0"'
+    run = ("run", "--rm", "--network", "none", "-v", f"{tmp_path}:/r", "busybox")
+    rootless(*run, "sh", "-c", script, f"/r/job/{local.name}", env=env, status=None, warns=True)
+    assert (tmp_path / "moved").is_dir()
+    done = rootless("ps", "-a", env=env, status=None)
+    assert done.status != 0
+    assert f"{local} is another directory than it was" in done.stderr
+    local.rmdir()
+    job.rmdir()
+    (tmp_path / "moved").rename(job)
+    rootless("ps", "-a", env=env)
+    rootless("system", "reset", "-f", env=env)

@@ -152,7 +152,7 @@ ORDER = {
     "oci/config": "bundle config_schema config_linux defs validate",
     "oci/container":
         "create end forward_signals processes wait_for_exec init_config net_devices new_state pid_file init_callbacks mount_sources "
-        "user_namespace",
+        "user_namespace own_state",
     "runtime":
         "exec exec_request inside launch hooks listen_fds child monitor mounts squashfs seccomp descriptors namespaces process ids clone "
         "mounting sync rootfs_path owner_record",

@@ -7,6 +7,7 @@ import os
 from rootless.oci.cgroup import manager
 from rootless.oci.commands.flags import pass_listen_fds, preserved, root_of
 from rootless.oci.config.bundle import load
+from rootless.oci.container import own_state
 from rootless.oci.container.create import create
 from rootless.oci.container.init_config import CreateRequest
 from rootless.oci.container.new_state import NewStateDirectory
@@ -33,9 +34,11 @@ def create_request(args: Arguments, *, detach: bool, waits: bool) -> CreateReque
     bundle = load(args.value("--bundle") or ".", _config(args))
     pass_listen_fds(bundle.spec["process"])
     _pass_notify_socket(bundle.spec)
+    root = root_of(args)
+    own_state.hide(bundle.spec, root)
     return CreateRequest(
         id=args.words[0],
-        root=root_of(args),
+        root=root,
         bundle=bundle,
         console_socket=args.value("--console-socket"),
         preserve_fds=count,
