@@ -1,7 +1,7 @@
 """Our state directory in what a bind mount shows, hidden: a container that may write there says which processes `kill` signals and which
 hooks `delete` runs, as the caller. Without --root, or as Slurm calls us, it lies in /tmp, which people mount without a thought of it.
 
-Root's containers have root's state, which is as root has configured it: /run in a pod, shared with the host, is left as it is.
+Root's containers have root's state, which is as root has configured it: /run in a pod, shared with the host, is left as it is. Hot path.
 """
 
 from __future__ import annotations
