@@ -6,7 +6,7 @@ run_packages="$host_packages gcc libc6-dev mmdebstrap"
 # and mksquashfs.
 better_packages="musl-tools squashfuse squashfs-tools"
 peer_packages="podman runc bubblewrap docker-registry busybox-static"
-test_packages="$peer_packages catatonit buildah crun containerd containernetworking-plugins rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
+test_packages="$peer_packages catatonit buildah crun containerd containernetworking-plugins iptables rootlesskit skopeo umoci nginx tmux strace apache2-utils zstd xz-utils
     debootstrap acl attr cron curl groff-base iproute2 passt procps openssl socat util-linux
     munge slurm-wlm slurm-wlm-basic-plugins
     openssh-server qemu-system-x86 qemu-utils e2fsprogs openssh-client" # tests/vm: from qemu on

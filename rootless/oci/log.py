@@ -1,4 +1,6 @@
-"""Errors, warnings and debug lines: on stderr, and with --log in a file that the caller reads.
+"""Errors, on stderr and with --log in a file that the caller reads; warnings and debug lines, there or else on stderr.
+
+With --log stderr is the container's: what `create` and `exec` were given is what their process has.
 
 With --log-format=json a line is {"level","msg","time"}, which Podman and containerd show; else what logrus
 writes. The file is opened for each line: a descriptor that is kept could become one of the container's. Hot path.
@@ -44,8 +46,8 @@ class RuntimeLog:
 
     def warn(self, text: str) -> None:
         """Report what was left out, or went wrong and stops nothing."""
-        os.write(2, f"rootless-oci: warning: {text}\n".encode())
-        self._write("warning", text)
+        if not self._write("warning", text):
+            os.write(2, f"rootless-oci: warning: {text}\n".encode())
 
     def debug(self, text: str) -> None:
         """What is done, with --debug: in the file, else on stderr."""
@@ -56,9 +58,10 @@ class RuntimeLog:
         else:
             os.write(2, f"rootless-oci: debug: {text}\n".encode())
 
-    def _write(self, level: str, message: str) -> None:
+    def _write(self, level: str, message: str) -> bool:
+        """Whether there is a file, and it could be opened."""
         if not self.path:
-            return
+            return False
         import time
 
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
@@ -71,11 +74,12 @@ class RuntimeLog:
         try:
             fd = os.open(self.path, _FLAGS, 0o644)
         except OSError:
-            return  # it could be opened at first; stderr has it
+            return False
         try:
             os.write(fd, line.encode() + b"\n")
         finally:
             os.close(fd)
+        return True
 
 
 # One command line is one process.

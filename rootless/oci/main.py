@@ -128,6 +128,8 @@ def _debugging(args: Arguments | None) -> bool:
 
 
 def _report(error: RootlessError, args: Arguments | None) -> None:
+    if isinstance(error, CommandNotExecutable) and "permission denied" not in error.message:
+        error.message += ": permission denied"  # the words by which Podman's `exec` knows that its status is 126
     if _debugging(args):
         import traceback
 

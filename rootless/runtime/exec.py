@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 
 from rootless.cgroup import join
-from rootless.errors import FAILURES, Conflict, InvalidInput
+from rootless.errors import FAILURES, Conflict, InvalidInput, NotSupported
 from rootless.linux import namespace as n
 from rootless.linux import signal
 from rootless.linux.filesystem import file_identity
@@ -197,6 +197,10 @@ def _run_exec_intermediate(execution: _Exec, channel: sync.Channel, *, in_cgroup
         if not in_cgroup:
             progress.step = "join the container's cgroup"
             join.join(cgroup.path, cgroup.unit, optional=cgroup.optional)
+        try:
+            scheduling.set_oom_score(request.process)
+        except NotSupported:
+            pass  # below the caller's, who may not lower it: then it keeps that
         # Before anything of the container can see us (CVE-2016-9962).
         set_dumpable(False)
         progress.step = "join the container's namespaces"

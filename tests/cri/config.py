@@ -55,8 +55,12 @@ class Config(NamedTuple):
         return "\n".join(lines) + "\n"
 
 
-NETWORK = """\
-{{"cniVersion": "0.4.0", "name": "pods", "plugins": [{{"type": "ptp", "ipMasq": false,
-  "ipam": {{"type": "host-local", "dataDir": "{data}/addresses", "ranges": [[{{"subnet": "10.89.7.0/24"}}]],
-            "routes": [{{"dst": "0.0.0.0/0"}}]}}}}]}}
-"""
+def network(data: Path, *, ports: bool) -> str:
+    """CNI's configuration list: `ptp`, and with `ports` host ports by `portmap`, which calls iptables."""
+    addresses = {
+        "type": "host-local", "dataDir": f"{data}/addresses", "ranges": [[{"subnet": "10.89.7.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}],
+    }  # fmt: skip
+    plugins: list[dict[str, Any]] = [{"type": "ptp", "ipMasq": False, "ipam": addresses}]
+    if ports:
+        plugins.append({"type": "portmap", "capabilities": {"portMappings": True}})
+    return json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": plugins})

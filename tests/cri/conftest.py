@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cri.containerd import Containerd, save_images, started
+from tests.cri.pod import Pod, pods_of
 from tests.harness import account
 from tests.harness.account import User
 from tests.harness.command import Rootless
@@ -37,3 +38,9 @@ def containerd(pod_images: Path) -> Iterator[Containerd]:
     """A daemon for the tests of a module, which asks for no cgroup: it may make none."""
     with started(pod_images) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def pod(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
+    with pods_of(containerd) as make:
+        yield make

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from tests.cri.config import CNI_PROGRAMS, NETWORK, PAUSE, Config
+from tests.cri.config import CNI_PROGRAMS, PAUSE, Config, network
 from tests.harness.account import SYSTEM_PATH
 from tests.harness.command import Rootless
+from tests.harness.processes import wait_until
 from tests.harness.trees import remove_tree
 from tests.need import need, need_program
 from tests.oci.bundles import installed
@@ -30,7 +31,9 @@ from tests.oci.bundles import installed
 MESSAGES, SERVICES = grpc.protos_and_services("tests/cri/cri.proto")  # compiled when it is imported
 CALL_S = 90
 # The links that --copy-up makes to what root's containerd has, if there is one.
-APART = "rm -f /run/containerd /run/netns /run/nri /run/rootless-oci /run/runc /var/lib/cni; exec"
+APART = "rm -f /run/containerd /run/netns /run/nri /run/rootless-oci /run/runc /var/lib/cni;"
+# A daemon that was killed is started again: rootlesskit would end with it, and its pid namespace with all pods.
+AGAIN = 'while "$0" "$@"; [ $? = 137 ]; do :; done'
 # Again at once, while the daemon starts.
 _OPTIONS = [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min", "max")]
 
@@ -59,15 +62,17 @@ class Containerd:
     def __init__(self, data: Path, run: Path, runtimes: dict[str, str], way: Way) -> None:
         self.data, self.run, self.way = data, run, way
         self.root = os.geteuid() == 0
+        self._own_pids = "--pidns" in way.rootlesskit()
         self.snapshotter = "overlayfs" if self.root else "native"
         self.socket = run / "c.sock"
         (data / "cni").mkdir()
-        (data / "cni/10-pods.conflist").write_text(NETWORK.format(data=data))
         self.environment = {
             "HOME": str(Path.home()),
             "PATH": f"{way.programs}:{os.path.dirname(sys.executable)}:{SYSTEM_PATH}".lstrip(":"),
             "XDG_RUNTIME_DIR": str(run),
         }
+        ports = shutil.which("iptables", path=self.environment["PATH"]) is not None
+        (data / "cni/10-pods.conflist").write_text(network(data, ports=ports))
         self.version = self._version()
         config = Config(
             version=2 if self.version < 2 else 3, data=data, socket=self.socket, snapshotter=self.snapshotter, handlers=runtimes,
@@ -76,7 +81,8 @@ class Containerd:
         (data / "config.toml").write_text(config.text())
         apart = [] if self.root else [
             "rootlesskit", "--net=slirp4netns", "--disable-host-loopback", "--copy-up=/etc", "--copy-up=/run", "--copy-up=/var/lib",
-            *way.rootlesskit(), f"--state-dir={run}/rk", "sh", "-c", f'{APART} "$0" "$@"',
+            *way.rootlesskit(), f"--state-dir={run}/rk", "sh", "-c",
+            f"{APART} {AGAIN}" if self._own_pids else f'{APART} exec "$0" "$@"',
         ]  # fmt: skip
         with (data / "log").open("wb") as log:
             self._daemon = subprocess.Popen(
@@ -86,15 +92,11 @@ class Containerd:
         self._channel = grpc.insecure_channel(f"unix:{self.socket}", options=_OPTIONS)
         self._stub = SERVICES.RuntimeServiceStub(self._channel)
         deadline = time.monotonic() + 100
-        while True:
-            try:
-                self.call("Status")
-                return
-            except grpc.RpcError:
-                if self._daemon.poll() is not None or time.monotonic() > deadline:
-                    self.close()
-                    raise AssertionError(f"containerd does not answer:\n{self.log()}") from None
-                time.sleep(0.1)
+        while not self._answers():
+            if self._daemon.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                raise AssertionError(f"containerd does not answer:\n{self.log()}")
+            time.sleep(0.1)
 
     def _version(self) -> int:
         path = shutil.which("containerd", path=self.environment["PATH"])
@@ -114,6 +116,20 @@ class Containerd:
             self._daemon.kill()  # rootlesskit's pid namespace takes all that is in it along
             self._daemon.wait()
 
+    def restart(self) -> None:
+        """Kill the daemon, with SIGKILL, and wait for the next one: of an ordinary user's, in a pid namespace of its own."""
+        pid = self.inside("pidof", "containerd").stdout.strip()
+        assert self.inside("kill", "-9", pid).returncode == 0
+        wait_until(lambda: self.inside("pidof", "containerd").stdout.strip() not in ("", pid), "there is another daemon")
+        wait_until(self._answers, "it answers")
+
+    def _answers(self) -> bool:
+        try:
+            self.call("Status")
+        except grpc.RpcError:
+            return False
+        return True
+
     def call(self, method: str, **fields: Any) -> Any:
         """A call of the CRI's runtime service; grpc.RpcError where it is refused."""
         asked = MESSAGES.DESCRIPTOR.services_by_name["RuntimeService"].methods_by_name[method].input_type
@@ -130,7 +146,7 @@ class Containerd:
         """What goes before a command that is to run there."""
         if self.root:
             return []
-        pids = ["-p"] if "--pidns" in self.way.rootlesskit() else []
+        pids = ["-p"] if self._own_pids else []
         return ["nsenter", "--preserve-credentials", "-U", "-m", "-n", *pids, "-t", (self.run / "rk/child_pid").read_text()]
 
     def import_image(self, archive: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.cri import test_limits, test_pods
 from tests.cri.config import PAUSE
 from tests.cri.containerd import Way, started
+from tests.cri.pod import pods_of
 from tests.harness import images
 from tests.harness.trees import remove_tree
 
@@ -41,7 +42,7 @@ def main(words: list[str]) -> None:
             print(f"containerd {daemon.version}")
             try:
                 for test in (test_limits.in_force, *(PODS if "pods" in words else ())):
-                    with test_pods.pods_of(daemon) as pod:
+                    with pods_of(daemon) as pod:
                         test(pod, daemon)
                     print(f"{test.__name__}: as it should be")
                 assert (left := daemon.inside(*LEFT).stdout) == "", left

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -15,20 +17,21 @@ EXEC_TIMEOUT_S = 30
 
 
 class Pod:
-    """A sandbox of `handler`; `sandbox` are fields of its LinuxPodSandboxConfig."""
+    """A sandbox of `handler`; `ports` are its port mappings, `sandbox` fields of its LinuxPodSandboxConfig."""
 
     def __init__(
         self, daemon: Containerd, name: str, handler: str, *,
-        network: int = POD, pid: int = CONTAINER, privileged: bool = False, **sandbox: Any,
+        network: int = POD, pid: int = CONTAINER, privileged: bool = False, ports: Sequence[dict[str, Any]] = (), **sandbox: Any,
     ) -> None:  # fmt: skip
         self.daemon = daemon
         self.logs = daemon.data / "logs" / name
         security = {"namespace_options": {"network": network, "pid": pid}, "privileged": privileged}
-        self.config = {
+        self.config: dict[str, Any] = {
             "metadata": {"name": name, "uid": f"uid-{name}", "namespace": "default"},
             "hostname": name if network != NODE else "",
             "log_directory": str(self.logs),
             "dns_config": {"servers": ["10.0.2.3"], "searches": ["pods.test"]},
+            "port_mappings": ports,
             "linux": {"cgroup_parent": daemon.way.cgroup_parent(name), "security_context": security, **sandbox},
         }
         self.id: str = daemon.call("RunPodSandbox", config=self.config, runtime_handler=handler).pod_sandbox_id
@@ -98,3 +101,21 @@ class Pod:
         for container in self.containers:
             self.daemon.call("RemoveContainer", container_id=container)
         self.daemon.call("RemovePodSandbox", pod_sandbox_id=self.id)
+
+
+@contextlib.contextmanager
+def pods_of(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
+    """pod(NAME, ...) makes one with our runtime; all are removed, and then nothing is left."""
+    made: list[Pod] = []
+
+    def make(name: str, **more: Any) -> Pod:
+        made.append(Pod(containerd, name, "rootless-oci", **more))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.remove()
+    assert not containerd.call("ListContainers").containers
+    assert not containerd.call("ListPodSandbox").items
+    left = containerd.inside("sh", "-c", "ls /run/rootless-oci/k8s.io; ls /run/netns")
+    assert left.stdout == "", "nothing of the runtime's or the network's is left"

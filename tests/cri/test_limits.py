@@ -8,8 +8,7 @@ from pathlib import Path
 import grpc
 
 from tests.cri.containerd import Containerd, Way, started
-from tests.cri.pod import NODE, RUNNING, Pod
-from tests.cri.test_pods import pods_of
+from tests.cri.pod import NODE, RUNNING, Pod, pods_of
 
 MIB = 1 << 20
 SHOWN = "cd /sys/fs/cgroup; cat memory.max cpu.max cpu.weight pids.max"

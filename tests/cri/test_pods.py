@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -21,30 +20,6 @@ READY = "until test -e /ready; do sleep 0.1; done; "
 SLEEP = "trap 'exit 4' TERM; sleep 1000 & wait"
 UNCONFINED = 1  # SecurityProfile.ProfileType
 MOUNTED = "grep -c ' /volume/made ' /proc/self/mountinfo"
-
-
-@contextlib.contextmanager
-def pods_of(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
-    """pod(NAME, ...) makes one with our runtime; all are removed, and then nothing is left."""
-    made: list[Pod] = []
-
-    def make(name: str, **more: Any) -> Pod:
-        made.append(Pod(containerd, name, "rootless-oci", **more))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.remove()
-    assert not containerd.call("ListContainers").containers
-    assert not containerd.call("ListPodSandbox").items
-    left = containerd.inside("sh", "-c", "ls /run/rootless-oci/k8s.io; ls /run/netns")
-    assert left.stdout == "", "nothing of the runtime's or the network's is left"
-
-
-@pytest.fixture
-def pod(containerd: Containerd) -> Iterator[Callable[..., Pod]]:
-    with pods_of(containerd) as make:
-        yield make
 
 
 def test_containers_of_a_pod(pod: Callable[..., Pod], containerd: Containerd) -> None:

@@ -144,6 +144,16 @@ def test_podman_start_exec_stop_remove(callers: Callers) -> None:
     callers("podman", "rm", "box")
 
 
+def test_podman_knows_why_a_command_does_not_run(callers: Callers) -> None:
+    """By words in our error: its statuses are those that it has with runc."""
+    callers(*RUN, "-d", "--name", "box", "bb", "sleep", "1000")
+    for command, status in (("/etc", 126), ("/etc/passwd", 126), ("/nosuch", 127), ("nosuch", 127)):
+        callers("podman", "exec", "box", command, status=status)
+        callers(*RUN, "--rm", "bb", command, status=status)
+    callers("podman", "exec", "--workdir", "/nosuch", "box", "true", status=127)
+    callers("podman", "rm", "--force", "--time", "0", "box")
+
+
 def test_podman_create_then_start(callers: Callers) -> None:
     name = callers("podman", "create", "--cgroups=disabled", "--network=none", "bb", "echo", "later").strip()
     callers("podman", "init", name)

@@ -167,3 +167,13 @@ def test_a_time_namespace_where_others_are_joined(hostile: Runtime) -> None:
     uptime, _, score = hostile("run", "-b", str(hostile.bundle), "j").stdout.split()
     assert float(uptime) > float(Path("/proc/uptime").read_text().split()[0]) + 999_000
     assert score == "700"
+
+
+def test_exec_has_the_oom_score_of_the_container(oci: Runtime, runc: Runtime) -> None:
+    """Or the caller's, where that is higher and he may not lower it: the process is refused nothing for it."""
+    for runtime in (runc, oci):
+        runtime.spec["process"]["oomScoreAdj"] = 321
+        runtime.create("sleep", "60")
+        runtime("start", "c")
+        assert runtime("exec", "c", "cat", "/proc/self/oom_score_adj").stdout == "321\n"
+        runtime("delete", "--force", "c")

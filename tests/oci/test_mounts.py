@@ -133,3 +133,14 @@ def test_a_hosts_tree_that_is_asked_for_read_only(oci: Runtime) -> None:
     next(entry for entry in oci.spec["mounts"] if entry["destination"] == "/proc")["options"] = ["ro"]
     options = oci.run("sh", "-c", "grep ' /proc ' /proc/self/mountinfo | cut -d' ' -f6 | tail -n 1")
     assert "ro" in options.strip().split(",")
+
+
+def test_a_device_is_found_by_its_number(oci: Runtime) -> None:
+    """containerd names a device by its path in the container: that the host has it, or another one, under that name is not said."""
+    zero = {"type": "c", "major": 1, "minor": 5}
+    oci.spec["linux"]["devices"] = [{"path": path, **zero} for path in ("/dev/mine", "/dev/fuse", "/dev/deep/down")]
+    script = "for each in mine fuse deep/down; do stat -c '%F %t:%T' /dev/$each; head -c 5 /dev/$each | wc -c; done"
+    assert oci.run("sh", "-c", script) == "character special file 1:5\n5\n" * 3
+    for kind, what in (("b", "block"), ("c", "character")):
+        oci.spec["linux"]["devices"] = [{"path": "/dev/zero2", "type": kind, "major": 4000, "minor": 5}]
+        assert f"device /dev/zero2: this machine's /dev has no {what} device 4000:5" in oci.run("true", status=1)

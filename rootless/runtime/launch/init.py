@@ -133,7 +133,7 @@ def prepare_isolation(config: InitConfig, channel: Channel, progress: Progress) 
         credentials.restore_processes(config.processes)
     progress.step = "oom_score_adj"
     if not config.undumpable:
-        credentials.set_oom_score(spec["process"])
+        scheduling.set_oom_score(spec["process"])
     progress.step = "time namespace, personality, scheduling"
     scheduling.apply(spec, time=not config.undumpable)
     if config.open_sources is not None:

@@ -76,7 +76,7 @@ def _join_namespaces(
     undumpable init, so that nobody in them can trace us, or the init from its first moment on."""
     if config.undumpable:
         # While /proc/self is still ours to write; the init inherits what is written there.
-        credentials.set_oom_score(config.spec["process"])
+        scheduling.set_oom_score(config.spec["process"])
         linux = config.spec.get("linux") or {}
         if scheduling.wants_time(linux):
             users = tuple(pair for pair in joined.fds if pair[0] == "user")

@@ -57,8 +57,8 @@ def _number(device: dict[str, Any]) -> int:
 
 
 def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[Step]:
-    """Steps for spec.linux.devices (OCI config-linux.md): bound from the host's node of the same
-    path, checked to have the number asked for; with `make` made where that is allowed.
+    """Steps for spec.linux.devices (OCI config-linux.md): bound from the host's node of that number, at the
+    same path or elsewhere in /dev; with `make` made where that is allowed.
 
     What every container has anyway is left out, and so is /dev/ptmx, which callers list among all of a
     host's devices: through the link of that name the host's would come to stand over the container's own."""
@@ -71,10 +71,10 @@ def asked_devices(devices: list[dict[str, Any]], *, make: bool = False) -> list[
         number = 0
         if device.get("type", "c") in ("c", "u", "b") and "major" in device:
             number = _number(device)
+        kind = _KINDS[device.get("type", "c")]
         if make:
-            kind = _KINDS[device.get("type", "c")]
             mode = kind | int(device.get("fileMode") or 0o666) & 0o777
             steps.append(Node(path, mode, number, device.get("uid") or 0, device.get("gid") or 0))
         else:
-            steps.append(DeviceNode(path, path, number))
+            steps.append(DeviceNode(path, path, number, kind))
     return steps

@@ -50,21 +50,6 @@ class Filter(Record):
     kills: bool = False  # a process that asks for what is not listed
 
 
-def set_oom_score(process: dict[str, Any]) -> None:
-    """Write process.oomScoreAdj, while we are dumpable: /proc/self is root's afterwards."""
-    score = process.get("oomScoreAdj")
-    if score is None:
-        return
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write(str(score))
-    except PermissionError:
-        raise NotSupported(
-            f"cannot lower the OOM score to {score}",
-            hint="only a value above the present one (/proc/self/oom_score_adj) can be set without root",
-        ) from None
-
-
 def set_rlimits(process: dict[str, Any]) -> None:
     """process.rlimits, setrlimit(2); of what they do not name, the caller's."""
     inherited.give_descriptors_back()
@@ -157,6 +142,13 @@ def become(user: User, *, umask: int | None) -> None:
                 "supplementary groups need a range of subordinate ids",
                 hint="ask the administrator for entries in /etc/subuid and /etc/subgid",
             ) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise NotSupported(
+            f"supplementary group {next(filter(_without_id, user.groups), user.groups)} has no id on this machine",
+            hint="the range of subordinate ids (/etc/subgid) is too small for it",
+        ) from None
     try:
         os.setresgid(user.gid, user.gid, user.gid)
         os.setresuid(user.uid, user.uid, user.uid)
@@ -170,6 +162,14 @@ def become(user: User, *, umask: int | None) -> None:
     os.umask(0o022 if umask is None else umask)
     # A change of ids has set it to fs.suid_dumpable, which may be 1.
     set_dumpable(False)
+
+
+def _without_id(group: int) -> bool:
+    try:
+        os.setgroups([group])
+    except OSError:
+        return True
+    return False
 
 
 def change_directory(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Time namespace, personality, scheduler, I/O and memory policy of the container's process.
+"""OOM score, time namespace, personality, scheduler, I/O and memory policy of the container's process.
 
 Applied while /proc is still the host's and no user has been left behind; all of them survive
 exec. Nothing asked for costs nothing. Hot path.
@@ -55,6 +55,21 @@ _MEMORY_FLAGS = {
     "MPOL_F_RELATIVE_NODES": 1 << 14,
     "MPOL_F_STATIC_NODES": 1 << 15,
 }
+
+
+def set_oom_score(process: dict[str, Any]) -> None:
+    """Write process.oomScoreAdj, while we are dumpable: /proc/self is root's afterwards."""
+    score = process.get("oomScoreAdj")
+    if score is None:
+        return
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(str(score))
+    except PermissionError:
+        raise NotSupported(
+            f"cannot lower the OOM score to {score}",
+            hint="only a value above the present one (/proc/self/oom_score_adj) can be set without root",
+        ) from None
 
 
 def apply(spec: dict[str, Any], *, time: bool = True) -> None:
