@@ -110,14 +110,15 @@ JOB = "-job-"
 """What stands before a job's name in that of its RUNTIME."""
 
 
-def job() -> str:
-    """The batch job that we are in, as slurm-1234; "" outside of one.
+def job(environment: dict[str, str] | None = None) -> str:
+    """The batch job that we are in, or a process with that environment, as slurm-1234; "" outside of one.
 
     A cluster ends a job with all its processes: a session of one job must not be another's, or a login's.
     """
+    words = os.environ if environment is None else environment
     for system, variable in _JOBS:
-        word = os.environ.get(variable, "")
-        if word and (system != "sge" or "SGE_ROOT" in os.environ):
+        word = words.get(variable, "")
+        if word and (system != "sge" or "SGE_ROOT" in words):
             return f"{system}-" + "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in word[:40])
     return ""
 

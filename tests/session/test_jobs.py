@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from rootless import paths
 from rootless.session import session
 from tests.harness.forked import forked
+from tests.harness.processes import wait_until
 from tests.session.conftest import Places, use
 from tests.session.sessions import holder_pid, kill_and_wait
 
@@ -60,6 +62,7 @@ def test_the_name_of_a_job(monkeypatch: pytest.MonkeyPatch, variables: dict[str,
 
 
 def test_a_job_that_is_killed_takes_no_other_ones_session(places: Places) -> None:
+    of_one = process_of(1)
     one, namespace = in_job(places, 1)
     two, same = in_job(places, 2)
     try:
@@ -70,7 +73,17 @@ def test_a_job_that_is_killed_takes_no_other_ones_session(places: Places) -> Non
         assert in_job(places, 2) == (two, namespace)
         assert holder_pid(of_job(places, 2)) == kept
     finally:
+        end(of_one)
         stop(places, 2)
+
+
+def process_of(number: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "1000"], env={"SLURM_JOB_ID": str(number), "PATH": os.environ["PATH"]})
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def left_behind(directory: Path) -> Path:
@@ -94,6 +107,7 @@ def an_hour_ago(directory: Path) -> None:
 def test_what_a_killed_job_left_is_swept_by_the_next(places: Places) -> None:
     beside = places.runtime.parent
     in_job(places, 2)
+    of_two = process_of(2)
     try:
         an_hour_ago(beside / "rootless-job-slurm-2")
         left_behind(beside / "rootless-job-slurm-1")
@@ -113,5 +127,25 @@ def test_what_a_killed_job_left_is_swept_by_the_next(places: Places) -> None:
         assert found == ["2", "3", "4", "5", "6", "7", "elsewhere"]
         assert (beside / "elsewhere/session.lock").exists()
     finally:
+        end(of_two)
         stop(places, 2)
         stop(places, 5)
+
+
+def test_the_session_of_a_job_that_is_over_ends_with_the_next_ones_start(places: Places) -> None:
+    """Where a batch system ends what is below its step and no more, each job of an array left a process for ever."""
+    of_one, of_two = process_of(1), process_of(2)
+    try:
+        one, _ = in_job(places, 1)
+        two, _ = in_job(places, 2)
+        holder = holder_pid(of_job(places, 1))
+        end(of_one)
+        in_job(places, 3)
+        assert not os.path.exists(one)
+        assert os.path.exists(f"{two}/session.sock")
+        wait_until(lambda: not os.path.exists(f"/proc/{holder}"), "the end of the first job's holder")
+    finally:
+        end(of_one)
+        end(of_two)
+        stop(places, 3)
+        stop(places, 2)
