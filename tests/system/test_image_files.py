@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ def squashed(tree: Path, path: Path) -> Path:
     program = need_program("mksquashfs")
     subprocess.run([program, tree, path, "-all-root", "-noappend", "-quiet", "-no-progress"], check=True, capture_output=True)
     return path
+
+
+def _of_root_or_www_data(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uname = info.gname = ""
+    info.uid = info.gid = 33 if info.name == "./x" else 0
+    return info
 
 
 def servers() -> list[processes.Process]:
@@ -90,6 +97,8 @@ def test_without_the_dot_before_it_a_path_is_asked_for(rootless: Rootless, image
         refused = rootless("run", "--rm", *NOW, name, "true", cwd=image.parent, status=125)
         assert f"hint: the file of this name is an image by a path with ./ before it: ./{name}\n" in refused.stderr
         assert "Pulling" not in refused.stderr
+    entered = rootless("exec", "./image.sqsh", "id", cwd=image.parent, status=1).stderr
+    assert "hint: a command in a new container of an image: rootless run --rm ./image.sqsh id\n" in entered
 
 
 def test_keep_id(rootless: Rootless, image: Path) -> None:
@@ -98,11 +107,17 @@ def test_keep_id(rootless: Rootless, image: Path) -> None:
     script = "stat -c %u:%g /etc/motd; echo more >>/etc/motd; touch /etc/mine; stat -c %u:%g /etc/motd /etc/mine; cat /etc/motd; id -u"
     me, mine = os.geteuid(), f"{os.geteuid()}:{os.getegid()}"
     assert rootless(*kept, image, "sh", "-c", script).lines == [mine, mine, mine, "from the image", "more", str(me)]
-    tree = image.parent / "two"
-    (tree / "d").mkdir(parents=True)
-    subprocess.run([need_program("mksquashfs"), tree, image.parent / "two.sqsh", "-quiet", "-no-progress",
-                    "-p", "x d 755 33 33"], check=True, capture_output=True)  # fmt: skip
-    assert "which --userns=keep-id cannot show as they are" in rootless(*kept, image.parent / "two.sqsh", "id", status=125).stderr
+    # As `srun --container-save` writes it for root in a container: those of others are nobody's, and none of them another one's.
+    several = image.parent / "two.sqsh"
+    (image.parent / "tree/x").mkdir()
+    with tarfile.open(image.parent / "two.tar", "w") as tar:
+        tar.add(image.parent / "tree", ".", filter=_of_root_or_www_data)
+    with open(image.parent / "two.tar", "rb") as tree:
+        subprocess.run([need_program("sqfstar"), "-quiet", "-no-progress", several], stdin=tree, check=True, capture_output=True)
+    done = rootless(*kept, several, "sh", "-c", script + "; stat -c %u:%g /x", warns=True)
+    assert done.lines == [mine, mine, mine, "from the image", "more", str(me), "65534:65534"]
+    assert "owners: with --userns=keep-id root's are yours" in done.stderr
+    assert rootless("run", "--rm", *NOW, several, "stat", "-c", "%u:%g", "/x").stdout == "33:33\n"
 
 
 def test_the_server_is_locked_in_and_its_end_is_the_mounts(rootless: Rootless, image: Path) -> None:
@@ -143,7 +158,7 @@ def test_a_sif_file_is_run_and_bad_ones_are_named(rootless: Rootless, image: Pat
     assert "is no image file" in rootless("run", "--rm", *NOW, "/etc/passwd", "sh", status=125).stderr
     assert "--rootfs" in rootless("run", "--rm", *NOW, str(tmp_path), "sh", status=125).stderr
     assert "no such file" in rootless("run", "--rm", *NOW, "./nothing", "sh", status=125).stderr
-    assert "after its path" in rootless("run", "--rm", *NOW, str(image), status=125).stderr
+    assert "name a command after the file" in rootless("run", "--rm", *NOW, str(image), status=125).stderr
     os.mkfifo(tmp_path / "fifo")
     assert "is no file" in rootless("run", "--rm", *NOW, str(tmp_path / "fifo"), "sh", status=125).stderr
 

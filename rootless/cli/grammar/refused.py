@@ -46,7 +46,8 @@ COMMANDS: dict[str, Reason] = {
     "service": _ONE_MACHINE,
     "stack": _ONE_MACHINE,
     "swarm": _ONE_MACHINE,
-    "trust": ("signatures are not looked at", "name an image by its digest, IMAGE@sha256:...: what comes is checked against it"),
+    "trust": ("Docker's content trust is not known here",
+              "policy.json says whose signatures an image needs, as podman's; or name it by its digest, IMAGE@sha256:..."),
     "volume update": ("that is for volumes of a swarm", "`rootless volume create --label` gives a new volume labels"),
 }
 

@@ -58,6 +58,8 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
     images.note_use(store, image.id if image else "")
     if image and host_images.is_one(store, image.id):
         record["over_host"] = True
+    if request.id_map:
+        record["id_map"] = request.id_map
     check(record)
     if image and image.published:
         from rootless.engine.images import from_store
@@ -73,13 +75,19 @@ def _create(store: Store, request: Request, image: Image | None) -> str:
         from rootless.engine.files.mounts import mounted_volumes
 
         mounted_volumes.make(store, record)
-    if request.id_map:
-        record["id_map"] = request.id_map
     if record["userns"] in ("", "host", "private") or request.id_map:
         return _record(store, request, record)
     with user_namespace.reserve(store):
-        record["id_map"] = user_namespace.plan(store, record["userns"], *_caller())
+        record["id_map"] = user_namespace.plan(store, record["userns"], *_caller(), alone=_alone(record))
         return _record(store, request, record)
+
+
+def _alone(record: ContainerConfig) -> bool:
+    if not record.get("image_file"):
+        return False
+    from rootless.engine.files.mounts import image_file
+
+    return image_file.has_several_owners(record)
 
 
 def _with_user_defaults(request: Request, image: Image | None) -> Request:

@@ -55,15 +55,15 @@ def account(record: ContainerConfig) -> tuple[int, int, str, str]:
     return options.get("uid", caller), options.get("gid", gid), name, home if there else record["workdir"]
 
 
-def plan(store: Store, word: str, uid: int, gid: int) -> IdMap | None:
-    """The map for a new container of the user `uid`, `gid`; None: the session's ids one to one.
+def plan(store: Store, word: str, uid: int, gid: int, *, alone: bool = False) -> IdMap | None:
+    """The map for a new container of the user `uid`, `gid`; None: the session's ids one to one. `alone`, of keep-id's that id only.
 
     For "auto" the caller holds reserve() until the container is recorded.
     """
     mode, options = parse(word)
     if mode in ("", "host", "private"):
         return None
-    uids, gids = _count("uid"), _count("gid")
+    uids, gids = (1, 1) if alone else (_count("uid"), _count("gid"))
     if min(uids, gids) < 2 and mode != "keep-id":
         raise NotSupported(
             f"--userns={mode} needs subordinate ids",

@@ -10,6 +10,7 @@ from rootless.engine.lifecycle import exec as engine_exec
 from rootless.engine.lifecycle.attach import attach, terminal
 from rootless.engine.lifecycle.exec import ExecOptions
 from rootless.engine.options.values import parse_env, read_env_file
+from rootless.errors import NotFound
 from rootless.storage.containers import containers
 from rootless.storage.store import Store
 
@@ -37,7 +38,13 @@ def run(args: Args) -> int:
         rows=rows,
         columns=columns,
     )
-    identifier = containers.find(store, args.positional[0])
+    name = args.positional[0]
+    try:
+        identifier = containers.find(store, name)
+    except NotFound as error:
+        if "/" in name or ":" in name:  # as no container's is: an image's name, or an image file (`apptainer exec image.sif`)
+            error.hint = f"a command in a new container of an image: rootless run --rm {name} {args.positional[1]}"
+        raise
     if args.detach:
         engine_exec.execute_detached(store, identifier, request)
         return 0
