@@ -11,6 +11,7 @@ import sys
 
 from rootless import paths
 from rootless.record import TYPE_CHECKING
+from rootless.storage import served_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,8 @@ _PROXIES = {
 def read() -> dict[str, Any]:
     """The file's object; {} where there is none. One that cannot be read is reported and not used, as by Docker."""
     directory = os.environ.get("DOCKER_CONFIG") or paths.home() + "/.docker"
+    for place in (directory, paths.config_home()):  # what ours says is asked for later, by whom a server is not waited for
+        served_mounts.wait(os.path.abspath(place))
     try:
         descriptor = os.open(directory + "/config.json", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

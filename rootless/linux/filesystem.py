@@ -6,14 +6,26 @@ import os
 import sys
 
 from rootless.linux import ctypes, struct
-from rootless.linux.libc import AT_FDCWD, AT_SYMLINK_NOFOLLOW, libc, number, raise_errno, syscall
+from rootless.linux.libc import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_SYMLINK_NOFOLLOW,
+    libc,
+    number,
+    raise_errno,
+    syscall,
+)
 
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 RENAME_WHITEOUT = 4
 _STATX_BTIME = 0x800
+_AT_STATX_DONT_SYNC = 0x4000
 _UTIME_NOW, _UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 _LOCAL_LOCKS = frozenset({"local_lock=all", "local_lock=flock", "localflock"})
+
+SERVED = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "ceph", "afs", "beegfs", "panfs", "9p"})
+"""Types of file systems that a server keeps, as mountinfo names them; those of FUSE are fuse.NAME."""
 
 # statfs(2), the ones a decision hangs on.
 MAGIC: dict[str, int] = {
@@ -116,6 +128,14 @@ def birth_time(name: str, *, dir_fd: int) -> int | None:
         return None
     seconds = int.from_bytes(buffer.raw[80:88], sys.byteorder, signed=True)  # stx_btime
     return seconds * 1_000_000_000 + int.from_bytes(buffer.raw[88:92], sys.byteorder)
+
+
+def known_device(fd: int) -> int:
+    """statx(2): the device number of the open file's filesystem, as the kernel has it: a server is not asked."""
+    buffer = ctypes.create_string_buffer(256)
+    syscall(number("statx"), fd, b"", AT_EMPTY_PATH | _AT_STATX_DONT_SYNC, 0, ctypes.byref(buffer))
+    major, minor = (int.from_bytes(buffer.raw[start : start + 4], sys.byteorder) for start in (136, 140))  # stx_dev_major, stx_dev_minor
+    return os.makedev(major, minor)
 
 
 def touch_access_time(path: str) -> None:

@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 from rootless.errors import path_of
 from rootless.linux import process, signal
+from rootless.linux.filesystem import SERVED
 from rootless.words import plain
 
 ANSWER_S = 5
 """How long a server may take before that is said."""
 _answered: set[str] = set()
-_SERVED = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "ceph", "afs", "beegfs", "panfs", "9p"})
-"""Types of file systems that a server keeps, as mountinfo names them; those of FUSE are fuse.NAME."""
 
 
 class MountedAt(NamedTuple):
@@ -37,7 +36,7 @@ class MountedAt(NamedTuple):
     @property
     def served(self) -> str:
         """For people, where a server keeps it; "" for a local one. The server's address is in it, as far as mountinfo tells."""
-        if self.kind in _SERVED:
+        if self.kind in SERVED:
             return f"{self.point} ({self.kind}, {self.source})"
         return str(self) if self.kind.startswith("fuse.") else ""
 

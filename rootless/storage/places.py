@@ -17,6 +17,7 @@ from rootless import atomic
 from rootless.errors import NotSupported
 from rootless.linux.filesystem import filesystem_type
 from rootless.record import TYPE_CHECKING
+from rootless.storage import served_mounts
 from rootless.storage.directories import VARIABLE, Places, is_private
 from rootless.storage.directories import nearest as nearest
 
@@ -34,6 +35,7 @@ def find(root: str, runtime: str) -> Places:
     found = remembered(root, runtime, asked)
     if found is None:
         if not asked:
+            served_mounts.wait(root)
             kind = filesystem_type(nearest(root))
             if kind in _LOCAL:
                 return Places(root, root, f"{kind} is a local file system", {})

@@ -17,6 +17,7 @@ from rootless.errors import NotSupported, RootlessError
 from rootless.linux.filesystem import filesystem_type
 from rootless.runtime.sync import pair
 from rootless.session import session
+from rootless.storage import served_mounts
 from rootless.storage.directories import VARIABLE, Places, is_private, nearest
 from rootless.storage.driver_probe import try_drivers
 from rootless.words import plain
@@ -45,6 +46,7 @@ def choose(root: str, asked: str) -> Places:
 
 
 def _asked(root: str, asked: str) -> Places:
+    served_mounts.wait(os.path.abspath(asked))
     if os.path.abspath(asked) == root:
         return Places(root, root, f"{VARIABLE} says so", {})
     local = _below(os.path.abspath(asked), root)
@@ -85,7 +87,12 @@ def candidates() -> list[str]:
     """Directories that may be local, in the order of their being tried."""
     named = [os.environ.get(name, "") for name in ("SLURM_TMPDIR", "TMPDIR")]
     found = [*named, *sorted(glob.glob("/local*")), "/scratch/local", "/tmp", "/dev/shm"]
-    return [path for path in dict.fromkeys(found) if path.startswith("/") and os.path.isdir(path)]
+    return [path for path in dict.fromkeys(found) if path.startswith("/") and _is_directory(path)]
+
+
+def _is_directory(path: str) -> bool:
+    served_mounts.wait(path)
+    return os.path.isdir(path)
 
 
 def _below(place: str, root: str) -> str:

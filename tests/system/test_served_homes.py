@@ -81,3 +81,32 @@ def test_a_server_that_does_not_answer(
     assert outputs[0][0] == b"late\n"
     assert len(outputs[1][0].split()) == 2
     rootless("rm", "-f", "box", env=environment)
+
+
+@pytest.mark.own_store
+@pytest.mark.parametrize("where", ["store", "link", "local", "config"])
+def test_the_first_command_of_a_machine(
+    rootless: Rootless, fuse_server: tuple[subprocess.Popen[bytes], Path], tmp_path: Path, where: str  # noqa: F811
+) -> None:
+    """Where containers can be is not known yet: it looks there, by a link, too, or at a place that was named; or into ~/.config."""
+    server, home = fuse_server
+    (tmp_path / "link").symlink_to(home)
+    environment = {
+        "store": {"ROOTLESS_ROOT": f"{home}/store"},
+        "link": {"ROOTLESS_ROOT": f"{tmp_path}/link/store"},
+        "local": {"ROOTLESS_LOCAL": f"{home}/local"},
+        "config": {"XDG_CONFIG_HOME": f"{home}/config"},
+    }[where]
+    (home / "local").mkdir()
+    server.send_signal(signal.SIGSTOP)
+    started = [rootless.start("ps", env=environment) for _ in range(2)]
+    for process in started:
+        assert process.stderr is not None
+        assert f"the server of {home} (fuse.fuse-overlayfs)" in (said := process.stderr.readline().decode()), said
+        assert "Ctrl-C ends the wait" in process.stderr.readline().decode()
+    started[0].send_signal(signal.SIGINT)
+    assert started[0].wait(60) == -signal.SIGINT
+    assert started[1].poll() is None
+    server.send_signal(signal.SIGCONT)
+    said = started[1].communicate(timeout=60)[1].decode()
+    assert started[1].returncode == (1 if where == "local" else 0), said
