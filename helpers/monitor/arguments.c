@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/descriptor.h"
 #include "process.h"
@@ -26,6 +27,20 @@ static int descriptor_argument(const char *text)
     if (fd < 3 || fcntl(fd, F_GETFD) < 0)
         usage_error(program, "not an open descriptor above 2");
     return fd;
+}
+
+/* The text of a file, which is closed: what is not for everybody who looks at our arguments. One that is longer than a line of the log of
+   events may be is none. */
+static const char *hidden_argument(const char *text)
+{
+    static char hidden[EVENT_SIZE];
+    int fd = descriptor_argument(text);
+    ssize_t size = pread(fd, hidden, sizeof hidden, 0);
+    close(fd);
+    if (size < 0 || size == (ssize_t)sizeof hidden)
+        return NULL;
+    hidden[size] = 0;
+    return hidden;
 }
 
 static int64_t milliseconds_argument(const char *text)
@@ -144,7 +159,7 @@ void parse_arguments(struct monitor *m, int argc, char **argv)
         case TIMEOUT: m->timeout_ms = milliseconds_argument(optarg); break;
         case CGROUP: m->cgroup.path = optarg; break;
         case EVENTS: m->events.dir = descriptor_argument(optarg); break;
-        case EVENT: m->events.tail = optarg; break;
+        case EVENT: m->events.tail = hidden_argument(optarg); break;
         case LOG_BUFFER: m->log.buffer.limit = number_argument(optarg, INT_MAX); break;
         case JOURNAL: m->log.journal.fd = descriptor_argument(optarg); break;
         case JOURNAL_FIELDS: m->log.journal.fields = descriptor_argument(optarg); break;

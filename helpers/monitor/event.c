@@ -7,12 +7,10 @@
 
 #include "lib/text.h"
 
-#define LINE_SIZE 4096
-
 void event_write(const struct event_log *log, const char *action, const struct timespec *when, int exit_code)
 {
-    char line[LINE_SIZE];
-    if (log->dir < 0 || !log->tail || strlen(log->tail) > LINE_SIZE - 256)
+    char line[EVENT_SIZE];
+    if (log->dir < 0 || !log->tail || strlen(log->tail) > EVENT_SIZE - 256)
         return;
     char *p = put_text(line, "{\"time_ns\":");
     p = put_number(p, (uint64_t)when->tv_sec * 1000000000 + (uint64_t)when->tv_nsec);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define EVENT_SIZE 4096 /* of a line */
+
 struct event_log {
     int dir;          /* -1: no log */
     const char *tail; /* what every line of this container ends with, an object of attributes left open */

@@ -119,7 +119,7 @@ class MonitorTarget(Record):
 
 # The monitor's options and the kind of their values, in the order of docs/development/monitor.md; helpers/monitor/arguments.c
 # has the same table.
-FLAG, NUMBER, TEXT, TEXTS, DESCRIPTOR, DESCRIPTORS = range(6)
+FLAG, NUMBER, TEXT, TEXTS, DESCRIPTOR, DESCRIPTORS, HIDDEN = range(7)
 OPTIONS = {
     "wait": NUMBER,
     "pid": NUMBER,
@@ -146,7 +146,7 @@ OPTIONS = {
     "hold-to": NUMBER,
     "cgroup": TEXT,
     "events": DESCRIPTOR,
-    "event": TEXT,
+    "event": HIDDEN,  # it has the container's labels
     "health": TEXTS,
     "health-first": NUMBER,
     "health-interval": NUMBER,
@@ -180,11 +180,18 @@ def arguments(values: dict[str, Any], command: tuple[str, ...] = ()) -> list[str
         if kind == DESCRIPTORS:
             argv += _runs(option, value)
             continue
-        for each in value if kind == TEXTS else (value,):
-            if kind == DESCRIPTOR:
+        for each in value if kind == TEXTS else (_file_of(value),) if kind == HIDDEN else (value,):
+            if kind in (DESCRIPTOR, HIDDEN):
                 os.set_inheritable(each, True)
             argv += (f"--{option}", str(each))
     return [*argv, "--", *command] if command else argv
+
+
+def _file_of(text: str) -> int:
+    """A file with the text, for arguments are everybody's on the machine to read (ps)."""
+    fd = os.memfd_create("text", os.MFD_CLOEXEC)
+    os.pwrite(fd, text.encode(errors="surrogateescape"), 0)
+    return fd
 
 
 def _runs(option: str, descriptors: tuple[int, ...]) -> list[str]:

@@ -115,6 +115,25 @@ def test_files_and_processes(box: Rootless, stranger: Stranger) -> None:
     assert box("exec", "box", "echo", "alive").stdout == "alive\n"
 
 
+def test_labels_and_variables_are_in_no_arguments(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """`ps` shows them to everybody: those of a compose file that only its owner can read, say."""
+    (tmp_path / "variables").write_text("SECRET=hunter2\n")
+    (tmp_path / "labels").write_text("router.users=hunter2\n")
+    words = ("--env-file", tmp_path / "variables", "--label-file", tmp_path / "labels", "--network", "none")
+    health = ("--health-cmd", "true", "--health-interval", "100ms")
+    rootless("run", "-d", "--name", "told", *words, *health, busybox_image, "sleep", "60")
+    rootless("exec", "-d", "--env-file", tmp_path / "variables", "told", "sleep", "60")
+    while rootless("inspect", "-f", "{{.State.Health.Status}}", "told").stdout != "healthy\n":
+        assert "hunter2" not in "".join(each.command for each in processes.descendants().values())
+    seen = "\n".join(each.command for each in processes.descendants().values())
+    assert "hunter2" not in seen
+    assert "rootless-monitor" in seen
+    created = rootless("events", "--since", "1h", "--until", "0s", "--filter", "event=start", "--format", "json").stdout
+    assert "hunter2" in created
+    rootless("rm", "-f", "-t", "0", "told")
+    assert "hunter2" in rootless("events", "--since", "1h", "--until", "0s", "--filter", "event=die", "--format", "json").stdout
+
+
 @pytest.mark.parametrize("kind", ["directory", "link", "file", "open"])
 def test_the_fallback_in_tmp_squatted(rootless: Rootless, busybox_image: str, kind: str) -> None:
     """/tmp/rootless-UID made by somebody else before us, as a directory, a link, or with open modes."""

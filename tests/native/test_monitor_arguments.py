@@ -16,6 +16,7 @@ READ_BY = {
     "milliseconds_argument": {monitor.NUMBER},
     "descriptor_argument": {monitor.DESCRIPTOR, monitor.DESCRIPTORS},
     "file_argument": {monitor.TEXT},
+    "hidden_argument": {monitor.HIDDEN},
     "optarg": {monitor.TEXT, monitor.TEXTS},
     "true": {monitor.FLAG},
 }
