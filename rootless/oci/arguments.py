@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rootless.errors import InvalidInput
+from rootless.errors import InvalidInput, NotSupported
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ def parse(words: list[str]) -> Arguments:
     for word in rest:
         if only_words or not word.startswith("-") or word == "-":
             if command is None:
+                if word in ("checkpoint", "restore"):
+                    raise NotSupported(f"{word}: this runtime makes no checkpoints", hint="`rootless-oci pause` keeps processes in memory")
                 if word not in COMMANDS:
                     raise InvalidInput(f"unknown command {word!r}", hint="`rootless-oci --help` lists them")
                 found.command = word

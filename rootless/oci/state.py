@@ -95,8 +95,12 @@ class Container(Record):
 
     def config(self) -> dict[str, Any]:
         """The configuration as it was at create."""
-        with open(os.path.join(self.directory, "config.json"), "rb") as file:
-            found: dict[str, Any] = jsontext.loads(file.read())
+        path = os.path.join(self.directory, "config.json")
+        try:
+            with open(path, "rb") as file:
+                found: dict[str, Any] = jsontext.loads(file.read())
+        except (FileNotFoundError, ValueError):
+            raise _damaged(self.id, path) from None
         return found
 
     def is_alive(self) -> bool:
@@ -233,14 +237,18 @@ class Held:
 
 
 def find(root: str, name: str) -> Container:
-    """The container `name`; NotFound."""
+    """The container `name`; NotFound, InvalidInput where its record cannot be read."""
     path = os.path.join(root, check_id(name), "state.json")
     try:
         with open(path, "rb") as file:
-            found = jsontext.loads(file.read())
+            found = Container(root=root, **jsontext.loads(file.read()))
+        if found.id == name and found.pid > 0 and found.start_time >= 0:
+            return found
     except FileNotFoundError:
         raise _unknown(name) from None
-    return Container(root=root, **found)
+    except (ValueError, TypeError):
+        pass
+    raise _damaged(name, path)
 
 
 def all_containers(root: str) -> list[Container]:
@@ -252,8 +260,11 @@ def all_containers(root: str) -> list[Container]:
             continue
         try:
             found.append(find(root, name))
-        except (NotFound, InvalidInput):
-            sweep(directory)
+        except (NotFound, InvalidInput) as error:
+            if not sweep(directory) and isinstance(error, InvalidInput):
+                from rootless.oci.log import LOG
+
+                LOG.warn(error.message)
     return found
 
 
@@ -262,6 +273,13 @@ def no_cgroup(what: str) -> NotSupported:
     return NotSupported(
         f"{what}: it has no cgroup",
         hint="create it with --systemd-cgroup, or with a limit; `rootless doctor` says what is missing for cgroups",
+    )
+
+
+def _damaged(name: str, path: str) -> InvalidInput:
+    return InvalidInput(
+        f"the record of container {name} is damaged: {path}",
+        hint=f"`rootless-oci delete --force {name}` removes it, and ends nothing: what runs of it is not known",
     )
 
 

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.harness.processes import wait_until
 from tests.oci.bundles import Runtime
 from tests.runtime.conftest import gone
@@ -199,3 +201,43 @@ def test_delete_leaves_the_parents_of_a_cgroup(oci: Runtime, delegated: Path) ->
         assert [str(path.relative_to(delegated)) for path in delegated.glob("a/**/")] == ["a", "a/b"]
     (delegated / "a/b").rmdir()
     (delegated / "a").rmdir()
+
+
+def test_what_waits_for_its_start_can_be_stopped(oci: Runtime, runc: Runtime) -> None:
+    """By SIGTERM, though the init that waits is PID 1, as with runc: `podman init` and then `podman stop` took ten seconds."""
+    for runtime in (runc, oci):
+        for number in ("TERM", "INT", "HUP"):
+            runtime.create("sleep", "60")
+            runtime("kill", "c", number)
+            wait_for("stopped", runtime)
+            runtime("start", "c", status=1)
+            runtime("delete", "c")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": "c"}', "\0" * 100])
+def test_a_damaged_record(oci: Runtime, text: str) -> None:
+    """Of a disk that was full, or a machine that lost power: it is told, hides no other container, and can be removed."""
+    for name in ("c", "other"):
+        oci.create("sleep", "60", name=name)
+    pid = oci.document()["pid"]
+    for name in ("state.json", "facts"):
+        (oci.state / "c" / name).write_text(text)
+    for verb in ("state", "start", "kill", "delete", "ps"):
+        done = oci(verb, "c", status=1)
+        assert f"the record of container c is damaged: {oci.state}/c/state.json" in done.stderr
+        assert "delete --force c" in done.stderr
+    done = oci("list", "-q")
+    assert done.stdout == "other\n"
+    assert done.stderr == f"rootless-oci: warning: the record of container c is damaged: {oci.state}/c/state.json\n"
+    oci("delete", "--force", "c")
+    assert sorted(path.name for path in oci.state.iterdir() if path.name[0] != ".") == ["other"]
+    os.kill(pid, signal.SIGKILL)
+    (oci.state / "other/config.json").write_text(text and "{")
+    assert "config.json" in oci("exec", "other", "true", status=255).stderr
+    oci("delete", "--force", "other")
+
+
+def test_checkpoints_are_refused(oci: Runtime) -> None:
+    """Podman asks `checkpoint --help` whether there are any."""
+    for words in (("checkpoint", "--image-path", "/x", "c"), ("checkpoint", "--help"), ("restore", "--bundle", "/x", "c")):
+        assert f"{words[0]}: this runtime makes no checkpoints" in oci(*words, status=1).stderr

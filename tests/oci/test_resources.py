@@ -8,8 +8,10 @@ import pytest
 
 from rootless.cgroup import systemd
 from rootless.errors import InvalidInput, NotSupported, RootlessError
+from rootless.oci.arguments import parse
 from rootless.oci.cgroup import resources
 from rootless.oci.cgroup import systemd as scopes
+from rootless.oci.commands import update
 
 ALL: dict[str, Any] = {
     "memory": {"limit": 200, "swap": 300, "reservation": 100},
@@ -65,6 +67,15 @@ def test_what_asks_for_nothing() -> None:
         "devices": [{"allow": False}],
     }
     assert resources.asked(nothing) == {}
+
+
+def test_update_takes_sizes_as_runc() -> None:
+    words = ["update", "--memory", "64M", "--memory-reservation=1g", "--memory-swap", "-1", "--pids-limit", "5", "c"]
+    memory = {"limit": 64 << 20, "reservation": 1 << 30, "swap": -1}
+    assert update.given(parse(words)) == {"memory": memory, "pids": {"limit": 5}}
+    for wrong in ("64X", "", "1.5"):
+        with pytest.raises(InvalidInput, match=r"--memory: '.*' is not a number"):
+            update.given(parse(["update", "--memory", wrong, "c"]))
 
 
 def test_update_may_ask_for_no_limit() -> None:

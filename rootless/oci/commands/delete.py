@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rootless.errors import Conflict, NotFound
+import os
+
+from rootless.errors import Conflict, InvalidInput, NotFound
 from rootless.oci import state
 from rootless.oci.commands.flags import matching, root_of
 from rootless.oci.container.end import end, forget
@@ -31,6 +33,11 @@ def command(args: Arguments) -> int:
             raise
         if state.check_id(args.words[0]):
             state.all_containers(root)
+    except InvalidInput:
+        # A record that cannot be read names no process to end.
+        if not force:
+            raise
+        state.remove(os.path.join(root, state.check_id(args.words[0])))
     return 0
 
 
@@ -45,6 +52,6 @@ def _delete(container: Container, *, force: bool) -> None:
         end(container)
     try:
         spec = container.config()
-    except (OSError, ValueError):
+    except (OSError, InvalidInput):
         spec = {}
     forget(container, spec)

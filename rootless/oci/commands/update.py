@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rootless import sizes
 from rootless.errors import Conflict, InvalidInput, NotSupported
 from rootless.oci import state
 from rootless.oci.cgroup import manager
@@ -39,25 +40,25 @@ _OPTIONS = {
 
 def command(args: Arguments) -> int:
     """Change limits: of --resources (a file, or - for stdin), then of the options."""
-    given = _given(args)
+    asked = given(args)
     with state.Held(root_of(args), args.words[0]) as container:
         if container.status() == state.STOPPED:
             raise Conflict(f"cannot update container {container.id}: it has stopped")
-        lines = _lines(given, container)
-        program = manager.devices_of(container.config(), given) if given.get("devices") else None
+        lines = _lines(asked, container)
+        program = manager.devices_of(container.config(), asked) if asked.get("devices") else None
         if (lines or (program and program.needed)) and not container.cgroup:
             raise NotSupported(
                 f"cannot update container {container.id}: it has no cgroup",
                 hint="create it with --systemd-cgroup, or with a limit; `rootless doctor` says what is missing",
             )
-        _check_before(given, container)
+        _check_before(asked, container)
         _write(container, lines)
         if program is not None and container.cgroup:
             program.attach(container.cgroup)
     return 0
 
 
-def _given(args: Arguments) -> dict[str, Any]:
+def given(args: Arguments) -> dict[str, Any]:
     """linux.resources as the command line has them, checked."""
     resources: dict[str, Any] = {}
     source = args.value("--resources")
@@ -67,7 +68,7 @@ def _given(args: Arguments) -> dict[str, Any]:
     for option, (group_name, key) in _OPTIONS.items():
         text = args.value(option)
         if text is not None:
-            value = text if "cpuset" in option else _signed(option, text)
+            value = text if "cpuset" in option else _size(option, text) if group_name == "memory" else _signed(option, text)
             resources[group_name] = {**(resources.get(group_name) or {}), key: value}
     check(resources, RESOURCES, name="update")
     return resources
@@ -77,6 +78,12 @@ def _signed(option: str, text: str) -> int:
     if not text.removeprefix("-").isdecimal():
         raise InvalidInput(f"{option}: {text!r} is not a number")
     return int(text)
+
+
+def _size(option: str, text: str) -> int:
+    """Bytes, also as runc takes them: 64M; -1: no limit."""
+    found = sizes.parse(text)
+    return _signed(option, text) if found is None else found
 
 
 def _lines(given: dict[str, Any], container: Container) -> list[Setting]:

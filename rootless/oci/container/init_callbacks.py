@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from rootless.errors import RootlessError
-from rootless.linux import socket
+from rootless.linux import signal, socket
 from rootless.linux.process import set_pdeathsig
 from rootless.oci.state import CREATED, CREATING
 from rootless.record import TYPE_CHECKING, Record
@@ -76,6 +76,9 @@ class OciInitCallbacks(Record):
         return self._accept_start()
 
     def _accept_start(self) -> Channel:
+        # A PID 1 is sent nothing that it does not handle: without this, who stops a created container waits until he kills it.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: os._exit(128 + received))
         # From here on the interpreter only sleeps; what is left of it in memory is its heap.
         with socket.socket(fileno=self.listener) as listener:
             while True:
