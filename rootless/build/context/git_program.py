@@ -1,6 +1,6 @@
 """The git program with a closed environment, for repositories of strangers.
 
-No configuration but ours is read, no hook or credential helper runs, no transport but http, https, git and ssh
+No configuration but ours is read, no hook or credential helper but git's own runs, no transport but http, https, git and ssh
 is used, nobody is asked for a password, and whatever it starts ends with us. What a server sends without end is
 bounded: in one file by RLIMIT_FSIZE, in many by a look at the free space, in memory by RLIMIT_DATA, in words by us.
 """
@@ -41,7 +41,8 @@ def _configuration() -> str:
     return sections + (
         "[core]\n\tfsync = committed\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tautocrlf = false\n\tattributesFile = /dev/null\n"
         "\tlogAllRefUpdates = false\n\tbigFileThreshold = 32m\n"
-        "\texcludesFile = /dev/null\n\taskPass =\n[credential]\n\thelper =\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
+        "\texcludesFile = /dev/null\n\taskPass =\n[credential]\n\thelper =\n\thelper = store\n"
+        "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
         "[init]\n\tdefaultBranch = main\n\ttemplateDir =\n[advice]\n\tdetachedHead = false\n[safe]\n\tdirectory = *\n"
         "[http]\n\tfollowRedirects = initial\n\tlowSpeedLimit = 1\n\tlowSpeedTime = 120\n"
         "[fetch]\n\trecurseSubmodules = false\n\tunpackLimit = 1\n[submodule]\n\trecurse = false\n"
@@ -162,6 +163,7 @@ class Git:
             _lower(resource.RLIMIT_DATA, memory)
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error that git tells, not its death
 
+        words = self._without_passwords(words)
         transports = (*TRANSPORTS, "file") if local else TRANSPORTS
         environment = {**self._environment, "GIT_ALLOW_PROTOCOL": ":".join(transports)}
         try:
@@ -176,6 +178,21 @@ class Git:
             raise NotSupported("git is not installed", hint="install the package git; repositories are fetched with it") from None
         except OSError as error:
             raise RootlessError(f"cannot run git: {error.strerror}") from None
+
+    def _without_passwords(self, words: tuple[str, ...]) -> list[str]:
+        """The words, and what passwords are in their addresses where git's own helper finds them (git-credential-store(1)): arguments are
+        everybody's on the machine to read, git's and those of the programs that it starts."""
+        shown, known = [], []
+        for word in words:
+            scheme, _, rest = word.partition("://")
+            user, at, host = rest.partition("/")[0].rpartition("@")
+            if scheme in ("http", "https") and at and ":" in user:
+                known.append(f"{scheme}://{user}@{host}\n")
+                word = f"{scheme}://{rest[len(user) + 1 :]}"
+            shown.append(word)
+        with open(self._home + "/.git-credentials", "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.writelines(known)
+        return shown
 
     def _reason(self, errors: bytes) -> str:
         lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
