@@ -163,7 +163,7 @@ class Git:
             _lower(resource.RLIMIT_DATA, memory)
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error that git tells, not its death
 
-        words = self._without_passwords(words)
+        shown = self._without_passwords(words)
         transports = (*TRANSPORTS, "file") if local else TRANSPORTS
         environment = {**self._environment, "GIT_ALLOW_PROTOCOL": ":".join(transports)}
         try:
@@ -171,7 +171,7 @@ class Git:
                 file.write(given)
                 file.seek(0)
                 return subprocess.Popen(
-                    ["git", *words], env=environment, cwd="/", stdin=file, stdout=subprocess.PIPE,
+                    ["git", *shown], env=environment, cwd="/", stdin=file, stdout=subprocess.PIPE,
                     stderr=errors, preexec_fn=in_the_child,
                 )  # fmt: skip
         except FileNotFoundError:
