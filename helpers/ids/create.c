@@ -130,8 +130,7 @@ static int64_t begin(const struct request *r, int dirfd, uint64_t address, bool 
     return making_begin(r, &place, in_directory, follows, making);
 }
 
-/* Gives the task our descriptor as the result of its call. */
-static int64_t hand_over(const struct request *r, int fd, uint64_t flags)
+int64_t hand_over(const struct request *r, int fd, uint64_t flags)
 {
     struct seccomp_notif_addfd give = {.id = r->id, .flags = SECCOMP_ADDFD_FLAG_SEND, .srcfd = (uint32_t)fd, .newfd_flags = flags & O_CLOEXEC};
     if (ioctl(r->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give) >= 0)

@@ -16,6 +16,8 @@ struct making {
 /* Closes the place. 0: it is ours to make; CONTINUE where the kernel does the same, or has the error's number; -EACCES, -EPERM. */
 int64_t making_begin(const struct request *r, struct place *place, bool in_directory, bool follows, struct making *making);
 void making_end(struct making *making);
+/* Gives the task our descriptor as the result of its call. */
+int64_t hand_over(const struct request *r, int fd, uint64_t flags);
 int making_note(int fd, const struct owner *owner);
 
 #endif

@@ -135,7 +135,7 @@ static int64_t moves(const struct credentials *by, const struct found *from, con
 static int64_t leave_whiteout(const struct request *r, const struct credentials *by, const struct found *from, const struct found *to, unsigned flags)
 {
     struct stat a, b;
-    if (dots(from) || dots(to) || from->file < 0 || fstat(from->parent, &a) < 0 || fstat(to->parent, &b) < 0 ||
+    if (dots(from) || dots(to) || from->file < 0 || ((from->slashed || to->slashed) && !S_ISDIR(from->st.st_mode)) || fstat(from->parent, &a) < 0 || fstat(to->parent, &b) < 0 ||
         !acts_as_owner(r, &a, CAP_DAC_OVERRIDE) || !acts_as_owner(r, &b, CAP_DAC_OVERRIDE))
         return CONTINUE;
     const struct owner owner = {by->fsuid, a.st_mode & S_ISGID ? owner_of(from->parent, &a).gid : by->fsgid, true};

@@ -248,7 +248,7 @@ int64_t opens(const struct credentials *by, const struct found *found, uint64_t 
     return flags & O_NOATIME && !credentials_own(by, &owner) ? -EPERM : CONTINUE;
 }
 
-int64_t call_open(const struct request *r)
+int64_t open_file(const struct request *r)
 {
     struct found found;
     const struct credentials *by = credentials_of(r->task);
@@ -279,7 +279,7 @@ int64_t call_open_how(const struct request *r)
        an older kernel. */
     if (how.resolve & (how.flags & NEW_FILE ? ~(uint64_t)RESOLVE_NO_MAGICLINKS : RESOLVE_IN_ROOT))
         return credentials_over_files(credentials_of(r->task)) ? CONTINUE : -ENOSYS;
-    result = call_open(&as);
+    result = how.resolve ? open_file(&as) : call_open(&as);
     const bool refuses = result == -EACCES || result == -EPERM || result == GONE || result == ANSWERED;
     return how.resolve && !refuses ? CONTINUE : result; /* the path may end before it is wrong */
 }

@@ -55,6 +55,8 @@ pid_t thread_numbered(const struct request *r, uint64_t number);
 int64_t may_set_attribute(const struct credentials *by, int fd, const char *name);
 /* What open(2) with these flags asks for: S_IROTH, S_IWOTH. */
 mode_t wanted_by(uint64_t flags);
+/* open(2) of any file. */
+int64_t open_file(const struct request *r);
 /* What open(2) with these flags would say of what is there: -EACCES, -EPERM, or CONTINUE. */
 int64_t opens(const struct credentials *by, const struct found *found, uint64_t flags);
 

@@ -37,6 +37,20 @@ static void who(void)
     putchar('\n');
 }
 
+/* What /proc says of a process, by the path of the file. */
+static void told(int at, const char *path)
+{
+    static char text[8192];
+    const int fd = (int)CALL(SYS_openat, at, path, O_RDONLY, 0);
+    say("status", fd < 0 ? fd : 0);
+    const long size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    text[size > 0 ? size : 0] = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        if (!strncmp(line, "Uid:", 4) || !strncmp(line, "Gid:", 4) || !strncmp(line, "Groups:", 7) || !strncmp(line, "Cap", 3))
+            printf("%s\n", line);
+    close(fd);
+}
+
 /* Exactly these of the first 32, permitted, in force and handed on. */
 static void set_capabilities(long permitted, long effective, long inheritable)
 {
@@ -134,6 +148,8 @@ int step_of_ids(const struct words *w, const char *line)
         capabilities(a[0], a[1]);
     else if (!strcmp(op, "capset"))
         set_capabilities(a[0], a[1], a[2]);
+    else if (!strcmp(op, "status"))
+        told(w->at[1], w->path[2]);
     else if (!strcmp(op, "ambient"))
         say(op, CALL(SYS_prctl, PR_CAP_AMBIENT, a[0], a[1], 0, 0));
     else if (!strcmp(op, "nnp"))

@@ -63,6 +63,7 @@ ODD = [
     "/proc/self", "/proc/self/fd/@0", "loop/x", "/proc/self/fd/99", "/proc/1/cwd",
     "none", "p/..",
 ]  # fmt: skip
+STATUS = ["status", "/proc/@p/status", "/proc/@t/status", "/proc/self/status", "lself/status", "/proc/thread-self/status", "./status"]
 IDS = [0, 0, 33, 33, 44, 1000, -1]
 OPENED = [0o0, 0o0, 0o1, 0o2, 0o1001, 0o2001, 0o10000000, 0o400000, 0o200000, 0o1000000]
 MAKES = [0o101, 0o102, 0o301, 0o1101, 0o400101, 0o101, 0o100]
@@ -256,6 +257,7 @@ class Sequence:
                 ],
                 ["who"],
                 self.capabilities(),
+                [f"slot 0 - {pick('/proc/@p', '/proc/@t', '/proc/self/task/@p')} 2097152 0", f"status {pick(0, '-')} {pick(*STATUS)}"],
                 [f"getcap {pick('a', 'n', 'prog', 's', 'u', 'g')}"],
                 [f"umask {pick('0', '022', '027', '077')}"],
                 ["fork"],

@@ -257,7 +257,7 @@ def test_who_connected_is_known_to_each_thread_and_nobody_once_ended(helpers: Pa
 
 
 # By the C library; by each thread, as Go does; and what the kernel tells of ids that it does not know.
-TOLD = ["threads 0 33033 33033 33033 2", "each 33033 33033 33033 33033", "message 22 0 0, status 0", "in root 38", "record 1 1"]
+TOLD = ["threads 0 33033 33033 33033 2", "each 33033 33033 33033 33033", "message 22 0 0, status 33", "in root 38", "record 1 1"]
 
 
 def test_all_threads_become_another(helpers: Path, attacks: Path, short: Path) -> None:

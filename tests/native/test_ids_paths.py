@@ -55,6 +55,8 @@ setreuid 33 1000|readlink 3 @e
 acl d 1 0777 -1|setresuid 33 33 33|mkdir - d/new 0777|open - d/other 0101 0666|open - d 020200002 0666
 slot 0 - c 2097152 0|chmod - c 02755|setresuid 33 33 33|open 0 ./w 64 06755
 mount readonly m|setresuid 33 33 33|rename - t/b - m/x 2
+setgroups 5 44|setresgid 44 44 44|setresuid 33 1000 33|status - /proc/self/status|slot 0 - /proc/@p 2097152 0|status 0 status|status 0 none
+target 33 1000 33 44|status - /proc/@t/status|setresuid 1000 1000 1000|status - /proc/@t/status|status - /proc/thread-self/status
 setresgid 0 1000 0|setresuid 33 33 33|target 1000 1000 0 33|exec - /proc/@t/cwd/d/other 4096
 setreuid 33 1000|target 0 0 33 33|access 2 /proc/@t/root@d/d 5 4608
 setresuid 0 33 33|setfsuid 0|slot 0 - t 2097152 0|target 33 0 0 33|acl /proc/@t/fd/@0/prog 1 0777 -1

@@ -153,13 +153,14 @@ def test_servers_of_a_distribution(rootless: Rootless, tools_archive: Path) -> N
     psql -U postgres -c 'select 1' 2>&1 | grep -o 'Peer authentication failed'
     nginx && for i in $(seq 300); do pids=$(pgrep -f '^nginx: worker') && break; sleep 0.1; done
     stat -c %U $(echo $pids | sed 's,[0-9][0-9]*,/proc/&,g') | sort -u
+    ps -o user= -p $pids | sort -u; test "$(pgrep -u www-data)" = "$pids" && pgrep -u bob || echo none
     mkdir /tmp/t && cp -a /etc/shadow /var/mail /tmp/t && tar -C /tmp -cf /tmp/t.tar t && rm -r /tmp/t && tar -C /tmp -xpf /tmp/t.tar
     stat -c '%U:%G %a' /tmp/t/shadow /tmp/t/mail
     """
     script = 'rootless load -q -i "$1" >&2; rootless run --rm --network none tools:latest sh -c "$2"'
     done = inside(rootless, ONE_ID, script, tools_archive, inner)
     assert done.stdout.splitlines() == [
-        "bob", "bob", "kept out", "33", "postgres", "Peer authentication failed", "www-data", "root:shadow 640", "root:mail 2775",
+        "bob", "bob", "kept out", "33", "postgres", "Peer authentication failed", "www-data", "www-data", "none", "root:shadow 640", "root:mail 2775",
     ], done.stderr  # fmt: skip
 
 
