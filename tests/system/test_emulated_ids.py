@@ -160,7 +160,8 @@ def test_servers_of_a_distribution(rootless: Rootless, tools_archive: Path) -> N
     script = 'rootless load -q -i "$1" >&2; rootless run --rm --network none tools:latest sh -c "$2"'
     done = inside(rootless, ONE_ID, script, tools_archive, inner)
     assert done.stdout.splitlines() == [
-        "bob", "bob", "kept out", "33", "postgres", "Peer authentication failed", "www-data", "www-data", "none", "root:shadow 640", "root:mail 2775",
+        "bob", "bob", "kept out", "33", "postgres", "Peer authentication failed", "www-data",
+        "www-data", "none", "root:shadow 640", "root:mail 2775",
     ], done.stderr  # fmt: skip
 
 
