@@ -71,15 +71,16 @@ limits.STALLED_S = int(sys.argv[2])
 pool.WARM_S = float(sys.argv[4])
 ends, where = Ends(), listener.bind(sys.argv[1])
 wire = zygote.start(lambda: (where.sock.close(), ends.forget()))
-front.Front(where, wire, ends, front.Settings(workers=2, streams=int(sys.argv[3]))).run()
+front.Front(where, wire, ends, front.Settings(workers=int(sys.argv[5]), streams=int(sys.argv[3]))).run()
 """
 
 
-def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9, warm_s: float = 2, **env: str) -> Service:
-    """A service with limits that a test can reach."""
+def limited(rootless: Rootless, *, stalled_s: int = 600, streams: int = 9, warm_s: float = 2, workers: int = 2, **env: str) -> Service:
+    """A service with limits that a test can reach. A request counts until its worker has said that it is over, which may be
+    after its client has the answer."""
     path = rootless.sockets / "docker.sock"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams), str(warm_s)]
+    argv = [sys.executable, "-c", LIMITED, str(path), str(stalled_s), str(streams), str(warm_s), str(workers)]
     server = subprocess.Popen(argv, env={**rootless.environment, **env}, stderr=subprocess.PIPE)
     rootless.started.append(server)
     service = Service.__new__(Service)
@@ -121,7 +122,7 @@ def test_a_client_that_stalls_has_gone(rootless: Rootless, busybox_image: str) -
 
 def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(rootless: Rootless) -> None:
     """A worker that was killed while it waited is replaced as well."""
-    service = limited(rootless, warm_s=600)
+    service = limited(rootless, warm_s=600, workers=9)
     reader = next_worker(service)
     for _ in range(3):
         assert service("GET", "/volumes").json["Volumes"] == []
@@ -146,7 +147,7 @@ def test_who_has_only_read_answers_again_and_who_has_changed_something_does_not(
 
 def test_a_worker_that_answers_again_reads_the_users_own_defaults_again(rootless: Rootless, tmp_path: Path) -> None:
     """What it had read for one request stood for all that it answered, one that makes a container among them."""
-    service = limited(rootless, warm_s=600, XDG_CONFIG_HOME=str(tmp_path))
+    service = limited(rootless, warm_s=600, workers=9, XDG_CONFIG_HOME=str(tmp_path))
     file = tmp_path / "rootless" / "config.toml"
     file.parent.mkdir()
     reader = next_worker(service)

@@ -21,6 +21,7 @@ from typing import Any
 
 import h11
 
+from rootless import interrupts
 from rootless.api import versions
 from rootless.api.http import answers, head
 from rootless.api.http.head import Head
@@ -228,7 +229,12 @@ class Exchange:
             if not self._told and self.gone():
                 raise self._gone()
 
+        def look_again(number: int, frame: Any) -> None:
+            self._told = False
+            look(number, frame)
+
         before = signal.signal(signal.SIGIO, look)
+        no_more = interrupts.raise_again(ClientGone, look_again)
         flags = fcntl.fcntl(self.sock, fcntl.F_GETFL)
         fcntl.fcntl(self.sock, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(self.sock, fcntl.F_SETFL, flags | os.O_ASYNC)
@@ -239,6 +245,7 @@ class Exchange:
         finally:
             fcntl.fcntl(self.sock, fcntl.F_SETFL, flags)
             signal.signal(signal.SIGIO, before)
+            no_more()
 
 
 def _refuse_constant(word: str) -> Any:

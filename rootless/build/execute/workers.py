@@ -16,14 +16,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from rootless import errors, jsontext
+from rootless import errors, interrupts, jsontext
 from rootless.errors import FAILURES, RootlessError
 from rootless.linux import process
 
 STDOUT, STDERR, STATUS, RESULT, ERROR = b"o", b"e", b"s", b"r", b"x"
 _HEADER = struct.Struct("=cI")
 _READ = 1 << 16
-_AGAIN_S = 0.01
 
 
 class Terminated(BaseException):
@@ -138,7 +137,7 @@ def _work(name: str, action: Callable[[Reporter], Any], report: Reporter, parent
     """The child: never returns."""
     code = 1
     try:
-        sys.unraisablehook = _lost
+        interrupts.raise_again(Terminated, _terminated)
         signal.signal(signal.SIGTERM, _terminated)
         process.set_pdeathsig(signal.SIGTERM)
         if os.getppid() != parent:
@@ -163,15 +162,6 @@ def _work(name: str, action: Callable[[Reporter], Any], report: Reporter, parent
 def _terminated(_number: int, _frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated
-
-
-def _lost(lost: sys.UnraisableHookArgs) -> None:
-    """A finalizer cannot raise: who was told to end within one is told again, once it is left."""
-    if lost.exc_type is not Terminated:
-        sys.__unraisablehook__(lost)
-        return
-    signal.signal(signal.SIGALRM, _terminated)
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
 
 def raise_error(frame: Frame) -> NoReturn:

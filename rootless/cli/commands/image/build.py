@@ -12,6 +12,9 @@ from rootless.storage.store import Store
 
 def build(args: Args) -> int:
     """Build the image; its progress is on stderr. With -q, its id is the one line on stdout."""
+    import signal
+
+    from rootless import interrupts
     from rootless.build import build as building
     from rootless.build.failure import BuildFailed
     from rootless.build.progress import choose
@@ -19,6 +22,7 @@ def build(args: Args) -> int:
 
     if args.debug:
         os.environ["ROOTLESS_DEBUG"] = "1"
+    interrupts.raise_again(KeyboardInterrupt, signal.default_int_handler)
     request = to_request(args)
     progress = choose.choose(args.progress, quiet=args.quiet)
     call = "check" if args.check else args.call
