@@ -170,7 +170,8 @@ def _check_process_sense(process: dict[str, Any], name: str) -> None:
 def _settle_capabilities(process: dict[str, Any]) -> None:
     """The kernel wants an ambient capability to be permitted and inheritable too; `runc spec` writes
     others, and runc and crun leave those out. One that nobody knows SHOULD NOT stop the container and MUST
-    be warned of (config.md, capabilities)."""
+    be warned of (config.md, capabilities). Of those that root has anyway, as it has all that are permitted, nothing is
+    said: Buildah names each of them for every RUN."""
     sets = process.get("capabilities") or {}
     unknown: dict[str, None] = {}
     for kind, names in sets.items():
@@ -180,7 +181,8 @@ def _settle_capabilities(process: dict[str, Any]) -> None:
         LOG.warn(f"unknown capabilities are left out: {', '.join(unknown)}")
     if sets.get("ambient"):
         allowed = set(sets.get("permitted") or ()) & set(sets.get("inheritable") or ())
-        if left_out := [name for name in sets["ambient"] if name not in allowed]:
+        had = set(sets.get("permitted") or ()) if (process.get("user") or {}).get("uid") == 0 else allowed
+        if left_out := [name for name in sets["ambient"] if name not in had]:
             LOG.warn(
                 f"ambient capabilities that are not permitted and inheritable are left out: {', '.join(left_out)}"
             )
