@@ -47,7 +47,9 @@ class RuntimeLog:
     def warn(self, text: str) -> None:
         """Report what was left out, or went wrong and stops nothing."""
         if not self._write("warning", text):
-            os.write(2, f"rootless-oci: warning: {text}\n".encode())
+            from rootless.words import plain
+
+            os.write(2, f"rootless-oci: warning: {plain(text)}\n".encode())
 
     def debug(self, text: str) -> None:
         """What is done, with --debug: in the file, else on stderr."""

@@ -128,15 +128,17 @@ def _debugging(args: Arguments | None) -> bool:
 
 
 def _report(error: RootlessError, args: Arguments | None) -> None:
+    from rootless.words import plain
+
     if isinstance(error, CommandNotExecutable) and "permission denied" not in error.message:
         error.message += ": permission denied"  # the words by which Podman's `exec` knows that its status is 126
     if _debugging(args):
         import traceback
 
         traceback.print_exception(error)
-    text = f"rootless-oci: {error.message}\n"
+    text = f"rootless-oci: {plain(error.message)}\n"
     if error.hint:
-        text += "hint: " + error.hint.replace("\n", "\n      ") + "\n"
+        text += "hint: " + "\n      ".join(plain(line) for line in error.hint.split("\n")) + "\n"
     try:
         sys.stdout.flush()
         sys.stderr.write(text)

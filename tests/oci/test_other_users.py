@@ -66,6 +66,25 @@ def test_what_lies_in_a_directory_of_a_users_is_his_word(oci: Runtime, host: lis
     assert said.read_text() == "0\n"
 
 
+def test_what_a_user_says_is_shown_without_control_characters(oci: Runtime, host: list[str], directory: Path) -> None:
+    """On root's terminal: the fields of his containers, and what his hooks print."""
+    call, state = Machine(host), directory / "of-games"
+    (state / "box").mkdir(parents=True)
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", "printf 'told\\033]0;x\\007'; exit 1"]}
+    (state / "box" / "config.json").write_text(json.dumps({"hooks": {"poststop": [hook]}}))
+    numbers = {"pid": 1, "start_time": 1, "annotations": {}}
+    texts = {"id": "box", "version": "1.0.2", "boot": "", "bundle": "/\33[2J", "rootfs": "/", "created": "\n\33c", "owner": "0"}
+    (state / "box" / "state.json").write_text(json.dumps({**numbers, **texts, "cgroup": ""}))
+    call("sh", "-c", f"chmod 755 {directory}; chmod 700 {state}; chown -R 5:5 {state}")
+    listed = call(str(oci.program), f"--root={state}", "list")
+    deleted = call(str(oci.program), f"--root={state}", "delete", "box")
+    assert "box" in listed
+    assert len(listed.splitlines()) == 2
+    assert "told" in deleted
+    assert "\33" not in listed + deleted
+    call("chown", "-R", "0:0", str(directory))
+
+
 def test_who_asks_as_root_makes_nothing(oci: Runtime, host: list[str], directory: Path) -> None:
     """A directory that root makes in the user's place, because it asked first, keeps him out; and he says by links where it is made."""
     call = Machine(host)

@@ -8,6 +8,7 @@ from rootless.errors import InvalidInput
 from rootless.oci import state
 from rootless.oci.commands.flags import root_of
 from rootless.record import TYPE_CHECKING
+from rootless.words import plain
 
 if TYPE_CHECKING:
     from typing import Any
@@ -57,6 +58,8 @@ def _owner(container: Container) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> None:
+    # On a terminal of root's, perhaps, who looks at a user's containers.
+    rows = [tuple(plain(cell) for cell in row) for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
