@@ -236,6 +236,8 @@ _SUPERVISED = (
     CommandEntry(("container after-exit",), "container.monitor_callbacks:AFTER_EXIT", "Decide on a restart (run by the monitor)"),
     CommandEntry(("container leave-pod",), "container.monitor_callbacks:LEAVE_POD",
                  "See to a pod that is stopped with its last container (run by the monitor)"),
+    CommandEntry(("container leave-shared",), "container.monitor_callbacks:LEAVE_SHARED",
+                 "See to a shared container that has ended (run by the monitor)"),
     CommandEntry(("container start-again",), "container.monitor_callbacks:START_AGAIN", "Restart by policy (run by the monitor)"),
     CommandEntry(("container health-check",), "container.monitor_callbacks:HEALTH_CHECK", "Run a health check (run by the monitor)"),
     CommandEntry(("container repair-network",), "container.monitor_callbacks:REPAIR_NETWORK", "Repair a network (run by the monitor)"),

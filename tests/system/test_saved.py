@@ -67,13 +67,39 @@ def test_a_full_disk(rootless: Rootless, busybox_archive: Path, tmp_path: Path, 
     mount -t tmpfs -o size=3m none "$2"; cd "$2"; rootless load -q -i "$1" >&2; echo old >saved.sqsh
     big='head -c 8m /dev/urandom >/big; exit 4'
     rootless run --shared=one --network none --save saved.sqsh busybox:latest sh -c "$big" || echo status $?
-    ls; cat saved.sqsh; rootless ps -aq
+    ls; cat saved.sqsh; rootless ps -aq | wc -l; rootless rm -a >&2
     mount -t tmpfs -o size=30m none "$2"; cd "$2"
     rootless run --shared=one --network none --save saved.sqsh busybox:latest sh -c "$big" || echo status $?
     """
     done = inside(rootless, namespace, script, busybox_archive, tmp_path)
-    assert done.stdout.splitlines() == ["status 125", "saved.sqsh", "old", "status 4"], done.stderr
+    assert done.stdout.splitlines() == ["status 125", "saved.sqsh", "old", "1", "status 4"], done.stderr
     assert f"cannot write {tmp_path}/saved.sqsh: no space left on {tmp_path} (tmpfs)" in done.stderr
+
+
+@pytest.mark.own_store
+@pytest.mark.parametrize("namespace", [ALL_IDS, ONE_ID], ids=["all ids", "one id"])
+@pytest.mark.parametrize("image", ["busybox:latest", "./busybox.sqsh"])
+def test_what_could_not_be_saved_is_kept(
+    rootless: Rootless, busybox_archive: Path, tmp_path: Path, namespace: tuple[str, ...], image: str
+) -> None:
+    """With what the commands have done, and saved again as the error says: the same file, for which the image's words are known still."""
+    script = r"""
+    cd "$2"; rootless load -q -i "$1" >&2
+    rootless run --shared=zero --network none --save busybox.sqsh busybox:latest true
+    mkdir small; mount -t tmpfs -o size=3m none small
+    work='head -c 8m /dev/urandom >/big; echo done >/work'
+    rootless run --shared=one --network none --save small/saved.sqsh "$3" sh -c "$work" 2>said || cat said >&2
+    umount small
+    sh -c "$(grep -v ^then said | sed -n "s/.*save it again: //p" | sed "s|rootless run|rootless run --network none|")" >&2
+    sh -c "$(sed -n "s/.*then remove it: //p" said)" >&2
+    rootless ps -aq
+    rootless run --rm --network none ./small/saved.sqsh sh -c 'cat /work; wc -c </big'
+    rootless inspect -f '{{json .Config.Cmd}} {{.Config.StopSignal}}' kept
+    """
+    at = Path(rootless.argv[0]).parent
+    done = inside(rootless, namespace, f'PATH="{at}:$PATH"\n{script}', busybox_archive, tmp_path, image)
+    command = '["sh"]' if image == "busybox:latest" else "null"
+    assert done.stdout.splitlines() == ["done", str(8 << 20), f"{command} "], done.stderr
 
 
 def _saving(rootless: Rootless, image: str, target: Path) -> subprocess.Popen[bytes]:

@@ -52,7 +52,7 @@ ORDER = {
         "log_lines screen display project",
     "cli/commands/container":
         "attach commit cp create diff exec export healthcheck_run kill logs monitor_callbacks pause port ps rename restart rm start "
-        "stats top unpause update wait run run_shared pmix rank_facts run_container stop",
+        "stats top unpause update wait run run_shared save_shared pmix rank_facts run_container stop",
     "cli/commands/image": "bootstrap build history import_ load ls pack publish pull push rm save tag untag",
     "cli/commands/kube": "generate play",
     "cli/commands/manifest": "imagetools push local entry_flags",

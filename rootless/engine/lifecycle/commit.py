@@ -124,16 +124,17 @@ def _run_config(record: ContainerConfig, base: Image) -> dict[str, Any]:
     of_base: dict[str, Any] = base.config.get("config") or {}
     # What every container is given anew is not the image's.
     own = {f"HOSTNAME={record['hostname']}", "TERM=xterm"} - set(of_base.get("Env") or ())
+    shared = record.get("shared")  # then PID 1 is a program of ours, and its signal no word of anybody's
     config: dict[str, Any] = {
         "User": record["user"],
         "ExposedPorts": _ports(record),
         "Env": [word for word in record["env"] if word not in own],
-        "Entrypoint": record["entrypoint"],
-        "Cmd": record["cmd"],
+        "Entrypoint": shared["entrypoint"] if shared else record["entrypoint"],
+        "Cmd": shared["cmd"] if shared else record["cmd"],
         "Volumes": {**(of_base.get("Volumes") or {}), **_anonymous(record)},
         "WorkingDir": record["workdir"],
         "Labels": record["labels"],
-        "StopSignal": record["stop_signal"] if record["stop_signal"] != _STOP_SIGNAL else of_base.get("StopSignal"),
+        "StopSignal": record["stop_signal"] if record["stop_signal"] != _STOP_SIGNAL and not shared else of_base.get("StopSignal"),
         "Shell": of_base.get("Shell") or [],
         "ArgsEscaped": of_base.get("ArgsEscaped"),
     }

@@ -22,6 +22,8 @@ def supervision(record: ContainerConfig, *, client: bool) -> MonitorOptions:
         cleanup: tuple[str, ...] = (*paths.own_program(), "rm", "--force", "--volumes", identifier)
     else:
         cleanup = own_command("after-exit", identifier)
+    if record.get("shared"):
+        cleanup = own_command("leave-shared", identifier)  # it may have become one that stays
     cleanup_if = "" if record["auto_remove"] else restart.FILE
     if record.get("exit_policy"):
         cleanup, cleanup_if = own_command("leave-pod", identifier), ""

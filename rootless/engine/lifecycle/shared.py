@@ -7,7 +7,7 @@
 Whoever finds nobody listening makes the socket, and a child of his the container, whose PID 1 gets the socket. The others
 connect meanwhile, and wait until PID 1 answers. Nobody's death keeps anybody waiting: with its last holder the kernel
 closes the socket, so who waits hears of it, and is or finds the next one to try. PID 1 ends with the last member, however that
-ended, and the container, which is a --rm one, is removed by its monitor.
+ended, and the container, which is a --rm one, is removed by its monitor, unless a failed `--save` has made it another.
 
 RUNTIME is this machine's, so no lock here is on a shared file system. Hot path.
 """
@@ -19,6 +19,7 @@ import os
 
 from rootless import atomic, bytecode, jsontext
 from rootless.engine.state import running
+from rootless.engine.state.config import read_config
 from rootless.errors import FAILURES, Conflict, RootlessError, raise_data, to_data
 from rootless.linux import socket
 from rootless.linux.socket import address_in
@@ -198,6 +199,19 @@ def is_to_save(member: Member) -> bool:
     if not answer:
         raise Conflict("the shared container ended before it could be saved", hint="something has killed it: run the step again")
     return answer == b"-"
+
+
+def keep(store: Store, member: Member) -> None:
+    """Have the container stay when its last member has gone, stopped, for `commit`, `export`, `cp` and `rm`: as one without --rm."""
+    directory = containers.directory(store, member.id)
+    with containers.lock(store, member.id):
+        record = read_config(store, member.id)
+        record["auto_remove"] = False
+        atomic.write_json(directory + "/config.json", dict(record))
+        try:
+            os.unlink(directory + "/transient")  # or it is swept after a reboot
+        except FileNotFoundError:
+            pass
 
 
 def leave(store: Store, member: Member) -> None:

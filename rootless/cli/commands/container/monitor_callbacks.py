@@ -49,6 +49,21 @@ def _leave_pod(args: Args) -> int:
     return 0
 
 
+def _leave_shared(args: Args) -> int:
+    """Remove the container of `run --shared`, unless what it has could not be saved."""
+    from rootless.engine.lifecycle import remove
+    from rootless.session import session
+
+    store, identifier = Store.open(), args.positional[0]
+    try:
+        if read_config(store, identifier)["auto_remove"]:
+            session.join()
+            remove.remove(store, identifier, force=True, volumes=True)
+    except NotFound:
+        pass  # removed meanwhile
+    return 0
+
+
 def _start_again(args: Args) -> int:
     """The restart itself, in the process that was the container's last monitor."""
     from rootless.engine.lifecycle import start
@@ -101,6 +116,7 @@ def _hidden(name: str, summary: str, handler: object) -> Command:
 
 AFTER_EXIT = _hidden("container after-exit", "Decide on a restart (run by the monitor)", _after_exit)
 LEAVE_POD = _hidden("container leave-pod", "See to a pod that is stopped with its last container (run by the monitor)", _leave_pod)
+LEAVE_SHARED = _hidden("container leave-shared", "See to a shared container that has ended (run by the monitor)", _leave_shared)
 START_AGAIN = _hidden("container start-again", "Restart by policy (run by the monitor)", _start_again)
 HEALTH_CHECK = _hidden("container health-check", "Run a health check (run by the monitor)", _health_check)
 REPAIR_NETWORK = _hidden("container repair-network", "Repair a network (run by the monitor)", _repair_network)

@@ -119,7 +119,9 @@ def run(args: Args) -> int:
                 engine_exec.wait_for_end(entered, signals.fd, signals.on_arrival)
         status = attach.exit_code(runtime_exec.wait(entered))
         if args.save and shared.is_to_save(member):
-            squash.save(store, member.id, args.save, place)
+            from rootless.cli.commands.container import save_shared
+
+            save_shared.save(store, member, record, args.save, place)
         return status
     finally:
         shared.leave(store, member)
