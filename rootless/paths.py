@@ -139,6 +139,12 @@ def runtime_dir() -> str:
     return _runtime_dir
 
 
+def forget_runtime_dir() -> None:
+    """Have it looked for anew: the environment has another one."""
+    global _runtime_dir
+    _runtime_dir = None
+
+
 def _find_runtime_dir() -> str:
     candidates = []
     name = _name()

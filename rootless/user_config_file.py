@@ -42,7 +42,8 @@ def read(fd: int, path: str) -> dict[str, Setting]:
 
 def _setting(setting: Setting, value: Any) -> Setting:
     if not isinstance(value, str):
-        raise setting.refused(f"a text is wanted, not {_kind(value)}", f'write {setting.key} = "..."')
+        words = ":".join(map(str, value)) if isinstance(value, list) else "..."
+        raise setting.refused(f"a text is wanted, not {_kind(value)}", f'write {setting.key} = "{words}"')
     if not value or not value.isprintable():
         raise setting.refused("the text is empty, or has control characters", "leave the line out for the default")
     if setting.key == "limits" and value not in (ERROR, WARN):

@@ -73,6 +73,12 @@ def test_mistakes_have_their_line(tmp_path: Path, text: str | bytes, line: int, 
     assert caught.value.message.startswith(f"{tmp_path}/c:{line}: {says}")
 
 
+def test_a_list_is_written_with_colons(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read(tmp_path / "c", 'stores = ["/a", "/b/c"]\n')
+    assert caught.value.hint == 'write stores = "/a:/b/c"'
+
+
 @pytest.mark.parametrize("text", ["#" * 20000, "a = " + "[" * 9000])
 def test_what_is_too_much(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidInput):

@@ -64,6 +64,15 @@ def in_hub(hub: Hub) -> list[str]:
     return sorted(re.sub(r"veth\d+|@if\d+|ref \d+|fh \S+|pref \d+| linkdown", "", line).rstrip() for line in told.splitlines())
 
 
+def test_doctor_makes_its_bridge_in_a_hub_of_its_own(net: Net) -> None:
+    """It was left in the user's, with a way to 192.0.2.0/24."""
+    net.run("box")
+    before = in_hub(net)
+    (found,) = [each for each in json.loads(net.rootless("doctor", "--json", status=None).stdout)["findings"] if each["name"] == "bridges"]
+    assert found["status"] == "ok"
+    assert in_hub(net) == before
+
+
 def test_connections_go_on_while_networks_come_and_go(net: Net) -> None:
     net.host.internet_servers()
     for name in ("a", "b", "c"):

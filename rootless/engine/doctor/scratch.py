@@ -23,6 +23,7 @@ class Scene(NamedTuple):
         """Make, or join, a session of the doctor's own: newuidmap runs now as for a first container."""
         os.environ["XDG_RUNTIME_DIR"] = self.scratch
         os.environ["ROOTLESS_ROOT"] = self.scratch + "/root"
+        paths.forget_runtime_dir()
         return session.join()
 
     def store_place(self) -> str:
