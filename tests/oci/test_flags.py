@@ -45,7 +45,8 @@ def test_what_is_refused(oci: Runtime, option: str) -> None:
 
 @pytest.mark.parametrize("command", sorted(NO_COMMANDS))
 def test_commands_that_there_are_not(oci: Runtime, command: str) -> None:
-    assert "unknown command" in oci(command, "c", status=1).stderr
+    said = oci(command, "c", status=1).stderr
+    assert "unknown command" in said or "this runtime makes no checkpoints" in said
 
 
 @pytest.mark.parametrize(
