@@ -7,9 +7,11 @@ wins over it. COMPOSE_FILE may itself stand in the `.env` of the directory one i
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rootless import paths
 from rootless.compose import disk
 from rootless.compose.load import dotenv
 from rootless.compose.load.files import Source
@@ -19,6 +21,7 @@ from rootless.errors import InvalidInput, NotFound
 
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = ("compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml")
+_UNMAPPED = 65534
 
 
 class Asked(NamedTuple):
@@ -71,6 +74,8 @@ def _with_env_files(
     if not chosen and not is_true(environment.get("COMPOSE_DISABLE_ENV_FILE")):
         path = os.path.join(directory, ".env")
         chosen = [path] if os.path.isfile(path) else []
+        if chosen:
+            _refuse_strangers(path, "--env-file names one", found_above=False)
     found: dict[str, str] = {}
     for path in chosen:
         if not os.path.exists(path):
@@ -94,8 +99,27 @@ def _default(start: str, warn: Callable[[str], None]) -> list[str]:
             overrides = [name for name in OVERRIDES if os.path.isfile(os.path.join(directory, name))]
             if len(overrides) > 1:
                 warn(f"Found multiple override files with supported names: {', '.join(overrides)}; using {overrides[0]}")
-            return [os.path.join(directory, name) for name in (found[0], *overrides[:1])]
+            taken = [os.path.join(directory, name) for name in (found[0], *overrides[:1])]
+            for path in taken:
+                _refuse_strangers(path, f"-f {path} takes it", found_above=directory != start)
+            return taken
         if directory == "/":
             raise InvalidInput("no configuration file provided: not found",
                                hint=f"make a {FILES[0]} here, or name one: rootless compose -f FILE ...")  # fmt: skip
         directory = os.path.dirname(directory)
+
+
+def _refuse_strangers(path: str, hint: str, *, found_above: bool) -> None:
+    """InvalidInput for a file that nobody named and another account may have put in our way: in a directory that all may write to (/tmp),
+    and in one above where we are. What it says is mounted and run with all that is the caller's."""
+    directory = os.stat(os.path.dirname(path))
+    everybodys = bool(directory.st_mode & stat.S_IWOTH)
+    if not (everybodys or found_above):
+        return
+    # The directory's owner could have another file there by the time it is read, and a link's owner it lead elsewhere.
+    owners = {directory.st_uid, os.lstat(path).st_uid, os.stat(path).st_uid} - {0, os.geteuid()}
+    if paths.user_namespace() not in (0, paths.INITIAL_USER_NAMESPACE) and not (everybodys and os.lstat(path).st_uid == _UNMAPPED):
+        owners.discard(_UNMAPPED)  # root has no number there, nor has anybody else
+    if owners:
+        where = "in a directory that all may write to" if everybodys else "and is in a directory above this one"
+        raise InvalidInput(f"{path} belongs to another user, {where}", hint=f"if you know what it does: {hint}")
