@@ -51,6 +51,18 @@ def test_squashfs_and_sif(tmp_path: Path) -> None:
     assert find(tmp_path / "f", data) == header.Squashfs(BASE, 500, 1, "zstd")
 
 
+@pytest.mark.parametrize(("table", "ids", "lacks"), [
+    (struct.pack("<HI", 0x8004, 1000), 1, True), (struct.pack("<HI", 0x8004, 0), 1, False), (struct.pack("<HII", 0x8008, 5, 0), 2, False),
+    (struct.pack("<HII", 0x8008, 5, 1 << 24), 2, True), (struct.pack("<HI", 4, 1000), 1, False),
+    (struct.pack("<HI", 0x8004, 1000), 2, False), (struct.pack("<HI", 0xFFFF, 1000), 1, False),
+])  # fmt: skip
+def test_whether_root_owns_anything(tmp_path: Path, table: bytes, ids: int, lacks: bool) -> None:
+    data = superblock(ids=ids)[:400] + struct.pack("<Q", 408) + table
+    assert find(tmp_path / "f", data.ljust(512, b"\0")).rootless is lacks
+    beyond = superblock(ids=ids)[:400] + struct.pack("<Q", 1 << 63) + table
+    assert find(tmp_path / "f", beyond.ljust(512, b"\0")).rootless is False
+
+
 @pytest.mark.parametrize("data", [
     b"", b"hsqs", b"hsqs" * 10, bytes(4096), b"\x7fELF".ljust(4096, b"\0"),
     superblock(block=131073), superblock(log=16), superblock(log=63), superblock(block=1 << 21, log=21), superblock(ids=0),

@@ -118,6 +118,14 @@ def test_keep_id(rootless: Rootless, image: Path) -> None:
     assert done.lines == [mine, mine, mine, "from the image", "more", str(me), "65534:65534"]
     assert "owners: with --userns=keep-id root's are yours" in done.stderr
     assert rootless("run", "--rm", *NOW, several, "stat", "-c", "%u:%g", "/x").stdout == "33:33\n"
+    # As mksquashfs makes it of an unpacked tree, unless told otherwise: all of it was the number below one's own.
+    for name in ("resolv.conf", "hosts", "hostname"):  # nothing can be put where they are missing
+        (image.parent / "tree/etc" / name).touch()
+    unowned = image.parent / "mine.sqsh"
+    subprocess.run([need_program("mksquashfs"), image.parent / "tree", unowned, "-quiet", "-no-progress"], check=True, capture_output=True)
+    done = rootless(*kept, unowned, "stat", "-c", "%u:%g", "/etc/motd", warns=True)
+    assert done.stdout == "65534:65534\n"
+    assert "has no file of root's: its files are shown as nobody's and cannot be changed\nhint: make it with all" in done.stderr
 
 
 def test_the_server_is_locked_in_and_its_end_is_the_mounts(rootless: Rootless, image: Path) -> None:

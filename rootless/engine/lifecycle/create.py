@@ -87,7 +87,7 @@ def _alone(record: ContainerConfig) -> bool:
         return False
     from rootless.engine.files.mounts import image_file
 
-    return image_file.has_several_owners(record)
+    return image_file.has_other_owners(record)
 
 
 def _with_user_defaults(request: Request, image: Image | None) -> Request:

@@ -18,6 +18,7 @@ _SUPERBLOCK = struct.Struct("<5I6H8Q")
 _MAGIC = 0x73717368
 _NO_TABLE = (1 << 64) - 1
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 12, 1 << 20
+_POINTER, _RAW = 8, 0x8000
 _COMPRESSIONS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 
 # SIF: a line for the shell, "SIF_MAGIC", version, architecture, uuid, and eight numbers of 64 bits.
@@ -48,12 +49,14 @@ def identity_of(status: os.stat_result) -> list[int]:
 
 
 class Squashfs(Record):
-    """A squashfs in a file: its first byte's place, its length in bytes, and how many owners its files have."""
+    """A squashfs in a file: its first byte's place, its length in bytes, how many owners its files have, and whether root is known
+    to be none of them."""
 
     offset: int
     size: int
     ids: int
     compression: str
+    rootless: bool = False
 
 
 def find(fd: int, name: str, offset: int | None = None) -> Squashfs:
@@ -97,7 +100,18 @@ def _squashfs(fd: int, name: str, start: int, end: int) -> Squashfs:
         raise InvalidInput(
             f"{name} is damaged: its squashfs says of itself what cannot be", hint="fetch or make it again: it may be cut off"
         )
-    return Squashfs(start, used, ids, _COMPRESSIONS[compression])
+    return Squashfs(start, used, ids, _COMPRESSIONS[compression], _lacks_root(fd, start, used, tables[0], ids))
+
+
+def _lacks_root(fd: int, start: int, used: int, table: int, ids: int) -> bool:
+    """Whether the table of owners says that none is root. False where it is compressed: one of a few numbers never is."""
+    place = int.from_bytes(os.pread(fd, _POINTER, start + table), "little")
+    head = int.from_bytes(os.pread(fd, 2, start + place), "little") if place + 2 <= used else 0
+    size = head & ~_RAW
+    if not head & _RAW or size != 4 * ids or place + 2 + size > used:
+        return False
+    numbers = os.pread(fd, size, start + place + 2)
+    return all(numbers[at : at + 4] != bytes(4) for at in range(0, size, 4)) if len(numbers) == size else False
 
 
 def _system_partition(fd: int, name: str, size: int) -> tuple[int, int]:

@@ -35,30 +35,34 @@ def check(record: ContainerConfig) -> None:
             hint="leave --userns away: an image file's owners are those that the session has",
         )
     found = _find(path)
-    if keep_id and found.ids > 1:
-        # One owner, root, becomes the user, as with enroot; several would be each another than they are.
-        if record.get("id_map"):
-            raise NotSupported(
-                f"{path} has files of {found.ids} owners, which a pod with --userns=keep-id cannot show as they are",
-                hint="make it with all files root's: mksquashfs -all-root",
-            )
-        print(
-            f"rootless: warning: {path} has files of {found.ids} owners: with --userns=keep-id root's are yours, and those of other users "
-            "are shown as nobody's and cannot be changed\nhint: be root in the container (srun's --container-remap-root), or make it with "
-            "all files root's: mksquashfs -all-root",
-            file=sys.stderr,
+    if found.ids == 1 and not found.rootless:
+        return
+    if keep_id and record.get("id_map"):
+        # One owner, root, becomes the user, as with enroot; others would be each another than they are.
+        raise NotSupported(
+            f"{path} has other users' files than root's, which a pod with --userns=keep-id cannot show as they are",
+            hint="make it with all files root's: mksquashfs -all-root",
         )
-    elif found.ids > 1 and session.join().single_id:
-        print(
-            f"rootless: warning: {path} has files of {found.ids} owners, and you have one id: those of other users are shown as "
-            "nobody's and cannot be changed\nhint: make it with all files root's: mksquashfs -all-root",
-            file=sys.stderr,
-        )
+    if not keep_id and not session.join().single_id:
+        return
+    if found.rootless:
+        told, otherwise = "has no file of root's: its files are", ""
+    elif keep_id:
+        told = f"has files of {found.ids} owners: with --userns=keep-id root's are yours, and those of other users are"
+        otherwise = "be root in the container (srun's --container-remap-root), or "
+    else:
+        told, otherwise = f"has files of {found.ids} owners, and you have one id: those of other users are", ""
+    print(
+        f"rootless: warning: {path} {told} shown as nobody's and cannot be changed\n"
+        f"hint: {otherwise}make it with all files root's: mksquashfs -all-root",
+        file=sys.stderr,
+    )
 
 
-def has_several_owners(record: ContainerConfig) -> bool:
+def has_other_owners(record: ContainerConfig) -> bool:
     """Of a container of an image file, whether its files are not all root's: with keep-id the user is alone in it."""
-    return _find(record["rootfs"]).ids > 1
+    found = _find(record["rootfs"])
+    return found.ids > 1 or found.rootless
 
 
 def pin(store: Store, mount: Mount) -> None:
