@@ -102,6 +102,25 @@ def test_what_could_not_be_saved_is_kept(
     assert done.stdout.splitlines() == ["done", str(8 << 20), f"{command} "], done.stderr
 
 
+@pytest.mark.parametrize("pack", [False, True])
+def test_a_file_of_holes(rootless: Rootless, busybox_image: str, tmp_path: Path, *, pack: bool) -> None:
+    """Its zeros are read for as long as it is large: it is named before that, and SIGTERM ends it."""
+    (tmp_path / "env").mkdir()
+    words: tuple[str | Path, ...] = (*SHARED, "--save", tmp_path / "saved", busybox_image, "truncate", "-s", "4096G", "/tmp/vast")
+    if pack:
+        with (tmp_path / "env/vast").open("wb") as file:
+            file.truncate(4 << 40)
+        words = ("image", "pack", "-o", tmp_path / "saved", tmp_path / "env")
+    process = rootless.start(*words)
+    assert process.stderr is not None
+    line = process.stderr.readline().decode()
+    assert line.startswith(f"rootless: {'/vast' if pack else '/tmp/vast'} has 4TiB, of which 4TiB are holes"), line
+    process.terminate()
+    process.wait(60)
+    assert not (tmp_path / "saved").exists()
+    processes.wait_until(lambda: rootless("ps", "-aq").lines == [], "nothing is left")
+
+
 def _saving(rootless: Rootless, image: str, target: Path) -> subprocess.Popen[bytes]:
     """A command whose container's files are just being written."""
     process = rootless.start(*SHARED, "--save", target, image, "sh", "-c", "head -c 1000m /dev/zero | tr '\\0' 'x' >/big; exit 4")

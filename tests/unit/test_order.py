@@ -167,8 +167,8 @@ ORDER = {
     "session": "session outside start finished_jobs holder surviving_hub session_file connection ids diagnosis run_program",
     "session/ids": "mapping nsresourced subids idmap",
     "storage":
-        "drivers maintenance packs pods host_images images squashed squashfs_tools copy_data blobs containers indexes image_names layers "
-        "abandoned output_file named_paths quoted_names shape staging tar volumes left_files names owner_file disk_errors "
+        "drivers maintenance packs pods host_images images squashed squashfs_tools holes copy_data blobs containers indexes image_names "
+        "layers abandoned output_file named_paths quoted_names shape staging tar volumes left_files names owner_file disk_errors "
         "store places probe_places driver_probe directories foreign_store served_mounts file_servers remove_tree witness",
     "storage/containers": "removal containers members paused status restart",
     "storage/drivers": "shifted rootfs choose vfs",

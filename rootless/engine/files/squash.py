@@ -19,7 +19,7 @@ from rootless.errors import InvalidInput, NotFound, NotSupported
 from rootless.linux import signal
 from rootless.linux.process import set_pdeathsig
 from rootless.session import session
-from rootless.storage import disk_errors, images, named_paths, squashed, squashfs_tools
+from rootless.storage import disk_errors, holes, images, named_paths, squashed, squashfs_tools
 from rootless.storage.images import Image
 from rootless.storage.store import Store
 from rootless.words import plain
@@ -71,6 +71,8 @@ def save(store: Store, identifier: str, target: str, place: int) -> None:
     try:
         with _told_to_end():
             _describe(store, record)
+            with view.root_alone(store, identifier) as root:
+                holes.tell(root.root_fd)
             if session.join().single_id:
                 _with_records(store, identifier, aside)
             else:

@@ -8,7 +8,7 @@ from shlex import quote
 from rootless.errors import InvalidInput, NotSupported
 from rootless.runtime.mounts import rootfs
 from rootless.session import session
-from rootless.storage import disk_errors, named_paths, squashed, squashfs_tools
+from rootless.storage import disk_errors, holes, named_paths, squashed, squashfs_tools
 
 
 def pack(source: str, target: str) -> int:
@@ -32,6 +32,7 @@ def pack(source: str, target: str) -> int:
         session.join()  # files of other ids of the user's can be read then
         # mksquashfs opens by its name what it has looked at: a directory that is a link by then would lead it to the caller's own files.
         opened.append(tree := rootfs.without_links(source))
+        holes.tell(tree)
         os.set_inheritable(place, True)  # by mksquashfs, which knows paths alone
         return _made(tree, f"/proc/self/fd/{place}", name, f"the file of {source}")
     except NotSupported as error:
