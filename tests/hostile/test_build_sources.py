@@ -227,6 +227,7 @@ def test_cve_2024_9676_passwd_and_group(trees: Trees, out: Path, trap: str) -> N
         trees.copy("f", "/x", chown="bob")
 
 
+@pytest.mark.real_ids("the kernel says whose the copy is")
 def test_cve_2016_3697_a_number_is_no_name(trees: Trees) -> None:
     trees.write(f="F")
     (trees.root / "etc").mkdir()

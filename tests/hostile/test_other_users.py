@@ -134,6 +134,7 @@ def test_labels_and_variables_are_in_no_arguments(rootless: Rootless, busybox_im
     assert "hunter2" in rootless("events", "--since", "1h", "--until", "0s", "--filter", "event=die", "--format", "json").stdout
 
 
+@pytest.mark.real_ids("the stranger is one of them")
 @pytest.mark.parametrize("kind", ["directory", "link", "file", "open"])
 def test_the_fallback_in_tmp_squatted(rootless: Rootless, busybox_image: str, kind: str) -> None:
     """/tmp/rootless-UID made by somebody else before us, as a directory, a link, or with open modes."""

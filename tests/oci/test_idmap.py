@@ -41,6 +41,7 @@ def shifted(maps: dict[str, list[list[int]]]) -> dict[str, Any]:
     return entry
 
 
+@pytest.mark.real_ids("a mapping has two")
 @pytest.mark.parametrize("words", [["mode=777", "idmap"], ["mode=777", "ridmap", "noexec"], ["mode=777"]])
 def test_a_tmpfs_of_an_ordinary_user(oci: Runtime, words: list[str]) -> None:
     """The root of the file system is 0's and shown as 5's; what 0 makes is 0's to see."""
@@ -109,6 +110,7 @@ def test_a_tmpfs_of_a_container_that_joins_a_user_namespace(oci: Runtime, words:
     oci("run", "--bundle", str(oci.bundle), "joins")
 
 
+@pytest.mark.real_ids("a mapping has two")
 @pytest.mark.parametrize("own_user", [True, False])
 def test_binds_of_root_in_a_user_namespace(rootless: Rootless, oci: Runtime, own_user: bool) -> None:
     """It may map what is mounted in its namespace (/run here), and nothing of the host's."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import wait_until
+from tests.need import without_range
 from tests.oci.bundles import Runtime
 from tests.runtime.conftest import gone
 
@@ -151,7 +152,8 @@ def test_a_configuration_without_user_namespace_gets_one(oci: Runtime) -> None:
     del linux["uidMappings"], linux["gidMappings"]
     lines = oci.run("cat", "/proc/self/uid_map").splitlines()
     assert lines[0].split() == ["0", str(os.getuid()), "1"]
-    assert int(lines[1].split()[2]) >= 65536, "the account's subordinate ids"
+    if not without_range():
+        assert int(lines[1].split()[2]) >= 65536, "the account's subordinate ids"
 
 
 def test_spec_can_be_run(oci: Runtime) -> None:

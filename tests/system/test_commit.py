@@ -96,6 +96,7 @@ def test_the_same_with_a_copy_instead_of_an_overlay(
     assert shown.stdout == "n\n5:6\n"
 
 
+@pytest.mark.real_ids("--userns=auto is of them")
 def test_ids_of_its_own(rootless: Rootless, box: str) -> None:
     """The image has the numbers that the container saw."""
     rootless("run", "--name", "cc", "--userns", "auto", box, "sh", "-c", CHANGE, warns=True)

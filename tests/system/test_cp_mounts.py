@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.command import Rootless
+from tests.need import need_real_ids
 
 
 @pytest.fixture
@@ -188,6 +189,7 @@ def test_owners_with_ids_of_its_own(
     rootless: Rootless, busybox_image: str, given: Path, userns: str, driver: str
 ) -> None:
     """In the layer as in a volume, before the first start as after it."""
+    need_real_ids("test_keep_id_alone.py has the others'")
     env = {"ROOTLESS_STORAGE_DRIVER": driver} if driver else {}
     rootless("create", "--name", "box", "--network", "none", "--userns", userns, "--user", "0", "-v", "data:/data",
              busybox_image, "stat", "-c", "%u %n", "/data/given", "/srv-given", "/data/again", "/again", env=env)  # fmt: skip

@@ -37,11 +37,28 @@ def test_oneself_alone(rootless: Rootless, busybox_archive: Path, tmp_path: Path
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert lines[:7] == ["7 0 1", "8 0 1", "7", "8", *(f"Cap{name}: {'0' * 16}" for name in ("Prm", "Eff", "Amb"))], done.stderr
     assert lines[7:12] == ["/new 7:8 4755", "/w/new 7:8 644", "/v/new 7:8 644", "/bin/busybox 7:8 755", "/home/user 7:8 755"]
-    assert "has no id on this machine" in lines[12]
+    assert "the container's user namespace has 7:8 and no other id" in lines[12]
     assert lines[14] == "refused"
     assert lines[15].startswith("-rwsr-xr-x 7/8 0 ")
     assert lines[16:19] == ["0:0", "7", "7"]
     assert "--userns=nomap needs subordinate ids" in lines[19]
+
+
+@pytest.mark.own_store
+def test_who_joins_it(rootless: Rootless, busybox_archive: Path) -> None:
+    """Nothing is emulated there: emulation takes a root. Its own id can be had, and what stands against another is said."""
+    script = f"""
+    rootless load -q -i "$1" >&2
+    rootless run -d --name box {KEPT} busybox:latest sleep 1000 >&2
+    rootless run --rm --network container:box -u 7:8 busybox:latest id -u
+    rootless run --rm --network container:box -u 9 busybox:latest true 2>&1 || echo status $?
+    rootless rm -f -t 0 box >&2
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive)
+    mine, refused, hint, status = done.stdout.splitlines()
+    assert (mine, status) == ("7", "status 125")
+    assert "no other id" in refused
+    assert "--user 7:8" in hint
 
 
 @pytest.mark.own_store

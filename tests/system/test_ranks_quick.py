@@ -20,6 +20,7 @@ from tests.harness.command import Rootless
 from tests.hostile.conftest import compiled
 from tests.need import need_program
 
+pytestmark = pytest.mark.real_ids("ranks with emulated ids start an interpreter each")
 RUN = ("run", "--shared=quick", "--network", "none")
 SHOW = r"""
 grep -vE '^(State|Vm|Rss|Hugetlb|Pid|Tgid|NS|Ngid|SigQ|voluntary|nonvoluntary|Cpus|Mems|x86|FDSize)' /proc/$$/status

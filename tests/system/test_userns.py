@@ -16,7 +16,7 @@ from rootless.errors import InvalidInput, NotSupported
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
 from tests.harness.trees import remove_tree
-from tests.need import need
+from tests.need import need, need_real_ids
 
 LOOK = (
     "cat /proc/self/uid_map; stat -c %u:%g /bin/busybox /home/user; touch /tmp/new && stat -c %u:%g /tmp/new"
@@ -53,6 +53,7 @@ def look(
     ]
 
 
+@pytest.mark.real_ids("test_keep_id_alone.py has the others'")
 def test_auto_ranges_are_disjoint(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
     names = ("one", "two", "three")
     for name in names:
@@ -104,6 +105,7 @@ def test_auto_ranges_are_disjoint(rootless: Rootless, busybox_image: str, way: d
     rootless("rm", "-f", "one", "three", "four")
 
 
+@pytest.mark.real_ids("test_keep_id_alone.py has the others'")
 def test_auto_size(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
     extents, owners = look(rootless, busybox_image, "auto:size=2000", way)
     assert extents[0][2] == 2000
@@ -112,6 +114,7 @@ def test_auto_size(rootless: Rootless, busybox_image: str, way: dict[str, str]) 
     assert "ids are left" in done.stderr
 
 
+@pytest.mark.real_ids("test_keep_id_alone.py has the others'")
 def test_keep_id(rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]) -> None:
     own = os.getuid()
     extents, owners = look(rootless, busybox_image, "keep-id", way)
@@ -145,6 +148,7 @@ def test_keep_id_is_somebody(rootless: Rootless, busybox_image: str, tmp_path: P
     assert mine.read_text() == "root:x:0:0::/:/bin/sh\n"
 
 
+@pytest.mark.real_ids("test_keep_id_alone.py has the others'")
 def test_nomap_keeps_the_caller_out(
     rootless: Rootless, busybox_image: str, tmp_path: Path, way: dict[str, str]
 ) -> None:
@@ -165,6 +169,7 @@ def test_host_is_the_sessions(rootless: Rootless, busybox_image: str) -> None:
     assert owners == ["0:0", "1000:1000", "0:0"]
 
 
+@pytest.mark.real_ids("test_keep_id_alone.py has the others'")
 def test_a_volume_belongs_to_the_first(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
     options = ("--rm", "--network", "none", "--userns=auto", "-v", "kept:/home/user")
     script = "touch /home/user/x && stat -c %u /home/user /home/user/x"
@@ -173,6 +178,7 @@ def test_a_volume_belongs_to_the_first(rootless: Rootless, busybox_image: str, w
     rootless("volume", "rm", "kept")
 
 
+@pytest.mark.real_ids("test_keep_id_alone.py has the others'")
 def test_with_keep_id_a_new_volume_is_the_user_s(rootless: Rootless, busybox_image: str, way: dict[str, str]) -> None:
     """As Podman's; where the image has something, that is whose it is there, and what is in use stays whose it is."""
     words = ("run", "--rm", "--network", "none", "-v", "new:/new", "-v", "kept:/home/user", "-v", "etc:/etc")
@@ -196,6 +202,8 @@ def owners_in(tar: bytes) -> dict[str, str]:
 
 @pytest.fixture(params=["keep-id", "auto", "nomap", "host"])
 def mode(request: pytest.FixtureRequest) -> str:
+    if request.param != "host":
+        need_real_ids("test_keep_id_alone.py has the others'")
     return str(request.param)
 
 

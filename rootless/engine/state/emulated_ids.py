@@ -128,10 +128,23 @@ def _excluded(record: ContainerConfig, spec: dict[str, Any]) -> str:
         return f"--userns={record['userns']}"
     if any(limit["name"] == "rttime" for limit in record["ulimits"]):
         return "--ulimit rttime: a process's ids are kept in that limit"
-    profile = (spec.get("linux") or {}).get("seccomp") or {}
+    linux = spec.get("linux") or {}
+    joined = [entry["path"] for entry in linux.get("namespaces") or [] if entry.get("path")]
+    if joined and not _has_root(os.path.dirname(os.path.dirname(joined[0]))):
+        return "the container that it joins has --userns=keep-id"
+    profile = linux.get("seccomp") or {}
     if any(entry.get("action") == "SCMP_ACT_NOTIFY" for entry in profile.get("syscalls") or []):
         return "the seccomp profile notifies (SCMP_ACT_NOTIFY)"
     return ""
+
+
+def _has_root(process: str) -> bool:
+    """Whether the user namespace of the process, a directory of /proc, has the id 0, which is all that emulation takes."""
+    try:
+        with open(process + "/uid_map") as file:
+            return any(line.split()[0] == "0" for line in file)
+    except OSError:
+        return True  # it ended: the start will say so
 
 
 def prepare_owners(store: Store, found: EmulatedIds, layers: list[str], container_dir: str) -> None:

@@ -155,10 +155,7 @@ def become(user: User, *, umask: int | None) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        raise NotSupported(
-            f"user {user.uid}:{user.gid} has no id on this machine",
-            hint="the range of subordinate ids (/etc/subuid, /etc/subgid) is too small for it",
-        ) from None
+        raise _no_such_id(user) from None
     os.umask(0o022 if umask is None else umask)
     # A change of ids has set it to fs.suid_dumpable, which may be 1.
     set_dumpable(False)
@@ -170,6 +167,19 @@ def _without_id(group: int) -> bool:
     except OSError:
         return True
     return False
+
+
+def _no_such_id(user: User) -> NotSupported:
+    with open("/proc/self/uid_map") as uids, open("/proc/self/gid_map") as gids:
+        maps = uids.read().split(), gids.read().split()
+    own = ":".join(words[0] for words in maps)
+    if all(words[2:] == ["1"] for words in maps):  # keep-id of who has no range: where root is the one, others are emulated
+        return NotSupported(
+            f"the container's user namespace has {own} and no other id, and its user is to be another",
+            hint=f"--user {own}; or no --userns keep-id, for it and for the container that it joins: other ids are emulated then",
+        )
+    said = f"user {user.uid}:{user.gid} has no id on this machine"
+    return NotSupported(said, hint="the range of subordinate ids (/etc/subuid, /etc/subgid) is too small for it")
 
 
 def change_directory(path: str) -> None:
