@@ -239,3 +239,36 @@ def test_containerd_under_rootlesskit(oci: Runtime, directory: Path, run_directo
     assert "RUNNING" in lines[2]
     assert lines[3] == "inside"
     assert lines[-1] == "0"
+
+
+def test_podman_asks_and_changes(callers: Callers, directory: Path) -> None:
+    """What people type at containers and pods that run."""
+    options = ("--device", "/dev/null:/dev/mine", "--oom-score-adj", "500")
+    script = "echo out; echo err >&2; trap 'exit 3' TERM; sleep 1000 & wait"
+    callers(*RUN, "-d", "--name", "box", *options, "bb", "sh", "-c", script)
+    script = "stat -c '%F %t:%T' /dev/mine; cat /proc/self/oom_score_adj"
+    assert callers("podman", "exec", "box", "sh", "-c", script) == "character special file 1:3\n500\n"
+    callers("podman", "exec", "-d", "box", "sleep", "77")
+    (directory / "given").write_text("given\n")
+    callers("podman", "cp", str(directory / "given"), "box:/tmp/given")
+    assert callers("podman", "exec", "--workdir", "/tmp", "box", "cat", "given") == "given\n"
+    assert "/tmp/given" in callers("podman", "diff", "box")
+    assert callers("podman", "logs", "box") == "out\n"
+    assert callers("podman", "inspect", "--format", "{{.OCIRuntime}}", "box") == "rootless-oci\n"
+    refused = callers("podman", "update", "--memory", "64m", "box", status=125)
+    assert "it has no cgroup" in refused
+    assert "without" in callers("podman", "pause", "box", status=125).lower()
+    callers("podman", "restart", "--time", "5", "box")
+    callers("podman", "commit", "--quiet", "box", "made")
+    callers("podman", "rename", "box", "other")
+    callers("podman", "init", callers("podman", "create", "--name", "waits", *RUN[2:], "bb", "sleep", "1000").strip())
+    callers("podman", "stop", "--time", "60", "waits")  # at once: its init heeds SIGTERM
+    callers("podman", "rm", "waits")
+    callers("podman", "rm", "--force", "--time", "0", "other")
+
+    callers("podman", "pod", "create", "--name", "pod", "--infra-image", "localhost/bb", "--infra-command", "/bin/sleep 1000")
+    callers("podman", "run", "-d", "--pod", "pod", "--name", "member", "--cgroups=disabled", "bb", "sleep", "1001")
+    assert callers("podman", "exec", "member", "hostname") == "pod\n"
+    assert callers("podman", "pod", "ps", "--format", "{{.Name}} {{.Status}} {{.NumberOfContainers}}") == "pod Running 2\n"
+    for verb in (("stop", "--time", "0"), ("start",), ("rm", "--force", "--time", "0")):
+        callers("podman", "pod", *verb, "pod")

@@ -87,3 +87,10 @@ def test_many_at_once(rootless: Rootless, web: str) -> None:
     assert [each.communicate(timeout=30)[0].decode().strip() for each in running] == [
         str(n) for n in range(8)
     ]
+
+
+def test_has_the_oom_score_of_the_container(rootless: Rootless, busybox_image: str) -> None:
+    """It is killed for memory when the container would be, not when the terminal would be that started it."""
+    rootless("run", "-d", "--name", "scored", "--network", "none", "--oom-score-adj", "300", busybox_image, "sleep", "1000")
+    assert rootless("exec", "scored", "cat", "/proc/self/oom_score_adj").stdout == "300\n"
+    rootless("rm", "-f", "scored")
