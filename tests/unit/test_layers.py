@@ -23,7 +23,7 @@ PURE = {
 PURE_LIBRARY = {"__future__", "collections.abc", "json", "re", "typing", "posixpath", "signal", "base64", "itertools",
                 "difflib", "hashlib", "shlex", "yaml", "ipaddress", "binascii"}  # fmt: skip
 BELOW_EVERYTHING = {"atomic",
-    "bytecode", "compilation", "errors", "finding", "inherited", "jsontext", "paths", "record", "words", "undo",
+    "bytecode", "compilation", "errors", "finding", "inherited", "interrupts", "jsontext", "paths", "record", "words", "undo",
     "sizes", "user_config", "user_config_file", "user_setting", "__version__",
 }  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py"))
