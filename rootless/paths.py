@@ -26,8 +26,14 @@ def config_home() -> str:
 
 
 def session_directory() -> str:
-    """$XDG_RUNTIME_DIR, which may be missing or somebody else's; "" where it is not set."""
-    return _xdg("XDG_RUNTIME_DIR")
+    """$XDG_RUNTIME_DIR, which may be missing; "" where it is not set, is another account's (`su` and `sudo` leave that), or anybody may
+    write to it: credentials and state are looked for there."""
+    path = _xdg("XDG_RUNTIME_DIR")
+    try:
+        status = os.stat(path) if path else None
+    except OSError:
+        return path
+    return path if status is not None and status.st_uid == os.getuid() and not status.st_mode & stat.S_IWOTH else ""
 
 
 def _xdg(name: str) -> str:

@@ -135,6 +135,23 @@ def test_labels_and_variables_are_in_no_arguments(rootless: Rootless, busybox_im
 
 
 @pytest.mark.real_ids("the stranger is one of them")
+@pytest.mark.parametrize("whose", ["stranger's", "everybody's"])
+def test_credentials_in_a_runtime_directory_of_others(rootless: Rootless, tmp_path: Path, whose: str) -> None:
+    """What `su` leaves in $XDG_RUNTIME_DIR: its auth.json names programs to be run, and could be a link to be written through."""
+    place = tmp_path / "runtime"
+    (place / "containers").mkdir(parents=True)
+    (place / "containers/auth.json").write_text('{"credHelpers": {"localhost:1": "none-such"}}')
+    place.chmod(0o777 if whose == "everybody's" else 0o755)
+    as_root = ["unshare", "--user", "--map-root-user", "--map-auto", "chown"]
+    if whose == "stranger's":
+        subprocess.run([*as_root, "7:7", str(place)], check=True, timeout=20)
+    done = rootless("logout", "localhost:1", env={"XDG_RUNTIME_DIR": str(place)}, status=None)
+    subprocess.run([*as_root, "0:0", str(place)], check=True, timeout=20)
+    assert "none-such" not in done.stdout + done.stderr
+    assert "not logged in" in (done.stdout + done.stderr).lower()
+
+
+@pytest.mark.real_ids("the stranger is one of them")
 @pytest.mark.parametrize("kind", ["directory", "link", "file", "open"])
 def test_the_fallback_in_tmp_squatted(rootless: Rootless, busybox_image: str, kind: str) -> None:
     """/tmp/rootless-UID made by somebody else before us, as a directory, a link, or with open modes."""
