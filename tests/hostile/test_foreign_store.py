@@ -14,12 +14,14 @@ import pytest
 
 from tests.harness.command import Rootless
 from tests.harness.trees import remove_tree
+from tests.need import need_real_ids
 
 _AS_ROOT = ["unshare", "--user", "--map-root-user", "--map-auto"]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
+    need_real_ids("the stranger is one of them")
     found = tmp_path / "store"
     found.mkdir()
     yield found
