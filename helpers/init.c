@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 {
     sigset_t all, before;
     char **command = argv + 1;
+    prctl(PR_SET_NAME, "rootless-init", 0, 0, 0); /* it was executed from memory, and was called after that */
     if (argc == 2 && strcmp(*command, "-P") == 0)
         keep_namespaces();
     if (argc == 2 && strcmp(*command, "-S") == 0)

@@ -228,8 +228,9 @@ def test_rlimits_and_umask(box: Box) -> None:
 
 def test_init_is_pid_1_from_sealed_memory(box: Box) -> None:
     box.spec["annotations"] = {"io.rootless.init": "true"}
-    out = box.shell("readlink /proc/1/exe; echo $$; exit 0")
+    out = box.shell("readlink /proc/1/exe; cat /proc/1/comm; exit 0")
     assert "memfd:rootless-init" in out
+    assert out.endswith("\nrootless-init\n"), "what `top -o comm` and htop show"
 
 
 def test_a_killed_monitor_takes_the_container_with_it(box: Box) -> None:
