@@ -112,6 +112,20 @@ def test_a_guess_is_near_or_not_made(
     assert (f"hint: {guess}\n" in error) if guess else ("hint:" not in error)
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("run --nv x.sif", "Apptainer's --nv is here --gpus all"),
+        ("run -B /a:/b x.sif", "Apptainer's -B is here -v SOURCE:TARGET"),
+        ("run --pwd /x x.sif", "Apptainer's --pwd is here -w DIRECTORY"),
+        ("run --writable-tmpfs x.sif", "Apptainer's --writable-tmpfs is here left out: that is so by itself"),
+    ],
+)
+def test_apptainers_options(words: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words.split()) == 125
+    assert f"\nhint: {hint}\n" in capsys.readouterr().err
+
+
 def test_what_is_refused_is_not_offered() -> None:
     pages = text("run") + text("") + script("fish")
     for word in (

@@ -86,7 +86,7 @@ def _long(
         if name == "--help":
             raise HelpWanted
         _refuse(command, name)
-        raise UsageError(f"unknown flag: {name}", hint=_likely(name, by_name))
+        raise UsageError(f"unknown flag: {name}", hint=_likely(command, name, by_name))
     if equals:
         _set(option, value, args)
     elif option.kind in (FLAG, COUNT):
@@ -112,7 +112,7 @@ def _short(
             if letter == "h":
                 raise HelpWanted
             _refuse(command, "-" + letter)
-            raise UsageError(f"unknown shorthand flag: '{letter}' in {word}")
+            raise UsageError(f"unknown shorthand flag: '{letter}' in {word}", hint=_likely(command, "-" + letter, {}))
         if len(rest) > 1 and rest[0] == "=":
             _set(option, rest[1:], args)
             break
@@ -182,10 +182,12 @@ def _refuse(command: str, name: str) -> None:
         raise reason
 
 
-def _likely(name: str, by_name: dict[str, Option]) -> str | None:
-    """A hint for a mistyped long option, or None."""
-    from rootless.cli.grammar.suggest import closest
+def _likely(command: str, name: str, by_name: dict[str, Option]) -> str | None:
+    """A hint for a mistyped long option, or for one of another program's, or None."""
+    from rootless.cli.grammar.suggest import closest, of_apptainer
 
+    if hint := of_apptainer(command, name):
+        return hint
     names = closest(name, [known for known, option in by_name.items() if not option.hidden])
     return f"did you mean {' or '.join(names)}?" if names else None
 

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_OF_ITSELF = "left out: that is so by itself"
+_OF_APPTAINER = {
+    "--nv": "--gpus all", "--rocm": "--gpus all",
+    "-B": "-v SOURCE:TARGET", "--bind": "-v SOURCE:TARGET", "-H": "-v $HOME:$HOME", "--home": "-v $HOME:$HOME",
+    "--pwd": "-w DIRECTORY", "--cwd": "-w DIRECTORY", "--fakeroot": _OF_ITSELF, "--writable-tmpfs": _OF_ITSELF, "--writable": _OF_ITSELF,
+    "--contain": _OF_ITSELF, "--containall": _OF_ITSELF, "-C": _OF_ITSELF, "--cleanenv": _OF_ITSELF, "--no-home": _OF_ITSELF,
+}  # fmt: skip
+
+
+def of_apptainer(command: str, name: str) -> str | None:
+    """What an option of `apptainer run` and `exec` is here, as a hint."""
+    word = _OF_APPTAINER.get(name) if command in ("run", "create") else None
+    return f"Apptainer's {name} is here {word}" if word else None
+
 
 def closest(word: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """The known words that start with `word` or are a slip of the fingers away, nearest first.
