@@ -7,7 +7,7 @@ from rootless.storage import owner_file
 
 def hint(path: str) -> str:
     """For whoever deleted the directory `path`, of which something is left."""
-    if _of_nobody(path):
+    if are_of_nobody(path):
         return (
             "files there belong to ids that you have no more: a later command deletes them once your range in /etc/subuid and "
             f"/etc/subgid is back; without one an administrator can: sudo rm -rf {path}"
@@ -15,8 +15,8 @@ def hint(path: str) -> str:
     return "immutable files (lsattr) or a mount below them hold on; later commands try again"
 
 
-def _of_nobody(path: str) -> bool:
-    """Whether a file there has an id that this user namespace does not know, which is shown as the kernel's overflow id."""
+def are_of_nobody(path: str) -> bool:
+    """Whether a file below `path` has an id that this user namespace does not know, which is shown as the kernel's overflow id."""
     with open("/proc/sys/kernel/overflowuid") as file:
         nobody = int(file.read())
     with open("/proc/self/uid_map") as file:

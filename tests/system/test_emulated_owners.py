@@ -197,6 +197,20 @@ def test_a_range_that_is_taken_away(rootless: Rootless, busybox_archive: Path, t
     assert inside(rootless, ALL_IDS, again).stdout == "0\n"
 
 
+@pytest.mark.own_store
+def test_a_reset_without_the_range_says_who_can_do_the_rest(rootless: Rootless, busybox_archive: Path) -> None:
+    """It told its user to end what still uses the store."""
+    before = """
+    rootless load -q -i "$1" >&2
+    rootless run --network none -v vol:/v busybox:latest sh -c 'mkdir -m 700 /v/d && touch /v/d/x && chown -R 5:6 /v/d' >&2
+    """
+    assert inside(rootless, ALL_IDS, before, busybox_archive).returncode == 0
+    done = inside(rootless, ONE_ID, "rootless system reset -f")
+    assert done.returncode == 1
+    assert "hint: files there belong to ids that you have no more: try again once your range" in done.stderr
+    assert inside(rootless, ALL_IDS, "rootless system reset -f").returncode == 0
+
+
 def owners_in(*archives: bytes) -> dict[str, tuple[int, int]]:
     """The owners of what is in tar archives, by name; no archive says them in an attribute, too."""
     found = {}

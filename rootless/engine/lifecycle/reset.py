@@ -16,6 +16,8 @@ OURS = ("blobs", "build", "containers", "driver.json", "events", "gc.lock", "ima
         "networks", "networks.lock", "packs", "pods",
         "run", "seccomp", "single-id-told", "tmp", "userns.lock", "volumes")  # fmt: skip
 """What stands below ROOT; a reset touches nothing else that a user may keep there."""
+_OF_NOBODY = 2
+"""The child's exit status where files belong to ids that the session has not."""
 
 
 def reset(store: Store) -> list[str]:
@@ -38,11 +40,15 @@ def reset(store: Store) -> list[str]:
     from rootless.engine.lifecycle.autostart import autostart
 
     disabled = autostart.disable_all(store)
-    if os.waitstatus_to_exitcode(status):
-        raise RootlessError(
-            f"not everything below {store.root} could be removed",
-            hint="end what still uses it, and try again",
-        )
+    result = os.waitstatus_to_exitcode(status)
+    if result:
+        hint = "end what still uses it, and try again"
+        if result == _OF_NOBODY:
+            hint = (
+                "files there belong to ids that you have no more: try again once your range in /etc/subuid and /etc/subgid is back; "
+                f"without one an administrator can: sudo rm -rf {store.root}"
+            )
+        raise RootlessError(f"not everything below {store.root} could be removed", hint=hint)
     try:
         os.rmdir(store.root)
     except OSError:
@@ -52,6 +58,7 @@ def reset(store: Store) -> list[str]:
 
 def _reset_inside(store: Store) -> int:
     """The child's part: its exit status."""
+    from rootless.storage import left_files
     from rootless.storage.remove_tree import remove_tree
 
     failures: list[str] = []
@@ -71,6 +78,8 @@ def _reset_inside(store: Store) -> int:
     for failure in failures[:10]:
         print(f"rootless: {plain(failure)}", file=sys.stderr)
     sys.stderr.flush()
+    if failures and left_files.are_of_nobody(store.root):
+        return _OF_NOBODY
     return 1 if failures else 0
 
 
