@@ -37,6 +37,13 @@ def private() -> Iterator[Path]:
     path.unlink()
 
 
+@pytest.mark.own_store
+def test_a_reset_leaves_nothing_of_it(rootless: Rootless) -> None:
+    rootless("run", "--rm", "--network", "none", "host", "true")
+    rootless("system", "reset", "-f")
+    assert not rootless.root.exists()
+
+
 def package(directory: Path) -> Path:
     """A small Debian package, made without a network."""
     need_program("dpkg-deb")

@@ -12,7 +12,7 @@ from rootless.storage.containers import containers
 from rootless.storage.store import Store
 from rootless.words import plain
 
-OURS = ("blobs", "build", "containers", "driver.json", "events", "gc.lock", "images", "layers", "names", "names.lock",
+OURS = ("blobs", "build", "containers", "driver.json", "events", "gc.lock", "host-images", "images", "layers", "names", "names.lock",
         "networks", "networks.lock", "packs", "pods",
         "run", "seccomp", "single-id-told", "tmp", "userns.lock", "volumes")  # fmt: skip
 """What stands below ROOT; a reset touches nothing else that a user may keep there."""
