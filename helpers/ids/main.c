@@ -64,8 +64,11 @@ int main(int argc, char **argv)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     keep_only(given, count);
     detach_stdio();
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the call */
+    /* A batch system tells every process of a job to end: the container's, which end in their own time, are served until then. SIGXFSZ: a
+       file that may not grow is an error of the call. */
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXFSZ, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        signal(ignored[i], SIG_IGN);
     umask(0); /* the task's is asked for */
     credentials_begin();
     owners_begin();

@@ -80,3 +80,17 @@ def test_killed_at_any_instant_of_an_installation(rootless: Rootless, tools_imag
     assert done.stdout.splitlines()[-3:] == ["www-data:games", "www-data:games", "www-data:www-data"]
     rootless("rm", "box")
     rootless("rmi", "after")
+
+
+def test_a_batch_system_tells_every_process_to_end(rootless: Rootless, busybox_image: str) -> None:
+    """What answers for the container's ids is among them: it goes on until the container has ended in its own time."""
+    polite = "trap 'chown 33 /tmp/saved; stat -c %u /tmp/saved; exit 3' TERM; touch /tmp/saved; echo up; while :; do sleep 0.1; done"
+    rootless("run", "-d", "--name", "box", *NOW, busybox_image, "sh", "-c", polite)
+    (program,) = helpers_below(int(rootless("inspect", "-f", "{{.State.MonitorPid}}", "box").stdout))
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
+        os.kill(program, number)
+    assert rootless("exec", "box", "su", "user", "-c", "id -u").stdout == "1000\n"
+    rootless("kill", "-s", "TERM", "box")
+    assert rootless("wait", "box").stdout == "3\n"
+    assert rootless("logs", "box").lines[-1] == "33"
+    rootless("rm", "box")
