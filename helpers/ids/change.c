@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lists.h"
 #include "search.h"
 
 /* How the times are given, by call. */
@@ -79,7 +80,7 @@ int64_t call_times(const struct request *r)
     result = CONTINUE;
     if (fstat((int)fd, &st) == 0 && !read_only((int)fd) && !kernels_own((int)fd)) {
         struct owner owner = owner_of((int)fd, &st);
-        if (!credentials_own(by, &owner) && !(times.touch && credentials_may(by, &st, &owner, S_IWOTH)))
+        if (!credentials_own(by, &owner) && !(times.touch && credentials_may(by, (int)fd, &st, &owner, S_IWOTH)))
             result = times.touch ? -EACCES : -EPERM;
     }
     close((int)fd);
@@ -93,7 +94,7 @@ int64_t may_set_attribute(const struct credentials *by, int fd, const char *name
     if (fstat(fd, &st) < 0 || read_only(fd) || kernels_own(fd))
         return CONTINUE;
     struct owner owner = owner_of(fd, &st);
-    if (!strcmp(name, OWNER_ATTRIBUTE) && !credentials_over_files(by))
+    if ((!strcmp(name, OWNER_ATTRIBUTE) || !strncmp(name, KEPT "system.", sizeof KEPT "system." - 1)) && !credentials_over_files(by))
         return -EPERM; /* who may not chown(2) does not by this: a set-user-id program of his would be root's */
     if (!strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8))
         return credentials_have(by, !strcmp(name, "security.capability") ? CAP_SETFCAP : CAP_SYS_ADMIN) ? CONTINUE : -EPERM;
@@ -103,7 +104,7 @@ int64_t may_set_attribute(const struct credentials *by, int fd, const char *name
         return CONTINUE;
     if (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX && !credentials_own(by, &owner))
         return -EPERM;
-    return credentials_may(by, &st, &owner, S_IWOTH) ? CONTINUE : -EACCES;
+    return credentials_may(by, fd, &st, &owner, S_IWOTH) ? CONTINUE : -EACCES;
 }
 
 int64_t call_remove_attribute(const struct request *r)
@@ -111,21 +112,21 @@ int64_t call_remove_attribute(const struct request *r)
     char name[256];
     struct stat st;
     const struct credentials *by = credentials_of(r->task);
-    if (credentials_over_files(by))
-        return CONTINUE;
     int64_t result = request_text(r, r->args[1], name, sizeof name);
     if (result <= 0)
         return result == GONE ? GONE : CONTINUE;
+    const bool access = !strcmp(name, ACCESS_LIST), listed = access || !strcmp(name, DEFAULT_LIST);
+    if (credentials_over_files(by) && !listed)
+        return CONTINUE;
     int64_t fd = r->nr == SYS_fremovexattr ? changed_file(r, (int)r->args[0])
                                            : file_of(r, AT_FDCWD, r->args[0], r->nr == SYS_lremovexattr ? AT_SYMLINK_NOFOLLOW : 0);
     if (fd < 0)
         return fd == GONE || fd == -EACCES ? fd : CONTINUE;
-    result = may_set_attribute(by, (int)fd, name);
-    if (result == CONTINUE && !strncmp(name, "system.posix_acl_", 17) && fstat((int)fd, &st) == 0 && !S_ISLNK(st.st_mode) &&
-        (S_ISDIR(st.st_mode) || strcmp(name, "system.posix_acl_default") != 0) &&
-        !read_only((int)fd)) {
+    result = credentials_over_files(by) ? CONTINUE : may_set_attribute(by, (int)fd, name);
+    if (result == CONTINUE && listed && fstat((int)fd, &st) == 0 && !S_ISLNK(st.st_mode) && (S_ISDIR(st.st_mode) || access) && !read_only((int)fd)) {
         struct owner owner = owner_of((int)fd, &st);
-        result = credentials_own(by, &owner) ? CONTINUE : -EPERM;
+        const int removed = !credentials_own(by, &owner) ? -EPERM : acts_as_owner(r, &st, CAP_FOWNER) ? list_keep((int)fd, access, NULL, 0) : 0;
+        result = removed < 0 ? removed : CONTINUE;
     }
     close((int)fd);
     return result;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "create.h"
+#include "lists.h"
 #include "search.h"
 #include "lib/text.h"
 
@@ -39,7 +40,7 @@ static bool may_open(const struct credentials *by, const struct making *making)
     bool may = true;
     if (fstat(fd, &st) == 0) {
         struct owner owner = owner_of(fd, &st);
-        may = S_ISDIR(st.st_mode) || credentials_may(by, &st, &owner, wanted_by(flags));
+        may = S_ISDIR(st.st_mode) || credentials_may(by, fd, &st, &owner, wanted_by(flags));
     }
     close(fd);
     return may;
@@ -63,7 +64,7 @@ static bool is_roots(const struct credentials *by, const struct place *place, bo
         return false;
     const int parent = in_directory ? place_open(place, true) : place_parent(place, &name);
     const bool kept = parent < 0 ? !leads_elsewhere(place, parent)
-                                 : fstat(parent, &st) < 0 || (!(st.st_mode & S_ISGID) && !(follows && readlinkat(parent, name, target, 1) >= 0));
+                                 : fstat(parent, &st) < 0 || (!(st.st_mode & S_ISGID) && !list_for_new(parent) && !(follows && readlinkat(parent, name, target, 1) >= 0));
     if (parent >= 0)
         close(parent);
     return kept;
@@ -97,16 +98,17 @@ int64_t making_begin(const struct request *r, struct place *place, bool in_direc
     }
     struct owner directory = owner_of(making->parent, &st);
     making->owner = (struct owner){by->fsuid, st.st_mode & S_ISGID ? directory.gid : by->fsgid, true};
-    if (!making->owner.uid && !making->owner.gid && credentials_over_files(by))
+    making->listed = list_for_new(making->parent);
+    if (!making->owner.uid && !making->owner.gid && !making->listed && credentials_over_files(by))
         result = CONTINUE;
-    else if (!credentials_may(by, &st, &directory, S_IWOTH | S_IXOTH))
+    else if (!credentials_may(by, making->parent, &st, &directory, S_IWOTH | S_IXOTH))
         result = read_only(making->parent) ? CONTINUE : -EACCES;
     else if (!acts_as_owner(r, &st, CAP_DAC_OVERRIDE))
         result = CONTINUE;
     if (result != 0)
         close(making->parent);
     else
-        making->umask = has_default_list(making->parent) ? 0 : umask_of(r);
+        making->umask = making->listed || has_default_list(making->parent) ? 0 : umask_of(r);
     return result;
 }
 
@@ -157,6 +159,8 @@ int64_t call_create(const struct request *r)
     if (result != 0)
         return result;
     mode &= ~making.umask;
+    if (making.listed)
+        mode = list_mode_of_new(making.parent, mode);
     if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !credentials_have(credentials_of(r->task), CAP_FSETID) &&
         !credentials_in_group(credentials_of(r->task), making.owner.gid))
         mode &= ~(mode_t)S_ISGID; /* the directory's group is none of his */
@@ -171,6 +175,8 @@ int64_t call_create(const struct request *r)
     }
     else {
         int noted = making_note(fd, &making.owner);
+        if (noted == 0 && making.listed)
+            noted = list_give(making.parent, fd, S_IFREG | mode);
         result = noted < 0 ? noted : hand_over(r, fd, flags);
         if (result != ANSWERED && !temporary)
             unlinkat(making.parent, making.name, 0);
@@ -209,6 +215,8 @@ int64_t call_make(const struct request *r)
         return CONTINUE;
     }
     mode &= 07777 & ~making.umask;
+    if (making.listed && !link)
+        mode = list_mode_of_new(making.parent, mode);
     int made;
     if (link) {
         result = request_text(r, r->args[0], target, sizeof target);
@@ -220,6 +228,8 @@ int64_t call_make(const struct request *r)
     if (result == 0) {
         int fd = open_beneath(making.parent, making.name, O_PATH | O_NOFOLLOW, 0);
         int noted = fd < 0 ? fd : making_note(fd, &making.owner);
+        if (noted == 0 && making.listed && !link)
+            noted = list_give(making.parent, fd, (directory ? S_IFDIR : type ? type : S_IFREG) | mode);
         if (fd >= 0)
             close(fd);
         result = noted;

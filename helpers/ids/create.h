@@ -9,6 +9,7 @@ struct making {
     char name[256];   /* in it */
     struct owner owner;
     mode_t umask;
+    bool listed;      /* the directory has a list for what is made in it, which the kernel does not know */
     bool opens;       /* what is there already, with `flags` */
     uint64_t flags;
 };

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "ids.h"
+#include "lists.h"
 
 #define HANDLE_BASE (UINT64_C(1) << 40) /* microseconds: twelve days without a pause, of a process in real time */
 #define SETS 16384u
@@ -185,12 +185,13 @@ bool credentials_own(const struct credentials *by, const struct owner *owner)
 }
 
 /* generic_permission() of fs/namei.c. */
-bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted)
+bool credentials_may(const struct credentials *by, int fd, const struct stat *st, const struct owner *owner, mode_t wanted)
 {
     if (credentials_over_files(by))
         return true;
+    const int listed = by->fsuid == owner->uid ? -1 : list_lets(fd, by, st, owner, wanted);
     const int shift = by->fsuid == owner->uid ? 6 : credentials_in_group(by, owner->gid) ? 3 : 0;
-    if ((st->st_mode >> shift & wanted) == wanted)
+    if (listed < 0 ? (st->st_mode >> shift & wanted) == wanted : listed)
         return true;
     if (credentials_have(by, CAP_DAC_OVERRIDE) && (S_ISDIR(st->st_mode) || !(wanted & S_IXOTH) || st->st_mode & 0111))
         return true;

@@ -162,7 +162,7 @@ int64_t call_execute(const struct request *r)
         const bool sets = one.set_uid || one.set_gid;
         if (sets || !credentials_over_files(old))
             one.owner = owner_of((int)fd, &st);
-        if (!credentials_may(old, &st, &one.owner, S_IXOTH)) {
+        if (!credentials_may(old, (int)fd, &st, &one.owner, S_IXOTH)) {
             close((int)fd);
             return -EACCES;
         }

@@ -116,7 +116,7 @@ static int64_t chown_file(const struct request *r, int fd, uint32_t uid, uint32_
     if (credentials_over_files(by) && !was.emulated && !owners_apart() && same_id(uid, st.st_uid) && same_id(gid, st.st_gid))
         return CONTINUE;
     if (in_proc(fd))
-        return -EPERM; /* it is its process's */
+        return uid == NO_ID && gid == NO_ID ? CONTINUE : -EPERM; /* it is its process's */
     bool ours = by->fsuid == was.uid;
     if (!acts_as_owner(r, &st, CAP_CHOWN))
         return -EPERM;

@@ -13,7 +13,7 @@
 #define X32_BIT 0x40000000u
 /* Linux 6.13, the same on every architecture. */
 #define SET_ATTRIBUTE_AT 463
-#define REMOVE_ATTRIBUTE_AT 466
+#define BEHIND_ATTRIBUTES_AT 467
 #define STEP 16 /* calls of 32-bit programs that are looked at one after the other */
 
 static struct sock_filter program[1024];
@@ -88,13 +88,13 @@ static void put_compat(const struct compat *compat, enum level level)
             put_call(compat->nr, &calls[i], action);
 }
 
-/* What changes attributes beside the calls that are answered: there is none such, as on an older kernel, and programs do without. */
+/* What changes attributes or reads them beside the calls that are answered: there is none such, as on an older kernel, and programs do without. */
 static void put_unanswered(enum level level)
 {
     if (level == LEVEL_FAKE)
         return;
-    put(BPF_EQUAL, SET_ATTRIBUTE_AT, 1, 0);
-    put(BPF_EQUAL, REMOVE_ATTRIBUTE_AT, 0, 1);
+    put(BPF_AT_LEAST, SET_ATTRIBUTE_AT, 0, 2);
+    put(BPF_AT_LEAST, BEHIND_ATTRIBUTES_AT, 1, 0);
     put(BPF_RETURN, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
 }
 

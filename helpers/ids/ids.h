@@ -63,8 +63,8 @@ bool credentials_have(const struct credentials *of, int capability);
 bool credentials_over_files(const struct credentials *of);
 /* Whether it may do what a file's owner may. */
 bool credentials_own(const struct credentials *by, const struct owner *owner);
-/* Whether the file's bits let it do what is `wanted` (S_IROTH, S_IWOTH, S_IXOTH). */
-bool credentials_may(const struct credentials *by, const struct stat *st, const struct owner *owner, mode_t wanted);
+/* Whether the file's bits, or a list that is kept with it (fd; -1: none is), let it do what is `wanted` (S_IROTH, S_IWOTH, S_IXOTH). */
+bool credentials_may(const struct credentials *by, int fd, const struct stat *st, const struct owner *owner, mode_t wanted);
 
 /* compat.c: how what a call's arguments point to is laid out: as here; for a 32-bit program; and with ids of 16 bits. */
 enum form { WIDE, NARROW, HALF };
@@ -198,6 +198,8 @@ int64_t call_execute(const struct request *r);
 int64_t call_peer(const struct request *r);
 int64_t call_set_attribute(const struct request *r);
 int64_t call_remove_attribute(const struct request *r);
+int64_t call_get_attribute(const struct request *r);
+int64_t call_list_attributes(const struct request *r);
 int64_t call_times(const struct request *r);
 int64_t call_look(const struct request *r);
 int64_t call_connect(const struct request *r);

@@ -27,7 +27,7 @@ static int64_t removes(const struct credentials *by, const struct found *found)
     if (found->file < 0 || fstat(found->parent, &directory) < 0 || fstat(found->file, &file) < 0 || read_only(found->parent))
         return CONTINUE;
     struct owner above = owner_of(found->parent, &directory), owner = owner_of(found->file, &file);
-    if (!credentials_may(by, &directory, &above, S_IWOTH | S_IXOTH))
+    if (!credentials_may(by, found->parent, &directory, &above, S_IWOTH | S_IXOTH))
         return -EACCES;
     return directory.st_mode & S_ISVTX && !credentials_own(by, &owner) && by->fsuid != above.uid ? -EPERM : CONTINUE;
 }
@@ -196,7 +196,7 @@ static bool links_to(const struct credentials *by, int fd)
         return true;
     struct owner owner = owner_of(fd, &st);
     bool safe = S_ISREG(st.st_mode) && !(st.st_mode & S_ISUID) && (st.st_mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP);
-    return credentials_own(by, &owner) || (safe && credentials_may(by, &st, &owner, S_IROTH | S_IWOTH));
+    return credentials_own(by, &owner) || (safe && credentials_may(by, fd, &st, &owner, S_IROTH | S_IWOTH));
 }
 
 int64_t call_link(const struct request *r)

@@ -85,7 +85,7 @@ static bool may(const struct credentials *by, const struct credentials *of, cons
     if (own_fds)
         return true; /* one's own, whatever setfsuid(2) has made of the user of files */
     const struct owner owner = {of ? of->euid : 0, of ? of->egid : 0, true};
-    return credentials_may(by, st, &owner, wanted);
+    return credentials_may(by, -1, st, &owner, wanted);
 }
 
 /* A directory of /proc, ours to close; *whose: whose it is. -1: not found out. */

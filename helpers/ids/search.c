@@ -7,6 +7,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "lists.h"
 #include "search.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
@@ -30,10 +31,10 @@ bool may_all(const struct stat *st, mode_t wanted)
 
 bool stat_lets(const struct credentials *by, int fd, const struct stat *st, mode_t wanted)
 {
-    if (may_all(st, wanted))
+    if (may_all(st, wanted) && !lists_kept())
         return true;
     struct owner owner = owner_of(fd, st);
-    return credentials_may(by, st, &owner, wanted);
+    return credentials_may(by, fd, st, &owner, wanted);
 }
 
 bool may_by_bits(const struct credentials *by, int fd, mode_t wanted)
@@ -240,10 +241,10 @@ int64_t opens(const struct credentials *by, const struct found *found, uint64_t 
         return CONTINUE;
     if (flags & O_TRUNC && S_ISREG(found->st.st_mode) && read_only(found->file))
         return CONTINUE; /* that is said first */
-    if (!(flags & O_NOATIME) && may_all(&found->st, wanted))
+    if (!(flags & O_NOATIME) && !lists_kept() && may_all(&found->st, wanted))
         return CONTINUE;
     struct owner owner = owner_of(found->file, &found->st);
-    if (!credentials_may(by, &found->st, &owner, wanted))
+    if (!credentials_may(by, found->file, &found->st, &owner, wanted))
         return -EACCES;
     return flags & O_NOATIME && !credentials_own(by, &owner) ? -EPERM : CONTINUE;
 }

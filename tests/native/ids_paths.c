@@ -189,9 +189,13 @@ static void list(const char *path, int depth)
             printf("%s %u:%u %o %lu %ld %s", name, st.st_uid, st.st_gid, st.st_mode, S_ISDIR(st.st_mode) ? 0ul : (unsigned long)st.st_nlink,
                    S_ISREG(st.st_mode) ? (long)st.st_size : 0, set ? "set" : "");
             static const char *const known[] = {"user.x", "system.posix_acl_access", "system.posix_acl_default", "security.capability"};
-            for (size_t each = 0; each < 4 && own; each++)
-                if (getxattr(name, known[each], value, sizeof value) >= 0)
+            for (size_t each = 0; each < 4 && own; each++) {
+                const ssize_t size = getxattr(name, known[each], value, sizeof value);
+                if (size >= 0)
                     printf(" %s", known[each]);
+                for (ssize_t byte = 0; byte < size && known[each][0] == 's' && known[each][1] == 'y'; byte++)
+                    printf("%02x", (unsigned char)value[byte]);
+            }
             putchar('\n');
             if (S_ISDIR(st.st_mode) && depth < 8)
                 list(name, depth + 1);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
@@ -89,6 +90,26 @@ static size_t list_of(unsigned char to[64], long bits, long mask)
     return (size_t)(end - to);
 }
 
+/* One that names a user and a group. */
+static size_t named_list(unsigned char to[64], long bits, long mask, long user, long users, long group, long groups)
+{
+    const struct { uint16_t tag, bits; uint32_t id; } entries[] = {
+        {1, (uint16_t)(bits >> 6 & 7), ~0u}, {2, (uint16_t)users, (uint32_t)user}, {4, (uint16_t)(bits >> 3 & 7), ~0u},
+        {8, (uint16_t)groups, (uint32_t)group}, {16, (uint16_t)mask, ~0u}, {32, (uint16_t)(bits & 7), ~0u},
+    };
+    memcpy(to, &(uint32_t){2}, 4);
+    memcpy(to + 4, entries, sizeof entries);
+    return 4 + sizeof entries;
+}
+
+static void show_list(const char *op, long size, const unsigned char *list)
+{
+    printf("%s %ld %d", op, size < 0 ? -1 : size, size < 0 ? errno : 0);
+    for (long i = 4; i + 8 <= size; i += 8)
+        printf(" %d:%d:%d", list[i], (int)(list[i + 4] | list[i + 5] << 8), list[i + 2]);
+    putchar('\n');
+}
+
 static void mount_one(const char *kind, const char *on)
 {
     if (CALL(SYS_geteuid) != 0)
@@ -147,6 +168,7 @@ static int step_of_names(const struct words *w)
 static int step_of_attributes(const struct words *w)
 {
     unsigned char list[64];
+    char names[1024];
     const char *op = w->path[0], *p = w->path[1], *name = w->path[2];
     const long *a = w->number;
     if (!strcmp(op, "acl")) {
@@ -155,6 +177,17 @@ static int step_of_attributes(const struct words *w)
     } else if (!strcmp(op, "facl")) {
         const size_t size = list_of(list, a[3], a[4]);
         say(op, CALL(SYS_fsetxattr, w->at[1], a[2] ? "system.posix_acl_default" : "system.posix_acl_access", list, size, 0));
+    } else if (!strcmp(op, "named") || !strcmp(op, "fnamed")) {
+        const char *which = a[2] ? "system.posix_acl_default" : "system.posix_acl_access";
+        const size_t size = named_list(list, a[3], a[4], strtol(w->path[5], NULL, 0), a[6], strtol(w->path[7], NULL, 0), a[6] ^ 2);
+        say(op, *op == 'f' ? CALL(SYS_fsetxattr, w->at[1], which, list, size, 0) : CALL(SYS_setxattr, p, which, list, size, 0));
+    } else if (!strcmp(op, "getacl")) {
+        show_list(op, CALL(SYS_getxattr, p, a[2] ? "system.posix_acl_default" : "system.posix_acl_access", list, sizeof list), list);
+        const long size = CALL(SYS_listxattr, p, names, sizeof names);
+        int found = 0;
+        for (long i = 0; i < size; i += (long)strlen(names + i) + 1)
+            found += !strncmp(names + i, "system.posix_acl", 16);
+        printf("lists %d\n", size < 0 ? -errno : found);
     } else if (!strcmp(op, "setx"))
         say(op, CALL(a[3] ? SYS_lsetxattr : SYS_setxattr, p, name, "v", 1, 0));
     else if (!strcmp(op, "fsetx"))
@@ -168,8 +201,10 @@ static int step_of_attributes(const struct words *w)
         const uint32_t data[5] = {0x02000000 | (given ? (uint32_t)a[4] : 1), given ? (uint32_t)a[2] : 1u << 13, given ? (uint32_t)a[3] : 0, 0, 0};
         say(op, CALL(SYS_setxattr, p, "security.capability", data, sizeof data, 0));
     } else if (!strcmp(op, "getcap")) {
-        uint32_t data[6] = {0};
-        const long size = CALL(SYS_getxattr, p, "security.capability", data, sizeof data);
+        uint32_t data[6] = {0}; /* by descriptor: a path's bits are not asked for */
+        const int fd = (int)CALL(SYS_openat, AT_FDCWD, p, O_RDONLY | O_NONBLOCK, 0);
+        const long size = fd < 0 ? fd : CALL(SYS_fgetxattr, fd, "security.capability", data, sizeof data);
+        close(fd);
         printf("getcap %ld %d %x %x %x\n", size, size < 0 ? errno : 0, data[0], data[1], data[2]);
     } else
         return 0;

@@ -17,45 +17,12 @@ FILES = [
     "q/x", "lq/x", "ld/x", "ld/up", "s", "g", "ls", "prog", "m/x", "c/e/../x", "d/../a",
 ]  # fmt: skip
 NEW = [
-    "new",
-    "none",
-    "d/new",
-    "ld/new",
-    "t/new",
-    "G/new",
-    "c/new",
-    "c/e/new",
-    "q/new",
-    "m/new",
-    "other",
-    "d/other",
-    "G/other",
-    "t/other",
-    "none/",
-    "new/",
-]
+    "new", "none", "d/new", "ld/new", "t/new", "G/new", "c/new", "c/e/new", "q/new", "m/new", "other", "d/other", "G/other", "t/other",
+    "none/", "new/",
+]  # fmt: skip
 DIRECTORIES = [
-    "d",
-    "t",
-    "G",
-    "c",
-    "c/e",
-    "q",
-    "m",
-    "ld",
-    "lq",
-    "lcwd",
-    ".",
-    "..",
-    "t/d",
-    "d/.",
-    "d/..",
-    "d/",
-    "ld/",
-    "lq/",
-    "G/new",
-    "lself",
-]
+    "d", "t", "G", "c", "c/e", "q", "m", "ld", "lq", "lcwd", ".", "..", "t/d", "d/.", "d/..", "d/", "ld/", "lq/", "G/new", "lself",
+]  # fmt: skip
 ODD = [
     "loop", "a/", "a/x", "l/", "lself", "lcwd", "lfd", "lexe", "nothere", "nothere/x", "@e", "/", "/proc/self/fd/@2", "/proc/self/fd/@3",
     "lself/fd/@2",
@@ -68,22 +35,8 @@ IDS = [0, 0, 33, 33, 44, 1000, -1]
 OPENED = [0o0, 0o0, 0o1, 0o2, 0o1001, 0o2001, 0o10000000, 0o400000, 0o200000, 0o1000000]
 MAKES = [0o101, 0o102, 0o301, 0o1101, 0o400101, 0o101, 0o100]
 MODES = [
-    "0644",
-    "0600",
-    "0666",
-    "0755",
-    "02755",
-    "04755",
-    "06755",
-    "02745",
-    "0640",
-    "0444",
-    "0711",
-    "0700",
-    "02644",
-    "0777",
-    "0604",
-]
+    "0644", "0600", "0666", "0755", "02755", "04755", "06755", "02745", "0640", "0444", "0711", "0700", "02644", "0777", "0604",
+]  # fmt: skip
 DIRECTORY_MODES = ["0777", "0755", "0700", "01777", "02777", "02755", "0711", "0750", "03777"]
 ALL_OF_32 = "0xffffffff"
 NOFOLLOW, REMOVEDIR, FOLLOW, EMPTY, EACCESS = 0x100, 0x200, 0x400, 0x1000, 0x200
@@ -140,6 +93,13 @@ class Sequence:
                 [f"setreuid {uid} 1000"],
             ]
         )
+
+    def named(self) -> str:
+        """A list that names a user and a group."""
+        pick = self.pick
+        default = self.random.random() < 0.3  # not where sockets are made, whose bits are by the umask (ids.md)
+        where = pick(*WAYS) + (pick("G", "c", "m") if default else pick("a", "b", "r", "d", "d", "c", "t", "G", "d/x", "c/x", "prog", "q"))
+        return f"named {where} {int(default)} {pick(*MODES)} {pick(0, 4, 5, 7, 7)} {pick(0, 33, 1000)} {pick(0, 4, 5, 6, 7)} {pick(33, 44)}"
 
     def gifts(self) -> str:
         """What a file's capabilities are: permitted, inheritable, in force (CHOWN to FSETID, KILL, SETGID, SETUID, NET_RAW)."""
@@ -212,6 +172,8 @@ class Sequence:
             lambda: f"removex {self.path()} user.x {pick(0, 1)}",
             lambda: f"fsetx {pick(0, 2, 3)} user.x",
             lambda: f"acl {self.path()} {pick(0, 0, 1)} {pick(*MODES)} -1",
+            lambda: self.named(),
+            lambda: self.named(),
             lambda: f"facl {pick(0, 2, 3)} {pick(0, 1)} {pick(*MODES)} -1",
             lambda: f"removex {self.path()} {pick('system.posix_acl_access', 'system.posix_acl_default')} 0",
             lambda: f"setcap {pick(*WAYS)}{pick('a', 'n', 'l', 'c/x', 't/a', 'prog', 'prog', 's', 'u', 'g')} {self.gifts()}",
@@ -257,8 +219,9 @@ class Sequence:
                 ],
                 ["who"],
                 self.capabilities(),
+                [f"getacl {pick(*WAYS)}{pick('a', 'b', 'd', 'd/new', 'd/x', 'c', 'G/new', 'q/x')} {pick(0, 0, 1)}"],
                 [f"slot 0 - {pick('/proc/@p', '/proc/@t', '/proc/self/task/@p')} 2097152 0", f"status {pick(0, '-')} {pick(*STATUS)}"],
-                [f"getcap {pick('a', 'n', 'prog', 's', 'u', 'g')}"],
+                [f"getcap @d/{pick('a', 'n', 'prog', 's', 'u', 'g')}"],
                 [f"umask {pick('0', '022', '027', '077')}"],
                 ["fork"],
             ]

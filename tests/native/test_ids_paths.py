@@ -79,6 +79,19 @@ nnp|setresgid 0 33 0|setfsgid 0|setresuid 0 33 0|exec - prog 0|who
 setcap a 0x2000 0 1|getcap a|chown - a 33 33 0|getcap a
 setcap a 0x2000 0 1|setresuid 33 33 33|setcap a 0x1 0 1|removex a security.capability 0|chown - a -1 -1 0|getcap a
 setresgid 33 44 33|setresuid 33 33 33|rename - d/x - d/new 4|stat - d/x 256|rename - d/new - d/z 5|rename - t/a - d/z 6
+named a 0 0640 7 1000 6 44|getacl a 0|setresuid 1000 1000 1000|open - a 2 0|open - a 0 0|access - a 6 512|named a 0 0640 7 33 6 44
+named a 0 0640 4 1000 6 44|stat - a 0|setresgid 44 44 44|setresuid 1000 1000 1000|open - a 2 0|open - a 0 0|named r 0 0640 7 1000 6 44
+named r 0 0600 7 5 0 44|setgroups 44|setresuid 1000 1000 1000|open - r 0 0|open - r 1 0|getacl r 0
+named r 0 0600 7 1000 5 44|chmod - r 0600|getacl r 0|setresuid 1000 1000 1000|open - r 0 0
+named r 0 0600 7 1000 5 44|removex r system.posix_acl_access 0|getacl r 0|stat - r 0|named r 0 0600 7 1000 5 44|acl r 0 0644 -1|getacl r 0
+named d 1 0750 7 33 7 44|getacl d 1|mkdir - d/new 0777|open - d/other 0101 0666|getacl d/new 0|getacl d/new 1|getacl d/other 0
+named d 1 0750 5 33 7 44|setresuid 33 33 33|mkdir - d/new 0700|open - d/other 0101 0640|getacl d/new 0|symlink - d/z a|mknod - d/f 010666
+named q 0 0700 7 33 5 44|setresuid 33 33 33|open - q/x 0 0|open - q/new 0101 0644|readlink - q/x|chdir q
+named G 1 0775 7 33 7 44|setgroups 44|setresuid 1000 1000 1000|open - G/new 0101 02775|mkdir - G/other 0700|open - G 020200002 0666
+fnamed 2 0 0640 7 33 6 44|slot 2 - b 0 0|fnamed 2 0 0640 7 33 6 44|getacl b 0|chown - b 33 33 0|getacl b 0|fchmod 2 0711|getacl b 0
+named lq/x 0 0640 7 33 6 44|getacl lq/x 0|setresuid 33 33 33|getacl lq/x 0|named t 1 0777 7 33 6 44|named a/ 0 0640 7 33 6 44
+named t 0 0777 7 33 6 44|named q 0 0777 7 33 4 44|setresuid 33 33 33|open - t/b 0 0|open - q/x 0 0|stat - q/x 0
+chown - /proc/self -1 -1 256
 mount readonly m|setresuid 33 33 33|open - m/y 01001 0|open - m/y 0101 0
 rename - G/f - G/new 4|stat - G/f 256
 """

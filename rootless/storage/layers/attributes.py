@@ -15,6 +15,20 @@ _NO_ID = (1 << 32) - 1  # chown(2): leave it as it is
 _REFUSED = (errno.EOPNOTSUPP, errno.EPERM, errno.EINVAL, errno.ENOSPC, errno.E2BIG)
 
 
+def list_with_bits(value: bytes, mode: int) -> bytes:
+    """A list of rights (system.posix_acl_access) that was put aside, with the file's bits as they are now: chmod(2) has changed it, too."""
+    bits = {1: mode >> 6 & 7, 16: mode >> 3 & 7, 32: mode & 7}  # of the owner, the mask and all others
+    entries = [value[at : at + 8] for at in range(4, len(value), 8)]
+    tags = [int.from_bytes(each[:2], "little") for each in entries]
+    if 16 not in tags:
+        bits[4] = bits.pop(16)
+    changed = [
+        each[:2] + bits[tag].to_bytes(2, "little") + each[4:] if tag in bits else each
+        for tag, each in zip(tags, entries, strict=True)
+    ]
+    return value[:4] + b"".join(changed)
+
+
 class OwnerMapping:
     """Which ids exist in this user namespace (user_namespaces(7), uid_map)."""
 
@@ -83,7 +97,18 @@ class Attributes:
             except OSError as error:
                 if error.errno not in _REFUSED:
                     raise
-                self.note("extended attributes left out")
+                if not (error.errno == errno.EINVAL and name.startswith("system.posix_acl_") and self._aside(fd, name, value)):
+                    self.note("extended attributes left out")
+
+    def _aside(self, fd: int, name: str, value: bytes) -> bool:
+        """Keep a list that names who has no id here: for emulated ids (helpers/ids/lists.c), and for `save`."""
+        try:
+            os.setxattr(fd, "user.rootless." + name, value)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            return False
+        return True
 
     def keep_owner(self, fd: int, path: str, mode: int) -> None:
         """Have the file itself say whose it is, where nobody here has its owner's number: for emulated ids."""

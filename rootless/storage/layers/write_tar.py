@@ -17,6 +17,7 @@ from rootless.linux.openat2 import RESOLVE_NO_XDEV, openat2
 from rootless.linux.rlimit import many_descriptors
 from rootless.runtime import owner_record
 from rootless.storage.layers import layer_owners, layers
+from rootless.storage.layers.attributes import list_with_bits
 from rootless.storage.layers.file_times import FileTimes
 from rootless.storage.layers.image_owners import ImageOwners, Whose
 from rootless.storage.layers.whiteouts import is_opaque
@@ -26,6 +27,7 @@ from rootless.storage.store import Store
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = ("user.overlay.", "user.fuseoverlayfs.", "trusted.overlay.", "security.selinux")
 _KEPT = "user.rootless."
+_LIST = _KEPT + "system.posix_acl_access"
 _OWNER = "SCHILY.xattr." + owner_record.NAME
 _BLOCK = 1 << 20
 
@@ -281,7 +283,10 @@ def _info(path: str, status: os.stat_result) -> tarfile.TarInfo:
 def _xattrs(fd: int) -> dict[str, str]:
     found = {}
     for name in (each for each in os.listxattr(fd) if not each.startswith(_PRIVATE)):
-        value = os.getxattr(fd, name).decode("utf-8", "surrogateescape")
+        data = os.getxattr(fd, name)
+        if name == _LIST:
+            data = list_with_bits(data, os.fstat(fd).st_mode)
+        value = data.decode("utf-8", "surrogateescape")
         # What unpacking had to put aside goes back under its own name.
         found["SCHILY.xattr." + name.removeprefix(_KEPT)] = value
     return found
