@@ -107,7 +107,7 @@ def test_podman_and_skopeo_take_it(
     build(TEXT, "-t", name, "--source-date-epoch", str(EPOCH))
     rootless("push", "--tls-verify=false", name)
     podman("pull", "-q", "--tls-verify=false", name)
-    listed = podman("run", "--rm", "--network=none", name, "stat", "-c", "%Y", "/made/dir/file", "/data/a.txt", "/made/old")
+    listed = podman.output("--network=none", name, "stat", "-c", "%Y", "/made/dir/file", "/data/a.txt", "/made/old")
     assert listed.split() == [str(EPOCH), str(EPOCH), "981173106"]
     inspected = podman.tool("skopeo", "inspect", "--config", "--tls-verify=false", f"docker://{name}")
     assert json.loads(inspected)["created"].startswith("2017-07-14T02:40:00")

@@ -80,7 +80,7 @@ def test_pushed_with_all_its_images(
     assert document["mediaType"] == OCI_INDEX
     assert f"1: digest: {(tmp_path / 'digest').read_text()} size: " in told
     assert writable.seen[-1].path.endswith("/manifests/1")  # the index last
-    ran = podman("run", "--rm", "--tls-verify=false", "--network=none", f"{writable.address}/app:1", "echo", "podman")
+    ran = podman.output("--tls-verify=false", "--network=none", f"{writable.address}/app:1", "echo", "podman")
     assert ran.endswith("podman\n")
     # What is here and what is there are the same, byte for byte; so another push has nothing to do.
     assert digest_of(writable.manifests["app"]["1"][1]) == (tmp_path / "digest").read_text()

@@ -162,7 +162,7 @@ def test_compression(rootless: Rootless, writable: WritableRegistry, podman: Pod
     suffix = {"gzip": "+gzip", "zstd": "+zstd", "uncompressed": ""}[form]
     media_type = writable.document("x")["layers"][0]["mediaType"]
     assert media_type == "application/vnd.oci.image.layer.v1.tar" + suffix
-    ran = podman("run", "--rm", "--pull=always", "--tls-verify=false", "--network=none", name, "echo", "read")
+    ran = podman.output("--pull=always", "--tls-verify=false", "--network=none", name, "echo", "read")
     assert ran.endswith("read\n")
     if form == "zstd":
         refused = rootless("push", "--compression-format", form, "--format", "v2s2", name, status=1)
@@ -288,7 +288,7 @@ def test_docker_registry_skopeo_and_podman(
     shown = podman.tool("skopeo", "inspect", "--tls-verify=false", f"docker://{name}")
     assert json.loads(shown)["Digest"] == digest
     podman.tool("skopeo", "copy", "--src-tls-verify=false", f"docker://{name}", f"oci:{tmp_path}/layout:x")
-    ran = podman("run", "--rm", "--tls-verify=false", "--network=none", name, "echo", "run by podman")
+    ran = podman.output("--tls-verify=false", "--network=none", name, "echo", "run by podman")
     assert ran.endswith("run by podman\n")
     rootless("rmi", "busybox")
     rootless("pull", name)
