@@ -76,8 +76,8 @@ class Podman:
         return self._run(self.argv(*args), timeout=timeout, **options)
 
     def output(self, *words: str | Path) -> str:
-        """What a container writes to stdout: `podman run --rm WORDS`, by its log. What `run` itself shows lacks, once in a thousand times on
-        a busy machine, what a short command has written before conmon has taken the connection of who attaches."""
+        """What a container writes to stdout: `podman run --rm WORDS`, by its log. What `run` itself shows lacks, once in a thousand times
+        on a busy machine, what a short command has written before conmon has taken the connection of who attaches."""
         name = f"output-{uuid.uuid4().hex[:8]}"
         try:
             self("run", "--name", name, "--log-driver", "k8s-file", *words)
