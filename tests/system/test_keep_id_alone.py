@@ -81,3 +81,21 @@ def test_saved_and_taken_for_an_image(rootless: Rootless, busybox_archive: Path,
         "status 3", "/f 33:44 4750", "/d 5:6 755", "/home/user 1000:1000 755", "1000",
         "status 4", "/f 7:8 644", "/d 7:8 755", "/home/user 7:8 755", "mine.sqsh", "root.sqsh",
     ], done.stderr  # fmt: skip
+
+
+@pytest.mark.own_store
+@pytest.mark.parametrize("ids", [KEPT.removesuffix(":uid=7,gid=8"), "--network none --emulate-ids=off"])
+def test_groups_that_the_image_gives(rootless: Rootless, busybox_archive: Path, ids: str) -> None:
+    """Alpine's root is in eleven: no reason to refuse a start where there is one id. Those that somebody asks for are."""
+    script = f"""
+    rootless load -q -i "$1" >&2
+    printf 'root:x:0:root\nbin:x:1:root\n' | rootless run -i --name made --network none busybox:latest sh -c 'cat >/etc/group'
+    rootless commit -q made groups >&2
+    rootless run --rm {ids} groups id -G
+    rootless run --rm {ids} --group-add 5 groups true 2>&1 || echo status $?
+    rootless rm -f -t 0 made >&2
+    """
+    done = inside(rootless, ONE_ID, script, busybox_archive)
+    mine, refused, *_, status = done.stdout.splitlines()
+    assert (mine, status) == ("0", "status 125"), done.stderr
+    assert "supplementary groups need a range" in refused

@@ -23,13 +23,14 @@ _FAILED = frozenset((errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EUCLEAN))
 
 class User(Record):
     """Numeric identity, and the home directory for HOME. `keeps_groups`: besides, the supplementary groups of
-    who started the container, which in it have no number."""
+    who started the container, which in it have no number. `groups_asked`: they are not only what the image's /etc/group says."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
     home: str
     keeps_groups: bool = False
+    groups_asked: bool = True
 
 
 class PasswdAccount(Record):
@@ -61,7 +62,7 @@ def find_user(spec: str, group_add: tuple[str, ...] = (), *, root: str | int = "
     if colon and wanted_group:
         gid, extra = _find_group(wanted_group, groups), []
     extra += [_find_group(word, groups) for word in group_add]
-    return User(account.uid, gid, tuple(dict.fromkeys(extra)), account.home or "/")
+    return User(account.uid, gid, tuple(dict.fromkeys(extra)), account.home or "/", groups_asked=bool(group_add))
 
 
 def _find_account(wanted: str, accounts: list[PasswdAccount]) -> PasswdAccount:
