@@ -59,3 +59,10 @@ def test_what_others_have_put_there_is_told(rootless: Rootless, place: Path) -> 
         done = rootless("ps", "-a", env={"ROOTLESS_ROOT": str(place)}, status=None)
         assert done.status != 0
         assert f"{planted} belongs to " in done.stderr
+
+
+def test_roots_own_directory_is_told_with_a_remedy(rootless: Rootless) -> None:
+    """It is trusted, and of no use: ROOTLESS_ROOT=/root stays behind where somebody was root before."""
+    done = rootless("images", env={"ROOTLESS_ROOT": "/root"}, status=1)
+    assert done.stderr.startswith("rootless: permission denied: /root/")
+    assert "ROOTLESS_ROOT names another place" in done.stderr

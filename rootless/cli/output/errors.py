@@ -29,7 +29,10 @@ def translate(error: OSError) -> RootlessError:
             hint=f"the data is in {paths.data_root()}; --root DIRECTORY or ROOTLESS_ROOT names another place",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return NotSupported(f"permission denied{place}", hint=file_servers.refusing(error))
+        remedy = file_servers.refusing(error)
+        if remedy is None and str(error.filename).startswith(paths.data_root() + "/"):
+            remedy = f"the data is in {paths.data_root()}; --root DIRECTORY or ROOTLESS_ROOT names another place"
+        return NotSupported(f"permission denied{place}", hint=remedy)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return NotSupported("too many open files", hint=hint_for(error))
     if error.errno == errno.EFBIG:
