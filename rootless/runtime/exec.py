@@ -262,10 +262,12 @@ def _become(execution: _Exec, channel: sync.Channel, progress: Progress) -> NoRe
         process, progress, stdio=execution.streams.child, terminal_fd=slave, keep_owner=request.stdio.keep_owner,
         emulated=bool(execution.confinement.ids.bpf))  # fmt: skip
     if request.report is not None:
-        uid, gid, groups, home, keeps_groups = command.user
+        user = command.user
+        groups, home = user.groups, user.home
         if len(groups) > _MOST_GROUPS or len(home) > _LONGEST_HOME:
             groups, home = (), ""
-        channel.send("became", {"uid": uid, "gid": gid, "groups": list(groups), "home": home, "keeps_groups": keeps_groups, "files": files})
+        became = {"uid": user.uid, "gid": user.gid, "groups": list(groups), "home": home, "keeps_groups": user.keeps_groups}
+        channel.send("became", {**became, "files": files})
     # As Docker's, it lives on when the command that started it is killed. After the change of ids, which clears it.
     set_pdeathsig(signal.SIGKILL if request.dies_with_parent else 0)
     execute_command(
