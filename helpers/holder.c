@@ -28,6 +28,7 @@
 
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
+#include "lib/signals.h"
 #include "lib/text.h"
 
 /* ioctl_ns(2), of <linux/nsfs.h>, which musl has not. */
@@ -139,14 +140,13 @@ static bool can_be_reached(int watch)
 
 int main(int argc, char **argv)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE};
     uint64_t listening;
     if (argc != 5 || strcmp(argv[1], "--listen") != 0 || !parse_number(argv[2], INT_MAX, &listening) ||
         listening < 3 || fcntl((int)listening, F_GETFD) < 0 || strcmp(argv[3], "--socket") != 0)
         usage_error(program, "usage: rootless-holder --listen FD --socket PATH");
 
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
+    ignore_signals();
+    signal(SIGTERM, SIG_DFL); /* no container needs us, and a machine that is shut down is not to wait for us */
     int namespaces[2] = {open_namespace("/proc/self/ns/user")};
     if (namespaces[0] < 0)
         usage_error(program, "cannot open /proc/self/ns/user");

@@ -5,16 +5,16 @@
 
    Every connection is answered at once with one byte "M" and SCM_RIGHTS of [a detached clone of the mount]. Whoever needs
    the mount keeps its connection: with the last one closed for SECONDS, or the server gone, the socket is removed and we end,
-   and with us the mount namespace, the mount and the server. */
+   and with us the mount namespace, the mount and the server. Once SIGTERM has come no second is waited. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +23,7 @@
 
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
+#include "lib/signals.h"
 #include "lib/text.h"
 
 #ifndef SYS_open_tree
@@ -30,7 +31,7 @@
 #endif
 #define OPEN_TREE_CLONE_CLOEXEC (1 | O_CLOEXEC) /* <linux/mount.h>, which musl has not */
 
-enum { LISTENER, SERVER, FIRST_CLIENT, MOST_CLIENTS = 8192 };
+enum { LISTENER, SERVER, SIGNALS, FIRST_CLIENT, MOST_CLIENTS = 8192 };
 
 static const char program[] = "rootless-imagefs";
 static const char title[] = "rootless: image";
@@ -104,7 +105,6 @@ static void remove_own(const char *path, const struct stat *own)
 
 int main(int argc, char **argv)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE};
     uint64_t listening, server, idle;
     if (argc != 11 || strcmp(argv[1], "--listen") != 0 || !parse_number(argv[2], INT_MAX, &listening) || listening < 3 ||
         strcmp(argv[3], "--socket") != 0 || strlen(argv[4]) >= PATH_MAX || strcmp(argv[5], "--mount") != 0 ||
@@ -116,8 +116,7 @@ int main(int argc, char **argv)
     put_text(socket_path, argv[4]);
     put_text(mount_path, argv[6]);
 
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
+    ignore_signals();
     int keep[] = {(int)listening, (int)server};
     keep_only(keep, 2);
     detach_stdio();
@@ -138,6 +137,7 @@ int main(int argc, char **argv)
     trim_footprint();
     polls[LISTENER] = (struct pollfd){.fd = (int)listening, .events = POLLIN};
     polls[SERVER] = (struct pollfd){.fd = (int)server, .events = POLLIN};
+    polls[SIGNALS] = (struct pollfd){.fd = sigterm_descriptor(), .events = POLLIN};
     nfds_t count = FIRST_CLIENT;
     for (bool removed = false;;) {
         int ready = poll(polls, count, count > FIRST_CLIENT ? -1 : removed ? 0 : (int)idle * 1000);
@@ -148,6 +148,11 @@ int main(int argc, char **argv)
             return 1; /* a mount that nobody serves */
         }
         count = let_go(count);
+        struct signalfd_siginfo told;
+        if (polls[SIGNALS].revents && read(polls[SIGNALS].fd, &told, sizeof told) > 0) {
+            idle = 0;
+            continue;
+        }
         if (polls[LISTENER].revents)
             count = welcome(count, mount_path);
         else if (ready == 0 && removed)

@@ -18,6 +18,7 @@
 
 #include "serve.h"
 #include "lib/descriptor.h"
+#include "lib/signals.h"
 #include "lib/text.h"
 
 static const char program[] = "rootless-ids";
@@ -64,11 +65,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     keep_only(given, count);
     detach_stdio();
-    /* A batch system tells every process of a job to end: the container's, which end in their own time, are served until then. SIGXFSZ: a
-       file that may not grow is an error of the call. */
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXFSZ, SIGUSR1, SIGUSR2};
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
+    ignore_signals(); /* the container's processes, which end in their own time, are served until then */
     umask(0); /* the task's is asked for */
     credentials_begin();
     owners_begin();

@@ -20,20 +20,24 @@ static void write_now(struct log *log, const struct timespec *when, bool error, 
 /* How long the writer may go on once the monitor is gone, as Docker's. */
 #define LAST_S 10
 
+static pid_t monitor;
+
+/* SIGALRM may come from a batch system, too, while the monitor lives. */
 static void monitor_gone(int number)
 {
+    if (getppid() == monitor)
+        return;
     signal(number, SIG_DFL);
     alarm(LAST_S);
 }
 
 /* The writer's life. It outlives a monitor that ends, or is killed, while the buffer has something, but not for
    ever: what it writes to may be stuck. */
-_Noreturn static void write_buffered(struct log *log, int alarms, pid_t monitor)
+_Noreturn static void write_buffered(struct log *log, int alarms)
 {
     signal(SIGALRM, monitor_gone);
     prctl(PR_SET_PDEATHSIG, SIGALRM);
-    if (getppid() != monitor)
-        monitor_gone(SIGALRM);
+    monitor_gone(SIGALRM); /* it may have ended before that was said */
     static uint8_t text[PAYLOAD_SIZE];
     struct log_record record;
     int keep[] = {log->dir, log->fd, log->journal.fd, alarms};
@@ -58,11 +62,11 @@ bool log_open(struct log *log)
         return false;
     if (!log->buffer.limit)
         return true;
-    pid_t monitor = getpid();
+    monitor = getpid();
     int alarms = log_buffer_open(&log->buffer, PAYLOAD_SIZE);
     log->buffer.writer = alarms < 0 ? -1 : fork();
     if (log->buffer.writer == 0)
-        write_buffered(log, alarms, monitor);
+        write_buffered(log, alarms);
     close(alarms);
     return log->buffer.writer > 0;
 }

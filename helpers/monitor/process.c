@@ -15,12 +15,8 @@
 
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
+#include "lib/signals.h"
 #include "lib/text.h"
-
-/* Left behind by a closed terminal, a Ctrl-C at the command that started us, a gone client, a
-   session's end: none of these may take the container along. SIGKILL does (its PDEATHSIG). */
-static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGXFSZ, SIGUSR1, SIGUSR2};
-#define IGNORED_COUNT (sizeof ignored / sizeof *ignored)
 
 int64_t now_ms(void)
 {
@@ -32,8 +28,7 @@ int64_t now_ms(void)
 int take_signals(void)
 {
     sigset_t set;
-    for (size_t i = 0; i < IGNORED_COUNT; i++)
-        signal(ignored[i], SIG_IGN);
+    ignore_signals(); /* none may take the container along. SIGKILL does (its PDEATHSIG) */
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would have the kernel reap our child */
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
@@ -43,12 +38,8 @@ int take_signals(void)
 
 void run_command(char **argv, uint64_t open_files)
 {
-    sigset_t none;
     struct rlimit limit;
-    for (size_t i = 0; i < IGNORED_COUNT; i++)
-        signal(ignored[i], SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    default_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
     if (open_files && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = open_files;
@@ -115,8 +106,8 @@ void wait_and_run(int64_t wait_ms, char **argv, size_t passed)
         until.tv_nsec -= 1000000000;
     }
     /* The terminal's end is none of ours; SIGTERM is, so that a machine can be shut down meanwhile. */
-    for (size_t i = 0; i < IGNORED_COUNT; i++)
-        signal(ignored[i], ignored[i] == SIGTERM ? SIG_DFL : SIG_IGN);
+    ignore_signals();
+    signal(SIGTERM, SIG_DFL);
     int keep[PASSED_MAX];
     passed_numbers(keep, passed);
     keep_only(keep, passed);

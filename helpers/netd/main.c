@@ -11,6 +11,7 @@
 #include "hub.h"
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
+#include "lib/signals.h"
 #include "lib/text.h"
 #include "netd.h"
 #include "registry.h"
@@ -87,10 +88,8 @@ static void raise_limit(void)
 
 int main(int argc, char **argv)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE};
     parse_arguments(argc, argv);
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
+    ignore_signals();
     signal(SIGCHLD, SIG_DFL);
     int keep[] = {arguments.listening, arguments.hub};
     keep_only(keep, sizeof keep / sizeof *keep);
@@ -103,13 +102,15 @@ int main(int argc, char **argv)
     /* The child first: it has neither the thread nor the sandbox, and no descriptor that it could hold. */
     if (!loop_open() || !uplink_open(arguments.repair))
         return 1;
+    /* Before there is a second thread, which would be given the signal. */
+    int sigterm = sigterm_descriptor();
     raise_limit();
     if (!hub_open(arguments.hub) || !undo_open() || !server_open(arguments.listening))
         return 1;
     close(arguments.hub);
     servers_open(arguments.resolv_conf);
     sandbox_enter(arguments.resolv_conf);
-    registry_open();
+    registry_open(sigterm);
     trim_footprint();
     loop_run();
 }

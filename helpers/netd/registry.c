@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "gate.h"
@@ -28,14 +29,29 @@ _Noreturn static void leave(struct timer *timer)
 static struct delay linger = DELAY(LINGER_MS);
 static struct timer last_moments = {.expired = leave};
 
-void registry_open(void)
+/* SIGTERM has come: as soon as there is no container. */
+static void told_to_end(struct source *source, uint32_t events)
 {
+    struct signalfd_siginfo told;
+    (void)events;
+    if (read(source->fd, &told, sizeof told) <= 0)
+        return;
+    linger.ms = 0;
+    if (!count)
+        timer_start(&last_moments, &linger);
+}
+
+void registry_open(int sigterm)
+{
+    static struct source signals = {.ready = told_to_end};
+    signals.fd = sigterm;
+    source_add(&signals, EPOLLIN);
     timer_start(&last_moments, &linger);
 }
 
 int64_t registry_idle_ms(void)
 {
-    return count ? 0 : loop_ms() - (last_moments.due_ms - LINGER_MS);
+    return count ? 0 : loop_ms() - (last_moments.due_ms - linger.ms);
 }
 
 size_t container_count(void)

@@ -65,8 +65,8 @@ void container_free(struct container *container);
 /* Gives `container` what the `set` says that `fresh` holds; fresh keeps what there was, less the ports of both. */
 bool container_replace(struct container *container, struct container *fresh);
 
-/* Begins the time without a container. */
-void registry_open(void);
+/* Begins the time without a container, which is cut short once SIGTERM has come by that descriptor. */
+void registry_open(int sigterm);
 /* Enters a container, or gives the one of the same id what `fresh` holds. Takes fresh over. Returns NULL, or what of it
    is not so. */
 const char *registry_set(struct container *fresh);

@@ -1,7 +1,6 @@
 #include "uplink.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -9,6 +8,7 @@
 
 #include "lib/descriptor.h"
 #include "lib/footprint.h"
+#include "lib/signals.h"
 #include "netd.h"
 #include "registry.h"
 
@@ -27,19 +27,16 @@ static struct timer next_try = {.expired = repair};
 static size_t tries;
 static bool repairing;
 
-static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE};
-
 /* In the child: runs the command once for each byte that comes, and sends one back when it has ended. */
 _Noreturn static void run_commands(int channel, char **command)
 {
     char byte;
     keep_only(&channel, 1);
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_DFL);
     trim_footprint();
     while (read(channel, &byte, 1) == 1) {
         pid_t pid = fork();
         if (pid == 0) {
+            default_signals();
             setsid();
             execvp(command[0], command);
             _exit(127);

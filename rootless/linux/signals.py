@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from rootless.linux import signal
 
+SENT_TO_JOBS = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
+    signal.SIGIO, signal.SIGVTALRM, signal.SIGPROF, signal.SIGPWR,
+)  # fmt: skip
+"""What a batch system sends to every process of a job, at its end or as its user has asked. Servers that a container depends on
+are to go on until the container has ended: helpers/lib/signals.h."""
+
+
+def ignore_sent_to_jobs() -> None:
+    """For the program that this process is about to execute: libfuse, for one, takes no signal that is ignored when it begins."""
+    for number in SENT_TO_JOBS:
+        signal.signal(number, signal.SIG_IGN)
+
 
 def signal_number(word: str) -> int:
     """The number of "SIGTERM", "term", "15", "0", "RTMIN+3" or "RTMAX-1"; ValueError for what is none."""

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from rootless.linux.signals import SENT_TO_JOBS
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -103,6 +105,13 @@ def end(process: Process, *, patience_s: float = 2.0) -> None:
             if (process.pid, process.start_time) not in descendants():
                 return
             time.sleep(0.01)
+
+
+def signal_as_of_a_job(*pids: int) -> None:
+    """All that a batch system sends to every process of a job, before it kills them."""
+    for pid in pids:
+        for number in SENT_TO_JOBS:
+            os.kill(pid, number)
 
 
 def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:

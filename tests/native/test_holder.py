@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rootless.linux.signals import SENT_TO_JOBS
 from tests.native.monitored import eventually
 from tests.need import need
 
@@ -179,7 +180,7 @@ def test_clients_that_go_at_once_do_not_matter(holder: Holder) -> None:
 
 def test_lives_on_and_ends_on_sigterm(holder: Holder) -> None:
     os.close(holder.ask()[1][0])
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGQUIT):
+    for number in {*SENT_TO_JOBS, signal.SIGPIPE} - {signal.SIGTERM}:
         holder.process.send_signal(number)
     os.close(holder.ask()[1][0])
     holder.process.send_signal(signal.SIGTERM)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from rootless.engine.state.logs.journal import encode
+from tests.harness import processes
 from tests.native.monitored import Monitor, descriptors, eventually
 
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -196,6 +197,24 @@ def test_a_writer_that_is_stuck_ends_after_the_monitor(monitor: Monitor) -> None
     pidfd = os.pidfd_open(writer)
     assert select.select([pidfd], [], [], 60)[0]
     os.close(pidfd)
+
+
+def test_a_batch_system_tells_the_writer_to_end(monitor: Monitor) -> None:
+    """SIGALRM, too, by which the kernel tells it of the monitor's end: as long as that lives it goes on."""
+    monitor.start("sh", "-c", "echo begun; read x; echo ended", client=True, options=("--log-buffer", "100000"))
+    assert monitor.client is not None
+    monitor.client.until(lambda client: client.stdout == b"begun\n")
+    children = Path(f"/proc/{monitor.pid}/task/{monitor.pid}/children")
+    (writer,) = [int(pid) for pid in children.read_text().split() if int(pid) != monitor.child]
+    eventually(lambda: ("stdout", "F", "begun") in monitor.log())
+    processes.signal_as_of_a_job(writer)
+    processes.pause(0.1)
+    caught = Path(f"/proc/{writer}/status").read_text().split("SigCgt:\t")[1].split()[0]
+    assert int(caught, 16) >> signal.SIGALRM - 1 & 1, "no alarm runs"
+    monitor.client.send(0, b"\n")
+    monitor.client.send(1)
+    monitor.client.finish()
+    assert ("stdout", "F", "ended") in monitor.log()
 
 
 def test_a_buffered_file_that_is_stuck(monitor: Monitor) -> None:

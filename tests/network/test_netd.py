@@ -12,6 +12,7 @@ import pytest
 from rootless.errors import RootlessError
 from rootless.network.hub import netd
 from rootless.network.hub.settings import OnNetwork, Port, drop_container, set_container
+from tests.harness import processes
 from tests.need import need_program
 from tests.network.hub_world import World, eventually, in_world, inside, ip, process_exists
 
@@ -50,6 +51,24 @@ def test_killed_it_is_replaced_by_the_next_request() -> None:
         os.kill(world.pid(), signal.SIGKILL)
         set_container(world.netd, container.settings(APP))
         assert world.listed() == [container.id]
+
+    in_world(test)
+
+
+def test_a_batch_system_tells_every_process_to_end() -> None:
+    """It serves its containers until they have ended, and then waits for no other."""
+
+    def test(world: World) -> None:
+        container, pid = world.container(APP), world.pid()
+        processes.signal_as_of_a_job(pid)
+        assert world.listed() == [container.id]
+        assert world.pid() == pid
+        container.end()
+        assert eventually(lambda: not process_exists(pid))
+        assert netd.ask(world.netd, "list") == [], "another one, without a container"
+        pid = world.pid()
+        os.kill(pid, signal.SIGTERM)
+        assert eventually(lambda: not process_exists(pid))
 
     in_world(test)
 

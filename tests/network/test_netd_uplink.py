@@ -7,7 +7,9 @@ import select
 import signal
 from pathlib import Path
 
+from rootless.linux.signals import SENT_TO_JOBS
 from rootless.network.hub import netd
+from tests.harness import processes
 from tests.need import need_program
 from tests.network.hub_world import World, eventually, in_world, sleeper
 
@@ -69,6 +71,22 @@ def test_a_repair_that_makes_none_is_tried_again_later_each_time() -> None:
     in_world(test)
 
 
+def test_a_batch_system_tells_every_process_to_end() -> None:
+    """Who runs the command is among them, and runs it still."""
+
+    def test(world: World) -> None:
+        lines = with_repair(world, "exit 0")
+        world.container(internal=True)
+        pid, _ = keep(world)
+        netd_pid = world.pid()
+        (runner,) = Path(f"/proc/{netd_pid}/task/{netd_pid}/children").read_text().split()
+        processes.signal_as_of_a_job(netd_pid, int(runner))
+        end(pid)
+        assert eventually(lambda: lines.read_text() != "")
+
+    in_world(test)
+
+
 def test_the_command_is_bound_by_nothing_that_binds_netd() -> None:
     """It has the signals, system calls and capabilities that netd had at its start."""
 
@@ -82,7 +100,7 @@ def test_the_command_is_bound_by_nothing_that_binds_netd() -> None:
         assert (found["Seccomp"], found["NoNewPrivs"]) == ("0", "0")
         assert int(found["CapEff"], 16) == int(Path("/proc/self/status").read_text().split("CapEff:\t")[1].split()[0], 16)
         ignored = int(found["SigIgn"], 16)
-        assert not any(ignored >> number - 1 & 1 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE))
+        assert not any(ignored >> number - 1 & 1 for number in (*SENT_TO_JOBS, signal.SIGPIPE))
 
     in_world(test)
 

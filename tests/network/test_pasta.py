@@ -22,6 +22,7 @@ from rootless.network.uplink import driver
 from rootless.network.uplink.pasta import options as pasta_options
 from rootless.network.uplink.pasta import start
 from rootless.network.uplink.slirp4netns.port_forward import bind_problem
+from tests.harness import processes
 from tests.harness.importing import PYTHON_PATH
 from tests.need import need
 from tests.network.asking import ask, ask_udp, descriptors
@@ -206,6 +207,21 @@ def test_a_killed_pasta_is_seen(namespace: Namespace, connect: Connect) -> None:
     assert not driver.has_ended(data)
     os.kill(children(data["pid"])[0], signal.SIGKILL)
     wait_until(lambda: driver.has_ended(data))
+
+
+def test_a_batch_system_tells_every_process_to_end(namespace: Namespace, connect: Connect) -> None:
+    """The container, which ends in its own time, has its network until then."""
+    data = connect(namespace)
+    both = [data["pid"], *children(data["pid"])]
+    ends = [os.pidfd_open(pid) for pid in both]
+    processes.signal_as_of_a_job(*both)
+    assert select.select(ends, [], [], 1) == ([], [], [])
+    for fd in ends:
+        os.close(fd)
+    with publishing():
+        data = connect(namespace, ports=["127.0.0.1:5330:80"])
+        processes.signal_as_of_a_job(data["pid"], *children(data["pid"]))
+        assert ask(5330, b"x") == b"X"
 
 
 def test_descriptors_of_the_caller_do_not_reach_it(namespace: Namespace, connect: Connect) -> None:

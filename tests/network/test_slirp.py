@@ -19,6 +19,7 @@ from rootless.network import ports, privileged_ports
 from rootless.network.etc import hosts
 from rootless.network.uplink import driver
 from rootless.network.uplink.slirp4netns import start
+from tests.harness import processes
 from tests.harness.importing import PYTHON_PATH
 from tests.need import need
 from tests.network.asking import ask, ask_udp, descriptors
@@ -226,6 +227,14 @@ def test_a_killed_slirp_is_seen(namespace: Namespace, connect: Connect) -> None:
     os.waitpid(data["pid"], 0)
     assert driver.has_ended({**data, "start_time": data["start_time"] - 1})
     assert not driver.has_ended({})
+
+
+def test_a_batch_system_tells_every_process_to_end(namespace: Namespace, connect: Connect) -> None:
+    """The container, which ends in its own time, has its network until then."""
+    data = connect(namespace, ports=ports.parse(["5230:80"]))
+    processes.signal_as_of_a_job(data["pid"])
+    assert ask(5230, b"x") == b"X"
+    assert not driver.has_ended(data)
 
 
 def test_a_deep_runtime_directory(namespace: Namespace, connect: Connect, tmp_path: Path) -> None:

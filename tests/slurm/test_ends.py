@@ -10,7 +10,9 @@ import pytest
 
 from tests.harness import processes
 from tests.harness.command import Rootless
+from tests.need import need_program
 from tests.slurm.cluster import NODES, Cluster
+from tests.system.test_image_files import image_file, servers
 
 DEAF = 'trap "" TERM; echo up; while :; do sleep 1; done'
 
@@ -39,6 +41,30 @@ wait $one; echo one $?; wait $other; echo other $?"""
     cluster.wait_for(job)
     assert "one 137\nother 137\n" in out.read_text()
     processes.wait_until(lambda: rootless("ps", "-aq").lines == [], "nothing is left")
+
+
+def test_an_image_file_is_served_until_its_containers_end(
+    cluster: Cluster, rootless: Rootless, job_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGTERM goes to every process of the job: what a container reads for the first time when it is told to end is there, and so
+    is its network. Afterwards nothing is left."""
+    image = image_file(tmp_path)
+    need_program("slirp4netns")
+    save = "cat /etc/motd; grep -c tap0 /proc/net/dev; exit 3"
+    script = f"""trap : TERM
+rootless run --rm --network slirp4netns {image} sh -c 'trap "{save}" TERM; echo up; while :; do sleep 0.1; done' & one=$!
+wait; wait $one; echo one $?"""
+    job = cluster.batch(script, "-o", f"{cluster.directory}/out.%j", env=job_environment)
+    out = cluster.directory / f"out.{job}"
+    _is_written(out, "up\n", 1)
+    # Slurm tracks processes by their parents here, and does not find these. By control groups, as most clusters have it, it does.
+    for server in servers():
+        processes.signal_as_of_a_job(server.parent, server.pid)
+    cluster.call("scancel", "--full", "--signal=TERM", job)
+    cluster.wait_for(job)
+    assert "from the image\n1\none 3\n" in out.read_text()
+    assert rootless("ps", "-aq").lines == []
+    processes.wait_until(lambda: not servers(), "nothing is left that serves the image")
 
 
 def test_a_lost_node(own_cluster: Cluster, rootless: Rootless, busybox_image: str, job_environment: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from tests.harness import processes
 from tests.harness.command import Rootless
 from tests.system.test_emulated_ids import NOW, helpers_below
 
@@ -87,8 +88,7 @@ def test_a_batch_system_tells_every_process_to_end(rootless: Rootless, busybox_i
     polite = "trap 'chown 33 /tmp/saved; stat -c %u /tmp/saved; exit 3' TERM; touch /tmp/saved; echo up; while :; do sleep 0.1; done"
     rootless("run", "-d", "--name", "box", *NOW, busybox_image, "sh", "-c", polite)
     (program,) = helpers_below(int(rootless("inspect", "-f", "{{.State.MonitorPid}}", "box").stdout))
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
-        os.kill(program, number)
+    processes.signal_as_of_a_job(program)
     assert rootless("exec", "box", "su", "user", "-c", "id -u").stdout == "1000\n"
     rootless("kill", "-s", "TERM", "box")
     assert rootless("wait", "box").stdout == "3\n"

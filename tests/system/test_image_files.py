@@ -26,19 +26,23 @@ OWNER = "user.containers.override_stat"
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
+    return image_file(tmp_path)
+
+
+def image_file(directory: Path) -> Path:
     """A squashfs with busybox in it, all of it root's, and a file that is www-data's by its attribute."""
     need_program("squashfuse_ll")
-    root = tmp_path / "tree"
+    root = directory / "tree"
     images.plain_busybox(root)
     for name in ("etc", "tmp", "proc", "dev", "sys"):
         (root / name).mkdir()
-    for applet in ("sh", "cat", "stat", "sleep", "id", "ls", "find", "touch"):
+    for applet in ("sh", "cat", "stat", "sleep", "id", "ls", "find", "touch", "grep"):
         (root / "bin" / applet).symlink_to("busybox")
     (root / "etc/motd").write_text("from the image\n")
     (root / "etc/www").write_text("x\n")
     os.setxattr(root / "etc/www", OWNER, b"33:44:100640")
     os.chmod(root / "etc/www", 0o640)
-    return squashed(root, tmp_path / "image.sqsh")
+    return squashed(root, directory / "image.sqsh")
 
 
 def squashed(tree: Path, path: Path) -> Path:
@@ -144,6 +148,23 @@ def test_the_server_is_locked_in_and_its_end_is_the_mounts(rootless: Rootless, i
     rootless("rm", "-f", "box")
     assert rootless("run", "--rm", *NOW, str(image), "cat", "/etc/motd").stdout == "from the image\n"
     assert len(servers()) == 1
+
+
+def test_a_batch_system_tells_every_process_to_end(rootless: Rootless, image: Path) -> None:
+    """What serves the image's files is among them: it goes on until the container has ended, and then waits for no other."""
+    rootless("run", "-d", "--name", "box", *NOW, str(image), "sleep", "1000")
+    (server,) = servers()
+    processes.signal_as_of_a_job(server.parent, server.pid)
+    assert rootless("exec", "box", "cat", "/etc/motd").stdout == "from the image\n"
+    assert rootless("run", "--rm", *NOW, str(image), "cat", "/etc/motd").stdout == "from the image\n"
+    assert servers() == [server]
+    rootless("rm", "-f", "-t", "0", "box")
+    processes.wait_until(lambda: not servers(), "the server's end", timeout_s=serve.IDLE_S / 2)
+    # One that nobody uses ends at once.
+    assert rootless("run", "--rm", *NOW, str(image), "cat", "/etc/motd").stdout == "from the image\n"
+    (server,) = servers()
+    os.kill(server.parent, signal.SIGTERM)
+    processes.wait_until(lambda: not servers(), "the server's end", timeout_s=serve.IDLE_S / 2)
 
 
 def test_a_changed_file_is_another_image(rootless: Rootless, image: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import select
 import time
 
 from rootless.errors import RootlessError, hint_for
+from rootless.linux.signals import SENT_TO_JOBS
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def spawn(path: str, argv: list[str], descriptors: Sequence[int]) -> UplinkProce
             argv,
             {key: os.environ[key] for key in _PASSED_ON if key in os.environ},
             file_actions=_file_actions([null, null, stderr_w, exit_r, ready_w, *descriptors]),
+            # Blocked, not ignored: pasta has handlers of its own for some. It ends with the container, not by them.
+            setsigmask=SENT_TO_JOBS,
         )
     except OSError as error:
         for fd in opened:

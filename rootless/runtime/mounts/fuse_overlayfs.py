@@ -6,6 +6,7 @@ import os
 
 from rootless import inherited, paths
 from rootless.errors import NotSupported
+from rootless.linux.signals import ignore_sent_to_jobs
 from rootless.runtime.mounts.host_lower import mount_host
 
 # MAX_ARG_STRLEN, the longest word that a program can be given.
@@ -48,6 +49,7 @@ def run_daemon(
         try:
             os.chdir(common)
             inherited.leave_streams()
+            ignore_sent_to_jobs()  # it ends when nothing has its mount any more
             os.execv(program, ["fuse-overlayfs", "-o", options, path])
         except OSError:
             os._exit(126)

@@ -15,6 +15,7 @@ from rootless.linux import namespace as n
 from rootless.linux.process import close_range, set_no_new_privs, set_pdeathsig
 from rootless.linux.rlimit import get_limit, set_limit
 from rootless.linux.seccomp import load_filter
+from rootless.linux.signals import ignore_sent_to_jobs
 from rootless.record import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def serve(server: Server, fuse: int, said: int, begin: int) -> NoReturn:
         os.dup2(fuse, _FUSE_FD)
         close_range(_FUSE_FD + 1, 0xFFFFFFFF)
         words = [server.program, "-f", "-o", f"offset={server.offset}", _IMAGE, f"/dev/fd/{_FUSE_FD}"]
+        ignore_sent_to_jobs()  # it ends with the keeper of its mount, which has containers to think of
         set_no_new_privs()
         load_filter(server.filter.bpf, server.filter.flags)
         os.execve(server.program, words, {"LC_ALL": "C", "PATH": "/usr/bin"})
