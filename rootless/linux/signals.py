@@ -13,7 +13,7 @@ are to go on until the container has ended: helpers/lib/signals.h."""
 
 
 def ignore_sent_to_jobs() -> None:
-    """For the program that this process is about to execute: libfuse, for one, takes no signal that is ignored when it begins."""
+    """And so does the program that this process is about to execute: libfuse, for one, takes no signal that is ignored when it begins."""
     for number in SENT_TO_JOBS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -17,6 +17,7 @@ from rootless.errors import FAILURES, InvalidInput, RootlessError
 from rootless.linux import namespace as n
 from rootless.linux import signal, socket
 from rootless.linux.process import set_child_subreaper, set_pdeathsig, start_time
+from rootless.linux.signals import ignore_sent_to_jobs
 from rootless.record import TYPE_CHECKING, Record
 from rootless.runtime import child, ids, monitor, namespaces, sync
 from rootless.runtime.descriptors import close_all
@@ -269,6 +270,7 @@ def _supervise(
     request.started()
     for name in _MANY:
         found.pop(name, None)
+    ignore_sent_to_jobs()  # from here on they would end a container that has begun
     to_cli.send("launched", {**{name: getattr(launched, name) for name in sync.PROCESS}, "network": found})
     progress.step = "start the monitor"
     monitor.become_monitor(
