@@ -73,10 +73,10 @@ def surviving_namespace(known: SavedSession | None) -> int | None:
     return None
 
 
-# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, monitor/monitor.c, netd/main.c.
-_HOLDER, _MONITOR, _NETD = "rootless: sessi", "rootless-monito", "rootless-netd"
+# /proc/PID/comm of the processes of ours that live in a session's namespace: helpers/holder.c, monitor/monitor.c, netd/main.c, imagefs.c.
+_HOLDER, _MONITOR, _NETD, _IMAGE = "rootless: sessi", "rootless-monito", "rootless: netwo", "rootless: image"
 # What lives in it while containers do, each of which has a monitor, and is worth nothing without them.
-_SERVING = (_HOLDER, _NETD, "slirp4netns")
+_SERVING = (_HOLDER, _NETD, _IMAGE, "slirp4netns")
 
 
 def _command(entry: str) -> str:

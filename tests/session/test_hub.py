@@ -88,7 +88,7 @@ def test_a_new_holder_is_in_the_hub_that_a_monitor_kept(places: Places) -> None:
 
 def test_a_new_holder_is_in_the_hub_that_the_network_helper_is_in(places: Places) -> None:
     before = hub_inode(places)
-    with keeper(places, "rootless-netd", enters=True):
+    with keeper(places, "rootless: networks", enters=True):
         kill_and_wait(holder_pid(places))
         assert hub_inode(places) == before
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rootless.runtime.squashfs import serve
+from tests.harness import leaks, processes
 from tests.harness.command import Rootless
 from tests.harness.processes import wait_until
+from tests.system.test_image_files import image_file
 
 
 @pytest.mark.own_store
@@ -23,6 +26,20 @@ def test_everything_is_gone(rootless: Rootless, busybox_image: str) -> None:
     strange.unlink()
     rootless("system", "reset", "--force")
     assert not rootless.root.exists()
+
+
+@pytest.mark.own_store
+def test_what_serves_containers_ends_with_the_session(rootless: Rootless, busybox_image: str, tmp_path: Path) -> None:
+    """The network helper and the mount of an image file wait for the next container, and kept the session alive when they ended."""
+    image = image_file(tmp_path)
+    before = leaks.snapshot().processes
+    rootless("network", "create", "net")
+    rootless("run", "--rm", "--network", "none", image, "id")
+    rootless("run", "--rm", "--network", "net", busybox_image, "true")
+    serving = processes.descendants().keys() - before
+    assert len(serving) >= 5, "netd and who repairs its uplink, the uplink, the mount and its server"
+    rootless("system", "reset", "--force")
+    wait_until(lambda: not serving & processes.descendants().keys(), "the end of the session", timeout_s=serve.IDLE_S / 2)
 
 
 def of_another_root(rootless: Rootless, place: Path) -> Rootless:
