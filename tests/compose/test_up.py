@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.projects import Compose
+from tests.harness.processes import wait_until
 
 SLEEP = "image: busybox, command: sleep 1000, stop_grace_period: 0s"
 WEB = f"services:\n  web: {{{SLEEP}}}\n"
@@ -171,7 +172,14 @@ def test_an_up_that_was_killed_is_finished_by_the_next(compose: Compose) -> None
             break
         assert time.monotonic() < deadline, rows
     assert all("V=2" in compose.inspect(name)["Config"]["Env"] for name in rows)
-    compose.rootless("container", "prune", "-f")  # sweeps what a killed one was making, where none has come after it
+    # Sweeps what a killed one was making: one that was killed in mkdir(2), before its lock was there, ten seconds later.
+    making = compose.rootless.root / "containers"
+
+    def swept() -> bool:
+        compose.rootless("container", "prune", "-f")
+        return not list(making.glob(".new-*"))
+
+    wait_until(swept, "the end of what killed ones were making")
 
 
 def test_dry_run_changes_nothing(compose: Compose) -> None:
