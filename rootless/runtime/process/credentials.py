@@ -136,8 +136,7 @@ def become(user: User, *, umask: int | None) -> None:
         if not user.keeps_groups:
             os.setgroups(list(user.groups))
     except PermissionError:
-        # With a single id the kernel forbids setgroups altogether: nothing to drop, nothing to add. What the image's /etc/group would
-        # give is as little there as the files of those groups are.
+        # With a single id the kernel forbids setgroups altogether: nothing to drop, nor is any group there that the image would give.
         if user.groups and user.groups_asked:
             raise NotSupported(
                 "supplementary groups need a range of subordinate ids",
