@@ -94,9 +94,11 @@ def test_full_disk(rootless: Rootless, busybox_archive: Path) -> None:
 
 
 def test_read_only_store(rootless: Rootless, busybox_image: str) -> None:
-    """What only reads works on a read-only disk."""
+    """What only reads works on a read-only disk. Sockets and locks have a place of their own: the last resort is in the store, where
+    another account has had a namespace of this number."""
     rootless("create", "--name", "box", busybox_image, "true")
     script = """
+    export XDG_RUNTIME_DIR=$(mktemp -d); trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
     mount --bind "$ROOTLESS_ROOT" "$ROOTLESS_ROOT"; mount -o remount,bind,ro "$ROOTLESS_ROOT"
     rootless ps -a --format '{{.Names}}'
     rootless inspect -f '{{.State.Status}}' box
