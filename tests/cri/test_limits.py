@@ -33,12 +33,18 @@ def in_force(pod: Callable[..., Pod], containerd: Containerd) -> None:
     changed = {"memory_limit_in_bytes": 128 * MIB, "cpu_period": 100_000, "cpu_quota": 25_000, "cpu_shares": 1024}
     containerd.call("UpdateContainerResources", container_id=container, linux=changed)
     assert box.exec(container, "sh", "-c", SHOWN) == (0, f"{128 * MIB}\n25000 100000\n39\n50\n")
-    hog = box.run("hog", HOG, resources={"memory_limit_in_bytes": 64 * MIB})
-    ended = box.wait(hog)
-    assert (ended.exit_code, ended.reason) == (137, "OOMKilled")
+    assert "OOMKilled" in (killed(box, f"hog-{number}") for number in range(5))
     assert box.container(container).state == RUNNING, "the other one goes on"
     box.stop(container, timeout_s=0)
     assert cgroup_of(containerd, container) == ""
+
+
+def killed(box: Pod, name: str) -> str:
+    """Why the CRI says that a container ended which wanted more memory than it may have. The shim hears that from an inotify of
+    memory.events, and on a slow machine not before the cgroup has gone: then it is "Error", whichever the runtime."""
+    ended = box.wait(box.run(name, HOG, resources={"memory_limit_in_bytes": 64 * MIB}))
+    assert ended.exit_code == 137
+    return str(ended.reason)
 
 
 def cgroup_of(containerd: Containerd, container: str) -> str:
